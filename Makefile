@@ -1,0 +1,38 @@
+# Everything a fresh machine needs is Python 3.11 or later, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+MINUTES ?= 3
+
+.PHONY: setup quickstart check test docs clean
+
+# A stamp names what is installed; it is older than these files when something has to be installed again.
+$(VENV)/base.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/base.stamp
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+setup: $(VENV)/dev.stamp  ## .venv with bertsmith and every development tool
+
+quickstart: $(VENV)/base.stamp  ## the main job, on real text, without a download
+	$(BIN)/bertsmith quickstart --minutes $(MINUTES) --overwrite
+
+check: $(VENV)/dev.stamp  ## formatting, lint, types, the layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/dev.stamp  ## all tests
+	$(BIN)/python -m pytest
+
+docs: $(VENV)/base.stamp  ## docs/reference.md from the schemas of the verbs
+	$(BIN)/python -m bertsmith.config.reference docs/reference.md
+
+clean:  ## what the targets above made
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/quickstart

@@ -1,0 +1,56 @@
+"""The exceptions of bertsmith and the exit codes that the command line gives them.
+
+    BertsmithError                1   a bug, or what no other class describes
+    ├── InputError                2   what the user gave is wrong
+    │   ├── OptionError           2   an option, a configuration file
+    │   ├── DataError             2   a text, a file, a corpus
+    │   ├── ModelError            2   a MODEL that cannot be loaded or does not fit
+    │   └── OutputError           2   an output folder that is in the way
+    ├── ResourceError             3   memory, disk or another resource is short
+    └── Interrupted             130   stopped by a signal; the work so far is kept
+
+A message says where, what was found, what was expected, and what to do next. The command line prints it without
+a traceback; in Python it is the exception's text.
+"""
+
+from __future__ import annotations
+
+
+class BertsmithError(Exception):
+    """The root of all errors that bertsmith raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(BertsmithError):
+    """What the user gave is wrong; nothing was written."""
+
+    exit_code = 2
+
+
+class OptionError(InputError):
+    """An option or a key of a configuration file is unknown, out of range, or contradicts another."""
+
+
+class DataError(InputError):
+    """A text, a file or a corpus cannot be used as it is."""
+
+
+class ModelError(InputError):
+    """A MODEL cannot be loaded, or does not fit what is asked of it."""
+
+
+class OutputError(InputError):
+    """The output folder exists and is not empty, or cannot be continued."""
+
+
+class ResourceError(BertsmithError):
+    """Memory, disk or another resource is short."""
+
+    exit_code = 3
+
+
+class Interrupted(BertsmithError):
+    """The work was stopped by a signal; what was done is kept and can be resumed."""
+
+    exit_code = 130
