@@ -1,0 +1,28 @@
+"""Options of `evaluate`: MODEL and DATA to figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from bertsmith.config.labelled import LabelledOptions
+
+
+class EvaluateOptions(LabelledOptions):
+    """Evaluate a language model on a STORE or a text, or a head on a labelled file."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "data")
+
+    model: str = Field(description="the MODEL")
+    data: str = Field(description="a STORE or a text for a language model, a labelled file for a head")
+    predictions: Path | None = Field(None, description="write a head's predictions here, as JSON lines")
+    problem_type: Literal["single_label_classification", "regression"] | None = Field(
+        None, description="over what the model's configuration says"
+    )
+    sequence_length: int | None = Field(None, ge=8, description="tokens an example (default: as in pre-training, or 128)")
+    max_length: int = Field(128, ge=8, description="tokens a text of a labelled file")
+    batch_size: int = Field(64, gt=0, description="examples at once")
+    seed: int = Field(0, ge=0, description="chooses the frozen masks and pairs; 0 is what a RUN reports")
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")

@@ -1,0 +1,53 @@
+"""Options of `finetune`: MODEL and labelled files to RUN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bertsmith.config.labelled import LabelledOptions
+from bertsmith.config.tasks import TASKS
+
+
+class FinetuneOptions(LabelledOptions):
+    """Fine-tune a head on labelled text."""
+
+    positional: ClassVar[tuple[str, ...]] = ("task",)
+
+    task: str = Field(description=f"the task: {', '.join(TASKS)}")
+    model: str = Field(description="the MODEL to start from")
+    train: Path = Field(description="the labelled file to train on")
+    dev: Path = Field(description="the labelled file that the best checkpoint and seed are chosen on")
+    test: Path | None = Field(None, description="a labelled file that nothing is chosen on, for the reported figures")
+    out: Path = Field(description="the folder of the RUN")
+    problem_type: Literal["single_label_classification", "regression"] = Field(
+        "single_label_classification", description="classes, or a number"
+    )
+    max_length: int = Field(128, ge=8, description="tokens a text; what is longer is cut, and counted")
+    epochs: float = Field(3, gt=0, description="passes over the training file")
+    batch_size: int = Field(32, gt=0, description="examples an update")
+    eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
+    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")
+    learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    seeds: int = Field(1, gt=0, description="train with so many seeds; mean and interval are reported")
+    seed: int = Field(0, ge=0, description="the first of these seeds")
+    overwrite: bool = Field(False, description="replace the folder at --out")
+    resume: bool = Field(False, description="go on with the seeds that are not finished in --out")
+    dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        if value not in TASKS:
+            raise ValueError(f"found {value!r}, expected one of {', '.join(TASKS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FinetuneOptions:
+        if self.overwrite and self.resume:
+            raise ValueError("--overwrite starts again and --resume goes on: give one of them")
+        return self

@@ -1,0 +1,20 @@
+"""How a labelled file is read: shared by `finetune` and `evaluate`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertsmith.config.options import Options
+
+
+class LabelledOptions(Options):
+    """Where text and label stand in a labelled file."""
+
+    text_column: str | None = Field(None, description="the column of the text (default: by its usual names)")
+    pair_column: str | None = Field(None, description="the column of the second text, for pairs")
+    label_column: str | None = Field(None, description="the column of the label (default: by its usual names)")
+    no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
+    format: Literal["csv", "tsv", "jsonl"] | None = Field(None, description="the file's form (default: by its ending)")
+    encoding: str = Field("utf-8", description="the file's encoding")

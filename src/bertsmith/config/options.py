@@ -1,0 +1,137 @@
+"""Options: one schema a verb, the only source of its command line, its YAML keys and its Python arguments.
+
+A schema is a frozen pydantic model. `Options.build` checks given values and answers every mistake in our own words:
+which option, what was found, what was expected, and the nearest name where one was mistyped. pydantic's own error
+text reaches nobody.
+
+Names: a field is written `vocab_size` in Python and YAML (`vocab-size` is accepted there too) and `--vocab-size` on
+the command line. A name that is a Python keyword carries a trailing underscore: `from_` is `--from`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bertsmith.errors import OptionError
+
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "path_type": "a path",
+}
+
+
+class Options(BaseModel):
+    """The base of every verb's schema."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    positional: ClassVar[tuple[str, ...]] = ()
+    """The fields that are given by position, in their order; the last may hold several values."""
+
+    @classmethod
+    def build(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
+        """The checked options. Raises OptionError with one line for every mistake; `where` leads each (a file)."""
+        known = {external_name(name): name for name in cls.model_fields}
+        given: dict[str, Any] = {}
+        mistakes: list[str] = []
+        for key, value in values.items():
+            name = known.get(str(key).strip().lstrip("-").rstrip("_").replace("_", "-"))
+            if name is None:
+                mistakes.append(f"{where}there is no option '{key}'{_nearest(str(key), known)}")
+            else:
+                given[name] = value
+        if mistakes:
+            raise OptionError("\n".join(mistakes))
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise OptionError("\n".join(cls._mistakes(error, where))) from None
+
+    @classmethod
+    def _mistakes(cls, error: ValidationError, where: str) -> Iterable[str]:
+        for mistake in error.errors():
+            name = str(mistake["loc"][0]) if mistake["loc"] else ""
+            label = _label(cls, name) if name else ""
+            kind, context = mistake["type"], mistake.get("ctx", {})
+            found = f"found {mistake.get('input')!r}"
+            if kind == "missing":
+                field = cls.model_fields[name]
+                yield f"{where}{label} is missing: {field.description}"
+            elif kind == "value_error":
+                text = str(context["error"])
+                yield f"{where}{label}: {text}" if label else f"{where}{text}"
+            elif kind in ("literal_error", "enum"):
+                choices = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+                yield f"{where}{label}: {found}, expected one of {', '.join(choices)}{_nearest(str(mistake['input']), choices)}"
+            elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+                sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
+                bound = next(iter(context.values()))
+                yield f"{where}{label}: {found}, expected {sign.get(kind, 'at most')} {bound}"
+            else:
+                yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, mistake['msg'])}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved options as JSON values, with their external names."""
+        return {
+            external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()
+        }
+
+
+def external_name(field: str) -> str:
+    """`vocab_size` is `vocab-size` outside Python, `from_` is `from`."""
+    return field.rstrip("_").replace("_", "-")
+
+
+def _label(schema: type[Options], name: str) -> str:
+    return name.upper() if name in schema.positional else f"--{external_name(name)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    wanted = word.strip().lstrip("-").rstrip("_").replace("_", "-")
+    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The options in a YAML file. Raises OptionError where the file is missing, not YAML, or not a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"--config {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: not YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise OptionError(f"--config {path}: found {type(content).__name__}, expected lines of the form 'key: value'")
+    return {str(key): value for key, value in content.items()}
+
+
+def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """The options given as `--set key=value`; values are read as YAML scalars and lists."""
+    values: dict[str, Any] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise OptionError(f"--set {text}: expected key=value, for example --set batch-size=64")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise OptionError(f"--set {text}: the value is not a YAML scalar or list") from None
+    return values

@@ -1,0 +1,69 @@
+"""Options of the verbs that predict: one text or many in, one JSON object a text out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from bertsmith.config.options import Options
+
+
+class ModelOptions(Options):
+    """A MODEL, and where the inputs come from."""
+
+    model: str = Field(description="the MODEL")
+    input: Path | None = Field(None, description="read the inputs from this file, one a line")
+
+
+class TextsOptions(ModelOptions):
+    """A MODEL and texts."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "texts")
+
+    texts: tuple[str, ...] = Field((), description="the texts (default: from --input, or standard input by lines)")
+
+    @field_validator("texts", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class PredictOptions(TextsOptions):
+    """A MODEL that computes."""
+
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
+class TokenizeOptions(TextsOptions):
+    """Show the three tensors of a text: ids, types, mask."""
+
+
+class FillMaskOptions(PredictOptions):
+    """Fill each [MASK] of a text."""
+
+    top_k: int = Field(5, gt=0, description="so many predictions a mask")
+
+
+class NextSentenceOptions(ModelOptions):
+    """Judge whether B is the sentence after A."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "a", "b")
+
+    a: str | None = Field(None, description="the first sentence")
+    b: str | None = Field(None, description="the second; with --input, lines of A, a tab, B")
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
+class EmbedOptions(PredictOptions):
+    """One vector a text."""
+
+    pooling: Literal["mean", "cls", "max"] = Field("mean", description="how the tokens' vectors become one")
+    layer: int = Field(-1, description="the layer they are taken from: 0 the embeddings, -1 the last")
+
+
+class ClassifyOptions(PredictOptions):
+    """The label of a text, or of a pair of texts."""
+
+    pair: str | None = Field(None, description="the second text of a pair")

@@ -1,0 +1,94 @@
+"""Options of `pretrain`: STORE to RUN, from scratch or from a MODEL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bertsmith.config.options import Options
+
+Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
+Objective = Literal["mlm+nsp", "mlm", "nsp", "mlm+sop"]
+
+
+class PretrainOptions(Options):
+    """Pre-train a BERT with masked language modelling and next sentence prediction."""
+
+    positional: ClassVar[tuple[str, ...]] = ("store",)
+
+    store: Path = Field(description="the STORE that `prepare` wrote")
+    out: Path = Field(description="the folder of the RUN")
+    from_: str | None = Field(None, description="continue from this MODEL instead of starting from scratch")
+    size: Size | None = Field(None, description="the model's size (default: mini, or that of --from)")
+    layers: int | None = Field(None, gt=0, description="number of layers, over what --size says")
+    hidden_size: int | None = Field(None, gt=0, description="width of the layers, over what --size says")
+    attention_heads: int | None = Field(None, gt=0, description="attention heads a layer, over what --size says")
+    intermediate_size: int | None = Field(None, gt=0, description="width of the feed-forward part (default: 4x)")
+    max_positions: int | None = Field(None, ge=8, description="rows of the position table (default: 512)")
+    objective: Objective = Field("mlm+nsp", description="what is learnt")
+    minutes: float | None = Field(None, gt=0, description="train for so long; the learning rate falls by the clock")
+    steps: int | None = Field(None, gt=0, description="train for so many updates")
+    epochs: float | None = Field(None, gt=0, description="train for so many passes over the STORE")
+    batch_size: int = Field(32, gt=0, description="examples an update, over all processes")
+    micro_batch_size: int | None = Field(
+        None, gt=0, description="examples at once in one process; the result does not depend on it"
+    )
+    sequence_length: int = Field(128, ge=8, description="tokens an example, special tokens included")
+    learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by size)")
+    optimizer: Literal["adamw", "muon"] = Field("adamw", description="AdamW, or Muon on the hidden matrices")
+    schedule: Literal["wsd", "cosine", "linear"] = Field("wsd", description="the learning rate's course")
+    warmup: float = Field(0.06, ge=0, lt=1, description="the share of the run in which the learning rate rises")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    mask_rate: float = Field(0.15, gt=0, lt=1, description="the share of tokens that are predicted")
+    mask_split: tuple[float, float, float] = Field(
+        (80, 10, 10), description="percent of these that become [MASK], a random token, or stay"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout while training (default: 0 from scratch, the model's own with --from)"
+    )
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    save_every: int | None = Field(None, gt=0, description="updates between checkpoints (default: a tenth of the run)")
+    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: a tenth of the run)")
+    workers: int = Field(0, ge=0, description="processes that assemble batches beside the training process")
+    seed: int = Field(0, ge=0, description="weights, order, pairs, masks and dropout follow from it")
+    overwrite: bool = Field(False, description="replace the folder at --out")
+    resume: bool = Field(False, description="go on from the newest checkpoint in --out")
+    dry_run: bool = Field(False, description="print model, data and steps; train nothing")
+
+    @field_validator("mask_split", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            parts = value.replace("/", ",").split(",")
+            if len(parts) != 3:
+                raise ValueError(f"found {value!r}, expected three percentages such as 80,10,10")
+            return tuple(part.strip() for part in parts)
+        return value
+
+    @field_validator("mask_split")
+    @classmethod
+    def _adds_up(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if any(part < 0 for part in value) or abs(sum(value) - 100) > 1e-6:
+            raise ValueError(f"found {value}, expected three percentages that add up to 100, such as 80,10,10")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PretrainOptions:
+        given = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join('--' + name for name in given)} contradict each other: give one of them")
+        if self.overwrite and self.resume:
+            raise ValueError("--overwrite starts again and --resume goes on: give one of them")
+        shape = ("size", "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
+        shaped = [name for name in shape if getattr(self, name) is not None]
+        if self.from_ is not None and shaped:
+            flags = ", ".join("--" + name.replace("_", "-") for name in shaped)
+            raise ValueError(f"{flags}: a model that continues keeps its shape; leave out either these or --from")
+        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
+            raise ValueError(
+                f"--micro-batch-size {self.micro_batch_size} is larger than --batch-size {self.batch_size}"
+            )
+        return self

@@ -1,0 +1,39 @@
+"""Sentences of a document, by sentencex (rules by language code, no download)."""
+
+from __future__ import annotations
+
+import sentencex
+
+from bertsmith.corpus.document import Document
+from bertsmith.errors import OptionError
+
+MAX_CHARACTERS = 2_000
+"""A longer run without a sentence end (a table, a list, minified text) is cut at white space: no segment of an
+example could hold it, and the packing would throw most of it away."""
+
+
+def check_language(language: str) -> None:
+    """Raise OptionError where sentencex has neither rules nor a fallback for this code."""
+    if not language.isascii() or not 2 <= len(language.replace("-", "")) <= 12 or not language.replace("-", "").isalpha():
+        raise OptionError(f"--language: found {language!r}, expected a language code such as en, de or zh")
+
+
+def split_sentences(document: Document, language: str) -> list[list[str]]:
+    """The sentences of each paragraph of a document, in order; no sentence and no paragraph is empty."""
+    paragraphs = []
+    for paragraph in document.paragraphs:
+        parts = [paragraph] if document.lines_are_sentences else sentencex.segment(language, paragraph)
+        sentences = [piece for part in parts if (clean := part.strip()) for piece in _bounded(clean)]
+        if sentences:
+            paragraphs.append(sentences)
+    return paragraphs
+
+
+def _bounded(sentence: str) -> list[str]:
+    pieces = []
+    while len(sentence) > MAX_CHARACTERS:
+        cut = sentence.rfind(" ", 1, MAX_CHARACTERS)
+        cut = cut if cut > 0 else MAX_CHARACTERS
+        pieces.append(sentence[:cut].strip())
+        sentence = sentence[cut:].strip()
+    return [piece for piece in (*pieces, sentence) if piece]

@@ -1,0 +1,129 @@
+"""A language model measured on frozen masks: the same predictions and pairs each time, in flat memory.
+
+The masks and pairs of an evaluation follow from (store, seed) alone, not from the training's seed, so runs can be
+compared. Beside the model's loss stands that of the smoothed unigram distribution on the very same positions: a
+model that does not pass it has learnt how often tokens are, and nothing of their order.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bertsmith.corpus.store import TokenPart
+from bertsmith.models.bert import BertForPreTraining
+from bertsmith.objectives.collator import PretrainingCollator
+from bertsmith.objectives.examples import EpochPlan
+from bertsmith.objectives.masks import Vocabulary
+from bertsmith.runtime.console import Progress
+
+
+@dataclass(frozen=True)
+class LanguageModelFigures:
+    """The figures of a language model on a held-out part; None where the model has no such head or counts lack.
+
+    `mlm_nats_per_masked_token` is the cross-entropy of the true tokens at the masked positions, in nats;
+    `perplexity` its exponential; `next_sentence_accuracy` is over pairs of which half are true.
+    """
+
+    mlm_nats_per_masked_token: float | None
+    mlm_accuracy: float | None
+    perplexity: float | None
+    unigram_nats_per_token: float | None
+    next_sentence_accuracy: float | None
+    nsp_nats_per_pair: float | None
+    num_masked_tokens: int
+    num_pairs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return asdict(self)
+
+
+class FrozenEvaluation:
+    """The frozen examples of a part; call it with a model.
+
+    Args:
+        objective: what is measured: "mlm", "nsp", "mlm+nsp" or "mlm+sop".
+        unigram_counts: int64 of [vocabulary], how often each id occurs in the training part, or None.
+        max_examples: at most so many, a random sample that is the same each time.
+    """
+
+    def __init__(
+        self,
+        part: TokenPart,
+        vocabulary: Vocabulary,
+        *,
+        objective: str,
+        sequence_length: int,
+        batch_size: int,
+        seed: int = 0,
+        unigram_counts: npt.NDArray[np.int64] | None = None,
+        max_examples: int | None = None,
+    ) -> None:
+        self.plan = EpochPlan(part, objective, sequence_length, seed=seed)
+        self.collator = PretrainingCollator(
+            vocabulary, sequence_length=sequence_length, objective=objective, seed=seed
+        )
+        self.vocabulary, self.batch_size = vocabulary, batch_size
+        self.num_examples = min(self.plan.size, max_examples or self.plan.size)
+        self.unigram_nats: npt.NDArray[np.float64] | None = None
+        if unigram_counts is not None:
+            smoothed = unigram_counts.astype(np.float64) + 1
+            self.unigram_nats = -np.log(smoothed / smoothed.sum())
+
+    @torch.no_grad()
+    def __call__(
+        self, model: BertForPreTraining, *, precision: str = "fp32", bar: Progress | None = None
+    ) -> LanguageModelFigures:
+        """Measure a model. It is in evaluation mode meanwhile, and as it was afterwards."""
+        was_training = model.training
+        model.eval()
+        device = next(model.parameters()).device
+        sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "judged", "pairs"), 0.0)
+        for start in range(0, self.num_examples, self.batch_size):
+            stop = min(start + self.batch_size, self.num_examples)
+            examples = [self.plan.example(0, index, self.vocabulary) for index in range(start, stop)]
+            batch = {name: value.to(device) for name, value in self.collator.masked_batch(examples).items()}
+            with computing(precision, device.type):
+                output = model(**batch)
+            if output.mlm_loss_sum is not None:
+                labels = batch["masked_labels"]
+                sums["mlm"] += float(output.mlm_loss_sum)
+                sums["correct"] += int((output.prediction_logits.argmax(-1) == labels).sum())
+                sums["masked"] += len(labels)
+                if self.unigram_nats is not None:
+                    sums["unigram"] += float(self.unigram_nats[labels.cpu().numpy()].sum())
+            if output.nsp_loss_sum is not None:
+                sums["nsp"] += float(output.nsp_loss_sum)
+                right = output.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]
+                sums["judged"] += int(right.sum())
+                sums["pairs"] += stop - start
+            if bar is not None:
+                bar.update(stop, total=self.num_examples)
+        model.train(was_training)
+        return self._figures(sums)
+
+    def _figures(self, sums: dict[str, float]) -> LanguageModelFigures:
+        masked, pairs = sums["masked"], sums["pairs"]
+        nats = sums["mlm"] / masked if masked else None
+        return LanguageModelFigures(
+            mlm_nats_per_masked_token=nats,
+            mlm_accuracy=sums["correct"] / masked if masked else None,
+            perplexity=float(np.exp(min(nats, 700.0))) if nats is not None else None,
+            unigram_nats_per_token=sums["unigram"] / masked if masked and self.unigram_nats is not None else None,
+            next_sentence_accuracy=sums["judged"] / pairs if pairs else None,
+            nsp_nats_per_pair=sums["nsp"] / pairs if pairs else None,
+            num_masked_tokens=int(masked),
+            num_pairs=int(pairs),
+        )
+
+
+def computing(precision: str, device: str) -> AbstractContextManager[Any]:
+    """The context in which a model computes in this precision."""
+    return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -1,0 +1,93 @@
+"""The model that is pre-trained: stock BERT with the same keys, whose MLM head runs on masked positions alone.
+
+Of the 32 x 128 positions of a batch 15% carry a label; stock computes logits over the whole vocabulary for all of
+them (500 MB in float32 for 30,522 entries). Losses are sums in float32: the caller divides them by the counts of the
+whole update, so that the division of a batch does not change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import transformers
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass
+class PretrainingOutput:
+    """What one forward pass of pre-training gives.
+
+    Attributes:
+        mlm_loss_sum, nsp_loss_sum: float32 scalars, cross-entropies in nats summed over predictions and over pairs;
+            None where the batch holds no such labels.
+        prediction_logits: [masked, vocabulary], for the masked positions alone.
+        seq_relationship_logits: [pairs, 2]; index 0 stands for "B is the next sentence".
+    """
+
+    mlm_loss_sum: Tensor | None = None
+    nsp_loss_sum: Tensor | None = None
+    prediction_logits: Tensor | None = None
+    seq_relationship_logits: Tensor | None = None
+
+
+class BertForPreTraining(transformers.BertForPreTraining):
+    """`transformers.BertForPreTraining` with `pretraining_losses`; it is named alike because it saves alike.
+
+    Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock.
+    """
+
+    def forward(  # type: ignore[no-untyped-def,override]
+        self,
+        input_ids=None,
+        attention_mask=None,
+        token_type_ids=None,
+        masked_positions=None,
+        masked_labels=None,
+        next_sentence_label=None,
+        **kwargs,
+    ):
+        """Stock's forward, or with `masked_positions` or only `next_sentence_label` a PretrainingOutput.
+
+        Args:
+            input_ids, token_type_ids: int64 of [batch, length].
+            attention_mask: int64 of [batch, length], or None where nothing is padded.
+            masked_positions: int64 of [masked], indices into the flattened [batch * length].
+            masked_labels: int64 of [masked], the original ids at these positions.
+            next_sentence_label: int64 of [batch]: 0 where B is the next sentence, 1 where it is not.
+        """
+        if masked_positions is None and (next_sentence_label is None or "labels" in kwargs):
+            return super().forward(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                token_type_ids=token_type_ids,
+                next_sentence_label=next_sentence_label,
+                **kwargs,
+            )
+        encoded = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        output = PretrainingOutput()
+        if masked_positions is not None:
+            hidden = encoded.last_hidden_state.flatten(0, 1)[masked_positions]
+            output.prediction_logits = self.cls.predictions(hidden)
+            output.mlm_loss_sum = functional.cross_entropy(
+                output.prediction_logits.float(), masked_labels, reduction="sum"
+            )
+        if next_sentence_label is not None:
+            output.seq_relationship_logits = self.cls.seq_relationship(encoded.pooler_output)
+            output.nsp_loss_sum = functional.cross_entropy(
+                output.seq_relationship_logits.float(), next_sentence_label, reduction="sum"
+            )
+        return output
+
+
+def set_dropout(model: torch.nn.Module, probability: float) -> None:
+    """Set the dropout of every layer of a model that is about to train; its configuration stays as it is."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability
+
+
+def parameter_count(model: torch.nn.Module) -> int:
+    """Parameters, those that are shared counted once."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,162 @@
+"""MODEL to model: a RUN, a stock folder, or a hub name, with every mistake named in plain words.
+
+Only safetensors are loaded. Weights are read as float32: precision is the caller's choice, not the file's.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertsmith.errors import ModelError
+
+if TYPE_CHECKING:
+    from bertsmith.models.bert import BertForPreTraining
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+MLM_HEAD, NSP_HEAD, POOLER = "cls.predictions", "cls.seq_relationship", "bert.pooler"
+
+
+def check_model(name: str) -> str:
+    """The name, once it can be a MODEL: a finished folder, or something that can be a hub name.
+
+    Raises ModelError for a missing folder, a folder without configuration or weights, and an unfinished RUN.
+    """
+    folder = Path(name)
+    if not folder.exists():
+        if name.count("/") > 1 or name.startswith((".", "/", "~")) or not name.strip("/"):
+            raise ModelError(f"{name}: no such folder; expected a RUN, a model folder, or a hub name")
+        return name
+    if not folder.is_dir():
+        raise ModelError(f"{name}: is a file, expected the folder of a model")
+    if not (folder / "config.json").is_file():
+        if (folder / "manifest.json").is_file():
+            raise ModelError(f"{name}: is a STORE, not a model; `bertsmith pretrain {name} --out RUN` makes one from it")
+        if (folder / "run.json").is_file():
+            raise ModelError(_unfinished(folder))
+        raise ModelError(f"{name}: not a model folder (no config.json in it)")
+    if not any((folder / file).is_file() for file in WEIGHTS):
+        if (folder / "run.json").is_file():
+            raise ModelError(_unfinished(folder))
+        if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt*")):
+            raise ModelError(f"{name}: only safetensors are loaded, and there is no model.safetensors in this folder")
+        raise ModelError(f"{name}: no weights in this folder (model.safetensors)")
+    return name
+
+
+def _unfinished(folder: Path) -> str:
+    checkpoints = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
+    text = f"{folder}: this RUN is not finished; go on with its command and --resume"
+    return f"{text}, or use {checkpoints[-1]} as it is" if checkpoints else text
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Hold back transformers' own reports while weights are loaded: what matters is said by us."""
+    from transformers.utils import logging as theirs
+
+    level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    theirs.set_verbosity_error()
+    theirs.disable_progress_bar()
+    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        theirs.set_verbosity(level)
+        logging.getLogger("transformers.modeling_utils").setLevel(logging.NOTSET)
+        if bars:
+            theirs.enable_progress_bar()
+
+
+def load_config(name: str) -> Any:
+    """The configuration of a MODEL."""
+    from transformers import AutoConfig
+
+    check_model(name)
+    with _explained(name), quiet_loading():
+        return AutoConfig.from_pretrained(name)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[0] if lines else type(error).__name__
+        if not Path(name).exists():
+            raise ModelError(
+                f"{name}: no such folder, and no model of this name could be had from the hub ({reason})"
+            ) from None
+        raise ModelError(f"{name}: cannot be loaded as a model: {reason}") from None
+    except Exception as error:
+        if type(error).__module__.startswith(("safetensors", "huggingface_hub", "httpx")):
+            raise ModelError(f"{name}: the weights cannot be read: {error}") from None
+        raise
+
+
+@dataclass(frozen=True)
+class LoadedBert:
+    """A BERT with both pre-training heads, and which of them came with the weights."""
+
+    model: BertForPreTraining
+    has_mlm_head: bool
+    has_nsp_head: bool
+
+
+def load_bert(name: str, **options: Any) -> LoadedBert:
+    """Load a MODEL of model_type bert into the pre-training model.
+
+    Raises ModelError for another architecture, and where encoder weights are missing. A missing pooler or head is
+    not an error: it starts fresh, and whoever needs it is told.
+    """
+    import torch
+
+    from bertsmith.models.bert import BertForPreTraining
+
+    config = load_config(name)
+    if config.model_type != "bert":
+        raise ModelError(f"{name}: its model_type is {config.model_type!r}, expected 'bert'")
+    with _explained(name), quiet_loading():
+        model, info = BertForPreTraining.from_pretrained(
+            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+        )
+    missing = sorted(info["missing_keys"])
+    encoder = [key for key in missing if key.startswith("bert.") and not key.startswith(POOLER)]
+    if encoder or info.get("mismatched_keys"):
+        wrong = encoder or [str(item) for item in info["mismatched_keys"]]
+        raise ModelError(
+            f"{name}: {len(wrong)} weights of the encoder are missing or of another shape, {wrong[0]} among them; "
+            "the weights do not belong to this config.json"
+        )
+    return LoadedBert(
+        model.eval(),
+        has_mlm_head=not any(key.startswith(f"{MLM_HEAD}.transform") for key in missing),
+        has_nsp_head=not any(key.startswith((NSP_HEAD, POOLER)) for key in missing),
+    )
+
+
+def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
+    """Load a MODEL with one of transformers' Auto classes, for prediction.
+
+    Raises ModelError where weights of the head or the encoder are missing.
+    """
+    import torch
+    import transformers
+
+    check_model(name)
+    with _explained(name), quiet_loading():
+        model, info = getattr(transformers, auto_class).from_pretrained(
+            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+        )
+    missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
+    if missing:
+        raise ModelError(f"{name}: has no {head} ({', '.join(sorted(missing)[:2])} is missing)")
+    return model.eval()

@@ -1,0 +1,85 @@
+"""The shapes of a BERT, and how its parts must fit each other.
+
+The names and shapes are those of google-research/bert's smaller models (Turc et al. 2019, "Well-Read Students Learn
+Better") and of the original base and large (Devlin et al. 2019): heads of 64, a feed-forward part four times as wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bertsmith.errors import OptionError
+
+if TYPE_CHECKING:
+    from transformers import BertConfig
+
+SIZES: dict[str, tuple[int, int]] = {
+    "tiny": (2, 128),
+    "mini": (4, 256),
+    "small": (4, 512),
+    "medium": (8, 512),
+    "base": (12, 768),
+    "large": (24, 1024),
+}
+"""Layers and hidden size by name."""
+
+HEAD_SIZE = 64
+MAX_POSITIONS = 512
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a BERT."""
+
+    layers: int
+    hidden_size: int
+    attention_heads: int
+    intermediate_size: int
+    max_positions: int
+
+
+def shape_of(
+    size: str,
+    *,
+    layers: int | None = None,
+    hidden_size: int | None = None,
+    attention_heads: int | None = None,
+    intermediate_size: int | None = None,
+    max_positions: int | None = None,
+) -> Shape:
+    """A named size with single values over it. Raises OptionError where they do not fit each other."""
+    named_layers, named_hidden = SIZES[size]
+    hidden = hidden_size or named_hidden
+    if attention_heads is None:
+        if hidden % HEAD_SIZE:
+            raise OptionError(
+                f"--hidden-size {hidden}: not a multiple of {HEAD_SIZE}, the width of a head by default; "
+                "give --attention-heads as well, a number that divides it"
+            )
+        attention_heads = hidden // HEAD_SIZE
+    if hidden % attention_heads:
+        divisors = [count for count in range(1, hidden + 1) if hidden % count == 0 and hidden // count >= 8]
+        near = sorted(divisors, key=lambda count: abs(count - attention_heads))[:3]
+        raise OptionError(
+            f"--attention-heads {attention_heads} does not divide --hidden-size {hidden}; "
+            f"the nearest that do are {', '.join(map(str, sorted(near)))}"
+        )
+    return Shape(
+        layers or named_layers, hidden, attention_heads, intermediate_size or 4 * hidden, max_positions or MAX_POSITIONS
+    )
+
+
+def make_config(shape: Shape, vocab_size: int, pad_token_id: int) -> BertConfig:
+    """The stock configuration of this shape, with BERT's dropout of 0.1 for whoever fine-tunes the model later."""
+    from transformers import BertConfig
+
+    return BertConfig(
+        vocab_size=vocab_size,
+        num_hidden_layers=shape.layers,
+        hidden_size=shape.hidden_size,
+        num_attention_heads=shape.attention_heads,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=shape.max_positions,
+        pad_token_id=pad_token_id,
+    )

@@ -1,0 +1,92 @@
+"""The collator: examples to a masked batch, in the form of stock models or of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bertsmith.objectives.examples import Example
+from bertsmith.objectives.masks import MaskingRule, Vocabulary, mask_batch
+
+
+class PretrainingCollator:
+    """Pads and masks examples; for `transformers.Trainer` and models of one's own.
+
+    A batch holds `input_ids`, `token_type_ids`, `attention_mask`, `labels` (-100 where nothing is predicted) and
+    `next_sentence_label` (0: B is the next sentence, 1: it is not), all int64, as `BertForPreTraining` takes them.
+    The mask of an example follows from (seed, epoch, index) alone: no random state is read or changed.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        sequence_length: int = 128,
+        mask_rate: float = 0.15,
+        mask_split: tuple[float, float, float] = (80, 10, 10),
+        objective: str = "mlm+nsp",
+        seed: int = 0,
+    ) -> None:
+        self.vocabulary, self.sequence_length, self.seed = vocabulary, sequence_length, seed
+        self.rule = MaskingRule(mask_rate, tuple(mask_split))
+        self.masks = objective != "nsp"
+        self.judges = objective != "mlm"
+
+    @classmethod
+    def for_store(cls, store: str | Path, **options: object) -> PretrainingCollator:
+        """The collator for the tokenizer of a STORE; the options are those of the class."""
+        from bertsmith.corpus.store import TokenStore
+        from bertsmith.tokenization.folder import load_tokenizer
+
+        tokenizer = load_tokenizer(str(TokenStore(store).tokenizer_folder))
+        return cls(Vocabulary.of(tokenizer), **options)  # type: ignore[arg-type]
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """The batch for a stock model."""
+        batch = self.masked_batch(examples)
+        result = {name: batch[name] for name in ("input_ids", "token_type_ids")}
+        result["attention_mask"] = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))
+        if self.masks:
+            labels = torch.full_like(batch["input_ids"], -100)
+            labels.view(-1)[batch["masked_positions"]] = batch["masked_labels"]
+            result["labels"] = labels
+        if self.judges:
+            result["next_sentence_label"] = batch["next_sentence_label"]
+        return result
+
+    def masked_batch(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """The batch for `bertsmith.models.bert.BertForPreTraining`.
+
+        `masked_positions` and `masked_labels` stand in the place of `labels`; there is no `attention_mask` where
+        nothing is padded.
+        """
+        length = self.sequence_length
+        input_ids = np.full((len(examples), length), self.vocabulary.pad, dtype=np.int64)
+        types = np.zeros_like(input_ids)
+        for row, example in enumerate(examples):
+            input_ids[row, : len(example.input_ids)] = example.input_ids
+            types[row, : len(example.input_ids)] = example.token_type_ids
+        lengths = np.array([len(example.input_ids) for example in examples])
+        batch = {}
+        if lengths.min() < length:
+            batch["attention_mask"] = torch.from_numpy((np.arange(length) < lengths[:, None]).astype(np.int64))
+        if self.masks:
+            masked = mask_batch(
+                input_ids,
+                self.rule,
+                self.vocabulary,
+                seed=self.seed,
+                epochs=np.array([example.epoch for example in examples]),
+                indices=np.array([example.index for example in examples]),
+            )
+            input_ids = masked.input_ids
+            batch["masked_positions"] = torch.from_numpy(masked.positions)
+            batch["masked_labels"] = torch.from_numpy(masked.labels)
+        if self.judges:
+            batch["next_sentence_label"] = torch.tensor([example.next_sentence_label for example in examples])
+        batch["input_ids"] = torch.from_numpy(input_ids)
+        batch["token_type_ids"] = torch.from_numpy(types)
+        return batch

@@ -1,0 +1,121 @@
+"""What a pre-training run is made of: the model, and the choices that options leave open, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.errors import ModelError, OptionError
+from bertsmith.models.bert import BertForPreTraining, set_dropout
+from bertsmith.models.loading import load_bert
+from bertsmith.models.sizes import make_config, shape_of
+from bertsmith.runtime.machine import Choice
+
+DEFAULT_SIZE = "mini"
+DEFAULT_MINUTES = 10.0
+
+
+@dataclass
+class ModelSetup:
+    """A model that is about to train, and what was chosen for it."""
+
+    model: BertForPreTraining
+    choices: list[Choice] = field(default_factory=list)
+    learning_rate: float = 0.0
+    fresh: list[str] = field(default_factory=list)
+    """Heads that the MODEL continued from does not have."""
+
+
+def make_model(
+    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, attention: str
+) -> ModelSetup:
+    """The model of the options, from scratch or continued, ready to train.
+
+    Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
+    """
+    torch.manual_seed(options.seed)
+    setup = (
+        _continued(options, tokenizer, attention) if options.from_ is not None else _fresh(options, tokenizer, attention)
+    )
+    model = setup.model
+    positions = model.config.max_position_embeddings
+    if options.sequence_length > positions:
+        raise OptionError(
+            f"--sequence-length {options.sequence_length}: the model has {positions} positions; "
+            f"give at most {positions}" + ("" if options.from_ else ", or --max-positions")
+        )
+    if options.dropout is not None:
+        set_dropout(model, options.dropout)
+    elif options.from_ is None:
+        set_dropout(model, 0.0)
+        setup.choices.append(Choice("dropout", "0", "from scratch a corpus is seen a few times at most"))
+    else:
+        kept = str(model.config.hidden_dropout_prob)
+        setup.choices.append(Choice("dropout", kept, "that of the model that continues"))
+    _freeze_unused_heads(model, options.objective)
+    _choose_learning_rate(setup, options)
+    return setup
+
+
+def _fresh(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str) -> ModelSetup:
+    size = options.size or DEFAULT_SIZE
+    shape = shape_of(
+        size,
+        layers=options.layers,
+        hidden_size=options.hidden_size,
+        attention_heads=options.attention_heads,
+        intermediate_size=options.intermediate_size,
+        max_positions=options.max_positions,
+    )
+    config = make_config(shape, len(tokenizer), int(tokenizer.pad_token_id))
+    model = BertForPreTraining._from_config(config, attn_implementation=attention)
+    chosen = [] if options.size else [Choice("size", size, "a model that a laptop trains in minutes")]
+    return ModelSetup(model, chosen)
+
+
+def _continued(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str) -> ModelSetup:
+    assert options.from_ is not None
+    loaded = load_bert(options.from_, attn_implementation=attention)
+    rows = loaded.model.config.vocab_size
+    if rows < len(tokenizer):
+        raise ModelError(
+            f"{options.from_}: its embeddings have {rows:,} rows and the tokenizer of {options.store} has "
+            f"{len(tokenizer):,} entries. Prepare the text with the model's own: "
+            f"bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
+        )
+    fresh = []
+    if not loaded.has_mlm_head and options.objective != "nsp":
+        fresh.append("masked language modelling")
+    if not loaded.has_nsp_head and options.objective != "mlm":
+        fresh.append("next sentence prediction")
+    return ModelSetup(loaded.model, [], fresh=fresh)
+
+
+def _freeze_unused_heads(model: BertForPreTraining, objective: str) -> None:
+    """A head without a loss gets no gradient; frozen, it is not taken for one that was forgotten."""
+    unused: list[torch.nn.Module] = []
+    if objective == "mlm":
+        unused = [model.cls.seq_relationship] + ([model.bert.pooler] if model.bert.pooler is not None else [])
+    elif objective == "nsp":
+        unused = [model.cls.predictions.transform]
+        model.cls.predictions.bias.requires_grad_(False)
+        model.cls.predictions.decoder.bias.requires_grad_(False)
+    for module in unused:
+        module.requires_grad_(False)
+
+
+def _choose_learning_rate(setup: ModelSetup, options: PretrainOptions) -> None:
+    if options.learning_rate is not None:
+        setup.learning_rate = options.learning_rate
+        return
+    width = setup.model.config.hidden_size
+    rate = 1e-3 * min(1.0, (512 / width) ** 1.5)
+    reason = f"1e-3 up to a width of 512, less above; this model has {width}"
+    if options.from_ is not None:
+        rate *= 0.3
+        reason += "; three tenths of it where a model continues"
+    setup.learning_rate = float(f"{rate:.2g}")
+    setup.choices.append(Choice("learning rate", f"{setup.learning_rate:g}", reason))

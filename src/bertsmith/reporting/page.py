@@ -1,0 +1,150 @@
+"""One self-contained HTML page, built block by block: no script, no font or file from elsewhere.
+
+    page = Page(title="wiki-small", subtitle="bertsmith pretrain")
+    page.figures([("held-out loss", 5.51, "nats per masked token")])
+    page.section("Training", lead="Loss over the steps.")
+    page.chart(line_chart(...), caption="Training loss")
+    Path("report.html").write_text(page.html(), encoding="utf-8")
+
+Every text is escaped by the template; only the SVG of a chart goes in as markup. Blocks added before the
+first section stand at the top of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
+from bertsmith.reporting.svg import printable
+
+_SHOWN_PREDICTIONS = 5
+_NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What the template's macro named `kind` draws from `content`."""
+
+    kind: str
+    content: dict[str, Any]
+
+
+@dataclass
+class _Section:
+    title: str
+    lead: str
+    blocks: list[_Block] = field(default_factory=list)
+
+
+class Page:
+    """A page under construction; `html()` may be called at any time, and again after more was added."""
+
+    def __init__(self, title: str, subtitle: str = "", refresh_seconds: int | None = None) -> None:
+        """`refresh_seconds`: the browser loads the page anew that often, for a run that is still going on."""
+        self._title, self._subtitle, self._refresh_seconds = title, subtitle, refresh_seconds
+        self._opening = _Section(title="", lead="")
+        self._sections: list[_Section] = []
+
+    def section(self, title: str, lead: str = "") -> None:
+        """Begin a section; what is added next belongs to it."""
+        self._sections.append(_Section(title, lead))
+
+    def figures(self, figures: Sequence[tuple[str, str | int | float, str]]) -> None:
+        """Key figures as cards: (label, value, note)."""
+        cards = [
+            {"label": label, "value": _unbroken(format_cell(value)), "note": _unbroken(note)}
+            for label, value, note in figures
+        ]
+        self._add("figures", cards=cards)
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
+        """A table whose first column names the rows; columns of numbers are right-aligned."""
+        self._add(
+            "table",
+            header=header,
+            rows=[[format_cell(cell) for cell in row] for row in rows],
+            numeric=numeric_columns(rows, len(header)),
+            caption=caption,
+        )
+
+    def chart(self, svg: str, caption: str) -> None:
+        """A chart of `reporting.charts` with its caption. `svg` is trusted markup."""
+        self._add("chart", svg=Markup(svg), caption=caption)
+
+    def text(self, text: str) -> None:
+        """A text; blank lines separate paragraphs."""
+        self._add("text", paragraphs=[part.strip() for part in text.split("\n\n") if part.strip()])
+
+    def code(self, code: str) -> None:
+        """Lines of code or of a terminal, as they are."""
+        self._add("code", code=code)
+
+    def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
+        """A box that stands out, with a word for its kind."""
+        self._add("notice", text=text, tone=kind, word=_NOTICE_WORDS[kind])
+
+    def masked_sentence(
+        self, before: str, after: str, predictions: Sequence[tuple[str, float]], truth: str | None
+    ) -> None:
+        """A sentence around its [MASK] and the first five predictions (token, probability), best first.
+
+        The prediction that equals `truth` is marked in words; a truth that is not among the five is told
+        below. `truth=None`: nobody knows the true word.
+        """
+        shown = predictions[:_SHOWN_PREDICTIONS]
+        guesses = [
+            {
+                "token": token,
+                "width": f"{100 * min(max(probability, 0.0), 1.0):.1f}",
+                "percent": f"{100 * probability:.1f} %",
+                "true": token == truth,
+            }
+            for token, probability in shown
+        ]
+        missed = truth if truth is not None and truth not in [token for token, _ in shown] else None
+        self._add("masked_sentence", before=before, after=after, guesses=guesses, missed=missed)
+
+    def details(self, summary: str, values: Mapping[str, object]) -> None:
+        """A folded table of names and values, such as all options of a run."""
+        self._add("details", summary=summary, values={key: _plain(value) for key, value in values.items()})
+
+    def html(self) -> str:
+        """The whole page."""
+        folder = files("bertsmith.reporting")
+        environment = Environment(
+            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
+        page = template.render(
+            title=self._title,
+            subtitle=self._subtitle,
+            refresh_seconds=self._refresh_seconds,
+            css=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
+            opening=self._opening,
+            sections=self._sections,
+        )
+        return printable(page)
+
+    def _add(self, kind: str, **content: Any) -> None:
+        current = self._sections[-1] if self._sections else self._opening
+        current.blocks.append(_Block(kind, content))
+
+
+def _unbroken(text: str) -> str:
+    """Keep a percent sign on the line of its number, by a no-break space."""
+    return text.replace(" %", "\u00a0%")
+
+
+def _plain(value: object) -> str:
+    """A value of an option as the user would write it: no rounding, no separators."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,154 @@
+"""What a person sees while a verb works: notes, warnings, and progress on standard error.
+
+Standard output belongs to the result alone. Notes are log records of the logger "bertsmith": the command line prints
+them, in Python they follow the logging configuration (warnings are shown, notes are not, unless asked for).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_logger = logging.getLogger("bertsmith")
+
+FIRST_AFTER_SECONDS = 2.0
+PLAIN_EVERY_SECONDS = 15.0
+
+
+def say(message: str) -> None:
+    """A note: an automatic choice, what was detected, where something was written."""
+    _logger.info(message)
+
+
+def warn(message: str) -> None:
+    """Something that the user should look at, though the work goes on."""
+    _logger.warning("warning: %s", message)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Standard error as it is at the time of writing: a progress bar stands in for it while it is drawn."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def talk_to_the_terminal() -> None:
+    """Send notes and warnings to standard error: what the command line does first."""
+    handler = _StandardError()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    _logger.handlers = [handler]
+    _logger.setLevel(logging.INFO)
+    _logger.propagate = False
+
+
+class Progress(Protocol):
+    """What the work calls while it goes on."""
+
+    def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
+        """`done` of `total` units are done; `note` is shown behind the bar."""
+
+
+class _Silent:
+    def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
+        """Nobody watches."""
+
+
+class _Plain:
+    """A line every quarter of a minute, for logs and pipes."""
+
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.started = self.said = time.monotonic()
+
+    def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
+        self.total = total if total is not None else self.total
+        now = time.monotonic()
+        if now - self.said < PLAIN_EVERY_SECONDS:
+            return
+        self.said = now
+        say(f"{self.title}: {describe(done, self.total, now - self.started, self.unit)}{'  ' + note if note else ''}")
+
+
+def describe(done: float, total: float | None, seconds: float, unit: str) -> str:
+    """Share, rate and time left in words: `45%  1,200 documents/s  0:12 left`."""
+    rate = done / seconds if seconds > 0 else 0.0
+    parts = []
+    if total:
+        parts.append(f"{min(done / total, 1):.0%}")
+    if unit:
+        parts.append(f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s")
+    if total and rate > 0:
+        parts.append(f"{clock(max(total - done, 0) / rate)} left")
+    return "  ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """`75.2` is `1:15`, `3700` is `1:01:40`."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+class _Bar:
+    """A bar on a terminal (rich); it appears once the work has taken two seconds, and leaves no trace."""
+
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.started = time.monotonic()
+        self.bar: RichProgress | None = None
+        self.task: TaskID | None = None
+
+    def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
+        self.total = total if total is not None else self.total
+        seconds = time.monotonic() - self.started
+        if seconds < FIRST_AFTER_SECONDS:
+            return
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as RichProgress
+
+            self.bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[words]}"),
+                console=Console(stderr=True),
+                transient=True,
+                refresh_per_second=4,
+            )
+            self.task = self.bar.add_task(self.title, total=self.total, words="")
+            self.bar.start()
+        words = describe(done, self.total, seconds, self.unit)
+        assert self.task is not None
+        self.bar.update(self.task, completed=done, total=self.total, words=f"{words}  {note}".rstrip())
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+@contextmanager
+def progress(title: str, total: float | None = None, *, unit: str = "") -> Iterator[Progress]:
+    """Progress of one piece of work: a bar on a terminal, a line now and then elsewhere, nothing without a listener."""
+    if not _logger.isEnabledFor(logging.INFO) or not _logger.handlers:
+        yield _Silent()
+    elif sys.stderr.isatty():
+        bar = _Bar(title, total, unit)
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield _Plain(title, total, unit)

@@ -1,0 +1,122 @@
+"""Files that are whole or not there: written aside, flushed to the disk, renamed.
+
+A name that a reader may open (a model, a manifest, a checkpoint) appears only when everything behind it is written.
+Folders are claimed before work starts, so that a mistake in `--out` costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bertsmith.errors import OutputError, ResourceError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises ResourceError where the disk does not take it."""
+    aside = path.with_name(f".{path.name}.partial")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text as UTF-8, whole or not at all."""
+    write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a value as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file of ours."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a refused write into a ResourceError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        free = _free_space(path)
+        raise ResourceError(
+            f"{path}: cannot be written: {error.strerror or error} ({free}). Free some space or choose another --out."
+        ) from error
+
+
+def _free_space(path: Path) -> str:
+    for parent in (path, *path.parents):
+        if parent.exists():
+            return f"{shutil.disk_usage(parent).free / 1e9:.2f} GB free on that disk"
+    return "free space unknown"
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush every file below a folder, and the folder itself, to the disk."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish_folder(aside: Path, folder: Path) -> None:
+    """Give a finished folder its name; a folder of that name makes room only now."""
+    with disk_errors(folder):
+        sync_folder(aside)
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.replaced")
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+            aside.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            aside.rename(folder)
+
+
+def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> None:
+    """Check that an output folder is free, before any work.
+
+    Raises OutputError where it holds something and neither `overwrite` nor `resume` is given, or where it is a file.
+    `overwrite` refuses a folder that bertsmith did not write, so that a mistyped `--out` deletes nobody's files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"--out {folder}: is a file, expected a folder that does not exist yet")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite and not resume:
+        raise OutputError(
+            f"--out {folder}: the folder is not empty. Give --overwrite to replace it, --resume to go on with an "
+            f"interrupted {verb}, or another --out."
+        )
+    if overwrite and not any((folder / name).exists() for name in ("manifest.json", "run.json", "quickstart.json", "tokenizer.json")):
+        raise OutputError(
+            f"--out {folder}: --overwrite replaces only what bertsmith wrote (no manifest.json or run.json is in "
+            "this folder). Delete it yourself, or choose another --out."
+        )

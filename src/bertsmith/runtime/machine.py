@@ -1,0 +1,155 @@
+"""What this machine is, and the automatic choices that follow: device, threads, precision, allocator, attention.
+
+Each choice comes with its reason, is printed by `bertsmith doctor` and kept in `run.json`. What can be known (cores,
+instruction sets) is looked up, never timed, so that the same machine and options choose the same every time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+VERSIONED = ("bertsmith", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An automatic choice: what was chosen, and why."""
+
+    name: str
+    value: str
+    reason: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The JSON form."""
+        return {"name": self.name, "value": self.value, "reason": self.reason}
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_machine() -> dict[str, Any]:
+    """Facts about the machine, without names of hosts, users or paths."""
+    import psutil
+
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "processor": _processor_name(),
+        "cores": cores(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a result depends on."""
+    found = {}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _processor_name() -> str:
+    if sys.platform.startswith("linux"):
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def choose_device() -> Choice:
+    """CUDA where torch sees it, else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Choice("device", "cuda", f"torch sees {torch.cuda.get_device_name(0)}")
+    return Choice("device", "cpu", "torch sees no CUDA device")
+
+
+def choose_precision(asked: str, device: str) -> Choice:
+    """`bf16` where the hardware multiplies it natively, else `fp32`; what was asked for otherwise.
+
+    bfloat16 without the instructions is emulated and slower than float32 by a large factor.
+    """
+    import torch
+
+    if asked != "auto":
+        return Choice("precision", asked, "asked for with --precision")
+    if device == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Choice("precision", "bf16", "the GPU multiplies bfloat16 natively")
+        return Choice("precision", "fp32", "the GPU has no native bfloat16")
+    flags = {
+        "AMX-BF16": torch.cpu._is_amx_tile_supported(),
+        "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
+    }
+    having = [name for name, present in flags.items() if present]
+    if having:
+        return Choice("precision", "bf16", f"the processor has {' and '.join(having)}")
+    return Choice("precision", "fp32", "the processor has no bfloat16 instructions (AVX512-BF16, AMX)")
+
+
+def choose_attention(device: str) -> Choice:
+    """The implementation of attention that is trained with.
+
+    On the CPU the bfloat16 backward pass of `scaled_dot_product_attention` is several times slower than two batched
+    products and a softmax.
+    """
+    if device == "cuda":
+        return Choice("attention", "sdpa", "fused attention on the GPU")
+    return Choice("attention", "eager", "on the CPU two batched products are faster than the fused kernel's backward pass")
+
+
+def choose_threads() -> Choice:
+    """One thread a core that this process may use (torch's own count includes hyper-threads it may not)."""
+    return Choice("threads", str(cores()), "one a core that this process may use")
+
+
+_M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -1, -2
+
+
+def _mallopt() -> Any | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return None
+
+
+def choose_allocator() -> Choice:
+    """Whether glibc is told to keep freed memory."""
+    if any("malloc" in part for part in os.environ.get("LD_PRELOAD", "").split(":")):
+        return Choice("allocator", "preloaded", "LD_PRELOAD names an allocator")
+    if _mallopt() is None:
+        return Choice("allocator", "system", "mallopt is glibc's and is not here")
+    return Choice("allocator", "keep", "glibc maps large blocks afresh on every call; page faults cost more than the arithmetic")
+
+
+def prepare_process() -> list[Choice]:
+    """Apply threads and allocator to this process, before its first large tensor; returns the choices.
+
+    With `keep`, glibc serves large tensors from its heap and does not give the heap back: memory stays at its peak
+    until the process ends, and a training step takes little more than half of its time (docs/architecture.md).
+    """
+    import torch
+
+    threads, allocator = choose_threads(), choose_allocator()
+    torch.set_num_threads(int(threads.value))
+    mallopt = _mallopt()
+    if allocator.value == "keep" and mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_TOP_PAD, 256 * 2**20)
+    return [threads, allocator]

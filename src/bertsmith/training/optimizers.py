@@ -1,0 +1,66 @@
+"""Optimizers: AdamW, and Muon on the hidden matrices with AdamW on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Optimizer
+
+BETAS = (0.9, 0.98)
+EPSILON = 1e-6
+
+
+def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> Optimizer:
+    """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT)."""
+    trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
+    if name == "muon":
+        return MuonWithAdamW(trained, learning_rate=learning_rate, weight_decay=weight_decay)
+    return _adamw(trained, learning_rate, weight_decay)
+
+
+def _adamw(named: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> AdamW:
+    decayed, plain = [], []
+    for key, parameter in named:
+        (plain if key.endswith("bias") or "LayerNorm" in key else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return AdamW(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
+
+
+class MuonWithAdamW(Optimizer):
+    """Muon (Jordan et al. 2024) on the two-dimensional weights of the encoder's layers, AdamW on everything else.
+
+    Muon's updates are scaled to the size of AdamW's (Liu et al. 2025, "Muon is Scalable", section 2.2), so one
+    learning rate serves both. Its orthogonalisation runs in bfloat16: results differ between divisions of a batch by
+    more than AdamW's do.
+    """
+
+    def __init__(
+        self, named: list[tuple[str, nn.Parameter]], *, learning_rate: float, weight_decay: float
+    ) -> None:
+        hidden = [parameter for key, parameter in named if ".layer." in key and parameter.ndim == 2]
+        chosen = {id(parameter) for parameter in hidden}
+        rest = [(key, parameter) for key, parameter in named if id(parameter) not in chosen]
+        super().__init__([parameter for _, parameter in named], {})
+        self.muon = torch.optim.Muon(
+            hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        self.adamw = _adamw(rest, learning_rate, weight_decay)
+        self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update of both."""
+        self.muon.step()
+        self.adamw.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of both."""
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore both."""
+        self.muon.load_state_dict(state_dict["muon"])
+        self.adamw.load_state_dict(state_dict["adamw"])
+        self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]

@@ -1,0 +1,123 @@
+"""The RUN folder: what is in it, and in which order it comes to be.
+
+    RUN/
+      run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
+      metrics.jsonl         a line an update, a line an evaluation
+      checkpoints/step-N/   weights, optimizer, schedule, random states; appears whole by a rename
+      config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
+      report.html, README.md
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bertsmith.errors import OutputError
+from bertsmith.runtime.files import claim_folder, disk_errors, read_json, sync_folder, write_json
+
+WEIGHTS = "model.safetensors"
+
+
+class RunFolder:
+    """A RUN while it is made, and the record in its run.json."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record: dict[str, Any] = {}
+
+    @property
+    def run_file(self) -> Path:
+        """The record of the run."""
+        return self.path / "run.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The figures of every update and evaluation."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the weights stand at the top."""
+        return (self.path / WEIGHTS).is_file()
+
+    def claim(self, *, overwrite: bool, resume: bool, verb: str) -> None:
+        """Check that the folder is free, and empty it where it is to be replaced. Raises OutputError."""
+        claim_folder(self.path, overwrite=overwrite, resume=resume, verb=verb)
+        if resume:
+            if self.run_file.is_file():
+                self.record = read_json(self.run_file)
+            elif self.path.is_dir() and any(self.path.iterdir()):
+                raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
+        if overwrite and self.path.exists():
+            shutil.rmtree(self.path)
+
+    def create(self) -> None:
+        """Make the folder."""
+        with disk_errors(self.path):
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+
+    def save_record(self) -> None:
+        """Write run.json."""
+        write_json(self.run_file, self.record)
+
+    def checkpoints(self) -> list[Path]:
+        """The complete checkpoints, oldest first."""
+        found = (self.path / "checkpoints").glob("step-*")
+        return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+    @contextmanager
+    def new_checkpoint(self, step: int, *, keep: int) -> Iterator[Path]:
+        """A folder to write a checkpoint to; it gets its name when it is complete, older ones go after that."""
+        checkpoints = self.path / "checkpoints"
+        aside = checkpoints / f".step-{step}.partial"
+        final = checkpoints / f"step-{step}"
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            with disk_errors(final):
+                aside.mkdir(parents=True)
+                yield aside
+                sync_folder(aside)
+                if final.exists():
+                    shutil.rmtree(final)
+                aside.rename(final)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        for old in self.checkpoints()[:-keep]:
+            shutil.rmtree(old)
+
+    def truncate_metrics(self, step: int) -> None:
+        """Drop the lines of updates that the resumed run makes again."""
+        if self.metrics_file.is_file():
+            lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+            self.metrics_file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def publish(self, model: Any, tokenizer: Any) -> None:
+        """Put the finished model at the top of the folder, its weights last."""
+        aside = self.path / ".model.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        with disk_errors(self.path):
+            model.save_pretrained(aside)
+            tokenizer.save_pretrained(aside)
+            sync_folder(aside)
+            for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
+                path.rename(self.path / path.name)
+            aside.rmdir()
+
+
+def read_metrics(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The lines of metrics.jsonl: those of updates, and those of evaluations. A cut-off last line is left out."""
+    updates, evaluations = [], []
+    file = run / "metrics.jsonl"
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        (evaluations if "evaluation" in entry else updates).append(entry)
+    return updates, evaluations
