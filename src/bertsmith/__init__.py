@@ -1,1 +1,64 @@
-"""Raw text to a BERT that is used."""
+"""Bertsmith: raw text to a BERT that is used.
+
+    import bertsmith
+
+    bertsmith.prepare("corpus/", out="data/corpus", vocab_size=8192)
+    bertsmith.pretrain("data/corpus", out="runs/corpus", size="mini", minutes=10)
+    model = bertsmith.load("runs/corpus")
+    model.fill_mask("Observe what thy nature [MASK] of thee.", top_k=5)
+
+Public names are imported when they are first used, so that `import bertsmith` takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bertsmith.corpus.store import TokenStore as TokenStore
+    from bertsmith.errors import BertsmithError as BertsmithError
+    from bertsmith.inference.predictor import Predictor as Predictor
+    from bertsmith.objectives.collator import PretrainingCollator as PretrainingCollator
+    from bertsmith.objectives.examples import PretrainingDataset as PretrainingDataset
+    from bertsmith.quickstart import quickstart as quickstart
+    from bertsmith.verbs.doctor import doctor as doctor
+    from bertsmith.verbs.evaluate import evaluate as evaluate
+    from bertsmith.verbs.finetune import finetune as finetune
+    from bertsmith.verbs.predict import load as load
+    from bertsmith.verbs.prepare import prepare as prepare
+    from bertsmith.verbs.pretrain import pretrain as pretrain
+    from bertsmith.verbs.report import report as report
+    from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
+
+_PUBLIC = {
+    "BertsmithError": "bertsmith.errors",
+    "Predictor": "bertsmith.inference.predictor",
+    "PretrainingCollator": "bertsmith.objectives.collator",
+    "PretrainingDataset": "bertsmith.objectives.examples",
+    "TokenStore": "bertsmith.corpus.store",
+    "doctor": "bertsmith.verbs.doctor",
+    "evaluate": "bertsmith.verbs.evaluate",
+    "finetune": "bertsmith.verbs.finetune",
+    "load": "bertsmith.verbs.predict",
+    "prepare": "bertsmith.verbs.prepare",
+    "pretrain": "bertsmith.verbs.pretrain",
+    "quickstart": "bertsmith.quickstart",
+    "report": "bertsmith.verbs.report",
+    "train_tokenizer": "bertsmith.verbs.train_tokenizer",
+}
+
+__all__ = sorted(_PUBLIC)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bertsmith' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -190,9 +190,7 @@ def test_histogram_heights_follow_the_counts() -> None:
 def test_any_line_chart_is_well_formed(
     series: list[Series], references: list[tuple[str, float]], words: str, marks: bool
 ) -> None:
-    parsed(
-        line_chart(series, x_label=words, y_label=words, title=words, reference_lines=references, marks=marks)
-    )
+    parsed(line_chart(series, x_label=words, y_label=words, title=words, reference_lines=references, marks=marks))
 
 
 @given(st.lists(st.tuples(st.text(), numbers), max_size=8), st.text())

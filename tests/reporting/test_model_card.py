@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from bertsmith.reporting.model_card import markdown_table, model_card
 
 plain = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
-values = st.recursive(
-    plain | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner, max_size=3)
-)
+values = st.recursive(plain | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner, max_size=3))
 
 
 def read_back(card: str) -> tuple[dict[str, Any], str]:
@@ -50,9 +48,7 @@ def test_front_matter_round_trip(tags: list[str], metadata: dict[str, Any]) -> N
 
 
 def test_a_dividing_line_in_a_value_does_not_end_the_front_matter() -> None:
-    front, _ = read_back(
-        model_card(title="t", tags=[], summary="s", sections=[], metadata={"note": "a\n---\nb"})
-    )
+    front, _ = read_back(model_card(title="t", tags=[], summary="s", sections=[], metadata={"note": "a\n---\nb"}))
     assert front["note"] == "a\n---\nb"
 
 

@@ -21,7 +21,9 @@ class EvaluateOptions(LabelledOptions):
     problem_type: Literal["single_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )
-    sequence_length: int | None = Field(None, ge=8, description="tokens an example (default: as in pre-training, or 128)")
+    sequence_length: int | None = Field(
+        None, ge=8, description="tokens an example (default: as in pre-training, or 128)"
+    )
     max_length: int = Field(128, ge=8, description="tokens a text of a labelled file")
     batch_size: int = Field(64, gt=0, description="examples at once")
     seed: int = Field(0, ge=0, description="chooses the frozen masks and pairs; 0 is what a RUN reports")

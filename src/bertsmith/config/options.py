@@ -88,9 +88,7 @@ class Options(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved options as JSON values, with their external names."""
-        return {
-            external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()
-        }
+        return {external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()}
 
 
 def external_name(field: str) -> str:

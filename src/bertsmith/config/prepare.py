@@ -28,7 +28,8 @@ class SourceOptions(Options):
     )
     encoding: str = Field("utf-8", description="the encoding of the files")
     encoding_errors: Literal["strict", "replace"] = Field(
-        "strict", description="what is done with bytes that are not in the encoding: stop, or replace and count"
+        "strict",
+        description="what is done with bytes that are not in the encoding: stop, or replace and count",
     )
     language: str = Field("en", description="the language code that sentences are split by")
     max_documents: int | None = Field(None, gt=0, description="read at most so many documents")
@@ -50,7 +51,9 @@ class SourceOptions(Options):
         try:
             "".encode(value)
         except LookupError:
-            raise ValueError(f"found {value!r}, expected an encoding that Python knows, such as utf-8 or cp1252") from None
+            raise ValueError(
+                f"found {value!r}, expected an encoding that Python knows, such as utf-8 or cp1252"
+            ) from None
         return value
 
 
@@ -59,7 +62,9 @@ class PrepareOptions(SourceOptions):
 
     out: Path = Field(description="the folder of the STORE")
     vocab_size: int | None = Field(
-        None, ge=32, description="train a WordPiece tokenizer of so many entries (default: chosen by the corpus)"
+        None,
+        ge=32,
+        description="train a WordPiece tokenizer of so many entries (default: chosen by the corpus)",
     )
     tokenizer: str | None = Field(None, description="take the tokenizer of this MODEL instead of training one")
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")

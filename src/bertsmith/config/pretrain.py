@@ -47,7 +47,10 @@ class PretrainOptions(Options):
     )
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
     dropout: float | None = Field(
-        None, ge=0, lt=1, description="dropout while training (default: 0 from scratch, the model's own with --from)"
+        None,
+        ge=0,
+        lt=1,
+        description="dropout while training (default: 0 from scratch, the model's own with --from)",
     )
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
     save_every: int | None = Field(None, gt=0, description="updates between checkpoints (default: a tenth of the run)")

@@ -20,7 +20,5 @@ class TaskEntry:
 
 TASKS: dict[str, TaskEntry] = {
     entry.name: entry
-    for entry in (
-        TaskEntry("sequence-classification", "bertsmith.tasks.sequence_classification", "classify"),
-    )
+    for entry in (TaskEntry("sequence-classification", "bertsmith.tasks.sequence_classification", "classify"),)
 }

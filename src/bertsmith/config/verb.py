@@ -43,7 +43,9 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def verb(schema: type[OptionsType]) -> Callable[[Callable[[OptionsType], ResultType]], Callable[..., ResultType]]:
+def verb(
+    schema: type[OptionsType],
+) -> Callable[[Callable[[OptionsType], ResultType]], Callable[..., ResultType]]:
     """Make a function of options callable with an Options object or with the options' values."""
 
     def decorate(function: Callable[[OptionsType], ResultType]) -> Callable[..., ResultType]:
@@ -74,7 +76,9 @@ def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any
             return given
         given[name] = args[position]
     if len(args) > len(names):
-        raise OptionError(f"{len(args)} values are given by position, expected at most {len(names)}: {', '.join(names)}")
+        raise OptionError(
+            f"{len(args)} values are given by position, expected at most {len(names)}: {', '.join(names)}"
+        )
     return given
 
 

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from bertsmith.corpus.splitting import MIN_DOCUMENTS, MIN_TOKENS, Run, is_held_out, read_ids, runs_of_documents
+from bertsmith.corpus.splitting import (
+    MIN_DOCUMENTS,
+    MIN_TOKENS,
+    Run,
+    is_held_out,
+    read_ids,
+    runs_of_documents,
+)
 from bertsmith.corpus.spool import SpooledDocument, read_spool
 from bertsmith.corpus.store import HELD_OUT, TRAIN, PartWriter, Piece
 from bertsmith.errors import DataError
@@ -38,9 +45,7 @@ class Division:
 
 def divide_by_documents(folder: Path, share: float, seed: int) -> Division:
     """Whole documents by a hash of their id."""
-    runs = [
-        [Run(0, len(document.sentences), is_held_out(document.id, share, seed))] for document in read_spool(folder)
-    ]
+    runs = [[Run(0, len(document.sentences), is_held_out(document.id, share, seed))] for document in read_spool(folder)]
     return Division("documents", runs, f"{share:.1%} of the documents by a hash of their id")
 
 
@@ -69,7 +74,9 @@ def divide_by_paragraphs(folder: Path, share: float, seed: int, why: str) -> Div
         (document.id, document.paragraph_lengths, [len(sentence.split()) for sentence in document.sentences])
         for document in read_spool(folder)
     ]
-    return Division("paragraphs", runs_of_documents(documents, share, seed), f"runs of paragraphs of all documents: {why}")
+    return Division(
+        "paragraphs", runs_of_documents(documents, share, seed), f"runs of paragraphs of all documents: {why}"
+    )
 
 
 def too_few_documents(division: Division) -> str | None:

@@ -37,35 +37,21 @@ _FIELD_SECTIONS = (
     r"(?:(?:other|keyword|optional|required|positional|additional)[ -])?"
     r"(?:args?|arguments?|param(?:eter)?s?|kwargs|returns?|yields?|raises|throws|warns|receives|"
     r"attributes?|properties|methods?|inputs?|outputs?|shapes?|references?|see also|signature|members|fields|"
-    r"keys|options|keywords|exceptions?|dependencies|usage|authors?|routine listings|type parameters|constructors?|"
-    r"class variables|functions|bibliography|todo|return types?|return values?)"
+    r"keys|options|keywords|exceptions?|dependencies|usage|authors?|routine listings|type parameters|"
+    r"constructors?|class variables|functions|bibliography|todo|return types?|return values?)"
 )
 _FIELD_HEADING = re.compile(_FIELD_SECTIONS, re.IGNORECASE)
-_GOOGLE_HEADING = re.compile(
-    rf"(?:\*\*)?{_FIELD_SECTIONS}(?:\*\*)?\s?:(?:\*\*)?(?P<entry>\s+\S.*)?:?", re.IGNORECASE
-)
+_GOOGLE_HEADING = re.compile(rf"(?:\*\*)?{_FIELD_SECTIONS}(?:\*\*)?\s?:(?:\*\*)?(?P<entry>\s+\S.*)?:?", re.IGNORECASE)
 _UNDERLINE = re.compile(r"""([=\-~^"'*#+.`:_])\1{2,}""")
 _MARKDOWN_HEADING = re.compile(r"#{1,6}\s.*|\*\*[^*]+\*\*:?")
 
 _DOCTEST = re.compile(r">>|In \[\d+\]:|\$ |% ")
 _FENCE = re.compile(r"(```+|~~~+)")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?(?P<name>[\w:+-]+?)\s?::(?:\s+(?P<argument>.*))?")
-_PROSE_DIRECTIVES = frozenset(
-    (
-        "note",
-        "notes",
-        "warning",
-        "tip",
-        "important",
-        "caution",
-        "hint",
-        "attention",
-        "danger",
-        "error",
-        "seealso",
-    )
+_VERSION_DIRECTIVE = re.compile(r"versionadded|versionchanged|versionremoved|deprecated")
+_PROSE_DIRECTIVE = re.compile(
+    rf"notes?|warning|tip|important|caution|hint|attention|danger|error|seealso|{_VERSION_DIRECTIVE.pattern}"
 )
-_VERSION_DIRECTIVES = frozenset(("versionadded", "versionchanged", "versionremoved", "deprecated"))
 _EXPLICIT_MARKUP = re.compile(r"\.\.(?:\s|$)")
 _FIELD = re.compile(r"(?::(?!\w+:`)[A-Za-z][^:`]*(?:`[^`]*`[^:`]*)*:|@\w+(?:\s+\w+)?:)(?:\s|$)")
 _ENTRY = re.compile(r"\*{0,2}`{0,2}\*{0,2}\w+`{0,2}(?:, \*{0,2}\w+)*(?: ?\([`~\[\w]|:\s|\s:\s)")
@@ -94,8 +80,8 @@ _LICENCE_WORDS = (
     *("public domain", "spdx-", "redistribut"),
 )
 
-# Inline markup: a character without which the pattern cannot match, the pattern, what it becomes. In the order of
-# application: links and roles before the quotes that they hold.
+# Inline markup: a character without which the pattern cannot match, the pattern, what it becomes. Applied in
+# this order: links and roles before the quotes that they hold.
 _INLINE = tuple(
     (character, re.compile(pattern), replacement)
     for character, pattern, replacement in (
@@ -104,7 +90,7 @@ _INLINE = tuple(
         ("]", r"\s?\[(?:\d+|#\w*|\w+\d+)\]_", ""),  # a footnote's mark
         (
             "]",
-            r"\[`+[~!]?([^`\]]+)`+\](?:\([^)\s]*\))?",
+            r"\[(?:`+[~!]?|~)([^`\]]+)`*\](?:\([^)\s]*\))?",
             r"\1",
         ),  # a transformers reference: [`~torch.Tensor`]
         ("]", r"\[([^\[\]]+)\]\([^)\s]+\)", r"\1"),  # a Markdown link
@@ -123,21 +109,19 @@ _ADDRESS_WORDS = ("://", "www.", "doi:", "DOI:", "arxiv", "arXiv")
 _LABEL = re.compile(
     r"(?:NOTES?|Notes?|WARNING|Warning|TODO|FIXME|XXX|TIP|Tip|IMPORTANT|Important)(?:\([\w-]+\))? ?:\s+"
 )
-_CODE_WORD = re.compile(r"[`|{}=<>\\$~^]|::|->|\w\[|\w\(\w|__\w|\.\.\.,|-{2,}|\*\w|\w\*|@|_$")
+_CODE_WORD = re.compile(r"[`|{}=<>\\$~^]|::|->|\w\[|\w\(\w|__\w|\.\.\.,|-{2,}|\w\*|@|_$")
 _SENTENCE_END = re.compile(r"""(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?]["')\]]*(?=\s+["'(]?[A-Z]|$)""")
 # A lead-in that ends in one of these goes on in the code that follows it: no full stop makes it a sentence.
 _DANGLING_TEXT = """
 a an the and or of to in is are be by as if that with like for so example e.g. i.e. see includes are following
 """
 _DANGLING = frozenset(_DANGLING_TEXT.split())
-_WORD = re.compile(
-    r"""[("'\[]*(?:[A-Z]?[a-z]+|[A-Z]{1,5}s?|[A-Za-z]+(?:[-'/’][A-Za-z]+)+)["')\]]*[.,;:!?]*["')\]]*"""
-)
+_WORD = re.compile(r"""[("'\[]*(?:[A-Z]?[a-z]+|[A-Z]{1,5}s?|[A-Za-z]+(?:[-'/’][A-Za-z]+)+)["')\]]*[.,;:!?]*["')\]]*""")
 _FUNCTION_TEXT = """
-a an the this that these those it its is are was were be been has have had do does not no of to in on at by for
-from with without as into over and or but if then than when where which who whose while so such will would can
-could should may might must we you they i there their your our all any each both either also only because between
-after before same other whether one
+a an the this that these those it its is are was were be been has have had do does not no of to in on at by
+for from with without as into over and or but if then than when where which who whose while so such will would
+can could should may might must we you they i there their your our all any each both either also only because
+between after before same other whether one
 """
 _FUNCTION_WORDS = frozenset(_FUNCTION_TEXT.split())
 
@@ -223,7 +207,7 @@ def _span_of_symbols(lines: list[str], index: int, text: str, indent: int) -> tu
     if _UNDERLINE.fullmatch(text) or _MARKDOWN_HEADING.fullmatch(text):
         return index + 1, "heading"
     if directive := _DIRECTIVE.fullmatch(text):
-        if directive["name"].lower() in _PROSE_DIRECTIVES | _VERSION_DIRECTIVES:
+        if _PROSE_DIRECTIVE.fullmatch(directive["name"].lower()):
             return None
         return _end_of_body(lines, index + 1, indent), "code"
     if _EXPLICIT_MARKUP.match(text):
@@ -249,7 +233,7 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
             bullet = _BULLET.match(text)
             if directive := _DIRECTIVE.fullmatch(text):
                 text = (directive["argument"] or "").strip()
-                if directive["name"] in _VERSION_DIRECTIVES:
+                if _VERSION_DIRECTIVE.fullmatch(directive["name"].lower()):
                     text = text.partition(" ")[2]
             elif bullet:
                 text = text[bullet.end() :]
@@ -279,7 +263,8 @@ def _blocks(lines: list[str]) -> Iterator[_Block]:
 
 def _begins_paragraph(text: str, line_indent: int, paragraph: list[str], indent: int) -> bool:
     """Whether a line that follows another without a blank line is an entry or a list item by itself."""
-    if _BULLET.match(text) and (line_indent != indent or paragraph[-1][-1] in ".:;,!?" or text[0] in "-*+•"):
+    previous_end = paragraph[-1][-1]
+    if _BULLET.match(text) and (line_indent != indent or previous_end in ".:;,!?" or text[0] in "-*+•"):
         return True
     if _DIRECTIVE.fullmatch(text):
         return True
@@ -287,7 +272,7 @@ def _begins_paragraph(text: str, line_indent: int, paragraph: list[str], indent:
         return False
     if _ENTRY.match(text):
         return True
-    return paragraph[-1][-1] in ".:;!?" or not text[0].islower()
+    return previous_end in ".:;!?" or not text[0].islower()
 
 
 def _without_markup(text: str) -> str:
@@ -322,11 +307,16 @@ def _is_plain_word(word: str) -> bool:
 def _judge(lines: list[str], *, is_summary: bool) -> Paragraph:
     """Remove the markup of a paragraph and decide by its words whether it reads as English sentences."""
     raw = " ".join(" ".join(lines).split())
-    reason = _why_not_prose(raw, lines)
-    if reason:
+    if reason := _why_not_prose(raw, lines):
         return Paragraph(raw, reason)
     text = _whole_sentences(_LABEL.sub("", _without_markup(raw), count=1), is_summary=is_summary)
-    return Paragraph(raw, reason) if (reason := _why_not_sentences(text)) else Paragraph(text, "")
+    if reason := _why_not_sentences(text):
+        return Paragraph(raw, reason)
+    # A sentence may begin with the name of something in the code; an entry of a list does as well.
+    begins_with_name = raw[0] in "`:" and not _ENTRY.match(text)
+    if not (text[0].isupper() or text[0] in "\"'(" or begins_with_name):
+        return Paragraph(raw, "fragment")
+    return Paragraph(text, "")
 
 
 def _why_not_prose(raw: str, lines: list[str]) -> str:
@@ -350,8 +340,6 @@ def _why_not_sentences(text: str) -> str:
     words = text.split()
     if len(words) < MINIMUM_WORDS:
         return "short"
-    if not (text[0].isupper() or text[0] in "\"'("):
-        return "fragment"
     odd = [word for word in words if not _is_plain_word(word)]
     code = sum(1 for word in odd if _CODE_WORD.search(word))
     if len(odd) > 0.25 * len(words) or sum(map(len, odd)) > 0.4 * len(text) or code > 1 + len(words) // 16:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
 
@@ -117,10 +117,10 @@ def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNote
 
 def _unpacked(path: Path, raw: BinaryIO) -> BinaryIO:
     if path.suffix == ".gz":
-        return gzip.open(raw, "rb")  # type: ignore[return-value]
+        return cast(BinaryIO, gzip.open(raw, "rb"))
     if path.suffix == ".zst":
         reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(raw, closefd=False)
-        return io.BufferedReader(reader)  # type: ignore[arg-type]
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader)))
     return raw
 
 
@@ -144,7 +144,11 @@ def _lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _decode(raw: bytes, offset: int, file: SourceFile, options: ReadingOptions, notes: ReadingNotes, where: str) -> str:
-    encoding = "utf-8-sig" if options.encoding.lower().replace("_", "-") in ("utf-8", "utf8") and offset == 0 else options.encoding
+    encoding = (
+        "utf-8-sig"
+        if options.encoding.lower().replace("_", "-") in ("utf-8", "utf8") and offset == 0
+        else options.encoding
+    )
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -169,9 +173,7 @@ def _refuse_binary(raw: bytes, file: SourceFile, options: ReadingOptions) -> Non
         )
 
 
-def _read_txt(
-    file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes
-) -> Iterator[Document]:
+def _read_txt(file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     raw = b"".join(_blocks(file.path, stream))
     _refuse_binary(raw, file, options)
     text = _decode(raw, 0, file, options, notes, "")
@@ -214,7 +216,10 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
         )
     if all(len(block) == 1 for block in blocks):
         return "file", f"one document, its {len(blocks)} paragraphs a line each"
-    return "file", f"one document of {len(blocks)} paragraphs, wrapped lines joined (--documents changes this)"
+    return (
+        "file",
+        f"one document of {len(blocks)} paragraphs, wrapped lines joined (--documents changes this)",
+    )
 
 
 def ends_sentences(blocks: list[list[str]]) -> bool:
@@ -223,9 +228,7 @@ def ends_sentences(blocks: list[list[str]]) -> bool:
     return sum(line.endswith(SENTENCE_END) for line in lines) >= DETECT_SHARE * len(lines)
 
 
-def _read_jsonl(
-    file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes
-) -> Iterator[Document]:
+def _read_jsonl(file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     offset, number = 0, 0
     for line_number, raw in enumerate(_lines(file.path, stream), start=1):
         _refuse_binary(raw, file, options)
@@ -241,7 +244,8 @@ def _read_jsonl(
             )
         identifier = record.get("id")
         yield Document(
-            str(identifier) if isinstance(identifier, (str, int)) else f"{file.name}#{number}", paragraphs_of(value)
+            str(identifier) if isinstance(identifier, (str, int)) else f"{file.name}#{number}",
+            paragraphs_of(value),
         )
         number += 1
     if number == 0:

@@ -14,7 +14,11 @@ example could hold it, and the packing would throw most of it away."""
 
 def check_language(language: str) -> None:
     """Raise OptionError where sentencex has neither rules nor a fallback for this code."""
-    if not language.isascii() or not 2 <= len(language.replace("-", "")) <= 12 or not language.replace("-", "").isalpha():
+    if (
+        not language.isascii()
+        or not 2 <= len(language.replace("-", "")) <= 12
+        or not language.replace("-", "").isalpha()
+    ):
         raise OptionError(f"--language: found {language!r}, expected a language code such as en, de or zh")
 
 

@@ -179,7 +179,7 @@ def _in_order(batches: Iterator[list[Document]], language: str, workers: int) ->
     with worker_pool(workers) as pool:
         waiting: list[Future[list[_Cleaned | str]]] = [pool.submit(clean_batch, batch, language) for batch in head]
         while waiting:
-            while len(waiting) < 2 * workers and (batch := next(batches, None)) is not None:
+            for batch in islice(batches, 2 * workers - len(waiting)):
                 waiting.append(pool.submit(clean_batch, batch, language))
             yield waiting.pop(0).result()
 

@@ -218,10 +218,14 @@ class TokenStore:
         if not self.folder.exists():
             raise DataError(f"{folder}: no such folder; `bertsmith prepare SOURCE --out {folder}` makes a STORE")
         if not is_store(self.folder):
-            raise DataError(f"{folder}: not a STORE (no manifest.json); `bertsmith prepare SOURCE --out STORE` makes one")
+            raise DataError(
+                f"{folder}: not a STORE (no manifest.json); `bertsmith prepare SOURCE --out STORE` makes one"
+            )
         self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
         if self.manifest.get("format") != FORMAT:
-            raise DataError(f"{folder}: format {self.manifest.get('format')}, this version reads {FORMAT}; prepare it again")
+            raise DataError(
+                f"{folder}: format {self.manifest.get('format')}, this version reads {FORMAT}; prepare it again"
+            )
         for name, facts in self.manifest["files"].items():
             path = self.folder / name
             size = path.stat().st_size if path.is_file() else None

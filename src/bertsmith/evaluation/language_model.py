@@ -7,7 +7,6 @@ model that does not pass it has learnt how often tokens are, and nothing of thei
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from bertsmith.models.bert import BertForPreTraining
 from bertsmith.objectives.collator import PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 
 
@@ -67,9 +67,7 @@ class FrozenEvaluation:
         max_examples: int | None = None,
     ) -> None:
         self.plan = EpochPlan(part, objective, sequence_length, seed=seed)
-        self.collator = PretrainingCollator(
-            vocabulary, sequence_length=sequence_length, objective=objective, seed=seed
-        )
+        self.collator = PretrainingCollator(vocabulary, sequence_length=sequence_length, objective=objective, seed=seed)
         self.vocabulary, self.batch_size = vocabulary, batch_size
         self.num_examples = min(self.plan.size, max_examples or self.plan.size)
         self.unigram_nats: npt.NDArray[np.float64] | None = None
@@ -122,8 +120,3 @@ class FrozenEvaluation:
             num_masked_tokens=int(masked),
             num_pairs=int(pairs),
         )
-
-
-def computing(precision: str, device: str) -> AbstractContextManager[Any]:
-    """The context in which a model computes in this precision."""
-    return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()

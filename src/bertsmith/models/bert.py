@@ -33,12 +33,12 @@ class PretrainingOutput:
 
 
 class BertForPreTraining(transformers.BertForPreTraining):
-    """`transformers.BertForPreTraining` with `pretraining_losses`; it is named alike because it saves alike.
+    """`transformers.BertForPreTraining` that gives both loss sums of a masked batch; it is named alike because it saves alike.
 
     Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock.
     """
 
-    def forward(  # type: ignore[no-untyped-def,override]
+    def forward(  # type: ignore[no-untyped-def]
         self,
         input_ids=None,
         attention_mask=None,

@@ -36,7 +36,9 @@ def check_model(name: str) -> str:
         raise ModelError(f"{name}: is a file, expected the folder of a model")
     if not (folder / "config.json").is_file():
         if (folder / "manifest.json").is_file():
-            raise ModelError(f"{name}: is a STORE, not a model; `bertsmith pretrain {name} --out RUN` makes one from it")
+            raise ModelError(
+                f"{name}: is a STORE, not a model; `bertsmith pretrain {name} --out RUN` makes one from it"
+            )
         if (folder / "run.json").is_file():
             raise ModelError(_unfinished(folder))
         raise ModelError(f"{name}: not a model folder (no config.json in it)")
@@ -56,8 +58,8 @@ def _unfinished(folder: Path) -> str:
 
 
 @contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Hold back transformers' own reports while weights are loaded: what matters is said by us."""
+def quiet_transformers() -> Iterator[None]:
+    """Hold back transformers' own reports and bars while it loads or saves: what matters is said by us."""
     from transformers.utils import logging as theirs
 
     level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
@@ -80,12 +82,13 @@ def load_config(name: str) -> Any:
     from transformers import AutoConfig
 
     check_model(name)
-    with _explained(name), quiet_loading():
+    with explained(name), quiet_transformers():
         return AutoConfig.from_pretrained(name)
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
+    """Turn whatever a library says of a MODEL that it cannot load into a ModelError of one line."""
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
@@ -124,10 +127,11 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
     config = load_config(name)
     if config.model_type != "bert":
         raise ModelError(f"{name}: its model_type is {config.model_type!r}, expected 'bert'")
-    with _explained(name), quiet_loading():
-        model, info = BertForPreTraining.from_pretrained(
+    with explained(name), quiet_transformers():
+        loaded: Any = BertForPreTraining.from_pretrained(
             name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
         )
+    model, info = loaded
     missing = sorted(info["missing_keys"])
     encoder = [key for key in missing if key.startswith("bert.") and not key.startswith(POOLER)]
     if encoder or info.get("mismatched_keys"):
@@ -152,7 +156,7 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     import transformers
 
     check_model(name)
-    with _explained(name), quiet_loading():
+    with explained(name), quiet_transformers():
         model, info = getattr(transformers, auto_class).from_pretrained(
             name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
         )

@@ -66,7 +66,11 @@ def shape_of(
             f"the nearest that do are {', '.join(map(str, sorted(near)))}"
         )
     return Shape(
-        layers or named_layers, hidden, attention_heads, intermediate_size or 4 * hidden, max_positions or MAX_POSITIONS
+        layers or named_layers,
+        hidden,
+        attention_heads,
+        intermediate_size or 4 * hidden,
+        max_positions or MAX_POSITIONS,
     )
 
 

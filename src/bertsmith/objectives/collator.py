@@ -31,7 +31,7 @@ class PretrainingCollator:
         seed: int = 0,
     ) -> None:
         self.vocabulary, self.sequence_length, self.seed = vocabulary, sequence_length, seed
-        self.rule = MaskingRule(mask_rate, tuple(mask_split))
+        self.rule = MaskingRule(mask_rate, mask_split)
         self.masks = objective != "nsp"
         self.judges = objective != "mlm"
 

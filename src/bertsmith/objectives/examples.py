@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from bertsmith.runtime import random
 Ints = npt.NDArray[np.int64]
 
 
-class Example(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Example:
     """One example: the ids of [CLS] A [SEP] B [SEP], its types, its label, and what it is known by."""
 
     input_ids: Ints
@@ -48,9 +49,7 @@ class EpochPlan:
 
     def _load(self, epoch: int) -> PairPlan:
         if epoch != self._epoch:
-            self._plan = plan_epoch(
-                self.part, self.objective, self.sequence_length, seed=self.seed, epoch=epoch
-            )
+            self._plan = plan_epoch(self.part, self.objective, self.sequence_length, seed=self.seed, epoch=epoch)
             self._order = random.generator("order", self.seed, epoch).permutation(len(self._plan))
             self._epoch = epoch
         return self._plan

@@ -38,8 +38,8 @@ class Vocabulary:
         size = len(tokenizer)  # type: ignore[arg-type]
         special = tuple(sorted(set(tokenizer.all_special_ids)))  # type: ignore[attr-defined]
         regular = np.setdiff1d(np.arange(size, dtype=np.int64), np.asarray(special, dtype=np.int64))
-        ids = (getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep", "mask"))
-        return cls(size, *ids, special, regular)
+        pad, cls_id, sep, mask = (getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep", "mask"))
+        return cls(size, pad, cls_id, sep, mask, special, regular)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,11 @@ def mask_batch(
     kind = random.uniform(random.bits(random.key("mask kinds", seed), *at)) * 100
     other = random.bits(random.key("random tokens", seed), *at) % np.uint64(len(vocabulary.regular))
     masked, replaced = rule.split[0], rule.split[0] + rule.split[1]
-    new = np.where(kind < masked, vocabulary.mask, np.where(kind < replaced, vocabulary.regular[other.astype(np.int64)], labels))
+    new = np.where(
+        kind < masked,
+        vocabulary.mask,
+        np.where(kind < replaced, vocabulary.regular[other.astype(np.int64)], labels),
+    )
     result = input_ids.copy()
     result.reshape(-1)[flat] = new
     return MaskedBatch(result, flat, labels)

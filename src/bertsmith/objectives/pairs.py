@@ -82,7 +82,15 @@ def plan_pairs(part: TokenPart, sequence_length: int, *, swap: bool, seed: int, 
     for piece in range(part.num_pieces):
         planner.plan_piece(piece)
     rows = np.array(planner.rows, dtype=np.int64).reshape(-1, 5)
-    return PairPlan(*(np.ascontiguousarray(column) for column in rows.T), forced=planner.forced)
+    a_start, a_stop, b_start, b_stop, label = (np.ascontiguousarray(column) for column in rows.T)
+    return PairPlan(a_start, a_stop, b_start, b_stop, label, planner.forced)
+
+
+def can_pair(part: TokenPart) -> bool:
+    """Whether every sentence of a part can be given a random next one: two documents, or one that is long enough."""
+    if part.num_pieces and part.group_of_piece[-1] > 0:
+        return True
+    return part.num_sentences > 3 * FAR_SENTENCES
 
 
 class _Planner:
@@ -181,7 +189,9 @@ class _Planner:
         excess = (a_stop - a_start) + (b_stop - b_start) - self.max_tokens
         if excess > 0:
             from_a, from_b = truncation(a_stop - a_start, b_stop - b_start, excess)
-            front_a, front_b = (_front(lost, int(coin)) for lost, coin in zip((from_a, from_b), self.coins[start], strict=True))
+            front_a, front_b = (
+                _front(lost, int(coin)) for lost, coin in zip((from_a, from_b), self.coins[start], strict=True)
+            )
             a_start, a_stop = a_start + front_a, a_stop - (from_a - front_a)
             b_start, b_stop = b_start + front_b, b_stop - (from_b - front_b)
         self.rows.append((a_start, a_stop, b_start, b_stop, label))
@@ -203,4 +213,9 @@ def _front(count: int, seed: int) -> int:
 def label_counts(plan: PairPlan) -> dict[str, Any]:
     """How many pairs there are of each kind, for reports."""
     not_next = int(plan.label.sum())
-    return {"pairs": len(plan), "is_next": len(plan) - not_next, "not_next": not_next, "forced_random": plan.forced}
+    return {
+        "pairs": len(plan),
+        "is_next": len(plan) - not_next,
+        "not_next": not_next,
+        "forced_random": plan.forced,
+    }

@@ -29,16 +29,16 @@ class ModelSetup:
     """Heads that the MODEL continued from does not have."""
 
 
-def make_model(
-    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, attention: str
-) -> ModelSetup:
+def make_model(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, attention: str) -> ModelSetup:
     """The model of the options, from scratch or continued, ready to train.
 
     Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
     """
     torch.manual_seed(options.seed)
     setup = (
-        _continued(options, tokenizer, attention) if options.from_ is not None else _fresh(options, tokenizer, attention)
+        _continued(options, tokenizer, attention)
+        if options.from_ is not None
+        else _fresh(options, tokenizer, attention)
     )
     model = setup.model
     positions = model.config.max_position_embeddings

@@ -72,9 +72,7 @@ def line_chart(
     classes = _colour_classes(drawn)
     legend, legend_height = _legend(drawn, classes)
     hidden_note = f"↑ up to {format_number(float(max(ys)))}" if max(ys) > y_range[1] else ""
-    axes = _Axes(
-        x_range, y_range, top=legend_height + _ROW, x_label=x_label, y_label=y_label, hidden_note=hidden_note
-    )
+    axes = _Axes(x_range, y_range, top=legend_height + _ROW, x_label=x_label, y_label=y_label, hidden_note=hidden_note)
     inside = [part for s, kind in zip(drawn, classes, strict=True) for part in _series(s, kind, axes, marks)]
     description = "; ".join(
         f"{s.name}: {len(s.points)} points, from {format_number(float(s.points[0][1]))} to "
@@ -146,9 +144,7 @@ def histogram(bins: Sequence[tuple[float, float, int]], *, title: str, x_label: 
         return empty_figure(title)
     x_range = widened(min(low for low, _, _ in kept), max(high for _, high, _ in kept))
     most = max(count for _, _, count in kept)
-    axes = _Axes(
-        x_range, (0.0, max(most, 1) * 1.05), top=_ROW, x_label=x_label, y_label="count", whole_counts=True
-    )
+    axes = _Axes(x_range, (0.0, max(most, 1) * 1.05), top=_ROW, x_label=x_label, y_label="count", whole_counts=True)
     bars = []
     for low, high, count in kept:
         left, right, top = axes.x(low), axes.x(high), axes.y(count)
@@ -223,9 +219,7 @@ class _Axes:
 
 
 def _drawable_points(points: Sequence[Point]) -> list[Point]:
-    return sorted(
-        ((x, y) for x, y in points if is_drawable(x) and is_drawable(y)), key=lambda point: point[0]
-    )
+    return sorted(((x, y) for x, y in points if is_drawable(x) and is_drawable(y)), key=lambda point: point[0])
 
 
 def _colour_classes(series: Sequence[Series]) -> list[str]:

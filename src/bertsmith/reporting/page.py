@@ -117,9 +117,7 @@ class Page:
     def html(self) -> str:
         """The whole page."""
         folder = files("bertsmith.reporting")
-        environment = Environment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
+        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
         page = template.render(
             title=self._title,

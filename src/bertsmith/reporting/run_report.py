@@ -17,7 +17,7 @@ def run_report(name: str, record: Mapping[str, Any], updates: Lines, evaluations
     """report.html of a RUN, from its run.json and metrics.jsonl."""
     if record["kind"] == "pretraining":
         return _pretraining(name, record, updates, evaluations)
-    return _finetuning(name, record)
+    return _finetuning(name, record, updates)
 
 
 def _pretraining(name: str, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> str:
@@ -47,9 +47,7 @@ def _subtitle(record: Mapping[str, Any]) -> str:
     )
 
 
-def add_language_model_figures(
-    page: Page, after: Mapping[str, Any] | None, before: Mapping[str, Any] | None
-) -> None:
+def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> None:
     """The key figures of a language model."""
     if after is None:
         return
@@ -178,12 +176,20 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
     )
     page.text("The command that makes it again:")
     page.code(record["command"])
-    for title, key in (("Options", "options"), ("Data", "data"), ("Machine", "machine"), ("Versions", "versions")):
+    for title, key in (
+        ("Options", "options"),
+        ("Data", "data"),
+        ("Machine", "machine"),
+        ("Versions", "versions"),
+    ):
         page.details(title, record[key])
 
 
-def _finetuning(name: str, record: Mapping[str, Any]) -> str:
-    page = Page(f"{name}: {record['task'].replace('-', ' ')}", subtitle=f"Fine-tuned from {record['options']['model']}")
+def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
+    page = Page(
+        f"{name}: {record['task'].replace('-', ' ')}",
+        subtitle=f"Fine-tuned from {record['options']['model']}",
+    )
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     page.figures(
         [
@@ -199,10 +205,10 @@ def _finetuning(name: str, record: Mapping[str, Any]) -> str:
     add_warnings(page, record)
     add_head_metrics(page, metrics, baseline)
     page.section("Losses")
-    updates: list[tuple[float, float]] = [(line["step"], line["loss"]) for line in record.get("curve", ())]
+    points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
         line_chart(
-            [Series("each update", updates, "faint"), Series("smoothed", smoothed(updates))],
+            [Series("each update", points, "faint"), Series("smoothed", smoothed(points))],
             x_label="updates",
             y_label="loss",
             title="Training loss",
@@ -213,14 +219,23 @@ def _finetuning(name: str, record: Mapping[str, Any]) -> str:
     page.table(
         ["file", "examples", "longest text, tokens", "texts cut", "tokens cut"],
         [
-            (part["name"], part["examples"], part["longest"], part["truncated_texts"], part["truncated_tokens"])
+            (
+                part["name"],
+                part["examples"],
+                part["longest"],
+                part["truncated_texts"],
+                part["truncated_tokens"],
+            )
             for part in record["data"]["files"]
         ],
         caption="The labelled files",
     )
     if record["data"].get("labels"):
         rows = [(label, float(count)) for label, count in record["data"]["labels"].items()]
-        page.chart(bar_chart(rows, title="Training examples by label", value_format="{:,.0f}"), "Training examples by label")
+        page.chart(
+            bar_chart(rows, title="Training examples by label", value_format="{:,.0f}"),
+            "Training examples by label",
+        )
     page.section("How it was made")
     add_provenance(page, {**record, "data": {"files": str([part["name"] for part in record["data"]["files"]])}})
     return page.html()

@@ -38,9 +38,7 @@ def text(content: str, x: float, y: float, kind: str, *, anchor: str = "start", 
 
 def text_width(content: str) -> float:
     """The estimated width of a line in units, rather too much; wide East Asian letters count double."""
-    return sum(
-        FONT_SIZE if unicodedata.east_asian_width(letter) in "WF" else 0.62 * FONT_SIZE for letter in content
-    )
+    return sum(FONT_SIZE if unicodedata.east_asian_width(letter) in "WF" else 0.62 * FONT_SIZE for letter in content)
 
 
 def shortened(content: str, room: float) -> str:

@@ -115,7 +115,9 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
             f"--out {folder}: the folder is not empty. Give --overwrite to replace it, --resume to go on with an "
             f"interrupted {verb}, or another --out."
         )
-    if overwrite and not any((folder / name).exists() for name in ("manifest.json", "run.json", "quickstart.json", "tokenizer.json")):
+    if overwrite and not any(
+        (folder / name).exists() for name in ("manifest.json", "run.json", "quickstart.json", "tokenizer.json")
+    ):
         raise OutputError(
             f"--out {folder}: --overwrite replaces only what bertsmith wrote (no manifest.json or run.json is in "
             "this folder). Delete it yourself, or choose another --out."

@@ -108,7 +108,11 @@ def choose_attention(device: str) -> Choice:
     """
     if device == "cuda":
         return Choice("attention", "sdpa", "fused attention on the GPU")
-    return Choice("attention", "eager", "on the CPU two batched products are faster than the fused kernel's backward pass")
+    return Choice(
+        "attention",
+        "eager",
+        "on the CPU two batched products are faster than the fused kernel's backward pass",
+    )
 
 
 def choose_threads() -> Choice:
@@ -134,7 +138,11 @@ def choose_allocator() -> Choice:
         return Choice("allocator", "preloaded", "LD_PRELOAD names an allocator")
     if _mallopt() is None:
         return Choice("allocator", "system", "mallopt is glibc's and is not here")
-    return Choice("allocator", "keep", "glibc maps large blocks afresh on every call; page faults cost more than the arithmetic")
+    return Choice(
+        "allocator",
+        "keep",
+        "glibc maps large blocks afresh on every call; page faults cost more than the arithmetic",
+    )
 
 
 def prepare_process() -> list[Choice]:

@@ -74,7 +74,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return reset(tokenizer)
 
 
-def reset(tokenizer: Any) -> Any:
+def reset(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """The tokenizer without the truncation and padding that its file may carry."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

@@ -22,7 +22,8 @@ def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_
 
 
 def _adamw(named: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> AdamW:
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for key, parameter in named:
         (plain if key.endswith("bias") or "LayerNorm" in key else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -37,9 +38,7 @@ class MuonWithAdamW(Optimizer):
     more than AdamW's do.
     """
 
-    def __init__(
-        self, named: list[tuple[str, nn.Parameter]], *, learning_rate: float, weight_decay: float
-    ) -> None:
+    def __init__(self, named: list[tuple[str, nn.Parameter]], *, learning_rate: float, weight_decay: float) -> None:
         hidden = [parameter for key, parameter in named if ".layer." in key and parameter.ndim == 2]
         chosen = {id(parameter) for parameter in hidden}
         rest = [(key, parameter) for key, parameter in named if id(parameter) not in chosen]

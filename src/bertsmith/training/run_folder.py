@@ -1,11 +1,11 @@
 """The RUN folder: what is in it, and in which order it comes to be.
 
-    RUN/
-      run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
-      metrics.jsonl         a line an update, a line an evaluation
-      checkpoints/step-N/   weights, optimizer, schedule, random states; appears whole by a rename
-      config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
-      report.html, README.md
+RUN/
+  run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
+  metrics.jsonl         a line an update, a line an evaluation
+  checkpoints/step-N/   weights, optimizer, schedule, random states; appears whole by a rename
+  config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
+  report.html, README.md
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import OutputError
+from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime.files import claim_folder, disk_errors, read_json, sync_folder, write_json
 
 WEIGHTS = "model.safetensors"
@@ -102,8 +103,9 @@ class RunFolder:
         aside = self.path / ".model.partial"
         shutil.rmtree(aside, ignore_errors=True)
         with disk_errors(self.path):
-            model.save_pretrained(aside)
-            tokenizer.save_pretrained(aside)
+            with quiet_transformers():
+                model.save_pretrained(aside)
+                tokenizer.save_pretrained(aside)
             sync_folder(aside)
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
                 path.rename(self.path / path.name)
@@ -112,7 +114,8 @@ class RunFolder:
 
 def read_metrics(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The lines of metrics.jsonl: those of updates, and those of evaluations. A cut-off last line is left out."""
-    updates, evaluations = [], []
+    updates: list[dict[str, Any]] = []
+    evaluations: list[dict[str, Any]] = []
     file = run / "metrics.jsonl"
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
         try:

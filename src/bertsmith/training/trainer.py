@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from bertsmith.errors import BertsmithError
+from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime.console import progress
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.training.budget import Budget
@@ -106,6 +107,8 @@ class TrainingPlan:
     workers: int = 0
     save_every: int | None = None
     eval_every: int | None = None
+    checkpoints: bool = True
+    """Whether the run can be resumed in its middle."""
     title: str = "training"
 
 
@@ -115,7 +118,7 @@ class ExactTrainer(transformers.Trainer):
     def __init__(
         self, model: nn.Module, tokenizer: Any, batches: UpdateBatches, folder: RunFolder, plan: TrainingPlan
     ) -> None:
-        self.plan, self.folder, self.batches = plan, folder, batches
+        self.plan, self.folder, self.batches, self.trained = plan, folder, batches, model
         self.first_update = 0
         self.tokens_seen = 0
         self.loss_parts = torch.zeros(len(plan.loss_names))
@@ -147,7 +150,11 @@ class ExactTrainer(transformers.Trainer):
         )
         args._n_gpu = min(args.n_gpu, 1)
         super().__init__(
-            model=model, args=args, train_dataset=batches, processing_class=tokenizer, callbacks=[self.conduct]
+            model=model,
+            args=args,
+            train_dataset=batches,
+            processing_class=tokenizer,
+            callbacks=[self.conduct],
         )
         self.remove_callback(transformers.PrinterCallback)
         self.loss_is_scaled_for_ga = True
@@ -170,8 +177,8 @@ class ExactTrainer(transformers.Trainer):
     # Losses
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
-        counts = torch.stack([batch["loss_counts"] for batch in batch_samples]).sum(0).to(device)
-        return self.accelerator.reduce(counts, "sum") if self.args.world_size > 1 else counts
+        counts: Tensor = torch.stack([batch["loss_counts"] for batch in batch_samples]).sum(0).to(device)
+        return cast(Tensor, self.accelerator.reduce(counts, "sum")) if self.args.world_size > 1 else counts
 
     def compute_loss(  # type: ignore[override]
         self,
@@ -197,7 +204,7 @@ class ExactTrainer(transformers.Trainer):
         """The plan's optimizer."""
         if self.optimizer is None:
             self.optimizer = make_optimizer(
-                model or self.model,
+                self.trained if model is None else model,
                 self.plan.optimizer,
                 learning_rate=self.plan.learning_rate,
                 weight_decay=self.plan.weight_decay,
@@ -208,7 +215,7 @@ class ExactTrainer(transformers.Trainer):
         """The plan's schedule, by updates or by the clock."""
         plan = self.plan
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer or self.optimizer,
+            self.create_optimizer() if optimizer is None else optimizer,
             lambda step: factor(plan.schedule, plan.budget.schedule_position(step), plan.warmup),
         )
         self._created_lr_scheduler = True
@@ -218,7 +225,8 @@ class ExactTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         with self.folder.new_checkpoint(self.state.global_step, keep=KEEP_CHECKPOINTS) as aside:
-            self.save_model(str(aside), _internal_call=True)
+            with quiet_transformers():
+                self.save_model(str(aside), _internal_call=True)
             (aside / "training_args.bin").unlink(missing_ok=True)
             self._save_optimizer_and_scheduler(str(aside))
             self._save_rng_state(str(aside))
@@ -284,12 +292,13 @@ class ExactTrainer(transformers.Trainer):
         self.bar.update(done, note=f"update {step:,}  {words}  {rate:,.0f} tokens/s")
         if self.stop.requested is not None or plan.budget.is_over(step):
             self.control.should_training_stop = True
-            self._save_checkpoint(model, trial)
+            if plan.checkpoints:
+                self._save_checkpoint(model, trial)
             return
         tenth = self.conduct.enters_new_part(done)
         if plan.evaluate is not None and _is_due(plan.eval_every, step, tenth):
-            self._write({"step": step, "evaluation": plan.evaluate(self.model)})
-        if _is_due(plan.save_every, step, tenth):
+            self._write({"step": step, "evaluation": plan.evaluate(self.trained)})
+        if plan.checkpoints and _is_due(plan.save_every, step, tenth):
             self._save_checkpoint(model, trial)
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -330,7 +339,7 @@ class _Conduct(TrainerCallback):
     def tokens_per_second(self) -> float:
         """Of the update that has just been made, over all processes."""
         tokens = (self.trainer.tokens_seen - self.tokens_before) * self.trainer.args.world_size
-        return tokens / max(time.monotonic() - self.started, 1e-9)
+        return float(tokens / max(time.monotonic() - self.started, 1e-9))
 
     def enters_new_part(self, done: float) -> bool:
         """Whether this share of the run lies in another tenth than the last one asked for."""

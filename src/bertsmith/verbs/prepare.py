@@ -17,7 +17,14 @@ from bertsmith.corpus.spool import finished_spool, write_spool
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import progress, say
-from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder, read_json, sha256_of, write_json
+from bertsmith.runtime.files import (
+    claim_folder,
+    disk_errors,
+    publish_folder,
+    read_json,
+    sha256_of,
+    write_json,
+)
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
 from bertsmith.tokenization.wordpiece import train_wordpiece
@@ -68,12 +75,12 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     store.mkdir()
     sha256 = save_tokenizer(tokenizer, store / "tokenizer")
     with progress("encoding", unit="documents") as bar:
-        parts = build.encode_parts(
-            aside, store, division, tokenizer, lambda done, total: bar.update(done, total=total)
-        )
+        parts = build.encode_parts(aside, store, division, tokenizer, lambda done, total: bar.update(done, total=total))
     if not parts["held_out"]["tokens"] or not parts["train"]["tokens"]:
-        raise DataError(f"the corpus is too small: {parts['train']['tokens']} tokens to train on, "
-                        f"{parts['held_out']['tokens']} held out. Add text.")
+        raise DataError(
+            f"the corpus is too small: {parts['train']['tokens']} tokens to train on, "
+            f"{parts['held_out']['tokens']} held out. Add text."
+        )
     result = PrepareResult(
         store=options.out,
         documents_in=counts["documents_in"],
@@ -132,9 +139,7 @@ def _spool(options: PrepareOptions, files: list[SourceFile], aside: Path) -> dic
     if counts is not None:
         say("going on from the text that was read already")
         return counts
-    reading = ReadingOptions(
-        options.documents, options.text_column, options.encoding, options.encoding_errors
-    )
+    reading = ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
     try:
         with progress("reading and cleaning", unit="bytes") as bar:
             counts = write_spool(
@@ -192,7 +197,11 @@ def _first_division(options: PrepareOptions, aside: Path, share: float | None) -
 
 
 def _train(
-    options: PrepareOptions, aside: Path, division: build.Division, counts: dict[str, Any], choices: list[Choice]
+    options: PrepareOptions,
+    aside: Path,
+    division: build.Division,
+    counts: dict[str, Any],
+    choices: list[Choice],
 ) -> Any:
     size = options.vocab_size
     if size is None:

@@ -19,7 +19,6 @@ from bertsmith.errors import Interrupted, ModelError, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.evaluation.samples import guess, hidden_words
 from bertsmith.models.bert import parameter_count
-from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import label_counts
 from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
@@ -103,9 +102,7 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
 
     folder.create()
     counts = parts.store.unigram_counts()
-    evaluations = {
-        size: _frozen(parts, counts, size) for size in (EXAMPLES_DURING, EXAMPLES_AROUND)
-    }
+    evaluations = {size: _frozen(parts, counts, size) for size in (EXAMPLES_DURING, EXAMPLES_AROUND)}
     checkpoint = folder.checkpoints()[-1] if options.resume and folder.checkpoints() else None
     if checkpoint is None:
         folder.record = _record(parts, counts)
@@ -139,7 +136,7 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
     """The options of the run that is resumed, with those that may change taken from what is given now."""
     if not record:
         return options
-    given = {name for name in options.model_fields_set}
+    given = options.model_fields_set
     stored = PretrainOptions.build({key: value for key, value in record["options"].items() if value is not None})
     for name in sorted(given - MAY_CHANGE_ON_RESUME):
         if getattr(options, name) != getattr(stored, name):
@@ -197,7 +194,9 @@ def _budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choic
         return Budget(steps=options.steps), []
     if options.epochs is not None:
         steps = max(1, math.ceil(options.epochs * examples / options.batch_size))
-        return Budget(steps=steps), [Choice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")]
+        return Budget(steps=steps), [
+            Choice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")
+        ]
     if options.minutes is not None:
         return Budget(minutes=options.minutes), []
     reason = "none of --minutes, --steps and --epochs is given"
@@ -316,7 +315,9 @@ def _finish(parts: _Parts, folder: RunFolder, trainer: ExactTrainer, evaluation:
     record = folder.record
     record["evaluation"] = after
     if options.objective != "nsp":
-        record["samples"] = guess(model, parts.tokenizer, hidden_words(parts.store.part(HELD_OUT), parts.tokenizer, SAMPLES))
+        record["samples"] = guess(
+            model, parts.tokenizer, hidden_words(parts.store.part(HELD_OUT), parts.tokenizer, SAMPLES)
+        )
     record["warnings"] = _warnings(options, after)
     seconds = parts.budget.seconds()
     updates, _ = read_metrics(folder.path)
@@ -346,12 +347,11 @@ def _warnings(options: PretrainOptions, after: dict[str, Any]) -> list[str]:
     nats, unigram = after["mlm_nats_per_masked_token"], after["unigram_nats_per_token"]
     if nats is None or unigram is None or nats < unigram:
         return []
-    source = "SOURCE"
     return [
         f"the held-out loss, {nats:.2f} nats, does not pass the unigram baseline of {unigram:.2f}: the model has learnt "
         "how frequent tokens are and nothing of their order. This text is too small, or the run too short, to start "
         "from scratch. Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
-        f"bert-base-uncased):\n  bertsmith prepare {source} --out STORE --tokenizer MODEL\n"
+        f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
         f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL"
         + (f" --minutes {options.minutes:g}" if options.minutes else "")
     ]
@@ -359,9 +359,7 @@ def _warnings(options: PretrainOptions, after: dict[str, Any]) -> list[str]:
 
 def _card(options: PretrainOptions, record: dict[str, Any]) -> str:
     after, before, model = record["evaluation"], record["evaluation_before"], record["model"]
-    figures = [
-        (key.replace("_", " "), before.get(key), value) for key, value in after.items() if value is not None
-    ]
+    figures = [(key.replace("_", " "), before.get(key), value) for key, value in after.items() if value is not None]
     origin = f"continued from {options.from_}" if options.from_ else "trained from scratch"
     return model_card(
         title=options.out.resolve().name,
@@ -372,8 +370,14 @@ def _card(options: PretrainOptions, record: dict[str, Any]) -> str:
         ),
         sections=[
             ("Figures", markdown_table(["held-out part", "before", "after"], figures)),
-            ("Intended use", "Filling masks and embeddings in the style of its corpus; a start for fine-tuned heads."),
-            ("Limits", "\n\n".join(record["warnings"]) or "It knows its corpus and repeats what stands there, bias included."),
+            (
+                "Intended use",
+                "Filling masks and embeddings in the style of its corpus; a start for fine-tuned heads.",
+            ),
+            (
+                "Limits",
+                "\n\n".join(record["warnings"]) or "It knows its corpus and repeats what stands there, bias included.",
+            ),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
         ],

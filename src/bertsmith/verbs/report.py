@@ -36,7 +36,9 @@ def write_report(folder: Path, title: str | None = None) -> Path:
     elif is_store(folder):
         html = store_report(name, read_json(folder / "manifest.json"))
     else:
-        raise InputError(f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json), so there is nothing to report")
+        raise InputError(
+            f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json), so there is nothing to report"
+        )
     path = folder / "report.html"
     write_text(path, html)
     return path

@@ -78,5 +78,3 @@ def _chunks(folder: Path) -> Counter[str]:
     for document in read_spool(folder):
         chunks.update(count_chunks(document.sentences))
     return chunks
-
-

@@ -1,0 +1,294 @@
+"""The Predictor: a MODEL in use.
+
+    model = bertsmith.load("runs/books")
+    model.fill_mask("I really [MASK] the movie.", top_k=5)
+
+Each head is loaded when it is first asked for. Texts are sorted by length and batched by a budget of tokens; the MLM
+head runs on the masked positions alone. Answers equal stock transformers' in float32 (to rounding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.errors import InputError, ModelError
+from bertsmith.inference.batched import batches, head_logits
+from bertsmith.inference.results import (
+    Classification,
+    Embedding,
+    FilledMasks,
+    MaskPrediction,
+    NextSentence,
+    Tokenized,
+    TokenPrediction,
+)
+from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config
+from bertsmith.runtime.computing import computing
+from bertsmith.runtime.console import Progress, warn
+from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
+from bertsmith.tasks import sequence_classification
+from bertsmith.tasks.batching import TOKENS_A_BATCH
+from bertsmith.tasks.sequence_classification import Encoded, encode
+from bertsmith.tokenization.folder import load_tokenizer
+
+LABELS = ("IsNext", "NotNext")
+
+
+class Predictor:
+    """A MODEL and everything that it can answer. Made by `bertsmith.load`."""
+
+    def __init__(self, model: str, *, precision: str = "fp32") -> None:
+        """Check a MODEL and load its tokenizer. Raises ModelError where it is none."""
+        self.name = check_model(model)
+        self.config = load_config(model)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(model)
+        prepare_process()
+        self.device = choose_device().value
+        self.precision = choose_precision(precision, self.device).value
+        self.max_length = int(getattr(self.config, "max_position_embeddings", 512))
+
+    # Models, each loaded when it is needed
+
+    @cached_property
+    def _bert(self) -> LoadedBert:
+        loaded = load_bert(self.name)
+        loaded.model.to(self.device)
+        return loaded
+
+    @cached_property
+    def _encoder(self) -> nn.Module:
+        if self.config.model_type == "bert":
+            return self._bert.model.bert
+        model: nn.Module = load_auto(self.name, "AutoModel", "encoder").to(self.device)
+        return model
+
+    @cached_property
+    def _masked_language_model(self) -> nn.Module:
+        model: nn.Module = load_auto(self.name, "AutoModelForMaskedLM", "MLM head").to(self.device)
+        return model
+
+    @cached_property
+    def _classifier(self) -> nn.Module:
+        architectures = self.config.architectures or []
+        if not any(name.endswith("ForSequenceClassification") for name in architectures):
+            raise ModelError(
+                f"{self.name}: has no classification head (it is a {', '.join(architectures) or 'bare encoder'}); "
+                f"bertsmith finetune sequence-classification --model {self.name} makes one"
+            )
+        auto_class = sequence_classification.AUTO_CLASS
+        model: nn.Module = load_auto(self.name, auto_class, "classification head").to(self.device)
+        return model
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        return computing(self.precision, self.device)
+
+    # Text to ids
+
+    def tokenize(self, text: str) -> Tokenized:
+        """The pieces of a text and the three tensors that a model takes, as lists."""
+        encoding = self.tokenizer(text, return_token_type_ids=True)
+        ids = list(encoding["input_ids"])
+        return Tokenized(
+            text,
+            self.tokenizer.convert_ids_to_tokens(ids),
+            ids,
+            list(encoding["token_type_ids"]),
+            list(encoding["attention_mask"]),
+            int(self.tokenizer.mask_token_id),
+        )
+
+    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
+        """Encode and cut at the model's length, saying so."""
+        encoded = encode(self.tokenizer, texts, pairs, self.max_length)
+        cut = sum(lost > 0 for lost in encoded.truncated_tokens)
+        if cut:
+            warn(
+                f"{cut} of {len(texts)} texts are longer than the model's {self.max_length} tokens and were cut "
+                f"({sum(encoded.truncated_tokens):,} tokens in all)"
+            )
+        return encoded
+
+    def _refuse_long(self, encoded: Encoded, what: str) -> None:
+        for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
+            if lost:
+                raise InputError(
+                    f"{what}: the text has {len(ids) + lost} tokens, the model takes {self.max_length}; shorten it"
+                )
+
+    def _batches(self, encoded: Encoded) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
+        return batches(encoded, self.config, int(self.tokenizer.pad_token_id), self.device)
+
+    # Answers
+
+    @overload
+    def fill_mask(self, text: str, top_k: int = 5) -> FilledMasks: ...
+    @overload
+    def fill_mask(self, text: Sequence[str], top_k: int = 5) -> list[FilledMasks]: ...
+    @torch.inference_mode()
+    def fill_mask(self, text: str | Sequence[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
+        """The `top_k` most probable tokens for each [MASK], each mask by itself.
+
+        Raises InputError for a text without [MASK] or beyond the model's length, ModelError without an MLM head.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        encoded = encode(self.tokenizer, texts, None, self.max_length)
+        self._refuse_long(encoded, "fill-mask")
+        mask = self.tokenizer.mask_token_id
+        for given, ids in zip(texts, encoded.input_ids, strict=True):
+            if mask not in ids:
+                raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {_short(given)!r}")
+        top_k = min(top_k, int(self.config.vocab_size))
+        answers: dict[int, FilledMasks] = {}
+        for numbers, batch in self._batches(encoded):
+            rows, columns = (batch["input_ids"] == mask).nonzero(as_tuple=True)
+            with self._computing():
+                logits = self._mask_logits(batch, rows, columns)
+            probabilities, tokens = logits.float().softmax(-1).topk(top_k)
+            for row, number in enumerate(numbers):
+                mine = (rows == row).nonzero().flatten().tolist()
+                masks = [
+                    self._filled(encoded.input_ids[number], int(columns[at]), tokens[at], probabilities[at])
+                    for at in mine
+                ]
+                answers[number] = FilledMasks(texts[number], masks)
+        ordered = [answers[number] for number in range(len(texts))]
+        return ordered[0] if isinstance(text, str) else ordered
+
+    def _mask_logits(self, batch: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
+        """float of [masks, vocabulary]."""
+        if self.config.model_type == "bert":
+            if not self._bert.has_mlm_head:
+                raise ModelError(
+                    f"{self.name}: has no MLM head; bertsmith pretrain STORE --from {self.name} trains one"
+                )
+            hidden = self._encoder(**batch).last_hidden_state[rows, columns]
+            logits: Tensor = self._bert.model.cls.predictions(hidden)
+            return logits
+        every: Tensor = self._masked_language_model(**batch).logits
+        return every[rows, columns]
+
+    def _filled(self, ids: list[int], position: int, tokens: Tensor, probabilities: Tensor) -> MaskPrediction:
+        predictions = []
+        for token, probability in zip(tokens.tolist(), probabilities.tolist(), strict=True):
+            text = str(self.tokenizer.decode([*ids[:position], token, *ids[position + 1 :]][1:-1]))
+            name = str(self.tokenizer.convert_ids_to_tokens(token))
+            predictions.append(TokenPrediction(name, token, probability, text))
+        return MaskPrediction(position, predictions)
+
+    @torch.inference_mode()
+    def next_sentence(self, a: str, b: str) -> NextSentence:
+        """Whether B is the sentence after A.
+
+        Raises InputError where both are longer than the model, ModelError without an NSP head.
+        """
+        if self.config.model_type != "bert" or not self._bert.has_nsp_head:
+            raise ModelError(f"{self.name}: has no NSP head; it was trained without next sentence prediction")
+        encoded = encode(self.tokenizer, [a], [b], self.max_length)
+        self._refuse_long(encoded, "next-sentence")
+        _, batch = next(self._batches(encoded))
+        with self._computing():
+            pooled = self._encoder(**batch).pooler_output
+            logits = self._bert.model.cls.seq_relationship(pooled)[0].float()
+        probability = float(logits.softmax(-1)[0])
+        return NextSentence(probability, LABELS[int(logits.argmax())], logits.tolist())
+
+    @torch.inference_mode()
+    def hidden_states(self, text: str, layer: int = -1) -> Tensor:
+        """float32 of [1, tokens, hidden size]: the vectors of a text's tokens, [CLS] and [SEP] included.
+
+        `layer` 0 is the embeddings, -1 the last (`last_hidden_state` of stock's BertModel).
+        """
+        encoded = self._encode([text])
+        _, batch = next(self._batches(encoded))
+        return self._hidden(batch, layer)
+
+    def _hidden(self, batch: dict[str, Tensor], layer: int) -> Tensor:
+        count = int(self.config.num_hidden_layers)
+        if not -count - 1 <= layer <= count:
+            raise InputError(
+                f"--layer {layer}: the model has layers 0 (the embeddings) to {count}, or -{count + 1} to -1"
+            )
+        with self._computing():
+            output = self._encoder(**batch, output_hidden_states=True)
+        hidden: Tensor = output.hidden_states[layer]
+        return hidden.float()
+
+    @overload
+    def embed(self, text: str, pooling: str = "mean", layer: int = -1) -> Embedding: ...
+    @overload
+    def embed(self, text: Sequence[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
+    @torch.inference_mode()
+    def embed(self, text: str | Sequence[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
+        """One vector a text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS]."""
+        texts = [text] if isinstance(text, str) else list(text)
+        encoded = self._encode(texts)
+        answers: dict[int, Embedding] = {}
+        for numbers, batch in self._batches(encoded):
+            vectors = _pooled(self._hidden(batch, layer), batch["attention_mask"], pooling)
+            for number, vector in zip(numbers, vectors.tolist(), strict=True):
+                answers[number] = Embedding(texts[number], vector, encoded.truncated_tokens[number])
+        ordered = [answers[number] for number in range(len(texts))]
+        return ordered[0] if isinstance(text, str) else ordered
+
+    @overload
+    def classify(self, text: str, pair: str | None = None) -> Classification: ...
+    @overload
+    def classify(self, text: Sequence[str], pair: Sequence[str] | None = None) -> list[Classification]: ...
+    def classify(
+        self, text: str | Sequence[str], pair: str | Sequence[str] | None = None
+    ) -> Classification | list[Classification]:
+        """The label of a text, or of a pair of texts. Raises ModelError without a classification head."""
+        texts = [text] if isinstance(text, str) else list(text)
+        pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
+        encoded = self._encode(texts, pairs)
+        logits = self.classification_logits(encoded)
+        decoded = sequence_classification.decode(logits, self.config.id2label, self.problem_type)
+        answers = [
+            Classification(given, item.get("label"), item.get("probabilities"), item.get("value"), cut)
+            for given, item, cut in zip(texts, decoded, encoded.truncated_tokens, strict=True)
+        ]
+        return answers[0] if isinstance(text, str) else answers
+
+    @property
+    def problem_type(self) -> str:
+        """`regression` or `single_label_classification`, as the model's configuration says."""
+        said = getattr(self.config, "problem_type", None)
+        if said is None:
+            return (
+                sequence_classification.REGRESSION
+                if self.config.num_labels == 1
+                else sequence_classification.SINGLE_LABEL
+            )
+        return str(said)
+
+    def classification_logits(
+        self, encoded: Encoded, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
+        """float32 of [texts, labels], in the order of the texts; `budget` is in tokens a batch."""
+        pad = int(self.tokenizer.pad_token_id)
+        return head_logits(self._classifier, encoded, pad, precision=self.precision, budget=budget, bar=bar)
+
+
+def _pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """float32 of [texts, hidden size]."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "max":
+        return hidden.masked_fill(mask[:, :, None] == 0, float("-inf")).amax(1)
+    if pooling == "mean":
+        weights = mask[:, :, None].to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)
+    raise InputError(f"pooling: found {pooling!r}, expected mean, cls or max")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

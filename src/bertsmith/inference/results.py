@@ -1,0 +1,74 @@
+"""What a Predictor answers: typed, and `to_dict()` is the JSON of the verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bertsmith.config.verb import Result
+
+
+@dataclass(frozen=True)
+class Tokenized(Result):
+    """The three tensors of a text, and its pieces."""
+
+    text: str
+    tokens: list[str]
+    input_ids: list[int]
+    token_type_ids: list[int]
+    attention_mask: list[int]
+    mask_token_id: int
+
+
+@dataclass(frozen=True)
+class TokenPrediction(Result):
+    """One candidate for a [MASK]; `text` is the whole text with it."""
+
+    token: str
+    id: int
+    probability: float
+    text: str
+
+
+@dataclass(frozen=True)
+class MaskPrediction(Result):
+    """The candidates for one [MASK], the most probable first; `position` counts tokens, [CLS] being 0."""
+
+    position: int
+    predictions: list[TokenPrediction]
+
+
+@dataclass(frozen=True)
+class FilledMasks(Result):
+    """A text with its masks filled, each by itself."""
+
+    text: str
+    masks: list[MaskPrediction]
+
+
+@dataclass(frozen=True)
+class NextSentence(Result):
+    """Whether B is the sentence after A. `logits` are those of the model: index 0 stands for IsNext."""
+
+    is_next_probability: float
+    label: str
+    logits: list[float]
+
+
+@dataclass(frozen=True)
+class Embedding(Result):
+    """The vector of a text; `truncated_tokens` is above 0 where the text was longer than the model."""
+
+    text: str
+    embedding: list[float]
+    truncated_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Classification(Result):
+    """The label of a text and the probability of each; for regression `value` alone."""
+
+    text: str
+    label: str | None
+    probabilities: dict[str, float] | None
+    value: float | None = None
+    truncated_tokens: int = 0

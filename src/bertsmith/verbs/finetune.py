@@ -1,0 +1,324 @@
+"""finetune: MODEL and labelled files to RUN."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.options import external_name
+from bertsmith.config.verb import Result, verb
+from bertsmith.errors import Interrupted, OptionError
+from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
+from bertsmith.inference.batched import head_logits
+from bertsmith.metrics.classification import over_seeds
+from bertsmith.models.loading import load_config
+from bertsmith.reporting.model_card import markdown_table, model_card
+from bertsmith.runtime.console import say
+from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
+from bertsmith.runtime.machine import (
+    Choice,
+    choose_attention,
+    choose_device,
+    choose_precision,
+    describe_machine,
+    prepare_process,
+    versions,
+)
+from bertsmith.tasks import sequence_classification as head
+from bertsmith.tasks.labelled_file import Columns, Row, read_rows
+from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.verbs.report import write_report
+
+
+@dataclass(frozen=True)
+class FinetuneResult(Result):
+    """What `finetune` made.
+
+    `metrics` holds for each metric `mean`, `low`, `high` and `seeds`: over several seeds the mean and its 95%
+    interval by Student's t, for one seed the value and its bootstrap interval over the examples. They are of the test
+    file where there is one, else of the dev file (then `selected_on_reported_data` is true).
+    """
+
+    run: Path
+    metrics: dict[str, dict[str, Any]]
+    best_seed: int
+    selected_on_reported_data: bool
+    baseline: dict[str, float]
+    num_examples: int
+    truncated_tokens: int
+
+
+@dataclass
+class _Data:
+    train: LabelledData
+    dev: LabelledData
+    test: LabelledData | None
+    labels: list[str]
+    files: list[dict[str, Any]]
+    label_counts: dict[str, int]
+
+
+@verb(FinetuneOptions)
+def finetune(options: FinetuneOptions) -> FinetuneResult:
+    """Fine-tune a head on labelled text, with one seed or several.
+
+    The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
+    """
+    folder = RunFolder(options.out)
+    tokenizer = load_tokenizer(options.model)
+    config = load_config(options.model)
+    limit = int(getattr(config, "max_position_embeddings", options.max_length))
+    if options.max_length > limit:
+        raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
+    data = _read(options, tokenizer)
+    folder.claim(overwrite=options.overwrite and not options.dry_run, resume=options.resume, verb="finetune")
+    if folder.finished:
+        say(f"{options.out} is finished already")
+        return FinetuneResult(run=options.out, **folder.record["result"])
+    settings, choices = _settings(options, data, config)
+    _announce(options, data, settings, choices)
+    if options.dry_run:
+        return FinetuneResult(options.out, {}, options.seed, options.test is None, {}, len(data.dev.gold), 0)
+    _start(folder, options, data, choices)
+
+    reported = data.test if data.test is not None else data.dev
+    results: dict[int, dict[str, Any]] = {}
+    for seed in range(options.seed, options.seed + options.seeds):
+        results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
+    best_seed = max(results, key=lambda seed: results[seed]["dev"])
+    result = FinetuneResult(
+        run=options.out,
+        metrics=_over_seeds([results[seed]["metrics"] for seed in sorted(results)]),
+        best_seed=best_seed,
+        selected_on_reported_data=data.test is None,
+        baseline=head.baseline(data.train.gold, reported.gold, options.problem_type),
+        num_examples=len(reported.gold),
+        truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
+    )
+    _finish(folder, options, result)
+    return result
+
+
+def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
+    columns = Columns(
+        options.text_column,
+        options.pair_column,
+        options.label_column,
+        options.no_header,
+        options.format,
+        options.encoding,
+    )
+    paths = {"train": options.train, "dev": options.dev, "test": options.test}
+    rows = {part: read_rows(path, columns) for part, path in paths.items() if path is not None}
+    labels = head.labels_of(rows["train"], options.problem_type)
+    files, parts = [], {}
+    for part, found in rows.items():
+        encoded = encode_rows(tokenizer, found, options.max_length)
+        parts[part] = LabelledData(encoded, head.targets(found, labels, str(paths[part])))
+        lengths = [len(ids) + cut for ids, cut in zip(encoded.input_ids, encoded.truncated_tokens, strict=True)]
+        files.append(
+            {
+                "name": str(paths[part]),
+                "part": part,
+                "examples": len(found),
+                "longest": max(lengths),
+                "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
+                "truncated_tokens": sum(encoded.truncated_tokens),
+                "sha256": sha256_of(Path(str(paths[part]))),
+            }
+        )
+    counts = Counter(str(row.label).strip() for row in rows["train"]) if labels else Counter()
+    ordered = {label: counts[label] for label in labels}
+    return _Data(parts["train"], parts["dev"], parts.get("test"), labels, files, ordered)
+
+
+def encode_rows(tokenizer: Any, rows: list[Row], max_length: int) -> head.Encoded:
+    """The texts, or pairs, of labelled rows as ids."""
+    pairs = [row.pair or "" for row in rows] if rows[0].pair is not None else None
+    return head.encode(tokenizer, [row.text for row in rows], pairs, max_length)
+
+
+def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
+    choices = prepare_process()
+    device = choose_device()
+    precision, attention = choose_precision(options.precision, device.value), choose_attention(device.value)
+    choices += [device, precision, attention]
+    rate = options.learning_rate
+    if rate is None:
+        width = int(getattr(config, "hidden_size", getattr(config, "dim", 768)))
+        rate = float(f"{4e-5 * (768 / width) ** 1.5:.2g}")
+        choices.append(
+            Choice("learning rate", f"{rate:g}", f"4e-5 at a width of 768, more below; this model has {width}")
+        )
+    examples = len(data.train.gold)
+    settings = HeadSettings(
+        model=options.model,
+        labels=tuple(data.labels),
+        problem_type=options.problem_type,
+        steps=max(1, math.ceil(options.epochs * examples / options.batch_size)),
+        batch_size=options.batch_size,
+        eval_batch_size=options.eval_batch_size,
+        eval_every=options.eval_every or math.ceil(examples / options.batch_size),
+        learning_rate=rate,
+        weight_decay=options.weight_decay,
+        precision=precision.value,
+        attention=attention.value,
+        max_length=options.max_length,
+    )
+    return settings, choices
+
+
+def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
+    for part in data.files:
+        cut = f", {part['truncated_texts']} texts cut at {options.max_length}" if part["truncated_texts"] else ""
+        say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
+    if data.labels:
+        say("labels: " + ", ".join(f"{label} {count:,}" for label, count in list(data.label_counts.items())[:20]))
+    say(f"{settings.steps:,} updates for each of {options.seeds} seeds")
+    for choice in choices:
+        say(f"{choice.name}: {choice.value} ({choice.reason})")
+
+
+def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: list[Choice]) -> None:
+    folder.create()
+    shutil.rmtree(folder.path / "checkpoints")
+    if folder.record and folder.record["options"] != _identity(options):
+        raise OptionError(f"--resume: {options.out} was started with other options; give --overwrite, or another --out")
+    folder.record = {
+        "kind": "finetuning",
+        "task": options.task,
+        "status": "running",
+        "command": _command(options),
+        "options": _identity(options),
+        "choices": [choice.to_dict() for choice in choices],
+        "machine": describe_machine(),
+        "versions": versions(),
+        "data": {"files": data.files, "labels": data.label_counts},
+        "warnings": [],
+    }
+    folder.save_record()
+
+
+def _identity(options: FinetuneOptions) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in options.to_dict().items()
+        if name not in ("overwrite", "resume", "dry_run", "out")
+    }
+
+
+def _command(options: FinetuneOptions) -> str:
+    words = ["bertsmith", "finetune", options.task]
+    for name in FinetuneOptions.model_fields:
+        value = getattr(options, name)
+        if name in options.model_fields_set and name not in ("task", "overwrite", "resume") and value is not None:
+            words += [f"--{external_name(name)}"] + ([] if value is True else [str(value)])
+    return shlex.join(words)
+
+
+def _one_seed(
+    options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: _Data, folder: RunFolder, seed: int
+) -> dict[str, Any]:
+    """Train with one seed, or take what a finished one left."""
+    single = RunFolder(folder.path / "seeds" / f"seed-{seed}")
+    done = single.path / "result.json"
+    if done.is_file():
+        say(f"seed {seed} is finished already")
+        found: dict[str, Any] = read_json(done)
+        return found
+    shutil.rmtree(single.path, ignore_errors=True)
+    single.path.mkdir(parents=True)
+    title = f"fine-tuning, seed {seed}" if options.seeds > 1 else "fine-tuning"
+    trained, signal = train_head(settings, tokenizer, data.train, data.dev, single, seed, title)
+    if signal is not None:
+        folder.record["status"] = "interrupted"
+        folder.save_record()
+        raise Interrupted(
+            f"stopped by {signal}; the seeds before {seed} are kept. Go on with:\n  {_command(options)} --resume"
+        )
+    pad = int(tokenizer.pad_token_id)
+    budget = options.eval_batch_size * options.max_length
+    reported = data.test if data.test is not None else data.dev
+    logits = head_logits(trained.model, reported.encoded, pad, precision=settings.precision, budget=budget)
+    dev = logits
+    if data.test is not None:
+        dev = head_logits(trained.model, data.dev.encoded, pad, precision=settings.precision, budget=budget)
+    single.publish(trained.model, tokenizer)
+    metrics = head.score(logits, reported.gold, options.problem_type)
+    result = {
+        "seed": seed,
+        "best_step": trained.best_step,
+        "dev": head.main_value(dev, data.dev.gold, options.problem_type),
+        "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
+    }
+    write_json(done, result)
+    return result
+
+
+def _over_seeds(results: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+    metrics = {}
+    for name in results[0]:
+        values = [result[name]["value"] for result in results]
+        interval = over_seeds(values)
+        low, high = interval.low, interval.high
+        if len(values) == 1:
+            low, high = results[0][name]["low"], results[0][name]["high"]
+        metrics[name] = {"mean": float(np.mean(values)), "low": low, "high": high, "seeds": values}
+    return metrics
+
+
+def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult) -> None:
+    """The best seed becomes the RUN; its weights come last."""
+    record = folder.record
+    record |= {
+        "status": "finished",
+        "metrics": result.metrics,
+        "baseline": result.baseline,
+        "best_seed": result.best_seed,
+        "selected_on_reported_data": result.selected_on_reported_data,
+        "result": {key: value for key, value in result.to_dict().items() if key != "run"},
+    }
+    chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
+    shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
+    folder.save_record()
+    write_text(folder.path / "README.md", _card(options, record))
+    write_report(folder.path)
+    weights = "model.safetensors"
+    for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
+        if path.name in ("result.json", "metrics.jsonl"):
+            continue
+        aside = folder.path / f".{path.name}.partial"
+        shutil.copyfile(path, aside)
+        aside.rename(folder.path / path.name)
+
+
+def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
+    rows = [
+        (name, f"{value['mean']:.4f}", f"{value['low']:.4f} to {value['high']:.4f}", record["baseline"].get(name))
+        for name, value in record["metrics"].items()
+    ]
+    chosen = (
+        "the dev file, on which the checkpoint was chosen" if record["selected_on_reported_data"] else "the test file"
+    )
+    return model_card(
+        title=options.out.resolve().name,
+        tags=["bert", options.task, "bertsmith"],
+        summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
+        sections=[
+            (f"Figures on {chosen}", markdown_table(["metric", "mean", "95% interval", "baseline"], rows)),
+            ("Labels", ", ".join(record["data"]["labels"]) or "a number (regression)"),
+            ("How to make it again", f"```\n{record['command']}\n```"),
+            ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
+        ],
+        metadata={"pipeline_tag": "text-classification"},
+    )

@@ -1,0 +1,380 @@
+"""The vocabulary is what slow recounting of all pairs gives; only the counts of words can change it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from bertsmith.errors import DataError, OptionError
+from bertsmith.tokenization.wordpiece import (
+    SPECIAL_TOKENS,
+    count_chunks,
+    train_wordpiece,
+    words_of_chunks,
+)
+
+PREAMBLE = (
+    "We hold these truths to be self-evident, that all men are created equal, that they are endowed by their "
+    "Creator with certain unalienable Rights, that among these are Life, Liberty and the pursuit of "
+    "Happiness. That to secure these rights, Governments are instituted among Men, deriving their just powers "
+    "from the consent of the governed. Ça dépend: où l'été naïf s'achève, 東京 commence."
+)
+PREAMBLE_SHA256 = "8849d230b59587e51d85da91561fb1806630d96e1f4249ca658953f2412cdc43"
+
+
+def words_of(*texts: str, lowercase: bool = True) -> dict[str, int]:
+    return words_of_chunks(count_chunks(texts), lowercase=lowercase)
+
+
+def words_by_tokenizers(text: str, *, lowercase: bool, strip_accents: bool | None) -> dict[str, int]:
+    """The definition: the whole text through the two steps, without chunks."""
+    normalized = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents).normalize_str(text)
+    counts = Counter(word for word, _ in BertPreTokenizer().pre_tokenize_str(normalized))
+    return {word: count for word, count in counts.items() if len(word) <= 100}
+
+
+def slow_vocabulary(words: dict[str, int], *, min_frequency: int, alphabet_size: int) -> list[str]:
+    """The longest vocabulary that the words support, by recounting every pair before every merge."""
+    totals: Counter[str] = Counter()
+    for word, count in words.items():
+        for character in word:
+            totals[character] += count
+    alphabet = sorted(totals, key=lambda character: (-totals[character], character))[:alphabet_size]
+    vocabulary = list(SPECIAL_TOKENS)
+    for character in alphabet:
+        if any(word[0] == character for word in words):
+            vocabulary.append(character)
+        if any(character in word[1:] for word in words):
+            vocabulary.append("##" + character)
+    segmented = [
+        ([word[0], *("##" + character for character in word[1:])], count)
+        for word, count in words.items()
+        if set(word) <= set(alphabet) and not word.startswith("##")
+    ]
+    while True:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for pieces, count in segmented:
+            for pair in pairwise(pieces):
+                pairs[pair] += count
+        if not pairs or max(pairs.values()) < min_frequency:
+            return vocabulary
+        left, right = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merged = left + right.removeprefix("##")
+        for pieces, _ in segmented:
+            for start in range(len(pieces)):
+                if pieces[start : start + 2] == [left, right]:
+                    pieces[start : start + 2] = [merged]
+        assert merged not in vocabulary or merged in SPECIAL_TOKENS, "two pairs make one piece"
+        if merged not in vocabulary:
+            vocabulary.append(merged)
+
+
+def longest_match(word: str, vocabulary: set[str]) -> list[str] | None:
+    pieces: list[str] = []
+    start = 0
+    while start < len(word):
+        prefix = "##" if start else ""
+        for end in range(len(word), start, -1):
+            if prefix + word[start:end] in vocabulary:
+                pieces.append(prefix + word[start:end])
+                start = end
+                break
+        else:
+            return None
+    return pieces
+
+
+def largest_vocabulary(words: dict[str, int], **options: int) -> list[str]:
+    """Ask for too much, and then for the size that the message names."""
+    with pytest.raises(DataError, match="--vocab-size") as raised:
+        train_wordpiece(words, vocab_size=10**6, **options)
+    size = int(str(raised.value).split("--vocab-size to ")[1].split(" or less")[0])
+    return train_wordpiece(words, vocab_size=size, **options)
+
+
+# -- words ---------------------------------------------------------------------------------------------------
+
+
+def test_chunks_are_counted_between_white_space() -> None:
+    assert count_chunks(["a b\ta\n", "b\u3000a\u2028c"]) == {"a": 3, "b": 2, "c": 1}
+
+
+def test_words_are_lower_cased_stripped_of_accents_and_parted_at_punctuation() -> None:
+    assert words_of("Don't! Élan élan (don't)") == {
+        "don": 2, "'": 2, "t": 2, "!": 1, "elan": 2, "(": 1, ")": 1,
+    }  # fmt: skip
+    assert words_of("Élan élan Don", lowercase=False) == {"Élan": 1, "élan": 1, "Don": 1}
+    assert words_of_chunks({"Élan": 1}, lowercase=True, strip_accents=False) == {"élan": 1}
+    assert words_of_chunks({"Élan": 1}, lowercase=False, strip_accents=True) == {"Elan": 1}
+
+
+def test_counts_of_chunks_are_kept() -> None:
+    assert words_of_chunks({"a,": 3, "A": 4, "東京": 5}, lowercase=True) == {"a": 7, ",": 3, "東": 5, "京": 5}
+
+
+def test_a_word_of_more_than_100_characters_is_left_out() -> None:
+    assert words_of("a" * 100 + " " + "b" * 101 + " " + "é" * 101) == {"a" * 100: 1}
+
+
+def test_separators_that_bert_removes_join_their_neighbours() -> None:
+    assert words_of("page\x0cbreak one\x85two three\x1cfour") == {"pagebreak": 1, "onetwo": 1, "threefour": 1}
+
+
+def test_split_counting_gives_the_same_words() -> None:
+    texts = PREAMBLE.split(", ")
+    whole = words_of(*texts)
+    parts = sum((count_chunks(texts[start::3]) for start in range(3)), Counter())
+    assert words_of_chunks(parts, lowercase=True) == whole
+
+
+any_text = st.text(
+    st.one_of(
+        st.sampled_from("aAbéÉñ'#.,-東ー한\u0301\u0345\x00\x07\x0b\x0c\x1d\x85\xa0\xad\u200b\u2028\u3000\ufffd \t\n"),
+        st.characters(exclude_categories=["Cs"]),
+    )
+)
+
+
+@given(text=any_text, lowercase=st.booleans(), strip_accents=st.sampled_from([None, True, False]))
+@settings(deadline=None)
+def test_words_of_chunks_are_the_words_of_the_text(text: str, lowercase: bool, strip_accents: bool | None) -> None:
+    ours = words_of_chunks(count_chunks([text]), lowercase=lowercase, strip_accents=strip_accents)
+    assert ours == words_by_tokenizers(text, lowercase=lowercase, strip_accents=strip_accents)
+
+
+def test_every_character_of_the_basic_plane_parts_words_as_in_tokenizers() -> None:
+    for first in range(0, 0x10000, 0x800):
+        if first == 0xD800:  # surrogates are no text
+            continue
+        text = "".join(f"a{chr(code_point)}B " for code_point in range(first, first + 0x800))
+        expected = words_by_tokenizers(text, lowercase=True, strip_accents=None)
+        assert words_of(text) == expected, f"from U+{first:04X}"
+
+
+# -- vocabulary, by hand -------------------------------------------------------------------------------------
+
+
+def test_merges_by_hand() -> None:
+    # characters: u 36, g 20, p 17, n 16, h 15, b 4, s 5; first letters: h, p, b; the rest continue
+    words = {"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5}
+    alphabet = ["##u", "##g", "p", "##n", "h", "##s", "b"]
+    # pairs: u+g 20 -> then u+n 16 -> h+ug 15 -> p+un 12 -> hug+s 5, p+ug 5 (a tie: "hug" < "p") -> b+un 4
+    merges = ["##ug", "##un", "hug", "pun", "hugs", "pug", "bun"]
+    assert largest_vocabulary(words) == [*SPECIAL_TOKENS, *alphabet, *merges]
+
+
+def test_ties_are_broken_by_text() -> None:
+    words = {"zy": 2, "ab": 2, "az": 2, "b": 1, "Ab": 2}
+    # characters: a 4, z 4 (first, then later), b 5, y 2, A 2: capital A has the smaller code point
+    assert largest_vocabulary(words)[5:] == [
+        "b", "##b", "a", "z", "##z", "A", "##y",
+        "Ab", "ab", "az", "zy",
+    ]  # fmt: skip
+
+
+def test_both_forms_of_a_character_are_there_only_where_they_occur() -> None:
+    assert largest_vocabulary({"aba": 1, ".": 9})[5:] == [".", "a", "##a", "##b"]
+
+
+def test_runs_of_one_character_merge_from_the_left() -> None:
+    # x a a a a a: (a, a) counts 4, as overlaps count -> x aa aa a: (aa, a), (aa, aa), (x, aa) count 1 each;
+    # "##aa" is the smaller left text, "##a" the smaller right one -> x aa aaa -> x aaaaa -> xaaaaa
+    assert largest_vocabulary({"xaaaaa": 1}, min_frequency=1)[5:] == [
+        "##a", "x", "##aa", "##aaa", "##aaaaa", "xaaaaa",
+    ]  # fmt: skip
+
+
+def test_a_new_piece_next_to_itself() -> None:
+    # ab ab ab ab is (ab, ab) three times with its overlaps, so it comes before (x, ab), which counts 2 here
+    assert largest_vocabulary({"xabababab": 1, "xaby": 1}, min_frequency=1)[5:10] == [
+        "##a", "##b", "x", "##y", "##ab",
+    ]  # fmt: skip
+    assert largest_vocabulary({"xabababab": 1, "xaby": 1}, min_frequency=1)[10] == "##abab"
+
+
+def test_a_rare_character_takes_its_words_out_of_the_merges() -> None:
+    words = {"ab": 5, "cbd": 9, "c": 1}
+    # b 14, c 10 | d 9, a 5: with an alphabet of two, only words of b and c take part: none has a pair
+    assert largest_vocabulary(words, alphabet_size=2)[5:] == ["##b", "c"]
+
+
+def test_min_frequency_ends_the_merges() -> None:
+    words = {"ab": 3, "cd": 2}
+    assert largest_vocabulary(words, min_frequency=3)[-1] == "ab"
+    assert largest_vocabulary(words, min_frequency=2)[-1] == "cd"
+
+
+def test_special_tokens_are_free_and_never_doubled() -> None:
+    words = {"[X]": 3, "a": 1}
+    vocabulary = train_wordpiece(words, vocab_size=7, special_tokens=["<s>", "a", "[X]"])
+    assert vocabulary == ["<s>", "a", "[X]", "##X", "[", "##]", "##X]"]
+
+
+def test_words_that_look_like_continuing_pieces_keep_out() -> None:
+    vocabulary = largest_vocabulary({"##ab": 9, "xab": 2})
+    assert vocabulary[5:] == ["#", "###", "##a", "##b", "x", "##ab", "xab"]
+    assert longest_match("##ab", set(vocabulary)) is not None
+
+
+# -- sizes and errors ----------------------------------------------------------------------------------------
+
+
+def test_too_large_a_size_names_the_largest() -> None:
+    with pytest.raises(DataError, match=r"30,522 entries .* 8 at most.* 2 times: set --vocab-size to 8 or less"):
+        train_wordpiece({"ab": 2}, vocab_size=30_522)
+    assert train_wordpiece({"ab": 2}, vocab_size=8)[5:] == ["a", "##b", "ab"]
+
+
+def test_too_small_a_size_names_the_minimum() -> None:
+    with pytest.raises(DataError, match=r"6 entries .* alone are 7: set --vocab-size to at least 7"):
+        train_wordpiece({"ab": 2}, vocab_size=6)
+    assert train_wordpiece({"ab": 2}, vocab_size=7)[5:] == ["a", "##b"]
+
+
+def test_no_words_support_the_special_tokens_only() -> None:
+    assert train_wordpiece({}, vocab_size=5) == list(SPECIAL_TOKENS)
+    assert train_wordpiece({"": 3, "gone": 0}, vocab_size=5) == list(SPECIAL_TOKENS)
+    with pytest.raises(DataError, match="0 distinct words support 5 at most"):
+        train_wordpiece({}, vocab_size=6)
+
+
+@pytest.mark.parametrize("options", [{"min_frequency": 0}, {"alphabet_size": 0}])
+def test_options_below_one_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match="at least 1"):
+        train_wordpiece({"ab": 2}, vocab_size=8, **options)
+
+
+def test_a_smaller_vocabulary_is_a_prefix_of_a_larger_one() -> None:
+    words = words_of(PREAMBLE)
+    largest = largest_vocabulary(words)
+    assert len(largest) > 80
+    for size in range(70, len(largest)):
+        assert train_wordpiece(words, vocab_size=size) == largest[:size]
+
+
+def test_advance_counts_up_to_the_size() -> None:
+    generator = random.Random(5)
+    words = {"".join(generator.choices("abcdefgh", k=6)): generator.randint(2, 9) for _ in range(400)}
+    calls: list[tuple[int, int]] = []
+    train_wordpiece(words, vocab_size=600, advance=lambda done, total: calls.append((done, total)))
+    assert calls == [(256, 600), (512, 600), (600, 600)]
+
+
+# -- against the slow reference ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_equals_recounting_all_pairs(seed: int) -> None:
+    generator = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"[: generator.choice([1, 2, 3, 5, 26])]
+    words = {
+        "".join(generator.choices(letters, k=generator.randint(1, 9))): generator.choice([1, 1, 2, 3, 7, 50, 5000])
+        for _ in range(generator.choice([1, 5, 60]))
+    }
+    options = {"min_frequency": generator.choice([1, 2, 5]), "alphabet_size": generator.choice([3, 1000])}
+    expected = slow_vocabulary(words, **options)
+    assert largest_vocabulary(words, **options) == expected
+    size = generator.randint(len(expected) * 2 // 3, len(expected))
+    try:
+        assert train_wordpiece(words, vocab_size=size, **options) == expected[:size]
+    except DataError as error:
+        assert "at least" in str(error)
+
+
+any_words = st.dictionaries(
+    st.one_of(
+        st.text(st.sampled_from("ab#"), min_size=1, max_size=12),
+        st.text(min_size=1, max_size=12),
+    ),
+    st.integers(1, 1000),
+    max_size=12,
+)
+
+
+@given(
+    words=any_words,
+    min_frequency=st.integers(1, 4),
+    alphabet_size=st.integers(1, 8),
+    extra=st.integers(-9, 9),
+)
+@example(words={"##a": 3, "#a": 2, "ba": 2}, min_frequency=1, alphabet_size=8, extra=0)
+@example(words={"[MASK]": 9, "[MASK": 9}, min_frequency=1, alphabet_size=8, extra=0)
+@example(words={"\x00\x00": 2, "\x00": 1}, min_frequency=1, alphabet_size=8, extra=0)
+@example(words={"aaa": 1, "aaaa": 1, "baaaaab": 1}, min_frequency=1, alphabet_size=8, extra=0)
+@settings(deadline=None)
+def test_any_words(words: dict[str, int], min_frequency: int, alphabet_size: int, extra: int) -> None:
+    expected = slow_vocabulary(words, min_frequency=min_frequency, alphabet_size=alphabet_size)
+    assert len(set(expected)) == len(expected)
+    size = len(expected) + extra
+    options = {"min_frequency": min_frequency, "alphabet_size": alphabet_size}
+    try:
+        vocabulary = train_wordpiece(words, vocab_size=size, **options)
+    except DataError as error:
+        if "at least" in str(error):
+            assert size < int(str(error).split("at least ")[1]) <= len(expected)
+            return
+        assert f"--vocab-size to {len(expected)} or less" in str(error)
+        assert size > len(expected)
+        return
+    assert vocabulary == expected[:size]
+    assert len(vocabulary) == size
+    characters = {piece.removeprefix("##") for piece in vocabulary if len(piece.removeprefix("##")) == 1}
+    for word in set(words) - set(SPECIAL_TOKENS):
+        pieces = longest_match(word, set(vocabulary))
+        assert (pieces is not None) == (set(word) <= characters), word
+
+
+# -- determinism ---------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_texts_and_words_does_not_matter() -> None:
+    texts = PREAMBLE.split(" ")
+    expected = largest_vocabulary(words_of(PREAMBLE))
+    for seed in range(5):
+        generator = random.Random(seed)
+        generator.shuffle(texts)
+        words = list(words_of(*texts).items())
+        generator.shuffle(words)
+        assert largest_vocabulary(dict(words)) == expected
+
+
+def test_the_hash_seed_does_not_matter() -> None:
+    program = (
+        "import json, sys\n"
+        "from bertsmith.tokenization.wordpiece import count_chunks, train_wordpiece, words_of_chunks\n"
+        "texts = set(json.load(sys.stdin))\n"  # a set: its order changes with the seed
+        "words = words_of_chunks(count_chunks(texts), lowercase=True)\n"
+        "print(json.dumps(train_wordpiece(words, vocab_size=90)))\n"
+    )
+    texts = [f"{word} {number % 3}" for number, word in enumerate(PREAMBLE.split())]
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            input=json.dumps(texts),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4242")
+    }
+    assert len(outputs) == 1
+    assert len(json.loads(outputs.pop())) == 90
+
+
+def test_golden_vocabulary() -> None:
+    """Another value means another vocabulary for every corpus: it needs a reason and a line in the log."""
+    vocabulary = train_wordpiece(words_of(PREAMBLE), vocab_size=90)
+    assert hashlib.sha256("\n".join(vocabulary).encode()).hexdigest() == PREAMBLE_SHA256
