@@ -13,6 +13,7 @@ Public names are imported when they are first used, so that `import bertsmith` t
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from bertsmith.verbs.pretrain import pretrain as pretrain
     from bertsmith.verbs.report import report as report
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
+
+# No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked.
+for _name, _value in (("HF_HUB_DISABLE_TELEMETRY", "1"), ("TOKENIZERS_PARALLELISM", "true")):
+    os.environ.setdefault(_name, _value)
 
 _PUBLIC = {
     "BertsmithError": "bertsmith.errors",

@@ -78,7 +78,8 @@ class Options(BaseModel):
                 yield f"{where}{label}: {text}" if label else f"{where}{text}"
             elif kind in ("literal_error", "enum"):
                 choices = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-                yield f"{where}{label}: {found}, expected one of {', '.join(choices)}{_nearest(str(mistake['input']), choices)}"
+                near = _nearest(str(mistake["input"]), choices)
+                yield f"{where}{label}: {found}, expected one of {', '.join(choices)}{near}"
             elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
                 sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
                 bound = next(iter(context.values()))

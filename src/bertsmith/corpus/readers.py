@@ -7,12 +7,12 @@ the whole file. Bytes that are not in the encoding stop the work with their offs
 
 from __future__ import annotations
 
-import glob
 import gzip
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -72,7 +72,7 @@ def find_files(sources: tuple[str, ...]) -> list[SourceFile]:
         elif path.is_file():
             files = [SourceFile(path, path.name)]
         else:
-            matches = [Path(item) for item in sorted(glob.glob(source, recursive=True)) if Path(item).is_file()]
+            matches = [Path(item) for item in _matches(source) if Path(item).is_file()]
             if not matches:
                 raise DataError(f"{source}: no such file or folder, and no file matches it as a pattern")
             files = [SourceFile(item, item.name) for item in matches]
@@ -91,6 +91,10 @@ def find_files(sources: tuple[str, ...]) -> list[SourceFile]:
         taken[file.name] = count + 1
         unique.append(SourceFile(file.path, f"{file.path.parent.name}/{file.name}") if count else file)
     return unique
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(glob(pattern, recursive=True))  # noqa: PTH207 (pathlib takes no absolute patterns)
 
 
 def _form(path: Path) -> str | None:
@@ -169,7 +173,8 @@ def _refuse_binary(raw: bytes, file: SourceFile, options: ReadingOptions) -> Non
     position = raw.find(b"\x00")
     if position >= 0:
         raise DataError(
-            f"{file.path}: byte {position} is NUL: this is a binary file, or text in UTF-16 (then give --encoding utf-16)"
+            f"{file.path}: byte {position} is NUL: this is a binary file, or text in UTF-16 "
+            "(then give --encoding utf-16)"
         )
 
 

@@ -31,7 +31,8 @@ from bertsmith.inference.results import (
     Tokenized,
     TokenPrediction,
 )
-from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config
+from bertsmith.inference.tokenizing import tokenize_text
+from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, on_device
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -61,7 +62,7 @@ class Predictor:
     @cached_property
     def _bert(self) -> LoadedBert:
         loaded = load_bert(self.name)
-        loaded.model.to(self.device)
+        on_device(loaded.model, self.device)
         return loaded
 
     @cached_property
@@ -95,16 +96,7 @@ class Predictor:
 
     def tokenize(self, text: str) -> Tokenized:
         """The pieces of a text and the three tensors that a model takes, as lists."""
-        encoding = self.tokenizer(text, return_token_type_ids=True)
-        ids = list(encoding["input_ids"])
-        return Tokenized(
-            text,
-            self.tokenizer.convert_ids_to_tokens(ids),
-            ids,
-            list(encoding["token_type_ids"]),
-            list(encoding["attention_mask"]),
-            int(self.tokenizer.mask_token_id),
-        )
+        return tokenize_text(self.tokenizer, text)
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         """Encode and cut at the model's length, saying so."""
@@ -132,9 +124,9 @@ class Predictor:
     @overload
     def fill_mask(self, text: str, top_k: int = 5) -> FilledMasks: ...
     @overload
-    def fill_mask(self, text: Sequence[str], top_k: int = 5) -> list[FilledMasks]: ...
+    def fill_mask(self, text: list[str], top_k: int = 5) -> list[FilledMasks]: ...
     @torch.inference_mode()
-    def fill_mask(self, text: str | Sequence[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
+    def fill_mask(self, text: str | list[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
         """The `top_k` most probable tokens for each [MASK], each mask by itself.
 
         Raises InputError for a text without [MASK] or beyond the model's length, ModelError without an MLM head.
@@ -225,9 +217,9 @@ class Predictor:
     @overload
     def embed(self, text: str, pooling: str = "mean", layer: int = -1) -> Embedding: ...
     @overload
-    def embed(self, text: Sequence[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
+    def embed(self, text: list[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
     @torch.inference_mode()
-    def embed(self, text: str | Sequence[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
+    def embed(self, text: str | list[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
         """One vector a text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS]."""
         texts = [text] if isinstance(text, str) else list(text)
         encoded = self._encode(texts)
@@ -242,9 +234,9 @@ class Predictor:
     @overload
     def classify(self, text: str, pair: str | None = None) -> Classification: ...
     @overload
-    def classify(self, text: Sequence[str], pair: Sequence[str] | None = None) -> list[Classification]: ...
+    def classify(self, text: list[str], pair: list[str] | None = None) -> list[Classification]: ...
     def classify(
-        self, text: str | Sequence[str], pair: str | Sequence[str] | None = None
+        self, text: str | list[str], pair: str | list[str] | None = None
     ) -> Classification | list[Classification]:
         """The label of a text, or of a pair of texts. Raises ModelError without a classification head."""
         texts = [text] if isinstance(text, str) else list(text)

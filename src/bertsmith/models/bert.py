@@ -33,7 +33,7 @@ class PretrainingOutput:
 
 
 class BertForPreTraining(transformers.BertForPreTraining):
-    """`transformers.BertForPreTraining` that gives both loss sums of a masked batch; it is named alike because it saves alike.
+    """`transformers.BertForPreTraining` that gives both loss sums of a masked batch; its name is what a save names.
 
     Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock.
     """

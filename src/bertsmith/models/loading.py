@@ -147,6 +147,11 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
     )
 
 
+def on_device(model: Any, device: str) -> None:
+    """Move a model's weights (stock's `to` is typed for nothing but itself)."""
+    model.to(device)
+
+
 def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     """Load a MODEL with one of transformers' Auto classes, for prediction.
 

@@ -78,7 +78,7 @@ def mask_batch(
         input_ids: int64 of [batch, length], padded; not changed.
         epochs, indices: int64 of [batch], what identifies each example.
     """
-    batch, length = input_ids.shape
+    length = input_ids.shape[1]
     tokens = (input_ids != vocabulary.pad).sum(axis=1)
     candidates = ~np.isin(input_ids, vocabulary.special)
     limit = rule.max_predictions(length)

@@ -163,7 +163,7 @@ def add_speed(page: Page, updates: Lines) -> None:
     rates = sorted(line["tokens_per_second"] for line in updates)
     page.text(
         f"{updates[-1]['step']:,} updates over {updates[-1]['tokens_seen']:,} tokens in "
-        f"{updates[-1]['seconds'] / 60:.1f} minutes; {rates[len(rates) // 2]:,.0f} tokens a second in the median update."
+        f"{updates[-1]['seconds'] / 60:.1f} minutes; {rates[len(rates) // 2]:,.0f} tokens a second in the median one."
     )
 
 
@@ -241,9 +241,11 @@ def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
     return page.html()
 
 
-def add_head_metrics(page: Page, metrics: Mapping[str, Any], baseline: Mapping[str, float]) -> None:
+def add_head_metrics(
+    page: Page, metrics: Mapping[str, Any], baseline: Mapping[str, float], title: str = "Figures"
+) -> None:
     """The figures of a head with their intervals, by seed, beside the majority baseline."""
-    page.section("Figures", "Mean over the seeds, with a 95% interval.")
+    page.section(title, "Mean over the seeds, with a 95% interval.")
     rows = [
         (
             metric,

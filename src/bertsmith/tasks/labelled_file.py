@@ -80,8 +80,8 @@ def _decoded(path: Path, encoding: str) -> str:
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
-        name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-        return raw.decode(name)
+        text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
+        return text
     except LookupError:
         raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
     except UnicodeDecodeError as error:
@@ -136,7 +136,7 @@ def _table(path: Path, text: str, form: str, no_header: bool) -> list[tuple[int,
 def _column(
     path: Path, present: list[str], asked: str | None, usual: tuple[str, ...], what: str, option: str, position: str
 ) -> str:
-    candidates = (asked,) if asked is not None else (*usual, *((position,) if "0" in present else ()))
+    candidates: tuple[str, ...] = (asked,) if asked is not None else (*usual, *((position,) if "0" in present else ()))
     for name in candidates:
         if name in present:
             return name

@@ -196,7 +196,7 @@ class ExactTrainer(transformers.Trainer):
         assert num_items_in_batch is not None
         parts = self.plan.loss_sums(model, inputs) / num_items_in_batch.clamp(min=1)
         self.loss_parts = self.loss_parts.to(parts.device) + parts.detach()
-        return parts.sum() * self.args.world_size
+        return cast(Tensor, parts.sum() * self.args.world_size)
 
     # Optimizer and schedule
 

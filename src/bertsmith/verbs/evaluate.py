@@ -20,7 +20,7 @@ from bertsmith.corpus.store import DATA_FILE, HELD_OUT, TokenPart, TokenStore, i
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.inference.predictor import Predictor
-from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config
+from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import can_pair
 from bertsmith.runtime.console import progress, say
@@ -96,7 +96,7 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
     device = choose_device().value
     precision = choose_precision(options.precision, device).value
     loaded = load_bert(options.model)
-    loaded.model.to(device)
+    on_device(loaded.model, device)
     tokenizer = load_tokenizer(options.model)
     run_file = Path(options.model) / "run.json"
     record: dict[str, Any] = read_json(run_file) if run_file.is_file() else {}

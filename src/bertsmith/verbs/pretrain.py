@@ -348,9 +348,9 @@ def _warnings(options: PretrainOptions, after: dict[str, Any]) -> list[str]:
     if nats is None or unigram is None or nats < unigram:
         return []
     return [
-        f"the held-out loss, {nats:.2f} nats, does not pass the unigram baseline of {unigram:.2f}: the model has learnt "
-        "how frequent tokens are and nothing of their order. This text is too small, or the run too short, to start "
-        "from scratch. Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
+        f"the held-out loss, {nats:.2f} nats, does not pass the unigram baseline of {unigram:.2f}: the model has "
+        "learnt how frequent tokens are and nothing of their order. This text is too small, or the run too short, "
+        "to start from scratch. Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
         f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
         f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL"
         + (f" --minutes {options.minutes:g}" if options.minutes else "")

@@ -1,0 +1,38 @@
+"""bertsmith classify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.inputs import texts_of
+from bertsmith.config.predict import ClassifyOptions
+from bertsmith.errors import OptionError
+
+
+def _run(options: ClassifyOptions) -> Iterable[Answer]:
+    texts = texts_of(options.texts, options.input, "classify")
+    if options.pair is not None and len(texts) > 1:
+        raise OptionError(f"classify: --pair belongs to one text, found {len(texts)}")
+    from bertsmith.verbs.predict import load
+
+    model = load(options.model, precision=options.precision)
+    yield from model.classify(texts, [options.pair] if options.pair is not None else None)
+
+
+def _show(result: Any) -> str:
+    if result.probabilities is None:
+        return f"{result.value:.4f}   {result.text}"
+    ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])[:5]
+    return f"{result.text}\n" + "\n".join(f"  {probability:7.2%}  {label}" for label, probability in ranked)
+
+
+COMMAND = Command(
+    "classify",
+    "The label of a text, or of a pair of texts, with the probability of each label.",
+    ClassifyOptions,
+    _run,
+    _show,
+    'bertsmith classify runs/reviews "A film to remember."',
+)

@@ -1,0 +1,197 @@
+"""A verb on the command line: its schema becomes its parameters, its result one JSON object or text for people.
+
+cyclopts parses and prints the help; what the values mean is decided by the schema alone, so that a mistake reads the
+same from the command line, YAML and Python. Values are merged in this order, later ones winning: `--config FILE`,
+`--set key=value`, the options themselves.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic_core import PydanticUndefined
+
+from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
+from bertsmith.config.verb import takes_many
+from bertsmith.errors import OptionError
+
+OptionsType = TypeVar("OptionsType", bound=Options)
+
+
+class Answer(Protocol):
+    """What a verb returns."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command(Generic[OptionsType]):
+    """A verb: its schema, its function (which imports what it needs when it is called), and how a person reads it."""
+
+    name: str
+    summary: str
+    schema: type[OptionsType]
+    run: Callable[[OptionsType], Iterable[Answer]]
+    show: Callable[[Any], str]
+    example: str
+
+
+def execute(command: Command[Any], tokens: Sequence[str]) -> int:
+    """Parse, check, run, print. Raises BertsmithError for every mistake."""
+    app = _app(command)
+    try:
+        called, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise OptionError(f"{_sentence(str(error))} (bertsmith {command.name} --help)") from None
+    if called is not _target:
+        called(*bound.args, **bound.kwargs)
+        return 0
+    given = dict(bound.arguments)
+    as_json = bool(given.pop("json", False))
+    values: dict[str, Any] = {}
+    if "config" in given:
+        file = Path(given.pop("config"))
+        values |= _checked_keys(command.schema, read_yaml(file), f"--config {file}: ")
+    values |= _checked_keys(command.schema, read_assignments(given.pop("set_", ())), "--set ")
+    values |= given
+    options = command.schema.build(values)
+    for answer in command.run(options):
+        if as_json:
+            sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            sys.stdout.write(command.show(answer).rstrip() + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _target(*args: Any, **values: Any) -> None:
+    """What cyclopts takes for the function of the verb; it is never called."""
+
+
+def _raw(kind: Any, tokens: Sequence[Any]) -> str | list[str]:
+    """Values as they were written."""
+    return [token.value for token in tokens] if "list" in str(kind) else tokens[-1].value
+
+
+def _common(name: str, text: str, **more: Any) -> Parameter:
+    return Parameter(name=name, negative=(), show_default=False, help=text, **more)
+
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "json": (Annotated[bool, _common("--json", "print one JSON object on standard output")], False),
+    "config": (
+        Annotated[str | None, _common("--config", "read options from this YAML file", converter=_raw, metavar="FILE")],
+        None,
+    ),
+    "set_": (
+        Annotated[
+            list[str] | None,
+            _common("--set", "set one option; may be repeated", converter=_raw, metavar="KEY=VALUE"),
+        ],
+        None,
+    ),
+}
+"""The options of every verb that are the command line's own."""
+
+
+def _app(command: Command[Any]) -> App:
+    parameters = [_parameter(command.schema, name) for name in (*command.schema.positional, *_keywords(command.schema))]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _COMMON.items()
+    ]
+    _target.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    _target.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = App(
+        name=f"bertsmith {command.name}",
+        usage=f"Usage: bertsmith {command.name} {_usage(command.schema)}",
+        help=command.summary,
+        help_epilogue=f"Example:\n\n{command.example}",
+        help_format="plaintext",
+        version_flags=(),
+        result_action="return_value",
+    )
+    app.default(_target)
+    return app
+
+
+def _usage(schema: type[Options]) -> str:
+    """`STORE --out OUT [OPTIONS]`: the positional values and what is required."""
+    words = [f"{name.upper()}..." if takes_many(schema, name) else name.upper() for name in schema.positional]
+    for name in _keywords(schema):
+        if schema.model_fields[name].default is PydanticUndefined:
+            words.append(f"--{external_name(name)} {name.strip('_').upper()}")
+    return " ".join([*words, "[OPTIONS]"])
+
+
+def _keywords(schema: type[Options]) -> list[str]:
+    return [name for name in schema.model_fields if name not in schema.positional]
+
+
+def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
+    """A field as a parameter: shown with its default, never required here (a YAML file may hold it)."""
+    field = schema.model_fields[name]
+    required = field.default is PydanticUndefined
+    default = None if required or field.default == () else field.default
+    choices, kind = _choices(field.annotation), _kind(field.annotation)
+    notes = [" (required)" if required else "", f" [{', '.join(choices)}]" if choices else ""]
+    text = f"{field.description}{''.join(notes)}"
+    positional = name in schema.positional
+    flag = external_name(name).upper() if positional else f"--{external_name(name)}"
+    if field.annotation is bool:
+        annotation: Any = Annotated[bool, Parameter(name=flag, negative=(), help=text, show_default=False)]
+    else:
+        # Every value arrives as it was written: the schema alone converts and checks.
+        default = None if default is None else _shown(default)
+        spec = Parameter(
+            name=flag, converter=_raw, negative=(), help=text, show_default=default is not None, metavar=kind
+        )
+        annotation = Annotated[(list[str] if takes_many(schema, name) else str) | None, spec]
+    where = inspect.Parameter.POSITIONAL_ONLY if positional else inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, where, default=default, annotation=annotation)
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values of a Literal, also of one that may be None."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+
+
+def _kind(annotation: Any) -> str:
+    """What the help shows for a value."""
+    parts = {annotation, *get_args(annotation)}
+    if get_origin(annotation) is tuple:
+        return "P,P,P" if float in parts else "TEXT"
+    named = {float: "NUMBER", int: "N", Path: "PATH"}
+    return next((word for kind, word in named.items() if kind in parts), "CHOICE" if _choices(annotation) else "TEXT")
+
+
+def _shown(value: Any) -> str:
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> dict[str, Any]:
+    """The values under their field names; an unknown key is answered here, with the place it stands in."""
+    known = {external_name(name): name for name in schema.model_fields}
+    checked = {}
+    for key, value in values.items():
+        name = known.get(key.strip().lstrip("-").rstrip("_").replace("_", "-"))
+        if name is None:
+            schema.build({key: value}, where=where)
+        else:
+            checked[name] = value
+    return checked
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")

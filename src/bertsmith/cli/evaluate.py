@@ -1,0 +1,57 @@
+"""bertsmith evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.evaluate import EvaluateOptions
+
+
+def _run(options: EvaluateOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.evaluate import evaluate
+
+    yield evaluate(options)
+
+
+def _show(result: Any) -> str:
+    if hasattr(result, "metrics"):
+        return head_lines(result.metrics, result.num_examples)
+    return language_model_lines(result.to_dict(), None)
+
+
+def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) -> str:
+    """The metrics of a head for people."""
+    lines = [
+        f"  {name:<20} {figure['value']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}"
+        for name, figure in metrics.items()
+    ]
+    return "\n".join([f"{num_examples:,} examples", *lines])
+
+
+def language_model_lines(after: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    """The figures of a language model for people."""
+    lines = []
+    if after["mlm_nats_per_masked_token"] is not None:
+        was = f" (before: {before['mlm_nats_per_masked_token']:.3f})" if before else ""
+        unigram = after["unigram_nats_per_token"]
+        beside = f"; unigram baseline {unigram:.3f}" if unigram is not None else ""
+        lines.append(f"  held-out MLM loss {after['mlm_nats_per_masked_token']:.3f} nats{was}{beside}")
+        lines.append(
+            f"  masked tokens     {after['mlm_accuracy']:.1%} of {after['num_masked_tokens']:,} guessed right, "
+            f"perplexity {after['perplexity']:,.1f}"
+        )
+    if after["next_sentence_accuracy"] is not None:
+        lines.append(f"  next sentence     {after['next_sentence_accuracy']:.1%} of {after['num_pairs']:,} pairs")
+    return "\n".join(lines)
+
+
+COMMAND = Command(
+    "evaluate",
+    "Measure a language model on frozen masks (a STORE or a text), or a head on a labelled file.",
+    EvaluateOptions,
+    _run,
+    _show,
+    "bertsmith evaluate runs/books data/books",
+)

@@ -1,0 +1,41 @@
+"""bertsmith finetune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.finetune import FinetuneOptions
+
+
+def _run(options: FinetuneOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.finetune import finetune
+
+    yield finetune(options)
+
+
+def _show(result: Any) -> str:
+    if not result.metrics:
+        return "nothing was trained (--dry-run)"
+    lines = [f"{result.run}: {result.num_examples:,} examples, best seed {result.best_seed}"]
+    for name, figure in result.metrics.items():
+        beside = f"   baseline {result.baseline[name]:.4f}" if name in result.baseline else ""
+        lines.append(
+            f"  {name:<20} {figure['mean']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}{beside}"
+        )
+    if result.selected_on_reported_data:
+        lines.append("  the best checkpoint was chosen on these very examples; --test FILE gives figures of others")
+    lines.append(f"  report               {result.run}/report.html")
+    lines.append(f'Next: bertsmith classify {result.run} "A text."')
+    return "\n".join(lines)
+
+
+COMMAND = Command(
+    "finetune",
+    "Fine-tune a head on labelled text, with one seed or several; the best seed becomes the RUN.",
+    FinetuneOptions,
+    _run,
+    _show,
+    "bertsmith finetune sequence-classification --model runs/books --train train.csv --dev dev.csv --out runs/reviews",
+)

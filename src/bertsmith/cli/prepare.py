@@ -1,0 +1,37 @@
+"""bertsmith prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.prepare import PrepareOptions
+
+
+def _run(options: PrepareOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.prepare import prepare
+
+    yield prepare(options)
+
+
+def _show(result: Any) -> str:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"
+    return (
+        f"{result.store}: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
+        f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept, dropped: {dropped}\n"
+        f"  held out   from {result.held_out_documents:,} documents\n"
+        f"  tokenizer  {result.vocab_size:,} entries, sha256 {result.tokenizer_sha256[:16]}\n"
+        f"  report     {result.store}/report.html\n"
+        f"Next: bertsmith pretrain {result.store} --out RUN --minutes 10"
+    )
+
+
+COMMAND = Command(
+    "prepare",
+    "Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.",
+    PrepareOptions,
+    _run,
+    _show,
+    "bertsmith prepare books/ notes.txt --out data/books --vocab-size 8192",
+)

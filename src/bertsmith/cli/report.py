@@ -1,0 +1,29 @@
+"""bertsmith report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.quickstart import ReportOptions
+
+
+def _run(options: ReportOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.report import report
+
+    yield report(options)
+
+
+def _show(result: Any) -> str:
+    return str(result.report)
+
+
+COMMAND = Command(
+    "report",
+    "Write report.html of a STORE or a RUN, from what the folder holds now.",
+    ReportOptions,
+    _run,
+    _show,
+    "bertsmith report runs/books",
+)

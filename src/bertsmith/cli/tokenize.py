@@ -1,0 +1,37 @@
+"""bertsmith tokenize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.inputs import texts_of
+from bertsmith.config.predict import TokenizeOptions
+
+
+def _run(options: TokenizeOptions) -> Iterable[Answer]:
+    texts = texts_of(options.texts, options.input, "tokenize")
+    from bertsmith.inference.tokenizing import tokenize_text
+    from bertsmith.tokenization.folder import load_tokenizer
+
+    tokenizer = load_tokenizer(options.model)
+    for text in texts:
+        yield tokenize_text(tokenizer, text)
+
+
+def _show(result: Any) -> str:
+    rows = zip(result.tokens, result.input_ids, result.token_type_ids, result.attention_mask, strict=True)
+    width = max(map(len, (*result.tokens, "piece")))
+    lines = [f"{token:<{width}}  {number:>6}  {kind:>4}  {seen:>4}" for token, number, kind, seen in rows]
+    return "\n".join([f"{'piece':<{width}}  {'id':>6}  type  mask", *lines, f"[MASK] is {result.mask_token_id}", ""])
+
+
+COMMAND = Command(
+    "tokenize",
+    "Show what a model is given of a text: pieces, input_ids, token_type_ids, attention_mask.",
+    TokenizeOptions,
+    _run,
+    _show,
+    'bertsmith tokenize runs/books "Hello, how are you?"',
+)
