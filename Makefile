@@ -32,7 +32,7 @@ test: $(VENV)/dev.stamp  ## all tests
 	$(BIN)/python -m pytest
 
 docs: $(VENV)/base.stamp  ## docs/reference.md from the schemas of the verbs
-	$(BIN)/python -m bertsmith.config.reference docs/reference.md
+	$(BIN)/python -m bertsmith.cli.reference docs/reference.md
 
 clean:  ## what the targets above made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache runs/quickstart

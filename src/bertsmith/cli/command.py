@@ -15,10 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    RepeatArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 from pydantic_core import PydanticUndefined
 
-from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
+from bertsmith.config.options import Options, external_name, nearest, read_assignments, read_yaml
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
 
@@ -51,7 +59,7 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     try:
         called, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        raise OptionError(f"{_sentence(str(error))} (bertsmith {command.name} --help)") from None
+        raise OptionError(f"{_in_our_words(error, command.schema)} (bertsmith {command.name} --help)") from None
     if called is not _target:
         called(*bound.args, **bound.kwargs)
         return 0
@@ -142,7 +150,7 @@ def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
     field = schema.model_fields[name]
     required = field.default is PydanticUndefined
     default = None if required or field.default == () else field.default
-    choices, kind = _choices(field.annotation), _kind(field.annotation)
+    choices, kind = choices_of(field.annotation), kind_of(field.annotation)
     notes = [" (required)" if required else "", f" [{', '.join(choices)}]" if choices else ""]
     text = f"{field.description}{''.join(notes)}"
     positional = name in schema.positional
@@ -160,20 +168,20 @@ def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
     return inspect.Parameter(name, where, default=default, annotation=annotation)
 
 
-def _choices(annotation: Any) -> tuple[str, ...]:
+def choices_of(annotation: Any) -> tuple[str, ...]:
     """The values of a Literal, also of one that may be None."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
-    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+    return next((found for part in get_args(annotation) if (found := choices_of(part))), ())
 
 
-def _kind(annotation: Any) -> str:
+def kind_of(annotation: Any) -> str:
     """What the help shows for a value."""
     parts = {annotation, *get_args(annotation)}
     if get_origin(annotation) is tuple:
         return "P,P,P" if float in parts else "TEXT"
     named = {float: "NUMBER", int: "N", Path: "PATH"}
-    return next((word for kind, word in named.items() if kind in parts), "CHOICE" if _choices(annotation) else "TEXT")
+    return next((word for kind, word in named.items() if kind in parts), "CHOICE" if choices_of(annotation) else "TEXT")
 
 
 def _shown(value: Any) -> str:
@@ -193,5 +201,17 @@ def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> 
     return checked
 
 
-def _sentence(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+def _in_our_words(error: CycloptsError, schema: type[Options]) -> str:
+    """A mistake in the form of a command line."""
+    if isinstance(error, UnknownOptionError):
+        word = error.token.keyword or error.token.value
+        if " " in word:
+            return f"{word!r} begins with a hyphen like an option; a text that does so goes behind --"
+        return f"there is no option '{word}'{nearest(word, map(external_name, (*_keywords(schema), *_COMMON)))}"
+    if isinstance(error, UnusedCliTokensError):
+        return f"found more values than expected: {' '.join(error.unused_tokens or ())}"
+    if isinstance(error, RepeatArgumentError):
+        return f"{error.token.keyword} is given more than once"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        return f"{error.keyword or error.argument.name} needs a value behind it"
+    return " ".join(str(error).split()).rstrip(".")

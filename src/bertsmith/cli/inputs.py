@@ -15,8 +15,11 @@ def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:
     """
     if texts and file is not None:
         raise OptionError(f"{verb}: texts are given as arguments and with --input; give one of them")
-    if texts:
-        return list(texts)
+    return list(texts) or [text for _, text in lines_of(file, verb)]
+
+
+def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
+    """The lines of a file, or of standard input, that are not blank: where each stands, and what it says."""
     if file is None and sys.stdin.isatty():
         raise OptionError(
             f'{verb}: no text; give it as an argument (bertsmith {verb} MODEL "..."), with --input FILE, '
@@ -30,7 +33,7 @@ def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:
         raise DataError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: byte {error.start} is not UTF-8") from None
-    found = [line.rstrip("\r") for line in lines if line.strip()]
+    found = [(f"{name}: line {number}", line.rstrip("\r")) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise DataError(f"{name}: no text in it")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
+from bertsmith.cli.inputs import lines_of
 from bertsmith.config.predict import NextSentenceOptions
 from bertsmith.errors import DataError, OptionError
 
@@ -19,7 +19,7 @@ def _run(options: NextSentenceOptions) -> Iterable[Answer]:
         if options.input is not None:
             raise OptionError("next-sentence: sentences are given as arguments and with --input; give one of them")
     else:
-        pairs = [_pair(line, number) for number, line in enumerate(texts_of((), options.input, "next-sentence"), 1)]
+        pairs = [_pair(where, line) for where, line in lines_of(options.input, "next-sentence")]
     from bertsmith.verbs.predict import load
 
     model = load(options.model, precision=options.precision)
@@ -27,10 +27,10 @@ def _run(options: NextSentenceOptions) -> Iterable[Answer]:
         yield model.next_sentence(a, b)
 
 
-def _pair(line: str, number: int) -> tuple[str, str]:
+def _pair(where: str, line: str) -> tuple[str, str]:
     a, tab, b = line.partition("\t")
     if not tab or not a.strip() or not b.strip():
-        raise DataError(f"next-sentence: line {number}: expected A, a tab, B")
+        raise DataError(f"{where}: found {line[:60]!r}, expected A, a tab, B")
     return a, b
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bertsmith.config.labelled import LabelledOptions
+from bertsmith.config.options import SEEDS
 
 
 class EvaluateOptions(LabelledOptions):
@@ -26,5 +27,5 @@ class EvaluateOptions(LabelledOptions):
     )
     max_length: int = Field(128, ge=8, description="tokens a text of a labelled file")
     batch_size: int = Field(64, gt=0, description="examples at once")
-    seed: int = Field(0, ge=0, description="chooses the frozen masks and pairs; 0 is what a RUN reports")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="chooses the frozen masks and pairs; 0 is what a RUN reports")
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.labelled import LabelledOptions
+from bertsmith.config.options import SEEDS
 from bertsmith.config.tasks import TASKS
 
 
@@ -34,7 +35,7 @@ class FinetuneOptions(LabelledOptions):
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
     seeds: int = Field(1, gt=0, description="train with so many seeds; mean and interval are reported")
-    seed: int = Field(0, ge=0, description="the first of these seeds")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="the first of these seeds")
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(False, description="go on with the seeds that are not finished in --out")
     dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")

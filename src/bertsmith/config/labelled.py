@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import Options
 
 
@@ -17,4 +18,9 @@ class LabelledOptions(Options):
     label_column: str | None = Field(None, description="the column of the label (default: by its usual names)")
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
     format: Literal["csv", "tsv", "jsonl"] | None = Field(None, description="the file's form (default: by its ending)")
-    encoding: str = Field("utf-8", description="the file's encoding")
+    encoding: Encoding = Field("utf-8", description="the file's encoding")
+
+    @field_validator("text_column", "pair_column", "label_column", mode="before")
+    @classmethod
+    def _by_number(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value

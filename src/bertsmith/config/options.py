@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bertsmith.errors import OptionError
 
@@ -33,16 +33,33 @@ _EXPECTED = {
     "tuple_type": "a list",
     "list_type": "a list",
     "path_type": "a path",
+    "int_parsing_size": "a smaller number",
+    "too_short": "at least one value",
 }
+
+SEEDS = 2**32
+"""Seeds are below this: NumPy's random state, which transformers seeds, takes no larger one."""
 
 
 class Options(BaseModel):
     """The base of every verb's schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that are given by position, in their order; the last may hold several values."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paths_for_texts(cls, values: Any) -> Any:
+        """In Python a MODEL may be given as a Path where it can also be the name of one."""
+        if not isinstance(values, Mapping):
+            return values
+        kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in cls.model_fields.items()}
+        return {
+            name: str(value) if isinstance(value, PurePath) and str in kinds.get(name, ()) else value
+            for name, value in values.items()
+        }
 
     @classmethod
     def build(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
@@ -53,7 +70,7 @@ class Options(BaseModel):
         for key, value in values.items():
             name = known.get(str(key).strip().lstrip("-").rstrip("_").replace("_", "-"))
             if name is None:
-                mistakes.append(f"{where}there is no option '{key}'{_nearest(str(key), known)}")
+                mistakes.append(f"{where}there is no option '{key}'{nearest(str(key), known)}")
             else:
                 given[name] = value
         if mistakes:
@@ -78,14 +95,14 @@ class Options(BaseModel):
                 yield f"{where}{label}: {text}" if label else f"{where}{text}"
             elif kind in ("literal_error", "enum"):
                 choices = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-                near = _nearest(str(mistake["input"]), choices)
+                near = nearest(str(mistake["input"]), choices)
                 yield f"{where}{label}: {found}, expected one of {', '.join(choices)}{near}"
             elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
                 sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
                 bound = next(iter(context.values()))
                 yield f"{where}{label}: {found}, expected {sign.get(kind, 'at most')} {bound}"
             else:
-                yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, mistake['msg'])}"
+                yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved options as JSON values, with their external names."""
@@ -101,7 +118,8 @@ def _label(schema: type[Options], name: str) -> str:
     return name.upper() if name in schema.positional else f"--{external_name(name)}"
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'vocab-size'?` where one of the known names is near the word, else nothing."""
     wanted = word.strip().lstrip("-").rstrip("_").replace("_", "-")
     near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

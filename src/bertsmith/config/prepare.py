@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config.options import Options
+from bertsmith.config.encoding import Encoding
+from bertsmith.config.options import SEEDS, Options
 
 DocumentForm = Literal["auto", "file", "blank-line", "line"]
 
@@ -26,7 +27,7 @@ class SourceOptions(Options):
     text_column: str | None = Field(
         None, description="the key of a .jsonl line that holds the text (found by its usual names otherwise)"
     )
-    encoding: str = Field("utf-8", description="the encoding of the files")
+    encoding: Encoding = Field("utf-8", description="the encoding of the files")
     encoding_errors: Literal["strict", "replace"] = Field(
         "strict",
         description="what is done with bytes that are not in the encoding: stop, or replace and count",
@@ -45,17 +46,6 @@ class SourceOptions(Options):
     def _paths(cls, value: object) -> object:
         return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else value
 
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(
-                f"found {value!r}, expected an encoding that Python knows, such as utf-8 or cp1252"
-            ) from None
-        return value
-
 
 class PrepareOptions(SourceOptions):
     """Read, clean, de-duplicate, split into sentences, tokenize: a STORE comes out."""
@@ -69,7 +59,7 @@ class PrepareOptions(SourceOptions):
     tokenizer: str | None = Field(None, description="take the tokenizer of this MODEL instead of training one")
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
     held_out: str = Field("0.02", description="the share of documents kept for evaluation, or a file of their ids")
-    seed: int = Field(0, ge=0, description="chooses which documents are held out")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="chooses which documents are held out")
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(False, description="go on with an interrupted run from its last finished stage")
     dry_run: bool = Field(False, description="read and report what would be used; write nothing")

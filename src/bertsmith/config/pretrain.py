@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config.options import Options
+from bertsmith.config.options import SEEDS, Options
 
 Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
 Objective = Literal["mlm+nsp", "mlm", "nsp", "mlm+sop"]
@@ -53,10 +53,12 @@ class PretrainOptions(Options):
         description="dropout while training (default: 0 from scratch, the model's own with --from)",
     )
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    save_every: int | None = Field(None, gt=0, description="updates between checkpoints (default: a tenth of the run)")
+    save_every: int | None = Field(
+        None, gt=0, description="updates between checkpoints (default: a tenth of the run, at most one a minute)"
+    )
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: a tenth of the run)")
     workers: int = Field(0, ge=0, description="processes that assemble batches beside the training process")
-    seed: int = Field(0, ge=0, description="weights, order, pairs, masks and dropout follow from it")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and dropout follow from it")
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(False, description="go on from the newest checkpoint in --out")
     dry_run: bool = Field(False, description="print model, data and steps; train nothing")
@@ -64,12 +66,10 @@ class PretrainOptions(Options):
     @field_validator("mask_split", mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
-        if isinstance(value, str):
-            parts = value.replace("/", ",").split(",")
-            if len(parts) != 3:
-                raise ValueError(f"found {value!r}, expected three percentages such as 80,10,10")
-            return tuple(part.strip() for part in parts)
-        return value
+        parts = [part.strip() for part in value.replace("/", ",").split(",")] if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)) or len(parts) != 3:
+            raise ValueError(f"found {value!r}, expected three percentages such as 80,10,10")
+        return tuple(parts)
 
     @field_validator("mask_split")
     @classmethod

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bertsmith.config.options import Options
+from bertsmith.config.options import SEEDS, Options
 
 
 class QuickstartOptions(Options):
@@ -16,7 +16,7 @@ class QuickstartOptions(Options):
     minutes: float = Field(3.0, gt=0, description="minutes of pre-training")
     out: Path = Field(Path("runs/quickstart"), description="the folder of everything that comes out")
     workers: int | None = Field(None, gt=0, description="processes that read and clean (default: one a core)")
-    seed: int = Field(0, ge=0, description="weights, order, pairs, masks and held-out part follow from it")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and held-out part follow from it")
     overwrite: bool = Field(False, description="replace the folder at --out")
 
 

@@ -14,6 +14,7 @@ from bertsmith.corpus.splitting import (
     MIN_DOCUMENTS,
     MIN_TOKENS,
     Run,
+    count_words,
     is_held_out,
     read_ids,
     runs_of_documents,
@@ -71,7 +72,7 @@ def divide_by_ids(folder: Path, path: Path) -> Division:
 def divide_by_paragraphs(folder: Path, share: float, seed: int, why: str) -> Division:
     """Runs of paragraphs of all documents."""
     documents = [
-        (document.id, document.paragraph_lengths, [len(sentence.split()) for sentence in document.sentences])
+        (document.id, document.paragraph_lengths, [count_words(text) for text in document.sentences])
         for document in read_spool(folder)
     ]
     return Division(
@@ -108,26 +109,41 @@ def training_words(folder: Path, division: Division, *, cased: bool, advance: Ad
     return words_of_chunks(chunks, lowercase=not cased)
 
 
-def encode_parts(folder: Path, out: Path, division: Division, tokenizer: Any, advance: Advance) -> dict[str, Any]:
-    """Write both parts of the STORE; returns their counts."""
+@dataclass(frozen=True)
+class Encoded:
+    """What was encoded: the counts of each part, and documents of which the tokenizer leaves nothing."""
+
+    parts: dict[str, dict[str, int]]
+    held_out_documents: int
+    without_tokens: int
+
+
+def encode_parts(folder: Path, out: Path, division: Division, tokenizer: Any, advance: Advance) -> Encoded:
+    """Write both parts of the STORE."""
     encoder = SentenceEncoder(tokenizer)
     vocab_size = len(tokenizer)
     writers = {False: PartWriter(out, TRAIN, vocab_size), True: PartWriter(out, HELD_OUT, vocab_size)}
     total = float(len(division.runs))
     waiting: list[SpooledDocument] = []
     runs: list[list[Run]] = []
-    sentences = 0
+    sentences = held_out_documents = without_tokens = 0
 
     def encode_waiting() -> None:
+        nonlocal held_out_documents, without_tokens
         ids, lengths = encoder.encode([sentence for document in waiting for sentence in document.sentences])
         offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
         first = 0
         for document, divided in zip(waiting, runs, strict=True):
+            held_out_tokens = 0
             for run in divided:
                 start, stop = first + run.start, first + run.stop
                 part = slice(int(offsets[start]), int(offsets[stop]))
                 writers[run.held_out].add(Piece(document.id, run.start, ids[part], lengths[start:stop]))
-            first += len(document.sentences)
+                held_out_tokens += (part.stop - part.start) * run.held_out
+            last = first + len(document.sentences)
+            held_out_documents += held_out_tokens > 0
+            without_tokens += int(offsets[last] == offsets[first])
+            first = last
         waiting.clear()
         runs.clear()
 
@@ -144,7 +160,7 @@ def encode_parts(folder: Path, out: Path, division: Division, tokenizer: Any, ad
     counts = {writer.part: writer.close() for writer in writers.values()}
     write_json(out / "unigram.json", writers[False].unigram.tolist())
     write_json(out / "dataset_dict.json", {"splits": [TRAIN, HELD_OUT]})
-    return counts
+    return Encoded(counts, held_out_documents, without_tokens)
 
 
 def _pieces(folder: Path, division: Division, *, held_out: bool) -> Iterator[tuple[SpooledDocument, Run]]:

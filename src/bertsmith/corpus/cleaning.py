@@ -14,16 +14,16 @@ from bertsmith.corpus.document import Document
 EMPTY = "empty"
 DUPLICATE = "duplicate"
 
-# C0 and C1 controls other than tab and line ends, the byte order mark, and lone surrogates (no UTF-8 holds them).
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")
+# C0 and C1 controls that are no white space, the byte order mark, and lone surrogates (no UTF-8 holds them).
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 
 
 def clean_paragraph(text: str) -> str:
     """One line of clean text; empty where nothing is left."""
+    text = _CONTROL.sub("", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    text = _CONTROL.sub("", text)
     return _SPACE.sub(" ", text).strip()
 
 

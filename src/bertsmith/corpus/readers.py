@@ -7,9 +7,10 @@ the whole file. Bytes that are not in the encoding stop the work with their offs
 
 from __future__ import annotations
 
+import codecs
 import gzip
-import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from glob import glob
@@ -24,7 +25,9 @@ from bertsmith.errors import DataError
 FORMATS = (".txt", ".jsonl")
 COMPRESSIONS = (".gz", ".zst")
 TEXT_KEYS = ("text", "content", "body", "document", "sentence")
-SENTENCE_END = (".", "!", "?", "…", "。", "！", "？", ".'", '."', ".”", ".’", "!”", "?”", '!"', '?"', ".)")
+SENTENCE_END = (".", "!", "?", "…", "。", "．", "！", "？", "।", "؟")
+CLOSING = "\"'”’»›)]）」』】"
+"""What may stand between the end of a sentence and the end of its line."""
 DETECT_SHARE = 0.8
 
 
@@ -83,14 +86,26 @@ def find_files(sources: tuple[str, ...]) -> list[SourceFile]:
                     "plain or with .gz or .zst behind it"
                 )
             found.setdefault(file.path.resolve(), file)
-    files = list(found.values())
-    taken: dict[str, int] = {}
+    return _unique_names(found)
+
+
+def _unique_names(files: dict[Path, SourceFile]) -> list[SourceFile]:
+    """A file whose name an earlier one has takes as many of its folders into its name as tell it apart."""
+    taken: set[str] = set()
     unique = []
-    for file in files:
-        count = taken.get(file.name, 0)
-        taken[file.name] = count + 1
-        unique.append(SourceFile(file.path, f"{file.path.parent.name}/{file.name}") if count else file)
+    for resolved, file in files.items():
+        name, depth = _readable(file.name), file.name.count("/") + 1
+        while name in taken and depth < len(resolved.parts):
+            depth += 1
+            name = _readable("/".join(resolved.parts[-depth:]))
+        taken.add(name)
+        unique.append(SourceFile(file.path, name))
     return unique
+
+
+def _readable(text: str) -> str:
+    """A text that every file takes: what UTF-8 cannot hold (lone surrogates) is written as an escape."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _matches(pattern: str) -> list[str]:
@@ -98,7 +113,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _form(path: Path) -> str | None:
-    suffixes = path.suffixes
+    suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes = suffixes[:-1]
     return suffixes[-1] if suffixes and suffixes[-1] in FORMATS else None
@@ -113,74 +128,111 @@ def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNote
         raw = file.path.open("rb")
     except OSError as error:
         raise DataError(f"{file.path}: cannot be opened: {error.strerror}") from None
-    with raw, _unpacked(file.path, raw) as stream:
-        for document in read(file, stream, options, notes):
+    with raw:
+        for document in read(file, _blocks(file.path, raw), options, notes):
             notes.position = raw.tell()
             yield document
 
 
-def _unpacked(path: Path, raw: BinaryIO) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(raw, "rb"))
-    if path.suffix == ".zst":
-        reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(raw, closefd=False)
-        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader)))
-    return raw
-
-
-def _blocks(path: Path, stream: BinaryIO) -> Iterator[bytes]:
-    """The file's bytes in pieces. Raises DataError where a compressed file is cut off or damaged."""
+def _blocks(path: Path, raw: BinaryIO) -> Iterator[bytes]:
+    """The file's bytes, unpacked, in pieces. Raises DataError where the file is cut off or damaged."""
+    suffix = path.suffix.lower()
     try:
+        if suffix == ".zst":
+            yield from _unpacked_zstd(raw)
+            return
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if suffix == ".gz" else raw
         while piece := stream.read(1 << 20):
             yield piece
-    except (EOFError, zstandard.ZstdError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, zlib.error, zstandard.ZstdError, OSError) as error:
         raise DataError(f"{path}: cannot be read to its end: {error}. Is the file cut off or damaged?") from None
 
 
-def _lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
+def _unpacked_zstd(raw: BinaryIO) -> Iterator[bytes]:
+    """All frames of a zstd file. `stream_reader` would take the end of a file that is cut off for the end of its text.
+
+    Pieces of 16 KB, because each is unpacked whole.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
+    frame: Any = None
+    while packed := raw.read(1 << 14):
+        while packed:
+            frame = frame or decompressor.decompressobj()
+            if piece := frame.decompress(packed):
+                yield piece
+            packed = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if frame is not None:
+        raise EOFError("the last frame has no end")
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The lines of a stream, split at \\n alone."""
-    rest = b""
-    for piece in _blocks(path, stream):
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from lines
-    if rest:
+    waiting: list[bytes] = []
+    for block in blocks:
+        *lines, rest = block.split(b"\n")
+        if lines:
+            yield b"".join((*waiting, lines[0]))
+            yield from lines[1:]
+            waiting = []
+        waiting.append(rest)
+    if rest := b"".join(waiting):
         yield rest
 
 
 def _decode(raw: bytes, offset: int, file: SourceFile, options: ReadingOptions, notes: ReadingNotes, where: str) -> str:
-    encoding = (
-        "utf-8-sig"
-        if options.encoding.lower().replace("_", "-") in ("utf-8", "utf8") and offset == 0
-        else options.encoding
-    )
+    start = len(codecs.BOM_UTF8) if _codec(options) == "utf-8" and offset == 0 and _has_mark(raw) else 0
+    text = raw[start:] if start else raw
     try:
-        return raw.decode(encoding)
+        return text.decode(options.encoding).removeprefix("\ufeff" if offset == 0 else "")
     except UnicodeDecodeError as error:
         if options.encoding_errors == "replace":
-            text = raw.decode(encoding, errors="replace")
-            notes.replaced_bytes += text.count("\ufffd") - raw.count("\ufffd".encode())
-            return text
-        found = raw[error.start : error.start + 1].hex()
+            return _decode_and_count(text, options.encoding, notes)
+        found = text[error.start : error.start + 1].hex()
         raise DataError(
-            f"{file.path}: {where}byte {offset + error.start} (0x{found}) is not {options.encoding}. "
+            f"{file.path}: {where}byte {offset + start + error.start} (0x{found}) is not {options.encoding}. "
             "Give --encoding (cp1252 is common), or --encoding-errors replace to go on and count."
         ) from None
 
 
-def _refuse_binary(raw: bytes, file: SourceFile, options: ReadingOptions) -> None:
-    if options.encoding.lower().startswith(("utf-16", "utf16", "utf-32", "utf32")):
-        return
+def _has_mark(raw: bytes) -> bool:
+    return raw.startswith(codecs.BOM_UTF8)
+
+
+def _decode_and_count(raw: bytes, encoding: str, notes: ReadingNotes) -> str:
+    def replace(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeDecodeError)
+        notes.replaced_bytes += error.end - error.start
+        return "\ufffd", error.end
+
+    codecs.register_error("bertsmith-replace", replace)
+    return raw.decode(encoding, errors="bertsmith-replace")
+
+
+def _codec(options: ReadingOptions) -> str:
+    """The encoding by Python's own name for it: UTF8, utf_8 and U8 are utf-8."""
+    return codecs.lookup(options.encoding).name
+
+
+def _is_wide(options: ReadingOptions) -> bool:
+    """Whether a character has several bytes of which some may be NUL or \\n."""
+    return _codec(options).startswith(("utf-16", "utf-32"))
+
+
+def _refuse_binary(raw: bytes, offset: int, file: SourceFile, options: ReadingOptions) -> None:
     position = raw.find(b"\x00")
-    if position >= 0:
+    if position >= 0 and not _is_wide(options):
         raise DataError(
-            f"{file.path}: byte {position} is NUL: this is a binary file, or text in UTF-16 "
+            f"{file.path}: byte {offset + position} is NUL: this is a binary file, or text in UTF-16 "
             "(then give --encoding utf-16)"
         )
 
 
-def _read_txt(file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    raw = b"".join(_blocks(file.path, stream))
-    _refuse_binary(raw, file, options)
+def _read_txt(
+    file: SourceFile, blocks: Iterator[bytes], options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[Document]:
+    raw = b"".join(blocks)
+    _refuse_binary(raw, 0, file, options)
     text = _decode(raw, 0, file, options, notes, "")
     lines = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     if not any(lines):
@@ -193,9 +245,9 @@ def _read_txt(file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes
         for number, line in enumerate(line for line in lines if line):
             yield Document(f"{file.name}#{number}", (line,))
     elif form == "blank-line":
-        blocks = blocks_of(lines)
-        sentences = ends_sentences(blocks)
-        for number, block in enumerate(blocks):
+        parts = blocks_of(lines)
+        sentences = ends_sentences(parts)
+        for number, block in enumerate(parts):
             paragraphs = tuple(block) if sentences else (" ".join(block),)
             yield Document(f"{file.name}#{number}", paragraphs, lines_are_sentences=sentences)
     else:
@@ -230,15 +282,27 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
 def ends_sentences(blocks: list[list[str]]) -> bool:
     """Whether at least 80% of the lines end in sentence-final punctuation."""
     lines = [line for block in blocks for line in block]
-    return sum(line.endswith(SENTENCE_END) for line in lines) >= DETECT_SHARE * len(lines)
+    return sum(line.rstrip(CLOSING).endswith(SENTENCE_END) for line in lines) >= DETECT_SHARE * len(lines)
 
 
-def _read_jsonl(file: SourceFile, stream: BinaryIO, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    offset, number = 0, 0
-    for line_number, raw in enumerate(_lines(file.path, stream), start=1):
-        _refuse_binary(raw, file, options)
-        text = _decode(raw, offset, file, options, notes, f"line {line_number}, ")
+def _text_lines(
+    file: SourceFile, blocks: Iterator[bytes], options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[str]:
+    if _is_wide(options):
+        yield from _decode(b"".join(blocks), 0, file, options, notes, "").split("\n")
+        return
+    offset = 0
+    for number, raw in enumerate(_lines(blocks), start=1):
+        _refuse_binary(raw, offset, file, options)
+        yield _decode(raw, offset, file, options, notes, f"line {number}, ")
         offset += len(raw) + 1
+
+
+def _read_jsonl(
+    file: SourceFile, blocks: Iterator[bytes], options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[Document]:
+    number = 0
+    for line_number, text in enumerate(_text_lines(file, blocks, options, notes), start=1):
         if not text.strip():
             continue
         record = _record(text, file, line_number)
@@ -249,7 +313,7 @@ def _read_jsonl(file: SourceFile, stream: BinaryIO, options: ReadingOptions, not
             )
         identifier = record.get("id")
         yield Document(
-            str(identifier) if isinstance(identifier, (str, int)) else f"{file.name}#{number}",
+            _readable(str(identifier)) if isinstance(identifier, (str, int)) else f"{file.name}#{number}",
             paragraphs_of(value),
         )
         number += 1
@@ -266,6 +330,8 @@ def _record(text: str, file: SourceFile, line_number: int) -> dict[str, Any]:
             f"{file.path}: line {line_number}: not JSON ({error.msg} at column {error.colno}); "
             f"the line begins with {start!r}"
         ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise DataError(f"{file.path}: line {line_number}: JSON that cannot be read: {error}") from None
     if not isinstance(record, dict):
         raise DataError(
             f"{file.path}: line {line_number}: found {type(record).__name__}, expected an object such as "

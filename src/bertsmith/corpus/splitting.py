@@ -6,6 +6,7 @@ By hash, a document stays on its side when the corpus grows. Where that leaves f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ MIN_TOKENS = 2_000
 MAX_SHARE = 0.2
 RUNS_A_DOCUMENT = 8
 FEW_PARAGRAPHS = 50
+
+_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
+"""What BERT makes words of their own: Chinese is written without spaces."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,16 @@ def is_held_out(document_id: str, share: float, seed: int) -> bool:
     return random.key("held-out", seed, document_id) < share * 2.0**64
 
 
+def count_words(sentence: str) -> int:
+    """Words between white space, and each ideograph one: never more than tokens."""
+    return len(sentence.split() if sentence.isascii() else _IDEOGRAPH.sub(" x ", sentence).split())
+
+
 def read_ids(path: Path) -> frozenset[str]:
     """The ids in a file, one a line."""
     try:
-        ids = frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        ids = frozenset(line.strip() for line in lines if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"--held-out {path}: cannot be read as lines of document ids: {error}") from None
     if not ids:
@@ -54,7 +64,9 @@ def runs_of_documents(
         documents: for each its id, the number of sentences of each paragraph, and of words of each sentence.
         share: of words to hold out; raised as far as 2,000 words need, which are at least 2,000 tokens.
 
-    Raises DataError where that would take more than a fifth of the corpus.
+    Paragraphs stay whole where they are fine enough for that, otherwise runs of sentences are taken.
+
+    Raises DataError where 2,000 words would be more than a fifth of the corpus.
     """
     words = sum(sum(counts) for _, _, counts in documents)
     needed = MIN_TOKENS * 1.05 / max(words, 1)
@@ -64,20 +76,46 @@ def runs_of_documents(
             f"out of a fifth of it or less. At least {int(MIN_TOKENS * 1.05 / MAX_SHARE):,} words are needed; add text."
         )
     share = max(share, needed)
-    few = sum(len(lengths) for _, lengths, _ in documents) < FEW_PARAGRAPHS
+    if sum(len(lengths) for _, lengths, _ in documents) >= FEW_PARAGRAPHS:
+        divided = _divided(documents, share, seed, whole_paragraphs=True)
+        if _held_words(documents, divided) >= MIN_TOKENS:
+            return divided
+    # A sentence has at most 2,000 characters, so half of one may be owed at the end: ask for a fifth more.
+    for asked in (share, max(share, min(share * 1.2, MAX_SHARE))):
+        divided = _divided(documents, asked, seed, whole_paragraphs=False)
+        if _held_words(documents, divided) >= MIN_TOKENS:
+            return divided
+    raise DataError(
+        f"the corpus is too small for a held-out part: of {words:,} words in sentences this long, no runs of "
+        f"{MIN_TOKENS:,} words can be taken; add text."
+    )
+
+
+def _divided(
+    documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int, *, whole_paragraphs: bool
+) -> list[list[Run]]:
     owed = 0.0
     divided = []
     for name, paragraph_lengths, word_counts in documents:
-        units = [1] * len(word_counts) if few else list(paragraph_lengths)
+        units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
         held, owed = _held_units(name, units, word_counts, share, seed, owed)
         divided.append(_runs(units, held))
     return divided
 
 
+def _held_words(documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], divided: list[list[Run]]) -> int:
+    return sum(
+        sum(word_counts[run.start : run.stop])
+        for (_, _, word_counts), runs in zip(documents, divided, strict=True)
+        for run in runs
+        if run.held_out
+    )
+
+
 def _held_units(
     name: str, units: Sequence[int], word_counts: Sequence[int], share: float, seed: int, owed: float
 ) -> tuple[list[bool], float]:
-    """Which units (paragraphs) of a document are held out: one run in each stratum of the document.
+    """Which units (paragraphs or sentences) of a document are held out: one run in each stratum of the document.
 
     `owed` is the number of words that documents before this one were too coarse to give.
     """
@@ -89,10 +127,14 @@ def _held_units(
     strata = max(1, min(RUNS_A_DOCUMENT, len(units) // 20))
     for stratum in range(strata):
         first, last = stratum * len(units) // strata, (stratum + 1) * len(units) // strata
-        owed += share * sum(sizes[first:last])
-        offset = random.key("held-out run", seed, name, stratum) / 2.0**64
-        # The run starts early enough to end within its stratum.
-        at = first + int(offset * (last - first) * (1 - min(share * 1.5, 1)))
+        words = sum(sizes[first:last])
+        owed += share * words
+        # The run starts where enough words are left in the stratum.
+        skip = random.key("held-out run", seed, name, stratum) / 2.0**64 * max(words - owed, 0)
+        at = first
+        while at < last and sizes[at] <= skip:
+            skip -= sizes[at]
+            at += 1
         while at < last and owed >= sizes[at] / 2:
             held[at] = True
             owed -= sizes[at]

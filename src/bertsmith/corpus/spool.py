@@ -14,6 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +27,7 @@ from bertsmith.corpus.cleaning import DUPLICATE, EMPTY, clean_document
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.readers import ReadingNotes, ReadingOptions, SourceFile, read_documents
 from bertsmith.corpus.sentences import split_sentences
+from bertsmith.errors import ResourceError
 from bertsmith.runtime.files import disk_errors, read_json, write_json
 
 SPOOL_FILE, SPOOL_COUNTS = "spool.arrow", "spool.json"
@@ -37,6 +39,8 @@ _SCHEMA = pa.schema(
         pa.field("paragraph_lengths", pa.list_(pa.uint32())),
     ]
 )
+WITHOUT_TOKENS = "no tokens"
+"""The reason for which a document is dropped whose characters the tokenizer drops (zero-width spaces and the like)."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,17 @@ def write_spool(
     `documents_in = documents_kept + sum(dropped.values())`.
     """
     notes = ReadingNotes()
-    total = float(sum(file.path.stat().st_size for file in files))
+    sizes = [file.path.stat().st_size for file in files]
+    total = float(sum(sizes))
     before = 0.0
 
     def documents() -> Iterator[Document]:
         nonlocal before
-        for file in files:
+        for file, size in zip(files, sizes, strict=True):
             for document in read_documents(file, reading, notes):
                 advance(before + notes.position, total)
                 yield document
-            before += file.path.stat().st_size
+            before += size
 
     seen: set[bytes] = set()
     dropped: Counter[str] = Counter()
@@ -176,12 +181,17 @@ def _in_order(batches: Iterator[list[Document]], language: str, workers: int) ->
         for batch in batches:
             yield clean_batch(batch, language)
         return
-    with worker_pool(workers) as pool:
-        waiting: list[Future[list[_Cleaned | str]]] = [pool.submit(clean_batch, batch, language) for batch in head]
-        while waiting:
-            for batch in islice(batches, 2 * workers - len(waiting)):
-                waiting.append(pool.submit(clean_batch, batch, language))
-            yield waiting.pop(0).result()
+    try:
+        with worker_pool(workers) as pool:
+            waiting: list[Future[list[_Cleaned | str]]] = [pool.submit(clean_batch, batch, language) for batch in head]
+            while waiting:
+                for batch in islice(batches, 2 * workers - len(waiting)):
+                    waiting.append(pool.submit(clean_batch, batch, language))
+                yield waiting.pop(0).result()
+    except BrokenProcessPool:
+        raise ResourceError(
+            "a worker process was killed while it cleaned text, most often for want of memory; give a smaller --workers"
+        ) from None
 
 
 @contextmanager

@@ -78,10 +78,11 @@ class PartWriter:
         self.pieces: list[Piece] = []
         self.waiting = self.documents = self.sentences = self.tokens = 0
         self.unigram = np.zeros(vocab_size, dtype=np.int64)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / DATA_FILE
-        self.sink = pa.OSFile(str(self.path), "wb")
-        self.writer = pa.ipc.new_stream(self.sink, self.schema)
+        with disk_errors(self.path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.sink = pa.OSFile(str(self.path), "wb")
+            self.writer = pa.ipc.new_stream(self.sink, self.schema)
 
     def add(self, piece: Piece) -> None:
         """Append a piece; sentences of no token, and a piece of none, are left out."""
@@ -159,6 +160,7 @@ class TokenPart:
         self.path = path
         ids, lengths = table.column("input_ids").chunks, table.column("sentence_lengths").chunks
         self._chunks: list[Array] = [_values(chunk) for chunk in ids]
+        self._empty = np.zeros(0, table.schema.field("input_ids").type.value_type.to_pandas_dtype())
         self._chunk_starts = np.concatenate(([0], np.cumsum([len(chunk) for chunk in self._chunks]))).astype(np.int64)
         sentence_lengths = [_values(chunk) for chunk in lengths]
         counts = [np.diff(np.asarray(chunk.offsets)) for chunk in lengths]
@@ -166,8 +168,10 @@ class TokenPart:
         self.document_offsets = _offsets(counts)
         self.first_sentences = np.asarray(table.column("first_sentence")).astype(np.int64)
         self.document_ids: list[str] = table.column("document_id").to_pylist()
-        changed = [index == 0 or name != self.document_ids[index - 1] for index, name in enumerate(self.document_ids)]
-        self.group_of_piece = np.cumsum(changed).astype(np.int64) - 1 if changed else np.zeros(0, np.int64)
+        # Two documents of one id can stand side by side; the second of them begins again.
+        same = [name == before for name, before in zip(self.document_ids[1:], self.document_ids, strict=False)]
+        changed = ~np.asarray(same, bool) | (np.diff(self.first_sentences) <= 0)
+        self.group_of_piece = np.concatenate(([0], np.cumsum(changed))).astype(np.int64)[: self.num_pieces]
 
     @property
     def num_tokens(self) -> int:
@@ -186,6 +190,8 @@ class TokenPart:
 
     def tokens(self, start: int, stop: int) -> Array:
         """The ids of tokens start to stop; a view of the file where they lie in one batch of it."""
+        if start >= stop:
+            return self._empty
         first = int(np.searchsorted(self._chunk_starts, start, side="right")) - 1
         begin = int(self._chunk_starts[first])
         if stop <= int(self._chunk_starts[first + 1]):
@@ -221,7 +227,10 @@ class TokenStore:
             raise DataError(
                 f"{folder}: not a STORE (no manifest.json); `bertsmith prepare SOURCE --out STORE` makes one"
             )
-        self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
+        try:
+            self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
+        except ValueError as error:
+            raise DataError(f"{folder}/manifest.json: not JSON ({error}); prepare the STORE again") from None
         if self.manifest.get("format") != FORMAT:
             raise DataError(
                 f"{folder}: format {self.manifest.get('format')}, this version reads {FORMAT}; prepare it again"

@@ -129,15 +129,20 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
         raise ModelError(f"{name}: its model_type is {config.model_type!r}, expected 'bert'")
     with explained(name), quiet_transformers():
         loaded: Any = BertForPreTraining.from_pretrained(
-            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            name,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
     model, info = loaded
+    _refuse_mismatches(name, info)
     missing = sorted(info["missing_keys"])
     encoder = [key for key in missing if key.startswith("bert.") and not key.startswith(POOLER)]
-    if encoder or info.get("mismatched_keys"):
-        wrong = encoder or [str(item) for item in info["mismatched_keys"]]
+    if encoder:
         raise ModelError(
-            f"{name}: {len(wrong)} weights of the encoder are missing or of another shape, {wrong[0]} among them; "
+            f"{name}: {len(encoder)} weights of the encoder are missing, {encoder[0]} among them; "
             "the weights do not belong to this config.json"
         )
     return LoadedBert(
@@ -145,6 +150,16 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
         has_mlm_head=not any(key.startswith(f"{MLM_HEAD}.transform") for key in missing),
         has_nsp_head=not any(key.startswith((NSP_HEAD, POOLER)) for key in missing),
     )
+
+
+def _refuse_mismatches(name: str, info: dict[str, Any]) -> None:
+    """Raise ModelError where weights have another shape than the configuration says."""
+    if info["mismatched_keys"]:
+        key, found, expected = min(info["mismatched_keys"])
+        raise ModelError(
+            f"{name}: {key} has the shape {list(found)}, config.json says {list(expected)} "
+            f"({len(info['mismatched_keys'])} such weights); the weights do not belong to this config.json"
+        )
 
 
 def on_device(model: Any, device: str) -> None:
@@ -163,8 +178,14 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     check_model(name)
     with explained(name), quiet_transformers():
         model, info = getattr(transformers, auto_class).from_pretrained(
-            name, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            name,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
+    _refuse_mismatches(name, info)
     missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
     if missing:
         raise ModelError(f"{name}: has no {head} ({', '.join(sorted(missing)[:2])} is missing)")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.models.bert import BertForPreTraining, set_dropout
+from bertsmith.models.bert import BertForPreTraining, set_dropout, start_from_frequencies
 from bertsmith.models.loading import load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.runtime.machine import Choice
@@ -27,10 +29,15 @@ class ModelSetup:
     learning_rate: float = 0.0
     fresh: list[str] = field(default_factory=list)
     """Heads that the MODEL continued from does not have."""
+    fresh_mlm_head: bool = True
 
 
-def make_model(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, attention: str) -> ModelSetup:
+def make_model(
+    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, counts: npt.NDArray[np.int64], *, attention: str
+) -> ModelSetup:
     """The model of the options, from scratch or continued, ready to train.
+
+    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part.
 
     Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
     """
@@ -41,6 +48,9 @@ def make_model(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, 
         else _fresh(options, tokenizer, attention)
     )
     model = setup.model
+    if setup.fresh_mlm_head and options.objective != "nsp":
+        start_from_frequencies(model, counts)
+        setup.choices.append(Choice("output bias", "log frequency", "the head begins at the unigram loss"))
     positions = model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(
@@ -91,7 +101,7 @@ def _continued(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, att
         fresh.append("masked language modelling")
     if not loaded.has_nsp_head and options.objective != "mlm":
         fresh.append("next sentence prediction")
-    return ModelSetup(loaded.model, [], fresh=fresh)
+    return ModelSetup(loaded.model, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head)
 
 
 def _freeze_unused_heads(model: BertForPreTraining, objective: str) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.page import Page
 
-SMOOTHING = 0.95
-
 Lines = Sequence[Mapping[str, Any]]
 
 
@@ -69,16 +67,20 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
     """What the run warned of, and that it is not finished."""
     for warning in record.get("warnings", ()):
-        page.notice(warning, "warning")
+        text, _, commands = warning.partition("\n")
+        page.notice(text, "warning")
+        if commands:
+            page.code("\n".join(line.strip() for line in commands.splitlines()))
     if record["status"] != "finished":
         page.notice(f"This run is not finished ({record['status']}).", "warning")
 
 
 def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """An exponential mean of a curve, without the bias of its start."""
+    """An exponential mean of a curve over about a thirtieth of it, without the bias of its start."""
+    keep = 1 - 1 / max(2.0, len(points) / 30)
     mean, weight, result = 0.0, 0.0, []
     for x, y in points:
-        mean, weight = SMOOTHING * mean + (1 - SMOOTHING) * y, SMOOTHING * weight + (1 - SMOOTHING)
+        mean, weight = keep * mean + (1 - keep) * y, keep * weight + (1 - keep)
         result.append((x, mean / weight))
     return result
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
-from bertsmith.runtime.files import sha256_of
+from bertsmith.runtime.files import disk_errors, sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,8 +34,9 @@ def make_tokenizer(vocabulary: list[str], *, cased: bool) -> PreTrainedTokenizer
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> str:
     """Save a tokenizer, load it again, check that both agree; returns the sha256 of its tokenizer.json."""
     reset(tokenizer)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(folder)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tokenizer.save_pretrained(folder)
     again = load_tokenizer(str(folder))
     if ids_of(tokenizer, _PROBE) != ids_of(again, _PROBE) or len(tokenizer) != len(again):
         raise BertsmithError(f"{folder}: the tokenizer reads otherwise after saving than before")
@@ -55,12 +56,14 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     folder = Path(name)
+    entries = None
     if folder.is_dir():
         nested = folder / "tokenizer"
         if not (folder / "tokenizer_config.json").is_file() and (nested / "tokenizer_config.json").is_file():
             folder = nested
         if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
             raise ModelError(f"{name}: no tokenizer in this folder (neither tokenizer.json nor vocab.txt)")
+        entries = _entries(folder, name)
     elif folder.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise ModelError(f"{name}: no such folder")
     try:
@@ -69,9 +72,26 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{name}: no tokenizer can be loaded from there: {first}") from None
     for role in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
-        if getattr(tokenizer, role) is None:
+        token = getattr(tokenizer, role)
+        if token is None:
             raise ModelError(f"{name}: the tokenizer has no {role}; expected one of the BERT family")
+        # transformers adds a special token that the file lacks, with an id for which a model has no vector.
+        if entries is not None and token not in entries:
+            raise ModelError(f"{name}: the vocabulary lacks {token} ({role}); expected one of the BERT family")
     return reset(tokenizer)
+
+
+def _entries(folder: Path, name: str) -> frozenset[str]:
+    """All entries of the tokenizer file of a folder, as they stand in it."""
+    from tokenizers import Tokenizer
+
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return frozenset((folder / "vocab.txt").read_text(encoding="utf-8", errors="replace").split("\n"))
+    try:
+        return frozenset(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True))
+    except Exception as error:  # noqa: BLE001 (tokenizers raises nothing narrower)
+        raise ModelError(f"{name}: tokenizer.json cannot be read: {error}") from None
 
 
 def reset(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

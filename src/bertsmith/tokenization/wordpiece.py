@@ -57,6 +57,11 @@ the time of training."""
 
 _ADVANCE_EVERY = 256
 
+ALPHABET_SIZE = 1000
+COVERAGE = 0.9995
+"""The share of a text whose characters an alphabet should hold, as SentencePiece does for Chinese and Japanese:
+there the most frequent thousand leave one character in eleven [UNK]."""
+
 _Ints = npt.NDArray[Any]
 
 
@@ -103,16 +108,35 @@ def words_of_chunks(chunks: Mapping[str, int], *, lowercase: bool, strip_accents
     return {word: count for word, count in words.items() if len(word) <= LONGEST_WORD}
 
 
+def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -> int:
+    """The `alphabet_size` that holds 99.95% of the text, as far as that fits a vocabulary; 1,000 or more."""
+    totals: Counter[str] = Counter()
+    forms: set[tuple[str, bool]] = set()
+    for word, count in words.items():
+        for place, character in enumerate(word):
+            totals[character] += count
+            forms.add((character, place > 0))
+    covered = COVERAGE * totals.total()
+    entries = len(SPECIAL_TOKENS)
+    for size, (character, count) in enumerate(totals.most_common()):
+        entries += ((character, False) in forms) + ((character, True) in forms)
+        if size >= ALPHABET_SIZE and (covered <= 0 or (vocab_size is not None and entries > vocab_size)):
+            return size
+        covered -= count
+    return max(len(totals), ALPHABET_SIZE)
+
+
 def train_wordpiece(
     words: Mapping[str, int],
     *,
     vocab_size: int,
     min_frequency: int = 2,
-    alphabet_size: int = 1000,
+    alphabet_size: int = ALPHABET_SIZE,
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
+    fewer: bool = False,
     advance: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """The vocabulary of exactly `vocab_size` entries, in the order of ids.
+    """The vocabulary of exactly `vocab_size` entries, in the order of ids; with `fewer`, of as many as there are.
 
     1. `special_tokens`.
     2. The `alphabet_size` most frequent characters (ties: the smaller code point), each in the forms that
@@ -142,6 +166,8 @@ def train_wordpiece(
     merged = segmentation.merges(min_frequency)
     while len(vocabulary) < vocab_size:
         piece = next(merged, None)
+        if piece is None and fewer:
+            break
         if piece is None:
             raise DataError(
                 f"a vocabulary of {vocab_size:,} entries was asked for, but {len(counted):,} distinct words "
@@ -152,7 +178,7 @@ def train_wordpiece(
         if advance is not None and len(vocabulary) % _ADVANCE_EVERY == 0:
             advance(len(vocabulary), vocab_size)
     if advance is not None:
-        advance(vocab_size, vocab_size)
+        advance(len(vocabulary), len(vocabulary))
     return list(vocabulary)
 
 

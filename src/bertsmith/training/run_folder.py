@@ -30,6 +30,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record: dict[str, Any] = {}
+        self.replaces = False
 
     @property
     def run_file(self) -> Path:
@@ -47,19 +48,21 @@ class RunFolder:
         return (self.path / WEIGHTS).is_file()
 
     def claim(self, *, overwrite: bool, resume: bool, verb: str) -> None:
-        """Check that the folder is free, and empty it where it is to be replaced. Raises OutputError."""
+        """Check that the folder is free; what is to be replaced is still there. Raises OutputError."""
         claim_folder(self.path, overwrite=overwrite, resume=resume, verb=verb)
+        self.replaces = overwrite
         if resume:
             if self.run_file.is_file():
                 self.record = read_json(self.run_file)
             elif self.path.is_dir() and any(self.path.iterdir()):
                 raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
-        if overwrite and self.path.exists():
-            shutil.rmtree(self.path)
 
     def create(self) -> None:
-        """Make the folder."""
+        """Make the folder, in the place of an old one where it is to be replaced."""
         with disk_errors(self.path):
+            if self.replaces and self.path.exists():
+                shutil.rmtree(self.path)
+            self.replaces = False
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
 
     def save_record(self) -> None:

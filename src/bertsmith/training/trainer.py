@@ -36,6 +36,8 @@ from bertsmith.training.signals import StopRequest
 KEEP_CHECKPOINTS = 2
 PARTS_OF_A_RUN = 10
 """A run evaluates and saves so many times where nothing else is asked for."""
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+"""Where nothing else is asked for, a short run spends its time on training: a minute is what a crash may cost."""
 
 Batch = dict[str, Any]
 
@@ -298,7 +300,7 @@ class ExactTrainer(transformers.Trainer):
         tenth = self.conduct.enters_new_part(done)
         if plan.evaluate is not None and _is_due(plan.eval_every, step, tenth):
             self._write({"step": step, "evaluation": plan.evaluate(self.trained)})
-        if plan.checkpoints and _is_due(plan.save_every, step, tenth):
+        if plan.checkpoints and _is_due(plan.save_every, step, tenth and self.conduct.may_save()):
             self._save_checkpoint(model, trial)
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -313,6 +315,7 @@ class _Conduct(TrainerCallback):
         self.trainer = trainer
         self.losses: dict[str, float] = {}
         self.parts_done = 0
+        self.saved = time.monotonic()
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The clock starts, or goes on where a resumed run left it."""
@@ -340,6 +343,14 @@ class _Conduct(TrainerCallback):
         """Of the update that has just been made, over all processes."""
         tokens = (self.trainer.tokens_seen - self.tokens_before) * self.trainer.args.world_size
         return float(tokens / max(time.monotonic() - self.started, 1e-9))
+
+    def may_save(self) -> bool:
+        """Whether the last checkpoint is a minute old; the next minute begins then."""
+        now = time.monotonic()
+        if now - self.saved < SECONDS_BETWEEN_CHECKPOINTS:
+            return False
+        self.saved = now
+        return True
 
     def enters_new_part(self, done: float) -> bool:
         """Whether this share of the run lies in another tenth than the last one asked for."""

@@ -81,8 +81,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
     data = _read(options, tokenizer)
-    folder.claim(overwrite=options.overwrite and not options.dry_run, resume=options.resume, verb="finetune")
-    if folder.finished:
+    if options.out.resolve() == Path(options.model).resolve():
+        raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
+    folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
+    if options.resume and folder.finished:
         say(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **folder.record["result"])
     settings, choices = _settings(options, data, config)

@@ -13,9 +13,9 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus import build
 from bertsmith.corpus.readers import ReadingOptions, SourceFile, find_files
 from bertsmith.corpus.sentences import check_language
-from bertsmith.corpus.spool import finished_spool, write_spool
+from bertsmith.corpus.spool import WITHOUT_TOKENS, finished_spool, write_spool
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import (
     claim_folder,
@@ -27,7 +27,7 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
-from bertsmith.tokenization.wordpiece import train_wordpiece
+from bertsmith.tokenization.wordpiece import ALPHABET_SIZE, COVERAGE, covering_alphabet, train_wordpiece
 from bertsmith.verbs.report import write_report
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
@@ -63,30 +63,54 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     tokenizer = load_tokenizer(options.tokenizer) if options.tokenizer is not None else None
     if options.resume and is_store(options.out):
         return _already_done(options)
+    if options.resume and options.out.is_dir() and any(options.out.iterdir()):
+        raise OutputError(f"--out {options.out}: the folder holds something that is no STORE; choose another --out")
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     if options.dry_run:
         return _dry_run(options, files)
-    aside = _stage_folder(options)
+    aside = _stage_folder(options, files)
+    try:
+        counts = _spool(options, files, aside)
+        result = _make_store(options, aside, tokenizer, counts, started)
+        publish_folder(aside / "store", options.out)
+    except (InputError, ResourceError) as error:
+        # A text that was read to its end is kept for --resume where memory or disk ran short.
+        if isinstance(error, InputError) or finished_spool(aside) is None:
+            shutil.rmtree(aside)
+        raise
+    shutil.rmtree(aside)
+    return result
 
-    counts = _spool(options, files, aside)
+
+def _make_store(
+    options: PrepareOptions, aside: Path, tokenizer: Any, counts: dict[str, Any], started: float
+) -> PrepareResult:
+    """From the spool to a whole STORE, still aside."""
     division, tokenizer, choices = _divide_and_train(options, aside, tokenizer, counts)
     store = aside / "store"
     shutil.rmtree(store, ignore_errors=True)
-    store.mkdir()
+    with disk_errors(store):
+        store.mkdir()
     sha256 = save_tokenizer(tokenizer, store / "tokenizer")
     with progress("encoding", unit="documents") as bar:
-        parts = build.encode_parts(aside, store, division, tokenizer, lambda done, total: bar.update(done, total=total))
+        encoded = build.encode_parts(
+            aside, store, division, tokenizer, lambda done, total: bar.update(done, total=total)
+        )
+    parts = encoded.parts
     if not parts["held_out"]["tokens"] or not parts["train"]["tokens"]:
         raise DataError(
             f"the corpus is too small: {parts['train']['tokens']} tokens to train on, "
             f"{parts['held_out']['tokens']} held out. Add text."
         )
+    dropped = counts["dropped"]
+    if encoded.without_tokens:
+        dropped = {**dropped, WITHOUT_TOKENS: encoded.without_tokens}
     result = PrepareResult(
         store=options.out,
         documents_in=counts["documents_in"],
-        documents_kept=counts["documents_kept"],
-        dropped=counts["dropped"],
-        held_out_documents=division.held_out_documents,
+        documents_kept=counts["documents_kept"] - encoded.without_tokens,
+        dropped=dropped,
+        held_out_documents=encoded.held_out_documents,
         sentences=parts["train"]["sentences"] + parts["held_out"]["sentences"],
         tokens=parts["train"]["tokens"] + parts["held_out"]["tokens"],
         vocab_size=len(tokenizer),
@@ -95,8 +119,6 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     )
     _write_manifest(store, options, result, counts, parts, division, choices)
     write_report(store, options.out.name)
-    publish_folder(store, options.out)
-    shutil.rmtree(aside)
     return result
 
 
@@ -121,16 +143,24 @@ def _identity(options: PrepareOptions) -> dict[str, Any]:
     }
 
 
-def _stage_folder(options: PrepareOptions) -> Path:
-    """The folder beside the STORE in which it is made; stages of another run in it are not taken over."""
+def _stage_folder(options: PrepareOptions, files: list[SourceFile]) -> Path:
+    """The folder beside the STORE in which it is made; stages of other options or other files are not taken over."""
     aside = options.out.parent / f".{options.out.name}.preparing"
-    identity = aside / "options.json"
-    same = identity.is_file() and read_json(identity) == _identity(options)
+    facts = [(file.path, file.path.stat()) for file in files]
+    identity = {
+        "options": _identity(options),
+        "files": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in facts],
+    }
+    path = aside / "options.json"
+    same = path.is_file() and read_json(path) == identity
+    if options.resume and not same:
+        found = "the options or the files are others than those of" if aside.exists() else "there is no trace of"
+        say(f"--resume: {found} an interrupted prepare; starting from the beginning")
     if aside.exists() and not (options.resume and same):
         shutil.rmtree(aside)
     with disk_errors(options.out):
         aside.mkdir(parents=True, exist_ok=True)
-    write_json(identity, _identity(options))
+    write_json(path, identity)
     return aside
 
 
@@ -140,26 +170,21 @@ def _spool(options: PrepareOptions, files: list[SourceFile], aside: Path) -> dic
         say("going on from the text that was read already")
         return counts
     reading = ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
-    try:
-        with progress("reading and cleaning", unit="bytes") as bar:
-            counts = write_spool(
-                aside,
-                files,
-                reading,
-                language=options.language,
-                max_documents=options.max_documents,
-                workers=options.workers or cores(),
-                advance=lambda done, total: bar.update(done, total=total),
-            )
-    except DataError:
-        shutil.rmtree(aside)
-        raise
+    with progress("reading and cleaning", unit="bytes") as bar:
+        counts = write_spool(
+            aside,
+            files,
+            reading,
+            language=options.language,
+            max_documents=options.max_documents,
+            workers=options.workers or cores(),
+            advance=lambda done, total: bar.update(done, total=total),
+        )
     for line in counts["detected"][:5]:
         say(line)
     if counts["replaced_bytes"]:
         say(f"{counts['replaced_bytes']} bytes were not {options.encoding} and were replaced")
     if counts["documents_kept"] == 0:
-        shutil.rmtree(aside)
         raise DataError(f"no document is left: {counts['documents_in']} were read, dropped: {counts['dropped']}")
     return counts
 
@@ -170,18 +195,14 @@ def _divide_and_train(
     """The held-out part and the tokenizer: it is trained on the training part alone."""
     choices: list[Choice] = []
     share = options.held_out_share()
-    try:
-        division = _first_division(options, aside, share)
-        trained = tokenizer or _train(options, aside, division, counts, choices)
-        if division.by == "documents" and share is not None:
-            why = build.too_few_tokens(aside, division, trained)
-            if why is not None:
-                choices.clear()
-                division = build.divide_by_paragraphs(aside, share, options.seed, why)
-                trained = tokenizer or _train(options, aside, division, counts, choices)
-    except DataError:
-        shutil.rmtree(aside)
-        raise
+    division = _first_division(options, aside, share)
+    trained = tokenizer or _train(options, aside, division, counts, choices)
+    if division.by == "documents" and share is not None:
+        why = build.too_few_tokens(aside, division, trained)
+        if why is not None:
+            choices.clear()
+            division = build.divide_by_paragraphs(aside, share, options.seed, why)
+            trained = tokenizer or _train(options, aside, division, counts, choices)
     say(f"held out: {division.reason}")
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -203,29 +224,39 @@ def _train(
     counts: dict[str, Any],
     choices: list[Choice],
 ) -> Any:
-    size = options.vocab_size
-    if size is None:
-        size = default_vocab_size(counts["characters"])
-        reason = f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {counts['characters']:,}"
-        choices.append(Choice("vocabulary size", str(size), reason))
     with progress("counting words", unit="documents") as bar:
         words = build.training_words(
             aside, division, cased=options.cased, advance=lambda done, total: bar.update(done, total=total)
         )
+    size, reason = options.vocab_size, ""
+    if size is None:
+        size, reason = default_vocab_size(counts["characters"], covering_alphabet(words))
     with progress("training the tokenizer", unit="entries") as bar:
         vocabulary = train_wordpiece(
             words,
             vocab_size=size,
+            alphabet_size=covering_alphabet(words, size),
             special_tokens=SPECIAL_TOKENS,
+            fewer=options.vocab_size is None,
             advance=lambda done, total: bar.update(done, total=total),
         )
+    if options.vocab_size is None:
+        if len(vocabulary) < size:
+            reason = f"all that the text supports; {size:,} was aimed at, {reason}"
+        choices.append(Choice("vocabulary size", str(len(vocabulary)), reason))
     return make_tokenizer(vocabulary, cased=options.cased)
 
 
-def default_vocab_size(characters: int) -> int:
-    """The largest usual size that leaves each entry enough text to be learnt."""
-    fitting = [size for size in VOCABULARY_STEPS if size * CHARACTERS_A_PIECE <= characters]
-    return fitting[0] if fitting else VOCABULARY_STEPS[-1]
+def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:
+    """The largest usual size that leaves each entry enough text to be learnt, and why.
+
+    A script of thousands of characters, each an entry, needs twice as many entries whatever there is of it.
+    """
+    by_text = next((size for size in VOCABULARY_STEPS if size * CHARACTERS_A_PIECE <= characters), VOCABULARY_STEPS[-1])
+    by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet), default=VOCABULARY_STEPS[0])
+    if alphabet > ALPHABET_SIZE and by_script > by_text:
+        return by_script, f"twice the {alphabet:,} characters that make up {COVERAGE:.2%} of the text"
+    return by_text, f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {characters:,}"
 
 
 def _dry_run(options: PrepareOptions, files: list[SourceFile]) -> PrepareResult:

@@ -47,7 +47,7 @@ MAY_CHANGE_ON_RESUME = {
 }  # fmt: skip
 """What a resumed run may be given anew: nothing of it changes what an update is."""
 
-EXAMPLES_DURING, EXAMPLES_AROUND = 256, 1024
+EXAMPLES_DURING, EXAMPLES_AROUND = 128, 1024
 """Held-out examples in the evaluations during a run, and in those before and after it."""
 
 SAMPLES = 5
@@ -90,7 +90,7 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     `micro_batch_size` or `workers`, and a resumed run of `steps` or `epochs` ends in the weights of an unbroken one.
     """
     folder = RunFolder(options.out)
-    folder.claim(overwrite=options.overwrite and not options.dry_run, resume=options.resume, verb="pretrain")
+    folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
     options = _resumed_options(options, folder.record)
     if options.resume and folder.finished and folder.record["result"]["steps"] >= (options.steps or 0):
         say(f"{options.out} is finished already")
@@ -100,10 +100,10 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     if options.dry_run:
         return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [])
 
-    folder.create()
     counts = parts.store.unigram_counts()
     evaluations = {size: _frozen(parts, counts, size) for size in (EXAMPLES_DURING, EXAMPLES_AROUND)}
     checkpoint = folder.checkpoints()[-1] if options.resume and folder.checkpoints() else None
+    folder.create()
     if checkpoint is None:
         folder.record = _record(parts, counts)
         with progress("evaluating before training", unit="examples") as bar:
@@ -162,7 +162,7 @@ def _assemble(options: PretrainOptions, record: dict[str, Any]) -> _Parts:
     attention = choose_attention(device.value)
     if options.from_ is not None:
         _check_vocabularies(options, tokenizer)
-    setup = make_model(options, tokenizer, attention=attention.value)
+    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value)
     batches = PretrainingBatches(
         store,
         Vocabulary.of(tokenizer),

@@ -17,7 +17,7 @@ from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from bertsmith.tokenization.measures import fit
-from bertsmith.tokenization.wordpiece import count_chunks, train_wordpiece, words_of_chunks
+from bertsmith.tokenization.wordpiece import count_chunks, covering_alphabet, train_wordpiece, words_of_chunks
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
             vocabulary = train_wordpiece(
                 words,
                 vocab_size=options.vocab_size,
+                alphabet_size=covering_alphabet(words, options.vocab_size),
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )

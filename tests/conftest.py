@@ -1,0 +1,207 @@
+"""What all tests share: a small corpus, a STORE and a RUN made from it once a session, and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Threads of torch that spin while they wait cost a tiny model a factor of 40 where another process has the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SUBJECTS = (
+    *("the baker", "a sailor", "the old teacher", "my neighbour", "the young doctor", "a farmer", "the queen"),
+    *("her brother", "a quiet stranger", "the village painter", "every child", "the captain", "a tired soldier"),
+)
+VERBS = (
+    *("found", "painted", "carried", "sold", "repaired", "admired", "remembered", "described", "borrowed"),
+    *("discovered", "measured", "wrapped", "followed", "watched", "dropped"),
+)
+OBJECTS = (
+    *("a wooden boat", "the red letter", "some bread", "an empty house", "the silver bell", "two horses"),
+    *("a heavy basket", "the broken window", "seven green apples", "a strange map", "the music box"),
+)
+PLACES = (
+    *("near the river", "in the market", "behind the church", "on the hill", "under the bridge"),
+    *("at the harbour", "beside the railway station", "inside the library", "along the narrow street"),
+)
+ENDINGS = (
+    *("before the winter came", "while it rained", "and nobody noticed", "because the night was cold", "again"),
+    *("without a single word", "until the lamps were lit", "for the third time that week"),
+)
+
+DOCUMENTS, SENTENCES = 120, 12
+
+
+def document_text(number: int) -> str:
+    """A document of twelve sentences in three paragraphs; the same for the same number."""
+    draw = random.Random(number)
+    sentences = [
+        f"{draw.choice(SUBJECTS)} {draw.choice(VERBS)} {draw.choice(OBJECTS)} {draw.choice(PLACES)} "
+        f"{draw.choice(ENDINGS)}.".capitalize()
+        for _ in range(SENTENCES)
+    ]
+    return "\n\n".join(" ".join(sentences[at : at + 4]) for at in range(0, SENTENCES, 4))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models compute on one thread: for such small ones, on busy cores, threads that wait for each other cost more
+    than the arithmetic (ten updates took 13 s on two threads beside other work, 1 s on one).
+    """
+    from bertsmith.runtime import machine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "choose_threads", lambda: machine.Choice("threads", "1", "tests"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 English-like documents as JSON lines with ids; some 18,000 words."""
+    file = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
+    lines = [json.dumps({"id": f"document-{number}", "text": document_text(number)}) for number in range(DOCUMENTS)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def store(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A STORE of that corpus: 256 entries, a fifth of the documents held out."""
+    from bertsmith.verbs.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("store") / "store"
+    prepare(corpus_file, out=folder, vocab_size=256, held_out=0.2, workers=1)
+    return folder
+
+
+TINY: dict[str, Any] = {
+    "layers": 1,
+    "hidden_size": 32,
+    "attention_heads": 2,
+    "intermediate_size": 64,
+    "max_positions": 64,
+    "sequence_length": 32,
+    "batch_size": 8,
+    "precision": "fp32",
+}
+"""Options of `pretrain` for a model that trains ten updates in a moment."""
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, Any]:
+    """Options of `pretrain` for a model that trains ten updates in a moment."""
+    return dict(TINY)
+
+
+@pytest.fixture(scope="session")
+def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RUN of ten updates on that STORE, in float32."""
+    from bertsmith.verbs.pretrain import pretrain
+
+    folder = tmp_path_factory.mktemp("run") / "run"
+    pretrain(store, out=folder, steps=10, **TINY)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data (../shared/data) is not on this machine")
+    return folder
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a command line answered."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on standard output."""
+        assert self.code == 0, self.stderr
+        (line,) = self.stdout.splitlines()
+        return json.loads(line)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        """The JSON objects on standard output, one a line."""
+        assert self.code == 0, self.stderr
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+class _Stdin(io.TextIOWrapper):
+    """Standard input that holds given bytes; a terminal where there are none."""
+
+    def __init__(self, content: str | bytes | None) -> None:
+        raw = content.encode() if isinstance(content, str) else content or b""
+        super().__init__(io.BytesIO(raw), encoding="utf-8")
+        self.given = content is not None
+
+    def isatty(self) -> bool:
+        return not self.given
+
+
+@contextlib.contextmanager
+def _kept_logger() -> Iterator[None]:
+    """The command line gives bertsmith's logger a handler; tests in Python see it as it was."""
+    logger = logging.getLogger("bertsmith")
+    before = logger.handlers, logger.level, logger.propagate
+    try:
+        yield
+    finally:
+        logger.handlers, logger.level, logger.propagate = before
+
+
+@pytest.fixture(scope="session")
+def bertsmith() -> Callable[..., Answered]:
+    """Runs one command line in this process: `bertsmith("fill-mask", run, "A [MASK].")`."""
+    from bertsmith.cli import app
+
+    def call(*arguments: object, stdin: str | bytes | None = None) -> Answered:
+        out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+        sys.stdin = _Stdin(stdin)
+        try:
+            with _kept_logger(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = app.run([str(argument) for argument in arguments])
+        finally:
+            sys.stdin = before
+        return Answered(code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def bertsmith_process() -> Callable[..., Answered]:
+    """Runs one command line in a process of its own, as a user does."""
+
+    def call(*arguments: object, stdin: str = "") -> Answered:
+        done = subprocess.run(
+            [sys.executable, "-m", "bertsmith", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
+        return Answered(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,210 @@
+"""Masks: how many, where, by what, and that an example's mask is its own."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bertsmith.objectives.masks import MaskedBatch, MaskingRule, Vocabulary, mask_batch
+
+Ints = npt.NDArray[np.int64]
+SIZE = 120
+SPECIAL = (0, 1, 2, 3, 4)
+PAD, CLS, SEP, MASK = 0, 2, 3, 4
+VOCABULARY = Vocabulary(SIZE, PAD, CLS, SEP, MASK, SPECIAL, np.arange(5, SIZE, dtype=np.int64))
+
+
+def examples(lengths: list[int], width: int, *, seed: int = 0) -> Ints:
+    """Pairs of these lengths, special tokens included: [CLS] A [SEP] B [SEP] [PAD]..."""
+    drawn = np.random.default_rng(seed).integers(5, SIZE, (len(lengths), width))
+    for row, length in enumerate(lengths):
+        drawn[row, 0], drawn[row, length // 2], drawn[row, length - 1] = CLS, SEP, SEP
+        drawn[row, length:] = PAD
+    return drawn.astype(np.int64)
+
+
+def masked(
+    input_ids: Ints,
+    rule: MaskingRule | None = None,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    indices: Ints | None = None,
+) -> MaskedBatch:
+    count = len(input_ids)
+    return mask_batch(
+        input_ids,
+        rule or MaskingRule(),
+        VOCABULARY,
+        seed=seed,
+        epochs=np.full(count, epoch),
+        indices=np.arange(count) if indices is None else indices,
+    )
+
+
+def within(count: int, total: int, share: float) -> bool:
+    """Whether a count is within four standard deviations of its expectation."""
+    return abs(count - total * share) <= 4 * math.sqrt(total * share * (1 - share))
+
+
+def expected_count(rate: float, tokens: int, width: int) -> int:
+    """google-research's rule; `max_predictions_per_seq` is 20 of 128 there: the rate of the width, rounded up."""
+    max_predictions = math.ceil(rate * width)
+    return max(1, min(max_predictions, round(rate * tokens)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(5, 96), min_size=1, max_size=12),
+    st.sampled_from([0.01, 0.15, 0.2, 0.4]),
+    st.integers(0, 100),
+)
+def test_the_number_of_predictions_of_each_example(lengths: list[int], rate: float, seed: int) -> None:
+    input_ids = examples(lengths, 96, seed=seed)
+    batch = masked(input_ids, MaskingRule(rate), seed=seed)
+    found = np.bincount(batch.positions // 96, minlength=len(lengths)).tolist()
+    assert found == [min(expected_count(rate, length, 96), length - 3) for length in lengths]
+    assert min(found) >= 1
+
+
+def test_the_original_numbers_of_predictions() -> None:
+    """20 of 128 and 77 of 512 at 15%, as google-research/bert's README gives them."""
+    assert MaskingRule().max_predictions(128) == 20
+    assert MaskingRule().max_predictions(512) == 77
+    assert len(masked(examples([128], 128)).positions) == 19  # round(0.15 x 128)
+
+
+def test_half_a_prediction_rounds_to_the_even_number_as_in_the_original() -> None:
+    assert len(masked(examples([50], 64)).positions) == round(0.15 * 50) == 8
+    assert len(masked(examples([30], 64)).positions) == round(0.15 * 30) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(5, 40), min_size=1, max_size=8), st.integers(0, 100))
+def test_labels_are_the_originals_and_nothing_else_changes(lengths: list[int], seed: int) -> None:
+    input_ids = examples(lengths, 40, seed=seed)
+    before = input_ids.copy()
+    batch = masked(input_ids, seed=seed)
+    assert (input_ids == before).all(), "the batch that is given stays as it is"
+    assert (np.diff(batch.positions) > 0).all()
+    assert (batch.labels == before.reshape(-1)[batch.positions]).all()
+    assert not np.isin(batch.labels, SPECIAL).any(), "a special token is predicted"
+    untouched = np.ones(before.size, dtype=bool)
+    untouched[batch.positions] = False
+    assert (batch.input_ids.reshape(-1)[untouched] == before.reshape(-1)[untouched]).all()
+
+
+@pytest.mark.parametrize("split", [(80, 10, 10), (100, 0, 0), (0, 100, 0), (0, 0, 100), (60.5, 20, 19.5)])
+@pytest.mark.parametrize("rate", [0.15, 0.4])
+def test_the_shares_of_mask_random_and_unchanged(split: tuple[float, float, float], rate: float) -> None:
+    batch = masked(examples([64] * 3_000, 64), MaskingRule(rate, split))
+    new, total = batch.input_ids.reshape(-1)[batch.positions], len(batch.positions)
+    is_mask, is_same = new == MASK, new == batch.labels
+    assert total == 3_000 * round(rate * 64)
+    by_chance = split[1] / 100 / len(VOCABULARY.regular)  # a random token that happens to be the original
+    assert within(int(is_mask.sum()), total, split[0] / 100)
+    assert within(int(is_same.sum()), total, split[2] / 100 + by_chance)
+    assert within(int((~is_mask & ~is_same).sum()), total, split[1] / 100 - by_chance)
+
+
+def test_random_tokens_are_never_special_and_uniform_over_the_others() -> None:
+    batch = masked(examples([64] * 3_000, 64), MaskingRule(0.15, (0, 100, 0)))
+    new = batch.input_ids.reshape(-1)[batch.positions]
+    counts = np.bincount(new, minlength=SIZE)
+    assert counts[list(SPECIAL)].sum() == 0
+    chi_square = chi_square_of(counts[5:])
+    assert chi_square < chi_square_limit(SIZE - 6), chi_square
+
+
+def chi_square_of(counts: Ints) -> float:
+    """Against the uniform distribution."""
+    mean = counts.mean()
+    return float(((counts - mean) ** 2 / mean).sum())
+
+
+def chi_square_limit(degrees: int) -> float:
+    """What a chi-square of so many degrees exceeds with probability 3e-5 (Wilson and Hilferty 1931)."""
+    return degrees * (1 - 2 / (9 * degrees) + 4 * math.sqrt(2 / (9 * degrees))) ** 3
+
+
+def test_positions_are_uniform() -> None:
+    batch = masked(examples([64] * 5_000, 64))
+    counts = np.bincount(batch.positions % 64, minlength=64)
+    assert counts[[0, 32, 63]].sum() == 0
+    regular = np.delete(counts, [0, 32, 63])
+    # Positions of one example exclude each other, so the statistic is smaller than that of independent draws.
+    shrink = 1 - round(0.15 * 64) / len(regular)
+    assert chi_square_of(regular) / shrink < chi_square_limit(len(regular) - 1)
+
+
+def test_what_stands_in_the_place_does_not_depend_on_where_it_is() -> None:
+    """80/10/10 at every position, not only in the mean."""
+    batch = masked(examples([64] * 5_000, 64))
+    is_mask = batch.input_ids.reshape(-1)[batch.positions] == MASK
+    for position in (1, 20, 62):
+        here = batch.positions % 64 == position
+        assert within(int(is_mask[here].sum()), int(here.sum()), 0.8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(5, 30), min_size=2, max_size=8),
+    st.integers(0, 7),
+    st.integers(30, 60),
+    st.integers(0, 20),
+)
+def test_an_examples_mask_is_its_own(lengths: list[int], chosen: int, width: int, seed: int) -> None:
+    """It does not depend on the batch, the row, or the padding."""
+    chosen %= len(lengths)
+    input_ids = examples(lengths, 30, seed=seed)
+    indices = np.arange(len(lengths)) * 17 + 5
+    together = masked(input_ids, seed=seed, indices=indices)
+    wider = np.zeros((1, width), dtype=np.int64)
+    wider[0, :30] = input_ids[chosen]
+    alone = masked(wider, seed=seed, indices=indices[chosen : chosen + 1])
+    assert (together.input_ids[chosen] == alone.input_ids[0, :30]).all()
+    assert (alone.input_ids[0, 30:] == PAD).all()
+    mine = together.positions // 30 == chosen
+    assert (together.positions[mine] % 30 == alone.positions).all()
+    assert (together.labels[mine] == alone.labels).all()
+
+    turned = masked(input_ids[::-1].copy(), seed=seed, indices=indices[::-1].copy())
+    assert (turned.input_ids[::-1] == together.input_ids).all()
+
+
+def test_epochs_seeds_and_examples_have_masks_of_their_own() -> None:
+    input_ids = np.repeat(examples([64], 64), 50, axis=0)
+    same_index = np.zeros(50, dtype=np.int64)
+    found = {
+        (seed, epoch): masked(input_ids[:1], seed=seed, epoch=epoch, indices=same_index[:1]).input_ids.tobytes()
+        for seed in range(5)
+        for epoch in range(5)
+    }
+    assert len(set(found.values())) == 25
+    assert len({row.tobytes() for row in masked(input_ids).input_ids}) == 50
+    assert len({row.tobytes() for row in masked(input_ids, indices=same_index).input_ids}) == 1
+
+
+def test_no_random_state_is_read_or_changed() -> None:
+    input_ids = examples([40] * 4, 40)
+    first = masked(input_ids)
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].tobytes()  # type: ignore[index,union-attr]  # noqa: NPY002
+    second = masked(input_ids)
+    assert np.random.get_state()[1].tobytes() == before  # type: ignore[index,union-attr]  # noqa: NPY002
+    assert (first.input_ids == second.input_ids).all()
+
+
+def test_the_vocabulary_of_a_tokenizer() -> None:
+    from bertsmith.tokenization.folder import make_tokenizer
+
+    tokenizer = make_tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c"], cased=False)
+    vocabulary = Vocabulary.of(tokenizer)
+    assert (vocabulary.size, vocabulary.pad, vocabulary.cls, vocabulary.sep, vocabulary.mask) == (8, 0, 2, 3, 4)
+    assert vocabulary.special == (0, 1, 2, 3, 4)
+    assert vocabulary.regular.tolist() == [5, 6, 7]
