@@ -69,7 +69,7 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     if "config" in given:
         file = Path(given.pop("config"))
         values |= _checked_keys(command.schema, read_yaml(file), f"--config {file}: ")
-    values |= _checked_keys(command.schema, read_assignments(given.pop("set_", ())), "--set ")
+    values |= _checked_keys(command.schema, read_assignments(given.pop("set_", ())), "--set: ")
     values |= given
     options = command.schema.build(values)
     for answer in command.run(options):

@@ -95,11 +95,13 @@ def _divided(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int, *, whole_paragraphs: bool
 ) -> list[list[Run]]:
     owed = 0.0
-    divided = []
-    for name, paragraph_lengths, word_counts in documents:
+    divided: list[list[Run]] = [[] for _ in documents]
+    # By id, so that the order of the files changes nothing.
+    for index in sorted(range(len(documents)), key=lambda index: documents[index][0]):
+        name, paragraph_lengths, word_counts = documents[index]
         units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
         held, owed = _held_units(name, units, word_counts, share, seed, owed)
-        divided.append(_runs(units, held))
+        divided[index] = _runs(units, held)
     return divided
 
 

@@ -118,7 +118,8 @@ def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -
             forms.add((character, place > 0))
     covered = COVERAGE * totals.total()
     entries = len(SPECIAL_TOKENS)
-    for size, (character, count) in enumerate(totals.most_common()):
+    ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+    for size, (character, count) in enumerate(ordered):
         entries += ((character, False) in forms) + ((character, True) in forms)
         if size >= ALPHABET_SIZE and (covered <= 0 or (vocab_size is not None and entries > vocab_size)):
             return size

@@ -101,6 +101,10 @@ class RunFolder:
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
             self.metrics_file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
+    def withdraw(self) -> None:
+        """Take the finished model away: a run that goes on is unfinished until it publishes again."""
+        (self.path / WEIGHTS).unlink(missing_ok=True)
+
     def publish(self, model: Any, tokenizer: Any) -> None:
         """Put the finished model at the top of the folder, its weights last."""
         aside = self.path / ".model.partial"

@@ -292,14 +292,15 @@ class ExactTrainer(transformers.Trainer):
         done = plan.budget.progress(step)
         words = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in self.conduct.losses.items())
         self.bar.update(done, note=f"update {step:,}  {words}  {rate:,.0f} tokens/s")
-        if self.stop.requested is not None or plan.budget.is_over(step):
+        is_over, tenth = plan.budget.is_over(step), self.conduct.enters_new_part(done)
+        # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
+        if plan.evaluate is not None and not is_over and _is_due(plan.eval_every, step, tenth):
+            self._write({"step": step, "evaluation": plan.evaluate(self.trained)})
+        if self.stop.requested is not None or is_over:
             self.control.should_training_stop = True
             if plan.checkpoints:
                 self._save_checkpoint(model, trial)
             return
-        tenth = self.conduct.enters_new_part(done)
-        if plan.evaluate is not None and _is_due(plan.eval_every, step, tenth):
-            self._write({"step": step, "evaluation": plan.evaluate(self.trained)})
         if plan.checkpoints and _is_due(plan.save_every, step, tenth and self.conduct.may_save()):
             self._save_checkpoint(model, trial)
 

@@ -68,15 +68,16 @@ def prepare(options: PrepareOptions) -> PrepareResult:
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     if options.dry_run:
         return _dry_run(options, files)
-    aside = _stage_folder(options, files)
+    aside = options.out.parent / f".{options.out.name}.preparing"
     try:
+        _enter_stage(aside, options, files)
         counts = _spool(options, files, aside)
         result = _make_store(options, aside, tokenizer, counts, started)
         publish_folder(aside / "store", options.out)
     except (InputError, ResourceError) as error:
         # A text that was read to its end is kept for --resume where memory or disk ran short.
         if isinstance(error, InputError) or finished_spool(aside) is None:
-            shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         raise
     shutil.rmtree(aside)
     return result
@@ -143,9 +144,8 @@ def _identity(options: PrepareOptions) -> dict[str, Any]:
     }
 
 
-def _stage_folder(options: PrepareOptions, files: list[SourceFile]) -> Path:
-    """The folder beside the STORE in which it is made; stages of other options or other files are not taken over."""
-    aside = options.out.parent / f".{options.out.name}.preparing"
+def _enter_stage(aside: Path, options: PrepareOptions, files: list[SourceFile]) -> None:
+    """Make the folder in which the STORE is made; stages of other options or other files are not taken over."""
     facts = [(file.path, file.path.stat()) for file in files]
     identity = {
         "options": _identity(options),
@@ -161,7 +161,6 @@ def _stage_folder(options: PrepareOptions, files: list[SourceFile]) -> Path:
     with disk_errors(options.out):
         aside.mkdir(parents=True, exist_ok=True)
     write_json(path, identity)
-    return aside
 
 
 def _spool(options: PrepareOptions, files: list[SourceFile], aside: Path) -> dict[str, Any]:

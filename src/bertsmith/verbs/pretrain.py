@@ -112,6 +112,7 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
         folder.metrics_file.unlink(missing_ok=True)
     else:
         say(f"going on from {checkpoint}")
+        folder.withdraw()
     folder.record["status"] = "running"
     folder.save_record()
 

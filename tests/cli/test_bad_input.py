@@ -1,0 +1,656 @@
+"""Bad input: exit code 2, a message with where, what was found and what to do, and nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from bertsmith.cli import app
+
+TASK = "sequence-classification"
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every path below a folder, hidden ones too, and what the files hold."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.fixture
+def refused(bertsmith: Callable[..., Any], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command line that has to be refused; returns its message. Nothing below tmp_path may change."""
+
+    def call(*arguments: object, stdin: str | bytes | None = None) -> str:
+        before = contents(tmp_path)
+        answer = bertsmith(*arguments, stdin=stdin)
+        assert answer.code == 2, answer.stderr
+        assert answer.stdout == ""
+        assert "Traceback" not in answer.stderr
+        message = answer.stderr[answer.stderr.index("error: ") :]
+        assert contents(tmp_path) == before
+        return str(message)
+
+    return call
+
+
+def holds(message: str, *parts: object) -> None:
+    """Each part stands in the message, in this order."""
+    position = 0
+    for part in map(str, parts):
+        assert part in message[position:], f"{part!r} is not in {message[position:]!r}"
+        position = message.index(part, position) + len(part)
+
+
+# Texts
+
+
+def test_a_missing_path(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "none.txt"
+    for verb in (("prepare",), ("train-tokenizer", "--vocab-size", 100)):
+        message = refused(*verb, source, "--out", tmp_path / "out")
+        holds(message, source, "no such file or folder, and no file matches it as a pattern")
+
+
+def test_a_folder_without_text(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "notes.pdf").write_bytes(b"%PDF")
+    message = refused("prepare", tmp_path / "texts", "--out", tmp_path / "out")
+    holds(message, tmp_path / "texts", "no .txt or .jsonl file")
+
+
+def test_a_file_of_another_form(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "notes.pdf"
+    source.write_bytes(b"%PDF")
+    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "expected .txt or .jsonl")
+
+
+@pytest.mark.parametrize("name", ["text.txt", "text.jsonl"])
+def test_an_empty_file(refused: Callable[..., str], tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    source.touch()
+    for verb in (("prepare",), ("train-tokenizer", "--vocab-size", 100)):
+        holds(refused(*verb, source, "--out", tmp_path / "out"), source, "the file is empty")
+
+
+def test_a_file_of_white_space(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "text.txt"
+    source.write_text(" \n\n\t\n")
+    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "nothing but white space")
+
+
+@pytest.mark.parametrize("name", ["text.txt", "text.jsonl"])
+def test_a_binary_file(refused: Callable[..., str], tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    source.write_bytes(b"\x7fELF\x02\x01\x01\x00\x00\x00")
+    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "byte 7", "binary file")
+
+
+def test_bytes_that_are_not_utf8(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "text.txt"
+    source.write_bytes(b"The caf\xe9 is open.\n" * 3)
+    message = refused("prepare", source, "--out", tmp_path / "out")
+    holds(message, source, "byte 7 (0xe9) is not utf-8", "--encoding", "--encoding-errors replace")
+
+
+def test_bytes_that_are_not_utf8_in_json_lines(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "text.jsonl"
+    first = b'{"text": "Fine."}\n'
+    source.write_bytes(first + b'{"text": "The caf\xe9 is open."}\n')
+    message = refused("prepare", source, "--out", tmp_path / "out")
+    holds(message, source, "line 2", f"byte {len(first) + 17} (0xe9)")
+
+
+def test_bytes_that_are_not_utf8_can_be_replaced(
+    bertsmith: Callable[..., Any], tmp_path: Path, corpus_file: Path
+) -> None:
+    source = tmp_path / "text.jsonl"
+    source.write_bytes(corpus_file.read_bytes().replace(b"bread", b"br\xe4d"))
+    count = source.read_bytes().count(b"\xe4")
+    assert count > 50
+    out = tmp_path / "store"
+    answer = bertsmith("prepare", source, "--out", out, "--vocab-size", 200, "--encoding-errors", "replace")
+    assert answer.code == 0
+    assert f"{count} bytes were not utf-8 and were replaced" in answer.stderr
+    assert json.loads((out / "manifest.json").read_text())["replaced_bytes"] == count
+
+
+def test_a_json_line_that_is_not_json(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "text.jsonl"
+    source.write_text('{"text": "Fine."}\n\n{"text": "Not fine.\n')
+    message = refused("prepare", source, "--out", tmp_path / "out")
+    holds(message, source, "line 3: not JSON", "column 10", '{"text": "Not fine.')
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ('["a"]', ("line 1: found list, expected an object",)),
+        ('{"text": 3}', ("line 1: the text is int, expected a JSON string",)),
+        ('{"words": "a", "id": 1}', ("line 1: no key any of text", "'words', 'id'", "--text-column")),
+    ],
+)
+def test_a_json_line_without_text(
+    refused: Callable[..., str], tmp_path: Path, line: str, parts: tuple[str, ...]
+) -> None:
+    source = tmp_path / "text.jsonl"
+    source.write_text(line + "\n")
+    holds(refused("prepare", source, "--out", tmp_path / "out"), source, *parts)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("name", ["text.txt", "text.jsonl"])
+def test_a_compressed_file_that_is_cut_off(
+    refused: Callable[..., str], tmp_path: Path, corpus_file: Path, name: str, ending: str
+) -> None:
+    pack = gzip.compress if ending == ".gz" else zstandard.ZstdCompressor().compress
+    whole = pack(corpus_file.read_bytes())
+    source = tmp_path / (name + ending)
+    for cut in (whole[: len(whole) // 2], whole[:-3]):
+        source.write_bytes(cut)
+        message = refused("prepare", source, "--out", tmp_path / "out")
+        holds(message, source, "cannot be read to its end", "Is the file cut off or damaged?")
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_file_that_is_not_compressed(refused: Callable[..., str], tmp_path: Path, ending: str) -> None:
+    source = tmp_path / f"text.txt{ending}"
+    source.write_text("The bell rang.\n")
+    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "cannot be read to its end")
+
+
+def test_a_corpus_too_small_for_its_held_out_part(refused: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "text.txt"
+    source.write_text("The bell rang. Nobody came. It rang again.\n")
+    message = refused("prepare", source, "--out", tmp_path / "out")
+    holds(message, "the corpus is too small for a held-out part", "8 words", "add text")
+
+
+def test_held_out_ids_that_are_not_there(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("document-x\n")
+    message = refused("prepare", corpus_file, "--out", tmp_path / "out", "--held-out", ids)
+    holds(message, ids, "0 of its 1 ids are among the 120 documents", "'document-0'")
+
+
+def test_more_entries_than_the_text_supports(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:
+    message = refused("prepare", corpus_file, "--out", tmp_path / "out", "--vocab-size", 30000)
+    holds(message, "30,000 entries", "set --vocab-size to")
+
+
+def test_a_language_that_is_none(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:
+    message = refused("prepare", corpus_file, "--out", tmp_path / "out", "--language", "e")
+    holds(message, "--language", "'e'", "such as en, de or zh")
+
+
+# Texts to predict on
+
+
+def test_a_text_without_a_mask(refused: Callable[..., str], run: Path) -> None:
+    message = refused("fill-mask", run, "the baker found [MASK].", "no mask here")
+    holds(message, "fill-mask: no [MASK] in the text 'no mask here'")
+
+
+def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path) -> None:
+    text = "the " * 100 + "[MASK]."
+    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64; shorten it")
+    holds(refused("next-sentence", run, "the " * 60, "a " * 60), "the text has 123 tokens, the model takes 64")
+
+
+def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
+    answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
+    assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
+    assert (
+        "warning: 1 of 2 texts are longer than the model's 64 tokens and were cut (38 tokens in all)" in answer.stderr
+    )
+
+
+def test_inputs_that_cannot_be_read(refused: Callable[..., str], run: Path, tmp_path: Path) -> None:
+    holds(refused("embed", run, "--input", tmp_path / "none"), tmp_path / "none", "No such file")
+    holds(refused("embed", run, "--input", tmp_path), tmp_path, "Is a directory")
+    (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
+    holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
+    holds(refused("embed", run, stdin=b"\xff"), "standard input: byte 0 is not UTF-8")
+    holds(refused("embed", run, stdin="\n \n"), "standard input: no text in it")
+
+
+def test_a_pair_that_is_none(refused: Callable[..., str], run: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs").write_text("It rang.\tNobody came.\n\nIt rang again.\n")
+    message = refused("next-sentence", run, "--input", tmp_path / "pairs")
+    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected A, a tab, B")
+    holds(refused("next-sentence", run, "It rang."), 'give both sentences: bertsmith next-sentence MODEL "A." "B."')
+
+
+def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path) -> None:
+    holds(refused("embed", run, "a", "--layer", "5"), "--layer 5: the model has layers 0 (the embeddings) to 1")
+
+
+# Models
+
+PREDICTING = [("fill-mask", "a [MASK]"), ("next-sentence", "a", "b"), ("embed", "a"), ("classify", "a")]
+
+
+@pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])
+def test_a_folder_that_is_no_model(refused: Callable[..., str], tmp_path: Path, verb: tuple[str, ...]) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("notes")
+    message = refused(verb[0], tmp_path / "folder", *verb[1:])
+    holds(message, tmp_path / "folder", "not a model folder (no config.json in it)")
+
+
+@pytest.mark.parametrize("verb", [*PREDICTING, ("tokenize", "a")], ids=lambda verb: verb[0])
+def test_a_missing_model(refused: Callable[..., str], tmp_path: Path, verb: tuple[str, ...]) -> None:
+    holds(refused(verb[0], tmp_path / "none", *verb[1:]), tmp_path / "none", "no such folder")
+
+
+@pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])
+def test_a_store_in_the_place_of_a_model(refused: Callable[..., str], store: Path, verb: tuple[str, ...]) -> None:
+    message = refused(verb[0], store, *verb[1:])
+    holds(message, store, "is a STORE, not a model", f"`bertsmith pretrain {store} --out RUN`")
+
+
+@pytest.fixture
+def unfinished(run: Path, tmp_path: Path) -> Path:
+    """A RUN that was interrupted: its checkpoints are there, its weights at the top are not."""
+    folder = tmp_path / "unfinished"
+    shutil.copytree(run, folder)
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])
+@pytest.mark.parametrize("with_config", [True, False])
+def test_an_unfinished_run(
+    refused: Callable[..., str], unfinished: Path, verb: tuple[str, ...], with_config: bool
+) -> None:
+    if not with_config:
+        (unfinished / "config.json").unlink()
+    message = refused(verb[0], unfinished, *verb[1:])
+    holds(message, unfinished, "this RUN is not finished", "--resume", unfinished / "checkpoints" / "step-10")
+
+
+def test_a_checkpoint_can_be_used(bertsmith: Callable[..., Any], unfinished: Path) -> None:
+    """What the message for an unfinished RUN proposes works."""
+    assert bertsmith("fill-mask", unfinished / "checkpoints" / "step-10", "a [MASK]", "--json").json["masks"]
+
+
+def test_weights_that_are_cut_off(refused: Callable[..., str], run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(run, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    holds(refused("fill-mask", folder, "a [MASK]"), folder, "the weights cannot be read")
+
+
+def test_a_model_without_the_head(refused: Callable[..., str], run: Path) -> None:
+    message = refused("classify", run, "a text")
+    holds(message, run, "has no classification head", f"bertsmith finetune {TASK} --model {run}")
+
+
+def test_a_file_in_the_place_of_a_model(refused: Callable[..., str], corpus_file: Path) -> None:
+    holds(refused("fill-mask", corpus_file, "a [MASK]"), corpus_file, "is a file, expected the folder of a model")
+
+
+# Output folders
+
+
+def test_an_output_folder_that_is_not_empty(
+    refused: Callable[..., str], tmp_path: Path, corpus_file: Path, store: Path, run: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("four years of work")
+    train = labelled(tmp_path / "train.csv")
+    for arguments in (
+        ("prepare", corpus_file),
+        ("pretrain", store, "--sequence-length", 32),
+        ("finetune", TASK, "--model", run, "--train", train, "--dev", train, "--max-length", 32),
+    ):
+        message = refused(*arguments, "--out", out)
+        holds(message, f"--out {out}", "the folder is not empty", "--overwrite", "--resume", "another --out")
+        message = refused(*arguments, "--out", out, "--overwrite")
+        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith wrote", "Delete it yourself")
+        message = refused(*arguments, "--out", out, "--resume")
+        assert str(out) in message
+    for verb in (("train-tokenizer", corpus_file, "--vocab-size", 100), ("quickstart",)):
+        holds(refused(*verb, "--out", out), f"--out {out}", "the folder is not empty", "--overwrite")
+        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith wrote")
+
+
+def test_an_output_folder_that_is_a_file(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    for flags in ((), ("--overwrite",), ("--resume",)):
+        message = refused("prepare", corpus_file, "--out", tmp_path / "out", *flags)
+        holds(message, f"--out {tmp_path / 'out'}", "is a file")
+
+
+def test_a_mistake_keeps_the_run_that_would_be_replaced(
+    refused: Callable[..., str], store: Path, run: Path, tmp_path: Path
+) -> None:
+    """--overwrite deletes the old RUN only when the new one can begin."""
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    refused("pretrain", store, "--out", out, "--overwrite", "--sequence-length", 600)
+    refused("pretrain", store, "--out", out, "--overwrite", "--hidden-size", 32, "--attention-heads", 3)
+    refused("pretrain", tmp_path / "no-store", "--out", out, "--overwrite")
+    one_class = labelled(tmp_path / "one.csv", labels=("same", "same"))
+    refused("finetune", TASK, "--model", run, "--train", one_class, "--dev", one_class, "--out", out, "--overwrite")
+
+
+def test_a_model_cannot_be_replaced_by_what_starts_from_it(
+    refused: Callable[..., str], run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    train = labelled(tmp_path / "train.csv")
+    data = ("--train", train, "--dev", train, "--max-length", 32)
+    message = refused("finetune", TASK, "--model", out, *data, "--out", out, "--overwrite")
+    holds(message, f"--out {out}", "is the MODEL itself")
+
+
+# Options
+
+
+def test_an_unknown_size(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--size", "smal")
+    holds(message, "--size: found 'smal'", "tiny, mini, small, medium, base, large", "did you mean 'small'?")
+
+
+def test_a_key_with_a_typing_error(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("mask_rte: 0.2\n")
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--config", file)
+    holds(message, f"--config {file}: there is no option 'mask_rte'; did you mean 'mask-rate'?")
+
+
+def test_an_option_with_a_typing_error(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--mask-rte", "0.2")
+    holds(message, "there is no option '--mask-rte'; did you mean 'mask-rate'?", "bertsmith pretrain --help")
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--mask-rate")
+    holds(message, "--mask-rate needs a value behind it")
+    message = refused("pretrain", store, "another", "--out", tmp_path / "out")
+    holds(message, "found more values than expected: another")
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--steps", 1, "--steps", 2)
+    holds(message, "--steps is given more than once")
+
+
+@pytest.mark.parametrize(("verb", "near"), [("pretrian", "pretrain"), ("fillmask", "fill-mask")])
+def test_an_unknown_verb(refused: Callable[..., str], verb: str, near: str) -> None:
+    holds(refused(verb), f"there is no verb '{verb}'; did you mean '{near}'?", "bertsmith --help")
+
+
+def test_minutes_together_with_steps(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--minutes", "1", "--steps", "5")
+    holds(message, "--minutes and --steps contradict each other: give one of them")
+
+
+def test_heads_that_do_not_divide_the_width(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--hidden-size", 48, "--attention-heads", 5)
+    holds(message, "--attention-heads 5 does not divide --hidden-size 48", "nearest that do are", "4", "6")
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--hidden-size", 100)
+    holds(message, "--hidden-size 100: not a multiple of 64", "--attention-heads")
+
+
+def test_a_sequence_beyond_the_positions(refused: Callable[..., str], store: Path, run: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "out")
+    message = refused("pretrain", store, *out, "--size", "tiny", "--sequence-length", 600)
+    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or --max-positions")
+    message = refused("pretrain", store, *out, "--from", run, "--sequence-length", 100)
+    holds(message, "--sequence-length 100: the model has 64 positions; give at most 64\n")
+    message = refused("evaluate", run, store, "--sequence-length", 100)
+    holds(message, "--sequence-length 100: the model has 64 positions")
+    train = labelled(tmp_path / "train.csv")
+    message = refused("finetune", TASK, "--model", run, "--train", train, "--dev", train, *out, "--max-length", 100)
+    holds(message, "--max-length 100: the model has 64 positions")
+
+
+@pytest.mark.parametrize("what", ["missing", "run", "empty"])
+def test_what_is_no_store(refused: Callable[..., str], tmp_path: Path, run: Path, what: str) -> None:
+    folder = run if what == "run" else tmp_path / what
+    if what == "empty":
+        folder.mkdir()
+    message = refused("pretrain", folder, "--out", tmp_path / "out")
+    holds(message, folder, "no such folder" if what == "missing" else "not a STORE", "bertsmith prepare SOURCE --out")
+
+
+def test_a_store_of_another_tokenizer(
+    refused: Callable[..., str], bertsmith: Callable[..., Any], run: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    assert bertsmith("prepare", corpus_file, "--out", other, "--vocab-size", 200).code == 0
+    out = ("--out", tmp_path / "out")
+    message = refused("pretrain", other, *out, "--from", run, "--sequence-length", 32)
+    holds(message, "its tokenizer (256 entries) is not that of", "(200)", f"--tokenizer {run}")
+    message = refused("evaluate", run, other)
+    holds(message, other, "was prepared with another tokenizer", f"--tokenizer {run}")
+
+
+def test_a_store_that_is_cut_off(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    shutil.copytree(store, folder)
+    data = folder / "train" / "data-00000-of-00001.arrow"
+    data.write_bytes(data.read_bytes()[:-100])
+    message = refused("pretrain", folder, "--out", tmp_path / "out", "--sequence-length", 32)
+    holds(message, data, "bytes, the manifest says", "prepare the STORE again")
+
+
+def test_a_report_of_nothing(refused: Callable[..., str], tmp_path: Path) -> None:
+    holds(refused("report", tmp_path), tmp_path, "neither a STORE (manifest.json) nor a RUN (run.json)")
+
+
+def test_resume_with_other_options(refused: Callable[..., str], unfinished: Path, store: Path) -> None:
+    message = refused("pretrain", store, "--out", unfinished, "--resume", "--mask-rate", "0.3")
+    holds(message, "--mask-rate", "was started with 0.15, found 0.3", "leave it out to go on")
+
+
+# Labelled files
+
+
+def labelled(path: Path, labels: tuple[str, str] = ("good", "bad"), header: str = "text,label", rows: int = 8) -> Path:
+    """A labelled file in which the text says the label."""
+    lines = [header, *(f"it was {labels[number % 2]} number {number},{labels[number % 2]}" for number in range(rows))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def finetune(refused: Callable[..., str], run: Path, tmp_path: Path) -> Callable[..., str]:
+    """The message for a fine-tuning that has to be refused."""
+
+    def call(train: Path, dev: Path | None = None, *more: object) -> str:
+        data = ("--train", train, "--dev", dev or train, "--out", tmp_path / "out")
+        return refused("finetune", TASK, "--model", run, *data, "--max-length", 32, *more)
+
+    return call
+
+
+def test_a_labelled_file_without_the_column(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = labelled(tmp_path / "train.csv", header="words,verdict")
+    holds(finetune(train), train, "no column of the text by its usual names", "'words', 'verdict'", "--text-column")
+    message = finetune(train, None, "--text-column", "words")
+    holds(message, train, "no column of the label", "'words', 'verdict'", "--label-column")
+    message = finetune(train, None, "--text-column", "word", "--label-column", "verdict")
+    holds(message, train, "no column 'word'", "'words', 'verdict'")
+    message = finetune(train, None, "--text-column", "words", "--label-column", "verdict", "--pair-column", "second")
+    holds(message, train, "no column 'second'")
+
+
+def test_a_label_that_training_does_not_know(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = labelled(tmp_path / "train.csv")
+    dev = labelled(tmp_path / "dev.csv", labels=("good", "mediocre"))
+    holds(finetune(train, dev), dev, "label 'mediocre' is not among those of the model (bad, good)")
+
+
+def test_one_class_only(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = labelled(tmp_path / "train.csv", labels=("good", "good"))
+    holds(finetune(train), "one class alone, 'good'; expected at least two")
+
+
+def test_a_label_that_is_no_number(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = labelled(tmp_path / "train.csv")
+    message = finetune(train, None, "--problem-type", "regression")
+    holds(message, train, "row 1: label 'good', expected a finite number for regression")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("a.csv", b"", ("the file is empty",)),
+        ("a.csv", b"text,label\n", ("no rows in this file",)),
+        ("a.csv", b"text,label\nfine,a\ntoo,many,fields\n", ("line 3: 3 fields, expected 2 (text, label)",)),
+        ("a.csv", b'text,label\n"open,a\n', ("line 2",)),
+        ("a.csv", b"text,label\n ,a\n", ("line 2: the text is empty",)),
+        ("a.csv", b"text,label\nfine,\n", ("line 2: the label is empty",)),
+        ("a.csv", b"text,label\ncaf\xe9,a\n", ("byte 14 (0xe9) is not utf-8", "--encoding")),
+        ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', ("line 2: not JSON",)),
+        ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', ("line 2: column 'label' is missing",)),
+        ("a.jsonl", b"[1]\n", ("line 1: found list, expected an object",)),
+        ("a.doc", b"text,label\nfine,a\n", ("the ending is not .csv, .tsv or .jsonl", "--format")),
+    ],
+)
+def test_a_labelled_file_that_is_wrong(
+    finetune: Callable[..., str], tmp_path: Path, name: str, content: bytes, parts: tuple[str, ...]
+) -> None:
+    train = tmp_path / name
+    train.write_bytes(content)
+    holds(finetune(train), train, *parts)
+
+
+def test_a_labelled_file_that_is_not_there(finetune: Callable[..., str], tmp_path: Path) -> None:
+    holds(finetune(tmp_path / "none.csv"), tmp_path / "none.csv", "no such file")
+    holds(finetune(tmp_path), tmp_path, "is a folder, expected a labelled file")
+
+
+def test_predictions_of_a_language_model(refused: Callable[..., str], run: Path, store: Path, tmp_path: Path) -> None:
+    message = refused("evaluate", run, store, "--predictions", tmp_path / "p.jsonl")
+    holds(message, "--predictions: a language model makes none")
+
+
+def test_data_that_is_not_there(refused: Callable[..., str], run: Path, tmp_path: Path) -> None:
+    holds(refused("evaluate", run, tmp_path / "none.txt"), tmp_path / "none.txt", "no such file or folder")
+
+
+# Nothing of the above needs a bug or a full disk; these do
+
+
+def test_a_full_disk_is_exit_3(
+    bertsmith: Callable[..., Any], corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the STORE's manifest is written: 3, the place, the free space, and no STORE."""
+    original = Path.open
+
+    def full(self: Path, mode: str = "r", *more: Any, **options: Any) -> Any:
+        if "manifest.json" in self.name and "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(self, mode, *more, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    answer = bertsmith("prepare", corpus_file, "--out", tmp_path / "store", "--vocab-size", 200)
+    assert answer.code == 3
+    assert "Traceback" not in answer.stderr
+    holds(answer.stderr, "error: ", "manifest.json: cannot be written: No space left on device", "GB free", "--out")
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_a_full_disk_in_training_is_exit_3(
+    bertsmith: Callable[..., Any],
+    store: Path,
+    run: Path,
+    tmp_path: Path,
+    tiny: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+) -> None:
+    """The weights at the top of the RUN cannot be written: 3, and no folder that looks finished."""
+    import transformers
+
+    def full(self: Any, folder: Any, *more: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "out"
+    train = labelled(tmp_path / "train.csv")
+    arguments: tuple[object, ...] = (TASK, "--model", run, "--train", train, "--dev", train, "--max-length", 32)
+    if verb == "pretrain":
+        arguments = (store, "--steps", 1, *(f"--{name.replace('_', '-')}={value}" for name, value in tiny.items()))
+    monkeypatch.setattr(transformers.PreTrainedModel, "save_pretrained", full)
+    answer = bertsmith(verb, *arguments, "--out", out)
+    assert answer.code == 3
+    assert "Traceback" not in answer.stderr
+    holds(answer.stderr, "cannot be written: No space left on device", "GB free", "--out")
+    assert not (out / "model.safetensors").exists()
+    assert not [path for path in out.rglob("*") if path.name.startswith(".step")]
+
+
+def test_out_of_memory_is_exit_3(bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, MemoryError())
+    answer = bertsmith("doctor")
+    assert answer.code == 3
+    assert "out of memory; give a smaller --batch-size" in answer.stderr
+    fail_with(monkeypatch, type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate"))
+    answer = bertsmith("doctor")
+    assert answer.code == 3
+    holds(answer.stderr, "error: the device is out of memory: CUDA out of memory", "--micro-batch-size")
+
+
+def test_control_c_is_exit_130(bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+    answer = bertsmith("doctor")
+    assert answer.code == 130
+    assert answer.stderr == "interrupted\n"
+
+
+def test_a_bug_is_exit_1_with_how_to_report_it(bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, RuntimeError("the unexpected"))
+    answer = bertsmith("doctor", "--json")
+    assert answer.code == 1
+    assert answer.stdout == ""
+    holds(answer.stderr, "RuntimeError: the unexpected", "This is a bug in bertsmith", "bertsmith doctor --json")
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Make the verb `doctor` raise this."""
+    import bertsmith.verbs.doctor as module
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(module, "describe_machine", fail)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_command_line_brings_a_traceback(bertsmith: Callable[..., Any], seed: int) -> None:
+    """Words thrown together: refused, and never exit code 1."""
+    draw = random.Random(seed)
+    words = [
+        "--out",
+        "--steps",
+        "-1",
+        "--size",
+        "--json",
+        "x",
+        "--",
+        "--set",
+        "a=b",
+        "--config",
+        "",
+        "-",
+        "=",
+        "--=",
+        "é",
+    ]
+    for _ in range(60):
+        verb = draw.choice([name for name in app.VERBS if name not in ("quickstart", "doctor")])
+        arguments = draw.choices(words, k=draw.randint(0, 6))
+        answer = bertsmith(verb, *arguments, stdin="")
+        assert answer.code == 2, (verb, arguments, answer.stderr)

@@ -1,0 +1,216 @@
+"""Help is fast and complete; --json is exactly one object an answer; everything else is on standard error."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertsmith import __version__
+from bertsmith.cli.app import VERBS
+from bertsmith.cli.command import Command
+from bertsmith.config.options import external_name
+
+HEAVY = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy", "pyarrow")
+
+
+def command(verb: str) -> Command[Any]:
+    """The command of a verb."""
+    found: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+    return found
+
+
+def flat(text: str) -> str:
+    """A help text without its line breaks."""
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_command(verb: str) -> None:
+    assert command(verb).name == verb
+    assert command(verb).example.startswith("bertsmith " + verb)
+
+
+def test_every_command_is_a_verb() -> None:
+    """A module of bertsmith.cli with a COMMAND that VERBS does not list would never be found."""
+    folder = Path(importlib.import_module("bertsmith.cli").__path__[0])
+    modules = [importlib.import_module(f"bertsmith.cli.{path.stem}") for path in sorted(folder.glob("[!_]*.py"))]
+    assert {module.COMMAND.name for module in modules if hasattr(module, "COMMAND")} == set(VERBS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_the_help_lists_every_verb(bertsmith: Callable[..., Any], arguments: list[str]) -> None:
+    answer = bertsmith(*arguments)
+    assert answer.code == 0
+    listed = [line.split()[0] for line in answer.stdout.splitlines() if line.startswith("  ") and line.strip()]
+    assert [word for word in listed if word in VERBS] == list(VERBS)
+    assert all(line in answer.stdout for line in VERBS.values())
+
+
+def test_the_version(bertsmith: Callable[..., Any]) -> None:
+    assert bertsmith("--version").stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb(bertsmith: Callable[..., Any], verb: str) -> None:
+    answer = bertsmith(verb, "--help")
+    said = flat(answer.stdout)
+    assert answer.code == 0
+    assert answer.stderr == ""
+    assert flat(f"Example: {command(verb).example}") in said
+    assert flat(command(verb).summary) in said
+    schema = command(verb).schema
+    for name in schema.model_fields:
+        shown = external_name(name).upper() if name in schema.positional else f"--{external_name(name)}"
+        assert shown in said, f"{shown} is not in the help of {verb}"
+    for shown in ("--json", "--config", "--set"):
+        assert shown in said
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_example_can_be_parsed(verb: str) -> None:
+    """Every option of the example exists, and what is required is given."""
+    import shlex
+
+    from bertsmith.cli import command as module
+
+    words = shlex.split(command(verb).example)[2:]
+    _, bound, _ = module._app(command(verb)).parse_args(words, exit_on_error=False, print_error=False)
+    values = {name: value for name, value in bound.arguments.items() if name not in ("json", "config", "set_")}
+    command(verb).schema.build(values)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """One process prints every help text, and names the heavy libraries that came with it."""
+    script = (
+        "import sys\n"
+        "from bertsmith.cli.app import VERBS, run\n"
+        "for arguments in [['--help'], *([verb, '--help'] for verb in VERBS)]:\n"
+        "    assert run(arguments) == 0, arguments\n"
+        f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_a_mistake_in_an_option_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from bertsmith.cli.app import run\n"
+        "assert run(['pretrain', 'store', '--out', 'run', '--size', 'bsae']) == 2\n"
+        f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["heavy:"]
+    assert "did you mean 'base'?" in done.stderr
+
+
+def test_the_program_as_a_process(bertsmith_process: Callable[..., Any]) -> None:
+    answer = bertsmith_process("fill-maks", "model", "text")
+    assert answer.code == 2
+    assert answer.stdout == ""
+    assert answer.stderr == (
+        "error: there is no verb 'fill-maks'; did you mean 'fill-mask'? (bertsmith --help lists them)\n"
+    )
+
+
+# --json, and where inputs come from
+
+TEXTS = ["the baker [MASK] some bread.", "a sailor sold [MASK] horses on the [MASK]."]
+
+
+def test_json_is_one_object_for_one_text(bertsmith: Callable[..., Any], run: Path) -> None:
+    answer = bertsmith("fill-mask", run, TEXTS[0], "--json")
+    assert answer.stderr == ""
+    assert answer.json["text"] == TEXTS[0]
+    assert [mask["position"] for mask in answer.json["masks"]] == [answer.json["masks"][0]["position"]]
+    assert set(answer.json["masks"][0]["predictions"][0]) == {"token", "id", "probability", "text"}
+
+
+def test_json_is_one_object_a_line_for_several_texts(bertsmith: Callable[..., Any], run: Path) -> None:
+    answers = bertsmith("fill-mask", run, *TEXTS, "--json").json_lines
+    assert [answer["text"] for answer in answers] == TEXTS
+    assert [len(answer["masks"]) for answer in answers] == [1, 2]
+
+
+@pytest.mark.parametrize("verb", ["fill-mask", "embed", "tokenize"])
+def test_texts_come_from_arguments_a_file_or_standard_input(
+    bertsmith: Callable[..., Any], run: Path, tmp_path: Path, verb: str
+) -> None:
+    content = "\ufeff" + "\r\n".join([TEXTS[0], "", TEXTS[1], ""])
+    (tmp_path / "texts.txt").write_text(content, encoding="utf-8", newline="")
+    by_arguments = bertsmith(verb, run, *TEXTS, "--json")
+    assert len(by_arguments.json_lines) == 2
+    assert bertsmith(verb, run, "--input", tmp_path / "texts.txt", "--json").stdout == by_arguments.stdout
+    assert bertsmith(verb, run, "--json", stdin="\n".join(TEXTS)).stdout == by_arguments.stdout
+
+
+def test_pairs_come_from_arguments_a_file_or_standard_input(
+    bertsmith: Callable[..., Any], run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text("the queen sold a map.\tit was red.\n", encoding="utf-8")
+    by_arguments = bertsmith("next-sentence", run, "the queen sold a map.", "it was red.", "--json")
+    assert set(by_arguments.json) == {"is_next_probability", "label", "logits"}
+    assert bertsmith("next-sentence", run, "--input", tmp_path / "pairs.txt", "--json").stdout == by_arguments.stdout
+    from_stdin = bertsmith("next-sentence", run, "--json", stdin="the queen sold a map.\tit was red.\n")
+    assert from_stdin.stdout == by_arguments.stdout
+
+
+def test_without_texts_a_terminal_is_not_waited_for(bertsmith: Callable[..., Any], run: Path) -> None:
+    answer = bertsmith("fill-mask", run)
+    assert answer.code == 2
+    assert (
+        'give it as an argument (bertsmith fill-mask MODEL "..."), with --input FILE, or on standard' in answer.stderr
+    )
+
+
+def test_texts_from_two_sides_are_refused(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    answer = bertsmith("embed", run, "a text", "--input", tmp_path / "texts.txt")
+    assert answer.code == 2
+    assert answer.stderr == "error: embed: texts are given as arguments and with --input; give one of them\n"
+
+
+def test_a_text_that_begins_with_a_hyphen(bertsmith: Callable[..., Any], run: Path) -> None:
+    assert bertsmith("tokenize", run, "--json", "--", "- a bell").json["text"] == "- a bell"
+    answer = bertsmith("tokenize", run, "- a bell")
+    assert answer.code == 2
+    assert "'- a bell' begins with a hyphen like an option; a text that does so goes behind --" in answer.stderr
+
+
+def test_notes_are_on_standard_error_alone(
+    bertsmith: Callable[..., Any], store: Path, corpus_file: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    options = [word for name, value in tiny.items() for word in (f"--{external_name(name)}", str(value))]
+    prepared = bertsmith("prepare", corpus_file, "--out", tmp_path / "store", "--vocab-size", 200, "--json")
+    assert prepared.json["vocab_size"] == 200
+    assert "held out: " in prepared.stderr
+    trained = bertsmith("pretrain", store, "--out", tmp_path / "run", "--steps", 1, *options, "--json")
+    assert trained.json["steps"] == 1
+    assert "model: 1 layers of 32" in trained.stderr
+    assert "learning rate: " in trained.stderr
+
+
+@pytest.mark.parametrize("verb", ["doctor", "report"])
+def test_json_of_verbs_without_texts(bertsmith: Callable[..., Any], run: Path, verb: str) -> None:
+    found = bertsmith(verb, *([run] if verb == "report" else []), "--json").json
+    assert set(found) == ({"report"} if verb == "report" else {"machine", "versions", "choices"})
+
+
+def test_people_read_text(bertsmith: Callable[..., Any], run: Path) -> None:
+    for arguments in (
+        ("fill-mask", run, TEXTS[1]),
+        ("embed", run, "the red letter"),
+        ("tokenize", run, "the red letter"),
+        ("next-sentence", run, "the red letter", "it was red."),
+        ("doctor",),
+    ):
+        answer = bertsmith(*arguments)
+        assert answer.code == 0, answer.stderr
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(answer.stdout)

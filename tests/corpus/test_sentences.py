@@ -1,0 +1,60 @@
+"""Sentences of paragraphs: split, bounded, and none of the text lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bertsmith.corpus.cleaning import clean_document
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.sentences import MAX_CHARACTERS, check_language, split_sentences
+from bertsmith.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("language", "paragraph", "sentences"),
+    [
+        ("en", "Dr. Smith came at 4 a.m. today. He left!", ["Dr. Smith came at 4 a.m. today.", "He left!"]),
+        ("de", "Er kam am 3. Mai z.B. zu Fuß. Sie ging.", ["Er kam am 3. Mai z.B. zu Fuß.", "Sie ging."]),
+        ("zh", "他走了。她来了！天黑了．", ["他走了。", "她来了！", "天黑了．"]),
+        ("en-US", "One went. Two came.", ["One went.", "Two came."]),
+    ],
+)
+def test_sentences_by_language(language: str, paragraph: str, sentences: list[str]) -> None:
+    check_language(language)
+    assert split_sentences(Document("a", (paragraph,)), language) == [sentences]
+
+
+def test_paragraphs_stay_apart_and_lines_that_are_sentences_stay_whole() -> None:
+    paragraphs = ("One went. Two came.", "Three.")
+    assert split_sentences(Document("a", paragraphs), "en") == [["One went.", "Two came."], ["Three."]]
+    assert split_sentences(Document("a", paragraphs, lines_are_sentences=True), "en") == [[paragraphs[0]], ["Three."]]
+
+
+def test_a_run_without_an_end_is_cut_at_white_space() -> None:
+    words = " ".join(f"word{number}" for number in range(1_000))
+    ((first, *rest),) = split_sentences(Document("a", (words,), lines_are_sentences=True), "en")
+    assert len(first) <= MAX_CHARACTERS < len(first) + len("word1000")
+    assert " ".join((first, *rest)) == words
+    ((*pieces,),) = split_sentences(Document("a", ("x" * 4_500,), lines_are_sentences=True), "en")
+    assert [len(piece) for piece in pieces] == [2_000, 2_000, 500]
+
+
+@given(st.lists(st.text(max_size=60), max_size=4), st.sampled_from(["en", "de", "zh", "hi", "xx"]), st.booleans())
+@settings(max_examples=200)
+def test_no_text_is_lost_and_nothing_is_empty(texts: list[str], language: str, lines_are_sentences: bool) -> None:
+    document = clean_document(Document("a", tuple(texts), lines_are_sentences))
+    if document is None:
+        return
+    paragraphs = split_sentences(document, language)
+    assert ["".join(" ".join(sentences).split()) for sentences in paragraphs] == [
+        "".join(paragraph.split()) for paragraph in document.paragraphs
+    ]
+    assert all(0 < len(sentence.strip()) == len(sentence) for sentences in paragraphs for sentence in sentences)
+
+
+@pytest.mark.parametrize("language", ["e", "english language", "12", "", "日本", "en_US"])
+def test_a_language_that_is_no_code(language: str) -> None:
+    with pytest.raises(OptionError, match=r"--language: found .*, expected a language code such as en"):
+        check_language(language)

@@ -1,0 +1,143 @@
+"""What holds for the code as a whole: its layers, its public names, what an import costs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bertsmith
+from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.options import Options
+from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
+from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.config.quickstart import DoctorOptions, QuickstartOptions, ReportOptions
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "bertsmith"
+
+PUBLIC = [
+    "BertsmithError",
+    "Predictor",
+    "PretrainingCollator",
+    "PretrainingDataset",
+    "TokenStore",
+    "doctor",
+    "evaluate",
+    "finetune",
+    "load",
+    "prepare",
+    "pretrain",
+    "quickstart",
+    "report",
+    "train_tokenizer",
+]
+
+SCHEMAS: dict[str, type[Options]] = {
+    "doctor": DoctorOptions,
+    "evaluate": EvaluateOptions,
+    "finetune": FinetuneOptions,
+    "prepare": PrepareOptions,
+    "pretrain": PretrainOptions,
+    "quickstart": QuickstartOptions,
+    "report": ReportOptions,
+    "train_tokenizer": TrainTokenizerOptions,
+}
+
+
+def test_the_layers_hold(tmp_path: Path) -> None:
+    """The contract in pyproject.toml, read by import-linter."""
+    script = (
+        "import sys\n"
+        "from importlinter.cli import lint_imports\n"
+        f"sys.exit(lint_imports(config_filename={str(ROOT / 'pyproject.toml')!r}, no_cache=True))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 kept, 0 broken" in done.stdout
+
+
+def test_the_public_names() -> None:
+    assert bertsmith.__all__ == PUBLIC
+    assert dir(bertsmith) == sorted([*PUBLIC, "__version__"])
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_has_a_docstring(name: str) -> None:
+    value = getattr(bertsmith, name)
+    assert value.__name__ == name
+    assert value.__doc__
+    assert inspect.cleandoc(value.__doc__)[0].isupper() or value.__doc__.strip().startswith("`")
+
+
+def test_the_types_know_the_public_names() -> None:
+    """The imports for type checkers at the top of `bertsmith/__init__.py` are the same names."""
+    text = (SOURCE / "__init__.py").read_text(encoding="utf-8")
+    typed = [line.split()[-1] for line in text.splitlines() if line.startswith("    from bertsmith.")]
+    assert sorted(typed) == PUBLIC
+
+
+def test_an_unknown_name_is_answered() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'pretain'; it has BertsmithError, Predictor"):
+        bertsmith.pretain  # noqa: B018
+
+
+def test_import_bertsmith_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, bertsmith\n"
+        "print(*(name for name in ('torch', 'transformers', 'numpy', 'pyarrow', 'pydantic') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_verb_shows_its_options(name: str) -> None:
+    function, schema = getattr(bertsmith, name), SCHEMAS[name]
+    parameters = inspect.signature(function).parameters
+    assert set(parameters) == set(schema.model_fields)
+    for option, field in schema.model_fields.items():
+        assert f"    {option}: {field.description}" in function.__doc__.splitlines()
+        required = parameters[option].default is inspect.Parameter.empty
+        many = parameters[option].kind is inspect.Parameter.VAR_POSITIONAL
+        assert required == field.is_required() or many
+
+
+def test_every_schema_is_a_verb_s() -> None:
+    """Each verb of the command line takes the schema that its Python function takes."""
+    from bertsmith.cli.app import VERBS
+
+    for verb in VERBS:
+        schema = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND.schema
+        assert schema is SCHEMAS.get(verb.replace("-", "_"), schema)
+    assert set(SCHEMAS) <= {verb.replace("-", "_") for verb in VERBS}
+
+
+def modules() -> list[Path]:
+    """Every source file of the package."""
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def test_there_are_modules() -> None:
+    assert len(modules()) > 60
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_a_module(path: Path) -> None:
+    """It names no place of the machine it was written on, and says what it is for."""
+    text = path.read_text(encoding="utf-8")
+    assert "/work/" not in text
+    assert not text.strip() or text.startswith('"""')
+
+
+def test_only_safetensors_are_loaded() -> None:
+    """No module of ours unpickles: neither pickle nor torch.load stands anywhere in the source."""
+    for path in modules():
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text, path
+        assert "torch.load(" not in text, path

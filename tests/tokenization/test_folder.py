@@ -1,0 +1,121 @@
+"""Tokenizer folders: what is saved is what is loaded, and what a BERT needs must be there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertsmith.errors import ModelError, ResourceError
+from bertsmith.tokenization.folder import SPECIAL_TOKENS, ids_of, load_tokenizer, make_tokenizer, save_tokenizer
+
+WORDS = ["the", "cafe", "café", "Café", "t", "##he", "The", "İ", "i", "東", "京", ".", "!", "[", "]"]
+TEXT = "The Café — 東京! the café. THE"
+
+
+def tokenizer_of(*words: str, cased: bool = False) -> Any:
+    return make_tokenizer([*SPECIAL_TOKENS, *(words or WORDS)], cased=cased)
+
+
+@pytest.mark.parametrize(
+    ("cased", "tokens"),
+    [
+        (False, ["the", "cafe", "[UNK]", "東", "京", "!", "the", "cafe", ".", "the"]),
+        (True, ["The", "Café", "[UNK]", "東", "京", "!", "the", "café", ".", "[UNK]"]),
+    ],
+)
+def test_case_and_accents_survive_the_folder(tmp_path: Path, cased: bool, tokens: list[str]) -> None:
+    made = tokenizer_of(cased=cased)
+    save_tokenizer(made, tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    for tokenizer in (made, loaded):
+        assert tokenizer.tokenize(TEXT) == tokens
+    assert loaded.get_vocab() == {token: index for index, token in enumerate([*SPECIAL_TOKENS, *WORDS])}
+    assert json.loads((tmp_path / "tokenizer_config.json").read_text())["do_lower_case"] is not cased
+
+
+def test_the_same_vocabulary_gives_the_same_file(tmp_path: Path) -> None:
+    first, second = (save_tokenizer(tokenizer_of(), tmp_path / name) for name in "ab")
+    assert first == second != save_tokenizer(tokenizer_of(cased=True), tmp_path / "c")
+
+
+def test_truncation_and_padding_of_a_file_are_reset(tmp_path: Path) -> None:
+    save_tokenizer(tokenizer_of(), tmp_path)
+    file = tmp_path / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["truncation"] = {"direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0}
+    content["padding"] = {
+        "strategy": {"Fixed": 128},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "[PAD]",
+    }
+    file.write_text(json.dumps(content))
+    loaded = load_tokenizer(str(tmp_path))
+    assert len(loaded("the " * 300)["input_ids"]) == 302
+    assert len(loaded("the")["input_ids"]) == 3
+    assert len(ids_of(loaded, "the " * 300)) == 300
+    save_tokenizer(loaded, tmp_path / "again")
+    saved = json.loads((tmp_path / "again" / "tokenizer.json").read_text())
+    assert (saved["truncation"], saved["padding"]) == (None, None)
+
+
+@pytest.mark.parametrize("missing", SPECIAL_TOKENS)
+@pytest.mark.parametrize("form", ["vocab.txt", "tokenizer.json"])
+def test_a_special_token_that_the_vocabulary_lacks_is_named(tmp_path: Path, missing: str, form: str) -> None:
+    vocabulary = [token for token in (*SPECIAL_TOKENS, *WORDS) if token != missing]
+    if form == "vocab.txt":
+        (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+        (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    else:
+        save_tokenizer(tokenizer_of(), tmp_path)
+        content = json.loads((tmp_path / form).read_text())
+        content["model"]["vocab"] = {token: index for index, token in enumerate(vocabulary)}
+        content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] != missing]
+        content["post_processor"] = None
+        (tmp_path / form).write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=rf"{tmp_path}: the vocabulary lacks \{missing[:-1]}\]"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_special_token_may_be_an_added_one(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of()
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    assert loaded.mask_token_id == len(SPECIAL_TOKENS) + len(WORDS)
+
+
+def test_a_vocab_txt_alone_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, *WORDS]) + "\n")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    assert load_tokenizer(str(tmp_path)).tokenize("THE Café") == ["the", "cafe"]
+
+
+def test_the_tokenizer_inside_a_store_is_found(store: Path) -> None:
+    assert load_tokenizer(str(store)).get_vocab() == load_tokenizer(str(store / "tokenizer")).get_vocab()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"a": 1}', "[]"])
+def test_a_broken_tokenizer_file(tmp_path: Path, content: str) -> None:
+    save_tokenizer(tokenizer_of(), tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match=rf"{tmp_path}: tokenizer.json cannot be read"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_folders_without_a_tokenizer(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no tokenizer in this folder \(neither tokenizer.json nor vocab.txt\)"):
+        load_tokenizer(str(tmp_path))
+    with pytest.raises(ModelError, match=r"none: no such folder"):
+        load_tokenizer(str(tmp_path / "none"))
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResourceError, match=r"cannot be written"):
+        save_tokenizer(tokenizer_of(), tmp_path / "file" / "tokenizer")
