@@ -67,6 +67,7 @@ class QuickstartResult(Result):
     mlm_nats_after: float
     unigram_nats_per_token: float
     next_sentence_accuracy: float
+    next_sentence_majority: float
     next_sentence: dict[str, Any]
     classifier_accuracy: float
     majority_accuracy: float
@@ -115,6 +116,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         mlm_nats_after=run.evaluation["mlm_nats_per_masked_token"],
         unigram_nats_per_token=run.evaluation["unigram_nats_per_token"],
         next_sentence_accuracy=run.evaluation["next_sentence_accuracy"],
+        next_sentence_majority=run.evaluation["next_sentence_majority"],
         next_sentence=judged,
         classifier_accuracy=head.metrics["accuracy"]["mean"],
         majority_accuracy=head.baseline["accuracy"],

@@ -86,9 +86,7 @@ def test_losses_are_stocks_means_times_their_counts(models: tuple[Any, Any]) -> 
         expected, found = stock(**stock_form(batch)), own(**batch)
     logits = expected.prediction_logits.flatten(0, 1)[batch["masked_positions"]]
     torch.testing.assert_close(found.prediction_logits, logits, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(
-        found.seq_relationship_logits, expected.seq_relationship_logits, rtol=1e-5, atol=1e-5
-    )
+    torch.testing.assert_close(found.seq_relationship_logits, expected.seq_relationship_logits, rtol=1e-5, atol=1e-5)
     mlm = functional.cross_entropy(logits, batch["masked_labels"])
     nsp = expected.loss - mlm
     torch.testing.assert_close(found.mlm_loss_sum, 9 * mlm, rtol=1e-5, atol=1e-5)
@@ -123,7 +121,9 @@ def test_either_objective_alone_gives_the_same_loss_as_together(models: tuple[An
     assert getattr(found, f"{gone}_loss_sum") is None
     assert torch.equal(getattr(found, f"{kept}_loss_sum"), getattr(together, f"{kept}_loss_sum"))
     in_stock = {
-        name: value for name, value in stock_form(batch).items() if name != left_out and (left_out, name) != ("masked", "labels")
+        name: value
+        for name, value in stock_form(batch).items()
+        if name != left_out and (left_out, name) != ("masked", "labels")
     }
     with torch.no_grad():
         assert stock(**in_stock).loss is None

@@ -184,7 +184,9 @@ def test_weights_of_another_shape(tmp_path: Path) -> None:
     folder = saved(tmp_path, "BertForPreTraining")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 70}))
-    with pytest.raises(ModelError, match=r"word_embeddings\.weight has the shape \[60, 32\], config\.json says \[70, 32\]"):
+    with pytest.raises(
+        ModelError, match=r"word_embeddings\.weight has the shape \[60, 32\], config\.json says \[70, 32\]"
+    ):
         load_bert(str(folder))
     with pytest.raises(ModelError, match="has the shape"):
         load_auto(str(folder), "AutoModelForMaskedLM", "MLM head")

@@ -193,10 +193,10 @@ def test_epochs_seeds_and_examples_have_masks_of_their_own() -> None:
 def test_no_random_state_is_read_or_changed() -> None:
     input_ids = examples([40] * 4, 40)
     first = masked(input_ids)
-    np.random.seed(1)  # noqa: NPY002
-    before = np.random.get_state()[1].tobytes()  # type: ignore[index,union-attr]  # noqa: NPY002
+    np.random.seed(1)
+    before = np.random.get_state()[1].tobytes()  # type: ignore[index,union-attr]
     second = masked(input_ids)
-    assert np.random.get_state()[1].tobytes() == before  # type: ignore[index,union-attr]  # noqa: NPY002
+    assert np.random.get_state()[1].tobytes() == before  # type: ignore[index,union-attr]
     assert (first.input_ids == second.input_ids).all()
 
 

@@ -21,6 +21,7 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tokenization.wordpiece import (
     SPECIAL_TOKENS,
     count_chunks,
+    covering_alphabet,
     train_wordpiece,
     words_of_chunks,
 )
@@ -378,3 +379,21 @@ def test_golden_vocabulary() -> None:
     """Another value means another vocabulary for every corpus: it needs a reason and a line in the log."""
     vocabulary = train_wordpiece(words_of(PREAMBLE), vocab_size=90)
     assert hashlib.sha256("\n".join(vocabulary).encode()).hexdigest() == PREAMBLE_SHA256
+
+
+def test_fewer_entries_where_the_words_do_not_support_more() -> None:
+    assert train_wordpiece({"ab": 2}, vocab_size=30_522, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=8)
+    assert train_wordpiece({"ab": 2}, vocab_size=7, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=7)
+
+
+def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:
+    assert covering_alphabet({}) == covering_alphabet({"ab": 5, "c": 1}) == 1000
+    many = {chr(0x4E00 + number): 10 for number in range(3_000)}
+    assert covering_alphabet(many) == 2_999
+    rare = {chr(0x6000 + number): 1 for number in range(15)}
+    assert covering_alphabet(many | rare) == covering_alphabet(rare | many) == 3_000
+    # each of these characters begins a word and continues one, and the special tokens take five entries
+    both = many | {word + word: 10 for word in many}
+    assert covering_alphabet(both, vocab_size=4_001) == 1_998
+    assert covering_alphabet(many, vocab_size=1_200) == 1_195
+    assert covering_alphabet(many, vocab_size=100) == 1_000

@@ -43,7 +43,10 @@ def language_model_lines(after: Mapping[str, Any], before: Mapping[str, Any] | N
             f"perplexity {after['perplexity']:,.1f}"
         )
     if after["next_sentence_accuracy"] is not None:
-        lines.append(f"  next sentence     {after['next_sentence_accuracy']:.1%} of {after['num_pairs']:,} pairs")
+        lines.append(
+            f"  next sentence     {after['next_sentence_accuracy']:.1%} of {after['num_pairs']:,} pairs; "
+            f"always the same answer gives {after['next_sentence_majority']:.1%}"
+        )
     return "\n".join(lines)
 
 

@@ -32,7 +32,6 @@ class SourceOptions(Options):
         "strict",
         description="what is done with bytes that are not in the encoding: stop, or replace and count",
     )
-    language: str = Field("en", description="the language code that sentences are split by")
     max_documents: int | None = Field(None, gt=0, description="read at most so many documents")
     workers: int | None = Field(None, gt=0, description="processes that read and clean (default: one a core)")
 
@@ -51,6 +50,7 @@ class PrepareOptions(SourceOptions):
     """Read, clean, de-duplicate, split into sentences, tokenize: a STORE comes out."""
 
     out: Path = Field(description="the folder of the STORE")
+    language: str = Field("en", description="the language code that sentences are split by")
     vocab_size: int | None = Field(
         None,
         ge=32,

@@ -28,7 +28,8 @@ class LanguageModelFigures:
     """The figures of a language model on a held-out part; None where the model has no such head or counts lack.
 
     `mlm_nats_per_masked_token` is the cross-entropy of the true tokens at the masked positions, in nats;
-    `perplexity` its exponential; `next_sentence_accuracy` is over pairs of which half are true.
+    `perplexity` its exponential. `next_sentence_majority` is what always giving the more frequent answer reaches: short
+    documents give more random pairs than true ones.
     """
 
     mlm_nats_per_masked_token: float | None
@@ -36,6 +37,7 @@ class LanguageModelFigures:
     perplexity: float | None
     unigram_nats_per_token: float | None
     next_sentence_accuracy: float | None
+    next_sentence_majority: float | None
     nsp_nats_per_pair: float | None
     num_masked_tokens: int
     num_pairs: int
@@ -83,7 +85,7 @@ class FrozenEvaluation:
         was_training = model.training
         model.eval()
         device = next(model.parameters()).device
-        sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "judged", "pairs"), 0.0)
+        sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "judged", "not_next", "pairs"), 0.0)
         for start in range(0, self.num_examples, self.batch_size):
             stop = min(start + self.batch_size, self.num_examples)
             examples = [self.plan.example(0, index, self.vocabulary) for index in range(start, stop)]
@@ -101,6 +103,7 @@ class FrozenEvaluation:
                 sums["nsp"] += float(output.nsp_loss_sum)
                 right = output.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]
                 sums["judged"] += int(right.sum())
+                sums["not_next"] += int(batch["next_sentence_label"].sum())
                 sums["pairs"] += stop - start
             if bar is not None:
                 bar.update(stop, total=self.num_examples)
@@ -116,6 +119,7 @@ class FrozenEvaluation:
             perplexity=float(np.exp(min(nats, 700.0))) if nats is not None else None,
             unigram_nats_per_token=sums["unigram"] / masked if masked and self.unigram_nats is not None else None,
             next_sentence_accuracy=sums["judged"] / pairs if pairs else None,
+            next_sentence_majority=max(sums["not_next"], pairs - sums["not_next"]) / pairs if pairs else None,
             nsp_nats_per_pair=sums["nsp"] / pairs if pairs else None,
             num_masked_tokens=int(masked),
             num_pairs=int(pairs),

@@ -66,7 +66,7 @@ def guess(
         samples.append(
             {
                 "before": _text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
-                "after": " " + _text(tokenizer, item.ids[item.place + 1 :]),
+                "after": _text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
                 "predictions": [
                     {"token": token, "probability": probability}
                     for token, probability in zip(

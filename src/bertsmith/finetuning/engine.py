@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bertsmith.errors import ModelError
 from bertsmith.inference.batched import head_logits
-from bertsmith.models.loading import check_model, explained, quiet_transformers
+from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
 from bertsmith.runtime import random
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
@@ -104,7 +104,7 @@ class HeadBatches:
 def load_head(settings: HeadSettings) -> nn.Module:
     """The MODEL with a head of these labels; the head starts fresh unless the MODEL has one of the same labels.
 
-    Raises ModelError where encoder weights are missing.
+    Raises ModelError where encoder weights are missing or of another shape.
     """
     import transformers
 
@@ -126,6 +126,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
         )
     model, info = loaded
     prefix = f"{model.base_model_prefix}."
+    refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
     if missing:
         raise ModelError(

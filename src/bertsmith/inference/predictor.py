@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.errors import InputError, ModelError
+from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_logits
 from bertsmith.inference.results import (
     Classification,
@@ -42,6 +42,7 @@ from bertsmith.tasks.sequence_classification import Encoded, encode
 from bertsmith.tokenization.folder import load_tokenizer
 
 LABELS = ("IsNext", "NotNext")
+PRECISIONS = ("auto", "bf16", "fp32")
 
 
 class Predictor:
@@ -49,6 +50,8 @@ class Predictor:
 
     def __init__(self, model: str, *, precision: str = "fp32") -> None:
         """Check a MODEL and load its tokenizer. Raises ModelError where it is none."""
+        if precision not in PRECISIONS:
+            raise OptionError(f"precision: found {precision!r}, expected auto, bf16 or fp32")
         self.name = check_model(model)
         self.config = load_config(model)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(model)
@@ -131,6 +134,8 @@ class Predictor:
 
         Raises InputError for a text without [MASK] or beyond the model's length, ModelError without an MLM head.
         """
+        if top_k < 1:
+            raise InputError(f"top_k: found {top_k}, expected at least 1")
         texts = [text] if isinstance(text, str) else list(text)
         encoded = encode(self.tokenizer, texts, None, self.max_length)
         self._refuse_long(encoded, "fill-mask")
@@ -241,6 +246,10 @@ class Predictor:
         """The label of a text, or of a pair of texts. Raises ModelError without a classification head."""
         texts = [text] if isinstance(text, str) else list(text)
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
+        if pairs is not None and len(pairs) != len(texts):
+            raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
+        if not texts:
+            return []
         encoded = self._encode(texts, pairs)
         logits = self.classification_logits(encoded)
         decoded = sequence_classification.decode(logits, self.config.id2label, self.problem_type)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +137,7 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
             **options,
         )
     model, info = loaded
-    _refuse_mismatches(name, info)
+    refuse_mismatches(name, info["mismatched_keys"])
     missing = sorted(info["missing_keys"])
     encoder = [key for key in missing if key.startswith("bert.") and not key.startswith(POOLER)]
     if encoder:
@@ -152,13 +152,13 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
     )
 
 
-def _refuse_mismatches(name: str, info: dict[str, Any]) -> None:
-    """Raise ModelError where weights have another shape than the configuration says."""
-    if info["mismatched_keys"]:
-        key, found, expected = min(info["mismatched_keys"])
+def refuse_mismatches(name: str, mismatched: Collection[Any]) -> None:
+    """Raise ModelError where weights have another shape than the configuration says (transformers' mismatched_keys)."""
+    if mismatched:
+        key, found, expected = min(mismatched)
         raise ModelError(
             f"{name}: {key} has the shape {list(found)}, config.json says {list(expected)} "
-            f"({len(info['mismatched_keys'])} such weights); the weights do not belong to this config.json"
+            f"({len(mismatched)} such weights); the weights do not belong to this config.json"
         )
 
 
@@ -185,7 +185,7 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
             ignore_mismatched_sizes=True,
             **options,
         )
-    _refuse_mismatches(name, info)
+    refuse_mismatches(name, info["mismatched_keys"])
     missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
     if missing:
         raise ModelError(f"{name}: has no {head} ({', '.join(sorted(missing)[:2])} is missing)")

@@ -86,13 +86,6 @@ def plan_pairs(part: TokenPart, sequence_length: int, *, swap: bool, seed: int, 
     return PairPlan(a_start, a_stop, b_start, b_stop, label, planner.forced)
 
 
-def can_pair(part: TokenPart) -> bool:
-    """Whether every sentence of a part can be given a random next one: two documents, or one that is long enough."""
-    if part.num_pieces and part.group_of_piece[-1] > 0:
-        return True
-    return part.num_sentences > 3 * FAR_SENTENCES
-
-
 class _Planner:
     def __init__(self, part: TokenPart, max_tokens: int, swap: bool, generator: np.random.Generator) -> None:
         self.max_tokens, self.swap = max_tokens, swap

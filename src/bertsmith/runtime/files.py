@@ -90,14 +90,27 @@ def publish_folder(aside: Path, folder: Path) -> None:
     """Give a finished folder its name; a folder of that name makes room only now."""
     with disk_errors(folder):
         sync_folder(aside)
+        old = folder.with_name(f".{folder.name}.replaced")
         if folder.exists():
-            old = folder.with_name(f".{folder.name}.replaced")
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
+        try:
             aside.rename(folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            aside.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+MARKERS = {
+    "prepare": "manifest.json",
+    "train-tokenizer": "tokenizer.json",
+    "pretrain": "run.json",
+    "finetune": "run.json",
+    "quickstart": "quickstart.json",
+}
+"""The file by which a verb knows a folder of its own."""
 
 
 def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> None:
@@ -106,6 +119,8 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
     Raises OutputError where it holds something and neither `overwrite` nor `resume` is given, or where it is a file.
     `overwrite` refuses a folder that bertsmith did not write, so that a mistyped `--out` deletes nobody's files.
     """
+    if not folder.name or folder.name == "..":
+        raise OutputError(f"--out {folder}: expected a folder with a name of its own, such as runs/{verb}")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"--out {folder}: is a file, expected a folder that does not exist yet")
     if not folder.exists() or not any(folder.iterdir()):
@@ -115,10 +130,11 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
             f"--out {folder}: the folder is not empty. Give --overwrite to replace it, --resume to go on with an "
             f"interrupted {verb}, or another --out."
         )
-    if overwrite and not any(
-        (folder / name).exists() for name in ("manifest.json", "run.json", "quickstart.json", "tokenizer.json")
+    marker = MARKERS[verb]
+    if overwrite and (
+        not (folder / marker).exists() or (verb == "train-tokenizer" and (folder / "config.json").exists())
     ):
         raise OutputError(
-            f"--out {folder}: --overwrite replaces only what bertsmith wrote (no manifest.json or run.json is in "
-            "this folder). Delete it yourself, or choose another --out."
+            f"--out {folder}: --overwrite replaces only what bertsmith {verb} wrote (no {marker} of its own is in this "
+            "folder). Delete it yourself, or choose another --out."
         )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,8 @@ def encode(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
 ) -> Encoded:
     """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
+    if not texts:
+        return Encoded([], [], [])
     whole = tokenizer(list(texts), list(pairs) if pairs is not None else None, return_token_type_ids=True)
     ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
     cut = [max(len(item) - max_length, 0) for item in ids]
@@ -101,8 +104,8 @@ def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
     names = {str(row.label).strip() for row in rows}
     if len(names) < 2:
         raise DataError(f"the training file has one class alone, {next(iter(names))!r}; expected at least two")
-    whole = all(name.lstrip("-").isdigit() for name in names)
-    return sorted(names, key=int) if whole else sorted(names)
+    whole = all(re.fullmatch(r"-?[0-9]+", name) for name in names)
+    return sorted(sorted(names), key=int) if whole else sorted(names)
 
 
 def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArray[np.float64]:

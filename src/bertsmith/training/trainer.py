@@ -173,7 +173,6 @@ class ExactTrainer(transformers.Trainer):
             num_workers=self.plan.workers,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
-            persistent_workers=self.plan.workers > 0,
         )
 
     # Losses

@@ -17,12 +17,11 @@ from bertsmith.corpus.readers import ReadingOptions, find_files
 from bertsmith.corpus.splitting import Run
 from bertsmith.corpus.spool import read_spool, write_spool
 from bertsmith.corpus.store import DATA_FILE, HELD_OUT, TokenPart, TokenStore, is_store
-from bertsmith.errors import ModelError, OptionError
+from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.objectives.pairs import can_pair
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -117,20 +116,34 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
             part, counts = store.part(HELD_OUT), store.unigram_counts()
         else:
             part = _part_of_text(options, tokenizer, Path(aside))
-        if objective != "mlm" and not can_pair(part):
-            say("the text is too short for random next sentences: only masked language modelling is measured")
-            objective = "mlm"
-        evaluation = FrozenEvaluation(
+        evaluation = _frozen(options, part, Vocabulary.of(tokenizer), objective, length, counts)
+        with progress("evaluating", unit="examples") as bar:
+            return evaluation(loaded.model, precision=precision, bar=bar)
+
+
+def _frozen(
+    options: EvaluateOptions, part: TokenPart, vocabulary: Vocabulary, objective: str, length: int, counts: Any
+) -> FrozenEvaluation:
+    """The frozen examples; of a text too short for random next sentences those of masked language modelling alone."""
+
+    def make(measured: str) -> FrozenEvaluation:
+        return FrozenEvaluation(
             part,
-            Vocabulary.of(tokenizer),
-            objective=objective,
+            vocabulary,
+            objective=measured,
             sequence_length=length,
             batch_size=options.batch_size,
             seed=options.seed,
             unigram_counts=counts,
         )
-        with progress("evaluating", unit="examples") as bar:
-            return evaluation(loaded.model, precision=precision, bar=bar)
+
+    try:
+        return make(objective)
+    except DataError:
+        if objective in ("mlm", "nsp"):
+            raise
+        say("the text is too short for random next sentences: only masked language modelling is measured")
+        return make("mlm")
 
 
 def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:

@@ -84,6 +84,8 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
+    if folder.record and folder.record["options"] != _identity(options):
+        raise OptionError(f"--resume: {options.out} was started with other options; give --overwrite, or another --out")
     if options.resume and folder.finished:
         say(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **folder.record["result"])
@@ -194,8 +196,6 @@ def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, cho
 def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: list[Choice]) -> None:
     folder.create()
     shutil.rmtree(folder.path / "checkpoints")
-    if folder.record and folder.record["options"] != _identity(options):
-        raise OptionError(f"--resume: {options.out} was started with other options; give --overwrite, or another --out")
     folder.record = {
         "kind": "finetuning",
         "task": options.task,

@@ -235,6 +235,9 @@ def _train(
             words,
             vocab_size=size,
             alphabet_size=covering_alphabet(words, size),
+            # A size that was asked for is reached with pieces that occur once where it must be; one that was chosen
+            # here stops before them.
+            min_frequency=2 if options.vocab_size is None else 1,
             special_tokens=SPECIAL_TOKENS,
             fewer=options.vocab_size is None,
             advance=lambda done, total: bar.update(done, total=total),

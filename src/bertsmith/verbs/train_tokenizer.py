@@ -10,7 +10,6 @@ from pathlib import Path
 from bertsmith.config.prepare import TrainTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.readers import ReadingOptions, find_files
-from bertsmith.corpus.sentences import check_language
 from bertsmith.corpus.spool import read_spool, write_spool
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder
@@ -35,7 +34,6 @@ class TrainTokenizerResult(Result):
 def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
     """Train a WordPiece tokenizer on the whole text of the sources. The same text gives the same file."""
     files = find_files(options.sources)
-    check_language(options.language)
     claim_folder(options.out, overwrite=options.overwrite, resume=False, verb="train-tokenizer")
     aside = options.out.parent / f".{options.out.name}.training"
     shutil.rmtree(aside, ignore_errors=True)
@@ -47,7 +45,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 aside,
                 files,
                 ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors),
-                language=options.language,
+                language="en",  # where sentences end changes no word
                 max_documents=options.max_documents,
                 workers=options.workers or cores(),
                 advance=lambda done, total: bar.update(done, total=total),
@@ -60,6 +58,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 words,
                 vocab_size=options.vocab_size,
                 alphabet_size=covering_alphabet(words, options.vocab_size),
+                min_frequency=1,
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )

@@ -1,0 +1,1663 @@
+"""Every option of every verb changes something that can be seen.
+
+A function below stands for each option: it runs the verb with two values (or with and without), and asserts the very
+difference that the option promises, in files, figures, weights or behaviour. `test_every_option_has_an_effect` fails
+for an option that has no such function, so no flag can come in without one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from bertsmith.cli.app import VERBS
+from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.options import Options
+from bertsmith.config.predict import (
+    ClassifyOptions,
+    EmbedOptions,
+    FillMaskOptions,
+    NextSentenceOptions,
+    TokenizeOptions,
+)
+from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
+from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.config.quickstart import QuickstartOptions, ReportOptions
+from bertsmith.errors import DataError, OptionError, OutputError
+
+TASK = "sequence-classification"
+Effect = Callable[["Bench"], None]
+EFFECTS: dict[tuple[type[Options], str], Effect] = {}
+SLOW: set[Effect] = set()
+
+
+def effect(schema: type[Options], *names: str, slow: bool = False) -> Callable[[Effect], Effect]:
+    """The function shows the effect of these options."""
+
+    def register(function: Effect) -> Effect:
+        for name in names:
+            assert (schema, name) not in EFFECTS, f"{schema.__name__}.{name} has two effects"
+            EFFECTS[schema, name] = function
+        if slow:
+            SLOW.add(function)
+        return function
+
+    return register
+
+
+def schemas() -> list[type[Options]]:
+    """The schema of every verb of the command line."""
+    modules = [importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}") for verb in VERBS]
+    return [module.COMMAND.schema for module in modules]
+
+
+# The bench: what the effects work with
+
+
+@dataclass
+class Bench:
+    """Small inputs, verbs with small settings, and what can be read from their results."""
+
+    place: Path
+    corpus: Path
+    store: Path
+    run: Path
+    head: Path
+    labelled: Path
+    tiny: dict[str, Any]
+    bertsmith: Callable[..., Any]
+    monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest
+    made: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def fresh(self, ending: str = "") -> Path:
+        """A path at which nothing is yet."""
+        self.made += 1
+        return self.place / f"made-{self.made}{ending}"
+
+    def file(self, content: str | bytes, ending: str = ".txt") -> Path:
+        """A new file."""
+        path = self.fresh(ending)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def listen(self) -> None:
+        """Keep every note that is said from now on."""
+        from bertsmith.runtime import console
+
+        self.monkeypatch.setattr(console._logger, "info", lambda text, *_: self.said.append(text))
+
+    def watch(self, owner: Any, name: str, see: Callable[..., None]) -> None:
+        """Call `see` with the arguments of each call of a function."""
+        original = getattr(owner, name)
+
+        def watched(*args: Any, **values: Any) -> Any:
+            see(*args, **values)
+            return original(*args, **values)
+
+        self.monkeypatch.setattr(owner, name, watched)
+
+    @property
+    def base(self) -> Path:
+        """The RUN that `pretrain()` makes without options: what the effect of an option is seen against."""
+        path: Path = self.request.getfixturevalue("two_updates")
+        return path
+
+    # Verbs
+
+    def prepare(self, *sources: Path, **options: Any) -> Any:
+        """A STORE of 200 entries, a fifth held out, unless the options say otherwise; its path is `store`."""
+        from bertsmith.verbs.prepare import prepare
+
+        trained = {} if "tokenizer" in options else {"vocab_size": 200}
+        defaults = {"out": self.fresh(), "held_out": 0.2, "workers": 1, **trained}
+        return prepare(*(sources or (self.corpus,)), **{**defaults, **options})
+
+    def tokenizer(self, *sources: Path, **options: Any) -> Any:
+        """A tokenizer of 120 entries."""
+        from bertsmith.verbs.train_tokenizer import train_tokenizer
+
+        defaults = {"out": self.fresh(), "vocab_size": 120, "workers": 1}
+        return train_tokenizer(*(sources or (self.corpus,)), **{**defaults, **options})
+
+    def pretrain(self, *store: Path, **options: Any) -> Any:
+        """A tiny RUN of two updates; its path is `run`."""
+        from bertsmith.verbs.pretrain import pretrain
+
+        timed = {} if {"minutes", "epochs", "steps", "resume"} & set(options) else {"steps": 2}
+        shape = ("layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
+        tiny = {
+            name: value
+            for name, value in self.tiny.items()
+            if not (name in shape and options.get("from_")) and not options.get("resume")
+        }
+        return pretrain(*(store or (self.store,)), **{"out": self.fresh(), **timed, **tiny, **options})
+
+    def finetune(self, **options: Any) -> Any:
+        """A head on the tiny RUN after two updates."""
+        from bertsmith.verbs.finetune import finetune
+
+        data = {"train": self.labelled, "dev": self.labelled, "model": self.run, "out": self.fresh()}
+        settings = {"max_length": 32, "batch_size": 16, "epochs": 1, "precision": "fp32", "learning_rate": 1e-3}
+        return finetune(TASK, **{**data, **settings, **options})
+
+    def evaluate(self, *arguments: Any, **options: Any) -> Any:
+        """Figures of the tiny RUN on its STORE."""
+        from bertsmith.verbs.evaluate import evaluate
+
+        return evaluate(*(arguments or (self.run, self.store)), **options)
+
+    def evaluate_head(self, data: Path | None = None, **options: Any) -> Any:
+        """Figures of the head on a labelled file."""
+        return self.evaluate(self.head, data or self.labelled, **options)
+
+    def lines(self, *arguments: Any, stdin: str | None = None) -> list[Any]:
+        """What a verb answers on the command line."""
+        found: list[Any] = self.bertsmith(*arguments, "--json", stdin=stdin).json_lines
+        return found
+
+    # What can be read from results
+
+    def manifest(self, store: Path) -> Any:
+        """manifest.json."""
+        return json.loads((store / "manifest.json").read_text(encoding="utf-8"))
+
+    def record(self, run: Path) -> Any:
+        """run.json."""
+        return json.loads((run / "run.json").read_text(encoding="utf-8"))
+
+    def vocabulary(self, folder: Path) -> list[str]:
+        """The entries of a tokenizer."""
+        from bertsmith.tokenization.folder import load_tokenizer
+
+        ids = load_tokenizer(str(folder)).get_vocab()
+        return sorted(ids, key=lambda entry: ids[entry])
+
+    def held_out(self, store: Path) -> set[str]:
+        """The ids of the documents that are held out."""
+        from bertsmith.corpus.store import HELD_OUT, TokenStore
+
+        return set(TokenStore(store).part(HELD_OUT).document_ids)
+
+    def updates(self, run: Path) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that are of updates."""
+        from bertsmith.training.run_folder import read_metrics
+
+        return read_metrics(run)[0]
+
+    def evaluations(self, run: Path) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl that are of evaluations."""
+        from bertsmith.training.run_folder import read_metrics
+
+        return read_metrics(run)[1]
+
+    def rates(self, run: Path) -> list[float]:
+        """The learning rate of each update."""
+        return [update["learning_rate"] for update in self.updates(run)]
+
+    def weights(self, run: Path) -> dict[str, npt.NDArray[np.float32]]:
+        """The weights of a RUN."""
+        from safetensors.numpy import load_file
+
+        return load_file(run / "model.safetensors")
+
+    def distance(self, a: Path, b: Path) -> float:
+        """The largest difference of two RUNs' weights."""
+        ours, theirs = self.weights(a), self.weights(b)
+        assert ours.keys() == theirs.keys()
+        return max(float(np.abs(ours[name] - theirs[name]).max()) for name in ours)
+
+    def training_batches(self) -> list[dict[str, Any]]:
+        """Every batch that a model is given from now on while it trains."""
+        from bertsmith.models.bert import BertForPreTraining
+
+        seen: list[dict[str, Any]] = []
+
+        def see(model: Any, *inputs: Any, **batch: Any) -> None:
+            if model.training:
+                seen.append(batch)
+
+        self.watch(BertForPreTraining, "forward", see)
+        return seen
+
+    def head_batches(self) -> list[int]:
+        """The number of texts in each batch that a head is given from now on outside training."""
+        from transformers import BertForSequenceClassification
+
+        seen: list[int] = []
+
+        def see(model: Any, *inputs: Any, **batch: Any) -> None:
+            if not model.training:
+                seen.append(len(batch["input_ids"]))
+
+        self.watch(BertForSequenceClassification, "forward", see)
+        return seen
+
+
+def sentence(number: int) -> tuple[str, str]:
+    """A text and its label: which of two words stands in it says which; lengths differ."""
+    word, label = (("bread", "good"), ("horses", "bad"))[number % 2]
+    return f"{' '.join([word] * (3 + number % 5))} near the river", label
+
+
+ROWS = 32
+LEARNING: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 1e-2}
+"""Settings with which the tiny model learns these labels."""
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """32 labelled texts as CSV."""
+    file = tmp_path_factory.mktemp("labelled") / "labelled.csv"
+    file.write_text("\n".join(["text,label", *(",".join(sentence(number)) for number in range(ROWS))]) + "\n")
+    return file
+
+
+@pytest.fixture(scope="session")
+def head(run: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head fine-tuned on them."""
+    from bertsmith.verbs.finetune import finetune
+
+    out = tmp_path_factory.mktemp("head") / "head"
+    settings = {"max_length": 32, "precision": "fp32", **LEARNING}
+    finetune(TASK, model=run, train=labelled, dev=labelled, out=out, **settings)
+    return out
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    corpus_file: Path,
+    store: Path,
+    run: Path,
+    head: Path,
+    labelled: Path,
+    tiny: dict[str, Any],
+    bertsmith: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Bench:
+    return Bench(tmp_path, corpus_file, store, run, head, labelled, tiny, bertsmith, monkeypatch, request)
+
+
+@pytest.fixture(scope="session")
+def two_updates(store: Path, tiny: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The RUN that `Bench.pretrain()` makes without options: what the effects of single options are seen against."""
+    from bertsmith.verbs.pretrain import pretrain
+
+    out = tmp_path_factory.mktemp("two-updates") / "run"
+    pretrain(store, out=out, steps=2, **tiny)
+    return out
+
+
+# The tests
+
+
+def test_every_option_has_an_effect() -> None:
+    """Every field of every verb's schema stands in the table, and nothing else does."""
+    options = {(schema, name) for schema in schemas() for name in schema.model_fields}
+    names = {f"{schema.__name__}.{name}" for schema, name in options ^ set(EFFECTS)}
+    assert not names, f"without an effect, or with one that is of no option: {sorted(names)}"
+
+
+def test_the_command_line_and_the_schemas_are_one() -> None:
+    """All thirteen verbs are covered; doctor has no option."""
+    assert len(schemas()) == len(VERBS) == 13
+    (without,) = [schema for schema in schemas() if not schema.model_fields]
+    assert without.__name__ == "DoctorOptions"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a function; the table is complete only when this module has been read."""
+    if "function" in metafunc.fixturenames:
+        names: dict[Effect, list[str]] = {}
+        for (schema, name), function in EFFECTS.items():
+            names.setdefault(function, [schema.__name__.removesuffix("Options")]).append(name)
+        cases = [
+            pytest.param(function, id=".".join(words), marks=[pytest.mark.slow] if function in SLOW else [])
+            for function, words in names.items()
+        ]
+        metafunc.parametrize("function", cases)
+
+
+def test_effect(function: Effect, bench: Bench) -> None:
+    function(bench)
+
+
+# prepare
+
+
+def texts(count: int = 120) -> list[str]:
+    """Documents of twelve sentences, each with words of its own, so that none is a duplicate."""
+    words = ["river", "letter", "market", "bridge", "winter", "captain", "lamp", "station", "garden", "window"]
+    return [
+        " ".join(
+            f"The {words[(number + at) % 10]} of number {number} was {words[(number * at) % 10]} and the "
+            f"{words[at % 10]} stood near {at} others."
+            for at in range(12)
+        )
+        for number in range(count)
+    ]
+
+
+@effect(PrepareOptions, "sources")
+def prepare_sources(bench: Bench) -> None:
+    other = bench.file("\n".join(texts(3)))
+    assert bench.prepare(documents="line").documents_in == 120
+    assert bench.prepare(bench.corpus, other, documents="line").documents_in == 123
+
+
+@effect(PrepareOptions, "documents")
+def prepare_documents(bench: Bench) -> None:
+    source = bench.file("\n\n".join("\n".join([text, "And nothing else."]) for text in texts()))
+    found = {form: bench.prepare(source, documents=form) for form in ("auto", "file", "blank-line", "line")}
+    counts = {form: (result.documents_in, result.dropped) for form, result in found.items()}
+    assert counts == {
+        "auto": (120, {}),
+        "file": (1, {}),
+        "blank-line": (120, {}),
+        "line": (240, {"duplicate": 119}),
+    }
+
+
+@effect(PrepareOptions, "text_column")
+def prepare_text_column(bench: Bench) -> None:
+    rows = [{"text": text, "other": f"{text} {text}"} for text in texts()]
+    source = bench.file("\n".join(map(json.dumps, rows)), ".jsonl")
+    once, twice = bench.prepare(source), bench.prepare(source, text_column="other")
+    assert twice.sentences == 2 * once.sentences
+    with pytest.raises(DataError, match="no key 'words'; the keys there are 'text', 'other'"):
+        bench.prepare(source, text_column="words")
+
+
+@effect(PrepareOptions, "encoding", "encoding_errors")
+def prepare_encoding(bench: Bench) -> None:
+    source = bench.file("\n".join(texts()).replace("winter", "été").encode("cp1252"))
+    settings = {"documents": "line", "cased": True}
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.prepare(source, **settings)
+    right = bench.prepare(source, encoding="cp1252", **settings)
+    assert any("é" in entry for entry in bench.vocabulary(right.store))
+    assert bench.manifest(right.store)["replaced_bytes"] == 0
+    replaced = bench.prepare(source, encoding_errors="replace", **settings)
+    assert not any("é" in entry for entry in bench.vocabulary(replaced.store))
+    assert bench.manifest(replaced.store)["replaced_bytes"] == source.read_bytes().count(b"\xe9")
+
+
+@effect(PrepareOptions, "language")
+def prepare_language(bench: Bench) -> None:
+    source = bench.file("\n".join(f"{text} Er kam am 3. Januar. Dann ging er." for text in texts()))
+    english, german = (bench.prepare(source, documents="line", language=code) for code in ("en", "de"))
+    assert english.sentences == german.sentences + 120, "only in German '3.' before a month ends no sentence"
+
+
+@effect(PrepareOptions, "max_documents")
+def prepare_max_documents(bench: Bench) -> None:
+    assert bench.prepare(max_documents=100).documents_in == 100
+
+
+def workers_seen(bench: Bench) -> list[int]:
+    """How many worker processes live while text is cleaned, from now on; batches are small, so that there are some."""
+    from bertsmith.corpus import spool
+
+    original, seen = spool.worker_pool, []
+
+    @contextmanager
+    def watched(workers: int) -> Iterator[Any]:
+        with original(workers) as pool:
+            yield pool
+            seen.append(len(multiprocessing.active_children()))
+
+    bench.monkeypatch.setattr(spool, "worker_pool", watched)
+    bench.monkeypatch.setattr(spool, "BATCH_CHARACTERS", 5_000)
+    return seen
+
+
+@effect(PrepareOptions, "workers")
+def prepare_workers(bench: Bench) -> None:
+    seen = workers_seen(bench)
+    results = [bench.prepare(workers=workers) for workers in (1, 2, 3)]
+    assert seen == [2, 3]
+    assert len({result.tokenizer_sha256 for result in results}) == 1
+    assert (
+        len({bench.manifest(result.store)["files"]["train/data-00000-of-00001.arrow"]["sha256"] for result in results})
+        == 1
+    )
+
+
+@effect(PrepareOptions, "out")
+def prepare_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "store"
+    assert bench.prepare(out=out).store == out
+    assert (out / "manifest.json").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["store"]
+
+
+@effect(PrepareOptions, "vocab_size")
+def prepare_vocab_size(bench: Bench) -> None:
+    for size in (150, 200):
+        result = bench.prepare(vocab_size=size)
+        assert result.vocab_size == len(bench.vocabulary(result.store)) == size
+
+
+@effect(PrepareOptions, "tokenizer")
+def prepare_tokenizer(bench: Bench) -> None:
+    result = bench.prepare(tokenizer=bench.run)
+    assert bench.vocabulary(result.store) == bench.vocabulary(bench.run)
+    assert bench.vocabulary(result.store) != bench.vocabulary(bench.prepare().store)
+
+
+@effect(PrepareOptions, "cased")
+def prepare_cased(bench: Bench) -> None:
+    uncased, cased = (bench.vocabulary(bench.prepare(cased=value).store) for value in (False, True))
+    assert not any(entry[0].isupper() for entry in uncased)
+    assert "The" in cased
+
+
+@effect(PrepareOptions, "held_out")
+def prepare_held_out(bench: Bench) -> None:
+    few, many = (bench.held_out(bench.prepare(held_out=share).store) for share in (0.2, 0.4))
+    assert few < many, "a larger share holds out the same documents and others"
+    ids = bench.file("document-3\ndocument-5\ndocument-77\n")
+    assert bench.held_out(bench.prepare(held_out=ids).store) == {"document-3", "document-5", "document-77"}
+
+
+@effect(PrepareOptions, "seed")
+def prepare_seed(bench: Bench) -> None:
+    first, same, other = (bench.held_out(bench.prepare(seed=seed).store) for seed in (0, 0, 1))
+    assert first == same != other
+
+
+@effect(PrepareOptions, "overwrite")
+def prepare_overwrite(bench: Bench) -> None:
+    out = bench.prepare().store
+    with pytest.raises(OutputError, match="not empty"):
+        bench.prepare(out=out, vocab_size=150)
+    assert bench.manifest(out)["result"]["vocab_size"] == 200
+    bench.prepare(out=out, vocab_size=150, overwrite=True)
+    assert bench.manifest(out)["result"]["vocab_size"] == 150
+
+
+@effect(PrepareOptions, "resume")
+def prepare_resume(bench: Bench) -> None:
+    """Interrupted after the text is read; `resume` does not read it again, and without it it is read again."""
+    import bertsmith.verbs.prepare as module
+
+    def interrupt(*args: Any, **values: Any) -> None:
+        raise KeyboardInterrupt
+
+    read: list[Any] = []
+    bench.watch(module, "write_spool", lambda *args, **values: read.append(args))
+    stores = []
+    for resume in (False, True):
+        out = bench.fresh()
+        with bench.monkeypatch.context() as patch:
+            patch.setattr(module, "train_wordpiece", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                bench.prepare(out=out)
+        assert not out.exists()
+        read.clear()
+        stores.append(bench.prepare(out=out, resume=resume).store)
+        assert len(read) == (0 if resume else 1)
+    first, second = (bench.manifest(store) for store in stores)
+    assert first["files"]["train/data-00000-of-00001.arrow"] == second["files"]["train/data-00000-of-00001.arrow"]
+
+
+@effect(PrepareOptions, "dry_run")
+def prepare_dry_run(bench: Bench) -> None:
+    bench.listen()
+    out = bench.prepare(dry_run=True).store
+    assert bench.said == [
+        f"1 files of {bench.corpus.stat().st_size:,} bytes would be read into {out}; nothing is written"
+    ]
+    assert list(bench.place.iterdir()) == []
+
+
+# train-tokenizer
+
+
+@effect(TrainTokenizerOptions, "sources")
+def tokenizer_sources(bench: Bench) -> None:
+    other = bench.file("zyx " * 5_000)
+    assert "zyx" in bench.vocabulary(bench.tokenizer(bench.corpus, other).tokenizer)
+    assert "zyx" not in bench.vocabulary(bench.tokenizer(bench.corpus).tokenizer)
+
+
+@effect(TrainTokenizerOptions, "documents")
+def tokenizer_documents(bench: Bench) -> None:
+    """By lines, the repeated line is a duplicate and dropped, so its word is too rare to be a piece."""
+    source = bench.file("\n".join([*texts(5), *["Abracadabra stood there."] * 300]))
+    settings = {"vocab_size": 80}
+    assert "abracadabra" in bench.vocabulary(bench.tokenizer(source, documents="file", **settings).tokenizer)
+    assert "abracadabra" not in bench.vocabulary(bench.tokenizer(source, documents="line", **settings).tokenizer)
+
+
+@effect(TrainTokenizerOptions, "text_column")
+def tokenizer_text_column(bench: Bench) -> None:
+    source = bench.file(json.dumps({"text": " ".join(texts(5)), "other": "zyx " * 300 + " ".join(texts(5))}), ".jsonl")
+    settings = {"vocab_size": 80}
+    assert "zyx" not in bench.vocabulary(bench.tokenizer(source, **settings).tokenizer)
+    assert "zyx" in bench.vocabulary(bench.tokenizer(source, text_column="other", **settings).tokenizer)
+
+
+@effect(TrainTokenizerOptions, "encoding", "encoding_errors")
+def tokenizer_encoding(bench: Bench) -> None:
+    source = bench.file(" ".join([*texts(5), "winter " * 300]).replace("winter", "été").encode("cp1252"))
+    settings = {"cased": True, "vocab_size": 80}
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.tokenizer(source, **settings)
+    assert "été" in bench.vocabulary(bench.tokenizer(source, encoding="cp1252", **settings).tokenizer)
+    replaced = bench.tokenizer(source, encoding_errors="replace", **settings)
+    assert not any("é" in entry for entry in bench.vocabulary(replaced.tokenizer))
+
+
+@effect(TrainTokenizerOptions, "max_documents")
+def tokenizer_max_documents(bench: Bench) -> None:
+    source = bench.file("\n".join([*texts(5), "zyx " * 300]))
+    settings = {"documents": "line", "vocab_size": 80}
+    assert "zyx" in bench.vocabulary(bench.tokenizer(source, **settings).tokenizer)
+    assert "zyx" not in bench.vocabulary(bench.tokenizer(source, max_documents=5, **settings).tokenizer)
+
+
+@effect(TrainTokenizerOptions, "workers")
+def tokenizer_workers(bench: Bench) -> None:
+    seen = workers_seen(bench)
+    assert len({bench.tokenizer(workers=workers).sha256 for workers in (1, 2, 3)}) == 1
+    assert seen == [2, 3]
+
+
+@effect(TrainTokenizerOptions, "out")
+def tokenizer_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "tokenizer"
+    assert bench.tokenizer(out=out).tokenizer == out
+    assert (out / "tokenizer.json").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["tokenizer"]
+
+
+@effect(TrainTokenizerOptions, "vocab_size")
+def tokenizer_vocab_size(bench: Bench) -> None:
+    small, large = (bench.tokenizer(vocab_size=size) for size in (100, 200))
+    assert (small.vocab_size, large.vocab_size) == (100, 200)
+    assert small.tokens_per_word > large.tokens_per_word
+
+
+@effect(TrainTokenizerOptions, "cased")
+def tokenizer_cased(bench: Bench) -> None:
+    uncased, cased = (bench.vocabulary(bench.tokenizer(cased=value).tokenizer) for value in (False, True))
+    assert not any(entry[0].isupper() for entry in uncased)
+    assert "The" in cased
+
+
+@effect(TrainTokenizerOptions, "overwrite")
+def tokenizer_overwrite(bench: Bench) -> None:
+    out = bench.tokenizer().tokenizer
+    with pytest.raises(OutputError, match="not empty"):
+        bench.tokenizer(out=out, vocab_size=150)
+    assert len(bench.vocabulary(out)) == 120
+    bench.tokenizer(out=out, vocab_size=150, overwrite=True)
+    assert len(bench.vocabulary(out)) == 150
+
+
+# pretrain
+
+
+@effect(PretrainOptions, "store")
+def pretrain_store(bench: Bench) -> None:
+    other = bench.prepare().store
+    run = bench.pretrain(other).run
+    assert bench.record(run)["data"]["checksum"] != bench.record(bench.base)["data"]["checksum"]
+    assert len(bench.vocabulary(run)) == 200
+
+
+@effect(PretrainOptions, "out")
+def pretrain_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "run"
+    assert bench.pretrain(out=out).run == out
+    assert (out / "model.safetensors").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+@effect(PretrainOptions, "from_")
+def pretrain_from(bench: Bench) -> None:
+    result = bench.pretrain(from_=bench.run)
+    left = bench.record(bench.run)["evaluation"]["mlm_nats_per_masked_token"]
+    assert result.evaluation_before["mlm_nats_per_masked_token"] == pytest.approx(left, abs=1e-5)
+    assert bench.distance(result.run, bench.run) < bench.distance(result.run, bench.base)
+
+
+@effect(PretrainOptions, "size")
+def pretrain_size(bench: Bench) -> None:
+    """The model that would be trained is made and described."""
+    bench.listen()
+    shape = dict.fromkeys(("layers", "hidden_size", "attention_heads", "intermediate_size"))
+    for size, words in (("tiny", "2 layers of 128, 2 heads"), ("mini", "4 layers of 256, 4 heads")):
+        bench.pretrain(size=size, dry_run=True, **shape)
+        assert any(f"model: {words}" in text for text in bench.said)
+
+
+@effect(PretrainOptions, "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
+def pretrain_shape(bench: Bench) -> None:
+    """Each alone changes its part of config.json and the shapes of the weights, and nothing else."""
+    values = {
+        "layers": (2, "num_hidden_layers"),
+        "hidden_size": (16, "hidden_size"),
+        "attention_heads": (4, "num_attention_heads"),
+        "intermediate_size": (48, "intermediate_size"),
+        "max_positions": (40, "max_position_embeddings"),
+    }
+    before = json.loads((bench.base / "config.json").read_text())
+    for option, (value, key) in values.items():
+        run = bench.pretrain(steps=1, **{option: value}).run
+        config = json.loads((run / "config.json").read_text())
+        assert {name for name in config if config[name] != before[name]} == {key}
+        assert config[key] == value
+        shapes = [{name: array.shape for name, array in bench.weights(path).items()} for path in (run, bench.base)]
+        assert (shapes[0] == shapes[1]) == (option == "attention_heads")
+
+
+@effect(PretrainOptions, "objective")
+def pretrain_objective(bench: Bench) -> None:
+    found = {}
+    for objective in ("mlm+nsp", "mlm", "nsp", "mlm+sop"):
+        result = bench.pretrain(objective=objective)
+        losses = {name for name in bench.updates(result.run)[0] if name.endswith("_loss")}
+        measured = {name for name, value in result.evaluation.items() if value is not None}
+        found[objective] = (
+            losses,
+            "mlm_nats_per_masked_token" in measured,
+            "next_sentence_accuracy" in measured,
+        )
+    assert found == {
+        "mlm+nsp": ({"mlm_loss", "nsp_loss"}, True, True),
+        "mlm": ({"mlm_loss"}, True, False),
+        "nsp": ({"nsp_loss"}, False, True),
+        "mlm+sop": ({"mlm_loss", "nsp_loss"}, True, True),
+    }
+    sop, nsp = (bench.record(bench.pretrain(objective=name).run)["data"] for name in ("mlm+sop", "mlm+nsp"))
+    assert sop["forced_random"] == 0 < nsp["forced_random"], "order prediction needs no random sentence"
+
+
+@effect(PretrainOptions, "minutes")
+def pretrain_minutes(bench: Bench) -> None:
+    short, long = (bench.pretrain(minutes=minutes) for minutes in (0.005, 0.02))
+    assert short.seconds >= 0.3
+    assert long.seconds >= 1.2
+    assert short.steps < long.steps
+    rates = bench.rates(long.run)
+    assert rates[-1] < max(rates) / 2, "the learning rate falls by the clock"
+
+
+@effect(PretrainOptions, "steps")
+def pretrain_steps(bench: Bench) -> None:
+    for steps in (1, 3):
+        result = bench.pretrain(steps=steps)
+        assert result.steps == len(bench.updates(result.run)) == steps
+
+
+@effect(PretrainOptions, "epochs")
+def pretrain_epochs(bench: Bench) -> None:
+    pairs = bench.record(bench.base)["data"]["pairs"]
+    for epochs in (0.02, 0.05):
+        assert bench.pretrain(epochs=epochs).steps == math.ceil(epochs * pairs / 8)
+
+
+@effect(PretrainOptions, "batch_size")
+def pretrain_batch_size(bench: Bench) -> None:
+    seen = bench.training_batches()
+    bench.pretrain(batch_size=4)
+    bench.pretrain(batch_size=12)
+    assert [len(batch["input_ids"]) for batch in seen] == [4, 4, 12, 12]
+
+
+@effect(PretrainOptions, "micro_batch_size")
+def pretrain_micro_batch_size(bench: Bench) -> None:
+    seen = bench.training_batches()
+    whole = bench.pretrain()
+    assert [len(batch["input_ids"]) for batch in seen] == [8, 8]
+    seen.clear()
+    split = bench.pretrain(micro_batch_size=3)
+    assert [len(batch["input_ids"]) for batch in seen] == [3, 3, 2, 3, 3, 2]
+    assert bench.distance(whole.run, split.run) < 1e-5
+    assert split.tokens_seen == whole.tokens_seen
+
+
+@effect(PretrainOptions, "sequence_length")
+def pretrain_sequence_length(bench: Bench) -> None:
+    seen = bench.training_batches()
+    short, long = (bench.pretrain(sequence_length=length) for length in (16, 48))
+    assert [batch["input_ids"].shape[1] for batch in seen] == [16, 16, 48, 48]
+    assert short.tokens_seen < long.tokens_seen
+
+
+@effect(PretrainOptions, "learning_rate")
+def pretrain_learning_rate(bench: Bench) -> None:
+    run = bench.pretrain(learning_rate=0.5).run
+    assert max(bench.rates(run)) == 0.5
+    assert bench.distance(run, bench.base) > 0.1
+
+
+@effect(PretrainOptions, "optimizer")
+def pretrain_optimizer(bench: Bench) -> None:
+    """Muon moves the hidden matrices otherwise; its first update is nearly orthogonal, AdamW's a sign."""
+    run = bench.pretrain(optimizer="muon", steps=1, schedule="linear", warmup=0.0, weight_decay=0.0).run
+    adam = bench.pretrain(optimizer="adamw", steps=1, schedule="linear", warmup=0.0, weight_decay=0.0).run
+    moved, beside = bench.weights(run), bench.weights(adam)
+    hidden = "bert.encoder.layer.0.intermediate.dense.weight"
+    assert np.abs(moved[hidden] - beside[hidden]).max() > 1e-5
+    rest = "bert.embeddings.position_embeddings.weight"
+    np.testing.assert_allclose(moved[rest], beside[rest], atol=1e-7)
+
+
+@effect(PretrainOptions, "schedule", "warmup")
+def pretrain_schedule(bench: Bench) -> None:
+    def rates(**options: Any) -> list[float]:
+        return bench.rates(bench.pretrain(steps=9, learning_rate=1.0, **options).run)
+
+    # Update n of 9 stands at n / 10 of the run.
+    wsd = rates(schedule="wsd", warmup=0.2)
+    np.testing.assert_allclose(wsd, [0.5, 1, 1, 1, 1, 1, 1, 2 / 3, 1 / 3], atol=1e-9)
+    np.testing.assert_allclose(rates(schedule="linear", warmup=0.2)[1:], [1 - at / 8 for at in range(8)], atol=1e-9)
+    cosine = [(1 + math.cos(math.pi * at / 8)) / 2 for at in range(8)]
+    np.testing.assert_allclose(rates(schedule="cosine", warmup=0.2)[1:], cosine, atol=1e-9)
+    np.testing.assert_allclose(rates(schedule="wsd", warmup=0.5)[:5], [0.2, 0.4, 0.6, 0.8, 1], atol=1e-9)
+
+
+@effect(PretrainOptions, "weight_decay")
+def pretrain_weight_decay(bench: Bench) -> None:
+    """Decay makes matrices smaller and leaves biases and LayerNorm alone (but for what follows in the next update)."""
+    settings = {"steps": 1, "schedule": "linear", "warmup": 0.0, "learning_rate": 0.1}
+    none, strong = (bench.weights(bench.pretrain(weight_decay=decay, **settings).run) for decay in (0.0, 5.0))
+    name = "bert.encoder.layer.0.output.dense"
+    assert np.abs(strong[f"{name}.weight"]).mean() < np.abs(none[f"{name}.weight"]).mean()
+    np.testing.assert_array_equal(strong[f"{name}.bias"], none[f"{name}.bias"])
+
+
+@effect(PretrainOptions, "mask_rate")
+def pretrain_mask_rate(bench: Bench) -> None:
+    seen = bench.training_batches()
+    for rate in (0.15, 0.45):
+        bench.pretrain(mask_rate=rate, steps=4)
+    shares = [len(batch["masked_labels"]) / int((batch["input_ids"] != 0).sum()) for batch in seen]
+    assert np.mean(shares[:4]) == pytest.approx(0.15, abs=0.02)
+    assert np.mean(shares[4:]) == pytest.approx(0.45, abs=0.02)
+
+
+@effect(PretrainOptions, "mask_split")
+def pretrain_mask_split(bench: Bench) -> None:
+    from bertsmith.tokenization.folder import load_tokenizer
+
+    mask = load_tokenizer(str(bench.run)).mask_token_id
+    seen = bench.training_batches()
+    found = {}
+    for split in ((100, 0, 0), (0, 100, 0), (0, 0, 100)):
+        seen.clear()
+        bench.pretrain(mask_split=split)
+        at_masks = [batch["input_ids"].flatten()[batch["masked_positions"]] for batch in seen]
+        labels = [batch["masked_labels"] for batch in seen]
+        found[split] = (
+            all(bool((ids == mask).all()) for ids in at_masks),
+            all(bool((ids == truth).all()) for ids, truth in zip(at_masks, labels, strict=True)),
+            any(bool((ids == mask).any()) for ids in at_masks),
+        )
+    assert found == {
+        (100, 0, 0): (True, False, True),
+        (0, 100, 0): (False, False, False),
+        (0, 0, 100): (False, True, False),
+    }
+
+
+@effect(PretrainOptions, "precision")
+def pretrain_precision(bench: Bench) -> None:
+    half = bench.pretrain(precision="bf16").run
+    difference = bench.updates(half)[0]["mlm_loss"] - bench.updates(bench.base)[0]["mlm_loss"]
+    assert 0 < abs(difference) < 0.05
+    assert bench.distance(half, bench.base) > 0
+    assert bench.record(half)["precision"] == "bf16"
+    chosen = bench.pretrain(precision="auto").run
+    reasons = [choice["reason"] for choice in bench.record(chosen)["choices"] if choice["name"] == "precision"]
+    assert reasons != ["asked for with --precision"]
+
+
+@effect(PretrainOptions, "dropout")
+def pretrain_dropout(bench: Bench) -> None:
+    none, some, more = (bench.pretrain(dropout=share).run for share in (0.0, 0.1, 0.5))
+    assert bench.distance(none, bench.base) == 0, "from scratch there is none by default"
+    assert bench.distance(some, none) > 0
+    assert bench.distance(more, some) > 0
+    assert json.loads((more / "config.json").read_text())["hidden_dropout_prob"] == 0.1, "it is of the training alone"
+
+
+@effect(PretrainOptions, "max_grad_norm")
+def pretrain_max_grad_norm(bench: Bench) -> None:
+    clipped = bench.pretrain(max_grad_norm=1e-6).run
+    first, second = bench.updates(clipped), bench.updates(bench.base)
+    assert first[0]["grad_norm"] == pytest.approx(second[0]["grad_norm"]), "it is the norm before clipping"
+    assert bench.distance(clipped, bench.base) > 1e-5
+
+
+def checkpoints(run: Path) -> list[str]:
+    """The names of a RUN's checkpoints."""
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+@effect(PretrainOptions, "save_every")
+def pretrain_save_every(bench: Bench) -> None:
+    found = {every: checkpoints(bench.pretrain(steps=4, save_every=every).run) for every in (1, 2, 3, 9)}
+    assert found == {1: ["step-3", "step-4"], 2: ["step-2", "step-4"], 3: ["step-3", "step-4"], 9: ["step-4"]}
+
+
+@effect(PretrainOptions, "eval_every")
+def pretrain_eval_every(bench: Bench) -> None:
+    found = {}
+    for every in (1, 2, 9):
+        run = bench.pretrain(steps=5, eval_every=every).run
+        found[every] = [line["step"] for line in bench.evaluations(run)]
+    assert found == {1: [1, 2, 3, 4], 2: [2, 4], 9: []}
+
+
+@effect(PretrainOptions, "workers")
+def pretrain_workers(bench: Bench) -> None:
+    """Batches come from so many other processes; the weights are the same."""
+    import bertsmith.verbs.pretrain as module
+
+    seen: list[int] = []
+    original = module.loss_sums
+
+    def watched(names: Any) -> Any:
+        compute = original(names)
+
+        def count(model: Any, batch: Any) -> Any:
+            seen.append(len(multiprocessing.active_children()))
+            return compute(model, batch)
+
+        return count
+
+    bench.monkeypatch.setattr(module, "loss_sums", watched)
+    runs = [bench.pretrain(workers=workers).run for workers in (0, 2)]
+    assert seen == [0, 0, 2, 2]
+    assert bench.distance(*runs) == 0
+
+
+@effect(PretrainOptions, "seed")
+def pretrain_seed(bench: Bench) -> None:
+    seen = bench.training_batches()
+    same, other = (bench.pretrain(seed=seed).run for seed in (0, 1))
+    assert bench.distance(same, bench.base) == 0
+    assert bench.distance(other, bench.base) > 0.01, "other weights to begin with"
+    assert seen[0]["input_ids"].tolist() != seen[2]["input_ids"].tolist(), "other examples"
+
+
+@effect(PretrainOptions, "overwrite")
+def pretrain_overwrite(bench: Bench) -> None:
+    out = bench.pretrain(steps=1).run
+    with pytest.raises(OutputError, match="not empty"):
+        bench.pretrain(out=out, steps=3)
+    assert len(bench.updates(out)) == 1
+    bench.pretrain(out=out, steps=3, overwrite=True)
+    assert len(bench.updates(out)) == 3
+
+
+@effect(PretrainOptions, "resume")
+def pretrain_resume(bench: Bench) -> None:
+    out = bench.pretrain(steps=2).run
+    result = bench.pretrain(out=out, steps=4, resume=True)
+    assert (result.resumed_from_step, result.steps) == (2, 4)
+    assert [update["step"] for update in bench.updates(out)] == [1, 2, 3, 4]
+
+
+@effect(PretrainOptions, "dry_run")
+def pretrain_dry_run(bench: Bench) -> None:
+    bench.listen()
+    out = bench.pretrain(dry_run=True).run
+    assert not out.exists()
+    assert any(text.startswith("model: 1 layers of 32, 2 heads, vocabulary 256") for text in bench.said)
+    assert any("examples a pass" in text for text in bench.said)
+    shutil.copytree(bench.base, out)
+    bench.pretrain(out=out, overwrite=True, dry_run=True)
+    assert (out / "model.safetensors").is_file(), "--overwrite deletes nothing in a dry run"
+
+
+# evaluate
+
+
+@effect(EvaluateOptions, "model")
+def evaluate_model(bench: Bench) -> None:
+    here, there = bench.evaluate(bench.run, bench.store), bench.evaluate(bench.base, bench.store)
+    assert here.mlm_nats_per_masked_token != there.mlm_nats_per_masked_token
+    assert here.unigram_nats_per_token == there.unigram_nats_per_token
+    assert here.num_masked_tokens == there.num_masked_tokens
+
+
+@effect(EvaluateOptions, "data")
+def evaluate_data(bench: Bench) -> None:
+    on_store = bench.evaluate(bench.run, bench.store)
+    on_text = bench.evaluate(bench.run, bench.file("\n\n".join(texts(10))))
+    assert on_text.num_masked_tokens not in (0, on_store.num_masked_tokens)
+    assert on_text.mlm_nats_per_masked_token != on_store.mlm_nats_per_masked_token
+
+
+@effect(EvaluateOptions, "predictions")
+def evaluate_predictions(bench: Bench) -> None:
+    file = bench.fresh(".jsonl")
+    figures = bench.evaluate_head(predictions=file)
+    answers = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(answer["text"], answer["gold"]) for answer in answers] == [sentence(number) for number in range(ROWS)]
+    right = np.mean([answer["label"] == answer["gold"] for answer in answers])
+    assert figures.metrics["accuracy"]["value"] == pytest.approx(right)
+
+
+def ratings(bench: Bench) -> Path:
+    """A labelled file whose labels are numbers."""
+    rows = [f"{sentence(number)[0]},{number % 5 / 2}" for number in range(ROWS)]
+    return bench.file("\n".join(["text,label", *rows]), ".csv")
+
+
+@effect(EvaluateOptions, "problem_type")
+def evaluate_problem_type(bench: Bench) -> None:
+    """A model whose configuration says the wrong thing is refused, and measured once the right thing is said."""
+    run = bench.fresh()
+    shutil.copytree(bench.head, run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "problem_type": "regression"}))
+    with pytest.raises(OptionError, match=r"--problem-type regression: .* has 2 outputs"):
+        bench.evaluate(run, bench.labelled)
+    figures = bench.evaluate(run, bench.labelled, problem_type="single_label_classification")
+    assert figures.metrics == bench.evaluate_head().metrics
+
+
+def columns(bench: Bench) -> Path:
+    """A labelled file with three texts and two labels in each row; which of them is taken is to be seen."""
+    lines = ["text,second,third,label,verdict"]
+    for number in range(ROWS):
+        text, label = sentence(number)
+        other_text, other = sentence(number + 1)
+        lines.append(",".join([text, other_text, "the end", label, other]))
+    return bench.file("\n".join(lines), ".csv")
+
+
+@effect(EvaluateOptions, "text_column", "label_column")
+def evaluate_columns(bench: Bench) -> None:
+    """With the other text, or the other label, what was right is wrong; with both it is right again."""
+    data = columns(bench)
+
+    def accuracy(**options: Any) -> float:
+        value: float = bench.evaluate_head(data, **options).metrics["accuracy"]["value"]
+        return value
+
+    assert accuracy() > 0.9, "the head has learnt its training file"
+    assert accuracy(text_column="second") < 0.1
+    assert accuracy(label_column="verdict") < 0.1
+    assert accuracy(text_column="second", label_column="verdict") > 0.9
+
+
+@effect(EvaluateOptions, "pair_column")
+def evaluate_pair_column(bench: Bench) -> None:
+    """The second text goes into the model behind the first."""
+    from bertsmith.inference.predictor import Predictor
+
+    seen: list[Any] = []
+    bench.watch(Predictor, "classification_logits", lambda predictor, encoded, *args: seen.append(encoded))
+    data = columns(bench)
+    bench.evaluate_head(data)
+    bench.evaluate_head(data, pair_column="third")
+    single, pair = seen
+    assert {len(set(types)) for types in single.token_type_ids} == {1}
+    assert {len(set(types)) for types in pair.token_type_ids} == {2}
+    assert all(long[: len(short)] == short for short, long in zip(single.input_ids, pair.input_ids, strict=True))
+
+
+def without_header(bench: Bench) -> Path:
+    """The labelled file without its first line."""
+    return bench.file("\n".join(bench.labelled.read_text().splitlines()[1:]) + "\n", ".csv")
+
+
+@effect(EvaluateOptions, "no_header")
+def evaluate_no_header(bench: Bench) -> None:
+    data = without_header(bench)
+    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, no_header=True).num_examples == ROWS
+    assert bench.evaluate_head(data, no_header=True, text_column=0, label_column=1).num_examples == ROWS
+
+
+def of_another_ending(bench: Bench, path: Path) -> Path:
+    """The same file with an ending that says nothing."""
+    return bench.file(path.read_bytes(), ".data")
+
+
+@effect(EvaluateOptions, "format")
+def evaluate_format(bench: Bench) -> None:
+    data = of_another_ending(bench, bench.labelled)
+    with pytest.raises(DataError, match=r"the ending is not .csv, .tsv or .jsonl; say what it is with --format"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, format="csv").metrics == bench.evaluate_head().metrics
+    rows = [json.dumps(dict(zip(("text", "label"), sentence(number), strict=True))) for number in range(ROWS)]
+    assert bench.evaluate_head(bench.file("\n".join(rows)), format="jsonl").metrics == bench.evaluate_head().metrics
+    tabs = bench.file(bench.labelled.read_text().replace(",", "\t"))
+    assert bench.evaluate_head(tabs, format="tsv").metrics == bench.evaluate_head().metrics
+
+
+def in_latin1(bench: Bench) -> Path:
+    """A labelled file with bytes that are not UTF-8."""
+    return bench.file(bench.labelled.read_text().replace("bread", "brèad").encode("latin-1"), ".csv")
+
+
+@effect(EvaluateOptions, "encoding")
+def evaluate_encoding(bench: Bench) -> None:
+    data = in_latin1(bench)
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, encoding="latin-1").metrics == bench.evaluate_head().metrics, (
+        "accents are stripped"
+    )
+    text = bench.file("\n\n".join(texts(10)).replace("winter", "été").encode("latin-1"))
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.evaluate(bench.run, text)
+    assert bench.evaluate(bench.run, text, encoding="latin-1").num_masked_tokens > 0
+
+
+@effect(EvaluateOptions, "sequence_length")
+def evaluate_sequence_length(bench: Bench) -> None:
+    short, default, long = (bench.evaluate(sequence_length=length) for length in (16, None, 60))
+    assert short.num_pairs > default.num_pairs > long.num_pairs
+    assert default == bench.evaluate(sequence_length=32), "as in pre-training"
+
+
+@effect(EvaluateOptions, "max_length")
+def evaluate_max_length(bench: Bench) -> None:
+    assert bench.evaluate_head(max_length=64).truncated_tokens == 0
+    assert bench.evaluate_head(max_length=8).truncated_tokens > 0
+
+
+@effect(EvaluateOptions, "batch_size")
+def evaluate_batch_size(bench: Bench) -> None:
+    """More examples at once, fewer passes of the model, the same figures."""
+    from bertsmith.models.bert import BertForPreTraining
+
+    sizes: list[int] = []
+    bench.watch(BertForPreTraining, "forward", lambda model, **batch: sizes.append(len(batch["input_ids"])))
+    results = {size: bench.evaluate(batch_size=size).mlm_nats_per_masked_token for size in (10, 100)}
+    assert {10, 100} <= set(sizes) and max(sizes) == 100
+    assert results[10] == pytest.approx(results[100], abs=1e-5)
+    passes = {}
+    for size in (4, 32):
+        seen = bench.head_batches()
+        bench.evaluate_head(batch_size=size, max_length=32)
+        passes[size] = len(seen)
+    assert passes[4] > passes[32] == 1
+
+
+@effect(EvaluateOptions, "seed")
+def evaluate_seed(bench: Bench) -> None:
+    first, same, other = (bench.evaluate(seed=seed) for seed in (0, 0, 1))
+    assert first == same
+    assert first.mlm_nats_per_masked_token != other.mlm_nats_per_masked_token
+    recorded = bench.record(bench.run)["evaluation"]["mlm_nats_per_masked_token"]
+    assert first.mlm_nats_per_masked_token == pytest.approx(recorded, abs=1e-5), "0 is what a RUN reports"
+
+
+@effect(EvaluateOptions, "precision")
+def evaluate_precision(bench: Bench) -> None:
+    full, half = (bench.evaluate(precision=precision).mlm_nats_per_masked_token for precision in ("fp32", "bf16"))
+    assert 0 < abs(full - half) < 0.05
+
+
+# finetune
+
+
+@effect(FinetuneOptions, "task")
+def finetune_task(bench: Bench) -> None:
+    """One task is there; it stands in run.json, and another is refused."""
+    from bertsmith.verbs.finetune import finetune
+
+    assert bench.record(bench.head)["task"] == TASK
+    with pytest.raises(OptionError, match=f"TASK: found 'tagging', expected one of {TASK}"):
+        finetune("tagging", model=bench.run, train=bench.labelled, dev=bench.labelled, out=bench.fresh())
+
+
+@effect(FinetuneOptions, "model")
+def finetune_model(bench: Bench) -> None:
+    here, there = (bench.finetune(model=model, learning_rate=1e-9).run for model in (bench.run, bench.base))
+    name = "bert.embeddings.word_embeddings.weight"
+    np.testing.assert_allclose(bench.weights(here)[name], bench.weights(bench.run)[name], atol=1e-6)
+    np.testing.assert_allclose(bench.weights(there)[name], bench.weights(bench.base)[name], atol=1e-6)
+
+
+def shuffled(bench: Bench, *, wrong: bool = False, rows: int = ROWS) -> Path:
+    """Another labelled file; where it is wrong, every label is the other one."""
+    lines = [",".join((sentence(number)[0], sentence(number + wrong)[1])) for number in range(rows)]
+    return bench.file("\n".join(["text,label", *lines]) + "\n", ".csv")
+
+
+@effect(FinetuneOptions, "train")
+def finetune_train(bench: Bench) -> None:
+    """What is trained on the opposite answers the opposite."""
+    right = bench.finetune(**LEARNING).metrics["accuracy"]["mean"]
+    wrong = bench.finetune(train=shuffled(bench, wrong=True), eval_every=1000, **LEARNING).metrics["accuracy"]["mean"]
+    assert right > 0.9
+    assert wrong < 0.1
+
+
+@effect(FinetuneOptions, "dev")
+def finetune_dev(bench: Bench) -> None:
+    """The reported figures are of it, and the best checkpoint is the one that it is best on."""
+    result = bench.finetune(dev=shuffled(bench, rows=10))
+    assert result.num_examples == 10
+    assert result.selected_on_reported_data
+
+
+@effect(FinetuneOptions, "test")
+def finetune_test(bench: Bench) -> None:
+    result = bench.finetune(test=shuffled(bench, wrong=True, rows=10), **LEARNING)
+    assert result.num_examples == 10
+    assert not result.selected_on_reported_data
+    assert result.metrics["accuracy"]["mean"] < 0.1, "the figures are of the test file, whose labels are wrong"
+
+
+@effect(FinetuneOptions, "out")
+def finetune_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "head"
+    assert bench.finetune(out=out).run == out
+    assert (out / "model.safetensors").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["head"]
+
+
+@effect(FinetuneOptions, "problem_type")
+def finetune_problem_type(bench: Bench) -> None:
+    data = ratings(bench)
+    classes = bench.finetune(train=data, dev=data)
+    number = bench.finetune(train=data, dev=data, problem_type="regression")
+    assert set(classes.metrics) == {"accuracy", "macro_f1"}
+    assert set(number.metrics) == {"pearson", "spearman", "mean_squared_error"}
+    assert bench.weights(classes.run)["classifier.weight"].shape == (5, 32)
+    assert bench.weights(number.run)["classifier.weight"].shape == (1, 32)
+
+
+def training_texts(bench: Bench) -> list[dict[str, Any]]:
+    """The batches that a head trains on from now on."""
+    from transformers import BertForSequenceClassification
+
+    seen: list[dict[str, Any]] = []
+
+    def see(model: Any, *inputs: Any, **batch: Any) -> None:
+        if model.training:
+            seen.append(batch)
+
+    bench.watch(BertForSequenceClassification, "forward", see)
+    return seen
+
+
+@effect(FinetuneOptions, "text_column", "label_column")
+def finetune_columns(bench: Bench) -> None:
+    data = columns(bench)
+    for text, label in (("second", "label"), ("text", "verdict")):
+        run = bench.finetune(train=data, dev=data, text_column=text, label_column=label, **LEARNING).run
+        accuracy = bench.evaluate(run, bench.labelled).metrics["accuracy"]["value"]
+        assert accuracy < 0.1, "it has learnt the opposite of what the usual columns say"
+
+
+@effect(FinetuneOptions, "pair_column")
+def finetune_pair_column(bench: Bench) -> None:
+    seen, data = training_texts(bench), columns(bench)
+    bench.finetune(train=data, dev=data)
+    assert all(int(batch["token_type_ids"].max()) == 0 for batch in seen)
+    seen.clear()
+    bench.finetune(train=data, dev=data, pair_column="third")
+    assert seen and all(int(batch["token_type_ids"].max()) == 1 for batch in seen)
+
+
+@effect(FinetuneOptions, "no_header")
+def finetune_no_header(bench: Bench) -> None:
+    data = without_header(bench)
+    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, no_header=True).num_examples == ROWS
+
+
+@effect(FinetuneOptions, "format")
+def finetune_format(bench: Bench) -> None:
+    data = of_another_ending(bench, bench.labelled)
+    with pytest.raises(DataError, match="say what it is with --format"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, format="csv").num_examples == ROWS
+
+
+@effect(FinetuneOptions, "encoding")
+def finetune_encoding(bench: Bench) -> None:
+    data = in_latin1(bench)
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, encoding="latin-1").num_examples == ROWS
+
+
+@effect(FinetuneOptions, "max_length")
+def finetune_max_length(bench: Bench) -> None:
+    seen = training_texts(bench)
+    assert bench.finetune(max_length=32).truncated_tokens == 0
+    assert max(batch["input_ids"].shape[1] for batch in seen) > 8
+    seen.clear()
+    assert bench.finetune(max_length=8).truncated_tokens > 0
+    assert max(batch["input_ids"].shape[1] for batch in seen) == 8
+
+
+@effect(FinetuneOptions, "epochs")
+def finetune_epochs(bench: Bench) -> None:
+    for epochs, updates in ((0.5, 1), (2, 4)):
+        assert len(bench.updates(bench.finetune(epochs=epochs).run)) == updates
+
+
+@effect(FinetuneOptions, "batch_size")
+def finetune_batch_size(bench: Bench) -> None:
+    for size, updates in ((8, 4), (32, 1)):
+        assert len(bench.updates(bench.finetune(batch_size=size).run)) == updates
+
+
+@effect(FinetuneOptions, "eval_batch_size")
+def finetune_eval_batch_size(bench: Bench) -> None:
+    """Smaller batches in evaluation, the same figures."""
+    seen = bench.head_batches()
+    found = {}
+    for size in (2, 64):
+        seen.clear()
+        metrics = bench.finetune(eval_batch_size=size).metrics
+        found[size] = (max(seen), metrics)
+    assert found[2][0] < found[64][0] == ROWS
+    assert found[2][1] == found[64][1]
+
+
+@effect(FinetuneOptions, "eval_every")
+def finetune_eval_every(bench: Bench) -> None:
+    found = {}
+    for every in (1, 2, None):
+        run = bench.finetune(eval_every=every, batch_size=8, epochs=2).run
+        found[every] = [line["step"] for line in bench.evaluations(run)]
+    assert found == {1: [1, 2, 3, 4, 5, 6, 7], 2: [2, 4, 6], None: [4]}
+
+
+@effect(FinetuneOptions, "learning_rate")
+def finetune_learning_rate(bench: Bench) -> None:
+    high, low = (bench.finetune(learning_rate=rate).run for rate in (0.1, 1e-5))
+    assert max(bench.rates(high)) == pytest.approx(1e4 * max(bench.rates(low)))
+    start = bench.weights(bench.run)["bert.embeddings.word_embeddings.weight"]
+    moved = [np.abs(bench.weights(run)["bert.embeddings.word_embeddings.weight"] - start).max() for run in (high, low)]
+    assert moved[0] > 100 * moved[1]
+
+
+@effect(FinetuneOptions, "weight_decay")
+def finetune_weight_decay(bench: Bench) -> None:
+    none, strong = (bench.weights(bench.finetune(weight_decay=decay, learning_rate=0.1).run) for decay in (0.0, 9.0))
+    # The rows of tokens that no text holds have no gradient: what happens to them is decay alone.
+    unused = (
+        np.abs(
+            none["bert.embeddings.word_embeddings.weight"]
+            - bench.weights(bench.run)["bert.embeddings.word_embeddings.weight"]
+        ).max(axis=1)
+        == 0
+    )
+    assert unused.sum() > 50
+    decayed = strong["bert.embeddings.word_embeddings.weight"][unused]
+    kept = none["bert.embeddings.word_embeddings.weight"][unused]
+    assert np.abs(decayed).sum() < 0.7 * np.abs(kept).sum()
+
+
+@effect(FinetuneOptions, "precision")
+def finetune_precision(bench: Bench) -> None:
+    full, half = (bench.finetune(precision=precision).run for precision in ("fp32", "bf16"))
+    losses = [bench.updates(run)[0]["loss"] for run in (full, half)]
+    assert 0 < abs(losses[0] - losses[1]) < 0.05
+
+
+@effect(FinetuneOptions, "seeds", "seed")
+def finetune_seeds(bench: Bench) -> None:
+    result = bench.finetune(seeds=3, seed=7)
+    assert len(result.metrics["accuracy"]["seeds"]) == 3
+    assert sorted(path.name for path in (result.run / "seeds").iterdir()) == ["seed-7", "seed-8", "seed-9"]
+    assert result.best_seed in (7, 8, 9)
+    seven, eight = (result.run / "seeds" / f"seed-{seed}" for seed in (7, 8))
+    assert bench.distance(seven, eight) > 0
+    assert bench.distance(bench.finetune(seed=7).run, seven) == 0
+
+
+@effect(FinetuneOptions, "overwrite")
+def finetune_overwrite(bench: Bench) -> None:
+    out = bench.finetune().run
+    with pytest.raises(OutputError, match="not empty"):
+        bench.finetune(out=out, epochs=2)
+    assert len(bench.updates(out)) == 2
+    bench.finetune(out=out, epochs=2, overwrite=True)
+    assert len(bench.updates(out)) == 4
+
+
+@effect(FinetuneOptions, "resume")
+def finetune_resume(bench: Bench) -> None:
+    """Stopped in its second seed; `resume` trains that one alone."""
+    import bertsmith.verbs.finetune as module
+
+    original, trained = module.train_head, []
+
+    def train(*args: Any, **values: Any) -> Any:
+        trained.append(args[5])
+        if trained == [0, 1]:
+            raise KeyboardInterrupt
+        return original(*args, **values)
+
+    bench.monkeypatch.setattr(module, "train_head", train)
+    out = bench.fresh()
+    with pytest.raises(KeyboardInterrupt):
+        bench.finetune(out=out, seeds=2)
+    result = bench.finetune(out=out, seeds=2, resume=True)
+    assert trained == [0, 1, 1]
+    assert len(result.metrics["accuracy"]["seeds"]) == 2
+
+
+@effect(FinetuneOptions, "dry_run")
+def finetune_dry_run(bench: Bench) -> None:
+    bench.listen()
+    out = bench.finetune(dry_run=True).run
+    assert not out.exists()
+    assert "2 updates for each of 1 seeds" in bench.said
+    assert "labels: bad 16, good 16" in bench.said
+
+
+# Verbs that predict
+
+MASKED = ["the baker [MASK] some bread.", "a sailor sold [MASK] horses."]
+
+
+@effect(TokenizeOptions, "model")
+def tokenize_model(bench: Bench) -> None:
+    other = bench.prepare(cased=True).store
+    here, there = (bench.lines("tokenize", model, "The Baker")[0]["tokens"] for model in (bench.run, other))
+    assert "".join(here).islower() or "the" in here
+    assert "The" in there
+
+
+@effect(TokenizeOptions, "texts")
+def tokenize_texts(bench: Bench) -> None:
+    assert [line["text"] for line in bench.lines("tokenize", bench.run, "one bell", "two")] == ["one bell", "two"]
+    assert [line["text"] for line in bench.lines("tokenize", bench.run, stdin="three\nfour\n")] == ["three", "four"]
+
+
+@effect(TokenizeOptions, "input")
+def tokenize_input(bench: Bench) -> None:
+    answers = bench.lines("tokenize", bench.run, "--input", bench.file("one bell\ntwo\n"), stdin="three")
+    assert [line["text"] for line in answers] == ["one bell", "two"]
+
+
+@effect(FillMaskOptions, "model")
+def fill_mask_model(bench: Bench) -> None:
+    here, there = (bench.lines("fill-mask", model, MASKED[0]) for model in (bench.run, bench.base))
+    assert here[0]["masks"] != there[0]["masks"]
+
+
+@effect(FillMaskOptions, "texts")
+def fill_mask_texts(bench: Bench) -> None:
+    answers = bench.lines("fill-mask", bench.run, *MASKED)
+    assert [line["text"] for line in answers] == MASKED
+    assert answers[0]["masks"] != answers[1]["masks"]
+
+
+@effect(FillMaskOptions, "input")
+def fill_mask_input(bench: Bench) -> None:
+    answers = bench.lines("fill-mask", bench.run, "--input", bench.file("\n".join(MASKED)))
+    assert [line["text"] for line in answers] == MASKED
+
+
+@effect(FillMaskOptions, "top_k")
+def fill_mask_top_k(bench: Bench) -> None:
+    one, nine = (bench.lines("fill-mask", bench.run, MASKED[0], "--top-k", count)[0]["masks"][0] for count in (1, 9))
+    assert len(one["predictions"]) == 1
+    assert len(nine["predictions"]) == 9
+    assert one["predictions"][0] == nine["predictions"][0]
+
+
+def values_differ_a_little(exact: list[float], rounded: list[float]) -> None:
+    """Numbers of float32 and of bfloat16: near, and not the same."""
+    assert exact != rounded
+    np.testing.assert_allclose(exact, rounded, atol=0.1)
+
+
+@effect(FillMaskOptions, "precision")
+def fill_mask_precision(bench: Bench) -> None:
+    found = []
+    for precision in ("fp32", "bf16"):
+        (answer,) = bench.lines("fill-mask", bench.run, MASKED[0], "--precision", precision)
+        found.append([item["probability"] for item in answer["masks"][0]["predictions"]])
+    values_differ_a_little(*found)
+
+
+A, B = "the queen sold a strange map.", "two horses followed the captain."
+
+
+@effect(NextSentenceOptions, "model")
+def next_sentence_model(bench: Bench) -> None:
+    here, there = (bench.lines("next-sentence", model, A, B)[0]["logits"] for model in (bench.run, bench.base))
+    assert here != there
+
+
+@effect(NextSentenceOptions, "a", "b")
+def next_sentence_pair(bench: Bench) -> None:
+    pairs = [(A, B), (B, A), (A, A)]
+    logits = [tuple(bench.lines("next-sentence", bench.run, a, b)[0]["logits"]) for a, b in pairs]
+    assert len(set(logits)) == 3
+
+
+@effect(NextSentenceOptions, "input")
+def next_sentence_input(bench: Bench) -> None:
+    answers = bench.lines("next-sentence", bench.run, "--input", bench.file(f"{A}\t{B}\n{B}\t{A}\n"))
+    alone = [bench.lines("next-sentence", bench.run, *pair)[0] for pair in ((A, B), (B, A))]
+    assert answers == alone
+
+
+@effect(NextSentenceOptions, "precision")
+def next_sentence_precision(bench: Bench) -> None:
+    values_differ_a_little(
+        *(bench.lines("next-sentence", bench.run, A, B, "--precision", name)[0]["logits"] for name in ("fp32", "bf16"))
+    )
+
+
+@effect(EmbedOptions, "model")
+def embed_model(bench: Bench) -> None:
+    here, there = (bench.lines("embed", model, A)[0]["embedding"] for model in (bench.run, bench.base))
+    assert here != there
+
+
+@effect(EmbedOptions, "texts")
+def embed_texts(bench: Bench) -> None:
+    first, second = bench.lines("embed", bench.run, A, B)
+    assert (first["text"], second["text"]) == (A, B)
+    assert first["embedding"] != second["embedding"]
+
+
+@effect(EmbedOptions, "input")
+def embed_input(bench: Bench) -> None:
+    assert bench.lines("embed", bench.run, "--input", bench.file(f"{A}\n{B}")) == bench.lines("embed", bench.run, A, B)
+
+
+def hidden(bench: Bench, layer: int) -> npt.NDArray[np.float32]:
+    """float32 of [tokens, width]: stock's vectors of the text A."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(bench.run).eval()
+    tokenizer = AutoTokenizer.from_pretrained(bench.run)
+    with torch.no_grad():
+        states = model(**tokenizer(A, return_tensors="pt"), output_hidden_states=True).hidden_states
+    array: npt.NDArray[np.float32] = states[layer][0].numpy()
+    return array
+
+
+@effect(EmbedOptions, "pooling")
+def embed_pooling(bench: Bench) -> None:
+    states = hidden(bench, -1)
+    for name, expected in (("mean", states.mean(0)), ("max", states.max(0)), ("cls", states[0])):
+        (answer,) = bench.lines("embed", bench.run, A, "--pooling", name)
+        np.testing.assert_allclose(answer["embedding"], expected, atol=1e-5)
+
+
+@effect(EmbedOptions, "layer")
+def embed_layer(bench: Bench) -> None:
+    for layer in (0, 1, -1, -2):
+        (answer,) = bench.lines("embed", bench.run, A, "--layer", layer)
+        np.testing.assert_allclose(answer["embedding"], hidden(bench, layer).mean(0), atol=1e-5)
+    assert np.abs(hidden(bench, 0) - hidden(bench, 1)).max() > 0.01
+
+
+@effect(EmbedOptions, "precision")
+def embed_precision(bench: Bench) -> None:
+    values_differ_a_little(
+        *(bench.lines("embed", bench.run, A, "--precision", name)[0]["embedding"] for name in ("fp32", "bf16"))
+    )
+
+
+@effect(ClassifyOptions, "model")
+def classify_model(bench: Bench) -> None:
+    data = ratings(bench)
+    other = bench.finetune(train=data, dev=data).run
+    assert set(bench.lines("classify", bench.head, A)[0]["probabilities"]) == {"good", "bad"}
+    assert set(bench.lines("classify", other, A)[0]["probabilities"]) == {"0.0", "0.5", "1.0", "1.5", "2.0"}
+
+
+@effect(ClassifyOptions, "texts")
+def classify_texts(bench: Bench) -> None:
+    answers = bench.lines("classify", bench.head, sentence(0)[0], sentence(1)[0])
+    assert [answer["label"] for answer in answers] == ["good", "bad"]
+
+
+@effect(ClassifyOptions, "input")
+def classify_input(bench: Bench) -> None:
+    file = bench.file(f"{sentence(1)[0]}\n{sentence(0)[0]}\n")
+    assert [answer["label"] for answer in bench.lines("classify", bench.head, "--input", file)] == ["bad", "good"]
+
+
+@effect(ClassifyOptions, "pair")
+def classify_pair(bench: Bench) -> None:
+    alone, pair, other = (
+        bench.lines("classify", bench.head, A, *more)[0]["probabilities"] for more in ((), ("--pair", B), ("--pair", A))
+    )
+    assert alone != pair != other != alone
+
+
+@effect(ClassifyOptions, "precision")
+def classify_precision(bench: Bench) -> None:
+    found = [
+        bench.lines("classify", bench.head, A, "--precision", name)[0]["probabilities"]["good"]
+        for name in ("fp32", "bf16")
+    ]
+    values_differ_a_little([found[0]], [found[1]])
+
+
+# quickstart and report
+
+
+def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
+    """The whole quickstart on a small corpus of eight packages, with a tiny model; also the workers it reads with."""
+    import bertsmith.quickstart as module
+    from bertsmith.verbs.pretrain import pretrain
+
+    workers: list[int] = []
+
+    def write_corpus(path: Path, count: int, advance: Any) -> dict[str, int]:
+        workers.append(count)
+        shutil.copyfile(bench.corpus, path)
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = [{**row, "package": f"package-{number % 6}"} for number, row in enumerate(rows)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return {"characters": path.stat().st_size, "documents": len(rows)}
+
+    def small(store: Path, *, size: str, **values: Any) -> Any:
+        return pretrain(store, **{**bench.tiny, "max_positions": 128, **values})
+
+    for name, value in {
+        "write_corpus": write_corpus,
+        "pretrain": small,
+        "VOCAB_SIZE": 200,
+        "HELD_OUT": 0.2,
+        "TRAIN_A_CLASS": 8,
+        "DEV_A_CLASS": 4,
+    }.items():
+        assert hasattr(module, name)
+        bench.monkeypatch.setattr(module, name, value)
+    defaults = {"out": bench.fresh(), "minutes": 0.005, "workers": 1}
+    return module.quickstart(**{**defaults, **options}), workers
+
+
+@effect(QuickstartOptions, "minutes", slow=True)
+def quickstart_minutes(bench: Bench) -> None:
+    short, long = (quickstart(bench, minutes=minutes)[0] for minutes in (0.005, 0.02))
+    assert [bench.record(result.run)["options"]["minutes"] for result in (short, long)] == [0.005, 0.02]
+    seconds = [bench.record(result.run)["result"]["seconds"] for result in (short, long)]
+    assert seconds[0] >= 0.3
+    assert seconds[1] >= 1.2
+
+
+@effect(QuickstartOptions, "out", slow=True)
+def quickstart_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "quickstart"
+    quickstart(bench, out=out)
+    assert [path.name for path in out.parent.iterdir()] == ["quickstart"]
+    made = {"corpus.jsonl", "store", "model", "classification", "classifier", "report.html", "quickstart.json"}
+    assert {path.name for path in out.iterdir()} == made
+
+
+@effect(QuickstartOptions, "workers", slow=True)
+def quickstart_workers(bench: Bench) -> None:
+    """So many processes read the documentation, and so many clean it."""
+    cleaning = workers_seen(bench)
+    assert quickstart(bench, workers=3)[1] == [3]
+    assert cleaning == [3]
+    assert quickstart(bench, workers=None)[1] == [len(os.sched_getaffinity(0))]
+
+
+@effect(QuickstartOptions, "seed", slow=True)
+def quickstart_seed(bench: Bench) -> None:
+    first, other = (quickstart(bench, seed=seed)[0] for seed in (0, 1))
+    assert bench.held_out(first.store) != bench.held_out(other.store)
+    assert [bench.record(result.run)["options"]["seed"] for result in (first, other)] == [0, 1]
+    assert [bench.record(result.classifier)["options"]["seed"] for result in (first, other)] == [0, 1]
+    texts = [(result.run.parent / "classification" / "train.jsonl").read_text() for result in (first, other)]
+    assert texts[0] != texts[1]
+
+
+@effect(QuickstartOptions, "overwrite", slow=True)
+def quickstart_overwrite(bench: Bench) -> None:
+    out = quickstart(bench)[0].run.parent
+    (out / "left.txt").write_text("of the first run")
+    with pytest.raises(OutputError, match="not empty"):
+        quickstart(bench, out=out)
+    assert (out / "left.txt").is_file()
+    quickstart(bench, out=out, overwrite=True)
+    assert not (out / "left.txt").exists()
+
+
+@effect(ReportOptions, "folder")
+def report_folder(bench: Bench) -> None:
+    """It is written from what the folder holds now."""
+    from bertsmith.verbs.report import report
+
+    for source, file in ((bench.store, "manifest.json"), (bench.base, "run.json")):
+        folder = bench.fresh()
+        shutil.copytree(source, folder)
+        (folder / "report.html").unlink()
+        content = json.loads((folder / file).read_text())
+        content["versions"]["torch"] = "9.8.7-of-this-test"
+        (folder / file).write_text(json.dumps(content))
+        assert report(folder).report == folder / "report.html"
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        assert folder.name in html
+        assert "9.8.7-of-this-test" in html

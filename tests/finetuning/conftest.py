@@ -1,0 +1,35 @@
+"""A labelled task that the words of a sentence decide."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PEOPLE = ("the baker", "a sailor", "the old teacher", "my neighbour", "the queen", "the captain")
+ACTS = ("found", "painted", "carried", "sold", "admired", "remembered")
+FOOD, THINGS = ("some bread", "seven green apples"), ("the silver bell", "a wooden boat")
+PLACES = ("near the river", "in the market", "on the hill", "at the harbour")
+
+
+def example(draw: random.Random, eats: bool) -> str:
+    parts = (draw.choice(PEOPLE), draw.choice(ACTS), draw.choice(FOOD if eats else THINGS), draw.choice(PLACES))
+    return " ".join(parts) + "."
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a labelled file of so many examples: "food" or "thing", told by the object of the sentence."""
+    folder = tmp_path_factory.mktemp("labelled")
+
+    def make(name: str, count: int, *, seed: int = 0) -> Path:
+        file, draw = folder / f"{name}-{count}-{seed}.jsonl", random.Random(f"{name}{seed}")
+        chosen = [draw.random() < 0.5 for _ in range(count)]
+        lines = [json.dumps({"text": example(draw, eats), "label": "food" if eats else "thing"}) for eats in chosen]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
+
+    return make

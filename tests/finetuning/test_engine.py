@@ -1,0 +1,131 @@
+"""Order and batches of fine-tuning, and the head that a MODEL is given."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from bertsmith.errors import ModelError
+from bertsmith.finetuning.engine import BATCHES_A_WINDOW, HeadBatches, HeadSettings, LabelledData, load_head
+from bertsmith.tasks import sequence_classification as head
+from bertsmith.tasks.sequence_classification import Encoded
+
+CONFIG = transformers.BertConfig(vocab_size=99)
+
+
+def settings_of(model: str = "unused", **values: Any) -> HeadSettings:
+    given: dict[str, Any] = {
+        "model": model,
+        "labels": ("no", "yes"),
+        "problem_type": head.SINGLE_LABEL,
+        "steps": 4,
+        "batch_size": 8,
+        "eval_batch_size": 8,
+        "eval_every": 2,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "precision": "fp32",
+        "attention": "eager",
+        "max_length": 32,
+    }
+    return HeadSettings(**{**given, **values})
+
+
+def data_of(count: int, *, seed: int = 0) -> LabelledData:
+    draw = random.Random(seed)
+    ids = [[2, *[5 + number % 90] * draw.randint(1, 40), 3] for number in range(count)]
+    return LabelledData(Encoded(ids, [[0] * len(item) for item in ids], [0] * count), np.arange(count) % 2.0)
+
+
+@pytest.mark.parametrize("count", [5, 8, 100, 1000])
+def test_an_epoch_holds_every_example_once(count: int) -> None:
+    batches = HeadBatches(data_of(count), settings_of(), CONFIG, 0, seed=0)
+    orders = [batches.order(epoch).tolist() for epoch in range(3)]
+    for order in orders:
+        assert sorted(order) == list(range(count))
+    assert count <= 8 or orders[0] != orders[1]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    data = data_of(100)
+    batches = HeadBatches(data, settings_of(), CONFIG, 0, seed=0)
+    first = batches.order(3).tolist()
+    batches.order(0)
+    assert batches.order(3).tolist() == first
+    assert HeadBatches(data, settings_of(), CONFIG, 0, seed=0).order(3).tolist() == first
+    assert HeadBatches(data, settings_of(), CONFIG, 0, seed=1).order(3).tolist() != first
+
+
+def test_batches_are_of_like_length_in_random_order() -> None:
+    size = 8 * BATCHES_A_WINDOW
+    batches = HeadBatches(data_of(size), settings_of(), CONFIG, 0, seed=0)
+    lengths = batches.lengths[batches.order(0)].reshape(-1, 8)
+    assert (lengths.max(axis=1) - lengths.min(axis=1)).mean() < 2
+    means = lengths.mean(axis=1)
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5, "batches come sorted by length"
+
+
+def test_a_batch_and_what_its_loss_is_divided_by() -> None:
+    data = data_of(20)
+    batches = HeadBatches(data, settings_of(), CONFIG, 0, seed=0)
+    numbers = range(18, 24)  # the end of one epoch and the beginning of the next
+    chosen = [*batches.order(0)[18:].tolist(), *batches.order(1)[:4].tolist()]
+    batch = batches(numbers)
+    assert batch["gold"].tolist() == [float(number % 2) for number in chosen]
+    assert batch["loss_counts"].tolist() == [6]
+    assert batch["num_tokens"] == sum(len(data.encoded.input_ids[number]) for number in chosen)
+    for row, number in enumerate(chosen):
+        ids = data.encoded.input_ids[number]
+        assert batch["input_ids"][row, : len(ids)].tolist() == ids
+        assert batch["attention_mask"][row].sum() == len(ids)
+
+
+def test_a_fresh_head_on_the_encoder_of_a_run(run: Path) -> None:
+    torch.manual_seed(0)
+    model = load_head(settings_of(str(run)))
+    assert isinstance(model, transformers.BertForSequenceClassification)
+    assert model.config.id2label == {0: "no", 1: "yes"}
+    weights = load_file(run / "model.safetensors")
+    state = model.state_dict()
+    encoder = [name for name in weights if name.startswith("bert.")]
+    assert encoder and all(torch.equal(state[name], weights[name]) for name in encoder)
+    other = load_head(settings_of(str(run), labels=(), problem_type=head.REGRESSION))
+    assert (other.config.num_labels, other.config.problem_type) == (1, "regression")
+
+
+def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    weights = {name: tensor for name, tensor in load_file(file).items() if "intermediate" not in name}
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"2 weights of the encoder are missing.*intermediate"):
+        load_head(settings_of(str(tmp_path / "model")))
+
+
+def test_weights_of_the_encoder_of_another_shape(run: Path, tmp_path: Path) -> None:
+    """A head of other labels starts fresh; an encoder that does not fit must not."""
+    shutil.copytree(run, tmp_path / "model")
+    file = tmp_path / "model" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediate_size": 72}))
+    with pytest.raises(ModelError, match=r"intermediate\.dense\.bias has the shape \[64\], config\.json says \[72\]"):
+        load_head(settings_of(str(tmp_path / "model")))
+
+
+def test_a_head_of_other_labels_starts_fresh(run: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    load_head(settings_of(str(run), labels=("a", "b", "c"))).save_pretrained(tmp_path)
+    model = load_head(settings_of(str(tmp_path), labels=("no", "yes")))
+    assert model.classifier.weight.shape[0] == 2
+    again = load_head(settings_of(str(tmp_path), labels=("a", "b", "c")))
+    assert torch.equal(
+        again.state_dict()["classifier.weight"], load_file(tmp_path / "model.safetensors")["classifier.weight"]
+    )

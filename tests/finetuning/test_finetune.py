@@ -1,0 +1,254 @@
+"""finetune: labelled files to a RUN that is a stock classifier, over seeds, with honest figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file
+
+import bertsmith
+from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
+from bertsmith.training.run_folder import read_metrics
+from bertsmith.training.trainer import _Conduct
+from bertsmith.verbs.evaluate import evaluate
+from bertsmith.verbs.finetune import FinetuneResult, finetune
+
+Labelled = Callable[..., Path]
+QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def tuned(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
+    """Two seeds on the task, with a test file."""
+    return finetune(
+        "sequence-classification",
+        model=run,
+        train=labelled("train", 240),
+        dev=labelled("dev", 60),
+        test=labelled("test", 80),
+        out=tmp_path_factory.mktemp("tuned") / "run",
+        seeds=2,
+        epochs=6,
+        **QUICK,
+    )
+
+
+def test_a_task_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
+    assert tuned.metrics["accuracy"]["mean"] > 0.9
+    assert tuned.metrics["macro_f1"]["mean"] > 0.9
+    assert tuned.baseline["accuracy"] < 0.7
+
+
+def test_the_json(tuned: FinetuneResult) -> None:
+    answer = json.loads(json.dumps(tuned.to_dict()))
+    assert set(answer) == {
+        "run",
+        "metrics",
+        "best_seed",
+        "selected_on_reported_data",
+        "baseline",
+        "num_examples",
+        "truncated_tokens",
+    }
+    assert answer["best_seed"] in (0, 1)
+    assert answer["selected_on_reported_data"] is False
+    assert answer["num_examples"] == 80
+    for metric in answer["metrics"].values():
+        assert set(metric) == {"mean", "low", "high", "seeds"}
+        assert len(metric["seeds"]) == 2
+        assert metric["mean"] == pytest.approx(sum(metric["seeds"]) / 2)
+        half = 12.706 * abs(metric["seeds"][0] - metric["seeds"][1]) / 2
+        assert metric["high"] - metric["mean"] == pytest.approx(half, rel=1e-3)
+
+
+def test_the_best_seed_by_the_dev_file_is_the_run(tuned: FinetuneResult) -> None:
+    seeds = {
+        number: json.loads((tuned.run / "seeds" / f"seed-{number}" / "result.json").read_text()) for number in (0, 1)
+    }
+    assert tuned.best_seed == max(seeds, key=lambda number: seeds[number]["dev"])
+    best = load_file(tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "model.safetensors")
+    other = load_file(tuned.run / "seeds" / f"seed-{1 - tuned.best_seed}" / "model.safetensors")
+    top = load_file(tuned.run / "model.safetensors")
+    assert all(torch.equal(top[name], best[name]) for name in best)
+    assert not torch.equal(top["classifier.weight"], other["classifier.weight"])
+    for name, metric in tuned.metrics.items():
+        assert metric["seeds"] == [seeds[number]["metrics"][name]["value"] for number in (0, 1)]
+
+
+def test_the_run_loads_in_stock_and_answers_as_classify(tuned: FinetuneResult, labelled: Labelled) -> None:
+    texts = [json.loads(line)["text"] for line in labelled("test", 80).read_text().splitlines()][:10]
+    stock, info = transformers.AutoModelForSequenceClassification.from_pretrained(tuned.run, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    assert json.loads((tuned.run / "config.json").read_text())["architectures"] == ["BertForSequenceClassification"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tuned.run)
+    for text, answer in zip(texts, bertsmith.load(tuned.run).classify(texts), strict=True):
+        with torch.no_grad():
+            expected = stock.eval()(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1).tolist()
+        assert answer.probabilities is not None
+        assert list(answer.probabilities) == ["food", "thing"]
+        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+    pipeline = transformers.pipeline("text-classification", str(tuned.run), device=-1)
+    assert pipeline(texts[0])[0]["label"] == bertsmith.load(tuned.run).classify(texts[0]).label
+
+
+def test_evaluate_gives_the_reported_figures_and_the_predictions(
+    tuned: FinetuneResult, labelled: Labelled, tmp_path: Path
+) -> None:
+    result = evaluate(tuned.run, labelled("test", 80), predictions=tmp_path / "predictions.jsonl", max_length=32)
+    answer = result.to_dict()
+    assert answer["num_examples"] == 80 and answer["truncated_tokens"] == 0
+    for name, metric in tuned.metrics.items():
+        assert answer["metrics"][name]["value"] == metric["seeds"][tuned.best_seed]
+        assert answer["metrics"][name]["low"] <= answer["metrics"][name]["value"] <= answer["metrics"][name]["high"]
+    lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == [
+        json.loads(line)["text"] for line in labelled("test", 80).read_text().splitlines()
+    ]
+    right = sum(line["gold"] == line["label"] for line in lines)
+    assert right / 80 == answer["metrics"]["accuracy"]["value"]
+
+
+def test_the_best_checkpoint_is_chosen_by_the_dev_file(tuned: FinetuneResult, labelled: Labelled) -> None:
+    """The figure of the weights that are kept is the highest of all evaluations."""
+    best = json.loads((tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "result.json").read_text())
+    updates, evaluations = read_metrics(tuned.run)
+    assert len(updates) == 6 * 240 / 16
+    values = [line["evaluation"]["accuracy"] for line in evaluations]
+    assert best["dev"] >= max(values)
+    found = evaluate(tuned.run, labelled("dev", 60), max_length=32).to_dict()
+    assert found["metrics"]["accuracy"]["value"] == best["dev"]
+
+
+def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
+    run: Path, labelled: Labelled, tmp_path: Path
+) -> None:
+    options = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "epochs": 1, **QUICK}
+    one = finetune("sequence-classification", out=tmp_path / "one", **options)
+    assert one.selected_on_reported_data is True
+    assert one.num_examples == 20
+    assert one.metrics["accuracy"]["seeds"] == [one.metrics["accuracy"]["mean"]]
+    assert one.metrics["accuracy"]["low"] < one.metrics["accuracy"]["high"], "one seed: an interval over examples"
+    assert "dev file" in (tmp_path / "one" / "README.md").read_text()
+    again = finetune("sequence-classification", out=tmp_path / "again", **options)
+    assert again.metrics == one.metrics
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "again"))
+    assert all(torch.equal(first[name], second[name]) for name in first), "the same seed gives other weights"
+
+
+def test_resume_trains_the_missing_seed_alone(
+    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(tuned.run, out)
+    (out / "model.safetensors").unlink()
+    shutil.rmtree(out / "seeds" / "seed-1")
+    kept = out / "seeds" / "seed-0" / "model.safetensors"
+    before = kept.stat().st_mtime_ns
+    options = {"train": labelled("train", 240), "dev": labelled("dev", 60), "test": labelled("test", 80)}
+    result = finetune("sequence-classification", model=run, out=out, seeds=2, epochs=6, resume=True, **options, **QUICK)
+    assert kept.stat().st_mtime_ns == before
+    assert result.metrics == tuned.metrics and result.best_seed == tuned.best_seed
+    first, second = (load_file(folder / "model.safetensors") for folder in (out, tuned.run))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_signal_keeps_the_seeds_that_are_done(
+    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {
+        **QUICK,
+        "model": run,
+        "train": labelled("train", 48),
+        "dev": labelled("dev", 20),
+        "out": tmp_path / "run",
+        "seeds": 2,
+        "epochs": 1,
+    }
+    original = _Conduct.on_pre_optimizer_step
+
+    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        if self.trainer.folder.path.name == "seed-1":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", hook)
+    with pytest.raises(Interrupted, match=r"SIGTERM; the seeds before 1 are kept.*\n.*--resume"):
+        finetune("sequence-classification", **options)
+    assert (tmp_path / "run" / "seeds" / "seed-0" / "result.json").is_file()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", original)
+    result = finetune("sequence-classification", **options, resume=True)
+    assert len(result.metrics["accuracy"]["seeds"]) == 2
+    with pytest.raises(OptionError, match="other options"):
+        finetune("sequence-classification", **{**options, "epochs": 2}, resume=True)
+    assert finetune("sequence-classification", **options, resume=True) == result
+    with pytest.raises(OutputError, match="not empty"):
+        finetune("sequence-classification", **options)
+
+
+def test_regression(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+    def numbered(name: str, count: int) -> Path:
+        lines = [json.loads(line) for line in labelled(name, count).read_text().splitlines()]
+        rows = [f"{line['text']}\t{1.5 if line['label'] == 'food' else -0.5}" for line in lines]
+        file = tmp_path / f"{name}.tsv"
+        file.write_text("sentence\tscore\n" + "\n".join(rows) + "\n")
+        return file
+
+    result = finetune(
+        "sequence-classification",
+        model=run,
+        train=numbered("train", 240),
+        dev=numbered("dev", 60),
+        out=tmp_path / "run",
+        problem_type="regression",
+        epochs=6,
+        **QUICK,
+    )
+    assert list(result.metrics) == ["pearson", "spearman", "mean_squared_error"]
+    assert result.metrics["pearson"]["mean"] > 0.9
+    assert result.metrics["mean_squared_error"]["mean"] < result.baseline["mean_squared_error"]
+    answer = bertsmith.load(tmp_path / "run").classify("The baker found some bread in the market.")
+    assert answer.label is None and answer.probabilities is None
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "run")
+    with torch.no_grad():
+        expected = stock(**tokenizer("The baker found some bread in the market.", return_tensors="pt")).logits
+    assert answer.value == pytest.approx(expected.item(), abs=1e-5)
+    with pytest.raises(OptionError, match=r"--problem-type single_label_classification: .* has 1 outputs"):
+        evaluate(tmp_path / "run", tmp_path / "dev.tsv", problem_type="single_label_classification")
+
+
+def test_mistakes_cost_nothing(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": out, **QUICK}
+    with pytest.raises(OptionError, match=r"--max-length 100: the model has 64 positions"):
+        finetune("sequence-classification", **{**options, "max_length": 100})
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"text": "a", "label": "animal"}\n')
+    with pytest.raises(DataError, match=r"other\.jsonl: label 'animal' is not among those"):
+        finetune("sequence-classification", **{**options, "dev": other})
+    with pytest.raises(OptionError, match="found 'classification', expected one of sequence-classification"):
+        finetune("classification", **options)
+    assert not out.exists()
+    dry = finetune("sequence-classification", **options, dry_run=True)
+    assert not out.exists() and dry.metrics == {}
+
+
+def test_what_is_cut_is_counted(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    texts = ["the baker found some bread", "bread " * 30]
+    file.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text in texts for label in (0, 1)))
+    tokens = len(transformers.AutoTokenizer.from_pretrained(run)(texts[1])["input_ids"])
+    result = finetune(
+        "sequence-classification", model=run, train=file, dev=file, out=tmp_path / "run", epochs=1, **QUICK
+    )
+    assert result.truncated_tokens == 4 * (tokens - 32), "two texts in each of two files"

@@ -1,0 +1,395 @@
+"""The Predictor answers as the tutorials' code with stock transformers does, for one text and for many."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import bertsmith
+from bertsmith.errors import InputError, ModelError, OptionError
+from bertsmith.inference.predictor import Predictor
+
+MOVIE = "I really [MASK] the movie. It was quite interesting."
+TEXTS = [
+    "Hello, how are you?",
+    "The man went to the store. He bought a gallon of milk.",
+    "Penguins are flightless birds!",
+    "a",
+    "He opened the door, and the room was dark. It was not very good, and she hated the time.",
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def model(bert: Path) -> Predictor:
+    return bertsmith.load(bert)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(bert: Path) -> Any:
+    return transformers.AutoTokenizer.from_pretrained(bert)
+
+
+# Vectors
+
+
+def test_hidden_states_are_the_last_hidden_state(model: Predictor, tokenizer: Any, bert: Path) -> None:
+    stock = transformers.BertModel.from_pretrained(bert).eval()
+    inputs = tokenizer("Hello, how are you?", return_tensors="pt")
+    with torch.no_grad():
+        expected = stock(**inputs).last_hidden_state
+    found = model.hidden_states("Hello, how are you?")
+    assert found.shape == (1, 8, 32)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, 3, -1, -2, -4])
+def test_hidden_states_of_every_layer(model: Predictor, tokenizer: Any, bert: Path, layer: int) -> None:
+    stock = transformers.BertModel.from_pretrained(bert).eval()
+    with torch.no_grad():
+        output = stock(**tokenizer(TEXTS[1], return_tensors="pt"), output_hidden_states=True)
+    expected = output.hidden_states[layer]
+    torch.testing.assert_close(model.hidden_states(TEXTS[1], layer), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [4, -5])
+def test_a_layer_that_is_not_there(model: Predictor, layer: int) -> None:
+    with pytest.raises(InputError, match=rf"--layer {layer}: the model has layers 0 \(the embeddings\) to 3"):
+        model.hidden_states("hello", layer)
+    with pytest.raises(InputError, match="--layer"):
+        model.embed("hello", layer=layer)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+@pytest.mark.parametrize("layer", [-1, 1])
+def test_embeddings_are_the_pooled_states_of_stock(
+    model: Predictor, tokenizer: Any, bert: Path, pooling: str, layer: int
+) -> None:
+    """Many texts of mixed length at once against stock, one by one."""
+    stock = transformers.BertModel.from_pretrained(bert).eval()
+    found = model.embed(TEXTS, pooling=pooling, layer=layer)
+    for text, answer in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            states = stock(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states[layer][0]
+        expected = {"mean": states.mean(0), "cls": states[0], "max": states.amax(0)}[pooling]
+        torch.testing.assert_close(torch.tensor(answer.embedding), expected, rtol=1e-5, atol=1e-5)
+        assert (answer.text, answer.truncated_tokens) == (text, 0)
+
+
+def test_one_text_gives_one_embedding(model: Predictor) -> None:
+    (listed,) = model.embed([TEXTS[0]])
+    assert model.embed(TEXTS[0]) == listed
+    assert model.embed([]) == []
+
+
+def test_a_pooling_that_there_is_not(model: Predictor) -> None:
+    with pytest.raises(InputError, match="found 'median', expected mean, cls or max"):
+        model.embed("hello", pooling="median")
+
+
+def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
+    model: Predictor, tokenizer: Any, bert: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = " ".join(["milk"] * 60)
+    with caplog.at_level(logging.WARNING, "bertsmith"):
+        short, cut = model.embed(["milk", long])
+    assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
+    assert "1 of 2 texts are longer than the model's 48 tokens and were cut (14 tokens in all)" in caplog.text
+    stock = transformers.BertModel.from_pretrained(bert).eval()
+    inputs = tokenizer(long, truncation=True, max_length=48, return_tensors="pt")
+    assert inputs["input_ids"][0, -1] == tokenizer.sep_token_id
+    with torch.no_grad():
+        expected = stock(**inputs).last_hidden_state[0].mean(0)
+    torch.testing.assert_close(torch.tensor(cut.embedding), expected, rtol=1e-5, atol=1e-5)
+    assert len(model.tokenize(long).input_ids) == 62, "the tokenizer is left truncating"
+
+
+# Masks
+
+
+def test_fill_mask_is_the_sorted_logits_at_the_mask(model: Predictor, tokenizer: Any, bert: Path) -> None:
+    stock = transformers.BertForMaskedLM.from_pretrained(bert).eval()
+    inputs = tokenizer(MOVIE, return_tensors="pt")
+    at = int((inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero())
+    with torch.no_grad():
+        logits = stock(**inputs).logits[0, at]
+    order = logits.argsort(descending=True)[:5].tolist()
+    answer = model.fill_mask(MOVIE, top_k=5)
+    (mask,) = answer.masks
+    assert mask.position == at == 3
+    assert [entry.id for entry in mask.predictions] == order
+    assert [entry.token for entry in mask.predictions] == tokenizer.convert_ids_to_tokens(order)
+    expected = logits.softmax(-1)[order]
+    torch.testing.assert_close(
+        torch.tensor([entry.probability for entry in mask.predictions]), expected, rtol=1e-5, atol=1e-6
+    )
+    for entry in mask.predictions:
+        filled = inputs["input_ids"][0].clone()
+        filled[at] = entry.id
+        assert entry.text == tokenizer.decode(filled[1:-1])
+
+
+def test_several_masks_each_by_itself(model: Predictor, tokenizer: Any, bert: Path) -> None:
+    text = "[MASK] man [MASK] to the [MASK]."
+    answer = model.fill_mask(text, top_k=3)
+    assert [mask.position for mask in answer.masks] == [1, 3, 6]
+    stock = transformers.BertForMaskedLM.from_pretrained(bert).eval()
+    with torch.no_grad():
+        logits = stock(**tokenizer(text, return_tensors="pt")).logits[0]
+    for mask in answer.masks:
+        assert [entry.id for entry in mask.predictions] == logits[mask.position].topk(3).indices.tolist()
+        assert all(entry.text.count("[MASK]") == 2 + (entry.token == "[MASK]") for entry in mask.predictions)
+
+
+def test_many_texts_give_what_they_give_alone(model: Predictor) -> None:
+    texts = [MOVIE, "[MASK]", "The [MASK] was dark and [MASK] was not very good, he really [MASK] it.", "a [MASK] milk"]
+    together = model.fill_mask(texts * 3, top_k=4)
+    assert [answer.text for answer in together] == texts * 3
+    for text, answer in zip(texts * 3, together, strict=True):
+        alone = model.fill_mask(text, top_k=4)
+        assert len(answer.masks) == len(alone.masks) == text.count("[MASK]")
+        for found, expected in zip(answer.masks, alone.masks, strict=True):
+            assert found.position == expected.position
+            assert [entry.id for entry in found.predictions] == [entry.id for entry in expected.predictions]
+            for one, other in zip(found.predictions, expected.predictions, strict=True):
+                assert one.probability == pytest.approx(other.probability, abs=1e-5)
+
+
+def test_batches_within_the_budget_of_tokens_change_nothing(model: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bertsmith.inference import predictor
+
+    expected = [answer.embedding for answer in model.embed(TEXTS * 5)]
+    original, sizes = predictor.batches, []
+
+    def small(*arguments: Any) -> Any:
+        for numbers, batch in original(*arguments, budget=30):
+            sizes.append(batch["input_ids"].numel())
+            yield numbers, batch
+
+    monkeypatch.setattr(predictor, "batches", small)
+    found = [answer.embedding for answer in model.embed(TEXTS * 5)]
+    assert len(sizes) > 5 and max(sizes) <= 30
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+
+
+def test_all_tokens_may_be_asked_for(model: Predictor) -> None:
+    (mask,) = model.fill_mask(MOVIE, top_k=10**6).masks
+    assert len(mask.predictions) == model.config.vocab_size
+    assert sum(entry.probability for entry in mask.predictions) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_top_k_below_1_is_an_error(model: Predictor) -> None:
+    for wrong in (0, -1):
+        with pytest.raises(InputError, match=f"top_k: found {wrong}, expected at least 1"):
+            model.fill_mask(MOVIE, top_k=wrong)
+
+
+def test_no_mask_in_the_text(model: Predictor) -> None:
+    with pytest.raises(InputError, match=r"no \[MASK\] in the text 'hello'"):
+        model.fill_mask([MOVIE, "hello"])
+    assert model.fill_mask([]) == []
+
+
+def test_a_masked_text_beyond_the_model_is_refused_with_both_lengths(model: Predictor) -> None:
+    with pytest.raises(InputError, match=r"fill-mask: the text has 63 tokens, the model takes 48"):
+        model.fill_mask("[MASK] " + "milk " * 60)
+
+
+# Pairs
+
+
+@pytest.mark.parametrize(("a", "b"), [("He opened the door.", "The room was dark."), (TEXTS[1], TEXTS[2]), ("a", "")])
+def test_next_sentence_is_stocks(model: Predictor, tokenizer: Any, bert: Path, a: str, b: str) -> None:
+    stock = transformers.BertForNextSentencePrediction.from_pretrained(bert).eval()
+    with torch.no_grad():
+        # As lists: a single empty B is taken by the tokenizer for none at all.
+        logits = stock(**tokenizer([a], [b], return_tensors="pt")).logits[0]
+    answer = model.next_sentence(a, b)
+    assert answer.logits == pytest.approx(logits.tolist(), abs=1e-5)
+    assert answer.is_next_probability == pytest.approx(logits.softmax(-1)[0].item(), abs=1e-6)
+    assert answer.label == {0: "IsNext", 1: "NotNext"}[int(logits.argmax())]
+    assert (answer.label == "IsNext") == (answer.is_next_probability > 0.5)
+
+
+def test_both_labels_can_be_answered(bert: Path, tmp_path: Path) -> None:
+    """Index 0 is "is next", in the logits and in the name."""
+    for bias, label in (([5.0, -5.0], "IsNext"), ([-5.0, 5.0], "NotNext")):
+        stock = transformers.BertForPreTraining.from_pretrained(bert)
+        with torch.no_grad():
+            stock.cls.seq_relationship.weight.zero_()
+            stock.cls.seq_relationship.bias.copy_(torch.tensor(bias))
+        stock.save_pretrained(tmp_path / label)
+        transformers.AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path / label)
+        answer = bertsmith.load(tmp_path / label).next_sentence("a", "b")
+        assert answer.label == label
+        assert answer.is_next_probability == pytest.approx(torch.tensor(bias).softmax(-1)[0].item())
+
+
+def test_a_pair_beyond_the_model_is_refused_with_both_lengths(model: Predictor) -> None:
+    with pytest.raises(InputError, match=r"next-sentence: the text has 64 tokens, the model takes 48"):
+        model.next_sentence("milk " * 60, "a")
+
+
+# Classes
+
+
+def test_classify_is_stocks_softmax(classifier: Path) -> None:
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    found = bertsmith.load(classifier).classify(TEXTS)
+    for text, answer in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            expected = stock(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1).tolist()
+        assert answer.probabilities is not None
+        assert list(answer.probabilities) == ["good", "bad", "neither"]
+        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+        assert answer.label == max(answer.probabilities, key=answer.probabilities.__getitem__)
+
+
+def test_classify_pairs(classifier: Path) -> None:
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    model = bertsmith.load(classifier)
+    answers = model.classify(TEXTS[:3], TEXTS[1:4])
+    for a, b, answer in zip(TEXTS[:3], TEXTS[1:4], answers, strict=True):
+        with torch.no_grad():
+            expected = stock(**tokenizer(a, b, return_tensors="pt")).logits[0].softmax(-1).tolist()
+        assert answer.probabilities is not None
+        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+    assert model.classify(TEXTS[0], TEXTS[1]) == model.classify([TEXTS[0]], [TEXTS[1]])[0]
+    with pytest.raises(InputError, match="2 texts and 1 second texts"):
+        model.classify(["a", "b"], ["c"])
+    assert model.classify([]) == model.classify([], []) == []
+
+
+def test_a_long_pair_is_cut_from_the_longer_text(classifier: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    a, b = "milk " * 50, "the room was dark"
+    answer = bertsmith.load(classifier).classify(a, b)
+    assert answer.truncated_tokens == 50 + 4 + 3 - 48
+    assert "were cut" in caplog.text
+    inputs = tokenizer(a, b, truncation="longest_first", max_length=48, return_tensors="pt")
+    with torch.no_grad():
+        expected = stock(**inputs).logits[0].softmax(-1).tolist()
+    assert answer.probabilities is not None
+    assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+
+
+# Ids
+
+
+def test_tokenize_is_the_tokenizer(model: Predictor, tokenizer: Any) -> None:
+    answer = model.tokenize("Hello, how are you? [MASK] penguinsx")
+    expected = tokenizer("Hello, how are you? [MASK] penguinsx", return_token_type_ids=True)
+    assert answer.input_ids == expected["input_ids"]
+    assert answer.token_type_ids == expected["token_type_ids"]
+    assert answer.attention_mask == expected["attention_mask"]
+    assert answer.tokens == tokenizer.convert_ids_to_tokens(expected["input_ids"])
+    assert answer.tokens[:3] == ["[CLS]", "hello", ","]
+    assert answer.mask_token_id == tokenizer.mask_token_id
+    assert list(answer.to_dict()) == [
+        "text",
+        "tokens",
+        "input_ids",
+        "token_type_ids",
+        "attention_mask",
+        "mask_token_id",
+    ]
+
+
+def test_a_tokenizer_that_cuts_and_pads_by_itself_does_neither_here(bert: Path, tmp_path: Path) -> None:
+    """The file of all-MiniLM's tokenizer carries truncation and padding to 128."""
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(bert, folder)
+    from tokenizers import Tokenizer
+
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.enable_truncation(6)
+    backend.enable_padding(length=6)
+    backend.save(str(folder / "tokenizer.json"))
+    model = bertsmith.load(folder)
+    assert len(model.tokenize("the man went to the store").input_ids) == 8
+    assert len(model.tokenize("a").input_ids) == 3
+    assert model.embed("the man went to the store") == bertsmith.load(bert).embed("the man went to the store")
+
+
+# What a model does not have
+
+
+def test_an_encoder_without_heads_embeds_and_refuses_the_rest(encoder: Path) -> None:
+    model = bertsmith.load(encoder)
+    assert len(model.embed("hello").embedding) == 32
+    assert model.hidden_states("hello").shape == (1, 3, 32)
+    with pytest.raises(ModelError, match=r"has no MLM head; bertsmith pretrain STORE --from"):
+        model.fill_mask(MOVIE)
+    with pytest.raises(ModelError, match="has no NSP head"):
+        model.next_sentence("a", "b")
+    with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\); bertsmith finetune"):
+        model.classify("a")
+
+
+def test_a_pretrained_model_has_no_classes(model: Predictor) -> None:
+    with pytest.raises(ModelError, match="no classification head"):
+        model.classify("a")
+
+
+def test_a_classifier_embeds_but_fills_no_masks(classifier: Path) -> None:
+    model = bertsmith.load(classifier)
+    stock = transformers.BertModel.from_pretrained(classifier).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    with torch.no_grad():
+        expected = stock(**tokenizer("hello", return_tensors="pt")).last_hidden_state
+    torch.testing.assert_close(model.hidden_states("hello"), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ModelError, match="no MLM head"):
+        model.fill_mask(MOVIE)
+
+
+def test_a_distilbert_fills_masks_as_stock(bert: Path, tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    torch.manual_seed(0)
+    config = transformers.DistilBertConfig(
+        vocab_size=len(tokenizer), dim=32, n_layers=1, n_heads=2, hidden_dim=48, max_position_embeddings=48
+    )
+    stock = transformers.DistilBertForMaskedLM(config).eval()
+    stock.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = bertsmith.load(tmp_path)
+    inputs = tokenizer(MOVIE, return_tensors="pt")
+    inputs.pop("token_type_ids", None)
+    with torch.no_grad():
+        logits, states = stock(**inputs).logits[0, 3], stock.distilbert(**inputs).last_hidden_state
+    (mask,) = model.fill_mask(MOVIE).masks
+    assert [entry.id for entry in mask.predictions] == logits.topk(5).indices.tolist()
+    torch.testing.assert_close(model.hidden_states(MOVIE), states, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ModelError, match="no NSP head"):
+        model.next_sentence("a", "b")
+
+
+def test_random_states_are_left_alone(model: Predictor) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = model.fill_mask(MOVIE)
+    model.embed(TEXTS)
+    assert torch.equal(before, torch.get_rng_state())
+    assert model.fill_mask(MOVIE) == first
+
+
+def test_bf16_is_near_fp32(bert: Path, model: Predictor) -> None:
+    rough = bertsmith.load(bert, precision="bf16").embed(TEXTS[:3])
+    for answer, exact in zip(rough, model.embed(TEXTS[:3]), strict=True):
+        one, other = torch.tensor(answer.embedding), torch.tensor(exact.embedding)
+        assert torch.cosine_similarity(one, other, dim=0) > 0.999
+        assert not torch.equal(one, other)
+
+
+def test_a_precision_that_there_is_not(bert: Path) -> None:
+    with pytest.raises(OptionError, match="precision: found 'fp8', expected auto, bf16 or fp32"):
+        bertsmith.load(bert, precision="fp8")

@@ -1,0 +1,157 @@
+"""The learning rate over a run, by updates and by the clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bertsmith.training import budget as budget_module
+from bertsmith.training.budget import Budget
+from bertsmith.training.schedules import factor
+from bertsmith.training.trainer import _Conduct
+from bertsmith.verbs.pretrain import pretrain
+
+SCHEDULES = ("wsd", "cosine", "linear")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "progress", "expected"),
+    [
+        *[(schedule, 0.0, 0.0) for schedule in SCHEDULES],
+        *[(schedule, 0.05, 0.5) for schedule in SCHEDULES],
+        *[(schedule, 0.1, 1.0) for schedule in SCHEDULES],
+        *[(schedule, 1.0, 0.0) for schedule in SCHEDULES],
+        ("wsd", 0.5, 1.0),
+        ("wsd", 0.7, 1.0),
+        ("wsd", 0.85, 0.5),
+        ("linear", 0.55, 0.5),
+        ("cosine", 0.55, 0.5),
+        ("cosine", 0.325, 0.5 * (1 + math.cos(math.pi / 4))),
+    ],
+)
+def test_values(schedule: str, progress: float, expected: float) -> None:
+    assert factor(schedule, progress, warmup=0.1) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.sampled_from(SCHEDULES), st.floats(-0.5, 1.5), st.floats(0, 0.99))
+def test_it_stays_between_0_and_1(schedule: str, progress: float, warmup: float) -> None:
+    assert 0 <= factor(schedule, progress, warmup) <= 1
+
+
+@given(st.sampled_from(SCHEDULES), st.floats(0, 0.99), st.floats(0, 1), st.floats(0, 1))
+def test_it_rises_until_the_warmup_is_over_and_never_after(
+    schedule: str, warmup: float, first: float, second: float
+) -> None:
+    before, after = sorted((first, second))
+    if after <= warmup:
+        assert factor(schedule, before, warmup) <= factor(schedule, after, warmup) + 1e-12
+    if before >= warmup:
+        assert factor(schedule, before, warmup) >= factor(schedule, after, warmup) - 1e-12
+
+
+def test_without_warmup_it_starts_at_the_top() -> None:
+    assert [factor(schedule, 0.0, 0.0) for schedule in SCHEDULES] == [1.0] * 3
+
+
+def test_a_budget_of_updates() -> None:
+    budget = Budget(steps=4)
+    assert [budget.progress(step) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [budget.is_over(step) for step in range(6)] == [False] * 4 + [True] * 2
+    positions = [budget.schedule_position(step) for step in range(4)]
+    assert positions == pytest.approx([0.2, 0.4, 0.6, 0.8]), "an update at either end would have no learning rate"
+
+
+class _Clock(SimpleNamespace):
+    """A clock that stands still until it is moved."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    clock = _Clock()
+    monkeypatch.setattr(budget_module, "time", clock)
+    return clock
+
+
+def test_a_budget_of_minutes(clock: _Clock) -> None:
+    budget = Budget(minutes=2, seconds_before=30)
+    assert budget.progress(7) == 0.25, "before the start, only earlier parts count"
+    budget.start()
+    clock.now += 30
+    assert (budget.seconds(), budget.progress(0), budget.is_over(0)) == (60, 0.5, False)
+    clock.now += 60
+    assert (budget.progress(0), budget.is_over(0)) == (1, True)
+    clock.now += 60
+    assert budget.progress(0) == 1
+
+
+@pytest.fixture
+def a_run_by_the_clock(
+    little_store: Path, options: dict[str, Any], clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Runs `pretrain` with a clock on which every update takes six seconds."""
+    original = _Conduct.on_step_begin
+
+    def on_step_begin(self: _Conduct, *args: Any, **rest: Any) -> None:
+        original(self, *args, **rest)
+        clock.now += 6
+
+    monkeypatch.setattr(_Conduct, "on_step_begin", on_step_begin)
+
+    def call(out: Path, **more: Any) -> None:
+        pretrain(little_store, out=out, **{**options, **more})
+
+    return call
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_with_minutes_the_learning_rate_falls_by_the_clock(
+    a_run_by_the_clock: Callable[..., None],
+    metrics_of: Callable[[Path], list[dict[str, Any]]],
+    tmp_path: Path,
+    schedule: str,
+) -> None:
+    a_run_by_the_clock(tmp_path / "run", minutes=1, schedule=schedule, warmup=0.2)
+    updates = [line for line in metrics_of(tmp_path / "run") if "grad_norm" in line]
+    assert [line["step"] for line in updates] == list(range(1, 11)), "ten updates of six seconds are a minute"
+    # The rate of an update is that of the time at which the one before it ended.
+    expected = [1e-3 * factor(schedule, 6 * done / 60, 0.2) for done in range(10)]
+    assert [line["learning_rate"] for line in updates] == pytest.approx(expected)
+
+
+def test_a_resumed_run_by_the_clock_goes_on_with_the_time_that_is_left(
+    a_run_by_the_clock: Callable[..., None],
+    metrics_of: Callable[[Path], list[dict[str, Any]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bertsmith.errors import Interrupted
+
+    original = _Conduct.on_pre_optimizer_step
+
+    def stop_at_4(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        self.trainer.stop.requested = "SIGTERM" if state.global_step == 3 else None
+
+    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", stop_at_4)
+    with pytest.raises(Interrupted):
+        a_run_by_the_clock(tmp_path / "run", minutes=1, warmup=0.2)
+    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", original)
+    a_run_by_the_clock(tmp_path / "run", resume=True)
+    a_run_by_the_clock(tmp_path / "unbroken", minutes=1, warmup=0.2)
+
+    def rates(name: str) -> list[float]:
+        return [line["learning_rate"] for line in metrics_of(tmp_path / name) if "grad_norm" in line]
+
+    assert rates("run") == pytest.approx(rates("unbroken"))

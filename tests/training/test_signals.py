@@ -1,0 +1,61 @@
+"""A first signal asks for the end, a second Control-C stops at once, and the handlers are given back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from bertsmith.training.signals import StopRequest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_noted_and_the_work_goes_on(number: signal.Signals) -> None:
+    with StopRequest() as stop:
+        assert stop.requested is None
+        os.kill(os.getpid(), number)
+        assert stop.requested == number.name
+
+
+def test_a_second_control_c_stops_at_once() -> None:
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested == "SIGINT"
+
+
+def test_a_control_c_after_sigterm_stops_at_once_and_another_sigterm_does_not() -> None:
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested == "SIGTERM"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ValueError, match="inside"), StopRequest():
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) != before
+        raise ValueError("inside")
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_in_another_thread_no_handler_is_set() -> None:
+    """Python sets handlers in the main thread alone."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with StopRequest() as stop:
+                assert stop.requested is None
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not failed
