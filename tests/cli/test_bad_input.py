@@ -251,6 +251,7 @@ def test_a_folder_that_is_no_model(refused: Callable[..., str], tmp_path: Path, 
 @pytest.mark.parametrize("verb", [*PREDICTING, ("tokenize", "a")], ids=lambda verb: verb[0])
 def test_a_missing_model(refused: Callable[..., str], tmp_path: Path, verb: tuple[str, ...]) -> None:
     holds(refused(verb[0], tmp_path / "none", *verb[1:]), tmp_path / "none", "no such folder")
+    holds(refused(verb[0], "no-such-model", *verb[1:]), "error: no-such-model: no ")
 
 
 @pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])
@@ -319,12 +320,12 @@ def test_an_output_folder_that_is_not_empty(
         message = refused(*arguments, "--out", out)
         holds(message, f"--out {out}", "the folder is not empty", "--overwrite", "--resume", "another --out")
         message = refused(*arguments, "--out", out, "--overwrite")
-        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith wrote", "Delete it yourself")
+        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith prepare wrote", "Delete it yourself")
         message = refused(*arguments, "--out", out, "--resume")
         assert str(out) in message
     for verb in (("train-tokenizer", corpus_file, "--vocab-size", 100), ("quickstart",)):
         holds(refused(*verb, "--out", out), f"--out {out}", "the folder is not empty", "--overwrite")
-        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith wrote")
+        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith prepare wrote")
 
 
 def test_an_output_folder_that_is_a_file(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:

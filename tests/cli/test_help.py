@@ -214,3 +214,11 @@ def test_people_read_text(bertsmith: Callable[..., Any], run: Path) -> None:
         assert answer.code == 0, answer.stderr
         with pytest.raises(json.JSONDecodeError):
             json.loads(answer.stdout)
+
+
+def test_the_reference_is_made_from_the_schemas() -> None:
+    """docs/reference.md is what `make docs` writes now."""
+    from bertsmith.cli.reference import reference
+
+    file = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
+    assert file.read_text(encoding="utf-8") == reference(), "run `make docs`"

@@ -823,11 +823,12 @@ def pretrain_mask_split(bench: Bench) -> None:
 
 @effect(PretrainOptions, "precision")
 def pretrain_precision(bench: Bench) -> None:
-    half = bench.pretrain(precision="bf16").run
+    full, half = (bench.pretrain(precision=precision).run for precision in ("fp32", "bf16"))
     difference = bench.updates(half)[0]["mlm_loss"] - bench.updates(bench.base)[0]["mlm_loss"]
     assert 0 < abs(difference) < 0.05
     assert bench.distance(half, bench.base) > 0
-    assert bench.record(half)["precision"] == "bf16"
+    assert [bench.record(run)["precision"] for run in (full, half)] == ["fp32", "bf16"]
+    assert bench.distance(full, bench.base) == 0
     chosen = bench.pretrain(precision="auto").run
     reasons = [choice["reason"] for choice in bench.record(chosen)["choices"] if choice["name"] == "precision"]
     assert reasons != ["asked for with --precision"]

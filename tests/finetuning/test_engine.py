@@ -15,9 +15,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertsmith.errors import ModelError
-from bertsmith.finetuning.engine import BATCHES_A_WINDOW, HeadBatches, HeadSettings, LabelledData, load_head
+from bertsmith.finetuning import engine
+from bertsmith.finetuning.engine import BATCHES_A_WINDOW, HeadBatches, HeadSettings, LabelledData, load_head, train_head
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
+from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training.run_folder import RunFolder
 
 CONFIG = transformers.BertConfig(vocab_size=99)
 
@@ -129,3 +132,27 @@ def test_a_head_of_other_labels_starts_fresh(run: Path, tmp_path: Path) -> None:
     assert torch.equal(
         again.state_dict()["classifier.weight"], load_file(tmp_path / "model.safetensors")["classifier.weight"]
     )
+
+
+@pytest.mark.parametrize(("values", "best"), [([0.9, 0.5, 0.5], 2), ([0.5, 0.9, 0.9], 4), ([0.1, 0.2, 0.3], 6)])
+def test_the_weights_of_the_first_best_evaluation_are_kept(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], best: int
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    original = engine.head_logits
+
+    def watched(model: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return original(model, *arguments, **options)
+
+    figures = iter(values)
+    monkeypatch.setattr(engine, "head_logits", watched)
+    monkeypatch.setattr(head, "main_value", lambda *_: next(figures))
+    data = data_of(24)
+    trained, signal = train_head(
+        settings_of(str(run), steps=6), load_tokenizer(str(run)), data, data, RunFolder(tmp_path), 0, "a test"
+    )
+    assert signal is None and trained.best_step == best
+    assert len(seen) == 3
+    assert not torch.equal(seen[0]["classifier.weight"], seen[2]["classifier.weight"])
+    assert all(torch.equal(tensor, seen[best // 2 - 1][name]) for name, tensor in trained.model.state_dict().items())
