@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from bertsmith.inference.predictor import Predictor as Predictor
     from bertsmith.objectives.collator import PretrainingCollator as PretrainingCollator
     from bertsmith.objectives.examples import PretrainingDataset as PretrainingDataset
-    from bertsmith.quickstart import quickstart as quickstart
     from bertsmith.verbs.doctor import doctor as doctor
     from bertsmith.verbs.evaluate import evaluate as evaluate
     from bertsmith.verbs.finetune import finetune as finetune
     from bertsmith.verbs.predict import load as load
     from bertsmith.verbs.prepare import prepare as prepare
     from bertsmith.verbs.pretrain import pretrain as pretrain
+    from bertsmith.verbs.quickstart import quickstart as quickstart
     from bertsmith.verbs.report import report as report
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
 
@@ -48,7 +48,7 @@ _PUBLIC = {
     "load": "bertsmith.verbs.predict",
     "prepare": "bertsmith.verbs.prepare",
     "pretrain": "bertsmith.verbs.pretrain",
-    "quickstart": "bertsmith.quickstart",
+    "quickstart": "bertsmith.verbs.quickstart",
     "report": "bertsmith.verbs.report",
     "train_tokenizer": "bertsmith.verbs.train_tokenizer",
 }

@@ -320,12 +320,12 @@ def test_an_output_folder_that_is_not_empty(
         message = refused(*arguments, "--out", out)
         holds(message, f"--out {out}", "the folder is not empty", "--overwrite", "--resume", "another --out")
         message = refused(*arguments, "--out", out, "--overwrite")
-        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith prepare wrote", "Delete it yourself")
+        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith", "Delete it yourself")
         message = refused(*arguments, "--out", out, "--resume")
         assert str(out) in message
     for verb in (("train-tokenizer", corpus_file, "--vocab-size", 100), ("quickstart",)):
         holds(refused(*verb, "--out", out), f"--out {out}", "the folder is not empty", "--overwrite")
-        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith prepare wrote")
+        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith")
 
 
 def test_an_output_folder_that_is_a_file(refused: Callable[..., str], tmp_path: Path, corpus_file: Path) -> None:

@@ -1568,7 +1568,8 @@ def classify_precision(bench: Bench) -> None:
 
 def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
     """The whole quickstart on a small corpus of eight packages, with a tiny model; also the workers it reads with."""
-    import bertsmith.quickstart as module
+    import bertsmith.verbs.quickstart as module
+
     from bertsmith.verbs.pretrain import pretrain
 
     workers: list[int] = []

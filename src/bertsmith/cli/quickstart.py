@@ -10,7 +10,7 @@ from bertsmith.config.quickstart import QuickstartOptions
 
 
 def _run(options: QuickstartOptions) -> Iterable[Answer]:
-    from bertsmith.quickstart import quickstart
+    from bertsmith.verbs.quickstart import quickstart
 
     yield quickstart(options)
 

@@ -30,6 +30,7 @@ _EXPECTED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "string_type": "a text",
+    "string_unicode": "a text",
     "tuple_type": "a list",
     "list_type": "a list",
     "path_type": "a path",
