@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from bertsmith.verbs.report import report as report
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
 
-# No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked.
-for _name, _value in (("HF_HUB_DISABLE_TELEMETRY", "1"), ("TOKENIZERS_PARALLELISM", "true")):
+# No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked; torch's
+# threads sleep while they wait for each other, where other programs want the cores (benchmarks/notes.md).
+for _name, _value in (
+    ("HF_HUB_DISABLE_TELEMETRY", "1"),
+    ("TOKENIZERS_PARALLELISM", "true"),
+    ("OMP_WAIT_POLICY", "passive"),
+):
     os.environ.setdefault(_name, _value)
 
 _PUBLIC = {

@@ -373,6 +373,32 @@ def test_a_distilbert_fills_masks_as_stock(bert: Path, tmp_path: Path) -> None:
         model.next_sentence("a", "b")
 
 
+@pytest.mark.parametrize("words", [40, 46, 47, 60])
+def test_a_roberta_has_fewer_places_than_rows_of_positions(bert: Path, tmp_path: Path, words: int) -> None:
+    """Its positions begin behind the id of the padding token: 50 rows are 49 places here."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    config = transformers.RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=50,
+        type_vocab_size=1,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    stock = transformers.RobertaForMaskedLM(config).eval()
+    stock.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    text = "milk " * words
+    answer = bertsmith.load(tmp_path).embed(text)
+    assert answer.truncated_tokens == max(words + 2 - 49, 0)
+    inputs = tokenizer(text, truncation=True, max_length=49, return_tensors="pt", return_token_type_ids=False)
+    with torch.no_grad():
+        expected = stock.roberta(**inputs).last_hidden_state[0].mean(0)
+    torch.testing.assert_close(torch.tensor(answer.embedding), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_random_states_are_left_alone(model: Predictor) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -72,6 +72,13 @@ def test_which_heads_came_with_the_weights(tmp_path: Path, name: str, mlm: bool,
     assert not loaded.model.training
 
 
+def test_a_pooler_that_is_missing_means_no_nsp_head(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "BertForPreTraining")
+    without(folder, "pooler")
+    loaded = load_bert(str(folder))
+    assert (loaded.has_mlm_head, loaded.has_nsp_head) == (True, False)
+
+
 def test_weights_are_read_as_float32(tmp_path: Path) -> None:
     model = transformers.BertForPreTraining(transformers.BertConfig(**CONFIG)).bfloat16()
     with quiet_transformers():

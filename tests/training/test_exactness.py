@@ -211,6 +211,7 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
     workers: int,
     threads: int,
     stops: list[int],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     out, whole = tmp_path / "run", unbroken(optimizer, threads)
     first, *others = stops
@@ -220,6 +221,7 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
         for stop in others:
             interrupted(little_store, out, stop, resume=True, workers=workers)
         result = pretrain(little_store, out=out, resume=True, workers=workers)
+    assert not [record for record in caplog.records if not record.name.startswith("bertsmith")], "a library talks"
     assert (result.resumed_from_step, result.steps) == (stops[-1], 14)
     assert_identical(weights_of(out), weights_of(whole))
     assert metrics_of(out) == metrics_of(whole)

@@ -59,3 +59,13 @@ def test_in_another_thread_no_handler_is_set() -> None:
     thread.start()
     thread.join()
     assert not failed
+
+
+def test_a_forked_worker_leaves_control_c_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal sends it to the whole group of processes, and workers inherit the handler."""
+    with StopRequest() as stop:
+        process = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: process + 1)
+        os.kill(process, signal.SIGINT)
+        os.kill(process, signal.SIGINT)
+        assert stop.requested is None

@@ -32,7 +32,7 @@ from bertsmith.inference.results import (
     TokenPrediction,
 )
 from bertsmith.inference.tokenizing import tokenize_text
-from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, on_device
+from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -58,7 +58,7 @@ class Predictor:
         prepare_process()
         self.device = choose_device().value
         self.precision = choose_precision(precision, self.device).value
-        self.max_length = int(getattr(self.config, "max_position_embeddings", 512))
+        self.max_length = max_tokens(self.config)
 
     # Models, each loaded when it is needed
 

@@ -86,6 +86,16 @@ def load_config(name: str) -> Any:
         return AutoConfig.from_pretrained(name)
 
 
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet"}
+"""Model types that count positions from behind the id of the padding token."""
+
+
+def max_tokens(config: Any) -> int:
+    """The number of tokens that a model takes, special tokens included."""
+    rows = int(getattr(config, "max_position_embeddings", 512))
+    return rows - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else rows
+
+
 @contextmanager
 def explained(name: str) -> Iterator[None]:
     """Turn whatever a library says of a MODEL that it cannot load into a ModelError of one line."""

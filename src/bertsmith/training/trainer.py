@@ -222,6 +222,10 @@ class ExactTrainer(transformers.Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        self.gradient_norm: Tensor | float = super()._clip_grad_norm(model)
+        return self.gradient_norm
+
     # Checkpoints
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
@@ -240,6 +244,11 @@ class ExactTrainer(transformers.Trainer):
                     "seconds": self.plan.budget.seconds(),
                 },
             )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        # transformers warns of the decoder, which is not in the file because it is tied to the embeddings.
+        with quiet_transformers():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Nothing: metrics.jsonl is written at each update, with both losses."""
@@ -328,15 +337,16 @@ class _Conduct(TrainerCallback):
         self.trainer.loss_parts = torch.zeros_like(self.trainer.loss_parts)
 
     def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The losses are known and the weights not changed yet: a loss that is not finite ends the run here."""
+        """The losses are known and the weights not changed yet: a loss or gradient that is not finite ends the run."""
         parts = self.trainer.loss_parts
         if args.world_size > 1:
             parts = self.trainer.accelerator.reduce(parts, "sum")
         self.losses = dict(zip(self.trainer.plan.loss_names, parts.tolist(), strict=True))
-        if not all(map(math.isfinite, self.losses.values())):
+        norm = float(self.trainer.gradient_norm)
+        if not all(map(math.isfinite, (norm, *self.losses.values()))):
             raise BertsmithError(
-                f"update {state.global_step + 1}: the loss is not finite ({self.losses}); the last checkpoint is "
-                "kept. Lower --learning-rate, or give --precision fp32."
+                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}); the last "
+                "checkpoint is kept. Lower --learning-rate, or give --precision fp32."
             )
 
     def tokens_per_second(self) -> float:

@@ -20,7 +20,7 @@ from bertsmith.errors import Interrupted, OptionError
 from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
 from bertsmith.inference.batched import head_logits
 from bertsmith.metrics.classification import over_seeds
-from bertsmith.models.loading import load_config
+from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
@@ -77,7 +77,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     folder = RunFolder(options.out)
     tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
-    limit = int(getattr(config, "max_position_embeddings", options.max_length))
+    limit = max_tokens(config)
     if options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
     data = _read(options, tokenizer)

@@ -211,10 +211,10 @@ def _announce(parts: _Parts) -> None:
         f"vocabulary {config.vocab_size:,}, {parameter_count(parts.setup.model) / 1e6:.1f} M parameters"
     )
     train = manifest["parts"][TRAIN]["tokens"]
-    pairs = label_counts(parts.batches.plan.first)
+    forced = parts.batches.plan.first.forced
     say(
-        f"data: {train:,} tokens, {pairs['pairs']:,} examples a pass"
-        + (f", {pairs['forced_random']:,} of them random by force" if pairs["forced_random"] else "")
+        f"data: {train:,} tokens, {parts.batches.plan.size:,} examples a pass"
+        + (f", {forced:,} of them random by force" if forced else "")
     )
     for choice in parts.choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -251,7 +251,8 @@ def _record(parts: _Parts, counts: Any) -> dict[str, Any]:
             "store": str(options.store),
             "checksum": parts.store.checksum(),
             "tokens": parts.store.manifest["parts"][TRAIN]["tokens"],
-            **label_counts(parts.batches.plan.first),
+            "examples": parts.batches.plan.size,
+            "pairs": label_counts(parts.batches.plan.first) if options.objective in ("mlm+nsp", "nsp") else None,
         },
         "model": {
             "layers": config.num_hidden_layers,
