@@ -183,9 +183,9 @@ def course(options: Options, optimizer: str = "adamw") -> Options:
 def test_an_epoch_of_these_runs_ends_in_their_middle(unbroken: Callable[..., Path]) -> None:
     from bertsmith.runtime.files import read_json
 
-    pairs = read_json(unbroken("adamw") / "run.json")["data"]["pairs"]
-    assert 2 * pairs < 14 * 16, "the runs are to see a third epoch"
-    assert pairs > 2 * 16, "an epoch is to take several updates"
+    examples = read_json(unbroken("adamw") / "run.json")["data"]["examples"]
+    assert 2 * examples < 14 * 16, "the runs are to see a third epoch"
+    assert examples > 2 * 16, "an epoch is to take several updates"
 
 
 @pytest.mark.slow

@@ -82,7 +82,8 @@ def _fresh(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attenti
     )
     config = make_config(shape, len(tokenizer), int(tokenizer.pad_token_id))
     model = BertForPreTraining._from_config(config, attn_implementation=attention)
-    chosen = [] if options.size else [Choice("size", size, "a model that a laptop trains in minutes")]
+    shaped = options.size or (options.layers and options.hidden_size)
+    chosen = [] if shaped else [Choice("size", size, "a model that a laptop trains in minutes")]
     return ModelSetup(model, chosen)
 
 

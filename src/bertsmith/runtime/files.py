@@ -126,9 +126,10 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite and not resume:
+        resumable = verb in ("prepare", "pretrain", "finetune")
+        going_on = f"--resume to go on with an interrupted {verb}, " if resumable else ""
         raise OutputError(
-            f"--out {folder}: the folder is not empty. Give --overwrite to replace it, --resume to go on with an "
-            f"interrupted {verb}, or another --out."
+            f"--out {folder}: the folder is not empty. Give --overwrite to replace it, {going_on}or another --out."
         )
     marker = MARKERS[verb]
     if overwrite and (

@@ -223,7 +223,7 @@ class ExactTrainer(transformers.Trainer):
         return self.lr_scheduler
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        self.gradient_norm: Tensor | float = super()._clip_grad_norm(model)
+        self.gradient_norm: Tensor | float = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
         return self.gradient_norm
 
     # Checkpoints
@@ -345,8 +345,8 @@ class _Conduct(TrainerCallback):
         norm = float(self.trainer.gradient_norm)
         if not all(map(math.isfinite, (norm, *self.losses.values()))):
             raise BertsmithError(
-                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}); the last "
-                "checkpoint is kept. Lower --learning-rate, or give --precision fp32."
+                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}); the "
+                "last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
             )
 
     def tokens_per_second(self) -> float:

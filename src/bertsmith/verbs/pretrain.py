@@ -106,6 +106,7 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     folder.create()
     if checkpoint is None:
         folder.record = _record(parts, counts)
+        folder.save_record()
         with progress("evaluating before training", unit="examples") as bar:
             before = evaluations[EXAMPLES_AROUND](parts.setup.model, precision=parts.precision, bar=bar)
         folder.record["evaluation_before"] = before.to_dict()
