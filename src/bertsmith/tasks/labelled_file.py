@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertsmith.config.labelled import LabelledOptions
 from bertsmith.errors import DataError, OptionError
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
@@ -27,6 +28,18 @@ class Columns:
     no_header: bool = False
     form: str | None = None
     encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, options: LabelledOptions) -> Columns:
+        """What the options of a verb say."""
+        return cls(
+            options.text_column,
+            options.pair_column,
+            options.label_column,
+            options.no_header,
+            options.format,
+            options.encoding,
+        )
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,7 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
 
 
 def _evaluate_head(options: EvaluateOptions) -> HeadFigures:
-    columns = Columns(
-        options.text_column,
-        options.pair_column,
-        options.label_column,
-        options.no_header,
-        options.format,
-        options.encoding,
-    )
+    columns = Columns.of(options)
     rows = read_rows(Path(options.data), columns)
     predictor = Predictor(options.model, precision=options.precision)
     problem_type = options.problem_type or predictor.problem_type

@@ -114,14 +114,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 
 def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
-    columns = Columns(
-        options.text_column,
-        options.pair_column,
-        options.label_column,
-        options.no_header,
-        options.format,
-        options.encoding,
-    )
+    columns = Columns.of(options)
     paths = {"train": options.train, "dev": options.dev, "test": options.test}
     rows = {part: read_rows(path, columns) for part, path in paths.items() if path is not None}
     labels = head.labels_of(rows["train"], options.problem_type)
