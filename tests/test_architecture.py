@@ -12,6 +12,7 @@ import pytest
 
 import bertsmith
 from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
@@ -29,6 +30,7 @@ PUBLIC = [
     "TokenStore",
     "doctor",
     "evaluate",
+    "extend_tokenizer",
     "finetune",
     "load",
     "prepare",
@@ -41,6 +43,7 @@ PUBLIC = [
 SCHEMAS: dict[str, type[Options]] = {
     "doctor": DoctorOptions,
     "evaluate": EvaluateOptions,
+    "extend_tokenizer": ExtendTokenizerOptions,
     "finetune": FinetuneOptions,
     "prepare": PrepareOptions,
     "pretrain": PretrainOptions,

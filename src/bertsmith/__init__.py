@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bertsmith.objectives.examples import PretrainingDataset as PretrainingDataset
     from bertsmith.verbs.doctor import doctor as doctor
     from bertsmith.verbs.evaluate import evaluate as evaluate
+    from bertsmith.verbs.extend_tokenizer import extend_tokenizer as extend_tokenizer
     from bertsmith.verbs.finetune import finetune as finetune
     from bertsmith.verbs.predict import load as load
     from bertsmith.verbs.prepare import prepare as prepare
@@ -49,6 +50,7 @@ _PUBLIC = {
     "TokenStore": "bertsmith.corpus.store",
     "doctor": "bertsmith.verbs.doctor",
     "evaluate": "bertsmith.verbs.evaluate",
+    "extend_tokenizer": "bertsmith.verbs.extend_tokenizer",
     "finetune": "bertsmith.verbs.finetune",
     "load": "bertsmith.verbs.predict",
     "prepare": "bertsmith.verbs.prepare",

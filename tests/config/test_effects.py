@@ -25,6 +25,7 @@ import pytest
 
 from bertsmith.cli.app import VERBS
 from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options
 from bertsmith.config.predict import (
@@ -134,6 +135,18 @@ class Bench:
 
         defaults = {"out": self.fresh(), "vocab_size": 120, "workers": 1}
         return train_tokenizer(*(sources or (self.corpus,)), **{**defaults, **options})
+
+    def extend(self, *sources: Path, **options: Any) -> Any:
+        """The tokenizer of the tiny RUN with a word more."""
+        from bertsmith.verbs.extend_tokenizer import extend_tokenizer
+
+        defaults = {"model": self.run, "out": self.fresh(), "add": 1, "workers": 1}
+        return extend_tokenizer(**{**defaults, "sources": sources or (self.corpus,), **options})
+
+    def added(self, *sources: Path, **options: Any) -> list[str]:
+        """The words that it adds."""
+        content = json.loads((self.extend(*sources, **options).tokenizer / "extension.json").read_text())
+        return [word["token"] for word in content["added"]]
 
     def pretrain(self, *store: Path, **options: Any) -> Any:
         """A tiny RUN of two updates; its path is `run`."""
@@ -316,8 +329,8 @@ def test_every_option_has_an_effect() -> None:
 
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
-    """All thirteen verbs are covered; doctor has no option."""
-    assert len(schemas()) == len(VERBS) == 13
+    """All fourteen verbs are covered; doctor has no option."""
+    assert len(schemas()) == len(VERBS) == 14
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -611,6 +624,123 @@ def tokenizer_overwrite(bench: Bench) -> None:
     assert len(bench.vocabulary(out)) == 120
     bench.tokenizer(out=out, vocab_size=150, overwrite=True)
     assert len(bench.vocabulary(out)) == 150
+
+
+@effect(TrainTokenizerOptions, "compare")
+def tokenizer_compare(bench: Bench) -> None:
+    assert bench.tokenizer().comparison == []
+    own, other = bench.tokenizer(compare=str(bench.run)).comparison
+    assert (own.vocab_size, other.vocab_size) == (120, 256)
+    assert own.tokens_per_word > other.tokens_per_word
+    out = ("--out", bench.fresh(), "--vocab-size", 120)
+    answer = bench.bertsmith("train-tokenizer", bench.corpus, *out, "--compare", bench.run)
+    (line,) = [line for line in answer.stdout.splitlines() if line.strip().startswith(f"{bench.run} ")]
+    assert " 256 entries, " in line
+
+
+# extend-tokenizer
+
+
+def text_with(word: str) -> str:
+    """The documents of `texts`, one a line, with a word in each."""
+    return "\n".join(f"{text} And {word}." for text in texts())
+
+
+@effect(ExtendTokenizerOptions, "model")
+def extend_model(bench: Bench) -> None:
+    """The word that is an entry of one tokenizer is new to the other."""
+    source = bench.file(text_with("zyxzyx zyxzyx"))
+    own = bench.tokenizer(source, vocab_size=100, documents="line").tokenizer
+    assert "zyxzyx" in bench.vocabulary(own)
+    assert bench.added(source, documents="line") == ["number"]
+    assert "zyxzyx" in bench.added(source, add=40, documents="line")
+    assert "zyxzyx" not in bench.added(source, model=own, add=40, documents="line")
+
+
+@effect(ExtendTokenizerOptions, "sources")
+def extend_sources(bench: Bench) -> None:
+    other = bench.file(text_with("zyx"))
+    settings = {"add": 400, "documents": "line"}
+    assert "zyx" in bench.added(bench.corpus, other, **settings)
+    assert "zyx" not in bench.added(bench.corpus, **settings)
+
+
+@effect(ExtendTokenizerOptions, "documents")
+def extend_documents(bench: Bench) -> None:
+    """What is kept apart is whole documents where there are enough of them."""
+    source = bench.file("\n".join(texts()))
+    for form, level in (("line", "documents"), ("file", "paragraphs")):
+        out = bench.extend(source, documents=form).tokenizer
+        assert json.loads((out / "extension.json").read_text())["measured_on"] == f"a tenth of the text, by {level}"
+
+
+@effect(ExtendTokenizerOptions, "text_column")
+def extend_text_column(bench: Bench) -> None:
+    rows = ({"text": text, "other": f"{text} And zyx."} for text in texts())
+    source = bench.file("".join(json.dumps(row) + "\n" for row in rows), ".jsonl")
+    assert "zyx" not in bench.added(source, add=400)
+    assert "zyx" in bench.added(source, add=400, text_column="other")
+
+
+@effect(ExtendTokenizerOptions, "encoding", "encoding_errors")
+def extend_encoding(bench: Bench) -> None:
+    source = bench.file(text_with("łódź").encode("cp1250"))
+    settings = {"add": 400, "documents": "line"}
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.extend(source, **settings)
+    assert "łodz" in bench.added(source, encoding="cp1250", **settings)
+    replaced = bench.added(source, encoding_errors="replace", **settings)
+    assert "łodz" not in replaced
+    assert "number" in replaced
+
+
+@effect(ExtendTokenizerOptions, "max_documents")
+def extend_max_documents(bench: Bench) -> None:
+    source = bench.file("\n".join([*texts(80), *[f"{text} And zyx." for text in texts()[80:]]]))
+    settings = {"add": 400, "documents": "line"}
+    assert "zyx" in bench.added(source, **settings)
+    assert "zyx" not in bench.added(source, max_documents=80, **settings)
+
+
+@effect(ExtendTokenizerOptions, "workers")
+def extend_workers(bench: Bench) -> None:
+    seen = workers_seen(bench)
+    assert len({bench.extend(workers=workers).sha256 for workers in (1, 2, 3)}) == 1
+    assert seen == [2, 3]
+
+
+@effect(ExtendTokenizerOptions, "add")
+def extend_add(bench: Bench) -> None:
+    one, three = (bench.extend(add=number) for number in (1, 3))
+    assert (one.vocab_size, three.vocab_size) == (257, 259)
+    assert one.tokens_per_word["before"] == three.tokens_per_word["before"]
+    assert one.tokens_per_word["after"] > three.tokens_per_word["after"]
+
+
+@effect(ExtendTokenizerOptions, "out")
+def extend_out(bench: Bench) -> None:
+    out = bench.place / "deep" / "tokenizer"
+    assert bench.extend(out=out).tokenizer == out
+    assert (out / "tokenizer.json").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["tokenizer"]
+
+
+@effect(ExtendTokenizerOptions, "min_count")
+def extend_min_count(bench: Bench) -> None:
+    source = bench.file("\n".join([*texts(119), f"{texts()[119]} And zyx zyx."]))
+    settings = {"add": 400, "documents": "line"}
+    assert "zyx" in bench.added(source, min_count=2, **settings)
+    assert "zyx" not in bench.added(source, **settings)
+
+
+@effect(ExtendTokenizerOptions, "overwrite")
+def extend_overwrite(bench: Bench) -> None:
+    out = bench.extend().tokenizer
+    with pytest.raises(OutputError, match="not empty"):
+        bench.extend(out=out, add=2)
+    assert len(bench.vocabulary(out)) == 257
+    bench.extend(out=out, add=2, overwrite=True)
+    assert len(bench.vocabulary(out)) == 258
 
 
 # pretrain

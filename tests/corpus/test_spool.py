@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bertsmith.corpus import spool
-from bertsmith.corpus.readers import ReadingOptions, find_files
+from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.spool import (
     SPOOL_FILE,
     SpooledDocument,

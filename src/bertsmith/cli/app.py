@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "doctor": "the machine, the versions, and each automatic choice with its reason",
     "prepare": "text to a STORE: clean, de-duplicate, split, tokenize",
     "train-tokenizer": "text to a WordPiece tokenizer",
+    "extend-tokenizer": "a MODEL's tokenizer with the words of a text",
     "pretrain": "a STORE to a RUN: masked language modelling and next sentence prediction",
     "evaluate": "figures of a language model, or of a head",
     "finetune": "a MODEL and labelled text to a RUN with a head",

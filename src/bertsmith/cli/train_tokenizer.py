@@ -16,9 +16,14 @@ def _run(options: TrainTokenizerOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    return (
-        f"{result.tokenizer}: {result.vocab_size:,} entries, sha256 {result.sha256[:16]}\n"
-        f"  {result.tokens_per_word:.3f} tokens a word, {result.unknown_rate:.3%} of them unknown"
+    from bertsmith.tokenization.measures import table
+
+    return "\n".join(
+        [
+            f"{result.tokenizer}: {result.vocab_size:,} entries, sha256 {result.sha256[:16]}",
+            f"  {result.tokens_per_word:.3f} tokens a word, {result.unknown_rate:.3%} of them unknown",
+            *(f"  {line}" for line in table(result.comparison)),
+        ]
     )
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config.cleaning import ALL_STEPS, choose_steps
 from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import SEEDS, Options
 
@@ -19,13 +20,15 @@ class SourceOptions(Options):
     positional: ClassVar[tuple[str, ...]] = ("sources",)
 
     sources: tuple[str, ...] = Field(
-        min_length=1, description="files, folders or globs of .txt and .jsonl, plain, .gz or .zst"
+        min_length=1,
+        description="files, folders, globs (.txt .jsonl .csv .tsv .parquet .md .html, also .gz .zst .xz), addresses "
+        "such as s3://, or hf:NAME[/CONFIG][:SPLIT]",
     )
     documents: DocumentForm = Field(
         "auto", description="what a document of a .txt is: the file, a block between blank lines, or a line"
     )
     text_column: str | None = Field(
-        None, description="the key of a .jsonl line that holds the text (found by its usual names otherwise)"
+        None, description="the key or column that holds the text (found by its usual names otherwise)"
     )
     encoding: Encoding = Field("utf-8", description="the encoding of the files")
     encoding_errors: Literal["strict", "replace"] = Field(
@@ -51,6 +54,20 @@ class PrepareOptions(SourceOptions):
 
     out: Path = Field(description="the folder of the STORE")
     language: str = Field("en", description="the language code that sentences are split by")
+    clean: str = Field(
+        "",
+        description="cleaning steps to switch on, or off with no- before them, as in language,no-boilerplate "
+        f"({', '.join(ALL_STEPS)}); none or all as the first word",
+    )
+    min_words: int = Field(3, ge=1, description="a document with fewer words is dropped as too short")
+    near_duplicates: float = Field(
+        0.5,
+        ge=0.2,
+        le=1,
+        description="the Jaccard similarity on word pairs from which two documents are near-duplicates; 0.5 is about "
+        "18 words in 100 changed, 0.7 about 9",
+    )
+    keep_dropped: bool = Field(False, description="write what was dropped, with its reason, to STORE/dropped")
     vocab_size: int | None = Field(
         None,
         ge=32,
@@ -60,9 +77,13 @@ class PrepareOptions(SourceOptions):
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
     held_out: str = Field("0.02", description="the share of documents kept for evaluation, or a file of their ids")
     seed: int = Field(0, ge=0, lt=SEEDS, description="chooses which documents are held out")
+    engine: Literal["local", "ray", "slurm"] = Field("local", description="where the tasks of the stages run")
+    engine_address: str | None = Field(
+        None, description="the address of a Ray cluster, or the partition and options of Slurm's sbatch"
+    )
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(False, description="go on with an interrupted run from its last finished stage")
-    dry_run: bool = Field(False, description="read and report what would be used; write nothing")
+    dry_run: bool = Field(False, description="forecast size, time, memory and disk from a sample; write nothing")
 
     @field_validator("held_out", mode="before")
     @classmethod
@@ -81,6 +102,23 @@ class PrepareOptions(SourceOptions):
         if not 0 < share <= 0.5:
             raise ValueError(f"found {value}, expected a share above 0 and at most 0.5")
         return value
+
+    @field_validator("clean", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> object:
+        return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+    @field_validator("clean")
+    @classmethod
+    def _known_steps(cls, value: str) -> str:
+        choose_steps(value)
+        return value
+
+    @model_validator(mode="after")
+    def _address_of_an_engine(self) -> PrepareOptions:
+        if self.engine == "local" and self.engine_address is not None:
+            raise ValueError("--engine-address belongs to --engine ray or --engine slurm")
+        return self
 
     @model_validator(mode="after")
     def _one_tokenizer(self) -> PrepareOptions:
@@ -106,4 +144,5 @@ class TrainTokenizerOptions(SourceOptions):
     out: Path = Field(description="the folder of the tokenizer")
     vocab_size: int = Field(ge=32, description="the number of entries")
     cased: bool = Field(False, description="keep capitals and accents")
+    compare: str | None = Field(None, description="show how the tokenizer of this MODEL reads the same text")
     overwrite: bool = Field(False, description="replace the folder at --out")

@@ -5,7 +5,7 @@
       tokenizer/               a Hugging Face tokenizer folder
       unigram.json             how often each id occurs in the training part
       dataset_dict.json        with the files below, what `datasets.load_from_disk(STORE)` opens
-      train/, held_out/        data-00000-of-00001.arrow, dataset_info.json, state.json
+      train/, held_out/        data-00000-of-00033.arrow and so on, dataset_info.json, state.json
 
 A row is a piece of a document: its `document_id`, its `input_ids` (uint16 below 65,536 entries, else uint32), its
 `sentence_lengths`, and `first_sentence`, the position of its first sentence in the document (a document whose middle
@@ -15,9 +15,9 @@ padding are made when a batch is. Two bytes a token, where a table of int64 ids,
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bertsmith.errors import DataError
-from bertsmith.runtime.files import disk_errors, read_json, write_json
+from bertsmith.runtime.files import read_json, write_json, written_aside
+from bertsmith.runtime.ragged import offsets_of
 
-FORMAT = 1
+FORMAT = 2
 TRAIN = "train"
 HELD_OUT = "held_out"
-DATA_FILE = "data-00000-of-00001.arrow"
 TOKENS_A_BATCH = 1 << 22
 
 Array = npt.NDArray[Any]
+
+
+def data_file(number: int, total: int) -> str:
+    """The name of a part's file, as `datasets` names them."""
+    return f"data-{number:05d}-of-{total:05d}.arrow"
 
 
 def id_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
@@ -42,103 +47,101 @@ def id_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A run of sentences of one document, as ids."""
+def _features(vocab_size: int) -> dict[str, Any]:
+    return {
+        "document_id": {"dtype": "string", "_type": "Value"},
+        "first_sentence": {"dtype": "uint32", "_type": "Value"},
+        "input_ids": {"feature": {"dtype": np.dtype(id_dtype(vocab_size)).name, "_type": "Value"}, "_type": "List"},
+        "sentence_lengths": {"feature": {"dtype": "uint32", "_type": "Value"}, "_type": "List"},
+    }
 
-    document_id: str
-    first_sentence: int
-    ids: Array
-    lengths: Array
+
+def _schema(vocab_size: int) -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("document_id", pa.string()),
+            pa.field("first_sentence", pa.uint32()),
+            pa.field("input_ids", pa.list_(pa.from_numpy_dtype(id_dtype(vocab_size)))),
+            pa.field("sentence_lengths", pa.list_(pa.uint32())),
+        ],
+        metadata={"huggingface": json.dumps({"info": {"features": _features(vocab_size)}})},
+    )
 
 
-class PartWriter:
-    """Writes the Arrow file of one part; rows are gathered to batches of some four million tokens."""
+def write_rows(
+    path: Path,
+    vocab_size: int,
+    ids: Array,
+    lengths: Array,
+    *,
+    documents: Array,
+    document_ids: Sequence[str],
+    sentences: Array,
+) -> int:
+    """Write one file of a part, whole or not at all; returns the number of its rows.
 
-    def __init__(self, store: Path, part: str, vocab_size: int) -> None:
-        self.folder, self.part = store / part, part
-        self.dtype = id_dtype(vocab_size)
-        ids = pa.from_numpy_dtype(self.dtype)
-        features = {
-            "document_id": {"dtype": "string", "_type": "Value"},
-            "first_sentence": {"dtype": "uint32", "_type": "Value"},
-            "input_ids": {"feature": {"dtype": str(ids), "_type": "Value"}, "_type": "List"},
-            "sentence_lengths": {"feature": {"dtype": "uint32", "_type": "Value"}, "_type": "List"},
-        }
-        self.schema = pa.schema(
-            [
-                pa.field("document_id", pa.string()),
-                pa.field("first_sentence", pa.uint32()),
-                pa.field("input_ids", pa.list_(ids)),
-                pa.field("sentence_lengths", pa.list_(pa.uint32())),
-            ],
-            metadata={"huggingface": json.dumps({"info": {"features": features}})},
-        )
-        self.features = features
-        self.pieces: list[Piece] = []
-        self.waiting = self.documents = self.sentences = self.tokens = 0
-        self.unigram = np.zeros(vocab_size, dtype=np.int64)
-        self.path = self.folder / DATA_FILE
-        with disk_errors(self.path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.sink = pa.OSFile(str(self.path), "wb")
-            self.writer = pa.ipc.new_stream(self.sink, self.schema)
+    A row is a run of sentences that follow each other in one document. Sentences of no token, and rows of none, are
+    left out.
 
-    def add(self, piece: Piece) -> None:
-        """Append a piece; sentences of no token, and a piece of none, are left out."""
-        if not len(piece.ids):
-            return
-        piece = Piece(piece.document_id, piece.first_sentence, piece.ids, piece.lengths[piece.lengths > 0])
-        self.pieces.append(piece)
-        self.waiting += len(piece.ids)
-        self.documents += 1
-        self.sentences += len(piece.lengths)
-        self.tokens += len(piece.ids)
-        self.unigram += np.bincount(piece.ids, minlength=len(self.unigram))
-        if self.waiting >= TOKENS_A_BATCH:
-            self._flush()
+    Args:
+        ids: of [tokens], in a row.
+        lengths: int64 of [sentences], the tokens of each sentence.
+        documents: of [sentences], the place of each sentence's document in `document_ids`.
+        sentences: of [sentences], its number in the document.
+    """
+    begins = np.ones(len(lengths), bool)
+    begins[1:] = (documents[1:] != documents[:-1]) | (sentences[1:] != sentences[:-1] + 1)
+    row_of_sentence = np.cumsum(begins) - 1
+    firsts, owners = sentences[begins], documents[begins]
+    filled = lengths > 0
+    row_lengths = np.bincount(row_of_sentence[filled], minlength=len(firsts)).astype(np.int64)
+    row_tokens = np.bincount(row_of_sentence, lengths, minlength=len(firsts)).astype(np.int64)
+    kept = row_lengths > 0
+    firsts, owners, row_lengths, row_tokens = firsts[kept], owners[kept], row_lengths[kept], row_tokens[kept]
+    values, counts = ids.astype(id_dtype(vocab_size)), lengths[filled].astype(np.uint32)
+    schema = _schema(vocab_size)
+    with written_aside(path) as aside, pa.ipc.new_stream(str(aside), schema) as writer:
+        tokens, sentence_offsets = offsets_of(row_tokens), offsets_of(row_lengths)
+        start = 0
+        while start < len(firsts):
+            # Batches of some four million tokens: a batch is read as one array, and its offsets have 32 bits.
+            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_A_BATCH)))
+            stop = min(stop, len(firsts))
+            writer.write_batch(
+                pa.record_batch(
+                    [
+                        pa.array([document_ids[owner] for owner in owners[start:stop].tolist()], pa.string()),
+                        pa.array(firsts[start:stop].astype(np.uint32)),
+                        _lists(values, tokens[start : stop + 1]),
+                        _lists(counts, sentence_offsets[start : stop + 1]),
+                    ],
+                    schema=schema,
+                )
+            )
+            start = stop
+    return len(firsts)
 
-    def _flush(self) -> None:
-        def lists(arrays: list[Array], dtype: Any) -> pa.ListArray:
-            offsets = np.concatenate(([0], np.cumsum([len(item) for item in arrays]))).astype(np.int32)
-            values = np.concatenate(arrays).astype(dtype) if arrays else np.zeros(0, dtype)
-            return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
 
-        if not self.pieces:
-            return
-        batch = pa.record_batch(
-            [
-                pa.array([piece.document_id for piece in self.pieces], pa.string()),
-                pa.array([piece.first_sentence for piece in self.pieces], pa.uint32()),
-                lists([piece.ids for piece in self.pieces], self.dtype),
-                lists([piece.lengths for piece in self.pieces], np.uint32),
-            ],
-            schema=self.schema,
-        )
-        with disk_errors(self.path):
-            self.writer.write_batch(batch)
-        self.pieces, self.waiting = [], 0
+def _lists(values: Array, offsets: Array) -> pa.ListArray:
+    first, last = int(offsets[0]), int(offsets[-1])
+    return pa.ListArray.from_arrays(pa.array((offsets - first).astype(np.int32)), pa.array(values[first:last]))
 
-    def close(self) -> dict[str, int]:
-        """Write what is left and the files that `datasets` wants; returns the part's counts."""
-        self._flush()
-        with disk_errors(self.path):
-            self.writer.close()
-            self.sink.close()
-        write_json(self.folder / "dataset_info.json", {"features": self.features, "splits": {}})
-        write_json(
-            self.folder / "state.json",
-            {
-                "_data_files": [{"filename": DATA_FILE}],
-                "_fingerprint": f"bertsmith-{self.part}-{self.tokens:x}",
-                "_format_columns": None,
-                "_format_kwargs": {},
-                "_format_type": None,
-                "_output_all_columns": False,
-                "_split": self.part,
-            },
-        )
-        return {"documents": self.documents, "sentences": self.sentences, "tokens": self.tokens}
+
+def finish_part(folder: Path, files: Sequence[str], vocab_size: int, tokens: int) -> None:
+    """Write what `datasets` wants beside the files of a part."""
+    write_json(folder / "dataset_info.json", {"features": _features(vocab_size), "splits": {}})
+    write_json(
+        folder / "state.json",
+        {
+            "_data_files": [{"filename": name} for name in files],
+            "_fingerprint": f"bertsmith-{folder.name}-{tokens:x}",
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": folder.name,
+        },
+    )
 
 
 class TokenPart:
@@ -151,13 +154,11 @@ class TokenPart:
         first_sentences: int64 of [pieces], where each piece begins in its document, in sentences.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._map = pa.memory_map(str(path))
-            table = pa.ipc.open_stream(self._map).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{path}: cannot be read as an Arrow stream ({error}); prepare the STORE again") from None
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        """Open the part in a folder. Raises DataError where a file of it is missing or cut off."""
+        self.folder = folder
+        files = [folder / item["filename"] for item in read_json(folder / "state.json")["_data_files"]]
+        table = pa.concat_tables(map(_opened, files))
         ids, lengths = table.column("input_ids").chunks, table.column("sentence_lengths").chunks
         self._chunks: list[Array] = [_values(chunk) for chunk in ids]
         self._empty = np.zeros(0, table.schema.field("input_ids").type.value_type.to_pandas_dtype())
@@ -204,6 +205,13 @@ class TokenPart:
         return np.concatenate(pieces)
 
 
+def _opened(path: Path) -> pa.Table:
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: cannot be read as an Arrow stream ({error}); prepare the STORE again") from None
+
+
 def _values(chunk: pa.ListArray) -> Array:
     values: Array = chunk.flatten().to_numpy(zero_copy_only=True)
     return values
@@ -245,15 +253,20 @@ class TokenStore:
 
     def part(self, name: str) -> TokenPart:
         """The part `train` or `held_out`."""
-        return TokenPart(self.folder / name / DATA_FILE)
+        return TokenPart(self.folder / name)
 
     def unigram_counts(self) -> Array:
         """int64 of [vocabulary]: how often each id occurs in the training part."""
         return np.asarray(read_json(self.folder / "unigram.json"), dtype=np.int64)
 
     def checksum(self) -> str:
-        """What identifies the data: the checksum of the training part's file."""
-        return str(self.manifest["files"][f"{TRAIN}/{DATA_FILE}"]["sha256"])
+        """What identifies the data: a checksum of those of the training part's files."""
+        sums = [facts["sha256"] for name, facts in sorted(self.manifest["files"].items()) if _is_data(name)]
+        return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith(f"{TRAIN}/") and name.endswith(".arrow")
 
 
 def is_store(folder: Path) -> bool:

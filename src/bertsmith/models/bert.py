@@ -7,6 +7,7 @@ whole update, so that the division of a batch does not change it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +99,35 @@ def start_from_frequencies(model: BertForPreTraining, counts: npt.NDArray[np.int
     smoothed = torch.ones(len(bias), dtype=torch.float64)
     smoothed[: len(counts)] += torch.from_numpy(counts)
     bias.copy_((smoothed / smoothed.sum()).log())
+
+
+@torch.no_grad()
+def extend_vocabulary(model: BertForPreTraining, pieces: Sequence[Sequence[int]], *, first: int, unknown: int) -> None:
+    """Give a model rows for new words at the ids from `first` on, each the mean of the rows of its old pieces.
+
+    Vectors and output bias alike: as the decoder is linear, the logit of a new word begins as the mean of the logits
+    of its pieces. A word that was unknown (its pieces are [`unknown`]) begins at the mean of all old rows. Rows that
+    the model had behind `first` belonged to no entry of its tokenizer and are dropped; every other one stays as it is.
+    """
+    model.resize_token_embeddings(first + len(pieces), mean_resizing=False)
+    predictions = model.cls.predictions
+    decoder = predictions.decoder
+    for weight in (model.bert.embeddings.word_embeddings.weight, decoder.weight, decoder.bias):
+        everything = weight[:first].mean(0)
+        for row, old in enumerate(pieces, start=first):
+            weight[row] = everything if list(old) == [unknown] else weight[list(old)].mean(0)
+    predictions.bias = decoder.bias
+
+
+def vocabulary_rows(model: BertForPreTraining) -> dict[str, int]:
+    """How many entries each part of a model has room for that depends on the vocabulary."""
+    predictions = model.cls.predictions
+    return {
+        "config.json": int(model.config.vocab_size),
+        "word embeddings": len(model.bert.embeddings.word_embeddings.weight),
+        "decoder": len(predictions.decoder.weight),
+        "output bias": len(predictions.bias),
+    }
 
 
 def set_dropout(model: torch.nn.Module, probability: float) -> None:

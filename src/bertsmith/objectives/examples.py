@@ -45,7 +45,7 @@ class EpochPlan:
         self.first = self._load(0)
         self.size = len(self.first)
         if self.size == 0:
-            raise DataError(f"{part.path.parent}: no example can be made of the {part.num_tokens} tokens there")
+            raise DataError(f"{part.folder}: no example can be made of the {part.num_tokens} tokens there")
 
     def _load(self, epoch: int) -> PairPlan:
         if epoch != self._epoch:

@@ -11,10 +11,17 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.models.bert import BertForPreTraining, set_dropout, start_from_frequencies
+from bertsmith.models.bert import (
+    BertForPreTraining,
+    extend_vocabulary,
+    set_dropout,
+    start_from_frequencies,
+    vocabulary_rows,
+)
 from bertsmith.models.loading import load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.runtime.machine import Choice
+from bertsmith.tokenization.extension import Extension, rows_of
 
 DEFAULT_SIZE = "mini"
 DEFAULT_MINUTES = 10.0
@@ -33,21 +40,28 @@ class ModelSetup:
 
 
 def make_model(
-    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, counts: npt.NDArray[np.int64], *, attention: str
+    options: PretrainOptions,
+    tokenizer: PreTrainedTokenizerBase,
+    counts: npt.NDArray[np.int64],
+    *,
+    attention: str,
+    extension: Extension | None = None,
 ) -> ModelSetup:
     """The model of the options, from scratch or continued, ready to train.
 
-    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part.
+    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part; `extension` says which words
+    the tokenizer has beyond that of the model that continues.
 
     Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
     """
     torch.manual_seed(options.seed)
     setup = (
-        _continued(options, tokenizer, attention)
+        _continued(options, tokenizer, attention, extension)
         if options.from_ is not None
         else _fresh(options, tokenizer, attention)
     )
     model = setup.model
+    _check_rows(model, tokenizer, options.from_)
     if setup.fresh_mlm_head and options.objective != "nsp":
         start_from_frequencies(model, counts)
         setup.choices.append(Choice("output bias", "log frequency", "the head begins at the unigram loss"))
@@ -87,14 +101,18 @@ def _fresh(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attenti
     return ModelSetup(model, chosen)
 
 
-def _continued(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str) -> ModelSetup:
+def _continued(
+    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str, extension: Extension | None
+) -> ModelSetup:
     assert options.from_ is not None
     loaded = load_bert(options.from_, attn_implementation=attention)
     rows = loaded.model.config.vocab_size
-    if rows < len(tokenizer):
+    needed = extension.base_vocab_size if extension is not None else len(tokenizer)
+    if rows < needed:
+        without = " without the new words" if extension is not None else ""
         raise ModelError(
             f"{options.from_}: its embeddings have {rows:,} rows and the tokenizer of {options.store} has "
-            f"{len(tokenizer):,} entries. Prepare the text with the model's own: "
+            f"{needed:,} entries{without}. Prepare the text with the model's own: "
             f"bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
         )
     fresh = []
@@ -102,7 +120,33 @@ def _continued(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, att
         fresh.append("masked language modelling")
     if not loaded.has_nsp_head and options.objective != "mlm":
         fresh.append("next sentence prediction")
-    return ModelSetup(loaded.model, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head)
+    choices = [] if extension is None else [_take_up(loaded.model, extension)]
+    return ModelSetup(loaded.model, choices, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head)
+
+
+def _take_up(model: BertForPreTraining, extension: Extension) -> Choice:
+    """Give the model rows for the new words of an extension."""
+    unknown = extension.unknown_id
+    pieces = [word.pieces for word in extension.added]
+    extend_vocabulary(model, pieces, first=extension.base_vocab_size, unknown=unknown)
+    reason = "each starts from the mean of its old pieces"
+    were_unknown = pieces.count((unknown,))
+    if were_unknown:
+        reason += f"; {were_unknown:,} that were unknown start from the mean of all vectors"
+    return Choice("new words", f"{len(pieces):,}", reason)
+
+
+def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
+    """Raise ModelError where a part of the model has another number of rows, or an id of the tokenizer has none."""
+    rows = vocabulary_rows(model)
+    needed = rows_of(tokenizer.get_vocab())
+    if len(set(rows.values())) != 1 or min(rows.values()) < needed:
+        found = ", ".join(f"{part}: {number:,}" for part, number in rows.items())
+        raise ModelError(
+            f"{name or 'the model'}: its parts do not fit the vocabulary: found {found} entries, expected one number "
+            f"everywhere and at least the {needed:,} of the tokenizer. Save the model again with a config.json that "
+            "belongs to its weights"
+        )
 
 
 def _freeze_unused_heads(model: BertForPreTraining, objective: str) -> None:

@@ -33,6 +33,24 @@ def write_bytes(path: Path, content: bytes) -> None:
             aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """A name to write a large file under; it is flushed and takes its own name when the block ends.
+
+    Where that fails nothing is left.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield aside
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
 def write_text(path: Path, content: str) -> None:
     """Write a text as UTF-8, whole or not at all."""
     write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
@@ -66,11 +84,17 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def free_bytes(path: Path) -> int:
+    """Bytes that are free on the disk on which a path lies or will lie."""
+    whole = path.absolute()
+    return shutil.disk_usage(next(parent for parent in (whole, *whole.parents) if parent.exists())).free
+
+
 def _free_space(path: Path) -> str:
-    for parent in (path, *path.parents):
-        if parent.exists():
-            return f"{shutil.disk_usage(parent).free / 1e9:.2f} GB free on that disk"
-    return "free space unknown"
+    try:
+        return f"{free_bytes(path) / 1e9:.2f} GB free on that disk"
+    except OSError:
+        return "free space unknown"
 
 
 def sync_folder(folder: Path) -> None:
@@ -106,6 +130,7 @@ def publish_folder(aside: Path, folder: Path) -> None:
 MARKERS = {
     "prepare": "manifest.json",
     "train-tokenizer": "tokenizer.json",
+    "extend-tokenizer": "extension.json",
     "pretrain": "run.json",
     "finetune": "run.json",
     "quickstart": "quickstart.json",

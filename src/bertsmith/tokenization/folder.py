@@ -6,17 +6,33 @@ Whatever is loaded has its truncation and padding reset: some published tokenize
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
-from bertsmith.runtime.files import disk_errors, sha256_of
+from bertsmith.runtime.files import disk_errors, sha256_of, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_PROBE = "Thé Quick brown Fox, 東京 naïve İstanbul!"
+RECORD_FILE = "extension.json"
+"""The record of an extension (`tokenization/extension.py`), beside the tokenizer.json that it belongs to."""
+_RECORD = "bertsmith_extension"
+
+_PROBES = (
+    "Thé Quick brown Fox, 東京 naïve İstanbul!",
+    "ÀÉÎÕÜ àéîõü ŁØß ﬁ ǅ Ωμέγα ΟΔΟΣ οδός ЁЖИК ёжик e\u0301 A\u030a n\u0303",
+    "中文字符與漢字混在English里 日本語のテキスト 한국어 텍스트 𠀀",
+    f"{'a' * 99} {'b' * 100} {'c' * 101} {'word' * 60}",
+    "don't isn't 3.14 1,000 U.S.A. e-mail a/b #tag @name ## ##ing $5 50% «x» “y” — … ~^`|<>=+",
+    "tab\tline\nreturn\r zero\u200bwidth soft\u00adhyphen no\u00a0break control\x07 \ufffd emoji 🎉👩‍🚀 ",
+    "[MASK] [CLS] [SEP] [PAD] [UNK] [unused1] [mask]",
+    "",
+)
+"""Texts that two tokenizers of different settings read differently: case, accents, Chinese characters, long words,
+control characters, the names of special tokens."""
 
 
 def make_tokenizer(vocabulary: list[str], *, cased: bool) -> PreTrainedTokenizerBase:
@@ -32,15 +48,44 @@ def make_tokenizer(vocabulary: list[str], *, cased: bool) -> PreTrainedTokenizer
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> str:
-    """Save a tokenizer, load it again, check that both agree; returns the sha256 of its tokenizer.json."""
+    """Save a tokenizer, load it again, check that both agree; returns the sha256 of its tokenizer.json.
+
+    The record of an extension that it was loaded with is saved beside it.
+    """
     reset(tokenizer)
+    record = record_of(tokenizer)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save_pretrained(folder)
+        (folder / RECORD_FILE).unlink(missing_ok=True)
+    if record is not None:
+        write_json(folder / RECORD_FILE, record)
     again = load_tokenizer(str(folder))
-    if ids_of(tokenizer, _PROBE) != ids_of(again, _PROBE) or len(tokenizer) != len(again):
-        raise BertsmithError(f"{folder}: the tokenizer reads otherwise after saving than before")
+    if tokenizer.get_vocab() != again.get_vocab():
+        raise BertsmithError(f"{folder}: the tokenizer has another vocabulary after saving than before")
+    for text in _PROBES:
+        if ids_of(tokenizer, text) != ids_of(again, text) or _pair(tokenizer, text) != _pair(again, text):
+            raise BertsmithError(
+                f"{folder}: the tokenizer reads otherwise after saving than before: {text!r} is "
+                f"{ids_of(again, text)}, expected {ids_of(tokenizer, text)}"
+            )
     return sha256_of(folder / "tokenizer.json")
+
+
+def _pair(tokenizer: Any, text: str) -> dict[str, list[int]]:
+    """Everything that a model is given for a text and a second one, special tokens included."""
+    return {name: list(values) for name, values in tokenizer(text, "a").items()}
+
+
+def record_of(tokenizer: Any) -> dict[str, Any] | None:
+    """The record of an extension that a tokenizer was loaded with, as it stands in the file."""
+    record: dict[str, Any] | None = getattr(tokenizer, _RECORD, None)
+    return record
+
+
+def attach_record(tokenizer: Any, record: dict[str, Any] | None) -> None:
+    """Let a tokenizer carry the record of its extension: `save_tokenizer` writes it."""
+    setattr(tokenizer, _RECORD, record)
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
@@ -51,7 +96,8 @@ def ids_of(tokenizer: Any, text: str) -> list[int]:
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder or hub name, with truncation and padding reset.
 
-    Raises ModelError where there is none, or where it lacks one of the special tokens that BERT needs.
+    Raises ModelError where there is none, or where it lacks one of the special tokens that BERT needs. The record of
+    an extension that lies beside it comes along (`record_of`).
     """
     from transformers import AutoTokenizer
 
@@ -78,7 +124,23 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         # transformers adds a special token that the file lacks, with an id for which a model has no vector.
         if entries is not None and token not in entries:
             raise ModelError(f"{name}: the vocabulary lacks {token} ({role}); expected one of the BERT family")
+    if entries is not None:
+        attach_record(tokenizer, _read_record(folder, name))
     return reset(tokenizer)
+
+
+def _read_record(folder: Path, name: str) -> dict[str, Any] | None:
+    """The record of an extension in a tokenizer folder, if there is one."""
+    file = folder / RECORD_FILE
+    if not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name}: {RECORD_FILE} cannot be read: {error}") from None
+    if not isinstance(record, dict):
+        raise ModelError(f"{name}: {RECORD_FILE} cannot be read: found {type(record).__name__}, expected an object")
+    return record
 
 
 def _entries(folder: Path, name: str) -> frozenset[str]:

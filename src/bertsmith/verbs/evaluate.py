@@ -12,11 +12,10 @@ import numpy as np
 
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.verb import Result, verb
-from bertsmith.corpus.build import Division, encode_parts
-from bertsmith.corpus.readers import ReadingOptions, find_files
-from bertsmith.corpus.splitting import Run
-from bertsmith.corpus.spool import read_spool, write_spool
-from bertsmith.corpus.store import DATA_FILE, HELD_OUT, TokenPart, TokenStore, is_store
+from bertsmith.corpus.build import encode
+from bertsmith.corpus.reading import ReadingOptions, find_files
+from bertsmith.corpus.store import HELD_OUT, TokenPart, TokenStore, is_store
+from bertsmith.corpus.text import read_text
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.inference.predictor import Predictor
@@ -27,7 +26,7 @@ from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.labelled_file import Columns, read_rows
-from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.tokenization.folder import load_tokenizer, save_tokenizer
 from bertsmith.verbs.finetune import encode_rows
 
 DEFAULT_LENGTH = 128
@@ -156,10 +155,9 @@ def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:
 
 def _part_of_text(options: EvaluateOptions, tokenizer: Any, aside: Path) -> TokenPart:
     """A text, cleaned and encoded as `prepare` does, all of it to be measured on."""
-    files = find_files((options.data,))
     reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
-    write_spool(aside, files, reading, language="en", max_documents=None, workers=1, advance=lambda done, total: None)
-    runs = [[Run(0, len(document.sentences), True)] for document in read_spool(aside)]
-    division = Division("everything", runs, "all of it")
-    encode_parts(aside, aside, division, tokenizer, lambda done, total: None)
-    return TokenPart(aside / HELD_OUT / DATA_FILE)
+    # Nothing of the text is left out: what is measured on it is measured on all of it.
+    corpus = read_text(aside, find_files((options.data,)), reading, part=HELD_OUT, steps=("unicode", "controls"))
+    save_tokenizer(tokenizer, aside / "store" / "tokenizer")
+    encode(corpus, len(tokenizer), lambda done, total: None)
+    return TokenPart(aside / "store" / HELD_OUT)

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus import build
-from bertsmith.corpus.readers import ReadingOptions, SourceFile, find_files
+from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.engine import Engine, check_engine
+from bertsmith.corpus.forecast import Forecast, forecast, room_is_certain
+from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.reading import SourceFile, find_files
 from bertsmith.corpus.sentences import check_language
-from bertsmith.corpus.spool import WITHOUT_TOKENS, finished_spool, write_spool
+from bertsmith.corpus.stages import WITHOUT_TOKENS
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
+from bertsmith.corpus.text import reading_of
 from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import (
     claim_folder,
     disk_errors,
+    free_bytes,
     publish_folder,
     read_json,
     sha256_of,
@@ -32,6 +41,7 @@ from bertsmith.verbs.report import write_report
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_A_PIECE = 1_000
+DIVIDED = "divided.json"
 
 
 @dataclass(frozen=True)
@@ -42,85 +52,173 @@ class PrepareResult(Result):
     documents_in: int
     documents_kept: int
     dropped: dict[str, int]
+    dropped_paragraphs: dict[str, int]
     held_out_documents: int
     sentences: int
     tokens: int
     vocab_size: int
     tokenizer_sha256: str
+    stages: dict[str, float]
     seconds: float
 
 
 @verb(PrepareOptions)
-def prepare(options: PrepareOptions) -> PrepareResult:
+def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     """Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.
 
-    Nothing appears at `out` before the STORE is whole. An interrupted run leaves its finished stages beside it, and
-    `resume` goes on from them.
+    Nothing appears at `out` before the STORE is whole. An interrupted run leaves what is done beside it, and `resume`
+    goes on from there, to the same bytes.
     """
     started = time.monotonic()
-    files = find_files(options.sources)
+    engine = Engine(options.engine, options.workers or cores(), options.engine_address)
+    check_engine(engine)
+    files = _visible_everywhere(find_files(options.sources), engine)
     check_language(options.language)
-    tokenizer = load_tokenizer(options.tokenizer) if options.tokenizer is not None else None
+    if options.tokenizer is not None:
+        load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
     if options.resume and is_store(options.out):
         return _already_done(options)
     if options.resume and options.out.is_dir() and any(options.out.iterdir()):
         raise OutputError(f"--out {options.out}: the folder holds something that is no STORE; choose another --out")
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
+    plan = _plan(options, files)
     if options.dry_run:
-        return _dry_run(options, files)
+        return forecast(plan, engine.workers, options.tokenizer, options.out)
+    _check_room(plan, engine, options)
     aside = options.out.parent / f".{options.out.name}.preparing"
+    clock = _Clock()
     try:
-        _enter_stage(aside, options, files)
-        counts = _spool(options, files, aside)
-        result = _make_store(options, aside, tokenizer, counts, started)
+        _enter(aside, options, files)
+        build.write_plan(aside, plan)
+        result = _make_store(options, engine, aside, clock, started)
         publish_folder(aside / "store", options.out)
-    except (InputError, ResourceError) as error:
-        # A text that was read to its end is kept for --resume where memory or disk ran short.
-        if isinstance(error, InputError) or finished_spool(aside) is None:
+    except InputError:
+        # What is wrong with the text or the options stays wrong: there is nothing to go on from.
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    except ResourceError:
+        if not any(aside.glob("clean/*.json")):
             shutil.rmtree(aside, ignore_errors=True)
         raise
     shutil.rmtree(aside)
     return result
 
 
-def _make_store(
-    options: PrepareOptions, aside: Path, tokenizer: Any, counts: dict[str, Any], started: float
-) -> PrepareResult:
-    """From the spool to a whole STORE, still aside."""
-    division, tokenizer, choices = _divide_and_train(options, aside, tokenizer, counts)
-    store = aside / "store"
-    shutil.rmtree(store, ignore_errors=True)
-    with disk_errors(store):
-        store.mkdir()
-    sha256 = save_tokenizer(tokenizer, store / "tokenizer")
-    with progress("encoding", unit="documents") as bar:
-        encoded = build.encode_parts(
-            aside, store, division, tokenizer, lambda done, total: bar.update(done, total=total)
+class _Clock:
+    """The seconds that each stage takes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 2)
+
+
+def _visible_everywhere(files: list[SourceFile], engine: Engine) -> list[SourceFile]:
+    """The files by paths that hold in any folder: on a cluster a task stands elsewhere."""
+    if engine.name == "local":
+        return files
+    on_disk = {file for file in files if file.form != "hf" and not file.is_address}
+    return [replace(file, location=str(file.path.absolute())) if file in on_disk else file for file in files]
+
+
+def _plan(options: PrepareOptions, files: list[SourceFile]) -> Plan:
+    steps = choose_steps(options.clean)
+    share = options.held_out_share()
+    return Plan(
+        files=files,
+        reading=reading_of(options),
+        cleaning=CleaningOptions(steps, options.language, options.min_words),
+        max_documents=options.max_documents,
+        fingerprints=bool(steps & {"duplicates", "near-duplicates", "paragraphs"}),
+        held_out_share=share or 0.0,
+        held_out_file=str(Path(options.held_out).absolute()) if share is None else None,
+        seed=options.seed,
+        lowercase=not options.cased,
+        keep_dropped=options.keep_dropped,
+        statistics=True,
+    )
+
+
+def _check_room(plan: Plan, engine: Engine, options: PrepareOptions) -> None:
+    """Raise ResourceError where the disk would fill; a sample is read only where that is not out of the question."""
+    free = free_bytes(options.out)
+    if room_is_certain(plan, free):
+        return
+    expected = forecast(plan, engine.workers, options.tokenizer, options.out)
+    if expected.disk_bytes > free:
+        raise ResourceError(
+            f"{options.out}: the disk would fill: about {expected.disk_bytes / 1e9:.1f} GB are needed while this works "
+            f"({expected.store_bytes / 1e9:.1f} GB of them stay), {free / 1e9:.1f} GB are free there. Free some space, "
+            "choose another --out, or give --max-documents."
         )
+
+
+def _make_store(options: PrepareOptions, engine: Engine, aside: Path, clock: _Clock, started: float) -> PrepareResult:
+    """From the plan to a whole STORE, still aside."""
+    with (
+        progress("reading", unit="groups of files") as reading,
+        progress("cleaning", unit="blocks") as cleaning,
+        clock.stage("read and clean"),
+    ):
+        corpus = build.read_and_clean(
+            aside,
+            engine,
+            lambda done, total: reading.update(done, total=total),
+            lambda done, total: cleaning.update(done, total=total),
+        )
+    _say_what_was_read(options, corpus)
+    divided = _divide_and_train(options, corpus, clock)
+    with progress("encoding", unit="shards") as bar, clock.stage("encode"):
+        encoded = build.encode(corpus, divided["vocab_size"], lambda done, total: bar.update(done, total=total))
     parts = encoded.parts
     if not parts["held_out"]["tokens"] or not parts["train"]["tokens"]:
         raise DataError(
             f"the corpus is too small: {parts['train']['tokens']} tokens to train on, "
             f"{parts['held_out']['tokens']} held out. Add text."
         )
-    dropped = counts["dropped"]
+    division = divided["division"]
+    dropped = {**corpus.counts["dropped"], **division["dropped"]}
     if encoded.without_tokens:
-        dropped = {**dropped, WITHOUT_TOKENS: encoded.without_tokens}
-    result = PrepareResult(
-        store=options.out,
-        documents_in=counts["documents_in"],
-        documents_kept=counts["documents_kept"] - encoded.without_tokens,
-        dropped=dropped,
-        held_out_documents=encoded.held_out_documents,
-        sentences=parts["train"]["sentences"] + parts["held_out"]["sentences"],
-        tokens=parts["train"]["tokens"] + parts["held_out"]["tokens"],
-        vocab_size=len(tokenizer),
-        tokenizer_sha256=sha256,
-        seconds=round(time.monotonic() - started, 2),
-    )
-    _write_manifest(store, options, result, counts, parts, division, choices)
-    write_report(store, options.out.name)
+        dropped[WITHOUT_TOKENS] = encoded.without_tokens
+    dropped_paragraphs = dict(corpus.counts["cleaning"]["paragraphs_dropped"])
+    if division["dropped_paragraphs"]:
+        dropped_paragraphs[build.DUPLICATE_PARAGRAPHS] = division["dropped_paragraphs"]
+    with clock.stage("finish"):
+        result = PrepareResult(
+            store=options.out,
+            documents_in=corpus.counts["documents_in"],
+            documents_kept=division["kept"] - encoded.without_tokens,
+            dropped=dict(sorted(dropped.items())),
+            dropped_paragraphs=dict(sorted(dropped_paragraphs.items())),
+            held_out_documents=encoded.held_out_documents,
+            sentences=parts["train"]["sentences"] + parts["held_out"]["sentences"],
+            tokens=parts["train"]["tokens"] + parts["held_out"]["tokens"],
+            vocab_size=divided["vocab_size"],
+            tokenizer_sha256=divided["sha256"],
+            stages=clock.seconds,
+            seconds=round(time.monotonic() - started, 2),
+        )
+        _write_manifest(aside / "store", options, result, corpus, encoded, divided)
+        write_report(aside / "store", options.out.name)
     return result
+
+
+def _say_what_was_read(options: PrepareOptions, corpus: build.Corpus) -> None:
+    counts = corpus.counts
+    for line in counts["detected"][:5]:
+        say(line)
+    if len(counts["detected"]) > 5:
+        say(f"... and {len(counts['detected']) - 5} files more; all of it is in the report")
+    if counts["replaced_bytes"]:
+        say(f"{counts['replaced_bytes']} bytes were not {options.encoding} and were replaced")
+    if not sum(corpus.documents):
+        raise DataError(f"no document is left: {counts['documents_in']} were read, dropped: {counts['dropped']}")
 
 
 def _already_done(options: PrepareOptions) -> PrepareResult:
@@ -137,25 +235,20 @@ def _already_done(options: PrepareOptions) -> PrepareResult:
 
 def _identity(options: PrepareOptions) -> dict[str, Any]:
     """The options that decide what is in the STORE."""
-    return {
-        name: value
-        for name, value in options.to_dict().items()
-        if name not in ("overwrite", "resume", "dry_run", "workers", "out")
-    }
+    aside = ("overwrite", "resume", "dry_run", "workers", "out", "engine", "engine_address")
+    return {name: value for name, value in options.to_dict().items() if name not in aside}
 
 
-def _enter_stage(aside: Path, options: PrepareOptions, files: list[SourceFile]) -> None:
-    """Make the folder in which the STORE is made; stages of other options or other files are not taken over."""
-    facts = [(file.path, file.path.stat()) for file in files]
-    identity = {
-        "options": _identity(options),
-        "files": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in facts],
-    }
+def _enter(aside: Path, options: PrepareOptions, files: list[SourceFile]) -> None:
+    """Make the work folder; what was done with other options or other files is not taken over."""
+    identity = {"options": _identity(options), "files": [asdict(file) for file in files]}
     path = aside / "options.json"
     same = path.is_file() and read_json(path) == identity
     if options.resume and not same:
         found = "the options or the files are others than those of" if aside.exists() else "there is no trace of"
         say(f"--resume: {found} an interrupted prepare; starting from the beginning")
+    elif options.resume:
+        say("going on with what was done already")
     if aside.exists() and not (options.resume and same):
         shutil.rmtree(aside)
     with disk_errors(options.out):
@@ -163,74 +256,69 @@ def _enter_stage(aside: Path, options: PrepareOptions, files: list[SourceFile]) 
     write_json(path, identity)
 
 
-def _spool(options: PrepareOptions, files: list[SourceFile], aside: Path) -> dict[str, Any]:
-    counts = finished_spool(aside)
-    if counts is not None:
-        say("going on from the text that was read already")
-        return counts
-    reading = ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
-    with progress("reading and cleaning", unit="bytes") as bar:
-        counts = write_spool(
-            aside,
-            files,
-            reading,
-            language=options.language,
-            max_documents=options.max_documents,
-            workers=options.workers or cores(),
-            advance=lambda done, total: bar.update(done, total=total),
-        )
-    for line in counts["detected"][:5]:
-        say(line)
-    if counts["replaced_bytes"]:
-        say(f"{counts['replaced_bytes']} bytes were not {options.encoding} and were replaced")
-    if counts["documents_kept"] == 0:
-        raise DataError(f"no document is left: {counts['documents_in']} were read, dropped: {counts['dropped']}")
-    return counts
-
-
-def _divide_and_train(
-    options: PrepareOptions, aside: Path, tokenizer: Any, counts: dict[str, Any]
-) -> tuple[build.Division, Any, list[Choice]]:
-    """The held-out part and the tokenizer: it is trained on the training part alone."""
-    choices: list[Choice] = []
+def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clock) -> dict[str, Any]:
+    """Duplicates, the held-out part, the tokenizer (trained on the training part alone), as a record on the disk."""
+    path = corpus.folder / DIVIDED
+    if path.is_file():
+        divided: dict[str, Any] = read_json(path)
+        return divided
+    store = corpus.folder / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    build.forget_counts(corpus)
+    with disk_errors(store):
+        store.mkdir()
+    steps = choose_steps(options.clean)
+    duplicates, clusters = None, []
+    with progress("looking for duplicates", unit="documents"), clock.stage("duplicates"):
+        if Plan.load(corpus.folder).fingerprints:
+            duplicates = build.find_all_duplicates(
+                corpus,
+                exact="duplicates" in steps,
+                near=options.near_duplicates if "near-duplicates" in steps else None,
+                paragraphs="paragraphs" in steps,
+            )
+            clusters = build.write_clusters(corpus, duplicates, store / "duplicates.jsonl")
+        division = build.divide(corpus, duplicates)
+    if not division.kept:
+        raise DataError(f"no document is left: all of {sum(corpus.documents)} are {division.dropped}")
     share = options.held_out_share()
-    division = _first_division(options, aside, share)
-    trained = tokenizer or _train(options, aside, division, counts, choices)
-    if division.by == "documents" and share is not None:
-        why = build.too_few_tokens(aside, division, trained)
-        if why is not None:
-            choices.clear()
-            division = build.divide_by_paragraphs(aside, share, options.seed, why)
-            trained = tokenizer or _train(options, aside, division, counts, choices)
+    choices: list[Choice] = []
+    why = build.too_few_documents(division) if share is not None else None
+    if why is None:
+        tokenizer = _tokenizer(options, corpus, choices, clock)
+        sha256 = save_tokenizer(tokenizer, store / "tokenizer")
+        if share is not None:
+            why = build.too_few_tokens(corpus, division, store / "tokenizer" / "tokenizer.json")
+    if why is not None and share is not None:
+        choices.clear()
+        division = build.divide_by_paragraphs(corpus, division, share, options.seed, why)
+        build.forget_counts(corpus)
+        tokenizer = _tokenizer(options, corpus, choices, clock)
+        sha256 = save_tokenizer(tokenizer, store / "tokenizer")
     say(f"held out: {division.reason}")
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
-    return division, trained, choices
+    divided = {
+        "division": asdict(division),
+        "clusters": clusters,
+        "vocab_size": len(tokenizer),
+        "sha256": sha256,
+        "choices": [choice.to_dict() for choice in choices],
+    }
+    write_json(path, divided)
+    return divided
 
 
-def _first_division(options: PrepareOptions, aside: Path, share: float | None) -> build.Division:
-    if share is None:
-        return build.divide_by_ids(aside, Path(options.held_out))
-    division = build.divide_by_documents(aside, share, options.seed)
-    why = build.too_few_documents(division)
-    return build.divide_by_paragraphs(aside, share, options.seed, why) if why is not None else division
-
-
-def _train(
-    options: PrepareOptions,
-    aside: Path,
-    division: build.Division,
-    counts: dict[str, Any],
-    choices: list[Choice],
-) -> Any:
-    with progress("counting words", unit="documents") as bar:
-        words = build.training_words(
-            aside, division, cased=options.cased, advance=lambda done, total: bar.update(done, total=total)
-        )
+def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choice], clock: _Clock) -> Any:
+    """The tokenizer that was asked for, or one trained on the training part."""
+    if options.tokenizer is not None:
+        return load_tokenizer(options.tokenizer)
+    with progress("counting words", unit="shards") as bar, clock.stage("count words"):
+        words = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
     size, reason = options.vocab_size, ""
     if size is None:
-        size, reason = default_vocab_size(counts["characters"], covering_alphabet(words))
-    with progress("training the tokenizer", unit="entries") as bar:
+        size, reason = default_vocab_size(corpus.counts["characters"], covering_alphabet(words))
+    with progress("training the tokenizer", unit="entries") as bar, clock.stage("train the tokenizer"):
         vocabulary = train_wordpiece(
             words,
             vocab_size=size,
@@ -261,41 +349,42 @@ def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:
     return by_text, f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {characters:,}"
 
 
-def _dry_run(options: PrepareOptions, files: list[SourceFile]) -> PrepareResult:
-    """What would be read; nothing is written."""
-    total = sum(file.path.stat().st_size for file in files)
-    say(f"{len(files)} files of {total:,} bytes would be read into {options.out}; nothing is written")
-    return PrepareResult(options.out, 0, 0, {}, 0, 0, 0, options.vocab_size or 0, "", 0.0)
-
-
 def _write_manifest(
     store: Path,
     options: PrepareOptions,
     result: PrepareResult,
-    counts: dict[str, Any],
-    parts: dict[str, Any],
-    division: build.Division,
-    choices: list[Choice],
+    corpus: build.Corpus,
+    encoded: build.Encoded,
+    divided: dict[str, Any],
 ) -> None:
     figures = result.to_dict()
     figures.pop("store")
-    names = [path for path in sorted(store.rglob("*")) if path.is_file()]
+    counts, division = corpus.counts, divided["division"]
+    files = dict(encoded.files)
+    for path in sorted(store.rglob("*")):
+        name = path.relative_to(store).as_posix()
+        if path.is_file() and name not in files:
+            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
     write_json(
         store / "manifest.json",
         {
             "format": FORMAT,
             "options": _identity(options),
-            "choices": [choice.to_dict() for choice in choices],
+            "choices": divided["choices"],
             "result": figures,
-            "parts": parts,
-            "held_out": {"by": division.by, "reason": division.reason},
+            "parts": encoded.parts,
+            "held_out": {"by": division["by"], "reason": division["reason"]},
             "detected": counts["detected"],
             "characters": counts["characters"],
             "replaced_bytes": counts["replaced_bytes"],
-            "versions": versions(),
-            "files": {
-                path.relative_to(store).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-                for path in names
+            "cleaning": counts["cleaning"],
+            "duplicates": divided["clusters"],
+            "statistics": {
+                **counts["statistics"],
+                "sentence_tokens": encoded.sentence_tokens,
+                **build.vocabulary_figures(encoded, store / "tokenizer" / "tokenizer.json"),
             },
+            "versions": versions(),
+            "files": dict(sorted(files.items())),
         },
     )

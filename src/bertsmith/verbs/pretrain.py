@@ -15,7 +15,7 @@ from bertsmith.config.options import external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
-from bertsmith.errors import Interrupted, ModelError, OptionError
+from bertsmith.errors import Interrupted, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.evaluation.samples import guess, hidden_words
 from bertsmith.models.bert import parameter_count
@@ -35,6 +35,7 @@ from bertsmith.runtime.machine import (
     prepare_process,
     versions,
 )
+from bertsmith.tokenization.extension import extension_between
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.budget import Budget
 from bertsmith.training.run_folder import RunFolder, read_metrics
@@ -162,9 +163,10 @@ def _assemble(options: PretrainOptions, record: dict[str, Any]) -> _Parts:
     if record:
         precision = Choice("precision", asked, "as the run was started")
     attention = choose_attention(device.value)
+    extension = None
     if options.from_ is not None:
-        _check_vocabularies(options, tokenizer)
-    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value)
+        extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value, extension=extension)
     batches = PretrainingBatches(
         store,
         Vocabulary.of(tokenizer),
@@ -177,18 +179,6 @@ def _assemble(options: PretrainOptions, record: dict[str, Any]) -> _Parts:
     budget, chosen = _budget(options, batches.plan.size)
     choices += [device, precision, attention, *chosen, *setup.choices]
     return _Parts(options, store, tokenizer, setup, batches, budget, choices, precision.value)
-
-
-def _check_vocabularies(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise ModelError where the STORE was prepared with another tokenizer than the model's."""
-    assert options.from_ is not None
-    theirs = load_tokenizer(options.from_)
-    if theirs.get_vocab() != tokenizer.get_vocab():
-        raise ModelError(
-            f"{options.from_}: its tokenizer ({len(theirs):,} entries) is not that of {options.store} "
-            f"({len(tokenizer):,}). Prepare the text with the model's own: "
-            f"bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
-        )
 
 
 def _budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choice]]:

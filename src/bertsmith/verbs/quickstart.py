@@ -44,7 +44,7 @@ from bertsmith.runtime.machine import cores
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.predict import load
-from bertsmith.verbs.prepare import prepare
+from bertsmith.verbs.prepare import PrepareResult, prepare
 from bertsmith.verbs.pretrain import pretrain
 
 VOCAB_SIZE = 8_192
@@ -99,6 +99,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
     store = prepare(
         corpus, out=out / "store", vocab_size=VOCAB_SIZE, held_out=HELD_OUT, seed=options.seed, workers=options.workers
     )
+    assert isinstance(store, PrepareResult)
     say(f"     {store.tokens:,} tokens, vocabulary {store.vocab_size:,}")
     say(f"3/5  pretrain, {options.minutes:g} minutes")
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)

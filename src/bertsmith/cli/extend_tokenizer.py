@@ -1,0 +1,39 @@
+"""bertsmith extend-tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
+
+
+def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.extend_tokenizer import extend_tokenizer
+
+    yield extend_tokenizer(options)
+
+
+def _show(result: Any) -> str:
+    from bertsmith.tokenization.measures import table
+
+    return "\n".join(
+        [
+            f"{result.tokenizer}: {result.vocab_size:,} entries, {result.added:,} of them new, "
+            f"sha256 {result.sha256[:16]}",
+            *(f"  {line}" for line in table(result.rows())),
+            f"Next: bertsmith prepare SOURCE --out STORE --tokenizer {result.tokenizer}",
+        ]
+    )
+
+
+COMMAND = Command(
+    "extend-tokenizer",
+    "Add the words of a text to the vocabulary of a MODEL, those first that save the most tokens. `pretrain --from "
+    "MODEL` takes up a STORE prepared with it: each new word starts from the mean of its old pieces.",
+    ExtendTokenizerOptions,
+    _run,
+    _show,
+    "bertsmith extend-tokenizer bert-base-uncased books/ --add 500 --out data/tokenizer",
+)

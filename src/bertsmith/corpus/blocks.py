@@ -1,0 +1,55 @@
+"""Blocks: documents as they were read, in files of an even size.
+
+Files come in every size and form; a block is a share of work of about the same size, whatever the files are. It is
+read once, by the task that cleans it, and removed when its shard is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from bertsmith.corpus.document import Document
+from bertsmith.runtime.files import disk_errors, written_aside
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        # UTF-8 with lone surrogates, which JSON may hold: the cleaning removes them.
+        pa.field("text", pa.large_binary()),
+        pa.field("lines_are_sentences", pa.bool_()),
+    ]
+)
+
+
+def write_block(path: Path, documents: list[Document]) -> None:
+    """Write documents, whole or not at all; a paragraph is a line."""
+    texts = [
+        "\n".join(
+            paragraph.replace("\n", " ") if "\n" in paragraph else paragraph for paragraph in document.paragraphs
+        ).encode("utf-8", "surrogatepass")
+        for document in documents
+    ]
+    batch = pa.record_batch(
+        [
+            pa.array([document.id for document in documents], pa.string()),
+            pa.array(texts, pa.large_binary()),
+            pa.array([document.lines_are_sentences for document in documents], pa.bool_()),
+        ],
+        schema=_SCHEMA,
+    )
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with written_aside(path) as aside, pa.ipc.new_stream(str(aside), _SCHEMA, options=options) as writer:
+        writer.write_batch(batch)
+
+
+def read_block(path: Path) -> Iterator[Document]:
+    """The documents of a block, in their order."""
+    with disk_errors(path), pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+        table = reader.read_all()
+    columns = (table.column(name) for name in ("id", "text", "lines_are_sentences"))
+    for name, raw, sentences in zip(*columns, strict=True):
+        text = raw.as_py().decode("utf-8", "surrogatepass")
+        yield Document(name.as_py(), tuple(text.split("\n")) if text else (), sentences.as_py())

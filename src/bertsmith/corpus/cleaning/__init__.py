@@ -1,0 +1,43 @@
+"""Cleaning: each document leaves with clean paragraphs, or is dropped for a reason that is counted.
+
+A step is a small function with a name, switched on or off by `--clean`. Steps that repair characters
+(`characters.py`) come first, then those that drop paragraphs (`boilerplate.py`, `symbols.py`), then those that drop
+whole documents (`repetition.py`, `language.py`). What a text says is its author's: nothing is rewritten, lower-cased
+or straightened, and a step that is not sure leaves the text alone.
+"""
+
+from bertsmith.corpus.cleaning.cleaner import clean_document
+from bertsmith.corpus.cleaning.language import identify_language
+from bertsmith.corpus.cleaning.options import (
+    ALL_STEPS,
+    BOILERPLATE,
+    DEFAULT_STEPS,
+    DUPLICATE,
+    EMPTY,
+    OTHER_LANGUAGE,
+    REPETITIVE,
+    SYMBOLS,
+    TOO_SHORT,
+    CleaningCounts,
+    CleaningOptions,
+    Dropped,
+    choose_steps,
+)
+
+__all__ = [
+    "ALL_STEPS",
+    "BOILERPLATE",
+    "DEFAULT_STEPS",
+    "DUPLICATE",
+    "EMPTY",
+    "OTHER_LANGUAGE",
+    "REPETITIVE",
+    "SYMBOLS",
+    "TOO_SHORT",
+    "CleaningCounts",
+    "CleaningOptions",
+    "Dropped",
+    "choose_steps",
+    "clean_document",
+    "identify_language",
+]

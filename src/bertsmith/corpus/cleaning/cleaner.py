@@ -1,0 +1,102 @@
+"""One document through all steps that are on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from bertsmith.corpus.cleaning.boilerplate import boilerplate_paragraphs
+from bertsmith.corpus.cleaning.characters import repair_paragraphs
+from bertsmith.corpus.cleaning.language import is_other_language
+from bertsmith.corpus.cleaning.options import (
+    BOILERPLATE,
+    EMPTY,
+    OTHER_LANGUAGE,
+    REPETITIVE,
+    SYMBOLS,
+    TOO_SHORT,
+    CleaningCounts,
+    CleaningOptions,
+    Dropped,
+)
+from bertsmith.corpus.cleaning.repetition import is_repetitive
+from bertsmith.corpus.cleaning.symbols import symbol_paragraphs
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.splitting import count_words
+
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]{4}")
+"""Four letters of a script that, like Chinese, has no spaces between words (Thai, Lao, Burmese, Khmer, kana)."""
+
+
+def clean_document(
+    document: Document, options: CleaningOptions, counts: CleaningCounts, dropped: list[Dropped] | None = None
+) -> Document | str:
+    """The document with clean paragraphs, none of them empty, or the reason for which the whole of it is dropped.
+
+    Where every paragraph is dropped, the document's reason is the one that took most of its characters; a document
+    that had no text is `empty`. What is done is added to `counts`, and each text that is dropped to `dropped` if there
+    is such a list. Cleaning what was cleaned changes nothing.
+    """
+    steps = options.steps
+    paragraphs, data = repair_paragraphs(document.paragraphs, steps, counts)
+    reasons = _paragraph_reasons(paragraphs, data, steps)
+    if reasons:
+        characters: Counter[str] = Counter()
+        for place, reason in sorted(reasons.items()):
+            counts.paragraphs_dropped[reason] += 1
+            characters[reason] += len(paragraphs[place])
+            if dropped is not None and reason != EMPTY:
+                dropped.append(Dropped(reason, paragraphs[place], place))
+        counts.characters_dropped.update(characters)
+        paragraphs = [paragraph for place, paragraph in enumerate(paragraphs) if place not in reasons]
+        if not paragraphs:
+            return characters.most_common(1)[0][0]
+    elif not paragraphs:
+        return EMPTY
+    if reason_of_all := _document_reason(paragraphs, options):
+        counts.paragraphs_dropped[reason_of_all] += len(paragraphs)
+        counts.characters_dropped[reason_of_all] += sum(map(len, paragraphs))
+        if dropped is not None:
+            dropped.append(Dropped(reason_of_all, "\n".join(paragraphs), None))
+        return reason_of_all
+    if paragraphs is document.paragraphs:
+        return document
+    return Document(document.id, tuple(paragraphs), document.lines_are_sentences)
+
+
+def _paragraph_reasons(paragraphs: Sequence[str], data: bytes, steps: frozenset[str]) -> dict[int, str]:
+    """The places of paragraphs that are dropped, and the first reason for each."""
+    reasons: dict[int, str] = {}
+    if not paragraphs:
+        return reasons
+    if "symbols" in steps:
+        reasons.update(dict.fromkeys(symbol_paragraphs(paragraphs, data), SYMBOLS))
+    if "boilerplate" in steps:
+        reasons.update(dict.fromkeys(boilerplate_paragraphs(paragraphs), BOILERPLATE))
+    if "" in paragraphs:
+        reasons.update((place, EMPTY) for place, paragraph in enumerate(paragraphs) if not paragraph)
+    return reasons
+
+
+def _document_reason(paragraphs: Sequence[str], options: CleaningOptions) -> str | None:
+    if "short" in options.steps and _has_fewer_words(paragraphs, options.min_words):
+        return TOO_SHORT
+    if "repetitive" in options.steps and is_repetitive(paragraphs):
+        return REPETITIVE
+    if "language" in options.steps and is_other_language(paragraphs, options.language):
+        return OTHER_LANGUAGE
+    return None
+
+
+def _has_fewer_words(paragraphs: Sequence[str], words: int) -> bool:
+    """Whether there are fewer words: between white space, an ideograph each, four letters of other such scripts."""
+    if paragraphs and count_words(paragraphs[0][: 16 * words]) >= words:
+        return False
+    for paragraph in paragraphs:
+        words -= count_words(paragraph)
+        if not paragraph.isascii():
+            words -= len(_UNSPACED.findall(paragraph))
+        if words <= 0:
+            return False
+    return words > 0

@@ -1,0 +1,151 @@
+"""Tasks in processes of this machine.
+
+Each worker is one process that is sent a number and answers with nothing or an exception; the parent waits on the
+pipes, without threads of its own, and kills every worker the moment it leaves: workers hold no state that killing
+could lose. A worker whose parent is killed is killed too, so that none goes on writing beside a resumed run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
+
+from bertsmith.corpus.engine.stage import ONE_CORE, Stage, use_one_core
+from bertsmith.errors import BertsmithError, ResourceError
+
+PR_SET_PDEATHSIG = 1
+"""linux/prctl.h: the signal that a process gets when its parent ends."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_in_processes(stage: Stage, numbers: list[int], workers: int, advance: Callable[[int, int], None]) -> None:
+    """Run tasks in order, `workers` at a time; the first exception ends the others and is raised."""
+    done = stage.count - len(numbers)
+    waiting = iter(numbers)
+    processes: list[BaseProcess] = []
+    busy: dict[Connection, int] = {}
+    try:
+        with _forking():
+            for _ in range(min(workers, len(numbers))):
+                connection = _start(stage, processes)
+                busy[connection] = _send(connection, next(waiting))
+        while busy:
+            for connection in [one for one in wait(list(busy)) if isinstance(one, Connection)]:
+                number = busy.pop(connection)
+                try:
+                    problem = connection.recv()
+                except (EOFError, ConnectionError):
+                    raise ResourceError(
+                        f"{stage.name}: a worker process was killed while it ran task {number}, most often for want "
+                        "of memory. Finished tasks are kept: give fewer --workers, and --resume to go on."
+                    ) from None
+                if problem is not None:
+                    raise problem
+                following = next(waiting, None)
+                if following is not None:
+                    busy[connection] = _send(connection, following)
+                done += 1
+                advance(done, stage.count)
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+
+
+def end_with(parent: int) -> None:
+    """Have this process killed when its parent ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it ended before the line above
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+@contextmanager
+def _forking() -> Iterator[None]:
+    """What must hold when a process is forked: tokenizers looks at its variable then, and complains."""
+    before = {name: os.environ.get(name) for name in ONE_CORE}
+    os.environ.update(ONE_CORE)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _start(stage: Stage, processes: list[BaseProcess]) -> Connection:
+    """Start a worker: forked on Linux, where no script then needs a main guard. Control-C waits until it is listed."""
+    context: ForkContext | SpawnContext
+    context = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, stage, os.getpid()), daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        process.start()
+        processes.append(process)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()  # so that its end is seen at ours
+    return ours
+
+
+def _send(connection: Connection, number: int) -> int:
+    """Give a worker a task; one that is dead is noticed when its answer is read."""
+    with suppress(ConnectionError):
+        connection.send(number)
+    return number
+
+
+def _work(connection: Connection, stage: Stage, parent: int) -> None:
+    """The life of a worker. Control-C reaches it too, and is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    end_with(parent)
+    use_one_core()
+    while True:
+        number = connection.recv()
+        problem: Exception | None = None
+        try:
+            stage.run(number)
+        except Exception as error:  # noqa: BLE001 (the parent raises it)
+            problem = _portable(error)
+        connection.send(problem)
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception as it is, where it survives the way to the parent; else its text."""
+    if not isinstance(error, BertsmithError):
+        error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)).rstrip())
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 (whatever its __reduce__ and __init__ raise)
+        return BertsmithError("".join(traceback.format_exception(error)).rstrip())
+    return error

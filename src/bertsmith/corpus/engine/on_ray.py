@@ -1,0 +1,89 @@
+"""A round on Ray, through datatrove's executor; imported by the driver and by Ray's workers alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import datatrove.executor.ray as datatrove_ray
+import ray
+from datatrove.executor.base import PipelineExecutor
+from datatrove.utils.stats import PipelineStats
+
+from bertsmith.corpus.engine.driver import Order, RunTask
+from bertsmith.errors import OptionError, ResourceError
+
+KNOCK_SECONDS = 10.0
+
+
+class TaskActor(datatrove_ray.RankWorker):  # type: ignore[misc]
+    """Runs tasks in the actor itself.
+
+    datatrove's own actor runs them in a pool of forked processes: where one of those is killed the pool waits for ever,
+    and where the actor is killed they go on. A killed actor is seen by Ray, and datatrove starts its tasks again.
+    """
+
+    def run_for_rank(self, executor_ref: Any, ranks: list[int], node_ips: list[str], node_idx: int) -> Any:
+        if not Path(executor_ref.pipeline[0].order.logs).is_dir():
+            raise ResourceError(f"{executor_ref.pipeline[0].order.folder} is not on node {os.uname().nodename}")
+        for rank in ranks:
+            PipelineExecutor._run_for_rank(executor_ref, rank, local_rank=1)
+        return PipelineStats()
+
+
+class TaskManager(datatrove_ray.RayTaskManager):  # type: ignore[misc]
+    """Lets go of a task whose actor could not be started; datatrove's own waits for its future for ever."""
+
+    def submit_task(self, executor_ref: Any, ranks_to_submit: list[int], remote_options: dict[str, Any]) -> Future[Any]:
+        submitted: Future[Any] = super().submit_task(executor_ref, ranks_to_submit, remote_options)
+
+        def give_up(thread: Future[Any]) -> None:
+            if not thread.cancelled() and (error := thread.exception()) is not None:
+                submitted.set_exception(error)
+
+        self.pg_futures[-1].add_done_callback(give_up)
+        return submitted
+
+
+def run(order: Order) -> None:
+    """Connect, run the tasks, disconnect; SIGTERM disconnects at once, and Ray then ends what is running."""
+    address = order.address or "auto"
+    try:
+        _knock(address)
+        ray.init(address=address, log_to_driver=False)
+    except (OSError, RuntimeError, ValueError, AssertionError) as error:
+        raise OptionError(
+            f"--engine-address {address}: no Ray cluster can be used there ({error}). Start one with "
+            "`ray start --head --disable-usage-stats`, or give its HOST:PORT."
+        ) from error
+    signal.signal(signal.SIGTERM, _disconnect)
+    # This process runs one executor and ends; nothing else sees the replacements.
+    datatrove_ray.RankWorker, datatrove_ray.RayTaskManager = TaskActor, TaskManager
+    datatrove_ray.RayPipelineExecutor(
+        pipeline=[RunTask(order)],
+        tasks=len(order.numbers),
+        workers=min(order.workers, len(order.numbers)),
+        logging_dir=order.logs,
+        skip_completed=False,
+        mem_per_cpu_gb=0,
+    ).run()
+    ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens: Ray itself tries for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+
+
+def _disconnect(number: int, frame: FrameType | None) -> None:
+    ray.shutdown()
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,48 @@
+"""A round on Slurm, through datatrove's executor; imported by the driver and by the jobs alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from datatrove.executor.slurm import SlurmPipelineExecutor
+
+from bertsmith.corpus.engine.driver import Order, RunTask
+from bertsmith.corpus.engine.slurm_options import slurm_options
+from bertsmith.corpus.engine.stage import ONE_CORE
+
+
+class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
+    """An array job of tasks alone: options that are not given are left to the cluster."""
+
+    def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
+        arguments: dict[str, Any] = super().get_sbatch_args(max_array)
+        for name in ("partition", "time", "mem-per-cpu"):
+            if name not in self._sbatch_args:
+                del arguments[name]
+        return arguments
+
+    def launch_merge_stats(self) -> None:
+        """datatrove's job that sums up its statistics: there are none, and it would wait for ever on a failed task."""
+
+
+def run(order: Order) -> None:
+    """Put the tasks into the queue."""
+    programs = Path(sys.executable).parent
+    ArrayJob(
+        pipeline=[RunTask(order)],
+        tasks=len(order.numbers),
+        workers=min(order.workers, len(order.numbers)),
+        time="",
+        partition="",
+        qos="",
+        job_name=order.job_name,
+        env_command="; ".join(
+            [f'export PATH="{programs}:$PATH"', *(f"export {name}={value}" for name, value in ONE_CORE.items())]
+        ),
+        sbatch_args=slurm_options(order.address),
+        logging_dir=order.logs,
+        skip_completed=False,
+        with_srun=False,
+    ).run()

@@ -1,0 +1,135 @@
+"""What a preparation will take, from a sample: documents, bytes, tokens, time, memory and disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertsmith.config.verb import Result
+from bertsmith.corpus.chunks import split_chunks
+from bertsmith.corpus.cleaning import CleaningCounts, clean_document
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.fingerprints import signatures, words_of_chunks
+from bertsmith.corpus.plan import Plan, block_characters
+from bertsmith.corpus.reading import ReadingNotes, SourceFile, read_documents
+from bertsmith.corpus.sentences import split_sentences
+from bertsmith.errors import DataError
+from bertsmith.runtime.files import free_bytes
+
+SAMPLE_FILES = 16
+SAMPLE_CHARACTERS = 4_000_000
+
+TOKENS_A_WORD = 1.45
+"""Of the words between white space: punctuation is a token of its own, and rare words are several."""
+ENCODING_SHARE = 0.35
+"""What counting and encoding add to the time of reading and cleaning."""
+DISK_A_BYTE = 1.9
+"""The work folder at its largest, STORE included, for each byte of text."""
+MEMORY_BASE, MEMORY_A_WORKER, MEMORY_A_CHARACTER = 350e6, 130e6, 18
+UNPACKED = {"": 1.0, ".gz": 4.0, ".xz": 6.0, ".zst": 5.0}
+"""Bytes of text for a byte on the disk, at most as good as always."""
+
+
+@dataclass(frozen=True)
+class Forecast(Result):
+    """What a preparation will take; everything but `files` and `free_bytes` is an estimate from a sample."""
+
+    store: Path
+    files: int
+    documents: int
+    text_bytes: int
+    tokens: int
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    store_bytes: int
+    free_bytes: int
+    fits: bool
+
+
+def room_is_certain(plan: Plan, free: int) -> bool:
+    """Whether the disk has room even if every file unpacks to several times its size."""
+    if any(file.size is None for file in plan.files):
+        return False
+    most = sum((file.size or 0) * UNPACKED[file.compression] for file in plan.files)
+    return most * (4 if any(file.form == ".parquet" for file in plan.files) else 1) * DISK_A_BYTE < free
+
+
+def forecast(plan: Plan, workers: int, tokenizer: str | None, out: Path) -> Forecast:
+    """Read a sample and go through its stages; nothing is written."""
+    known = [file for file in plan.files if file.size is not None]
+    chosen = plan.files[:: max(1, len(plan.files) // SAMPLE_FILES)][:SAMPLE_FILES]
+    started = time.perf_counter()
+    documents: list[Document] = []
+    packed = text = 0
+    for file in chosen:
+        taken, position = _read(plan, file, SAMPLE_CHARACTERS // len(chosen))
+        documents += taken
+        text += sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in taken for paragraph in item.paragraphs)
+        packed += position
+    if plan.max_documents is not None:
+        documents = documents[: plan.max_documents]
+    words = _go_through(plan, documents)
+    seconds = time.perf_counter() - started
+    whole = sum(file.size or 0 for file in known)
+    times = whole / packed if packed and len(known) == len(plan.files) else float(len(plan.files)) / len(chosen)
+    times = max(times, 1.0)
+    if plan.max_documents is not None:
+        times = min(times, plan.max_documents / max(len(documents), 1))
+    text_bytes = int(text * times)
+    tokens = int(words * times * TOKENS_A_WORD)
+    store = int(tokens * 2.3)
+    characters = min(block_characters(plan.files), max(text_bytes, 1))
+    busy = max(1, min(workers, -(-text_bytes // characters)))
+    free = free_bytes(out)
+    disk = int(text_bytes * DISK_A_BYTE)
+    return Forecast(
+        store=out,
+        files=len(plan.files),
+        documents=round(len(documents) * times),
+        text_bytes=text_bytes,
+        tokens=tokens,
+        seconds=round(seconds * (1 + ENCODING_SHARE) * times / busy + 5, 1),
+        memory_bytes=int(MEMORY_BASE + busy * (MEMORY_A_WORKER + MEMORY_A_CHARACTER * characters)),
+        disk_bytes=disk,
+        store_bytes=store,
+        free_bytes=free,
+        fits=disk < free,
+    )
+
+
+def _read(plan: Plan, file: SourceFile, characters: int) -> tuple[list[Document], int]:
+    """The first documents of a file, and the bytes of it that were read for them."""
+    notes = ReadingNotes()
+    taken: list[Document] = []
+    size = 0
+    documents: Iterator[Document] = read_documents(file, plan.reading, notes)
+    for document in documents:
+        taken.append(document)
+        size += sum(map(len, document.paragraphs))
+        if size >= characters:
+            return taken, max(notes.position, 1)
+    return taken, file.size or 1
+
+
+def _go_through(plan: Plan, documents: list[Document]) -> int:
+    """Clean, split and hash; returns the number of chunks."""
+    counts = CleaningCounts()
+    sentences: list[str] = []
+    sizes: list[int] = []
+    for document in documents:
+        cleaned: Any = clean_document(document, plan.cleaning, counts)
+        split = split_sentences(cleaned, plan.cleaning.language) if isinstance(cleaned, Document) else []
+        sentences += [sentence for paragraph in split for sentence in paragraph]
+        sizes.append(sum(map(len, split)))
+    if not sentences:
+        raise DataError(
+            f"no document is left of a sample of {len(documents)}; dropped: {dict(counts.paragraphs_dropped)}"
+        )
+    chunks = split_chunks(sentences)
+    if plan.fingerprints:
+        signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)
+    return len(chunks.codes)

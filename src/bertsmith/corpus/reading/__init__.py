@@ -1,0 +1,54 @@
+"""Reading: files, folders, addresses and data sets to documents.
+
+`find_files` finds and names the files behind SOURCEs, `read_documents` reads one of them. Libraries of one form
+(pyarrow, datasets, trafilatura, markdown-it, fsspec) are imported when a file of that form is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.columns import TEXT_KEYS
+from bertsmith.corpus.reading.hub import read_data_set
+from bertsmith.corpus.reading.jsonl import read_jsonl
+from bertsmith.corpus.reading.markup import read_html, read_markdown
+from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.parquet import read_parquet
+from bertsmith.corpus.reading.plain_text import detect_documents, read_plain_text
+from bertsmith.corpus.reading.sources import COMPRESSIONS, FORMS, SourceFile, find_files
+from bertsmith.corpus.reading.tables import read_csv, read_tsv
+
+__all__ = [
+    "COMPRESSIONS",
+    "FORMS",
+    "TEXT_KEYS",
+    "ReadingNotes",
+    "ReadingOptions",
+    "SourceFile",
+    "detect_documents",
+    "find_files",
+    "read_documents",
+]
+
+_READERS: dict[str, Callable[[SourceFile, ReadingOptions, ReadingNotes], Iterator[Document]]] = {
+    ".txt": read_plain_text,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet,
+    ".md": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    "hf": read_data_set,
+}
+
+
+def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+    """The documents of one file, in order. A file without text is one document without paragraphs.
+
+    Raises DataError naming the file, the place, and what was found there.
+    """
+    notes.position = 0
+    return _READERS[file.form](file, options, notes)

@@ -1,0 +1,42 @@
+"""Which column of a record holds the text, and what a text and an id may be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bertsmith.corpus.document import Document, paragraphs_of
+from bertsmith.corpus.reading.sources import readable
+from bertsmith.errors import DataError
+
+TEXT_KEYS = ("text", "content", "body", "document", "sentence")
+ID_KEY = "id"
+
+
+def text_column(names: Collection[str], asked: str | None, where: str, *, table: bool) -> str:
+    """The name of the column that holds the text: the one asked for, or the first of the usual names.
+
+    In a table, where all rows have the same columns, a single column is taken whatever its name.
+    `where` begins the message of the DataError that is raised where there is none.
+    """
+    for name in (asked,) if asked is not None else TEXT_KEYS:
+        if name in names:
+            return name
+    if table and asked is None and len(names) == 1 and ID_KEY not in names:
+        return next(iter(names))
+    thing = "column" if table else "key"
+    wanted = f"{asked!r}" if asked is not None else f"any of {', '.join(TEXT_KEYS)}"
+    raise DataError(
+        f"{where}: no {thing} {wanted}; the {thing}s there are {', '.join(map(repr, names))}. "
+        "Name the one that holds the text with --text-column."
+    )
+
+
+def document_of(text: object, identifier: object, fallback: str, where: str, expected: str) -> Document:
+    """The document of a record: its text to paragraphs, its id if it has one, else `fallback`.
+
+    A text that is null or empty makes a document without paragraphs; one that is something else is a DataError.
+    """
+    if text is not None and not isinstance(text, str):
+        raise DataError(f"{where}: the text is {type(text).__name__}, expected {expected}")
+    has_id = isinstance(identifier, (str, int)) and identifier != ""
+    return Document(readable(str(identifier)) if has_id else fallback, paragraphs_of(text or ""))

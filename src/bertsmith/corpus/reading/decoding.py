@@ -1,0 +1,130 @@
+"""Bytes to text: in pieces, in any encoding Python knows, with the place of what is not in the encoding.
+
+A file with many NULs in its first 64 KiB is refused as binary. A few are read; cleaning removes them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.sources import SourceFile
+from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.errors import DataError
+
+HEAD = 1 << 16
+NULS = 1 / 1000
+"""The share of NULs in the first bytes of a file beyond which it is binary."""
+
+
+def text_pieces(
+    file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, name_lines: bool = True
+) -> Iterator[str]:
+    """The file's text in pieces, without a byte order mark. A piece may end anywhere in a line.
+
+    `name_lines`: errors name the line besides the byte.
+    """
+    with opened(file) as raw:
+        blocks = refuse_binary(file, unpacked(file, raw, notes), options)
+        yield from decoded(file, blocks, options, notes, name_lines=name_lines)
+
+
+def refuse_binary(file: SourceFile, blocks: Iterator[bytes], options: ReadingOptions) -> Iterator[bytes]:
+    """The same bytes. Raises DataError with the offset of the first NUL where there are too many in the head."""
+    first: list[bytes] = []
+    size = 0
+    while size < HEAD and (block := next(blocks, None)) is not None:
+        first.append(block)
+        size += len(block)
+    head = b"".join(first)
+    start = head[:HEAD]
+    if start.count(0) > NULS * len(start) and not _is_wide(options.encoding):
+        raise DataError(
+            f"{file.location}: byte {start.find(0)} is NUL: this is a binary file, or text in UTF-16 "
+            "(then give --encoding utf-16)"
+        )
+    yield from chain((head,), blocks)
+
+
+def decoded(
+    file: SourceFile, blocks: Iterable[bytes], options: ReadingOptions, notes: ReadingNotes, *, name_lines: bool
+) -> Iterator[str]:
+    """The text of pieces of bytes. All that stands before a byte that cannot be decoded comes before its error."""
+    replace = options.encoding_errors == "replace"
+    decoder = codecs.getincrementaldecoder(options.encoding)("bertsmith-replace" if replace else "strict")
+    at_start, offset, line = True, 0, 1
+    for block in chain(blocks, (None,)):
+        waiting, state = decoder.getstate()
+        if replace:
+            _count_replaced(notes)
+        raw = block if block is not None else b""
+        failed: UnicodeDecodeError | None = None
+        try:
+            text = decoder.decode(raw, final=block is None)
+        except UnicodeDecodeError as error:
+            failed = error
+            decoder.setstate((waiting, state))
+            text = decoder.decode(raw[: max(error.start - len(waiting), 0)])
+        if at_start and text:
+            text, at_start = text.removeprefix("\ufeff"), False
+        if text:
+            yield text
+        if failed is not None:
+            place = f"line {line + text.count(chr(10))}, " if name_lines else ""
+            raise DataError(
+                f"{file.location}: {place}byte {offset - len(waiting) + failed.start} "
+                f"(0x{failed.object[failed.start]:02x}) is not {options.encoding}. "
+                "Give --encoding (cp1252 is common), or --encoding-errors replace to go on and count."
+            )
+        line += text.count("\n") if name_lines else 0
+        offset += len(raw)
+
+
+def _count_replaced(notes: ReadingNotes) -> None:
+    """Let U+FFFD stand for what cannot be decoded, and count its bytes in these notes."""
+
+    def replace(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeDecodeError)
+        notes.replaced_bytes += error.end - error.start
+        return "\ufffd", error.end
+
+    codecs.register_error("bertsmith-replace", replace)
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether a character has several bytes of which some may be NUL."""
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+
+
+def lines_of(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text, split at \\n alone and without it. A text that ends in \\n has no line behind it."""
+    waiting: list[str] = []
+    for piece in pieces:
+        *lines, rest = piece.split("\n")
+        if lines:
+            yield "".join((*waiting, lines[0]))
+            yield from lines[1:]
+            waiting = []
+        waiting.append(rest)
+    if rest := "".join(waiting):
+        yield rest
+
+
+def lines_with_ends(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text with their ends: \\n, \\r\\n or \\r, also mixed."""
+    waiting: list[str] = []
+    held = ""  # a \r at the end of a piece: \n may follow
+    for piece in pieces:
+        text = held + piece
+        held = "\r" if text.endswith("\r") else ""
+        for line in io.StringIO(text.removesuffix("\r"), newline=""):
+            if line.endswith(("\n", "\r")):
+                yield "".join((*waiting, line))
+                waiting = []
+            else:
+                waiting.append(line)
+    if rest := "".join((*waiting, held)):
+        yield rest

@@ -1,0 +1,44 @@
+"""`.jsonl` and `.ndjson`: a JSON object a line, streamed. Blank lines are no documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
+from bertsmith.corpus.reading.decoding import lines_of, text_pieces
+from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.sources import SourceFile
+from bertsmith.errors import DataError
+
+
+def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+    """The documents of JSON lines; their ids are the key `id`, or `name#n`."""
+    number = 0
+    for line_number, line in enumerate(lines_of(text_pieces(file, options, notes)), start=1):
+        if not line or line.isspace():
+            continue
+        where = f"{file.location}: line {line_number}"
+        record = _record(line, where)
+        text = record[text_column(record, options.text_column, where, table=False)]
+        yield document_of(text, record.get(ID_KEY), f"{file.name}#{number}", where, "a JSON string")
+        number += 1
+    if number == 0:
+        yield Document(f"{file.name}#0", ())
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        # JSON has no raw control characters in strings; a stray NUL is read and left to cleaning.
+        record = json.loads(line, strict=False) if "\0" in line else json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{where}: not JSON ({error.msg} at column {error.colno}); the line begins with {line.strip()[:40]!r}"
+        ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise DataError(f"{where}: JSON that cannot be read: {error}") from None
+    if not isinstance(record, dict):
+        raise DataError(f'{where}: found {type(record).__name__}, expected an object such as {{"text": "..."}}')
+    return record

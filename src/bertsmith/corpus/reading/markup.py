@@ -1,0 +1,159 @@
+"""`.md` and `.html`: a document a file, its paragraphs without the markup."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.decoding import decoded, refuse_binary, text_pieces
+from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.sources import SourceFile
+from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.errors import DataError
+
+BLOCKS = frozenset(
+    (
+        *(
+            "address",
+            "article",
+            "aside",
+            "blockquote",
+            "body",
+            "caption",
+            "cell",
+            "center",
+            "dd",
+            "details",
+            "div",
+            "dl",
+        ),
+        *("dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head"),
+        *("header", "hr", "item", "li", "list", "main", "nav", "ol", "option", "p", "pre", "quote", "row", "section"),
+        *("summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
+    )
+)
+"""Elements that are paragraphs of their own: those of HTML, and those of the TEI that trafilatura makes."""
+LEFT_OUT = frozenset(("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "textarea"))
+_FRONT_MATTER = re.compile(r"---[ \t]*\n[\w-]+[ \t]*:.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+
+
+def read_markdown(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+    """The one document of a markdown file: headings, paragraphs, list items and table cells; no code, no links."""
+    text = "".join(text_pieces(file, options, notes))
+    yield Document(f"{file.name}#0", tuple(_markdown_paragraphs(text, file.location)))
+
+
+def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+    """The one document of a page: its main text as trafilatura finds it, or all of its text where that finds none."""
+    with opened(file) as raw:
+        page = b"".join(refuse_binary(file, unpacked(file, raw, notes), options))
+    text = _page_text(file, page, options, notes).replace("\0", "")
+    yield Document(f"{file.name}#0", tuple(_page_paragraphs(text, file.location)))
+
+
+def _markdown_paragraphs(text: str, where: str) -> Iterator[str]:
+    from markdown_it import MarkdownIt
+
+    # markdown-it would make U+FFFD of a NUL; cleaning removes them from other forms
+    plain = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
+    if front := _FRONT_MATTER.match(plain):
+        plain = plain[front.end() :]
+    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(plain):
+        if token.type == "inline":
+            paragraph = " ".join("".join(map(_inline_text, token.children or ())).split())
+            if paragraph:
+                yield paragraph
+        elif token.type == "html_block" and (part := _tree(token.content, where)) is not None:
+            yield from _blocks(part)
+
+
+def _inline_text(token: Any) -> str:
+    if token.type in ("softbreak", "hardbreak"):
+        return " "
+    if token.type == "image":
+        return "".join(map(_inline_text, token.children or ()))
+    return str(token.content) if token.type in ("text", "text_special", "code_inline") else ""
+
+
+def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, notes: ReadingNotes) -> str:
+    """The page decoded by --encoding, or by the encoding it names itself where it is not in that."""
+    named = _named_encoding(page)
+    if named is not None and options.encoding_errors == "strict":
+        try:
+            page.decode(options.encoding)
+        except UnicodeDecodeError:
+            notes.detected.append(f"{file.name}: read as {named}, which the page names")
+            options = ReadingOptions(encoding=named)
+    return "".join(decoded(file, (page,), options, notes, name_lines=True))
+
+
+def _named_encoding(page: bytes) -> str | None:
+    """The encoding of a page's `<meta charset>`, if Python knows it."""
+    if (found := _CHARSET.search(page[:4096])) is None:
+        return None
+    try:
+        return codecs.lookup(found.group(1).decode("ascii", "replace")).name
+    except LookupError:
+        return None
+
+
+def _page_paragraphs(page: str, where: str) -> list[str]:
+    import trafilatura
+
+    tree = _tree(page, where)
+    if tree is None:
+        return []
+    found = trafilatura.bare_extraction(tree, include_comments=False)
+    body = getattr(found, "body", None)
+    paragraphs = list(_blocks(body)) if body is not None else []
+    if paragraphs:
+        return paragraphs
+    whole = _tree(page, where)  # once more: trafilatura may have changed the first
+    return list(_blocks(whole))
+
+
+def _tree(page: str, where: str) -> Any:
+    """The tree of a page or a part of one; None where there is nothing in it.
+
+    Raises DataError for elements in elements beyond what the parser takes (some 2,000): what is behind them is lost.
+    """
+    from lxml import etree, html
+
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    try:
+        tree = html.document_fromstring(page.encode("utf-8", "replace"), parser=parser)
+    except etree.ParserError:
+        return None
+    limit = next((entry for entry in parser.error_log if entry.type_name == "ERR_RESOURCE_LIMIT"), None)
+    if limit is not None:
+        raise DataError(
+            f"{where}: line {limit.line}: the page cannot be read: {limit.message}. Take it out or mend it."
+        )
+    return tree
+
+
+def _blocks(tree: Any) -> Iterator[str]:
+    """The texts of the elements that are paragraphs of their own, in their order, white space made plain."""
+    from lxml import etree
+
+    parts: list[str] = []
+    left_out = 0  # how many elements that are left out are open
+    body = tree.find("body")
+    top = tree if body is None else body
+    for event, element in etree.iterwalk(top, events=("start", "end")):
+        starts = event == "start"
+        left_out += (element.tag in LEFT_OUT) * (1 if starts else -1)
+        if element.tag in BLOCKS:
+            if paragraph := " ".join("".join(parts).split()):
+                yield paragraph
+            parts = []
+        elif element.tag in ("br", "lb"):
+            parts.append(" ")
+        if left_out == 0 and (starts or element is not top):
+            parts.append((element.text if starts else element.tail) or "")
+    if paragraph := " ".join("".join(parts).split()):
+        yield paragraph

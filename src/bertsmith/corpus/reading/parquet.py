@@ -1,0 +1,54 @@
+"""`.parquet`: a document a row, a batch of rows in memory. Only the columns of text and id are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
+from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.sources import SourceFile
+from bertsmith.corpus.reading.unpacking import damaged, opened
+from bertsmith.errors import DataError
+
+ROWS = 256
+
+
+def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+    """The documents of a parquet file; their ids are the column `id`, or `name#n`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with opened(file) as raw:
+        if file.size == 0:
+            yield Document(f"{file.name}#0", ())
+            return
+        number = 0
+        try:
+            with pq.ParquetFile(raw) as table:
+                names = table.schema_arrow.names
+                text = text_column(names, options.text_column, file.location, table=True)
+                _check_type(file, text, table.schema_arrow.field(text).type)
+                columns = [text, *((ID_KEY,) if ID_KEY in names and text != ID_KEY else ())]
+                for batch in table.iter_batches(batch_size=ROWS, columns=columns):
+                    texts = batch.column(text).to_pylist()
+                    ids = batch.column(ID_KEY).to_pylist() if ID_KEY in columns else [None] * len(texts)
+                    notes.position = (file.size or 0) * (number + len(texts)) // table.metadata.num_rows
+                    for value, identifier in zip(texts, ids, strict=True):
+                        where = f"{file.location}: row {number}"
+                        yield document_of(value, identifier, f"{file.name}#{number}", where, "a string")
+                        number += 1
+        except UnicodeDecodeError as error:
+            raise DataError(f"{file.location}: after row {number}: a text that is not UTF-8: {error}") from None
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(file, error) from None
+
+
+def _check_type(file: SourceFile, column: str, kind: Any) -> None:
+    import pyarrow.types as types
+
+    value = kind.value_type if types.is_dictionary(kind) else kind
+    checks = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    if not any(check(value) for check in checks):
+        raise DataError(f"{file.location}: column {column!r} holds {kind}, expected strings")

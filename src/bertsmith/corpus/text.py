@@ -1,0 +1,69 @@
+"""A text as a corpus of its own: read and cleaned as `prepare` does, nothing held out and nothing taken for a copy."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bertsmith.config.cleaning import DEFAULT_STEPS
+from bertsmith.config.prepare import SourceOptions
+from bertsmith.corpus.build import Corpus, count_words, keep_all, read_and_clean, write_plan
+from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.engine import Engine
+from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.reading import ReadingOptions, SourceFile
+from bertsmith.corpus.shards import read_shard
+from bertsmith.corpus.stages import shard_file
+from bertsmith.corpus.store import TRAIN
+from bertsmith.runtime.console import progress, say
+
+
+def read_text(
+    folder: Path,
+    files: Sequence[SourceFile],
+    reading: ReadingOptions,
+    *,
+    part: str = TRAIN,
+    max_documents: int | None = None,
+    workers: int = 1,
+    steps: Sequence[str] = DEFAULT_STEPS,
+) -> Corpus:
+    """Read and clean files in an empty work folder, all documents in one part; what was detected is said."""
+    cleaning = CleaningOptions(steps=frozenset(steps))
+    write_plan(
+        folder,
+        Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents, lowercase=False),
+    )
+    with progress("reading", unit="groups of files") as first, progress("cleaning", unit="blocks") as second:
+        corpus = read_and_clean(
+            folder,
+            Engine(workers=workers),
+            lambda done, total: first.update(done, total=total),
+            lambda done, total: second.update(done, total=total),
+        )
+    for line in corpus.counts["detected"][:5]:
+        say(line)
+    keep_all(corpus, part)
+    return corpus
+
+
+def reading_of(options: SourceOptions) -> ReadingOptions:
+    """How the files of a verb's sources are read."""
+    return ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
+
+
+def texts_of(corpus: Corpus) -> Iterator[list[list[str]]]:
+    """The documents of a corpus: their paragraphs, each a list of sentences."""
+    for number in range(corpus.shards):
+        shard = read_shard(shard_file(corpus.folder, number))
+        for document in range(len(shard.ids)):
+            first, last = shard.paragraph_offsets[document : document + 2].tolist()
+            bounds = shard.sentence_offsets[first : last + 1].tolist()
+            yield [shard.texts(start, stop) for start, stop in itertools.pairwise(bounds)]
+
+
+def words_as_written(corpus: Corpus) -> dict[str, int]:
+    """How often each word occurs, with its capitals and accents; `words_of_chunks` makes lower case of it."""
+    with progress("counting words", unit="blocks") as bar:
+        return count_words(corpus, lambda done, total: bar.update(done, total=total))

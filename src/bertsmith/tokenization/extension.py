@@ -1,0 +1,310 @@
+"""Words of a new domain in the vocabulary of a model that exists.
+
+An added token of `tokenizers` is cut out of a text before it is read, which is slow, and a model has a random vector
+for it (transformers#1413, tokenizers#615). Here a word becomes an entry of the WordPiece vocabulary itself, behind all
+that are there, and a record says of which pieces it was made until now: `pretrain --from` starts its vector there.
+
+A new whole word also changes words that begin with it, because WordPiece takes the longest entry first: with `stoic`
+in the vocabulary `stoical` is read as `stoic ##al`, whatever it was before. The sum of the savings is therefore only
+what words are chosen by; what was gained is measured with the new tokenizer on text that was kept apart.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from bertsmith.errors import ModelError
+from bertsmith.runtime import random
+from bertsmith.tokenization.folder import RECORD_FILE, attach_record, record_of
+from bertsmith.tokenization.measures import WORDS_AT_ONCE
+from bertsmith.tokenization.wordpiece import CONTINUING, LONGEST_WORD, words_of_chunks
+
+FORMAT = 1
+KEPT_SHARE = 0.1
+"""The share of a text on which an extension is measured; no word is taken from it."""
+
+
+@dataclass(frozen=True)
+class AddedWord:
+    """A new entry: its text and id, the ids of the pieces it was read as until now, its count in the text.
+
+    `pieces` is the id of [UNK] alone where the old vocabulary could not spell the word.
+    """
+
+    token: str
+    id: int
+    pieces: tuple[int, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What was added to which vocabulary: the content of extension.json.
+
+    `base_vocab_size` is the number of rows that the ids of the base need; `figures` are measures for people.
+    """
+
+    base_vocab_size: int
+    base_sha256: str
+    unknown_id: int
+    added: tuple[AddedWord, ...]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as it is written."""
+        return {
+            "format": FORMAT,
+            "base_vocab_size": self.base_vocab_size,
+            "base_tokenizer_sha256": self.base_sha256,
+            "unknown_id": self.unknown_id,
+            **self.figures,
+            "added": [asdict(word) | {"pieces": list(word.pieces)} for word in self.added],
+        }
+
+    @classmethod
+    def of(cls, tokenizer: Any, name: str) -> Extension | None:
+        """The record that a tokenizer was loaded with, or None. Raises ModelError where it cannot be read."""
+        record = record_of(tokenizer)
+        if record is None:
+            return None
+        try:
+            if record["format"] != FORMAT:
+                raise ModelError(f"{name}: {RECORD_FILE} has the format {record['format']}, expected {FORMAT}")
+            return cls(
+                int(record["base_vocab_size"]),
+                str(record["base_tokenizer_sha256"]),
+                int(record["unknown_id"]),
+                tuple(
+                    AddedWord(str(word["token"]), int(word["id"]), tuple(map(int, word["pieces"])), int(word["count"]))
+                    for word in record["added"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise ModelError(
+                f"{name}: {RECORD_FILE} is not the record of an extension; expected what bertsmith extend-tokenizer "
+                "writes"
+            ) from None
+
+
+# Reading as the model does
+
+
+def check_wordpiece(tokenizer: Any, name: str) -> None:
+    """Raise ModelError for a tokenizer that is not BERT's: WordPiece behind BertNormalizer and BertPreTokenizer."""
+    parts = _parts(tokenizer)
+    if parts is None:
+        backend = tokenizer.backend_tokenizer
+        found = [type(part).__name__ for part in (backend.model, backend.normalizer, backend.pre_tokenizer)]
+        raise ModelError(
+            f"{name}: its tokenizer is made of {', '.join(found)}, expected WordPiece, BertNormalizer, "
+            "BertPreTokenizer (the BertTokenizer family): no other can be extended. Train one for this text instead: "
+            "bertsmith train-tokenizer SOURCE --out DIR --vocab-size N"
+        )
+
+
+def _parts(tokenizer: Any) -> tuple[WordPiece, BertNormalizer] | None:
+    backend = tokenizer.backend_tokenizer
+    model, normalizer = backend.model, backend.normalizer
+    if not (
+        isinstance(model, WordPiece)
+        and model.continuing_subword_prefix == CONTINUING
+        and isinstance(normalizer, BertNormalizer)
+        and isinstance(backend.pre_tokenizer, BertPreTokenizer)
+    ):
+        return None
+    return model, normalizer
+
+
+def settings_of(tokenizer: Any) -> dict[str, Any] | None:
+    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of another kind."""
+    parts = _parts(tokenizer)
+    if parts is None:
+        return None
+    model, normalizer = parts
+    strip = normalizer.lowercase if normalizer.strip_accents is None else normalizer.strip_accents
+    return {
+        "lowercase": normalizer.lowercase,
+        "strip_accents": strip,
+        "split_chinese_characters": normalizer.handle_chinese_chars,
+        "clean_text": normalizer.clean_text,
+        "unknown": model.unk_token,
+        "longest_word": model.max_input_chars_per_word,
+    }
+
+
+def fingerprint(vocabulary: Mapping[str, int], settings: Mapping[str, Any] | None) -> str:
+    """The sha256 of a vocabulary in the order of its ids with the settings it is read with.
+
+    It is the same for every file that the tokenizer may stand in (vocab.txt, tokenizer.json of any version).
+    """
+    entries = sorted(vocabulary.items(), key=lambda item: (item[1], item[0]))
+    text = json.dumps([settings, entries], ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rows_of(vocabulary: Mapping[str, int]) -> int:
+    """The number of embedding rows that the ids of a vocabulary need."""
+    return max(vocabulary.values(), default=-1) + 1
+
+
+def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
+    """Counts of the words that a tokenizer of the BERT family makes of `wordpiece.count_chunks(texts)`."""
+    normalizer, pre_tokenizer = tokenizer.backend_tokenizer.normalizer, tokenizer.backend_tokenizer.pre_tokenizer
+    if normalizer.clean_text and normalizer.handle_chinese_chars:
+        return words_of_chunks(chunks, lowercase=normalizer.lowercase, strip_accents=normalizer.strip_accents)
+    words: dict[str, int] = {}
+    for chunk, count in chunks.items():
+        for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(chunk)):
+            if len(word) <= LONGEST_WORD:
+                words[word] = words.get(word, 0) + count
+    return words
+
+
+def is_kept_apart(text: str) -> bool:
+    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text alone."""
+    return random.key("extension", text) < KEPT_SHARE * 2.0**64
+
+
+# Choosing and adding
+
+
+def choose_words(
+    tokenizer: Any, words: Mapping[str, int], *, add: int, min_count: int
+) -> list[tuple[str, tuple[int, ...], int]]:
+    """The `add` words that save the most tokens, best first: their text, old pieces and count; fewer where there are.
+
+    A word saves its count times its pieces but one. One that is [UNK] today saves no token and makes a word readable:
+    it stands with its count, as a word of two pieces does. Ties go to the smaller text.
+    """
+    unknown, longest = tokenizer.unk_token_id, tokenizer.backend_tokenizer.model.max_input_chars_per_word
+    frequent = [(word, count) for word, count in words.items() if count >= min_count and len(word) <= longest]
+    ranked: list[tuple[int, str, tuple[int, ...], int]] = []
+    for start in range(0, len(frequent), WORDS_AT_ONCE):
+        some = frequent[start : start + WORDS_AT_ONCE]
+        encodings = tokenizer.backend_tokenizer.encode_batch_fast([word for word, _ in some], add_special_tokens=False)
+        for (word, count), encoding in zip(some, encodings, strict=True):
+            pieces = tuple(encoding.ids)
+            if unknown in pieces:
+                ranked.append((-count, word, (unknown,), count))
+            elif len(pieces) > 1:
+                ranked.append((-count * (len(pieces) - 1), word, pieces, count))
+    ranked.sort()
+    chosen: list[tuple[str, tuple[int, ...], int]] = []
+    reserved = [entry.content for entry in tokenizer.backend_tokenizer.get_added_tokens_decoder().values()]
+    for _, word, pieces, count in ranked:
+        if len(chosen) == add:
+            break
+        if _is_read_as_one_word(tokenizer, word, reserved):
+            chosen.append((word, pieces, count))
+    return chosen
+
+
+def _is_read_as_one_word(tokenizer: Any, word: str, reserved: Sequence[str]) -> bool:
+    """Whether an entry of this text can be reached: nothing cuts or changes the word before it is looked up."""
+    backend = tokenizer.backend_tokenizer
+    return (
+        not word.startswith(CONTINUING)
+        and not any(content in word for content in reserved)
+        and backend.normalizer.normalize_str(word).strip() == word  # spaces are put around an ideograph
+        and [text for text, _ in backend.pre_tokenizer.pre_tokenize_str(word)] == [word]
+    )
+
+
+def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -> tuple[Any, Extension]:
+    """A copy of the tokenizer with these words in its vocabulary, at the ids behind all others, and the record of it.
+
+    Every old entry keeps its id, `[unusedN]` included.
+    """
+    base = tokenizer.get_vocab()
+    first = rows_of(base)
+    added = tuple(AddedWord(word, first + number, pieces, count) for number, (word, pieces, count) in enumerate(chosen))
+    extended = copy.deepcopy(tokenizer)
+    old = tokenizer.backend_tokenizer.model
+    # Tokens that the base has beside its vocabulary become entries of it: with entries behind them, a file would give
+    # them other ids when it is read.
+    extended.backend_tokenizer.model = WordPiece(
+        vocab={**base, **{word.token: word.id for word in added}},
+        unk_token=old.unk_token,
+        max_input_chars_per_word=old.max_input_chars_per_word,
+        continuing_subword_prefix=old.continuing_subword_prefix,
+    )
+    record = Extension(first, fingerprint(base, settings_of(tokenizer)), int(tokenizer.unk_token_id), added)
+    attach_record(extended, record.to_dict())
+    return extended, record
+
+
+# Taking an extension up
+
+
+def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: str) -> Extension | None:
+    """None where both tokenizers are the same, the record where the STORE's is a recorded extension of the MODEL's.
+
+    Raises ModelError, with what differs and the next command, for every other pair.
+    """
+    theirs, ours = model_tokenizer.get_vocab(), tokenizer.get_vocab()
+    settings, our_settings = settings_of(model_tokenizer), settings_of(tokenizer)
+    if theirs == ours:
+        if settings is not None and our_settings is not None and settings != our_settings:
+            name = next(name for name in settings if settings[name] != our_settings[name])
+            raise ModelError(
+                f"{model}: its tokenizer has the entries of that of {store} and reads otherwise "
+                f"({name} is {settings[name]!r}, in the STORE {our_settings[name]!r}). {_own(model)}"
+            )
+        return None
+    record = Extension.of(tokenizer, store)
+    differs = f"{model}: its tokenizer ({len(theirs):,} entries) is not that of {store} ({len(ours):,})"
+    if record is None:
+        text = f"{differs}: {_difference(theirs, ours)}. {_own(model)}"
+        if ours.items() >= theirs.items():
+            text += (
+                f"\nNew words are taken up only with the record that extend-tokenizer leaves ({RECORD_FILE}), which "
+                f"says where their vectors start: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR, then "
+                "bertsmith prepare SOURCE --out STORE --tokenizer DIR"
+            )
+        raise ModelError(text)
+    if record.base_sha256 != fingerprint(theirs, settings):
+        raise ModelError(
+            f"{differs}, and {RECORD_FILE} in the STORE says that it extends another tokenizer (of "
+            f"{record.base_vocab_size:,} entries). Give --from the model whose tokenizer was extended, or extend this "
+            f"one: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
+        )
+    new = {word.token: word.id for word in record.added}
+    rest = {token: index for token, index in ours.items() if token not in new}
+    if (
+        {token: ours.get(token) for token in new} != new
+        or sorted(new.values()) != list(range(record.base_vocab_size, record.base_vocab_size + len(record.added)))
+        or fingerprint(rest, our_settings) != record.base_sha256
+        or any(not word.pieces or not set(word.pieces) <= set(theirs.values()) for word in record.added)
+    ):
+        raise ModelError(
+            f"{store}: {RECORD_FILE} does not belong to the tokenizer beside it (other words, ids or settings). "
+            f"Extend the tokenizer again: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
+        )
+    return record
+
+
+def _own(model: str) -> str:
+    return f"Prepare the text with the model's own: bertsmith prepare SOURCE --out STORE --tokenizer {model}"
+
+
+def _difference(theirs: Mapping[str, int], ours: Mapping[str, int]) -> str:
+    """What differs between two vocabularies, in words, with an example."""
+    parts = []
+    for entries, other, where in ((theirs, ours, "the model"), (ours, theirs, "the STORE")):
+        alone = sorted(entries.keys() - other.keys(), key=lambda token: entries[token])
+        if alone:
+            parts.append(f"{len(alone):,} entries only in {where} ({alone[0]!r})")
+    moved = [token for token in theirs.keys() & ours.keys() if theirs[token] != ours[token]]
+    if moved:
+        first = min(moved, key=lambda token: theirs[token])
+        parts.append(f"{len(moved):,} with another id ({first!r}: {theirs[first]} and {ours[first]})")
+    return ", ".join(parts)
