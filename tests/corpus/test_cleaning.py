@@ -156,6 +156,22 @@ def test_utf8_that_was_read_in_another_encoding_is_repaired(text: str, encoding:
     assert clean(wrong, steps="none") != (text,)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ("â€śNoâ€ť, he said", "“No”, he said"),  # Windows-1250
+        ("GrĂ¶Ăźe und mehr", "Größe und mehr"),
+        ("‚ÄúNo‚Äù, he said", "“No”, he said"),  # Mac Roman
+        ("It\x92s \x93here\x94 today", "It’s “here” today"),  # Windows-1252 as Latin-1
+        ("women Ã la mode", "women à la mode"),  # the no-break space has become a plain one
+        ("AT&amp;T writes &lt;b&gt; Ã©", "AT&amp;T writes &lt;b&gt; é"),
+    ],
+)
+def test_other_wrong_encodings_are_repaired(wrong: str, text: str) -> None:
+    assert clean(wrong) == (text,)
+    assert clean(wrong, steps="no-unicode,no-controls") == (wrong,)
+
+
 def test_one_wrong_paragraph_among_right_ones() -> None:
     counts = CleaningCounts()
     document = Document("a", ("Größe “eins” – hier", "GrÃ¶ÃŸe zwei – hier", "Größe drei – hier"))
@@ -277,7 +293,19 @@ def test_paragraphs_of_symbols_go(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1984", "x = 3 + 4;", "“No.”", '"Oh! Oh!----"', "从前。", "हिन्दी में", "ภาษาไทย", "IV.", "* * * Part * * *"]
+    "text",
+    [
+        "1984",
+        "x = 3 + 4;",
+        "“No.”",
+        '"Oh! Oh!----"',
+        "从前。",
+        "कीं कीं कीं",
+        "ภาษาไทย",
+        "a =- b",
+        "IV.",
+        "* * * Part * * *",
+    ],
 )
 def test_paragraphs_with_text_stay(text: str) -> None:
     assert clean(PROSE, text) == (PROSE, text)
@@ -313,6 +341,7 @@ def test_min_words() -> None:
     "paragraphs",
     [
         ("Buy cheap watches now! " * 60,),
+        (", ".join(f"cheap hotels {town:03}" for town in range(80)),),
         ("Buy cheap watches now at our shop, the best of the town and of the whole wide world. " * 12,),
         tuple(f"Contact us today about your new kitchen in {town}." for town in "abcdefghijklmnopqrst") * 2,
         (PROSE,) * 8,
@@ -377,7 +406,7 @@ def test_other_languages_go_when_it_is_asked_for() -> None:
             right = wanted[:2] == language
             assert clean(text, steps="language", language=wanted) == ((text,) if right else "other language")
         assert identify_language(text) == language
-    assert clean("Ja, ja, gut!", steps="language") == ("Ja, ja, gut!",), "too short to tell"
+    assert clean("Привет, как дела сегодня?", steps="language") == ("Привет, как дела сегодня?",), "too short to tell"
     assert identify_language("1, 2") == "und"
     with pytest.raises(ValueError, match="'tlh' is none that py3langid knows"):
         clean(GERMAN, steps="language", language="tlh")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertsmith.corpus.store import PartWriter, Piece, TokenPart
+from bertsmith.corpus.store import TokenPart, data_file, finish_part, write_rows
 from bertsmith.errors import DataError
 from bertsmith.objectives import pairs
 from bertsmith.objectives.pairs import PairPlan, label_counts, plan_epoch, plan_pairs, plan_rows, truncation
@@ -30,14 +30,21 @@ PieceOf = tuple[str, int, Lengths]
 def part_of(pieces: Sequence[PieceOf]) -> Iterator[TokenPart]:
     """A part on disk with sentences of these lengths; the ids count up."""
     with tempfile.TemporaryDirectory() as folder, mock.patch("os.fsync"):
-        writer = PartWriter(Path(folder), "train", 70_000)
-        token = 0
-        for document, first, lengths in pieces:
-            ids = np.arange(token, token + sum(lengths), dtype=np.int64) % 70_000
-            writer.add(Piece(document, first, ids, np.array(lengths, dtype=np.int64)))
-            token += sum(lengths)
-        writer.close()
-        yield TokenPart(writer.path)
+        part, file = Path(folder) / "train", data_file(0, 1)
+        tokens = sum(sum(lengths) for _, _, lengths in pieces)
+        write_rows(
+            part / file,
+            70_000,
+            np.arange(tokens, dtype=np.int64) % 70_000,
+            np.array([length for _, _, lengths in pieces for length in lengths], dtype=np.int64),
+            documents=np.array([place for place, piece in enumerate(pieces) for _ in piece[2]], dtype=np.int64),
+            document_ids=[document for document, _, _ in pieces],
+            sentences=np.array(
+                [first + place for _, first, lengths in pieces for place in range(len(lengths))], dtype=np.int64
+            ),
+        )
+        finish_part(part, [file], 70_000, tokens)
+        yield TokenPart(part)
 
 
 def documents_of(documents: Sequence[Lengths]) -> list[PieceOf]:

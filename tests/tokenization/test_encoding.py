@@ -11,10 +11,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertsmith.tokenization.encoding import SentenceEncoder
+from bertsmith.tokenization import encoding
+from bertsmith.tokenization.encoding import BORDER, ChunkEncoder, SentenceEncoder
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, ids_of, make_tokenizer, save_tokenizer
 
 MODELS = ("bert-base-uncased", "bert-base-cased")
+
+
+def encoder_of(tokenizer: Any) -> SentenceEncoder:
+    return SentenceEncoder(tokenizer.backend_tokenizer.to_str())
+
+
+def by_chunks(encoder: SentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
+    """Ids and lengths by way of a dictionary of chunks; sentences have single spaces only."""
+    places: dict[str, int] = {}
+    codes = [places.setdefault(chunk, len(places)) for text in sentences for chunk in text.split(" ") if text]
+    lengths = np.array([len(text.split(" ")) if text else 0 for text in sentences], np.int64)
+    ids, counts = ChunkEncoder(encoder, list(places)).encode(np.array(codes, np.int32), lengths)
+    return ids.tolist(), counts.tolist()
+
+
+def stock(encoder: SentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
+    ids, lengths = encoder.encode(sentences)
+    return ids.tolist(), lengths.tolist()
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -53,7 +72,7 @@ def test_the_encoder_gives_the_ids_without_special_tokens(golden: tuple[Any, dic
         for case in cases
     ]
     assert sum("plain_tokens" in case for case in cases) >= 3
-    ids, lengths = SentenceEncoder(tokenizer).encode([case["text"] for case in cases])
+    ids, lengths = encoder_of(tokenizer).encode([case["text"] for case in cases])
     assert lengths.tolist() == [len(item) for item in wanted]
     ends = np.cumsum(lengths)[:-1]
     found = [part.tolist() for part in np.split(ids, ends)]
@@ -68,19 +87,19 @@ def tiny() -> Any:
 
 def test_the_encoder_leaves_the_tokenizer_as_it_was() -> None:
     tokenizer = tiny()
-    ids, lengths = SentenceEncoder(tokenizer).encode(["[MASK]", "", "abc"])
+    ids, lengths = encoder_of(tokenizer).encode(["[MASK]", "", "abc"])
     assert tokenizer.convert_ids_to_tokens(ids.tolist()) == ["[", "mask", "]", "a", "##b", "##c"]
     assert lengths.tolist() == [3, 0, 3]
     assert ids_of(tokenizer, "[MASK]") == [tokenizer.mask_token_id]
 
 
 def test_no_sentences_have_no_ids() -> None:
-    ids, lengths = SentenceEncoder(tiny()).encode([])
+    ids, lengths = encoder_of(tiny()).encode([])
     assert (ids.tolist(), lengths.tolist(), ids.dtype, lengths.dtype) == ([], [], np.uint32, np.uint32)
 
 
 TINY = tiny()
-ENCODER = SentenceEncoder(TINY)
+ENCODER = encoder_of(TINY)
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from("abc "), max_size=20), max_size=6))
@@ -89,6 +108,93 @@ def test_many_at_a_time_is_one_by_one(sentences: list[str]) -> None:
     ids, lengths = ENCODER.encode(sentences)
     assert lengths.sum() == len(ids)
     assert ids.tolist() == [token for sentence in sentences for token in ids_of(TINY, sentence)]
+
+
+# The fast path: chunks
+
+
+def test_chunks_give_the_golden_ids(golden: tuple[Any, dict[str, Any]]) -> None:
+    """Every golden text, its white space made plain as cleaning does, all at once and one by one."""
+    encoder = encoder_of(golden[0])
+    assert encoder.by_chunks
+    texts = [" ".join(case["text"].split()) for case in golden[1]["cases"]]
+    plain = sum(text == case["text"] for text, case in zip(texts, golden[1]["cases"], strict=True))
+    assert plain >= 400
+    assert by_chunks(encoder, texts) == stock(encoder, texts)
+    for text in texts:
+        assert by_chunks(encoder, [text]) == stock(encoder, [text]), text
+
+
+@pytest.fixture(scope="module")
+def encoders(shared_data: Path) -> list[SentenceEncoder]:
+    """Of the two published vocabularies: of the uncased one also without its accent stripping, for the flag."""
+    found = []
+    for name, cased in (("bert-base-uncased", False), ("bert-base-cased", True)):
+        lines = (shared_data / "golden" / f"{name}-vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        found.append(encoder_of(make_tokenizer(lines, cased=cased)))
+    content = json.loads(found[0]._tokenizer.to_str())
+    content["normalizer"] |= {"strip_accents": False, "handle_chinese_chars": False, "clean_text": False}
+    return [*found, SentenceEncoder(json.dumps(content))]
+
+
+plain_word = st.text(st.sampled_from("abcdeINTH019.,-'()[]#"), min_size=1, max_size=14)
+any_word = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+odd_word = st.sampled_from(
+    [BORDER, f"a{BORDER}b", "東京都", "naïve", "İstanbul", "ΟΔΟΣ", "ﬁ", "\u200b", "e\u0301", "x" * 100, "y" * 101, "\u037e",
+     "[MASK]", "##ing", "\x00", "a\x00b", "\u00ad", "\ue000", "\U00020000", "👩‍🚀", "½", "\x7f", "“I", "don’t"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(plain_word | any_word | odd_word, max_size=8), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_chunks_of_any_text_give_the_ids_of_the_stock_tokenizer(
+    encoders: list[SentenceEncoder], sentences: list[list[str]]
+) -> None:
+    texts = [" ".join(" ".join(words).split()) for words in sentences]
+    for encoder in encoders:
+        assert by_chunks(encoder, texts) == stock(encoder, texts)
+
+
+def test_what_was_learnt_is_bounded_and_forgetting_changes_nothing(
+    encoders: list[SentenceEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "MEMO_ENTRIES", 50)
+    texts = [f"word{number} and überwort{number}, {BORDER}{number}" for number in range(300)]
+    expected = stock(encoders[0], texts)
+    sizes = []
+    found: tuple[list[int], list[int]] = ([], [])
+    for start in range(0, 300, 20):
+        ids, lengths = by_chunks(encoders[0], texts[start : start + 20])
+        found[0].extend(ids)
+        found[1].extend(lengths)
+        sizes.append(len(encoders[0]._places))
+    assert found == expected
+    assert max(sizes) <= 50 + 4 * 20
+
+
+def test_a_tokenizer_that_sees_more_than_chunks_is_left_to_itself(encoders: list[SentenceEncoder]) -> None:
+    content = json.loads(encoders[0]._tokenizer.to_str())
+    added = {"id": 1, "content": "new york", "special": False, "single_word": False, "lstrip": False, "rstrip": False}
+    for change in (
+        {"added_tokens": [*content["added_tokens"], {**added, "normalized": True}]},
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"normalizer": None},
+    ):
+        encoder = SentenceEncoder(json.dumps({**content, **change}))
+        assert not encoder.by_chunks
+        texts = ["to new york, New York!", "", "naïve"]
+        assert by_chunks(encoder, texts) == stock(encoder, texts)
+
+
+def test_truncation_and_padding_in_the_file_cut_nothing() -> None:
+    content = json.loads(tiny().backend_tokenizer.to_str())
+    content["truncation"] = {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0}
+    content["padding"] = {
+        "strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": None,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+    }  # fmt: skip
+    encoder = SentenceEncoder(json.dumps(content))
+    assert stock(encoder, ["abcabc"])[1] == [6] == by_chunks(encoder, ["abcabc"])[1]
 
 
 def test_a_saved_tokenizer_is_that_of_transformers(tmp_path: Path, store: Path) -> None:

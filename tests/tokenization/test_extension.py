@@ -102,9 +102,9 @@ def test_words_of_a_tokenizer_that_keeps_chinese_words_whole() -> None:
 
 
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:
-    kept = [text for text in (f"text {number}" for number in range(5_000)) if is_kept_apart(text)]
+    kept = [number for number in range(5_000) if is_kept_apart(f"text {number}")]
+    assert kept[:5] == [1, 24, 30, 43, 51], "the same in every process and version"
     assert 400 < len(kept) < 600
-    assert kept[:5] == ["text 1", "text 11", "text 32", "text 36", "text 38"] or all(map(is_kept_apart, kept))
 
 
 # What they change

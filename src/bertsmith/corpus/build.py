@@ -36,7 +36,7 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, data_file, finish_part
 from bertsmith.errors import DataError
 from bertsmith.runtime.files import read_json, write_json, write_text
 from bertsmith.runtime.ragged import gather
-from bertsmith.tokenization.encoding import encode_sentences
+from bertsmith.tokenization.encoding import ChunkEncoder
 
 Advance = Callable[[int, int], None]
 Array = npt.NDArray[Any]
@@ -176,7 +176,7 @@ def too_few_tokens(corpus: Corpus, division: Division, tokenizer_json: Path) -> 
         chosen = np.flatnonzero(read_decision(corpus.folder, number).sentences == Decision.HELD_OUT)
         lengths = shard.lengths[chosen]
         codes = gather(shard.codes, shard.chunk_offsets[chosen], lengths)
-        tokens += len(encode_sentences(encoder, shard.dictionary, codes, lengths)[0])
+        tokens += len(ChunkEncoder(encoder, shard.dictionary).encode(codes, lengths)[0])
         if tokens >= MIN_TOKENS:
             return None
     return f"held-out documents would hold {tokens:,} tokens, fewer than {MIN_TOKENS:,}"

@@ -44,7 +44,9 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]"
 )
 """Scripts without spaces between words: each character stands for a word."""
-_NO_WORD = re.compile(r"^[\W_]+|[\W_]+$")
+_COUNTED = np.zeros(256, bool)
+_COUNTED[list(b"0123456789abcdefghijklmnopqrstuvwxyz")] = True
+_COUNTED[128:] = True
 
 
 def text_hash(text: str) -> int:
@@ -61,19 +63,41 @@ def document_digest(paragraphs: Sequence[str]) -> int:
 def words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
     """The hashes of the words of each dictionary entry, in a row (uint64), and the words of each entry (int64).
 
-    A word is without its case and the punctuation around it; each character of a script without spaces is a word.
+    A word is without ASCII's case and punctuation; each character of a script without spaces is a word.
     """
-    hashes: list[int] = []
-    lengths: list[int] = []
-    for chunk in dictionary:
-        if chunk.isascii() or not _UNSPACED.search(chunk):
-            hashes.append(text_hash(_NO_WORD.sub("", chunk).lower() or chunk))
-            lengths.append(1)
-        else:
-            characters = [character for character in chunk if character.isalnum()] or [chunk]
-            hashes.extend(map(text_hash, characters))
-            lengths.append(len(characters))
-    return np.array(hashes, np.uint64), np.array(lengths, np.int64)
+    raw = "\n".join(dictionary).encode().lower() if dictionary else b""  # of bytes: ASCII alone
+    characters = np.frombuffer(raw, np.uint8)
+    gaps = characters == 10
+    counted = _COUNTED[characters]
+    owner = np.cumsum(gaps)[counted]
+    sizes = np.bincount(owner, minlength=len(dictionary))
+    with np.errstate(over="ignore"):
+        # A polynomial of the bytes that count, modulo 2**64, mixed.
+        places = np.arange(len(owner)) - np.repeat(offsets_of(sizes)[:-1], sizes)
+        powers = np.cumprod(np.full(int(sizes.max(initial=0)) + 1, _MULTIPLIER))
+        terms = (characters[counted].astype(np.uint64) + np.uint64(1)) * powers[places]
+        running = np.concatenate(([np.uint64(0)], np.cumsum(terms, dtype=np.uint64)))
+        offsets = offsets_of(sizes)
+        hashes = running[offsets[1:]] - running[offsets[:-1]]
+        hashes = (hashes ^ (hashes >> np.uint64(31))) * _MULTIPLIER
+        hashes ^= hashes >> np.uint64(29)
+    lengths = np.ones(len(dictionary), np.int64)
+    foreign = np.unique(np.cumsum(gaps)[characters >= 0xE0]).tolist()  # what has three bytes or more in UTF-8
+    split = {place: found for place in foreign if (found := _characters(dictionary[place]))}
+    if not split:
+        return hashes, lengths
+    lengths[list(split)] = [len(found) for found in split.values()]
+    words = np.zeros(int(lengths.sum()), np.uint64)
+    starts = offsets_of(lengths)[:-1]
+    words[starts] = hashes
+    for place, found in split.items():
+        words[starts[place] : starts[place] + len(found)] = [text_hash(character) for character in found]
+    return words, lengths
+
+
+def _characters(chunk: str) -> list[str]:
+    """The characters of a chunk in a script without spaces; none for another."""
+    return [character for character in chunk if character.isalnum()] if _UNSPACED.search(chunk) else []
 
 
 def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) -> tuple[Array, Array]:

@@ -27,7 +27,9 @@ def split_sentences(document: Document, language: str) -> list[list[str]]:
     paragraphs = []
     for paragraph in document.paragraphs:
         parts = [paragraph] if document.lines_are_sentences else sentencex.segment(language, paragraph)
-        sentences = [piece for part in parts if (clean := part.strip()) for piece in _bounded(clean)]
+        sentences = [clean for part in parts if (clean := part.strip())]
+        if len(paragraph) > MAX_CHARACTERS:
+            sentences = [piece for sentence in sentences for piece in _bounded(sentence)]
         if sentences:
             paragraphs.append(sentences)
     return paragraphs

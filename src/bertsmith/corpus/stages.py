@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from bertsmith.corpus.blocks import read_block, write_block
 from bertsmith.corpus.chunks import split_chunks
@@ -47,8 +48,8 @@ from bertsmith.errors import BertsmithError
 from bertsmith.runtime import random
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text, written_aside
 from bertsmith.runtime.ragged import gather, offsets_of
-from bertsmith.tokenization import wordpiece
-from bertsmith.tokenization.encoding import SentenceEncoder, encode_sentences
+from bertsmith.tokenization.encoding import ChunkEncoder, SentenceEncoder
+from bertsmith.tokenization.wordpiece import count_words_of
 
 Array = npt.NDArray[Any]
 
@@ -222,11 +223,13 @@ def count_task(folder: Path, number: int) -> None:
     quota = read_json(folder / COUNT / QUOTA)[number]
     chosen = _sample(shard, decision, quota, plan.seed)
     chunk_counts = np.bincount(shard.codes[np.repeat(chosen, shard.lengths)], minlength=len(shard.dictionary))
-    counts = {chunk: count for chunk, count in zip(shard.dictionary, chunk_counts.tolist(), strict=True) if count}
-    words = wordpiece.words_of_chunks(counts, lowercase=plan.lowercase)
-    with written_aside(numbered(folder, COUNT, number, ".npz")) as aside, aside.open("wb") as file:
-        packed = np.frombuffer("\n".join(words).encode(), np.uint8)
-        np.savez(file, words=packed, counts=np.fromiter(words.values(), np.int64, len(words)))
+    words = count_words_of(shard.dictionary, chunk_counts, lowercase=plan.lowercase)
+    table = pa.table({"word": pa.array(list(words), pa.string()), "count": pa.array(list(words.values()), pa.int64())})
+    with (
+        written_aside(numbered(folder, COUNT, number, ".arrow")) as aside,
+        pa.ipc.new_stream(str(aside), table.schema) as writer,
+    ):
+        writer.write_table(table)
     write_json(marker(folder, COUNT, number), {"sentences": int(chosen.sum())})
 
 
@@ -250,13 +253,10 @@ def _sample(shard: Shard, decision: Decision, quota: int | None, seed: int) -> A
 
 def read_counts(folder: Path, shards: int) -> dict[str, int]:
     """The word counts of all shards together."""
-    words: Counter[str] = Counter()
-    for number in range(shards):
-        with np.load(numbered(folder, COUNT, number, ".npz")) as arrays:
-            names = arrays["words"].tobytes().decode().split("\n") if len(arrays["words"]) else []
-            for name, count in zip(names, arrays["counts"].tolist(), strict=True):
-                words[name] += count
-    return words
+    files = [numbered(folder, COUNT, number, ".arrow") for number in range(shards)]
+    whole = pa.concat_tables([pa.ipc.open_stream(pa.memory_map(str(path))).read_all() for path in files])
+    counts = whole.group_by("word").aggregate([("count", "sum")])
+    return dict(zip(counts.column("word").to_pylist(), counts.column("count_sum").to_pylist(), strict=True))
 
 
 _encoders: dict[str, SentenceEncoder] = {}
@@ -281,6 +281,7 @@ def encode_task(folder: Path, number: int) -> None:
     decision = read_decision(folder, number)
     store = folder / "store"
     encoder = encoder_of(store / "tokenizer" / "tokenizer.json")
+    chunks = ChunkEncoder(encoder, shard.dictionary)
     vocab_size = read_json(folder / ENCODE / "vocabulary.json")["vocab_size"]
     record: dict[str, Any] = {"parts": {}, "files": {}}
     kept = decision.sentences != decision.DROPPED
@@ -291,7 +292,7 @@ def encode_task(folder: Path, number: int) -> None:
         sentences = np.flatnonzero(decision.sentences == side)
         lengths = shard.lengths[sentences]
         codes = gather(shard.codes, shard.chunk_offsets[sentences], lengths)
-        ids, counts = encode_sentences(encoder, shard.dictionary, codes, lengths)
+        ids, counts = chunks.encode(codes, lengths)
         _check(encoder, shard, sentences, ids, counts)
         documents = document_of_sentence[sentences]
         np.add.at(tokens_of_document, documents, counts)

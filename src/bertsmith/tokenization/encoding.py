@@ -2,8 +2,8 @@
 
 White space is a border for BERT's normaliser and pre-tokeniser, so the ids of a sentence are those of its chunks in a
 row, and the ids of a chunk are those of its words. A corpus repeats both: chunks come as numbers with a dictionary
-(`corpus.chunks`), the dictionary is cut into words with NumPy, and the stock tokenizer encodes each different word
-once. Only what printable ASCII does not cover, one entry in ten of English text, goes to it as a whole chunk.
+(`corpus.chunks`), the dictionary is cut into words with NumPy, and each different word is cut into pieces once. What
+is not printable ASCII, one entry in ten of English text, is normalised and cut by the stock tokenizer's own parts.
 """
 
 from __future__ import annotations
@@ -16,21 +16,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from tokenizers import Tokenizer
 
 from bertsmith.runtime.ragged import gather, offsets_of, sums
+from bertsmith.tokenization.ascii_words import split_plain
 
 Array = npt.NDArray[Any]
 
+BORDER = "¦"
+"""A sign that BERT's normaliser leaves alone and its pre-tokeniser takes for a letter: what stands between chunks."""
+CHUNKS_AT_ONCE = 2_000
 MEMO_ENTRIES = 500_000
 """Words and chunks that are remembered; beyond that everything is forgotten and learnt again."""
-
-_LETTER, _MARK, _GAP = 0, 1, 2
-_CLASS = np.full(256, _GAP, np.uint8)
-_CLASS[33:127] = _MARK
-for _character in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
-    _CLASS[_character] = _LETTER
 
 
 class SentenceEncoder:
@@ -58,6 +55,13 @@ class SentenceEncoder:
             and all(token.get("special") for token in content.get("added_tokens") or [])
         )
         self._lowercase = bool(normalizer.get("lowercase"))
+        if self.by_chunks:
+            model = content["model"]
+            self._vocabulary: dict[str, int] = model["vocab"]
+            self._unknown = self._vocabulary[model["unk_token"]]
+            self._prefix: str = model["continuing_subword_prefix"]
+            self._longest: int = model["max_input_chars_per_word"]
+            self._longest_piece = max(map(len, self._vocabulary))
         self._forget()
 
     def _forget(self) -> None:
@@ -78,11 +82,11 @@ class SentenceEncoder:
         """The ids of all entries in a row and the number of ids of each (uint32)."""
         if len(self._places) > MEMO_ENTRIES:
             self._forget()
-        plain = np.fromiter((chunk.isascii() and chunk.isprintable() for chunk in dictionary), bool, len(dictionary))
-        words, words_of_entry = self._words([chunk for chunk, ascii in zip(dictionary, plain, strict=True) if ascii])
-        others = [chunk for chunk, ascii in zip(dictionary, plain, strict=True) if not ascii]
+        plain, words, words_of_entry = split_plain(dictionary, lowercase=self._lowercase)
+        others = [dictionary[place] for place in np.flatnonzero(~plain).tolist()]
         distinct = words.dictionary.to_pylist()
-        self._learn([*distinct, *others])
+        self._learn_words(distinct)
+        self._learn_chunks(others)
         places = np.fromiter(map(self._places.__getitem__, distinct), np.int64, len(distinct))[words.indices.to_numpy()]
         # An entry is a list of units: its words, or itself.
         units = np.ones(len(dictionary), np.int64)
@@ -99,61 +103,84 @@ class SentenceEncoder:
         ids = gather(all_ids, all_starts[unit_places], lengths.astype(np.int64))
         return ids.copy(), sums(lengths, units).astype(np.uint32)
 
-    def _learn(self, texts: Sequence[str]) -> None:
-        """Encode what is not known yet."""
-        known = self._places
-        new = [text for text in texts if text not in known]
-        if not new:
-            return
-        ids, lengths = self.encode(new)
-        first = len(self._lengths)
-        known.update(zip(new, range(first, first + len(new)), strict=True))
-        self._ids.frombytes(ids.tobytes())
-        self._lengths.frombytes(lengths.tobytes())
+    def _learn_words(self, words: Sequence[str]) -> None:
+        """Remember the ids of words of BERT's pre-tokeniser that are not known yet."""
+        known, ids, lengths = self._places, self._ids, self._lengths
+        for word in words:
+            if word not in known:
+                found = self._pieces(word)
+                known[word] = len(lengths)
+                ids.extend(found)
+                lengths.append(len(found))
 
-    def _words(self, chunks: list[str]) -> tuple[pa.DictionaryArray, Array]:
-        """The words of printable ASCII chunks, dictionary-encoded, and the number of words of each chunk.
+    def _learn_chunks(self, chunks: Sequence[str]) -> None:
+        """Remember the ids of whole chunks that are not known yet, normalised and cut by the stock tokenizer."""
+        new = [chunk for chunk in chunks if chunk not in self._places]
+        for start in range(0, len(new), CHUNKS_AT_ONCE):
+            some = new[start : start + CHUNKS_AT_ONCE]
+            apart = any(BORDER in chunk for chunk in some)
+            joined = some if apart else [f" {BORDER} ".join(some)]
+            lists: list[list[int]] = [[]]
+            for text in joined:
+                normal = self._tokenizer.normalizer.normalize_str(text)
+                for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(normal):
+                    if word == BORDER and not apart:
+                        lists.append([])
+                    else:
+                        lists[-1].extend(self._pieces(word))
+                if apart:
+                    lists.append([])
+            for chunk, found in zip(some, lists, strict=False):
+                self._places[chunk] = len(self._lengths)
+                self._ids.extend(found)
+                self._lengths.append(len(found))
 
-        BERT's pre-tokeniser: runs of letters and digits, and each other character by itself.
+    def _pieces(self, word: str) -> list[int]:
+        """The ids of a word by longest match (Devlin et al. 2019, `WordpieceTokenizer`)."""
+        whole = self._vocabulary.get(word)
+        if whole is not None and len(word) <= self._longest:
+            return [whole]
+        if len(word) > self._longest:
+            return [self._unknown]
+        pieces = []
+        start, prefix = 0, ""
+        while start < len(word):
+            end = min(len(word), start + self._longest_piece)
+            while end > start:
+                found = self._vocabulary.get(prefix + word[start:end])
+                if found is not None:
+                    break
+                end -= 1
+            else:
+                return [self._unknown]
+            pieces.append(found)
+            start, prefix = end, self._prefix
+        return pieces
+
+
+class ChunkEncoder:
+    """Encodes sentences that are given as chunks of one dictionary, which is encoded once."""
+
+    def __init__(self, encoder: SentenceEncoder, dictionary: Sequence[str]) -> None:
+        self._encoder, self._dictionary = encoder, dictionary
+        if encoder.by_chunks:
+            self._ids, lengths = encoder.encode_chunks(dictionary)
+            self._starts, self._lengths = offsets_of(lengths)[:-1], lengths.astype(np.int64)
+
+    def encode(self, codes: Array, lengths: Array) -> tuple[Array, Array]:
+        """The ids of sentences in a row, and the number of ids of each (int64).
+
+        Args:
+            codes: of [chunks], places in the dictionary.
+            lengths: of [sentences], the chunks of each.
         """
-        joined = " ".join(chunks)
-        raw = (joined.lower() if self._lowercase else joined).encode()
-        characters = np.frombuffer(raw, np.uint8)
-        kinds = _CLASS[characters]
-        begins = kinds == _MARK
-        letters = kinds == _LETTER
-        begins[:1] |= letters[:1]
-        begins[1:] |= letters[1:] & ~letters[:-1]
-        inside = kinds != _GAP
-        # The words lie in a row once the gaps are gone; a word ends where the next one begins.
-        starts = np.flatnonzero(begins[inside])
-        offsets = np.append(starts, np.count_nonzero(inside)).astype(np.int32)
-        data = pa.py_buffer(characters[inside].tobytes())
-        array = pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), data)
-        chunk_of_word = np.cumsum(kinds == _GAP)[begins]
-        return array.dictionary_encode(), np.bincount(chunk_of_word, minlength=len(chunks))[: len(chunks)]
-
-
-def encode_sentences(
-    encoder: SentenceEncoder, dictionary: Sequence[str], codes: Array, lengths: Array
-) -> tuple[Array, Array]:
-    """The ids of sentences that are given as chunks, in a row, and the number of ids of each sentence (int64).
-
-    Args:
-        dictionary: the different chunks.
-        codes: of [chunks], places in the dictionary.
-        lengths: of [sentences], the chunks of each.
-    """
-    if not encoder.by_chunks:
-        offsets = offsets_of(lengths).tolist()
+        if self._encoder.by_chunks:
+            counts = self._lengths[codes]
+            return gather(self._ids, self._starts[codes], counts), sums(counts, lengths)
         places = codes.tolist()
         texts = [
-            " ".join([dictionary[code] for code in places[start:stop]])
-            for start, stop in pairwise(offsets)
+            " ".join([self._dictionary[code] for code in places[start:stop]])
+            for start, stop in pairwise(offsets_of(lengths).tolist())
         ]
-        ids, counts = encoder.encode(texts)
-        return ids, counts.astype(np.int64)
-    entry_ids, entry_lengths = encoder.encode_chunks(dictionary)
-    chunk_lengths = entry_lengths.astype(np.int64)[codes]
-    starts = offsets_of(entry_lengths)[:-1]
-    return gather(entry_ids, starts[codes], chunk_lengths), sums(chunk_lengths, lengths)
+        ids, tokens = self._encoder.encode(texts)
+        return ids, tokens.astype(np.int64)

@@ -54,10 +54,12 @@ class TaskManager(datatrove_ray.RayTaskManager):  # type: ignore[misc]
 def run(order: Order) -> None:
     """Connect, run the tasks, disconnect; SIGTERM disconnects at once, and Ray then ends what is running."""
     address = order.address or "auto"
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or "auto"
     try:
         _knock(address)
         ray.init(address=address, log_to_driver=False)
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
+    except (OSError, ImportError, RuntimeError, ValueError, AssertionError) as error:
         raise OptionError(
             f"--engine-address {address}: no Ray cluster can be used there ({error}). Start one with "
             "`ray start --head --disable-usage-stats`, or give its HOST:PORT."

@@ -62,7 +62,10 @@ def _load(location: str) -> Any:
     for path, config in name.candidates:
         what = f"{path}" + (f" (configuration {config})" if config else "")
         try:
-            return datasets.load_dataset(path, config, split=name.split, streaming=True)
+            rows = datasets.load_dataset(path, config, split=name.split, streaming=True)
+            # pyarrow reads ahead to the end of a part; this makes parts of the row groups of a parquet file. At the
+            # hub each file would be opened for it before the first row.
+            return rows.reshard() if name.folder is not None else rows
         except (datasets.exceptions.DatasetNotFoundError, ConnectionError) as error:
             tried.append(f"{what}: {_in_one_line(error)}")
         except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)

@@ -92,13 +92,15 @@ def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, notes: Re
 
 
 def _named_encoding(page: bytes) -> str | None:
-    """The encoding of a page's `<meta charset>`, if Python knows it."""
+    """The encoding of a page's `<meta charset>`, if Python knows it and it is one of text."""
     if (found := _CHARSET.search(page[:4096])) is None:
         return None
     try:
-        return codecs.lookup(found.group(1).decode("ascii", "replace")).name
+        name = codecs.lookup(found.group(1).decode("ascii", "replace")).name
+        "a".encode(name)
     except LookupError:
         return None
+    return name
 
 
 def _page_paragraphs(page: str, where: str) -> list[str]:
