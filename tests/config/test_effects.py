@@ -13,8 +13,7 @@ import math
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -425,19 +424,19 @@ def prepare_max_documents(bench: Bench) -> None:
 
 
 def workers_seen(bench: Bench) -> list[int]:
-    """How many worker processes live while text is cleaned, from now on; batches are small, so that there are some."""
-    from bertsmith.corpus import spool
+    """In how many processes text was cleaned, from now on; blocks are small, so that there are several."""
+    from bertsmith.corpus import engine, plan
 
-    original, seen = spool.worker_pool, []
+    seen: list[int] = []
+    original = engine.run_in_processes
 
-    @contextmanager
-    def watched(workers: int) -> Iterator[Any]:
-        with original(workers) as pool:
-            yield pool
-            seen.append(len(multiprocessing.active_children()))
+    def watched(stage: Any, numbers: list[int], workers: int, advance: Any) -> None:
+        if stage.name == plan.CLEAN:
+            seen.append(workers)
+        original(stage, numbers, workers, advance)
 
-    bench.monkeypatch.setattr(spool, "worker_pool", watched)
-    bench.monkeypatch.setattr(spool, "BATCH_CHARACTERS", 5_000)
+    bench.monkeypatch.setattr(engine, "run_in_processes", watched)
+    bench.monkeypatch.setattr(plan, "MIN_BLOCK", 5_000)
     return seen
 
 
@@ -447,10 +446,9 @@ def prepare_workers(bench: Bench) -> None:
     results = [bench.prepare(workers=workers) for workers in (1, 2, 3)]
     assert seen == [2, 3]
     assert len({result.tokenizer_sha256 for result in results}) == 1
-    assert (
-        len({bench.manifest(result.store)["files"]["train/data-00000-of-00001.arrow"]["sha256"] for result in results})
-        == 1
-    )
+    files = [bench.manifest(result.store)["files"] for result in results]
+    assert "train/data-00001-of-00002.arrow" in files[0] or len(files[0]) > 10
+    assert all(facts == files[0][name] for some in files for name, facts in some.items() if name.endswith(".arrow"))
 
 
 @effect(PrepareOptions, "out")
@@ -510,12 +508,13 @@ def prepare_overwrite(bench: Bench) -> None:
 def prepare_resume(bench: Bench) -> None:
     """Interrupted after the text is read; `resume` does not read it again, and without it it is read again."""
     import bertsmith.verbs.prepare as module
+    from bertsmith.corpus import stages
 
     def interrupt(*args: Any, **values: Any) -> None:
         raise KeyboardInterrupt
 
     read: list[Any] = []
-    bench.watch(module, "write_spool", lambda *args, **values: read.append(args))
+    bench.watch(stages, "read_task", lambda *args, **values: read.append(args))
     stores = []
     for resume in (False, True):
         out = bench.fresh()
@@ -533,12 +532,63 @@ def prepare_resume(bench: Bench) -> None:
 
 @effect(PrepareOptions, "dry_run")
 def prepare_dry_run(bench: Bench) -> None:
-    bench.listen()
-    out = bench.prepare(dry_run=True).store
-    assert bench.said == [
-        f"1 files of {bench.corpus.stat().st_size:,} bytes would be read into {out}; nothing is written"
-    ]
+    found = bench.prepare(dry_run=True)
+    assert (found.files, found.documents, found.fits) == (1, 120, True)
+    assert 0 < found.store_bytes < found.disk_bytes < found.free_bytes
     assert list(bench.place.iterdir()) == []
+
+
+@effect(PrepareOptions, "clean")
+def prepare_clean(bench: Bench) -> None:
+    source = bench.file("\n".join(["* * * * *", *texts(200)]))
+    with_symbols = bench.prepare(source, clean="no-symbols")
+    assert bench.prepare(source).dropped_paragraphs == {"mostly symbols": 1}
+    assert with_symbols.dropped_paragraphs == {}
+
+
+@effect(PrepareOptions, "min_words")
+def prepare_min_words(bench: Bench) -> None:
+    source = bench.file("\n".join(["One two three four.", *texts(200)]))
+    for words, dropped in ((3, {}), (5, {"too short": 1})):
+        found = bench.prepare(source, documents="line", min_words=words).dropped
+        assert {name: count for name, count in found.items() if name == "too short"} == dropped
+
+
+@effect(PrepareOptions, "near_duplicates")
+def prepare_near_duplicates(bench: Bench) -> None:
+    words = [f"word{number}" for number in range(100)]
+    like = [*words[:92], *(f"other{number}" for number in range(8))]  # 91 of 107 pairs in both: 0.85 or so
+    source = bench.file("\n".join([" ".join(words) + ".", " ".join(like) + ".", *texts(200)]))
+    for threshold, dropped in ((0.5, 1), (1.0, 0)):
+        found = bench.prepare(source, documents="line", near_duplicates=threshold, clean="none,near-duplicates")
+        assert found.dropped.get("near-duplicate", 0) == dropped
+
+
+@effect(PrepareOptions, "keep_dropped")
+def prepare_keep_dropped(bench: Bench) -> None:
+    source = bench.file("\n".join(["* * * * *", *texts(200)]))
+    assert not (bench.prepare(source).store / "dropped").exists()
+    lines = (bench.prepare(source, keep_dropped=True).store / "dropped" / "00000.jsonl").read_text().splitlines()
+    assert [(json.loads(line)["reason"], json.loads(line)["text"]) for line in lines] == [
+        ("mostly symbols", "* * * * *")
+    ]
+
+
+@effect(PrepareOptions, "engine", "engine_address")
+def prepare_engine(bench: Bench) -> None:
+    """The real clusters are in tests/corpus/test_engine.py; here: which engine is given the stages."""
+    from bertsmith.corpus.engine import cluster
+
+    seen: list[tuple[str, str | None]] = []
+
+    def refuse(name: str, workers: int, address: str | None, *rest: Any) -> None:
+        seen.append((name, address))
+        raise OptionError("no cluster")
+
+    bench.monkeypatch.setattr(cluster, "run_on_cluster", refuse)
+    with pytest.raises(OptionError, match="no cluster"):
+        bench.prepare(engine="ray", engine_address="10.0.0.1:6379")
+    assert seen == [("ray", "10.0.0.1:6379")]
 
 
 # train-tokenizer

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from bertsmith.corpus import build, spool
-from bertsmith.corpus.store import DATA_FILE, HELD_OUT, TRAIN, TokenStore
+from bertsmith.corpus import build, plan, stages
+from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
 from bertsmith.errors import BertsmithError, DataError, OptionError, OutputError, ResourceError
 from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
@@ -41,15 +40,26 @@ def records_of(file: Path) -> list[dict[str, Any]]:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """The checksums of all that is made from text and options alone."""
-    names = [f"{part}/{file}" for part in PARTS for file in (DATA_FILE, "dataset_info.json", "state.json")]
-    names += ["unigram.json", "dataset_dict.json", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"]
-    return {name: hashlib.sha256((store / name).read_bytes()).hexdigest() for name in names}
+    """The checksums of all that is made from text and options alone: every file but the manifest and the report."""
+    files = {path.relative_to(store).as_posix(): path for path in store.rglob("*") if path.is_file()}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if name not in ("manifest.json", "report.html")
+    }
+
+
+def manifest_of(store: Path) -> dict[str, Any]:
+    """The manifest without how fast."""
+    manifest = TokenStore(store).manifest
+    for name in ("seconds", "stages"):
+        manifest["result"].pop(name)
+    return manifest
 
 
 def facts(result: PrepareResult) -> dict[str, Any]:
     """A result without where and how fast."""
-    return {name: value for name, value in result.to_dict().items() if name not in ("store", "seconds")}
+    return {name: value for name, value in result.to_dict().items() if name not in ("store", "seconds", "stages")}
 
 
 def ids_of_documents(store: Path, part: str) -> dict[str, list[list[int]]]:

@@ -232,6 +232,8 @@ def encode(corpus: Corpus, vocab_size: int, advance: Advance) -> Encoded:
     store = corpus.folder / "store"
     write_json(corpus.folder / ENCODE / "vocabulary.json", {"vocab_size": vocab_size})
     run_tasks(corpus.engine, ENCODE, stages.encode_task, corpus.folder, corpus.shards, advance)
+    for left in store.rglob("*.partial"):  # of a task that was killed
+        left.unlink()
     records = [read_json(marker(corpus.folder, ENCODE, number)) for number in range(corpus.shards)]
     names = [data_file(number, corpus.shards) for number in range(corpus.shards)]
     parts: dict[str, dict[str, int]] = {}

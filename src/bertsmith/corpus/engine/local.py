@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -141,11 +140,11 @@ def _work(connection: Connection, stage: Stage, parent: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The exception as it is, where it survives the way to the parent; else its text."""
-    if not isinstance(error, BertsmithError):
-        error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)).rstrip())
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 (whatever its __reduce__ and __init__ raise)
-        return BertsmithError("".join(traceback.format_exception(error)).rstrip())
+    """The exception as it is, if it is ours or Python's and survives the way to the parent; else its text."""
+    if type(error).__module__ == BertsmithError.__module__:
+        return error
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    if type(error).__module__ != "builtins" or isinstance(error, UnicodeError):
+        return BertsmithError(trace)
+    error.add_note(f"in a worker process:\n{trace}")
     return error
