@@ -125,7 +125,9 @@ class Bench:
         from bertsmith.verbs.prepare import prepare
 
         trained = {} if "tokenizer" in options else {"vocab_size": 200}
-        defaults = {"out": self.fresh(), "held_out": 0.2, "workers": 1, **trained}
+        # The texts below differ in a few words of each sentence, so they are near-duplicates.
+        plain = {"clean": "no-near-duplicates"}
+        defaults = {"out": self.fresh(), "held_out": 0.2, "workers": 1, **plain, **trained}
         return prepare(*(sources or (self.corpus,)), **{**defaults, **options})
 
     def tokenizer(self, *sources: Path, **options: Any) -> Any:
@@ -541,7 +543,7 @@ def prepare_dry_run(bench: Bench) -> None:
 @effect(PrepareOptions, "clean")
 def prepare_clean(bench: Bench) -> None:
     source = bench.file("\n".join(["* * * * *", *texts(200)]))
-    with_symbols = bench.prepare(source, clean="no-symbols")
+    with_symbols = bench.prepare(source, clean="no-symbols,no-near-duplicates")
     assert bench.prepare(source).dropped_paragraphs == {"mostly symbols": 1}
     assert with_symbols.dropped_paragraphs == {}
 
@@ -558,7 +560,9 @@ def prepare_min_words(bench: Bench) -> None:
 def prepare_near_duplicates(bench: Bench) -> None:
     words = [f"word{number}" for number in range(100)]
     like = [*words[:92], *(f"other{number}" for number in range(8))]  # 91 of 107 pairs in both: 0.85 or so
-    source = bench.file("\n".join([" ".join(words) + ".", " ".join(like) + ".", *texts(200)]))
+    others = np.random.default_rng(0).choice([f"item{number}" for number in range(500)], (200, 100))
+    lines = [words, like, *others.tolist()]
+    source = bench.file("\n".join(" ".join(line) + "." for line in lines))
     for threshold, dropped in ((0.5, 1), (1.0, 0)):
         found = bench.prepare(source, documents="line", near_duplicates=threshold, clean="none,near-duplicates")
         assert found.dropped.get("near-duplicate", 0) == dropped
@@ -596,23 +600,23 @@ def prepare_engine(bench: Bench) -> None:
 
 @effect(TrainTokenizerOptions, "sources")
 def tokenizer_sources(bench: Bench) -> None:
-    other = bench.file("zyx " * 5_000)
+    other = bench.file("\n".join(texts()).replace("the", "zyx"))
     assert "zyx" in bench.vocabulary(bench.tokenizer(bench.corpus, other).tokenizer)
     assert "zyx" not in bench.vocabulary(bench.tokenizer(bench.corpus).tokenizer)
 
 
 @effect(TrainTokenizerOptions, "documents")
 def tokenizer_documents(bench: Bench) -> None:
-    """By lines, the repeated line is a duplicate and dropped, so its word is too rare to be a piece."""
-    source = bench.file("\n".join([*texts(5), *["Abracadabra stood there."] * 300]))
-    settings = {"vocab_size": 80}
+    """By lines, the lines of two words are documents, and dropped as too short."""
+    source = bench.file("\n".join([*texts(5), *(f"Abracadabra {number}." for number in range(100))]))
+    settings = {"vocab_size": 100}
     assert "abracadabra" in bench.vocabulary(bench.tokenizer(source, documents="file", **settings).tokenizer)
     assert "abracadabra" not in bench.vocabulary(bench.tokenizer(source, documents="line", **settings).tokenizer)
 
 
 @effect(TrainTokenizerOptions, "text_column")
 def tokenizer_text_column(bench: Bench) -> None:
-    source = bench.file(json.dumps({"text": " ".join(texts(5)), "other": "zyx " * 300 + " ".join(texts(5))}), ".jsonl")
+    source = bench.file(json.dumps({"text": " ".join(texts(5)), "other": " ".join(texts(5)).replace("number", "zyx")}), ".jsonl")
     settings = {"vocab_size": 80}
     assert "zyx" not in bench.vocabulary(bench.tokenizer(source, **settings).tokenizer)
     assert "zyx" in bench.vocabulary(bench.tokenizer(source, text_column="other", **settings).tokenizer)
@@ -620,7 +624,7 @@ def tokenizer_text_column(bench: Bench) -> None:
 
 @effect(TrainTokenizerOptions, "encoding", "encoding_errors")
 def tokenizer_encoding(bench: Bench) -> None:
-    source = bench.file(" ".join([*texts(5), "winter " * 300]).replace("winter", "été").encode("cp1252"))
+    source = bench.file(" ".join(texts(10)).replace("number", "été").encode("cp1252"))
     settings = {"cased": True, "vocab_size": 80}
     with pytest.raises(DataError, match="is not utf-8"):
         bench.tokenizer(source, **settings)
@@ -631,7 +635,7 @@ def tokenizer_encoding(bench: Bench) -> None:
 
 @effect(TrainTokenizerOptions, "max_documents")
 def tokenizer_max_documents(bench: Bench) -> None:
-    source = bench.file("\n".join([*texts(5), "zyx " * 300]))
+    source = bench.file("\n".join([*texts(5), *(text.replace("number", "zyx") for text in texts(10))]))
     settings = {"documents": "line", "vocab_size": 80}
     assert "zyx" in bench.vocabulary(bench.tokenizer(source, **settings).tokenizer)
     assert "zyx" not in bench.vocabulary(bench.tokenizer(source, max_documents=5, **settings).tokenizer)

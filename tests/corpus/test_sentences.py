@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertsmith.corpus.cleaning import clean_document
+from bertsmith.config.cleaning import choose_steps
+from bertsmith.corpus.cleaning import CleaningCounts, CleaningOptions, clean_document
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.sentences import MAX_CHARACTERS, check_language, split_sentences
 from bertsmith.errors import OptionError
@@ -44,8 +45,9 @@ def test_a_run_without_an_end_is_cut_at_white_space() -> None:
 @given(st.lists(st.text(max_size=60), max_size=4), st.sampled_from(["en", "de", "zh", "hi", "xx"]), st.booleans())
 @settings(max_examples=200)
 def test_no_text_is_lost_and_nothing_is_empty(texts: list[str], language: str, lines_are_sentences: bool) -> None:
-    document = clean_document(Document("a", tuple(texts), lines_are_sentences))
-    if document is None:
+    options = CleaningOptions(choose_steps("none,unicode,controls"))
+    document = clean_document(Document("a", tuple(texts), lines_are_sentences), options, CleaningCounts())
+    if isinstance(document, str):
         return
     paragraphs = split_sentences(document, language)
     assert ["".join(" ".join(sentences).split()) for sentences in paragraphs] == [

@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertsmith.corpus import build, plan, stages
+from bertsmith.corpus import blocks, build, decisions, fingerprints, plan, shards, stages
+from bertsmith.corpus import store as store_module
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
-from bertsmith.errors import BertsmithError, DataError, OptionError, OutputError, ResourceError
+from bertsmith.errors import DataError, OptionError, OutputError, ResourceError
 from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
 
 PARTS = (TRAIN, HELD_OUT)
+ALL_DOCUMENTS = "no-near-duplicates"
+"""The shared corpus is made of few phrases: by chance two of its documents are alike enough to be taken for one."""
 
 
 def make(source: Path, out: Path, **options: Any) -> PrepareResult:
@@ -86,9 +91,10 @@ def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: P
     records = records_of(corpus_file)
     extra = [{"id": "again", "text": records[0]["text"]}, {"id": "blank", "text": " \x00 "}]
     extra.append({"id": "invisible", "text": "\u200b\u200d"})
-    result = make(write_lines(tmp_path / "a.jsonl", records + extra), tmp_path / "store")
+    source = write_lines(tmp_path / "a.jsonl", records + extra)
+    result = make(source, tmp_path / "store", clean="none,duplicates")
     assert result.documents_in == 123 == result.documents_kept + sum(result.dropped.values())
-    assert result.dropped == {"duplicate": 1, "empty": 1, "no tokens": 1}
+    assert result.dropped == {"duplicate": 1, "no tokens": 2}
     store = TokenStore(tmp_path / "store")
     train, held_out = (store.part(part) for part in PARTS)
     documents = [set(part.document_ids) for part in (train, held_out)]
@@ -99,7 +105,8 @@ def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: P
     assert result.tokens == train.num_tokens + held_out.num_tokens
     assert result.vocab_size == 256
     manifest = store.manifest
-    assert manifest["result"] == {**facts(result), "seconds": result.seconds}
+    assert manifest["result"].items() >= {**facts(result), "seconds": result.seconds}.items()
+    assert {"read and clean", "encode"} <= manifest["result"]["stages"].keys() <= result.stages.keys()
     assert manifest["held_out"]["by"] == "documents"
     assert manifest["parts"][TRAIN] == {
         "documents": train.num_pieces,
@@ -126,8 +133,10 @@ def test_the_ids_are_those_of_transformers_sentence_by_sentence(store: Path, cor
 
     tokenizer = AutoTokenizer.from_pretrained(store / "tokenizer")
     found = ids_of_documents(store, TRAIN) | ids_of_documents(store, HELD_OUT)
-    for record in records_of(corpus_file):
-        assert found[record["id"]] == [tokenizer(record["text"], add_special_tokens=False)["input_ids"]]
+    assert len(found) == TokenStore(store).manifest["result"]["documents_kept"] >= 115
+    texts = {record["id"]: record["text"] for record in records_of(corpus_file)}
+    for name, pieces in found.items():
+        assert pieces == [tokenizer(texts[name], add_special_tokens=False)["input_ids"]]
 
 
 def test_unigram_counts_are_those_of_the_training_part(store: Path) -> None:
@@ -138,16 +147,19 @@ def test_unigram_counts_are_those_of_the_training_part(store: Path) -> None:
     assert json.loads((store / "unigram.json").read_text()) == counts.tolist()
 
 
-def test_the_tokenizer_learns_from_the_training_part_alone(tmp_path: Path, corpus_file: Path, store: Path) -> None:
-    held_out = set(ids_of_documents(store, HELD_OUT))
+def test_the_tokenizer_learns_from_the_training_part_alone(tmp_path: Path, corpus_file: Path) -> None:
+    # Near-duplicates stay: whether a text of the training part is one depends on those that are held out.
+    first = make(corpus_file, tmp_path / "first", clean=ALL_DOCUMENTS)
+    held_out = set(ids_of_documents(first.store, HELD_OUT))
     changed = [
         {**record, "text": record["text"].replace("the", "qzx")} if record["id"] in held_out else record
         for record in records_of(corpus_file)
     ]
-    result = make(write_lines(tmp_path / "a.jsonl", changed), tmp_path / "store")
-    assert result.tokenizer_sha256 == TokenStore(store).manifest["result"]["tokenizer_sha256"]
+    result = make(write_lines(tmp_path / "a.jsonl", changed), tmp_path / "store", clean=ALL_DOCUMENTS)
+    assert result.tokenizer_sha256 == first.tokenizer_sha256
+    assert contents(result.store) != contents(first.store)
     (tmp_path / "ids.txt").write_text("\n".join(f"document-{number}" for number in range(40)))
-    other = make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt")
+    other = make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt", clean=ALL_DOCUMENTS)
     assert other.tokenizer_sha256 != result.tokenizer_sha256
 
 
@@ -175,40 +187,94 @@ def test_cased_keeps_capitals_and_accents(tmp_path: Path, corpus_file: Path) -> 
 # The same every time
 
 
-def test_two_runs_give_the_same_bytes_for_any_number_of_workers(
-    tmp_path: Path, corpus_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spool, "BATCH_CHARACTERS", 9_000)
-    for workers in (1, 2, 3):
-        result = make(corpus_file, tmp_path / str(workers), workers=workers)
-        assert contents(result.store) == contents(store)
-        assert facts(result).items() <= TokenStore(store).manifest["result"].items()
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared corpus is 4 blocks. Workers are forked, so they see the same numbers."""
+    monkeypatch.setattr(plan, "MIN_BLOCK", 30_000)
+    monkeypatch.setattr(plan, "GROUP_BYTES", 40_000)
+
+
+STARTS = (0, 30, 60, 90)
+
+
+def in_files(corpus_file: Path, folder: Path) -> list[Path]:
+    """The shared corpus as four files, of which the second group of the reading begins inside."""
+    folder.mkdir()
+    records = records_of(corpus_file)
+    return [
+        write_lines(folder / f"{name}.jsonl", records[at : at + 30]) for name, at in zip("abcd", STARTS, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("held_out", [0.2, 0.02], ids=["documents", "paragraphs"])
-def test_the_order_of_files_changes_the_order_of_documents_alone(
-    tmp_path: Path, corpus_file: Path, held_out: float
+def test_the_same_bytes_for_any_number_of_workers_and_any_order_of_files(
+    tmp_path: Path, corpus_file: Path, small_blocks: None, held_out: float
 ) -> None:
-    """Invariant: the tokenizer, each document's ids and side, all counts. Documents follow the sources."""
-    records = records_of(corpus_file)
-    for number, start in enumerate((0, 40, 80)):
-        write_lines(tmp_path / f"{number}.jsonl", records[start : start + 40])
-    results = []
-    for order in ("012", "201"):
-        files = tuple(str(tmp_path / f"{number}.jsonl") for number in order)
-        results.append(prepare(*files, out=tmp_path / order, vocab_size=256, held_out=held_out, workers=1))
-    assert facts(results[0]) == facts(results[1])
+    files = in_files(corpus_file, tmp_path / "files")
+    orders = {1: files, 2: files[::-1], 3: [*files[2:], tmp_path / "files"]}
+    results = {}
+    for workers, sources in orders.items():
+        results[workers] = prepare(
+            *map(str, sources), out=tmp_path / str(workers), vocab_size=256, held_out=held_out, workers=workers
+        )
+    first = results[1]
+    assert len(list((first.store / TRAIN).glob("*.arrow"))) >= 4
+    manifests = [manifest_of(result.store) for result in results.values()]
+    for result, manifest in zip(results.values(), manifests, strict=True):
+        assert contents(result.store) == contents(first.store)
+        assert facts(result) == facts(first)
+        manifest["options"].pop("sources")
+    assert manifests[0] == manifests[1] == manifests[2]
+
+
+def test_blocks_change_the_files_and_nothing_that_is_in_them(
+    tmp_path: Path, corpus_file: Path, store: Path, small_blocks: None
+) -> None:
+    result = make(corpus_file, tmp_path / "store", workers=2)
+    assert facts(result).items() <= TokenStore(store).manifest["result"].items()
     for part in PARTS:
-        first, second = (ids_of_documents(result.store, part) for result in results)
-        assert first == second
-        assert list(first) != list(second)
-    assert (results[0].store / "unigram.json").read_bytes() == (results[1].store / "unigram.json").read_bytes()
+        assert list(ids_of_documents(result.store, part).items()) == list(ids_of_documents(store, part).items())
+    for name in ("unigram.json", "duplicates.jsonl", "tokenizer/tokenizer.json"):
+        assert (result.store / name).read_bytes() == (store / name).read_bytes()
+
+
+def test_max_documents_takes_the_first_by_the_names_of_the_files(
+    tmp_path: Path, corpus_file: Path, small_blocks: None
+) -> None:
+    files = in_files(corpus_file, tmp_path / "files")
+    results = [
+        prepare(
+            *map(str, sources),
+            out=tmp_path / name,
+            vocab_size=256,
+            held_out=0.2,
+            workers=workers,
+            max_documents=70,
+            clean=ALL_DOCUMENTS,
+        )
+        for name, workers, sources in (("one", 1, files), ("two", 2, files[::-1]))
+    ]
+    assert [result.documents_in for result in results] == [70, 70]
+    assert contents(results[0].store) == contents(results[1].store)
+    found = {name for part in PARTS for name in ids_of_documents(results[0].store, part)}
+    assert found == {f"document-{number}" for number in range(70)}
+
+
+def test_max_documents_reads_no_further_in_a_file(tmp_path: Path, corpus_file: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text(corpus_file.read_text() + "this is not JSON\n")
+    result = make(source, tmp_path / "store", max_documents=120)
+    assert result.documents_in == 120
+    with pytest.raises(DataError, match="line 121: not JSON"):
+        make(source, tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "store"]
 
 
 def test_documents_stay_on_their_side_when_the_corpus_grows(tmp_path: Path, corpus_file: Path) -> None:
     records = records_of(corpus_file)
-    small = make(write_lines(tmp_path / "small.jsonl", records[:80]), tmp_path / "small")
-    large = make(corpus_file, tmp_path / "large")
+    # Which of two near-duplicates stays may change with the corpus: one that is held out comes before all others.
+    small = make(write_lines(tmp_path / "small.jsonl", records[:80]), tmp_path / "small", clean=ALL_DOCUMENTS)
+    large = make(corpus_file, tmp_path / "large", clean=ALL_DOCUMENTS)
     for part in PARTS:
         assert set(ids_of_documents(small.store, part)) <= set(ids_of_documents(large.store, part))
 
@@ -225,7 +291,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
     assert store.manifest["held_out"]["by"] == "paragraphs"
     assert store.part(HELD_OUT).num_tokens >= 2_000
     whole = {name: [token for piece in pieces for token in piece] for name, pieces in _joined(result.store).items()}
-    assert len(whole) == 120
+    assert len(whole) == result.documents_kept
     assert sum(map(len, whole.values())) == result.tokens
 
 
@@ -267,9 +333,9 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
     (tmp_path / "ids.txt").write_text("document-3\ndocument-77\nnobody\n")
     result = make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt")
     assert set(ids_of_documents(result.store, HELD_OUT)) == {"document-3", "document-77"}
-    assert "held out: 2 documents that ids.txt lists (1 ids were not found)" in notes()
+    assert "held out: 2 documents that ids.txt lists (1 ids were not found, or their documents were dropped)" in notes()
     (tmp_path / "ids.txt").write_text("nobody\n")
-    with pytest.raises(DataError, match=r"0 of its 1 ids are among the 120 documents \(the first of these is 'docu"):
+    with pytest.raises(DataError, match=r"0 of its 1 ids are among the \d+ documents \(the first of these is 'docu"):
         make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.txt", "store"]
 
@@ -332,28 +398,129 @@ def test_the_size_that_is_chosen(characters: int, alphabet: int, size: int) -> N
 # Interrupted, resumed, refused
 
 
-@pytest.mark.parametrize("stage", ["divide_by_documents", "training_words", "encode_parts"])
-def test_a_killed_run_goes_on_from_its_text_and_ends_in_the_same_bytes(
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+def interrupt(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+STOPS: list[tuple[Any, str, int]] = [
+    (stages, "write_block", 3),
+    (stages, "arrange_blocks", 1),
+    (stages, "write_shard", 3),
+    (build, "find_all_duplicates", 1),
+    (build, "divide", 1),
+    (stages, "count_words_of", 3),
+    (verb, "train_wordpiece", 1),
+    (verb, "save_tokenizer", 1),
+    (build, "encode", 1),
+    (stages, "write_rows", 4),
+    (build, "finish_part", 2),
+    (verb, "sha256_of", 3),
+    (verb, "write_report", 1),
+    (verb, "publish_folder", 1),
+]
+"""Where a run is stopped: at which call of which function."""
+QUICK_STOPS = {"write_block", "write_shard", "divide", "save_tokenizer", "write_rows", "write_report"}
+
+
+@pytest.fixture(scope="module")
+def expected(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared corpus in four blocks, never interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "MIN_BLOCK", 30_000)
+        folder = tmp_path_factory.mktemp("expected") / "store"
+        make(corpus_file, folder, keep_dropped=True)
+    return folder
+
+
+STALE_MANIFEST = pytest.mark.xfail(
+    strict=True,
+    raises=DataError,
+    reason="a manifest.json that an interrupted run left in the work folder is listed among the files of the new one, "
+    "with the size and checksum that it had: the STORE cannot be opened",
+)
+
+
+def stop_at(patch: pytest.MonkeyPatch, module: Any, name: str, call: int, then: Callable[..., Any] = interrupt) -> None:
+    real, calls = getattr(module, name), [0]
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls[0] += 1
+        return (then if calls[0] == call else real)(*arguments, **options)
+
+    patch.setattr(module, name, counted)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [
+        pytest.param(
+            *stop,
+            id=stop[1],
+            marks=[
+                *([] if stop[1] in QUICK_STOPS else [pytest.mark.slow]),
+                *([STALE_MANIFEST] if stop[1] in ("write_report", "publish_folder") else []),
+            ],
+        )
+        for stop in STOPS
+    ],
+)
+def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
     tmp_path: Path,
     corpus_file: Path,
-    store: Path,
+    expected: Path,
     monkeypatch: pytest.MonkeyPatch,
-    stage: str,
+    small_blocks: None,
     notes: Callable[[], str],
+    module: Any,
+    name: str,
+    call: int,
 ) -> None:
-    def stop(*_: Any, **__: Any) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, module, name, call)
+        with pytest.raises(KeyboardInterrupt):
+            make(corpus_file, tmp_path / "store", keep_dropped=True)
+    assert [path.name for path in tmp_path.iterdir()] == [".store.preparing"]
+    with monkeypatch.context() as patch:
+        # What is done is not done again.
+        place = [stop[1] for stop in STOPS].index(name)
+        if place > 0:
+            patch.setattr(stages, "read_task", interrupt)
+        if place > 2:
+            patch.setattr(stages, "clean_task", interrupt)
+        if place > 7:
+            patch.setattr(build, "find_all_duplicates", interrupt)
+            patch.setattr(verb, "train_wordpiece", interrupt)
+        if place > 9:
+            patch.setattr(stages, "encode_task", interrupt)
+        result = make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True, workers=2)
+    assert "going on with what was done already" in notes()
+    assert contents(result.store) == contents(expected)
+    assert manifest_of(result.store) == manifest_of(expected)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the work folder, as large as the text, stays for ever beside a STORE that was published when the run ended",
+)
+def test_a_store_that_was_published_before_its_work_was_removed(
+    tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = verb.publish_folder
+
+    def publish(*arguments: Any) -> None:
+        real(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build, stage, stop)
+        patch.setattr(verb, "publish_folder", publish)
         with pytest.raises(KeyboardInterrupt):
             make(corpus_file, tmp_path / "store")
-    assert [path.name for path in tmp_path.iterdir()] == [".store.preparing"]
-    with monkeypatch.context() as patch:
-        patch.setattr(verb, "write_spool", stop)
-        result = make(corpus_file, tmp_path / "store", resume=True)
-    assert "going on from the text that was read already" in notes()
-    assert contents(result.store) == contents(store)
+    make(corpus_file, tmp_path / "store", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
@@ -363,7 +530,7 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
 ) -> None:
     source = Path(shutil.copy(corpus_file, tmp_path / "a.jsonl"))
     with monkeypatch.context() as patch:
-        patch.setattr(build, "encode_parts", lambda *_: _raise(KeyboardInterrupt()))
+        patch.setattr(build, "encode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(source, tmp_path / "store")
     if change == "source":
@@ -374,18 +541,57 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
     assert "going on" not in notes()
 
 
-def _raise(error: BaseException) -> None:
-    raise error
+@pytest.mark.xfail(
+    strict=True,
+    reason="--resume compares the name of the --held-out file and not what is in it: shards that were cleaned before "
+    "hold out the old ids, later ones the new",
+)
+def test_ids_to_hold_out_that_changed_are_not_mixed_with_the_old_ones(
+    tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
+) -> None:
+    (tmp_path / "ids.txt").write_text("document-3\ndocument-77\n")
+    with monkeypatch.context() as patch:
+        stop_at(patch, stages, "write_shard", 3)
+        with pytest.raises(KeyboardInterrupt):
+            make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt")
+    (tmp_path / "ids.txt").write_text("document-5\ndocument-78\n")
+    result = make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt", resume=True)
+    assert set(ids_of_documents(result.store, HELD_OUT)) == {"document-5", "document-78"}
+
+
+@pytest.mark.slow
+def test_a_second_run_without_resume_starts_from_the_beginning(
+    tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "encode", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make(corpus_file, tmp_path / "store", keep_dropped=True)
+    (tmp_path / ".store.preparing/divided.json").write_text("{}")
+    make(corpus_file, tmp_path / "store", keep_dropped=True)
+    assert contents(tmp_path / "store") == contents(expected)
+
+
+def test_resume_of_nothing(tmp_path: Path, corpus_file: Path, store: Path, notes: Callable[[], str]) -> None:
+    result = make(corpus_file, tmp_path / "store", resume=True)
+    assert "there is no trace of an interrupted prepare; starting from the beginning" in notes()
+    assert contents(result.store) == contents(store)
 
 
 def test_resume_of_a_finished_store(tmp_path: Path, corpus_file: Path, notes: Callable[[], str]) -> None:
     first = make(corpus_file, tmp_path / "store")
     before = contents(first.store)
-    assert make(corpus_file, tmp_path / "store", resume=True, workers=2) == first
+    assert facts(make(corpus_file, tmp_path / "store", resume=True, workers=2)) == facts(first)
     assert "is finished already" in notes()
     with pytest.raises(OptionError, match=r"finished and was prepared with other options"):
         make(corpus_file, tmp_path / "store", resume=True, seed=1)
     assert contents(first.store) == before
+
+
+@pytest.mark.xfail(strict=True, reason="the manifest is written before the seconds of the stage `finish` are known")
+def test_resume_of_a_finished_store_answers_what_the_first_run_answered(tmp_path: Path, corpus_file: Path) -> None:
+    first = make(corpus_file, tmp_path / "store")
+    assert make(corpus_file, tmp_path / "store", resume=True) == first
 
 
 def test_folders_that_are_in_the_way(tmp_path: Path, corpus_file: Path) -> None:
@@ -405,7 +611,7 @@ def test_overwrite_replaces_a_store_only_when_the_new_one_is_whole(
     make(corpus_file, tmp_path / "store")
     before = contents(tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr(verb, "write_report", lambda *_: _raise(KeyboardInterrupt()))
+        patch.setattr(verb, "write_report", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(corpus_file, tmp_path / "store", overwrite=True, seed=1)
     assert contents(tmp_path / "store") == before
@@ -414,26 +620,21 @@ def test_overwrite_replaces_a_store_only_when_the_new_one_is_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path, corpus_file: Path, notes: Callable[[], str]) -> None:
-    make(corpus_file, tmp_path / "store", dry_run=True)
-    assert list(tmp_path.iterdir()) == []
-    assert "1 files of " in notes()
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
         (b'{"text": " "}\n{"text": ""}\n', r"no document is left: 2 were read, dropped: \{'empty': 2\}"),
-        (b'{"text": "One sentence."}\n', r"too small for a held-out part: 2 words.*10,500 words are needed"),
+        (b'{"text": "One short sentence."}\n', r"too small for a held-out part: 3 words.*10,500 words are needed"),
     ],
 )
 def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.jsonl").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        make(tmp_path / "a.jsonl", tmp_path / "deep" / "store")
-    assert not (tmp_path / "deep").exists() or list((tmp_path / "deep").iterdir()) == []
+    for workers in (1, 2):
+        with pytest.raises(DataError, match=message):
+            make(tmp_path / "a.jsonl", tmp_path / "deep" / "store", workers=workers)
+        assert not (tmp_path / "deep").exists() or list((tmp_path / "deep").iterdir()) == []
 
 
 def test_the_sample_of_the_original_code_is_too_small(tmp_path: Path, shared_data: Path) -> None:
@@ -442,44 +643,122 @@ def test_the_sample_of_the_original_code_is_too_small(tmp_path: Path, shared_dat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("full", ["spool.arrow", DATA_FILE, "manifest.json", "rename"])
-def test_a_full_disk(
-    tmp_path: Path, corpus_file: Path, store: Path, monkeypatch: pytest.MonkeyPatch, full: str
+# A full disk
+
+KINDS = (
+    *("options.json", "plan.json", "read/N-N.arrow", "read/N.json", "blocks.json"),
+    *("clean/N.npz", "clean/N.documents.npy", "clean/N.signatures.npy", "clean/N.bands.npy", "clean/N.paragraphs.npy"),
+    *("clean/N.dropped.jsonl", "clean/N.json", "store/duplicates.jsonl", "decide/N.npz", "count/quota.json"),
+    *("count/N.arrow", "count/N.json", "divided.json", "encode/vocabulary.json", "store/train/data-N-of-N.arrow"),
+    *("encode/N.unigram.npy", "store/held_out/data-N-of-N.arrow", "store/dropped/N.jsonl", "encode/N.json"),
+    *("store/train/dataset_info.json", "store/train/state.json", "store/held_out/dataset_info.json"),
+    *("store/held_out/state.json", "store/unigram.json", "store/dataset_dict.json", "store/manifest.json"),
+    *("store/report.html", "store/tokenizer/tokenizer.json", "store/tokenizer/tokenizer_config.json", "store"),
+)
+"""Every kind of file that is flushed to the disk, in its order; `store` is the folder, before it is renamed."""
+QUICK = {"read/N-N.arrow", "decide/N.npz", "store/train/data-N-of-N.arrow", "store"}
+KEPT_FROM = KINDS.index("clean/N.json") + 1
+
+
+def kind_of(handle: int, aside: Path) -> str:
+    """What kind of file a handle writes."""
+    path = Path(f"/proc/self/fd/{handle}").readlink()
+    name = re.sub(r"^\.(.+?)(\.\d+)?\.partial$", r"\1", path.name)
+    return re.sub(r"\d{4,}", "N", path.with_name(name).relative_to(aside).as_posix())
+
+
+def test_every_kind_of_file_is_flushed_and_known_here(
+    tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_file, real_replace = pa.OSFile, Path.replace
-    no_space = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    kinds: list[str] = []
+    real = os.fsync
 
-    def file(path: str, mode: str) -> Any:
-        return real_file("/dev/full" if Path(path).name == full else path, mode)
+    def fsync(handle: int) -> None:
+        kinds.append(kind_of(handle, tmp_path / ".store.preparing"))
+        real(handle)
 
-    def replace(path: Path, target: Path) -> Path:
-        if Path(target).name == full:
-            raise no_space
-        return real_replace(path, target)
+    monkeypatch.setattr(os, "fsync", fsync)
+    make(corpus_file, tmp_path / "store", keep_dropped=True)
+    assert set(kinds) == set(KINDS)
+    assert list(dict.fromkeys(kinds)) == list(KINDS)
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        pytest.param(
+            kind,
+            marks=[
+                *([] if kind in QUICK else [pytest.mark.slow]),
+                *([STALE_MANIFEST] if kind in KINDS[KINDS.index("store/report.html") :] else []),
+            ],
+        )
+        for kind in KINDS
+    ],
+)
+def test_a_full_disk(
+    tmp_path: Path,
+    corpus_file: Path,
+    expected: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small_blocks: None,
+    full: str,
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if kind_of(handle, tmp_path / ".store.preparing") == full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pa, "OSFile", file)
-        patch.setattr(Path, "replace", replace)
-        if full == "rename":
-            patch.setattr(os, "fsync", _fail_for_folders(no_space))
+        patch.setattr(os, "fsync", fsync)
         with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free") as caught:
-            make(corpus_file, tmp_path / "store")
-    assert isinstance(caught.value, BertsmithError)
+            make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert caught.value.exit_code == 3
-    # A text that was read to its end is kept for --resume; nothing else, and nothing at --out.
-    kept = [] if full == "spool.arrow" else [".store.preparing"]
+    # What was cleaned is kept for --resume; before that nothing is, and never anything at --out.
+    kept = [".store.preparing"] if KINDS.index(full) >= KEPT_FROM else []
     assert [path.name for path in tmp_path.iterdir()] == kept
-    result = make(corpus_file, tmp_path / "store", resume=True)
-    assert contents(result.store) == contents(store)
+    assert not list(tmp_path.rglob("*.partial"))
+    result = make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True)
+    assert contents(result.store) == contents(expected)
+    assert manifest_of(result.store) == manifest_of(expected)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
-def _fail_for_folders(error: OSError) -> Callable[[int], None]:
-    def fsync(handle: int) -> None:
-        if Path(f"/proc/self/fd/{handle}").resolve().is_dir():
-            raise error
+@pytest.mark.parametrize(
+    "full", ["clean/N.signatures.npy", pytest.param("store/held_out/data-N-of-N.arrow", marks=pytest.mark.slow)]
+)
+def test_a_disk_that_is_full_in_a_worker(
+    tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None, full: str
+) -> None:
+    real, calls = os.fsync, [0]
 
-    return fsync
+    def fsync(handle: int) -> None:
+        calls[0] += kind_of(handle, tmp_path / ".store.preparing") == full
+        if calls[0] == 2:  # the second of a worker
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free"):
+            make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2)
+    assert [path.name for path in tmp_path.iterdir()] == [".store.preparing"]
+    result = make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2, resume=True)
+    assert contents(result.store) == contents(expected)
+    assert manifest_of(result.store) == manifest_of(expected)
+
+
+def test_a_worker_that_is_killed_is_a_shortage_not_a_bug(
+    tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, stages, "write_shard", 2, then=lambda *_: os._exit(9))
+        with pytest.raises(ResourceError, match=r"clean: a worker process was killed.*--workers.*--resume"):
+            make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2)
+    make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2, resume=True)
+    assert contents(tmp_path / "store") == contents(expected)
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path, corpus_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,3 +766,25 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, corpus_file: Path, m
     with pytest.raises(ResourceError, match=r"No space left on device"):
         make(corpus_file, tmp_path / "store")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_at_all(
+    tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
+) -> None:
+    """The data do not even reach the file: what NumPy and Arrow make of /dev/full."""
+    real = stages.written_aside
+
+    @contextmanager
+    def onto_a_full_disk(path: Path) -> Iterator[Path]:
+        with real(path) as aside:
+            aside.symlink_to("/dev/full")
+            yield aside
+
+    for module in (shards, blocks, fingerprints, decisions, stages, store_module):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "written_aside", onto_a_full_disk)
+            with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free"):
+                make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True)
+        assert not list(tmp_path.rglob("*.partial"))
+    make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True)
+    assert contents(tmp_path / "store") == contents(expected)

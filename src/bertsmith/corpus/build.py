@@ -25,6 +25,7 @@ from bertsmith.corpus.decisions import (
     read_decision,
 )
 from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS as DUPLICATE_PARAGRAPHS
+from bertsmith.corpus.deduplication import NEAR_DUPLICATE as NEAR_DUPLICATE
 from bertsmith.corpus.deduplication import Duplicates, find_duplicates
 from bertsmith.corpus.engine import Engine, marker, run_tasks
 from bertsmith.corpus.plan import CLEAN, COUNT, ENCODE, QUOTA, READ, Plan, block_characters, group_files, numbered
@@ -107,6 +108,18 @@ def read_and_clean(folder: Path, engine: Engine, reading: Advance, cleaning: Adv
         [record["kept"] for record in records],
         counts,
         [record["characters"] for record in records],
+    )
+
+
+def check_not_empty(corpus: Corpus) -> None:
+    """Raise DataError where no document is left after cleaning."""
+    if sum(corpus.documents):
+        return
+    first, *others = (file.location for file in Plan.load(corpus.folder).files)
+    where = f"{first} and {len(others)} files more" if others else first
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.counts["dropped"].items())
+    raise DataError(
+        f"{where}: no document is left of {corpus.counts['documents_in']:,} that were read; dropped: {dropped or 'none'}"
     )
 
 

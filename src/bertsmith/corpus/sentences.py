@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sentencex
 
+from bertsmith.corpus.cleaning.language import can_identify
 from bertsmith.corpus.document import Document
 from bertsmith.errors import OptionError
 
@@ -12,14 +13,19 @@ MAX_CHARACTERS = 2_000
 example could hold it, and the packing would throw most of it away."""
 
 
-def check_language(language: str) -> None:
-    """Raise OptionError where sentencex has neither rules nor a fallback for this code."""
+def check_language(language: str, *, identified: bool = False) -> None:
+    """Raise OptionError where this is no language code, or one that cannot be identified though that is asked for."""
     if (
         not language.isascii()
         or not 2 <= len(language.replace("-", "")) <= 12
         or not language.replace("-", "").isalpha()
     ):
         raise OptionError(f"--language: found {language!r}, expected a language code such as en, de or zh")
+    if identified and not can_identify(language):
+        raise OptionError(
+            f"--language {language}: texts in it cannot be told from others (py3langid does not know it); "
+            "leave language out of --clean"
+        )
 
 
 def split_sentences(document: Document, language: str) -> list[list[str]]:

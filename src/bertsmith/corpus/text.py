@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bertsmith.config.cleaning import DEFAULT_STEPS
 from bertsmith.config.prepare import SourceOptions
-from bertsmith.corpus.build import Corpus, count_words, keep_all, read_and_clean, write_plan
+from bertsmith.corpus.build import Corpus, check_not_empty, count_words, keep_all, read_and_clean, write_plan
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.plan import Plan
@@ -29,7 +29,10 @@ def read_text(
     workers: int = 1,
     steps: Sequence[str] = DEFAULT_STEPS,
 ) -> Corpus:
-    """Read and clean files in an empty work folder, all documents in one part; what was detected is said."""
+    """Read and clean files in an empty work folder, all documents in one part; what was detected is said.
+
+    Raises DataError where no document is left.
+    """
     cleaning = CleaningOptions(steps=frozenset(steps))
     write_plan(
         folder,
@@ -44,6 +47,7 @@ def read_text(
         )
     for line in corpus.counts["detected"][:5]:
         say(line)
+    check_not_empty(corpus)
     keep_all(corpus, part)
     return corpus
 

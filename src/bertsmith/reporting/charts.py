@@ -6,7 +6,7 @@ dark theme of the page that they stand in. Nothing to draw gives a figure that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,11 +93,12 @@ def bar_chart(
     title: str,
     value_format: str = "{:.2f}",
     highlight: str | None = None,
+    dense: bool = False,
 ) -> str:
     """Horizontal bars from zero, each with label and value; `highlight` is the label of the bar that matters.
 
     Labels stand left of the bars, or above them if one is long; what still does not fit is shortened. A
-    non-finite value has a row without a bar.
+    non-finite value has a row without a bar. `dense` sets the rows closer, for a long list of short labels.
     """
     if not rows:
         return empty_figure(title)
@@ -109,7 +110,11 @@ def bar_chart(
     longest = max(text_width(label) for label, _ in rows)
     stacked = longest > WIDTH * 0.36
     left = 0.0 if stacked else longest + 12
-    row_height, bar_top, label_y = (56.0, 28.0, 20.0) if stacked else (36.0, 7.0, 24.0)
+    row_height, bar_top, bar_height = (
+        (56.0, 28.0, 22.0) if stacked else (24.0, 3.0, 18.0) if dense else (36.0, 7.0, 22.0)
+    )
+    value_y = bar_top + bar_height - (3.0 if dense and not stacked else 5.0)
+    label_y = 20.0 if stacked else value_y
     scale = _linear((low, high), (left, WIDTH - values_width))
     parts: list[str] = []
     for index, ((label, value), written) in enumerate(zip(rows, values, strict=True)):
@@ -123,13 +128,12 @@ def bar_chart(
                 "x": start,
                 "y": top + bar_top,
                 "width": end - start,
-                "height": 22.0,
+                "height": bar_height,
                 "rx": 2.0,
             }
             muted = highlight is not None and label != highlight
             parts.append(element("rect", {"class": "chart-bar-muted" if muted else "chart-bar", **shape}))
-        value_y = top + bar_top + 17
-        parts.append(text(written, WIDTH, value_y, f"chart-value{kind}", anchor="end", room=values_width))
+        parts.append(text(written, WIDTH, top + value_y, f"chart-value{kind}", anchor="end", room=values_width))
     height = len(rows) * row_height + 4
     if low < 0:
         parts.append(_line(scale(0.0), 0, scale(0.0), height, "chart-axis"))
@@ -157,6 +161,52 @@ def histogram(bins: Sequence[tuple[float, float, int]], *, title: str, x_label: 
     return figure([*axes.grid(), *bars], height=axes.height, title=title, description=described)
 
 
+def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, y_label: str = "count") -> str:
+    """Counts over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, and class 0 also 0.
+
+    All bars are equally wide, so that short and long stand beside each other, and the ticks are the first values of
+    the classes, as many as have room. Where they fit, the bars bear their share of all. A class below 0 or above 60
+    and a negative count are left out.
+    """
+    kept = {k: count for k, count in sorted(classes.items()) if 0 <= k <= 60 and count >= 0}
+    total = sum(kept.values())
+    if not total:
+        return empty_figure(title)
+    first, last, most = min(kept), max(kept), max(kept.values())
+    axes = _Axes(
+        (first, last + 1),
+        (0.0, most * 1.12),
+        top=_ROW,
+        x_label=x_label,
+        y_label=y_label,
+        whole_counts=True,
+        x_ticks=_doubling_ticks(first, last + 1),
+    )
+    bars = []
+    for k, count in kept.items():
+        left, right, top = axes.x(k), axes.x(k + 1), axes.y(count)
+        shape = {"x": left + 0.5, "y": top, "width": right - left - 1, "height": axes.bottom - top}
+        values = f"{format_number(2**k)} to {format_number(2 ** (k + 1) - 1)}" if k else "up to 1"
+        tooltip = element("title", {}, f"{values}: {format_number(count)}")
+        bars.append(element("rect", {"class": "chart-bar", **shape}, tooltip))
+        share = f"{count / total:.0%}" if 200 * count >= total else "<1%"
+        if count and text_width(share) <= right - left:
+            bars.append(text(share, (left + right) / 2, top - 6, "chart-tick", anchor="middle"))
+    described = f"{format_number(total)} from {format_number(2**first)} to {format_number(2 ** (last + 1) - 1)}"
+    return figure([*axes.grid(), *bars], height=axes.height, title=title, description=described)
+
+
+def _doubling_ticks(first: int, last: int) -> list[tuple[float, str]]:
+    """The powers of two from 2^first to 2^last, or every second, third, ... of them, whose labels stand apart."""
+    room = (WIDTH - 100) / (last - first)
+    step = 1
+    while True:
+        ticks = [(float(k), format_number(2**k)) for k in range(first, last + 1, step)]
+        if max(text_width(label) for _, label in ticks) + 8 <= room * step or len(ticks) == 1:
+            return ticks
+        step += 1
+
+
 class _Axes:
     """The plot area below `top`, its two scales, and its grid with tick labels and axis names."""
 
@@ -170,14 +220,17 @@ class _Axes:
         y_label: str,
         hidden_note: str = "",
         whole_counts: bool = False,
+        x_ticks: Sequence[tuple[float, str]] = (),
     ) -> None:
+        """`x_ticks`: the places and labels of the x axis; without them they are round numbers."""
         self.top, self.bottom = top, top + _PLOT_HEIGHT
         self.height = self.bottom + 2 * _ROW + 6
         self._names = (x_label, y_label, hidden_note)
-        self._x_ticks = nice_ticks(*x_range)
+        self._x_ticks = [place for place, _ in x_ticks] or nice_ticks(*x_range)
         y_ticks = nice_ticks(*y_range)
         self._y_ticks = [tick for tick in y_ticks if tick == round(tick)] if whole_counts else y_ticks
-        self._x_labels, self._y_labels = tick_labels(self._x_ticks), tick_labels(self._y_ticks)
+        self._x_labels = [label for _, label in x_ticks] or tick_labels(self._x_ticks)
+        self._y_labels = tick_labels(self._y_ticks)
         self.left = max(map(text_width, self._y_labels)) + 12
         self.right = WIDTH - max(12.0, text_width(self._x_labels[-1]) / 2)
         self.x = _linear(x_range, (self.left, self.right))

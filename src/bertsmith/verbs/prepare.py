@@ -24,7 +24,7 @@ from bertsmith.corpus.stages import WITHOUT_TOKENS
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
 from bertsmith.corpus.text import reading_of
 from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import progress, say, warn
 from bertsmith.runtime.files import (
     claim_folder,
     disk_errors,
@@ -41,6 +41,7 @@ from bertsmith.verbs.report import write_report
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_A_PIECE = 1_000
+MANY = 0.1
 DIVIDED = "divided.json"
 
 
@@ -73,7 +74,7 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     engine = Engine(options.engine, options.workers or cores(), options.engine_address)
     check_engine(engine)
     files = _visible_everywhere(find_files(options.sources), engine)
-    check_language(options.language)
+    check_language(options.language, identified="language" in choose_steps(options.clean))
     if options.tokenizer is not None:
         load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
     if options.resume and is_store(options.out):
@@ -217,8 +218,7 @@ def _say_what_was_read(options: PrepareOptions, corpus: build.Corpus) -> None:
         say(f"... and {len(counts['detected']) - 5} files more; all of it is in the report")
     if counts["replaced_bytes"]:
         say(f"{counts['replaced_bytes']} bytes were not {options.encoding} and were replaced")
-    if not sum(corpus.documents):
-        raise DataError(f"no document is left: {counts['documents_in']} were read, dropped: {counts['dropped']}")
+    build.check_not_empty(corpus)
 
 
 def _already_done(options: PrepareOptions) -> PrepareResult:
@@ -279,6 +279,7 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
             )
             clusters = build.write_clusters(corpus, duplicates, store / "duplicates.jsonl")
         division = build.divide(corpus, duplicates)
+    _warn_of_many(division)
     if not division.kept:
         raise DataError(f"no document is left: all of {sum(corpus.documents)} are {division.dropped}")
     share = options.held_out_share()
@@ -307,6 +308,16 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
     }
     write_json(path, divided)
     return divided
+
+
+def _warn_of_many(division: build.Division) -> None:
+    """Texts made from one template are near-duplicates too: where they are many, somebody should look."""
+    gone = (division.dropped or {}).get(build.NEAR_DUPLICATE, 0)
+    if gone > 10 and gone > MANY * (division.kept + gone):
+        warn(
+            f"{gone:,} documents are like others and are dropped (STORE/duplicates.jsonl lists them). If they are not "
+            "copies but made from one template, give --near-duplicates 0.8 or --clean no-near-duplicates"
+        )
 
 
 def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choice], clock: _Clock) -> Any:

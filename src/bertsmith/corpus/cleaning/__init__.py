@@ -9,9 +9,7 @@ or straightened, and a step that is not sure leaves the text alone.
 from bertsmith.corpus.cleaning.cleaner import clean_document
 from bertsmith.corpus.cleaning.language import identify_language
 from bertsmith.corpus.cleaning.options import (
-    ALL_STEPS,
     BOILERPLATE,
-    DEFAULT_STEPS,
     DUPLICATE,
     EMPTY,
     OTHER_LANGUAGE,
@@ -21,13 +19,10 @@ from bertsmith.corpus.cleaning.options import (
     CleaningCounts,
     CleaningOptions,
     Dropped,
-    choose_steps,
 )
 
 __all__ = [
-    "ALL_STEPS",
     "BOILERPLATE",
-    "DEFAULT_STEPS",
     "DUPLICATE",
     "EMPTY",
     "OTHER_LANGUAGE",
@@ -37,7 +32,6 @@ __all__ = [
     "CleaningCounts",
     "CleaningOptions",
     "Dropped",
-    "choose_steps",
     "clean_document",
     "identify_language",
 ]

@@ -22,6 +22,15 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+def can_identify(language: str) -> bool:
+    """Whether documents can be told to be in another language than this one."""
+    return _code(language) in _identifier().labels
+
+
+def _code(language: str) -> str:
+    return language.lower().replace("_", "-").split("-")[0]
+
+
 def identify_language(text: str) -> str:
     """The most probable language of a text, as an ISO 639-1 code; `und` for a text without letters."""
     return _most_probable(text)[0] if any(map(str.isalpha, text)) else "und"
@@ -33,8 +42,8 @@ def is_other_language(paragraphs: Sequence[str], language: str) -> bool:
     Raises:
         ValueError: py3langid does not know the language.
     """
-    wanted = language.lower().replace("_", "-").split("-")[0]
-    if wanted not in _identifier().labels:
+    wanted = _code(language)
+    if not can_identify(language):
         raise ValueError(
             f"language {language!r} is none that py3langid knows, so no document can be told to be in another; "
             "switch the step off with no-language"
