@@ -187,8 +187,8 @@ def test_notes_are_on_standard_error_alone(
     bertsmith: Callable[..., Any], store: Path, corpus_file: Path, tmp_path: Path, tiny: dict[str, Any]
 ) -> None:
     options = [word for name, value in tiny.items() for word in (f"--{external_name(name)}", str(value))]
-    prepared = bertsmith("prepare", corpus_file, "--out", tmp_path / "store", "--vocab-size", 200, "--json")
-    assert prepared.json["vocab_size"] == 200
+    prepared = bertsmith("prepare", corpus_file, "--out", tmp_path / "store", "--vocab-size", 192, "--json")
+    assert prepared.json["vocab_size"] == 192
     assert "held out: " in prepared.stderr
     trained = bertsmith("pretrain", store, "--out", tmp_path / "run", "--steps", 1, *options, "--json")
     assert trained.json["steps"] == 1

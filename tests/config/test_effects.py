@@ -121,10 +121,10 @@ class Bench:
     # Verbs
 
     def prepare(self, *sources: Path, **options: Any) -> Any:
-        """A STORE of 200 entries, a fifth held out, unless the options say otherwise; its path is `store`."""
+        """A STORE of 192 entries, a fifth held out, unless the options say otherwise; its path is `store`."""
         from bertsmith.verbs.prepare import prepare
 
-        trained = {} if "tokenizer" in options else {"vocab_size": 200}
+        trained = {} if "tokenizer" in options else {"vocab_size": 192}
         # The texts below differ in a few words of each sentence, so they are near-duplicates.
         plain = {"clean": "no-near-duplicates"}
         defaults = {"out": self.fresh(), "held_out": 0.2, "workers": 1, **plain, **trained}
@@ -134,7 +134,7 @@ class Bench:
         """A tokenizer of 120 entries."""
         from bertsmith.verbs.train_tokenizer import train_tokenizer
 
-        defaults = {"out": self.fresh(), "vocab_size": 120, "workers": 1}
+        defaults = {"out": self.fresh(), "vocab_size": 128, "workers": 1}
         return train_tokenizer(*(sources or (self.corpus,)), **{**defaults, **options})
 
     def extend(self, *sources: Path, **options: Any) -> Any:
@@ -463,7 +463,7 @@ def prepare_out(bench: Bench) -> None:
 
 @effect(PrepareOptions, "vocab_size")
 def prepare_vocab_size(bench: Bench) -> None:
-    for size in (150, 200):
+    for size in (128, 192):
         result = bench.prepare(vocab_size=size)
         assert result.vocab_size == len(bench.vocabulary(result.store)) == size
 
@@ -500,10 +500,10 @@ def prepare_seed(bench: Bench) -> None:
 def prepare_overwrite(bench: Bench) -> None:
     out = bench.prepare().store
     with pytest.raises(OutputError, match="not empty"):
-        bench.prepare(out=out, vocab_size=150)
-    assert bench.manifest(out)["result"]["vocab_size"] == 200
-    bench.prepare(out=out, vocab_size=150, overwrite=True)
-    assert bench.manifest(out)["result"]["vocab_size"] == 150
+        bench.prepare(out=out, vocab_size=128)
+    assert bench.manifest(out)["result"]["vocab_size"] == 192
+    bench.prepare(out=out, vocab_size=128, overwrite=True)
+    assert bench.manifest(out)["result"]["vocab_size"] == 128
 
 
 @effect(PrepareOptions, "resume")
@@ -609,7 +609,7 @@ def tokenizer_sources(bench: Bench) -> None:
 def tokenizer_documents(bench: Bench) -> None:
     """By lines, the lines of two words are documents, and dropped as too short."""
     source = bench.file("\n".join([*texts(5), *(f"Abracadabra {number}." for number in range(100))]))
-    settings = {"vocab_size": 100}
+    settings = {"vocab_size": 128}
     assert "abracadabra" in bench.vocabulary(bench.tokenizer(source, documents="file", **settings).tokenizer)
     assert "abracadabra" not in bench.vocabulary(bench.tokenizer(source, documents="line", **settings).tokenizer)
 
@@ -658,8 +658,9 @@ def tokenizer_out(bench: Bench) -> None:
 
 @effect(TrainTokenizerOptions, "vocab_size")
 def tokenizer_vocab_size(bench: Bench) -> None:
-    small, large = (bench.tokenizer(vocab_size=size) for size in (100, 200))
-    assert (small.vocab_size, large.vocab_size) == (100, 200)
+    small, large = (bench.tokenizer(vocab_size=size) for size in (100, 192))
+    assert (small.vocab_size, large.vocab_size) == (128, 192)
+    assert "[unused27]" in bench.vocabulary(small.tokenizer)
     assert small.tokens_per_word > large.tokens_per_word
 
 
@@ -674,17 +675,17 @@ def tokenizer_cased(bench: Bench) -> None:
 def tokenizer_overwrite(bench: Bench) -> None:
     out = bench.tokenizer().tokenizer
     with pytest.raises(OutputError, match="not empty"):
-        bench.tokenizer(out=out, vocab_size=150)
-    assert len(bench.vocabulary(out)) == 120
-    bench.tokenizer(out=out, vocab_size=150, overwrite=True)
-    assert len(bench.vocabulary(out)) == 150
+        bench.tokenizer(out=out, vocab_size=192)
+    assert len(bench.vocabulary(out)) == 128
+    bench.tokenizer(out=out, vocab_size=192, overwrite=True)
+    assert len(bench.vocabulary(out)) == 192
 
 
 @effect(TrainTokenizerOptions, "compare")
 def tokenizer_compare(bench: Bench) -> None:
     assert bench.tokenizer().comparison == []
     own, other = bench.tokenizer(compare=str(bench.run)).comparison
-    assert (own.vocab_size, other.vocab_size) == (120, 256)
+    assert (own.vocab_size, other.vocab_size) == (128, 256)
     assert own.tokens_per_word > other.tokens_per_word
     out = ("--out", bench.fresh(), "--vocab-size", 120)
     answer = bench.bertsmith("train-tokenizer", bench.corpus, *out, "--compare", bench.run)
@@ -804,7 +805,7 @@ def pretrain_store(bench: Bench) -> None:
     other = bench.prepare().store
     run = bench.pretrain(other).run
     assert bench.record(run)["data"]["checksum"] != bench.record(bench.base)["data"]["checksum"]
-    assert len(bench.vocabulary(run)) == 200
+    assert len(bench.vocabulary(run)) == 192
 
 
 @effect(PretrainOptions, "out")

@@ -346,3 +346,49 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, toy: ModuleType, cluster: E
     wrong = {"ray": "127.0.0.1:1", "slurm": "no-such-partition"}[cluster.name]
     with pytest.raises(OptionError, match=rf"--engine-address {wrong}: .*(no Ray cluster|invalid partition)"):
         run_tasks(Engine(cluster.name, 2, wrong), toy.STAGE, toy.square, toy.lay_out(tmp_path, 2), 2, nobody)
+
+
+@pytest.mark.slow
+def test_a_corpus_prepared_on_a_cluster_has_the_same_bytes(
+    tmp_path: Path, corpus_file: Path, cluster: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real `prepare`; on Ray the processes that run tasks are killed with -9 once, in the middle of the cleaning."""
+    import psutil
+
+    from bertsmith.corpus import plan
+    from bertsmith.verbs.prepare import prepare
+
+    monkeypatch.setattr(plan, "MIN_BLOCK", 25_000)
+    lines = corpus_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(2):
+        (source / f"part-{number}.jsonl").write_text("".join(lines[number::2]), encoding="utf-8")
+    options = {"vocab_size": 256, "held_out": 0.2, "keep_dropped": True}
+    here = prepare(source, out=tmp_path / "here", workers=1, **options)
+    killed = 0
+    with ThreadPoolExecutor(1) as pool:
+        end = pool.submit(
+            prepare, source, out=tmp_path / "there", engine=cluster.name, workers=2, **_address(cluster), **options
+        )
+        if cluster.name == "ray":
+            until(lambda: end.done() or any((tmp_path / ".there.preparing" / "clean").glob("*.json")))
+            for process in psutil.process_iter(["cmdline"]):
+                if (process.info["cmdline"] or [""])[0].startswith("ray::TaskActor"):
+                    process.kill()
+                    killed += 1
+        there = end.result()
+    assert killed or cluster.name != "ray"
+    files = [read_json(store / "manifest.json")["files"] for store in (here.store, there.store)]
+    assert sum(name.startswith("train/data-") for name in files[0]) >= 3
+    assert files[0] == files[1]
+    assert {**here.to_dict(), "store": 0, "seconds": 0, "stages": 0} == {
+        **there.to_dict(),
+        "store": 0,
+        "seconds": 0,
+        "stages": 0,
+    }
+
+
+def _address(cluster: Engine) -> dict[str, str]:
+    return {} if cluster.address is None else {"engine_address": cluster.address}

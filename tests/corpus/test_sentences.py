@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +42,31 @@ def test_a_run_without_an_end_is_cut_at_white_space() -> None:
     assert " ".join((first, *rest)) == words
     ((*pieces,),) = split_sentences(Document("a", ("x" * 4_500,), lines_are_sentences=True), "en")
     assert [len(piece) for piece in pieces] == [2_000, 2_000, 500]
+
+
+long_words = st.integers(1, 5_000).map("x".__mul__) | st.sampled_from(["word", "end.", "终。", "名" * 2_500])
+
+
+@given(st.lists(long_words, min_size=1, max_size=12), st.sampled_from(["en", "zh"]), st.booleans())
+@settings(max_examples=50)
+def test_long_runs_are_bounded_and_words_are_cut_only_where_they_must(
+    words: list[str], language: str, lines_are_sentences: bool
+) -> None:
+    paragraphs = (" ".join(words), "Short.")
+    (long, short) = split_sentences(Document("a", paragraphs, lines_are_sentences), language)
+    assert short == ["Short."]
+    assert all(0 < len(sentence.strip()) == len(sentence) <= MAX_CHARACTERS for sentence in long)
+    assert "".join(long).replace(" ", "") == "".join(words)
+    found = Counter(word for sentence in long for word in sentence.split(" "))
+    assert all(found[word] >= words.count(word) for word in words if len(word) <= MAX_CHARACTERS)
+
+
+def test_the_longest_sentence_that_is_kept_whole() -> None:
+    for text, count in ((f"{'a ' * 999}bc", 1), (f"{'a ' * 999}bcd", 2)):
+        assert len(text) == MAX_CHARACTERS + count - 1
+        ((*pieces,),) = split_sentences(Document("a", (text,), lines_are_sentences=True), "en")
+        assert " ".join(pieces) == text
+        assert len(pieces) == count
 
 
 @given(st.lists(st.text(max_size=60), max_size=4), st.sampled_from(["en", "de", "zh", "hi", "xx"]), st.booleans())

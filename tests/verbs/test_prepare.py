@@ -206,7 +206,9 @@ def in_files(corpus_file: Path, folder: Path) -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("held_out", [0.2, 0.02], ids=["documents", "paragraphs"])
+@pytest.mark.parametrize(
+    "held_out", [pytest.param(0.2, id="documents"), pytest.param(0.02, id="paragraphs", marks=pytest.mark.slow)]
+)
 def test_the_same_bytes_for_any_number_of_workers_and_any_order_of_files(
     tmp_path: Path, corpus_file: Path, small_blocks: None, held_out: float
 ) -> None:
@@ -353,14 +355,21 @@ def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: 
     assert TokenStore(tmp_path / "other").manifest["choices"] == []
 
 
+def size_that_was_said(notes: str) -> int:
+    """The entries of a vocabulary that was trained; there can be rows more, up to a multiple of 64."""
+    found = re.search(r"vocabulary size: ([\d,]+) \(", notes)
+    assert found is not None, notes
+    return int(found[1].replace(",", ""))
+
+
 def test_chinese_gets_an_alphabet_that_covers_it(tmp_path: Path, notes: Callable[[], str]) -> None:
     draw = random.Random(0)
     characters = [chr(0x4E00 + number) for number in range(1_500)]
     sentences = ["".join(draw.choices(characters, k=20)) + "。" for _ in range(2_000)]
     (tmp_path / "zh.txt").write_text("\n".join(sentences))
     result = prepare(tmp_path / "zh.txt", out=tmp_path / "store", language="zh", workers=1)
-    assert 1_490 <= result.vocab_size <= 1_506
-    assert "vocabulary size: 15" in notes() or "vocabulary size: 149" in notes()
+    assert 1_490 <= size_that_was_said(notes()) <= 1_506
+    assert size_that_was_said(notes()) <= result.vocab_size < size_that_was_said(notes()) + 64
     part = TokenStore(tmp_path / "store").part(TRAIN)
     assert np.mean(part.tokens(0, part.num_tokens) == 1) < 0.001
     with pytest.raises(DataError, match=r"a vocabulary of 8,000 entries was asked for, but .* support"):
@@ -374,8 +383,9 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
         make(corpus_file, tmp_path / "store", vocab_size=20_000)
     assert list(tmp_path.iterdir()) == []
     result = make(corpus_file, tmp_path / "store", vocab_size=None)
-    assert result.vocab_size < 1_024
-    assert f"vocabulary size: {result.vocab_size} (all that the text supports; 1,024 was aimed at" in notes()
+    size = size_that_was_said(notes())
+    assert size <= result.vocab_size < min(size + 64, 1_024)
+    assert f"vocabulary size: {size} (all that the text supports; 1,024 was aimed at" in notes()
 
 
 @pytest.mark.parametrize(
@@ -423,7 +433,7 @@ STOPS: list[tuple[Any, str, int]] = [
     (verb, "publish_folder", 1),
 ]
 """Where a run is stopped: at which call of which function."""
-QUICK_STOPS = {"write_block", "write_shard", "divide", "save_tokenizer", "write_rows", "write_report"}
+QUICK_STOPS = {"write_shard", "save_tokenizer", "write_rows", "write_report"}
 
 
 @pytest.fixture(scope="module")
@@ -625,7 +635,7 @@ def test_overwrite_replaces_a_store_only_when_the_new_one_is_whole(
     [
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
-        (b'{"text": " "}\n{"text": ""}\n', r"no document is left: 2 were read, dropped: \{'empty': 2\}"),
+        (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left of 2 that were read; dropped: 2 empty"),
         (b'{"text": "One short sentence."}\n', r"too small for a held-out part: 3 words.*10,500 words are needed"),
     ],
 )
@@ -656,7 +666,7 @@ KINDS = (
     *("store/report.html", "store/tokenizer/tokenizer.json", "store/tokenizer/tokenizer_config.json", "store"),
 )
 """Every kind of file that is flushed to the disk, in its order; `store` is the folder, before it is renamed."""
-QUICK = {"read/N-N.arrow", "decide/N.npz", "store/train/data-N-of-N.arrow", "store"}
+QUICK = {"decide/N.npz", "store/train/data-N-of-N.arrow", "store"}
 KEPT_FROM = KINDS.index("clean/N.json") + 1
 
 

@@ -28,9 +28,9 @@ def test_the_same_text_in_any_order_gives_the_same_file(tmp_path: Path, corpus_f
 def test_the_measures_are_those_of_transformers_on_the_text(tmp_path: Path, corpus_file: Path) -> None:
     from transformers import AutoTokenizer
 
-    result = train_tokenizer(corpus_file, out=tmp_path / "tokenizer", vocab_size=200, workers=1)
+    result = train_tokenizer(corpus_file, out=tmp_path / "tokenizer", vocab_size=192, workers=1)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
-    assert len(tokenizer) == result.vocab_size == 200
+    assert len(tokenizer) == result.vocab_size == 192
     texts = [json.loads(line)["text"] for line in corpus_file.read_text().splitlines()]
     tokens = [token for text in texts for token in tokenizer.tokenize(text)]
     words = sum(not token.startswith("##") for token in tokens)
@@ -56,5 +56,5 @@ def test_a_failure_leaves_nothing_and_a_folder_in_the_way_is_kept(tmp_path: Path
         with pytest.raises(OutputError):
             train_tokenizer(corpus_file, out=tmp_path / "mine", vocab_size=256, overwrite=overwrite)
     train_tokenizer(corpus_file, out=tmp_path / "tokenizer", vocab_size=256, workers=1)
-    train_tokenizer(corpus_file, out=tmp_path / "tokenizer", vocab_size=200, workers=1, overwrite=True)
+    train_tokenizer(corpus_file, out=tmp_path / "tokenizer", vocab_size=192, workers=1, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "tokenizer"]

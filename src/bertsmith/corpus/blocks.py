@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from bertsmith.corpus.document import Document
-from bertsmith.runtime.files import disk_errors, written_aside
+from bertsmith.errors import DataError
+from bertsmith.runtime.files import written_aside
 
 _SCHEMA = pa.schema(
     [
@@ -41,14 +42,17 @@ def write_block(path: Path, documents: list[Document]) -> None:
         schema=_SCHEMA,
     )
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with written_aside(path) as aside, pa.ipc.new_stream(str(aside), _SCHEMA, options=options) as writer:
+    with written_aside(path) as aside, pa.ipc.new_file(str(aside), _SCHEMA, options=options) as writer:
         writer.write_batch(batch)
 
 
 def read_block(path: Path) -> Iterator[Document]:
-    """The documents of a block, in their order."""
-    with disk_errors(path), pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-        table = reader.read_all()
+    """The documents of a block, in their order. Raises DataError where the file is missing or cut off."""
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+            table = reader.read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); prepare again without --resume") from None
     columns = (table.column(name) for name in ("id", "text", "lines_are_sentences"))
     for name, raw, sentences in zip(*columns, strict=True):
         text = raw.as_py().decode("utf-8", "surrogatepass")

@@ -54,8 +54,7 @@ class Decision:
 
 def read_decision(folder: Path, number: int) -> Decision:
     """The decision on a shard."""
-    with np.load(numbered(folder, DECIDE, number, ".npz")) as arrays:
-        return Decision(arrays["documents"], arrays["paragraphs"], arrays["sentences"])
+    return Decision(*read_arrays(numbered(folder, DECIDE, number, ".npz"), "documents", "paragraphs", "sentences"))
 
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.corpus.fingerprints import KEY, PERMUTATIONS
+from bertsmith.corpus.fingerprints import PERMUTATIONS
 
 Array = npt.NDArray[Any]
 
@@ -47,7 +47,10 @@ class Sidecars:
 
 @dataclass
 class Cluster:
-    """Documents taken for one: who stays, who goes (numbers through all shards), and how alike they are at least."""
+    """Documents taken for one: who stays and who goes (numbers through all shards).
+
+    `similarity` is the least of those that linked them; the two ends of a chain can be less alike.
+    """
 
     kind: str
     kept: int
@@ -168,15 +171,15 @@ def _survivor(members: Array, held_out: Array) -> int:
 
 def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
     """Runs of keys with one hash, found more than once; each in the order of its places through all shards."""
-    maps = [_mapped(path) for path in files]
-    total = sum(len(keys) for keys in maps)
+    # A file is open only while it is looked at: there may be more of them than a process may open.
+    total = sum(len(_mapped(path)) for path in files)
     ranges = max(1, -(-total // KEYS_AT_ONCE))
     edges = [step * 2**64 // ranges for step in range(1, ranges)]
-    cuts = [[0, *(int(np.searchsorted(keys["hash"], np.uint64(edge))) for edge in edges), len(keys)] for keys in maps]
+    cuts = [_cuts(path, edges) for path in files]
     for number in range(ranges):
         parts = []
-        for keys, cut, begin in zip(maps, cuts, first.tolist(), strict=False):
-            some = keys[cut[number] : cut[number + 1]]
+        for path, cut, begin in zip(files, cuts, first.tolist(), strict=False):
+            some = _mapped(path)[cut[number] : cut[number + 1]]
             part = np.empty(len(some), _PLACE)
             part["hash"], part["paragraph"] = some["hash"], some["paragraph"]
             part["document"] = some["document"].astype(np.int64) + begin
@@ -189,9 +192,17 @@ def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
             yield joined[borders[run] : borders[run + 1]]
 
 
+def _cuts(path: Path, edges: Sequence[int]) -> list[int]:
+    """Where the ranges of hashes begin and end in a file of keys."""
+    keys = _mapped(path)
+    return [0, *(int(np.searchsorted(keys["hash"], np.uint64(edge))) for edge in edges), len(keys)]
+
+
 def _mapped(path: Path) -> Array:
-    # An empty file cannot be mapped.
-    return np.load(path, mmap_mode="r" if path.stat().st_size > 256 else None) if path.is_file() else np.zeros(0, KEY)
+    """The keys in a file; an array of no key cannot be mapped and is read."""
+    with path.open("rb") as file:
+        empty = len(file.read(257)) < 257
+    return np.load(path, mmap_mode=None if empty else "r")
 
 
 class _Signatures:

@@ -63,7 +63,7 @@ def document_digest(paragraphs: Sequence[str]) -> int:
 def words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
     """The hashes of the words of each dictionary entry, in a row (uint64), and the words of each entry (int64).
 
-    A word is without ASCII's case and punctuation; each character of a script without spaces is a word.
+    A word is without ASCII's case and punctuation, and what is nothing else is a word too; each character of a script without spaces is a word.
     """
     raw = "\n".join(dictionary).encode().lower() if dictionary else b""  # of bytes: ASCII alone
     characters = np.frombuffer(raw, np.uint8)
@@ -97,7 +97,7 @@ def words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
 
 def _characters(chunk: str) -> list[str]:
     """The characters of a chunk in a script without spaces; none for another."""
-    return [character for character in chunk if character.isalnum()] if _UNSPACED.search(chunk) else []
+    return [character for character in chunk.lower() if character.isalnum()] if _UNSPACED.search(chunk) else []
 
 
 def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) -> tuple[Array, Array]:

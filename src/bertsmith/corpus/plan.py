@@ -81,12 +81,17 @@ class Block:
 
 
 def group_files(files: Sequence[SourceFile]) -> list[tuple[int, int]]:
-    """Files in groups of about 16 MB, so that neither one file nor a hundred thousand small ones are a task each."""
+    """Files in groups of 16 MB, more where there would be over 512 of them.
+
+    So neither a hundred thousand small files are a task each, nor is all of a corpus one task.
+    """
+    total = sum(file.size or 0 for file in files)
+    enough = max(GROUP_BYTES, total // BLOCKS_AIMED_AT)
     groups: list[tuple[int, int]] = []
     first, size = 0, 0
     for number, file in enumerate(files):
         size += file.size if file.size is not None else GROUP_BYTES
-        if size >= GROUP_BYTES or number + 1 - first >= FILES_A_GROUP:
+        if size >= enough or number + 1 - first >= FILES_A_GROUP:
             groups.append((first, number + 1))
             first, size = number + 1, 0
     if first < len(files):

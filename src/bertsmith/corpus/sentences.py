@@ -43,9 +43,12 @@ def split_sentences(document: Document, language: str) -> list[list[str]]:
 
 def _bounded(sentence: str) -> list[str]:
     pieces = []
-    while len(sentence) > MAX_CHARACTERS:
-        cut = sentence.rfind(" ", 1, MAX_CHARACTERS)
-        cut = cut if cut > 0 else MAX_CHARACTERS
-        pieces.append(sentence[:cut].strip())
-        sentence = sentence[cut:].strip()
-    return [piece for piece in (*pieces, sentence) if piece]
+    start = 0
+    while len(sentence) - start > MAX_CHARACTERS:
+        space = sentence.rfind(" ", start + 1, start + MAX_CHARACTERS)
+        cut = space if space > 0 else start + MAX_CHARACTERS
+        pieces.append(sentence[start:cut].strip())
+        start = cut
+        while sentence[start : start + 1].isspace():
+            start += 1
+    return [piece for piece in (*pieces, sentence[start:].strip()) if piece]

@@ -102,11 +102,11 @@ _NUMBERS = ("held_out", "digests", "paragraphs", "paragraph_hashes", "sentences"
 
 
 def read_arrays(path: Path, *names: str) -> list[Array]:
-    """Some of the arrays of a shard; the others are not read."""
+    """Some of the arrays of an .npz file; the others are not read. Raises DataError where it is missing or cut off."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read ({error}); prepare again without --resume") from None
 
 

@@ -54,6 +54,9 @@ the time of training."""
 
 _ADVANCE_EVERY = 256
 
+ROWS = 64
+"""A vocabulary has a multiple of so many entries."""
+
 ALPHABET_SIZE = 1000
 COVERAGE = 0.9995
 """The share of a text whose characters an alphabet should hold, as SentencePiece does for Chinese and Japanese:
@@ -186,6 +189,16 @@ def train_wordpiece(
     if advance is not None:
         advance(len(vocabulary), len(vocabulary))
     return list(vocabulary)
+
+
+def with_unused_rows(vocabulary: Sequence[str]) -> list[str]:
+    """The vocabulary with entries `[unused0]`, `[unused1]` and so on behind it, up to a multiple of 64.
+
+    Matrix products over such a number of rows are faster, and the rows can take words later. No text gives one of them:
+    BERT's pre-tokeniser parts the brackets from the name.
+    """
+    missing = -len(vocabulary) % ROWS
+    return [*vocabulary, *(f"[unused{number}]" for number in range(missing))]
 
 
 class _Segmentation:

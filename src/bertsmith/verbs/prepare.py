@@ -36,7 +36,14 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
-from bertsmith.tokenization.wordpiece import ALPHABET_SIZE, COVERAGE, covering_alphabet, train_wordpiece
+from bertsmith.tokenization.wordpiece import (
+    ALPHABET_SIZE,
+    COVERAGE,
+    ROWS,
+    covering_alphabet,
+    train_wordpiece,
+    with_unused_rows,
+)
 from bertsmith.verbs.report import write_report
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
@@ -345,7 +352,11 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         if len(vocabulary) < size:
             reason = f"all that the text supports; {size:,} was aimed at, {reason}"
         choices.append(Choice("vocabulary size", str(len(vocabulary)), reason))
-    return make_tokenizer(vocabulary, cased=options.cased)
+    rows = with_unused_rows(vocabulary)
+    if len(rows) > len(vocabulary):
+        unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
+        choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
+    return make_tokenizer(rows, cased=options.cased)
 
 
 def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
 from bertsmith.tokenization.measures import Fit, compare, fit
-from bertsmith.tokenization.wordpiece import covering_alphabet, train_wordpiece, words_of_chunks
+from bertsmith.tokenization.wordpiece import covering_alphabet, train_wordpiece, with_unused_rows, words_of_chunks
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )
+        vocabulary = with_unused_rows(vocabulary)
         tokenizer = make_tokenizer(vocabulary, cased=options.cased)
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.corpus.document import Document, paragraphs_of
-from bertsmith.corpus.reading import ReadingNotes, detect_documents
+from bertsmith.corpus.document import Document, blocks_of, paragraphs_of
+from bertsmith.corpus.reading import (
+    ReadingNotes,
+    ReadingOptions,
+    decoding,
+    detect_documents,
+    find_files,
+    parts,
+    plain_text,
+    read_documents,
+    unpacking,
+)
+from bertsmith.corpus.reading.plain_text import ends_sentences
+from bertsmith.errors import DataError
 
 Read = Callable[..., list[Document]]
 ReadNoting = Callable[..., tuple[list[Document], ReadingNotes]]
@@ -107,3 +123,161 @@ def test_a_file_without_text_is_one_document_without_paragraphs(
 ) -> None:
     (tmp_path / "a.txt").write_bytes(content)
     assert read(tmp_path, documents=form) == [Document("a.txt#0", ())]
+
+
+FORMS = st.sampled_from(["auto", "file", "blank-line", "line"])
+any_text = st.lists(
+    st.sampled_from(["a", "So.", " ", "\n", "\n\n", "\r", "\r\n", "é", "あ", "😀", "\u2028", "\ufeff"]), max_size=40
+).map("".join)
+
+
+@contextmanager
+def sizes(*, piece: int = 1 << 20, first_part: int = 4_000_000, longest: int = 8_000_000) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unpacking, "PIECE", piece)
+        patch.setattr(decoding, "HEAD", min(piece, decoding.HEAD))
+        patch.setattr(plain_text, "FIRST_PART", first_part)
+        patch.setattr(parts, "LONGEST", longest)
+        yield
+
+
+def read_whole(text: str, form: str) -> list[Document]:
+    """The documents of a text that is read whole."""
+    lines = [line.strip() for line in re.split("\r\n|\r|\n", text.removeprefix("\ufeff"))]
+    blocks = blocks_of(lines)
+    if form == "auto" and blocks:
+        form = detect_documents(lines)[0]
+    sentences = form == "blank-line" and ends_sentences(blocks)
+    if form == "line":
+        found = [(line,) for line in lines if line]
+    elif sentences:
+        found = [tuple(block) for block in blocks]
+    elif form == "blank-line":
+        found = [(" ".join(block),) for block in blocks]
+    else:
+        found = [paragraphs_of("\n".join(lines))]
+    return [
+        Document(f"a.txt#{number}", paragraphs, bool(blocks) and sentences)
+        for number, paragraphs in enumerate(found or [()])
+    ]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("plain") / "a.txt"
+
+
+@given(any_text, FORMS, st.integers(1, 9))
+def test_the_size_of_the_pieces_changes_nothing(
+    read_noting: ReadNoting, file: Path, text: str, form: str, piece: int
+) -> None:
+    file.write_bytes(text.encode())
+    whole, notes = read_noting(file, documents=form)
+    assert whole == read_whole(text, form)
+    with sizes(piece=piece):
+        assert read_noting(file, documents=form) == (whole, notes)
+
+
+@given(any_text, FORMS, st.integers(1, 9), st.integers(0, 9))
+def test_a_short_first_part_loses_no_text_whatever_the_pieces(
+    read_noting: ReadNoting, file: Path, text: str, form: str, piece: int, first_part: int
+) -> None:
+    file.write_bytes(text.encode())
+    with sizes(first_part=first_part):
+        whole, notes = read_noting(file, documents=form)
+    with sizes(piece=piece, first_part=first_part):
+        assert read_noting(file, documents=form) == (whole, notes)
+    words = text.removeprefix("\ufeff").split()
+    assert [word for document in whole for paragraph in document.paragraphs for word in paragraph.split()] == words
+    assert [document.id for document in whole] == [f"a.txt#{number}" for number in range(len(whole))]
+    if words:
+        assert all(document.paragraphs and all(document.paragraphs) for document in whole)
+
+
+@given(any_text, FORMS, st.integers(1, 9), st.integers(1, 12))
+def test_parts_one_after_another_are_the_document(
+    read_noting: ReadNoting, file: Path, text: str, form: str, piece: int, longest: int
+) -> None:
+    file.write_bytes(text.encode())
+    whole, noted = read_noting(file, documents=form)
+    with sizes(piece=piece, longest=longest):
+        cut, notes = read_noting(file, documents=form)
+    said = []
+    for document in whole:
+        own = [part for part in cut if part.id.partition("+")[0] == document.id]
+        assert [part.id for part in own] == [document.id, *(f"{document.id}+{n}" for n in range(1, len(own)))]
+        assert tuple(paragraph for part in own for paragraph in part.paragraphs) == document.paragraphs
+        assert {part.lines_are_sentences for part in own} == {document.lines_are_sentences}
+        lengths = [sum(map(len, part.paragraphs)) for part in own]
+        assert all(
+            size <= longest or len(part.paragraphs) == 1 for size, part in zip(lengths, own, strict=True)
+        ), lengths
+        assert len(own) == 1 or sum(lengths) > longest
+        if len(own) > 1:
+            said.append(f"a.txt: one document of {sum(lengths)} characters, read in {len(own)} parts")
+    assert notes.detected == noted.detected + said
+    assert sum(1 for _ in cut) == sum(len([p for p in cut if p.id.partition("+")[0] == d.id]) for d in whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "said"),
+    [
+        (
+            TWO_TALKS + "\nthree\nfour\n",
+            [("One came in.", "He sat down."), ("Two went out.", "She ran."), ("three", "four")],
+            "4 lines of one sentence each, blank lines between 2 documents (--documents file reads them as one)",
+        ),
+        ("a title\n" * 6 + "\nso it\ngoes\n", [("a title",) * 6 + ("so it", "goes")], "no blank lines: one document,"),
+        ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document, its 5 paragraphs"),
+    ],
+)
+def test_what_follows_the_first_part_may_be_of_another_form(
+    read_noting: ReadNoting, file: Path, text: str, expected: list[tuple[str, ...]], said: str
+) -> None:
+    file.write_bytes(text.encode())
+    with sizes(first_part=48):
+        documents, notes = read_noting(file)
+    assert [document.paragraphs for document in documents] == expected
+    (line,) = notes.detected
+    assert line.startswith(f"a.txt: detected from the first part (48 characters): {said}")
+
+
+def test_a_file_no_longer_than_the_first_part_is_detected_from_all_of_it(read_noting: ReadNoting, file: Path) -> None:
+    file.write_bytes(TWO_TALKS.encode())
+    for length, partly in ((len(TWO_TALKS), False), (len(TWO_TALKS) - len("\nShe ran.\n"), True)):
+        with sizes(first_part=length - 1):
+            assert ("first part" in read_noting(file)[1].detected[0]) == partly
+
+
+@pytest.mark.parametrize("form", ["file", "blank-line", "line"])
+def test_text_comes_before_a_bad_byte_that_follows_it(file: Path, form: str) -> None:
+    file.write_bytes(b"One.\n\nTwo.\n\n" * 10 + b"\xff")
+    with sizes(piece=5, first_part=12, longest=8):
+        documents = read_documents(find_files((str(file),))[0], ReadingOptions(form), ReadingNotes())  # type: ignore[arg-type]
+        first = list(islice(documents, 2))
+        words = [word for document in first for paragraph in document.paragraphs for word in paragraph.split()]
+        assert words == (["One.", "Two."] * 2)[: len(words)] and len(words) >= 2
+        with pytest.raises(DataError, match=r"a\.txt: byte 120 \(0xff\) is not utf-8"):
+            list(documents)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["auto", "blank-line", "line"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, form: str, blank: str) -> None:
+    lines = [f"the {number} stones lay at the foot of the wall where the water had left them\n" for number in range(900)]
+    block = ("".join(lines[:450]) + blank + "".join(lines[450:]) + blank).encode()
+    with (tmp_path / "a.txt").open("wb") as text:
+        for _ in range(60_000_000 // len(block)):
+            text.write(block)
+    (source,) = find_files((str(tmp_path),))
+    tracemalloc.start()
+    try:
+        characters = 0
+        for document in read_documents(source, ReadingOptions(form), ReadingNotes()):  # type: ignore[arg-type]
+            characters += sum(map(len, document.paragraphs))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert characters > 55_000_000
+    assert peak < 60_000_000

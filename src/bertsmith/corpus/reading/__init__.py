@@ -15,6 +15,7 @@ from bertsmith.corpus.reading.jsonl import read_jsonl
 from bertsmith.corpus.reading.markup import read_html, read_markdown
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.parquet import read_parquet
+from bertsmith.corpus.reading.parts import StreamedDocument, in_parts
 from bertsmith.corpus.reading.plain_text import detect_documents, read_plain_text
 from bertsmith.corpus.reading.sources import COMPRESSIONS, FORMS, SourceFile, find_files
 from bertsmith.corpus.reading.tables import read_csv, read_tsv
@@ -31,7 +32,11 @@ __all__ = [
     "read_documents",
 ]
 
-_READERS: dict[str, Callable[[SourceFile, ReadingOptions, ReadingNotes], Iterator[Document]]] = {
+_Reader = Callable[
+    [SourceFile, ReadingOptions, ReadingNotes], Iterator[Document] | Iterator[Document | StreamedDocument]
+]
+
+_READERS: dict[str, _Reader] = {
     ".txt": read_plain_text,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
@@ -48,7 +53,8 @@ _READERS: dict[str, Callable[[SourceFile, ReadingOptions, ReadingNotes], Iterato
 def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of one file, in order. A file without text is one document without paragraphs.
 
+    A document of more than 8,000,000 characters comes in parts, each a document of its own (see `reading.parts`).
     Raises DataError naming the file, the place, and what was found there.
     """
     notes.position = 0
-    return _READERS[file.form](file, options, notes)
+    return in_parts(_READERS[file.form](file, options, notes), file.name, notes)

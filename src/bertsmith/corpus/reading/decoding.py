@@ -128,3 +128,28 @@ def lines_with_ends(pieces: Iterable[str]) -> Iterator[str]:
                 waiting.append(line)
     if rest := "".join((*waiting, held)):
         yield rest
+
+
+def plain_lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text, split at \\n, \\r\\n or \\r, also mixed, without white space at their start and end."""
+    return chain.from_iterable(_plain_lines(pieces))
+
+
+def _plain_lines(pieces: Iterable[str]) -> Iterator[Iterable[str]]:
+    """The same, those of a piece at once."""
+    waiting: list[str] = []
+    held = ""  # a \r at the end of a piece: \n may follow
+    for piece in pieces:
+        text = held + piece
+        held = "\r" if text.endswith("\r") else ""
+        text = text.removesuffix("\r")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        lines = text.split("\n")
+        waiting.append(lines[0])
+        if len(lines) > 1:
+            lines[0] = "".join(waiting)
+            waiting = [lines.pop()]
+            yield map(str.strip, lines)
+    if (rest := "".join(waiting)) or held:
+        yield (rest.strip(),)

@@ -1,55 +1,80 @@
 """`.txt`: one document or many, by blank lines or by lines.
 
-What a document is shows only in the whole file, so it is read whole; with `--documents line` it is streamed.
+It is streamed: the first part of the file shows what a document is, and whether blank lines part its paragraphs. Blank
+lines that come later part paragraphs, or documents, as well.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
+from itertools import chain, dropwhile, groupby
 from typing import Literal
 
-from bertsmith.corpus.document import Document, blocks_of, paragraphs_of
-from bertsmith.corpus.reading.decoding import lines_with_ends, text_pieces
+from bertsmith.corpus.document import Document, blocks_of
+from bertsmith.corpus.reading.decoding import plain_lines, text_pieces
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
+from bertsmith.corpus.reading.parts import StreamedDocument
 from bertsmith.corpus.reading.sources import SourceFile
 
 SENTENCE_END = (".", "!", "?", "…", "。", "．", "！", "？", "।", "؟")
 CLOSING = "\"'”’»›)]）」』】"
 """What may stand between the end of a sentence and the end of its line."""
 DETECT_SHARE = 0.8
+FIRST_PART = 4_000_000
+"""Characters of a file from which its form is detected."""
 
 
-def read_plain_text(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
+def read_plain_text(
+    file: SourceFile, options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[Document | StreamedDocument]:
     """The documents of a plain text."""
-    lines = (line.strip() for line in lines_with_ends(text_pieces(file, options, notes, name_lines=False)))
+    lines = plain_lines(text_pieces(file, options, notes, name_lines=False))
+    documents = _documents(file.name, lines, options, notes)
+    yield next(documents, Document(f"{file.name}#0", ()))
+    yield from documents
+
+
+def _documents(
+    name: str, lines: Iterator[str], options: ReadingOptions, notes: ReadingNotes
+) -> Iterator[Document | StreamedDocument]:
+    """The documents of these lines; none where all are blank."""
     if options.documents == "line":
-        number = 0
-        for line in lines:
-            if line:
-                yield Document(f"{file.name}#{number}", (line,))
-                number += 1
-        if number == 0:
-            yield Document(f"{file.name}#0", ())
+        for number, line in enumerate(filter(None, lines)):
+            yield Document(f"{name}#{number}", (line,))
         return
-    yield from _documents(file, list(lines), options, notes)
-
-
-def _documents(file: SourceFile, lines: list[str], options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    form = options.documents
-    if not any(lines):
-        yield Document(f"{file.name}#0", ())
+    head, more = _first_part(lines)
+    if not head:
         return
+    form, blocks = options.documents, blocks_of(head)
     if form == "auto":
-        form, why = detect_documents(lines)
-        notes.detected.append(f"{file.name}: {why}")
+        form, why = detect_documents(head)
+        seen = f"detected from the first part ({FIRST_PART:,} characters): " if more is not None else ""
+        notes.detected.append(f"{name}: {seen}{why}")
+    sentences, several = ends_sentences(blocks), len(blocks) > 1
+    lines = chain(head, more or ())
+    del head, blocks
+    runs = (run for text, run in groupby(lines, bool) if text)
     if form == "blank-line":
-        parts = blocks_of(lines)
-        sentences = ends_sentences(parts)
-        for number, block in enumerate(parts):
-            paragraphs = tuple(block) if sentences else (" ".join(block),)
-            yield Document(f"{file.name}#{number}", paragraphs, lines_are_sentences=sentences)
+        for number, run in enumerate(runs):
+            if sentences:
+                yield StreamedDocument(f"{name}#{number}", run, lines_are_sentences=True)
+            else:
+                yield Document(f"{name}#{number}", (" ".join(run),))
     else:
-        yield Document(f"{file.name}#0", paragraphs_of("\n".join(lines)))
+        yield StreamedDocument(f"{name}#0", map(" ".join, runs) if several else filter(None, lines))
+
+
+def _first_part(lines: Iterator[str]) -> tuple[list[str], Iterator[str] | None]:
+    """The lines that show the form, from the first that is not blank, and the lines after them if there are any."""
+    head: list[str] = []
+    size = 0
+    for line in dropwhile(operator.not_, lines):
+        if size > FIRST_PART:
+            return head, chain((line,), lines)
+        head.append(line)
+        size += len(line) + 1
+    return head, None
 
 
 def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], str]:

@@ -1,0 +1,61 @@
+"""Long documents in parts: in one piece, a document of a gigabyte would be one block, held whole by one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.options import ReadingNotes
+
+LONGEST = 8_000_000
+"""Characters of a document beyond which it is read in parts."""
+
+
+@dataclass(frozen=True)
+class StreamedDocument:
+    """A document whose paragraphs are read as they are taken; they are taken before the next document."""
+
+    id: str
+    paragraphs: Iterable[str]
+    lines_are_sentences: bool = False
+
+
+def in_parts(
+    documents: Iterator[Document] | Iterator[Document | StreamedDocument], name: str, notes: ReadingNotes
+) -> Iterator[Document]:
+    """The documents of a file, those of more than `LONGEST` characters in parts. `name` is the file's, for the notes."""
+    for document in documents:
+        if isinstance(document, Document) and (
+            len(document.paragraphs) < 2 or sum(map(len, document.paragraphs)) <= LONGEST
+        ):
+            yield document
+        else:
+            yield from parts_of(document, name, notes)
+
+
+def parts_of(document: Document | StreamedDocument, name: str, notes: ReadingNotes) -> Iterator[Document]:
+    """The parts of a document, each a document of its own; the document alone where it is not too long.
+
+    Parts end where paragraphs end, so a part of a single paragraph may be longer than `LONGEST`. Their ids are `id`,
+    `id+1`, `id+2` and so on.
+    """
+    waiting: list[str] = []
+    size = before = number = 0
+    for paragraph in document.paragraphs:
+        if size + len(paragraph) > LONGEST and waiting:
+            yield _part(document, number, waiting)
+            waiting = []
+            number += 1
+            before += size
+            size = 0
+        waiting.append(paragraph)
+        size += len(paragraph)
+    yield _part(document, number, waiting)
+    if number:
+        notes.detected.append(f"{name}: one document of {before + size:,} characters, read in {number + 1} parts")
+
+
+def _part(document: Document | StreamedDocument, number: int, paragraphs: list[str]) -> Document:
+    identifier = f"{document.id}+{number}" if number else document.id
+    return Document(identifier, tuple(paragraphs), document.lines_are_sentences)
