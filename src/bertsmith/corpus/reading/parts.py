@@ -24,7 +24,7 @@ class StreamedDocument:
 def in_parts(
     documents: Iterator[Document] | Iterator[Document | StreamedDocument], name: str, notes: ReadingNotes
 ) -> Iterator[Document]:
-    """The documents of a file, those of more than `LONGEST` characters in parts. `name` is the file's, for the notes."""
+    """The documents of a file called `name`, those of more than `LONGEST` characters in parts."""
     for document in documents:
         if isinstance(document, Document) and (
             len(document.paragraphs) < 2 or sum(map(len, document.paragraphs)) <= LONGEST
