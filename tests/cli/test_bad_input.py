@@ -80,13 +80,21 @@ def test_an_empty_file(refused: Callable[..., str], tmp_path: Path, name: str) -
     source = tmp_path / name
     source.touch()
     for verb in (("prepare",), ("train-tokenizer", "--vocab-size", 100)):
-        holds(refused(*verb, source, "--out", tmp_path / "out"), source, "no document is left of 1 that were read; dropped: 1 empty")
+        holds(
+            refused(*verb, source, "--out", tmp_path / "out"),
+            source,
+            "no document is left of 1 that were read; dropped: 1 empty",
+        )
 
 
 def test_a_file_of_white_space(refused: Callable[..., str], tmp_path: Path) -> None:
     source = tmp_path / "text.txt"
     source.write_text(" \n\n\t\n")
-    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "no document is left of 1 that were read; dropped: 1 empty")
+    holds(
+        refused("prepare", source, "--out", tmp_path / "out"),
+        source,
+        "no document is left of 1 that were read; dropped: 1 empty",
+    )
 
 
 @pytest.mark.parametrize("name", ["text.txt", "text.jsonl"])

@@ -616,7 +616,9 @@ def tokenizer_documents(bench: Bench) -> None:
 
 @effect(TrainTokenizerOptions, "text_column")
 def tokenizer_text_column(bench: Bench) -> None:
-    source = bench.file(json.dumps({"text": " ".join(texts(5)), "other": " ".join(texts(5)).replace("number", "zyx")}), ".jsonl")
+    source = bench.file(
+        json.dumps({"text": " ".join(texts(5)), "other": " ".join(texts(5)).replace("number", "zyx")}), ".jsonl"
+    )
     settings = {"vocab_size": 80}
     assert "zyx" not in bench.vocabulary(bench.tokenizer(source, **settings).tokenizer)
     assert "zyx" in bench.vocabulary(bench.tokenizer(source, text_column="other", **settings).tokenizer)

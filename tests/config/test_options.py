@@ -41,7 +41,8 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PrepareOptions,
         {"out": "s"},
-        "SOURCES is missing: files, folders, globs (.txt .jsonl .csv .tsv .parquet .md .html, also .gz .zst .xz), addresses such as s3://, or hf:NAME[/CONFIG][:SPLIT]",
+        "SOURCES is missing: files, folders, globs (.txt .jsonl .csv .tsv .parquet .md .html, also .gz .zst .xz), "
+        "addresses such as s3://, or hf:NAME[/CONFIG][:SPLIT]",
     ),
     (PrepareOptions, {"sources": [], "out": "s"}, "SOURCES: found (), expected at least one value"),
     # Unknown names, with the nearest.

@@ -140,8 +140,9 @@ def encoders(shared_data: Path) -> list[SentenceEncoder]:
 plain_word = st.text(st.sampled_from("abcdeINTH019.,-'()[]#"), min_size=1, max_size=14)
 any_word = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 odd_word = st.sampled_from(
-    [BORDER, f"a{BORDER}b", "東京都", "naïve", "İstanbul", "ΟΔΟΣ", "ﬁ", "\u200b", "e\u0301", "x" * 100, "y" * 101, "\u037e",
-     "[MASK]", "##ing", "\x00", "a\x00b", "\u00ad", "\ue000", "\U00020000", "👩‍🚀", "½", "\x7f", "“I", "don’t"]
+    [BORDER, f"a{BORDER}b", "東京都", "naïve", "İstanbul", "ΟΔΟΣ", "ﬁ", "\u200b", "e\u0301", "x" * 100, "y" * 101,
+     "\u037e", "[MASK]", "##ing", "\x00", "a\x00b", "\u00ad", "\ue000", "\U00020000", "👩‍🚀", "½",
+     "\x7f", "“I", "don’t"]
 )  # fmt: skip
 
 

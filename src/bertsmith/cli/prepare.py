@@ -19,12 +19,12 @@ def _run(options: PrepareOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if hasattr(result, "fits"):
         return (
-            f"{result.files:,} files, by a sample: {result.documents:,} documents, {result.text_bytes / 1e6:,.1f} MB of "
-            f"text, about {result.tokens:,} tokens\n"
+            f"{result.files:,} files, by a sample: {result.documents:,} documents, "
+            f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"
             f"  time    {clock(result.seconds)}\n"
             f"  memory  {result.memory_bytes / 1e9:.2f} GB, all processes\n"
-            f"  disk    {result.disk_bytes / 1e9:.2f} GB while it works, {result.store_bytes / 1e9:.2f} GB for the STORE; "
-            f"{result.free_bytes / 1e9:.1f} GB are free{'' if result.fits else ': NOT ENOUGH'}\n"
+            f"  disk    {result.disk_bytes / 1e9:.2f} GB while it works, {result.store_bytes / 1e9:.2f} GB for the "
+            f"STORE; {result.free_bytes / 1e9:.1f} GB are free{'' if result.fits else ': NOT ENOUGH'}\n"
             "Nothing was written."
         )
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"

@@ -71,8 +71,8 @@ class PrepareOptions(SourceOptions):
     vocab_size: int | None = Field(
         None,
         ge=32,
-        description="train a WordPiece tokenizer of so many entries, and [unused] ones up to a multiple of 64 (default: "
-        "chosen by the corpus)",
+        description="train a WordPiece tokenizer of so many entries, and [unused] ones up to a multiple of 64 "
+        "(default: chosen by the corpus)",
     )
     tokenizer: str | None = Field(None, description="take the tokenizer of this MODEL instead of training one")
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
@@ -143,7 +143,9 @@ class TrainTokenizerOptions(SourceOptions):
     """Train a WordPiece tokenizer: a Hugging Face tokenizer folder comes out."""
 
     out: Path = Field(description="the folder of the tokenizer")
-    vocab_size: int = Field(ge=32, description="the number of entries; [unused] ones come on top, up to a multiple of 64")
+    vocab_size: int = Field(
+        ge=32, description="the number of entries; [unused] ones come on top, up to a multiple of 64"
+    )
     cased: bool = Field(False, description="keep capitals and accents")
     compare: str | None = Field(None, description="show how the tokenizer of this MODEL reads the same text")
     overwrite: bool = Field(False, description="replace the folder at --out")

@@ -73,7 +73,9 @@ def write_plan(folder: Path, plan: Plan) -> Plan:
     """Group the files and write the plan, unless the folder has one: an interrupted preparation keeps its own."""
     if (folder / "plan.json").is_file():
         return Plan.load(folder)
-    plan = replace(plan, groups=group_files(plan.files), block_characters=block_characters(plan.files))
+    # With a limit one task reads all files, so that it stops where the limit is reached.
+    groups = group_files(plan.files) if plan.max_documents is None else [(0, len(plan.files))]
+    plan = replace(plan, groups=groups, block_characters=block_characters(plan.files))
     plan.save(folder)
     return plan
 
@@ -117,10 +119,9 @@ def check_not_empty(corpus: Corpus) -> None:
         return
     first, *others = (file.location for file in Plan.load(corpus.folder).files)
     where = f"{first} and {len(others)} files more" if others else first
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.counts["dropped"].items())
-    raise DataError(
-        f"{where}: no document is left of {corpus.counts['documents_in']:,} that were read; dropped: {dropped or 'none'}"
-    )
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in corpus.counts["dropped"].items()) or "none"
+    read = corpus.counts["documents_in"]
+    raise DataError(f"{where}: no document is left of {read:,} that were read; dropped: {dropped}")
 
 
 def find_all_duplicates(corpus: Corpus, *, exact: bool, near: float | None, paragraphs: bool) -> Duplicates:

@@ -202,7 +202,8 @@ def _mapped(path: Path) -> Array:
     """The keys in a file; an array of no key cannot be mapped and is read."""
     with path.open("rb") as file:
         empty = len(file.read(257)) < 257
-    return np.load(path, mmap_mode=None if empty else "r")
+    keys: Array = np.load(path, mmap_mode=None if empty else "r")
+    return keys
 
 
 class _Signatures:

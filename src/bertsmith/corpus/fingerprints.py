@@ -63,7 +63,8 @@ def document_digest(paragraphs: Sequence[str]) -> int:
 def words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
     """The hashes of the words of each dictionary entry, in a row (uint64), and the words of each entry (int64).
 
-    A word is without ASCII's case and punctuation, and what is nothing else is a word too; each character of a script without spaces is a word.
+    A word is without ASCII's case and punctuation, and a chunk of punctuation alone is one too; each character of a
+    script without spaces is a word.
     """
     raw = "\n".join(dictionary).encode().lower() if dictionary else b""  # of bytes: ASCII alone
     characters = np.frombuffer(raw, np.uint8)

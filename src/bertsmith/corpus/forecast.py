@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,13 +104,16 @@ def _read(plan: Plan, file: SourceFile, characters: int) -> tuple[list[Document]
     """The first documents of a file, and the bytes of it that were read for them."""
     notes = ReadingNotes()
     taken: list[Document] = []
-    size = 0
-    documents: Iterator[Document] = read_documents(file, plan.reading, notes)
-    for document in documents:
+    size = position = certain = 0
+    for document in read_documents(file, plan.reading, notes):
+        if notes.position != position:
+            # A reader reads ahead: what was given out so far is what lies before the place where it stood.
+            certain = len(taken) if position else 0
+            if certain and size >= characters:
+                return taken[:certain], position
+            position = notes.position
         taken.append(document)
         size += sum(map(len, document.paragraphs))
-        if size >= characters:
-            return taken, max(notes.position, 1)
     return taken, file.size or 1
 
 

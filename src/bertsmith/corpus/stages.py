@@ -318,7 +318,7 @@ def encode_task(folder: Path, number: int) -> None:
     record["without_tokens"] = int((present & (tokens_of_document == 0)).sum())
     record["sentence_tokens"] = added(sentence_tokens)
     if plan.keep_dropped:
-        _write_dropped(folder, number, shard, decision)
+        _write_dropped(folder, number, shard, decision, np.flatnonzero(present & (tokens_of_document == 0)))
     write_json(marker(folder, ENCODE, number), record)
 
 
@@ -338,14 +338,14 @@ def _check(encoder: SentenceEncoder, shard: Shard, sentences: Array, ids: Array,
         raise BertsmithError(f"the ids of a sentence are not those of the stock tokenizer: {wrong[:200]!r}")
 
 
-def _write_dropped(folder: Path, number: int, shard: Shard, decision: Decision) -> None:
+def _write_dropped(folder: Path, number: int, shard: Shard, decision: Decision, without_tokens: Array) -> None:
     """What was dropped of a shard and why, for people to read: a line each."""
     lines = [numbered(folder, CLEAN, number, ".dropped.jsonl").read_text(encoding="utf-8")]
-    for document in np.flatnonzero(decision.documents).tolist():
+    for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
         start, stop = shard.document_sentences[document : document + 2].tolist()
         line = {
             "id": shard.ids[document],
-            "reason": decision.reason(document),
+            "reason": decision.reason(document) or WITHOUT_TOKENS,
             "text": " ".join(shard.texts(start, stop)),
             "paragraph": None,
         }

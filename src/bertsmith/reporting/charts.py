@@ -176,7 +176,7 @@ def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, 
     axes = _Axes(
         (first, last + 1),
         (0.0, most * 1.12),
-        top=_ROW,
+        top=_ROW + 10,
         x_label=x_label,
         y_label=y_label,
         whole_counts=True,

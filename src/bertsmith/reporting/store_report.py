@@ -5,6 +5,7 @@ All figures are the manifest's. A manifest of another version may lack some: the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,8 +42,8 @@ _REPAIRS = {
     "white space": "one space between words, none at the ends",
 }
 
-_CLUSTERS_SHOWN = 20
-_DROPPED_SHOWN = 3
+_CLUSTERS_SHOWN = 15
+_DROPPED_SHOWN = 2
 _ID_LENGTH = 40
 _WORDS_SHOWN = 30
 _LANGUAGES_SHOWN = 15
@@ -82,7 +83,6 @@ def _add_sizes(page: Page, manifest: Figures) -> None:
         ("Characters", manifest.get("characters"), "after cleaning, before duplicates go"),
         ("Sentences", result.get("sentences"), "in both parts"),
         ("Tokens", result.get("tokens"), "in both parts, without special tokens"),
-        ("Vocabulary", result.get("vocab_size"), "entries"),
         ("On the disk", _bytes(sum(sizes.values())) if sizes else None, "token ids and tokenizer"),
     ]
     page.figures([(label, value, note) for label, value, note in cards if value is not None])
@@ -107,16 +107,14 @@ def _add_documents(page: Page, manifest: Figures) -> None:
             _counts_chart(dropped, "Documents dropped, by reason"),
             f"Documents dropped, by reason: {gone:,} of {read:,} in all.",
         )
-    rows = [
-        (f"dropped: {reason}", count, _percent(count, read), _REASONS.get(reason, ""))
-        for reason, count in dropped.items()
-    ]
+    rows = [(f"dropped: {reason}", count, _percent(count, read)) for reason, count in dropped.items()]
     kept = result.get("documents_kept", 0)
     page.table(
-        ["", "documents", "share", "meaning"],
-        [("read", read, _percent(read, read), ""), *rows, ("kept", kept, _percent(kept, read), "")],
+        ["", "documents", "share"],
+        [("read", read, _percent(read, read)), *rows, ("kept", kept, _percent(kept, read))],
         caption="Documents by what became of them; what is dropped and what is kept add up to what was read",
     )
+    _add_meanings(page, "What the reasons mean", dropped, _REASONS)
     if read and sum(dropped.values()) > read / 2:
         page.notice(
             "More than half of the documents were dropped. Prepare again with --keep-dropped and read some of them in "
@@ -139,32 +137,35 @@ def _add_paragraphs(page: Page, manifest: Figures) -> None:
             _counts_chart(alone, "Paragraphs dropped by themselves, by reason"),
             f"Paragraphs dropped by themselves, by reason: {sum(alone.values()):,} in all.",
         )
-    if dropped:
         page.table(
-            ["dropped", "paragraphs", "characters", "went", "meaning"],
-            [
-                (
-                    reason,
-                    count,
-                    characters.get(reason),
-                    "by themselves" if reason in alone else "with their documents",
-                    _REASONS.get(reason, ""),
-                )
-                for reason, count in dropped.items()
-            ],
-            caption="Paragraphs dropped; those of duplicate documents are not counted here",
+            ["dropped", "paragraphs", "characters"],
+            [(reason, count, characters.get(reason)) for reason, count in alone.items()],
+            caption="Paragraphs dropped by themselves",
         )
+        _add_meanings(page, "What these reasons mean", alone, _REASONS)
     else:
-        page.text("No paragraph was dropped.")
+        page.text("No paragraph was dropped by itself.")
+    along = {reason: count for reason, count in dropped.items() if reason in _OF_DOCUMENTS}
+    if along:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in along.items())
+        page.text(f"With documents that were dropped whole went {sum(along.values()):,} paragraphs: {listed}.")
     repaired, removed = _by_count(_part(cleaning, "paragraphs_repaired")), _part(cleaning, "characters_removed")
     if repaired:
         page.table(
-            ["repaired", "paragraphs", "characters fewer", "what is done"],
-            [(step, count, removed.get(step), _REPAIRS.get(step, "")) for step, count in repaired.items()],
-            caption="Paragraphs repaired; a paragraph may be repaired in several ways",
+            ["repaired", "paragraphs", "shorter by"],
+            [(step, count, removed.get(step)) for step, count in repaired.items()],
+            caption="Paragraphs repaired, and how many characters shorter the text became",
         )
+        _add_meanings(page, "What the repairs do", repaired, _REPAIRS)
     elif cleaning:
         page.text("No paragraph needed a repair.")
+
+
+def _add_meanings(page: Page, summary: str, shown: Mapping[str, int], meanings: Mapping[str, str]) -> None:
+    """Folded: what each name of a table means, where that is known."""
+    known = {name: meanings[name] for name in shown if name in meanings}
+    if known:
+        page.details(summary, known)
 
 
 def _add_languages(page: Page, manifest: Figures) -> None:
@@ -200,7 +201,9 @@ def _add_languages(page: Page, manifest: Figures) -> None:
 
 
 def _add_lengths(page: Page, manifest: Figures) -> None:
-    page.section("Lengths", "Each bar covers lengths up to twice those of the bar before it.")
+    page.section(
+        "Lengths", "The ranges double: a bar is for lengths from the number at its left to the next double of it."
+    )
     statistics = _part(manifest, "statistics")
     documents = _classes(_part(statistics, "document_characters"))
     sentences = _classes(_part(statistics, "sentence_tokens"))
@@ -225,7 +228,7 @@ def _add_lengths(page: Page, manifest: Figures) -> None:
     long = sum(count for k, count in sentences.items() if 2**k >= _LONGEST_INPUT)
     if long:
         page.text(
-            f"{long:,} sentences ({_percent(long, total)}) have {_LONGEST_INPUT} tokens or more, and BERT has "
+            f"Sentences of {_LONGEST_INPUT} tokens or more: {long:,} ({_percent(long, total)}). BERT has "
             f"positions for {_LONGEST_INPUT}. A large share points to tables, lists, or a text whose sentences "
             "have no ends."
         )
@@ -322,7 +325,7 @@ def _add_parts(page: Page, manifest: Figures) -> None:
         page.text(f"Held out: {held['reason']}.")
     train, held_out = _part(parts, "train"), _part(parts, "held_out")
     total = {name: train.get(name, 0) + held_out.get(name, 0) for name in ("documents", "sentences", "tokens")}
-    pieces = "pieces of documents" if held.get("by") == "paragraphs" else "documents"
+    pieces = "pieces" if held.get("by") == "paragraphs" else "documents"
     page.table(
         ["part", pieces, "sentences", "tokens", "share of tokens"],
         [
@@ -335,7 +338,7 @@ def _add_parts(page: Page, manifest: Figures) -> None:
             )
             for label, part in (("training", train), ("held out", held_out), ("both", total))
         ],
-        caption="The two parts",
+        caption="The two parts, in pieces of documents" if pieces == "pieces" else "The two parts",
     )
     documents = result.get("held_out_documents")
     if held.get("by") == "paragraphs" and documents is not None:
@@ -419,12 +422,13 @@ def _percent(count: float, whole: float) -> str:
     """A share, with the digits that it needs; nothing of nothing is empty."""
     if not whole:
         return ""
-    share = count / whole
-    if share in (0, 1):
-        return f"{share:.0%}"
-    if 0.9995 <= share < 1:
-        return f"{min(share, 0.999999):.4%}"
-    return f"{share:.1%}" if share >= 0.001 else f"{share:.4%}"
+    percent = 100 * count / whole
+    if percent in (0, 100):
+        return f"{percent:.0f}%"
+    if percent < 1:
+        # Two digits that count, without an exponent.
+        return f"{percent:.{min(1 - math.floor(math.log10(percent)), 8)}f}%"
+    return f"{min(percent, 99.9):.1f}%"
 
 
 def _bytes(size: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus import build
 from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.decisions import Division
 from bertsmith.corpus.engine import Engine, check_engine
 from bertsmith.corpus.forecast import Forecast, forecast, room_is_certain
 from bertsmith.corpus.plan import Plan
@@ -32,6 +35,7 @@ from bertsmith.runtime.files import (
     publish_folder,
     read_json,
     sha256_of,
+    sync_folder,
     write_json,
 )
 from bertsmith.runtime.machine import Choice, cores, versions
@@ -84,21 +88,22 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     check_language(options.language, identified="language" in choose_steps(options.clean))
     if options.tokenizer is not None:
         load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
-    if options.resume and is_store(options.out):
-        return _already_done(options)
-    if options.resume and options.out.is_dir() and any(options.out.iterdir()):
+    aside = options.out.parent / f".{options.out.name}.preparing"
+    identity = {**_identity(options), "files_sha256": _digest(files)}
+    if options.resume and is_store(options.out) and not _is_interrupted(aside):
+        shutil.rmtree(aside, ignore_errors=True)
+        return _already_done(options, identity)
+    if options.resume and not is_store(options.out) and options.out.is_dir() and any(options.out.iterdir()):
         raise OutputError(f"--out {options.out}: the folder holds something that is no STORE; choose another --out")
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     plan = _plan(options, files)
     if options.dry_run:
         return forecast(plan, engine.workers, options.tokenizer, options.out)
     _check_room(plan, engine, options)
-    aside = options.out.parent / f".{options.out.name}.preparing"
-    clock = _Clock()
     try:
-        _enter(aside, options, files)
+        _enter(aside, options, identity)
         build.write_plan(aside, plan)
-        result = _make_store(options, engine, aside, clock, started)
+        result = _make_store(options, engine, aside, identity, started)
         publish_folder(aside / "store", options.out)
     except InputError:
         # What is wrong with the text or the options stays wrong: there is nothing to go on from.
@@ -167,8 +172,11 @@ def _check_room(plan: Plan, engine: Engine, options: PrepareOptions) -> None:
         )
 
 
-def _make_store(options: PrepareOptions, engine: Engine, aside: Path, clock: _Clock, started: float) -> PrepareResult:
+def _make_store(
+    options: PrepareOptions, engine: Engine, aside: Path, identity: dict[str, Any], started: float
+) -> PrepareResult:
     """From the plan to a whole STORE, still aside."""
+    clock = _Clock()
     with (
         progress("reading", unit="groups of files") as reading,
         progress("cleaning", unit="blocks") as cleaning,
@@ -197,23 +205,22 @@ def _make_store(options: PrepareOptions, engine: Engine, aside: Path, clock: _Cl
     dropped_paragraphs = dict(corpus.counts["cleaning"]["paragraphs_dropped"])
     if division["dropped_paragraphs"]:
         dropped_paragraphs[build.DUPLICATE_PARAGRAPHS] = division["dropped_paragraphs"]
-    with clock.stage("finish"):
-        result = PrepareResult(
-            store=options.out,
-            documents_in=corpus.counts["documents_in"],
-            documents_kept=division["kept"] - encoded.without_tokens,
-            dropped=dict(sorted(dropped.items())),
-            dropped_paragraphs=dict(sorted(dropped_paragraphs.items())),
-            held_out_documents=encoded.held_out_documents,
-            sentences=parts["train"]["sentences"] + parts["held_out"]["sentences"],
-            tokens=parts["train"]["tokens"] + parts["held_out"]["tokens"],
-            vocab_size=divided["vocab_size"],
-            tokenizer_sha256=divided["sha256"],
-            stages=clock.seconds,
-            seconds=round(time.monotonic() - started, 2),
-        )
-        _write_manifest(aside / "store", options, result, corpus, encoded, divided)
-        write_report(aside / "store", options.out.name)
+    result = PrepareResult(
+        store=options.out,
+        documents_in=corpus.counts["documents_in"],
+        documents_kept=division["kept"] - encoded.without_tokens,
+        dropped=dict(sorted(dropped.items())),
+        dropped_paragraphs=dict(sorted(dropped_paragraphs.items())),
+        held_out_documents=encoded.held_out_documents,
+        sentences=parts["train"]["sentences"] + parts["held_out"]["sentences"],
+        tokens=parts["train"]["tokens"] + parts["held_out"]["tokens"],
+        vocab_size=divided["vocab_size"],
+        tokenizer_sha256=divided["sha256"],
+        stages=clock.seconds,
+        seconds=round(time.monotonic() - started, 2),
+    )
+    _write_manifest(aside / "store", identity, result, corpus, encoded, divided)
+    write_report(aside / "store", options.out.name)
     return result
 
 
@@ -228,12 +235,14 @@ def _say_what_was_read(options: PrepareOptions, corpus: build.Corpus) -> None:
     build.check_not_empty(corpus)
 
 
-def _already_done(options: PrepareOptions) -> PrepareResult:
-    """The result of a finished STORE of the same options."""
+def _already_done(options: PrepareOptions, identity: dict[str, Any]) -> PrepareResult:
+    """The result of a finished STORE of the same options and files."""
     manifest = TokenStore(options.out).manifest
-    if manifest["options"] != _identity(options):
+    if manifest["options"] != identity:
+        same = {**manifest["options"], "files_sha256": identity["files_sha256"]} == identity
+        other = "from other files" if same else "with other options"
         raise OptionError(
-            f"--resume: {options.out} is finished and was prepared with other options; "
+            f"--resume: {options.out} is finished and was prepared {other}; "
             "give --overwrite to prepare it again, or another --out"
         )
     say(f"{options.out} is finished already")
@@ -243,12 +252,26 @@ def _already_done(options: PrepareOptions) -> PrepareResult:
 def _identity(options: PrepareOptions) -> dict[str, Any]:
     """The options that decide what is in the STORE."""
     aside = ("overwrite", "resume", "dry_run", "workers", "out", "engine", "engine_address")
-    return {name: value for name, value in options.to_dict().items() if name not in aside}
+    decisive = {name: value for name, value in options.to_dict().items() if name not in aside}
+    if options.held_out_share() is None:
+        decisive["held_out_sha256"] = sha256_of(Path(options.held_out))
+    return decisive
 
 
-def _enter(aside: Path, options: PrepareOptions, files: list[SourceFile]) -> None:
+def _digest(files: list[SourceFile]) -> str:
+    """What changes when a file is another one: names, sizes, times."""
+    facts = json.dumps([(file.name, file.location, file.size, file.modified) for file in files])
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _is_interrupted(aside: Path) -> bool:
+    """Whether a work folder holds work to go on with; one whose STORE has its name already is only to be removed."""
+    published = (aside / DIVIDED).is_file() and not (aside / "store").exists()
+    return aside.exists() and not published
+
+
+def _enter(aside: Path, options: PrepareOptions, identity: dict[str, Any]) -> None:
     """Make the work folder; what was done with other options or other files is not taken over."""
-    identity = {"options": _identity(options), "files": [asdict(file) for file in files]}
     path = aside / "options.json"
     same = path.is_file() and read_json(path) == identity
     if options.resume and not same:
@@ -313,11 +336,13 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
         "sha256": sha256,
         "choices": [choice.to_dict() for choice in choices],
     }
+    with disk_errors(options.out):
+        sync_folder(store)
     write_json(path, divided)
     return divided
 
 
-def _warn_of_many(division: build.Division) -> None:
+def _warn_of_many(division: Division) -> None:
     """Texts made from one template are near-duplicates too: where they are many, somebody should look."""
     gone = (division.dropped or {}).get(build.NEAR_DUPLICATE, 0)
     if gone > 10 and gone > MANY * (division.kept + gone):
@@ -373,12 +398,14 @@ def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:
 
 def _write_manifest(
     store: Path,
-    options: PrepareOptions,
+    identity: dict[str, Any],
     result: PrepareResult,
     corpus: build.Corpus,
     encoded: build.Encoded,
     divided: dict[str, Any],
 ) -> None:
+    for name in ("manifest.json", "report.html"):  # of a run that was stopped while it published
+        (store / name).unlink(missing_ok=True)
     figures = result.to_dict()
     figures.pop("store")
     counts, division = corpus.counts, divided["division"]
@@ -391,7 +418,7 @@ def _write_manifest(
         store / "manifest.json",
         {
             "format": FORMAT,
-            "options": _identity(options),
+            "options": identity,
             "choices": divided["choices"],
             "result": figures,
             "parts": encoded.parts,
