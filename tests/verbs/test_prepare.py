@@ -662,13 +662,14 @@ KINDS = (
     *("options.json", "plan.json", "read/N-N.arrow", "read/N.json", "blocks.json"),
     *("clean/N.npz", "clean/N.documents.npy", "clean/N.signatures.npy", "clean/N.bands.npy", "clean/N.paragraphs.npy"),
     *("clean/N.dropped.jsonl", "clean/N.json", "store/duplicates.jsonl", "decide/N.npz", "count/quota.json"),
-    *("count/N.arrow", "count/N.json", "divided.json", "encode/vocabulary.json", "store/train/data-N-of-N.arrow"),
+    *("count/N.arrow", "count/N.json", "store/tokenizer/tokenizer.json", "store/tokenizer/tokenizer_config.json"),
+    *("store", "divided.json", "encode/vocabulary.json", "store/train/data-N-of-N.arrow"),
     *("encode/N.unigram.npy", "store/held_out/data-N-of-N.arrow", "store/dropped/N.jsonl", "encode/N.json"),
     *("store/train/dataset_info.json", "store/train/state.json", "store/held_out/dataset_info.json"),
     *("store/held_out/state.json", "store/unigram.json", "store/dataset_dict.json", "store/manifest.json"),
-    *("store/report.html", "store/tokenizer/tokenizer.json", "store/tokenizer/tokenizer_config.json", "store"),
+    "store/report.html",
 )
-"""Every kind of file that is flushed to the disk, in its order; `store` is the folder, before it is renamed."""
+"""Every kind of file that is flushed to the disk, in its order; `store` is the folder."""
 QUICK = {"decide/N.npz", "store/train/data-N-of-N.arrow", "store"}
 KEPT_FROM = KINDS.index("clean/N.json") + 1
 

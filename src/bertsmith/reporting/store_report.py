@@ -68,7 +68,7 @@ def store_report(name: str, manifest: Figures) -> str:
     _add_parts(page, manifest)
     _add_tokenizer(page, manifest)
     _add_time(page, manifest)
-    page.section("How it was made", "The same files, options and versions give the same bytes.")
+    page.section("How it was made", "The same files, options and versions give the same token ids.")
     page.details("Options", _part(manifest, "options"))
     page.details("Versions", _part(manifest, "versions"))
     return page.html()
@@ -327,7 +327,7 @@ def _add_parts(page: Page, manifest: Figures) -> None:
     total = {name: train.get(name, 0) + held_out.get(name, 0) for name in ("documents", "sentences", "tokens")}
     pieces = "pieces" if held.get("by") == "paragraphs" else "documents"
     page.table(
-        ["part", pieces, "sentences", "tokens", "share of tokens"],
+        ["part", pieces, "sentences", "tokens", "of all tokens"],
         [
             (
                 label,
