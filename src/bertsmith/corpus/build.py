@@ -83,6 +83,7 @@ def write_plan(folder: Path, plan: Plan) -> Plan:
 def read_and_clean(folder: Path, engine: Engine, reading: Advance, cleaning: Advance) -> Corpus:
     """Read all files into blocks, and clean all blocks into shards."""
     plan = Plan.load(folder)
+    stages.import_libraries()
     if not (folder / "blocks.json").is_file():
         run_tasks(engine, READ, stages.read_task, folder, len(plan.groups), reading)
     notes = stages.arrange_blocks(folder)

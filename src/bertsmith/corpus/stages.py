@@ -61,6 +61,13 @@ CHECKED_A_SHARD = 50
 """Sentences of each shard whose ids are compared with those of the stock tokenizer."""
 
 
+def import_libraries() -> None:
+    """Import here what every task needs, so that processes that are forked from this one need not do it each."""
+    import rensa  # noqa: F401
+
+    pa.array(["pyarrow imports pandas when it is first given a list"])
+
+
 def read_task(folder: Path, number: int) -> None:
     """Read a group of files into blocks."""
     plan = Plan.load(folder)
