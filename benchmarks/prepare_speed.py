@@ -4,14 +4,15 @@
 
 The usual way is that of transformers' run_mlm example: `datasets.map` with an `AutoTokenizer` line by line
 (`return_special_tokens_mask`), then `datasets.map` that joins and cuts to rows of 128, both with as many processes.
-Ours, from the same lines in a plain file: `prepare --tokenizer ... --clean none` as a whole (read, sentences, ids, a
-STORE with checksums), and the tokenising alone (cleaned shards to the STORE's files).
+Ours, from the same text as JSON lines, a document each: `prepare --tokenizer ... --clean none` as a whole (Python's
+start, read, sentences, ids, a STORE with checksums), and the tokenising alone (cleaned shards to the STORE's files).
 Each pair runs one after the other; the ratio is the median of the pairs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -48,8 +49,8 @@ print(len(grouped) * 128)
 OURS = """
 import sys, json
 import bertsmith
-result = bertsmith.prepare(sys.argv[1], out=sys.argv[3], tokenizer=sys.argv[2], clean="none", documents="line",
-                           held_out=0.01, workers=int(sys.argv[4]))
+settings = {"clean": "none", "held_out": 0.02, "workers": int(sys.argv[4])}
+result = bertsmith.prepare(sys.argv[1], out=sys.argv[3], tokenizer=sys.argv[2], **settings)
 print(json.dumps({"tokens": result.tokens, "stages": result.stages}))
 """
 
@@ -71,24 +72,26 @@ def main() -> None:
 
 
 def write_text(files: list[str], path: Path, megabytes: float) -> float:
-    """Write paragraphs as lines until the size is reached; returns the megabytes."""
+    """Write paragraphs as lines, and documents as JSON lines, until the size is reached; returns the megabytes."""
     from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, read_documents
 
     written = 0
-    with path.open("w", encoding="utf-8") as out:
+    with path.open("w", encoding="utf-8") as lines, path.with_suffix(".jsonl").open("w", encoding="utf-8") as records:
         for file in find_files(tuple(files)):
             for document in read_documents(file, ReadingOptions(), ReadingNotes()):
                 text = "\n".join(document.paragraphs) + "\n"
-                written += out.write(text)
-                if path.stat().st_size >= megabytes * 1e6:
-                    return path.stat().st_size / 1e6
-    return path.stat().st_size / 1e6
+                lines.write(text)
+                records.write(json.dumps({"id": document.id, "text": text}, ensure_ascii=False) + "\n")
+                written += len(text.encode())
+                if written >= megabytes * 1e6:
+                    return written / 1e6
+    return written / 1e6
 
 
 def train(place: Path, processes: int) -> None:
     """Train a tokenizer of 16,384 entries with ours and with `WordPieceTrainer`, on the same lines."""
     started = time.perf_counter()
-    run([sys.executable, "-m", "bertsmith", "train-tokenizer", str(place / "text.txt"), "--out", str(place / "tok"),
+    run([sys.executable, "-m", "bertsmith", "train-tokenizer", str(place / "text.jsonl"), "--out", str(place / "tok"),
          "--vocab-size", "16384", "--workers", str(processes)])  # fmt: skip
     ours = time.perf_counter() - started
     code = (
@@ -104,16 +107,15 @@ def train(place: Path, processes: int) -> None:
 
 def compare(place: Path, size: float, pairs: int, processes: int) -> None:
     """Run the pairs and print each, and the medians."""
-    import json
-
     whole, alone, ratios, ratios_alone = [], [], [], []
+    texts = {"usual": "text.txt", "ours": "text.jsonl"}
     for number in range(pairs):
         times = {}
         for name, code in (("usual", USUAL), ("ours", OURS)):
             out = place / name
             shutil.rmtree(out, ignore_errors=True)
             started = time.perf_counter()
-            printed = run([sys.executable, "-c", code, str(place / "text.txt"), str(place / "tok"), str(out),
+            printed = run([sys.executable, "-c", code, str(place / texts[name]), str(place / "tok"), str(out),
                            str(processes)])  # fmt: skip
             times[name] = time.perf_counter() - started
         stages = json.loads(printed.splitlines()[-1])["stages"]
