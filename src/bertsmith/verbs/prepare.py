@@ -53,6 +53,8 @@ from bertsmith.verbs.report import write_report
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_A_PIECE = 1_000
 MANY = 0.1
+WITHOUT_ACCENTS = ("en", "zh", "ja", "ko")
+"""Languages that lose nothing where accents are dropped."""
 DIVIDED = "divided.json"
 
 
@@ -358,6 +360,8 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         return load_tokenizer(options.tokenizer)
     with progress("counting words", unit="shards") as bar, clock.stage("count words"):
         words = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
+    if not options.cased and options.language.split("-")[0] not in WITHOUT_ACCENTS:
+        say("accents are dropped with the capitals (ü becomes u), as bert-base-uncased does; --cased keeps both")
     size, reason = options.vocab_size, ""
     if size is None:
         size, reason = default_vocab_size(corpus.counts["characters"], covering_alphabet(words))
