@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from bertsmith.config.cleaning import choose_steps
 from bertsmith.corpus.cleaning import (
     CleaningCounts,
     CleaningOptions,
     Dropped,
-    choose_steps,
     clean_document,
 )
 from bertsmith.corpus.document import Document, paragraphs_of

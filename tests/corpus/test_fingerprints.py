@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -401,3 +403,27 @@ def test_arrays_come_back(tmp_path: Path) -> None:
         assert np.array_equal(found, array)
         assert found.dtype == array.dtype
         assert len(list(path.parent.iterdir())) == number + 1
+
+
+# Processes
+
+
+def test_a_process_that_is_forked_after_the_first_signatures_makes_its_own(tmp_path: Path) -> None:
+    """rensa's threads are not inherited: with more than one of them the child would wait for ever."""
+    script = tmp_path / "forks.py"
+    script.write_text(
+        "import os, signal\n"
+        "import numpy as np\n"
+        "from bertsmith.corpus.fingerprints import signatures\n"
+        "row = np.arange(40_000, dtype=np.int32) % 999\n"
+        "def make():\n"
+        "    hashes, ones = np.arange(999, dtype=np.uint64), np.ones(999, np.int64)\n"
+        "    return signatures(hashes, ones, row, np.full(2_000, 20))[0].tobytes()\n"
+        "first = make()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.alarm(30)\n"
+        "    os._exit(0 if make() == first else 1)\n"
+        "raise SystemExit(os.waitpid(child, 0)[1])\n"
+    )
+    assert subprocess.run([sys.executable, script], check=False, timeout=60).returncode == 0

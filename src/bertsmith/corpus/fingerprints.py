@@ -14,8 +14,10 @@ chance agreement lies. With 32 bands of 4, texts of similarity 0.68 meet in a ba
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,28 @@ def _characters(chunk: str) -> list[str]:
     return [character for character in chunk.lower() if character.isalnum()] if _UNSPACED.search(chunk) else []
 
 
+@cache
+def min_hash() -> Any:
+    """rensa's MinHash on one thread, for good.
+
+    Its threads are made at the first call that wants them, and a process that is forked afterwards waits for ever for
+    those that it did not inherit. So the first call is made here, with one thread allowed.
+    """
+    before = os.environ.get("RAYON_NUM_THREADS")
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    try:
+        from rensa import RMinHash
+
+        rows = np.arange(4_001, dtype=np.uint64)
+        RMinHash.digest_matrix_from_flat_token_hashes(rows[:-1], rows, PERMUTATIONS, _SEED)
+    finally:
+        if before is None:
+            del os.environ["RAYON_NUM_THREADS"]
+        else:
+            os.environ["RAYON_NUM_THREADS"] = before
+    return RMinHash
+
+
 def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) -> tuple[Array, Array]:
     """The MinHash signature of each document, and its number of words.
 
@@ -112,8 +136,6 @@ def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) ->
     Returns:
         uint32 of [documents, 128] and int64 of [documents].
     """
-    from rensa import RMinHash
-
     if len(word_hashes) == len(words):
         row, counts = word_hashes[codes], np.asarray(chunks, np.int64)
     else:
@@ -126,7 +148,7 @@ def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) ->
         following[:-1] = row[1:]
         following[offsets[1:][counts > 0] - 1] = 0  # the last word of a document has none behind it
         pairs = (row * _MULTIPLIER) ^ (following + (row >> np.uint64(29)))
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(pairs, offsets.astype(np.uint64), PERMUTATIONS, _SEED)
+    matrix = min_hash().digest_matrix_from_flat_token_hashes(pairs, offsets.astype(np.uint64), PERMUTATIONS, _SEED)
     rows = np.array(matrix.to_rows(), np.uint32).reshape(len(counts), PERMUTATIONS)
     return rows, counts
 

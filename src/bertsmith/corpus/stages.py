@@ -31,6 +31,7 @@ from bertsmith.corpus.fingerprints import (
     MIN_WORDS,
     band_keys,
     document_digest,
+    min_hash,
     signatures,
     sorted_keys,
     text_hash,
@@ -63,8 +64,7 @@ CHECKED_A_SHARD = 50
 
 def import_libraries() -> None:
     """Import here what every task needs, so that processes that are forked from this one need not do it each."""
-    import rensa  # noqa: F401
-
+    min_hash()
     pa.array(["pyarrow imports pandas when it is first given a list"])
 
 
