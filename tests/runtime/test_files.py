@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from bertsmith.errors import ResourceError
-from bertsmith.runtime.files import disk_errors, free_bytes, write_bytes, written_aside
+from bertsmith.runtime.files import disk_errors, free_bytes, sole_writer, write_bytes, written_aside
 
 
 def names(folder: Path) -> list[str]:
@@ -151,3 +151,27 @@ def test_free_space_that_is_not_known(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(shutil, "disk_usage", refuse)
     with pytest.raises(ResourceError, match=r"\(free space unknown\)"), disk_errors(tmp_path / "x"):
         raise OSError(errno.EROFS, "Read-only file system")
+
+
+# One writer
+
+
+def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from bertsmith.errors import OutputError\n"
+        "from bertsmith.runtime.files import sole_writer\n"
+        "try:\n    with sole_writer(Path(sys.argv[1]), 'prepare'): print('works')\n"
+        "except OutputError as error: print(error)\n"
+    )
+
+    def other() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", script, tmp_path / "out"], capture_output=True, text=True, check=True
+        ).stdout
+
+    with sole_writer(tmp_path / "out", "prepare"):
+        assert "another prepare is working there" in other()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".out.lock").touch()  # of a process that was killed
+    assert other() == "works\n"
+    assert list(tmp_path.iterdir()) == []

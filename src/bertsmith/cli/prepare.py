@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
-from bertsmith.runtime.console import clock
+from bertsmith.runtime.console import clock, size_text
 
 
 def _run(options: PrepareOptions) -> Iterable[Answer]:
@@ -22,9 +22,9 @@ def _show(result: Any) -> str:
             f"{result.files:,} files, by a sample: {result.documents:,} documents, "
             f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"
             f"  time    {clock(result.seconds)}\n"
-            f"  memory  {result.memory_bytes / 1e9:.2f} GB, all processes\n"
-            f"  disk    {result.disk_bytes / 1e9:.2f} GB while it works, {result.store_bytes / 1e9:.2f} GB for the "
-            f"STORE; {result.free_bytes / 1e9:.1f} GB are free{'' if result.fits else ': NOT ENOUGH'}\n"
+            f"  memory  {size_text(result.memory_bytes)}, all processes\n"
+            f"  disk    {size_text(result.disk_bytes)} while it works, {size_text(result.store_bytes)} for the STORE; "
+            f"{size_text(result.free_bytes)} are free{'' if result.fits else ': NOT ENOUGH'}\n"
             "Nothing was written."
         )
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"

@@ -15,7 +15,7 @@ from bertsmith.corpus.fingerprints import signatures, words_of_chunks
 from bertsmith.corpus.plan import Plan, block_characters
 from bertsmith.corpus.reading import ReadingNotes, SourceFile, read_documents
 from bertsmith.corpus.sentences import split_sentences
-from bertsmith.errors import DataError
+from bertsmith.runtime.console import say
 from bertsmith.runtime.files import free_bytes
 
 SAMPLE_FILES = 16
@@ -63,14 +63,15 @@ def forecast(plan: Plan, workers: int, tokenizer: str | None, out: Path) -> Fore
     chosen = plan.files[:: max(1, len(plan.files) // SAMPLE_FILES)][:SAMPLE_FILES]
     started = time.perf_counter()
     documents: list[Document] = []
-    packed = text = 0
+    packed = 0
     for file in chosen:
         taken, position = _read(plan, file, SAMPLE_CHARACTERS // len(chosen))
         documents += taken
-        text += sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in taken for paragraph in item.paragraphs)
         packed += position
-    if plan.max_documents is not None:
-        documents = documents[: plan.max_documents]
+    documents = documents[: plan.max_documents]
+    text = sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in documents for paragraph in item.paragraphs)
+    if len(known) < len(plan.files):
+        say("the size of a source is not known: the figures are those of its beginning, at least")
     words = _go_through(plan, documents)
     seconds = time.perf_counter() - started
     whole = sum(file.size or 0 for file in known)
@@ -128,9 +129,7 @@ def _go_through(plan: Plan, documents: list[Document]) -> int:
         sentences += [sentence for paragraph in split for sentence in paragraph]
         sizes.append(sum(map(len, split)))
     if not sentences:
-        raise DataError(
-            f"no document is left of a sample of {len(documents)}; dropped: {dict(counts.paragraphs_dropped)}"
-        )
+        return 0
     chunks = split_chunks(sentences)
     if plan.fingerprints:
         signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)

@@ -153,7 +153,9 @@ def clean_task(folder: Path, number: int) -> None:
     for document in islice(read_block(folder / block.file), block.documents):
         cleaned = clean_document(document, plan.cleaning, counts, texts)
         split = split_sentences(cleaned, plan.cleaning.language) if isinstance(cleaned, Document) else []
-        if texts:
+        if texts is not None:
+            if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
+                texts.append(Dropped(cleaned, "", None))
             gone += [{"id": document.id, **asdict(item)} for item in texts]
             texts.clear()
         if not isinstance(cleaned, Document) or not split:

@@ -94,6 +94,11 @@ def describe(done: float, total: float | None, seconds: float, unit: str) -> str
     return "  ".join(parts)
 
 
+def size_text(count: int) -> str:
+    """Bytes as people read them: 12.3 GB, 4.5 MB."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
 def clock(seconds: float) -> str:
     """`75.2` is `1:15`, `3700` is `1:01:40`."""
     whole = round(seconds)

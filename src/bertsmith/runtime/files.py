@@ -84,6 +84,29 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def sole_writer(folder: Path, verb: str) -> Iterator[None]:
+    """Hold the work beside an output folder for this process. Raises OutputError where another one works there."""
+    import fcntl
+
+    path = folder.with_name(f".{folder.name}.lock")
+    with disk_errors(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise OutputError(
+            f"--out {folder}: another {verb} is working there; wait for it, or choose another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that are free on the disk on which a path lies or will lie."""
     whole = path.absolute()

@@ -27,7 +27,7 @@ from bertsmith.corpus.stages import WITHOUT_TOKENS
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
 from bertsmith.corpus.text import reading_of
 from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
-from bertsmith.runtime.console import progress, say, warn
+from bertsmith.runtime.console import progress, say, size_text, warn
 from bertsmith.runtime.files import (
     claim_folder,
     disk_errors,
@@ -35,6 +35,7 @@ from bertsmith.runtime.files import (
     publish_folder,
     read_json,
     sha256_of,
+    sole_writer,
     sync_folder,
     write_json,
 )
@@ -101,21 +102,23 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     plan = _plan(options, files)
     if options.dry_run:
         return forecast(plan, engine.workers, options.tokenizer, options.out)
-    _check_room(plan, engine, options)
-    try:
-        _enter(aside, options, identity)
-        build.write_plan(aside, plan)
-        result = _make_store(options, engine, aside, identity, started)
-        publish_folder(aside / "store", options.out)
-    except InputError:
-        # What is wrong with the text or the options stays wrong: there is nothing to go on from.
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    except ResourceError:
-        if not any(aside.glob("clean/*.json")):
+    if not (options.resume and aside.exists()):  # what is done already lies on the disk
+        _check_room(plan, engine, options)
+    with sole_writer(options.out, "prepare"):
+        try:
+            _enter(aside, options, identity)
+            build.write_plan(aside, plan)
+            result = _make_store(options, engine, aside, identity, started)
+            publish_folder(aside / "store", options.out)
+        except InputError:
+            # What is wrong with the text or the options stays wrong: there is nothing to go on from.
             shutil.rmtree(aside, ignore_errors=True)
-        raise
-    shutil.rmtree(aside)
+            raise
+        except ResourceError:
+            if not any(aside.glob("clean/*.json")):
+                shutil.rmtree(aside, ignore_errors=True)
+            raise
+        shutil.rmtree(aside)
     return result
 
 
@@ -168,8 +171,8 @@ def _check_room(plan: Plan, engine: Engine, options: PrepareOptions) -> None:
     expected = forecast(plan, engine.workers, options.tokenizer, options.out)
     if expected.disk_bytes > free:
         raise ResourceError(
-            f"{options.out}: the disk would fill: about {expected.disk_bytes / 1e9:.1f} GB are needed while this works "
-            f"({expected.store_bytes / 1e9:.1f} GB of them stay), {free / 1e9:.1f} GB are free there. Free some space, "
+            f"{options.out}: the disk would fill: about {size_text(expected.disk_bytes)} are needed while this works "
+            f"({size_text(expected.store_bytes)} of them stay), {size_text(free)} are free there. Free some space, "
             "choose another --out, or give --max-documents."
         )
 

@@ -231,3 +231,18 @@ def test_addresses_that_cannot_be_read() -> None:
     if importlib.util.find_spec("s3fs") is None:
         with pytest.raises(DataError, match=r"s3://b/x\.txt: this kind of address needs a library .* s3fs"):
             find_files(("s3://b/x.txt",))
+
+
+def test_links_are_followed_and_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.txt").write_text("Two.")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.txt").write_text("One.")
+    (source / ".hidden.txt").write_text("Not this.")
+    (source / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(source)  # a circle
+    assert [file.name for file in find_files((str(source),))] == ["a.txt", "linked/b.txt"]
+    (source / "m.txt").symlink_to(tmp_path / "nothing.txt")
+    with pytest.raises(DataError, match=r"m\.txt: is a link to .*nothing\.txt, which is not there"):
+        find_files((str(source),))

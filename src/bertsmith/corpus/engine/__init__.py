@@ -9,6 +9,7 @@ an engine hands out numbers and nothing else, and every engine makes the same fi
 from __future__ import annotations
 
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +64,12 @@ def check_engine(engine: Engine) -> None:
         for program in ("sbatch", "squeue", "scancel"):
             if which(program) is None:
                 raise OptionError(f"--engine slurm: {program} is not on this machine; start from a node that has it")
+        try:
+            asked = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            raise OptionError("--engine slurm: squeue gives no answer within 30 s; is slurmctld running?") from None
+        if asked.returncode:
+            raise OptionError(f"--engine slurm: squeue fails here: {asked.stderr.strip()[:200]}")
 
 
 def run_tasks(

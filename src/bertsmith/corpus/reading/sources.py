@@ -152,14 +152,24 @@ def _parts(item: Path, depth: int) -> tuple[str, ...]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The files below a folder. Raises DataError for a folder that cannot be listed."""
+    """The files below a folder, linked folders too; what is hidden (.name) is left out.
+
+    Raises DataError for a folder that cannot be listed, and for a link to nothing.
+    """
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be listed: {error.strerror}")
 
-    for inside, folders, names in os.walk(folder, onerror=refuse):
-        folders.sort()
-        yield from (path for path in (Path(inside, name) for name in sorted(names)) if path.is_file())
+    seen = {os.path.realpath(folder)}
+    for inside, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        fresh = {name: os.path.realpath(os.path.join(inside, name)) for name in sorted(folders) if name[0] != "."}  # noqa: PTH118
+        folders[:] = [name for name, real in fresh.items() if real not in seen]
+        seen.update(fresh.values())
+        for path in (Path(inside, name) for name in sorted(names) if name[0] != "."):
+            if path.is_symlink() and not path.exists() and form_of(path.name) is not None:
+                raise DataError(f"{path}: is a link to {path.readlink()}, which is not there")
+            if path.is_file():
+                yield path
 
 
 def _at_address(source: str) -> Iterator[_Found]:
