@@ -609,7 +609,7 @@ def tokenizer_sources(bench: Bench) -> None:
 def tokenizer_documents(bench: Bench) -> None:
     """By lines, the lines of two words are documents, and dropped as too short."""
     source = bench.file("\n".join([*texts(5), *(f"Abracadabra {number}." for number in range(100))]))
-    settings = {"vocab_size": 128}
+    settings = {"vocab_size": 100}
     assert "abracadabra" in bench.vocabulary(bench.tokenizer(source, documents="file", **settings).tokenizer)
     assert "abracadabra" not in bench.vocabulary(bench.tokenizer(source, documents="line", **settings).tokenizer)
 
