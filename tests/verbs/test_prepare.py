@@ -801,3 +801,10 @@ def test_a_file_that_cannot_be_written_at_all(
         assert not list(tmp_path.rglob("*.partial"))
     make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True)
     assert contents(tmp_path / "store") == contents(expected)
+
+
+def test_what_a_run_that_was_killed_at_its_end_left_is_removed(tmp_path: Path, corpus_file: Path) -> None:
+    make(corpus_file, tmp_path / "store")
+    (tmp_path / ".store.lock").touch()
+    make(corpus_file, tmp_path / "store", resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]

@@ -94,7 +94,8 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     aside = options.out.parent / f".{options.out.name}.preparing"
     identity = {**_identity(options), "files_sha256": _digest(files)}
     if options.resume and is_store(options.out) and not _is_interrupted(aside):
-        shutil.rmtree(aside, ignore_errors=True)
+        with sole_writer(options.out, "prepare"):  # which also removes what a killed run left
+            shutil.rmtree(aside, ignore_errors=True)
         return _already_done(options, identity)
     if options.resume and not is_store(options.out) and options.out.is_dir() and any(options.out.iterdir()):
         raise OutputError(f"--out {options.out}: the folder holds something that is no STORE; choose another --out")
