@@ -17,7 +17,9 @@ def _run(options: PrepareOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    if hasattr(result, "fits"):
+    from bertsmith.corpus.forecast import Forecast
+
+    if isinstance(result, Forecast):
         return (
             f"{result.files:,} files, by a sample: {result.documents:,} documents, "
             f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"

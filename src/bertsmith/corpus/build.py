@@ -84,8 +84,7 @@ def read_and_clean(folder: Path, engine: Engine, reading: Advance, cleaning: Adv
     """Read all files into blocks, and clean all blocks into shards."""
     plan = Plan.load(folder)
     stages.import_libraries()
-    if not (folder / "blocks.json").is_file():
-        run_tasks(engine, READ, stages.read_task, folder, len(plan.groups), reading)
+    run_tasks(engine, READ, stages.read_task, folder, len(plan.groups), reading)
     notes = stages.arrange_blocks(folder)
     shards = len(_blocks(folder))
     run_tasks(engine, CLEAN, stages.clean_task, folder, shards, cleaning)

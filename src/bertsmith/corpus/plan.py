@@ -74,7 +74,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Block:
-    """A block: its file below the work folder, and how many of its documents are taken (`--max-documents`)."""
+    """A block: its file below the work folder, and how many documents it holds."""
 
     file: str
     documents: int

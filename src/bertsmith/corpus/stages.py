@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from bertsmith.corpus.blocks import read_block, write_block
 from bertsmith.corpus.chunks import split_chunks
-from bertsmith.corpus.cleaning import CleaningCounts, Dropped, clean_document
-from bertsmith.corpus.decisions import Decision, read_decision
+from bertsmith.corpus.cleaning import EMPTY, CleaningCounts, Dropped, clean_document
+from bertsmith.corpus.decisions import Decision, json_lines, read_decision
 from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS, Sidecars
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.engine import marker
@@ -54,7 +54,6 @@ from bertsmith.tokenization.wordpiece import count_words_of
 
 Array = npt.NDArray[Any]
 
-EMPTY = "empty"
 WITHOUT_TOKENS = "no tokens"
 """The reason for which a document is dropped whose characters the tokenizer drops (zero-width spaces and the like)."""
 
@@ -104,16 +103,10 @@ def read_task(folder: Path, number: int) -> None:
 
 
 def arrange_blocks(folder: Path) -> dict[str, Any]:
-    """Number all blocks, as many as `max_documents` takes; returns what the reading noted."""
+    """Number all blocks; returns what the reading noted."""
     plan = Plan.load(folder)
     records = [read_json(marker(folder, READ, number)) for number in range(len(plan.groups))]
-    left = plan.max_documents
-    blocks = []
-    for block in (block for record in records for block in record["blocks"]):
-        taken = block["documents"] if left is None else min(left, block["documents"])
-        if taken:
-            blocks.append({"file": block["file"], "documents": taken})
-        left = None if left is None else left - taken
+    blocks = [block for record in records for block in record["blocks"]]
     write_json(folder / BLOCKS, blocks)
     return {
         "documents_in": sum(block["documents"] for block in blocks),
@@ -137,79 +130,89 @@ def clean_task(folder: Path, number: int) -> None:
     """Clean the documents of a block, split them into sentences, write their shard and its fingerprints."""
     plan = Plan.load(folder)
     block = read_blocks(folder)[number]
-    counts = CleaningCounts()
-    texts: list[Dropped] | None = [] if plan.keep_dropped else None
     held_out_ids = read_ids(Path(plan.held_out_file)) if plan.held_out_file is not None else None
-    dropped: Counter[str] = Counter()
-    gone: list[dict[str, Any]] = []
-    ids: list[str] = []
-    digests: list[int] = []
-    paragraphs: list[int] = []
-    hashes: list[int] = []
-    lengths: list[int] = []
-    sentences: list[str] = []
-    characters = 0
-    statistics = CleanStatistics() if plan.statistics else None
-    for document in islice(read_block(folder / block.file), block.documents):
-        cleaned = clean_document(document, plan.cleaning, counts, texts)
-        split = split_sentences(cleaned, plan.cleaning.language) if isinstance(cleaned, Document) else []
-        if texts is not None:
-            if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
-                texts.append(Dropped(cleaned, "", None))
-            gone += [{"id": document.id, **asdict(item)} for item in texts]
-            texts.clear()
-        if not isinstance(cleaned, Document) or not split:
-            dropped[EMPTY if isinstance(cleaned, Document) else cleaned] += 1
-            continue
-        # A paragraph of which no sentence is left has no border of its own; both lists stay in step.
-        ids.append(document.id)
-        digests.append(document_digest(cleaned.paragraphs))
-        paragraphs.append(len(split))
-        lengths += map(len, split)
-        for paragraph in split:
-            sentences += paragraph
-        hashes += [text_hash(text) if len(text) >= MIN_PARAGRAPH else 0 for text in map(" ".join, split)]
-        characters += sum(map(len, cleaned.paragraphs))
-        if statistics is not None:
-            statistics.add(cleaned)
-    chunks = split_chunks(sentences)
-    shard = Shard(
-        ids=ids,
-        held_out=np.array(
-            [
-                is_held_out(name, plan.held_out_share, plan.seed) if held_out_ids is None else name in held_out_ids
-                for name in ids
-            ],
-            bool,
-        ),
-        digests=np.array(digests, np.uint64),
-        paragraphs=np.array(paragraphs, np.int64),
-        paragraph_hashes=np.array(hashes, np.uint64),
-        sentences=np.array(lengths, np.int64),
-        lengths=chunks.lengths,
-        codes=chunks.codes,
-        dictionary=chunks.dictionary,
-    )
+    cleaned = _Cleaned(plan)
+    for document in read_block(folder / block.file):
+        cleaned.add(document)
+    held_out = [
+        is_held_out(name, plan.held_out_share, plan.seed) if held_out_ids is None else name in held_out_ids
+        for name in cleaned.ids
+    ]
+    shard = cleaned.shard(np.array(held_out, bool))
     write_shard(shard_file(folder, number), shard)
     if plan.fingerprints:
         _write_fingerprints(sidecars(folder, number), shard)
     if plan.keep_dropped:
-        lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in gone)
-        write_text(numbered(folder, CLEAN, number, ".dropped.jsonl"), "".join(lines))
+        write_text(numbered(folder, CLEAN, number, ".dropped.jsonl"), json_lines(cleaned.gone))
     write_json(
         marker(folder, CLEAN, number),
         {
             "documents": block.documents,
-            "kept": len(ids),
+            "kept": len(shard.ids),
             "held_out": int(shard.held_out.sum()),
-            "dropped": dict(dropped),
-            "cleaning": {name: dict(values) for name, values in vars(counts).items()},
-            "characters": characters,
-            "first_id": ids[0] if ids else None,
-            "statistics": statistics.to_dict() if statistics is not None else None,
+            "dropped": dict(cleaned.dropped),
+            "cleaning": {name: dict(values) for name, values in vars(cleaned.counts).items()},
+            "characters": cleaned.characters,
+            "first_id": shard.ids[0] if shard.ids else None,
+            "statistics": cleaned.statistics.to_dict() if plan.statistics else None,
         },
     )
     (folder / block.file).unlink(missing_ok=True)
+
+
+class _Cleaned:
+    """The documents of a block, cleaned and split one after the other, and what was counted and dropped."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.counts, self.statistics = CleaningCounts(), CleanStatistics()
+        self.dropped: Counter[str] = Counter()
+        self.gone: list[dict[str, Any]] = []
+        self.characters = 0
+        self.ids: list[str] = []
+        self._digests: list[int] = []
+        self._paragraphs: list[int] = []
+        self._hashes: list[int] = []
+        self._sentences_of_paragraph: list[int] = []
+        self._sentences: list[str] = []
+
+    def add(self, document: Document) -> None:
+        """Clean and split a document; it is kept, or dropped for a reason."""
+        texts: list[Dropped] | None = [] if self.plan.keep_dropped else None
+        cleaned = clean_document(document, self.plan.cleaning, self.counts, texts)
+        split = split_sentences(cleaned, self.plan.cleaning.language) if isinstance(cleaned, Document) else []
+        if texts is not None:
+            if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
+                texts.append(Dropped(cleaned, "", None))
+            self.gone += [{"id": document.id, **asdict(item)} for item in texts]
+        if not isinstance(cleaned, Document) or not split:
+            self.dropped[EMPTY if isinstance(cleaned, Document) else cleaned] += 1
+            return
+        self.ids.append(document.id)
+        self._digests.append(document_digest(cleaned.paragraphs))
+        self._paragraphs.append(len(split))
+        self._sentences_of_paragraph += map(len, split)
+        for paragraph in split:
+            self._sentences += paragraph
+        self._hashes += [text_hash(text) if len(text) >= MIN_PARAGRAPH else 0 for text in map(" ".join, split)]
+        self.characters += sum(map(len, cleaned.paragraphs))
+        if self.plan.statistics:
+            self.statistics.add(cleaned)
+
+    def shard(self, held_out: Array) -> Shard:
+        """What was kept; `held_out` is bool of [documents]."""
+        chunks = split_chunks(self._sentences)
+        return Shard(
+            ids=self.ids,
+            held_out=held_out,
+            digests=np.array(self._digests, np.uint64),
+            paragraphs=np.array(self._paragraphs, np.int64),
+            paragraph_hashes=np.array(self._hashes, np.uint64),
+            sentences=np.array(self._sentences_of_paragraph, np.int64),
+            lengths=chunks.lengths,
+            codes=chunks.codes,
+            dictionary=chunks.dictionary,
+        )
 
 
 def _write_fingerprints(paths: Sidecars, shard: Shard) -> None:

@@ -218,9 +218,8 @@ def _values(chunk: pa.ListArray) -> Array:
 
 
 def _offsets(lengths: Iterable[Array]) -> Array:
-    parts = [np.asarray(item, dtype=np.int64) for item in lengths]
-    joined = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-    return np.concatenate(([0], np.cumsum(joined))).astype(np.int64)
+    parts = list(lengths)
+    return offsets_of(np.concatenate(parts) if parts else np.zeros(0, np.int64))
 
 
 class TokenStore:
