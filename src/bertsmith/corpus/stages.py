@@ -8,7 +8,6 @@ and ends in the same bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import asdict
 from itertools import islice
@@ -352,25 +351,17 @@ def _check(encoder: SentenceEncoder, shard: Shard, sentences: Array, ids: Array,
 
 def _write_dropped(folder: Path, number: int, shard: Shard, decision: Decision, without_tokens: Array) -> None:
     """What was dropped of a shard and why, for people to read: a line each."""
-    lines = [numbered(folder, CLEAN, number, ".dropped.jsonl").read_text(encoding="utf-8")]
+    rows = []
     for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
-        start, stop = shard.document_sentences[document : document + 2].tolist()
-        line = {
-            "id": shard.ids[document],
-            "reason": decision.reason(document) or WITHOUT_TOKENS,
-            "text": " ".join(shard.texts(start, stop)),
-            "paragraph": None,
-        }
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+        sentences = shard.texts(*shard.document_sentences[document : document + 2].tolist())
+        dropped = Dropped(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
+        rows.append({"id": shard.ids[document], **asdict(dropped)})
     for document, paragraph in decision.paragraphs.tolist():
-        if decision.documents[document]:
-            continue
-        start, stop = shard.sentence_offsets[paragraph : paragraph + 2].tolist()
-        line = {
-            "id": shard.ids[document],
-            "reason": DUPLICATE_PARAGRAPHS,
-            "text": " ".join(shard.texts(start, stop)),
-            "paragraph": paragraph - int(shard.paragraph_offsets[document]),
-        }
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    write_text(folder / "store" / "dropped" / f"{number:05d}.jsonl", "".join(lines))
+        if not decision.documents[document]:
+            sentences = shard.texts(*shard.sentence_offsets[paragraph : paragraph + 2].tolist())
+            place = paragraph - int(shard.paragraph_offsets[document])
+            rows.append(
+                {"id": shard.ids[document], **asdict(Dropped(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
+            )
+    cleaned = numbered(folder, CLEAN, number, ".dropped.jsonl").read_text(encoding="utf-8")
+    write_text(folder / "store" / "dropped" / f"{number:05d}.jsonl", cleaned + json_lines(rows))

@@ -10,7 +10,6 @@ from bertsmith.corpus.cleaning.cleaner import clean_document
 from bertsmith.corpus.cleaning.language import identify_language
 from bertsmith.corpus.cleaning.options import (
     BOILERPLATE,
-    DUPLICATE,
     EMPTY,
     OTHER_LANGUAGE,
     REPETITIVE,
@@ -23,7 +22,6 @@ from bertsmith.corpus.cleaning.options import (
 
 __all__ = [
     "BOILERPLATE",
-    "DUPLICATE",
     "EMPTY",
     "OTHER_LANGUAGE",
     "REPETITIVE",

@@ -13,7 +13,6 @@ SYMBOLS = "mostly symbols"
 BOILERPLATE = "boilerplate"
 REPETITIVE = "repetitive"
 OTHER_LANGUAGE = "other language"
-DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True)
