@@ -107,6 +107,24 @@ def sole_writer(folder: Path, verb: str) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def work_folder(folder: Path, *, overwrite: bool, verb: str) -> Iterator[Path]:
+    """An empty folder beside an output folder, for a verb that cannot be resumed; it is removed at the end.
+
+    Raises OutputError where the output folder is in the way, or another process works there.
+    """
+    claim_folder(folder, overwrite=overwrite, resume=False, verb=verb)
+    aside = folder.parent / f".{folder.name}.{verb}"
+    with sole_writer(folder, verb):
+        shutil.rmtree(aside, ignore_errors=True)
+        with disk_errors(folder):
+            aside.mkdir(parents=True)
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that are free on the disk on which a path lies or will lie."""
     whole = path.absolute()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from bertsmith.corpus.reading import SourceFile, find_files
 from bertsmith.corpus.text import read_text, reading_of, texts_of
 from bertsmith.errors import DataError, ModelError
 from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder
+from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.extension import (
     check_wordpiece,
@@ -76,12 +75,7 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
             "all of the text in one call, or a RUN that was trained with it"
         )
     files = find_files(options.sources)
-    claim_folder(options.out, overwrite=options.overwrite, resume=False, verb="extend-tokenizer")
-    aside = options.out.parent / f".{options.out.name}.extending"
-    shutil.rmtree(aside, ignore_errors=True)
-    with disk_errors(options.out):
-        aside.mkdir(parents=True)
-    try:
+    with work_folder(options.out, overwrite=options.overwrite, verb="extend-tokenizer") as aside:
         training, kept, level = _divide(_read(options, files, aside))
         chosen = choose_words(base, words_of(base, training), add=options.add, min_count=options.min_count)
         _check_number(options, len(chosen))
@@ -98,8 +92,6 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
         attach_record(extended, replace(extension, figures={**sources, **figures}).to_dict())
         sha256 = save_tokenizer(extended, aside / "tokenizer")
         publish_folder(aside / "tokenizer", options.out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     say(f"measured on {measured_on}; the words that save most: {', '.join(word for word, _, _ in chosen[:10])}")
     return ExtendTokenizerResult(
         tokenizer=options.out,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, words_as_written
 from bertsmith.runtime.console import progress
-from bertsmith.runtime.files import claim_folder, disk_errors, publish_folder
+from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
 from bertsmith.tokenization.measures import Fit, compare, fit
@@ -35,12 +34,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
     """Train a WordPiece tokenizer on the whole text of the sources. The same text gives the same file."""
     other = load_tokenizer(options.compare) if options.compare is not None else None
     files = find_files(options.sources)
-    claim_folder(options.out, overwrite=options.overwrite, resume=False, verb="train-tokenizer")
-    aside = options.out.parent / f".{options.out.name}.training"
-    shutil.rmtree(aside, ignore_errors=True)
-    with disk_errors(options.out):
-        aside.mkdir(parents=True)
-    try:
+    with work_folder(options.out, overwrite=options.overwrite, verb="train-tokenizer") as aside:
         corpus = read_text(
             aside,
             files,
@@ -67,8 +61,6 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         if other is not None:
             comparison = compare({str(options.out): tokenizer, str(options.compare): other}, as_written)
         publish_folder(aside / "tokenizer", options.out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return TrainTokenizerResult(
         options.out, len(vocabulary), sha256, measured["tokens_per_word"], measured["unknown_rate"], comparison
     )
