@@ -145,7 +145,7 @@ def test_a_json_line_that_is_not_json(refused: Callable[..., str], tmp_path: Pat
     [
         ('["a"]', ("line 1: found list, expected an object",)),
         ('{"text": 3}', ("line 1: the text is int, expected a JSON string",)),
-        ('{"words": "a", "id": 1}', ("line 1: no key any of text", "'words', 'id'", "--text-column")),
+        ('{"words": "a", "id": 1}', ("line 1: no key named text", "'words', 'id'", "--text-column")),
     ],
 )
 def test_a_json_line_without_text(

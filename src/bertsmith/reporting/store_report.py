@@ -80,7 +80,7 @@ def _add_sizes(page: Page, manifest: Figures) -> None:
     sizes = _bytes_by_kind(manifest)
     cards = [
         ("Documents", result.get("documents_kept"), f"of {result.get('documents_in', 0):,} read"),
-        ("Characters", manifest.get("characters"), "after cleaning, before duplicates go"),
+        ("Characters", _characters(manifest.get("characters")), "after cleaning, before duplicates go"),
         ("Sentences", result.get("sentences"), "in both parts"),
         ("Tokens", result.get("tokens"), "in both parts, without special tokens"),
         ("On the disk", _bytes(sum(sizes.values())) if sizes else None, "token ids and tokenizer"),
@@ -429,6 +429,11 @@ def _percent(count: float, whole: float) -> str:
         # Two digits that count, without an exponent.
         return f"{percent:.{min(1 - math.floor(math.log10(percent)), 8)}f}%"
     return f"{min(percent, 99.9):.1f}%"
+
+
+def _characters(count: int | None) -> int | str | None:
+    """Millions where all digits would not fit the card."""
+    return f"{count / 1e6:,.1f} M" if count is not None and count >= 1e7 else count
 
 
 def _bytes(size: float) -> str:

@@ -178,10 +178,11 @@ def train_wordpiece(
         if piece is None and fewer:
             break
         if piece is None:
+            left = "is left" if min_frequency == 1 else f"occurs {min_frequency} times"
             raise DataError(
                 f"a vocabulary of {vocab_size:,} entries was asked for, but {len(counted):,} distinct words "
-                f"support {len(vocabulary):,} at most, because no other pair of pieces occurs "
-                f"{min_frequency} times: set --vocab-size to {len(vocabulary)} or less, or give more text"
+                f"support {len(vocabulary):,} at most, because no other pair of pieces {left}: "
+                f"set --vocab-size to {len(vocabulary)} or less, or give more text"
             )
         vocabulary[piece] = None
         if advance is not None and len(vocabulary) % _ADVANCE_EVERY == 0:

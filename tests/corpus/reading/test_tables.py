@@ -120,10 +120,10 @@ def test_the_column_of_the_text(read: Read, tmp_path: Path, name: str) -> None:
     write(story=["Yes."])
     assert read(tmp_path)[0].paragraphs == ("Yes.",)
     write(id=["Yes."])
-    with pytest.raises(DataError, match=rf"{name}: no column any of text, .* are 'id'\."):
+    with pytest.raises(DataError, match=rf"{name}: no column named text, .* are 'id'\."):
         read(tmp_path)
     write(story=["Yes."], n=["1"])
-    with pytest.raises(DataError, match=rf"{name}: no column any of text, .*; the columns there are 'story', 'n'"):
+    with pytest.raises(DataError, match=rf"{name}: no column named text, .*; the columns there are 'story', 'n'"):
         read(tmp_path)
 
 

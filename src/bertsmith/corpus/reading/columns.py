@@ -24,7 +24,7 @@ def text_column(names: Collection[str], asked: str | None, where: str, *, table:
     if table and asked is None and len(names) == 1 and ID_KEY not in names:
         return next(iter(names))
     thing = "column" if table else "key"
-    wanted = f"{asked!r}" if asked is not None else f"any of {', '.join(TEXT_KEYS)}"
+    wanted = f"{asked!r}" if asked is not None else f"named {', '.join(TEXT_KEYS)}"
     raise DataError(
         f"{where}: no {thing} {wanted}; the {thing}s there are {', '.join(map(repr, names))}. "
         "Name the one that holds the text with --text-column."
