@@ -79,6 +79,46 @@ def test_a_pooler_that_is_missing_means_no_nsp_head(tmp_path: Path) -> None:
     assert (loaded.has_mlm_head, loaded.has_nsp_head) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("BertForPreTraining", ()),
+        ("BertForMaskedLM", ()),
+        ("BertModel", ()),
+        ("BertForSequenceClassification", ("classifier",)),
+        ("BertForTokenClassification", ("classifier",)),
+        ("BertForQuestionAnswering", ("qa_outputs",)),
+    ],
+)
+def test_what_has_no_place_in_the_pretraining_model_is_named(
+    tmp_path: Path, name: str, left_out: tuple[str, ...]
+) -> None:
+    assert load_bert(str(saved(tmp_path, name))).left_out == left_out
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("BertForPreTraining", "bert."), ("BertModel", "")])
+def test_a_part_that_is_left_out_has_one_name_whatever_the_weights_of_it_are_called(
+    tmp_path: Path, name: str, prefix: str
+) -> None:
+    """Layers that config.json does not speak of, cross-attention, heads of heads; buffers of old files are no part."""
+    folder = saved(tmp_path, name, num_hidden_layers=3)
+    weights = load_file(folder / "model.safetensors")
+    for key in ("embeddings.position_ids", "embeddings.token_type_ids"):
+        weights[f"{prefix}{key}"] = torch.zeros(1, 40, dtype=torch.int64)
+    weights[f"{prefix}encoder.layer.0.crossattention.self.query.weight"] = torch.ones(32, 32)
+    weights["heads.first.weight"] = weights["heads.second.weight"] = torch.ones(2, 32)
+    weights = {key: tensor.clone() for key, tensor in weights.items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    assert load_bert(str(folder)).left_out == (
+        "bert.encoder.layer.0.crossattention",
+        "bert.encoder.layer.1",
+        "bert.encoder.layer.2",
+        "heads",
+    )
+
+
 def test_weights_are_read_as_float32(tmp_path: Path) -> None:
     model = transformers.BertForPreTraining(transformers.BertConfig(**CONFIG)).bfloat16()
     with quiet_transformers():

@@ -29,6 +29,7 @@ from pydantic_core import PydanticUndefined
 from bertsmith.config.options import Options, external_name, nearest, read_assignments, read_yaml
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
+from bertsmith.runtime import processes
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
@@ -51,6 +52,8 @@ class Command(Generic[OptionsType]):
     run: Callable[[OptionsType], Iterable[Answer]]
     show: Callable[[Any], str]
     example: str
+    many_processes: bool = False
+    """Whether the verb runs under torchrun; the first process prints."""
 
 
 def execute(command: Command[Any], tokens: Sequence[str]) -> int:
@@ -72,7 +75,11 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     values |= _checked_keys(command.schema, read_assignments(given.pop("set_", ())), "--set: ")
     values |= given
     options = command.schema.build(values)
+    if processes.world_size() > 1 and not command.many_processes:
+        raise OptionError(f"{command.name} runs in one process; found {processes.world_size()} of torchrun's")
     for answer in command.run(options):
+        if not processes.is_main():
+            continue
         if as_json:
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
         else:
@@ -178,6 +185,8 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
 def kind_of(annotation: Any) -> str:
     """What the help shows for a value."""
     parts = {annotation, *get_args(annotation)}
+    if any(get_args(part) == (int, float) for part in parts):
+        return "N,SHARE"
     if get_origin(annotation) is tuple:
         return "P,P,P" if float in parts else "TEXT"
     named = {float: "NUMBER", int: "N", Path: "PATH"}

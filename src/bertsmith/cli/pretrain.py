@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.runtime.console import size_text
 
 
 def _run(options: PretrainOptions) -> Iterable[Answer]:
@@ -17,15 +18,34 @@ def _run(options: PretrainOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    if not result.evaluation:
-        return "nothing was trained (--dry-run)"
+    if result.forecast:
+        return _forecast_lines(result.forecast)
     return (
         f"{result.run}: {result.steps:,} updates over {result.tokens_seen:,} tokens in "
         f"{result.seconds / 60:.1f} minutes "
-        f"({result.tokens_per_second:,.0f} tokens/s)\n"
+        f"({result.tokens_per_second:,.0f} tokens/s{_peak(result.peak_share)})\n"
         f"{language_model_lines(result.evaluation, result.evaluation_before)}\n"
         f"  report            {result.run}/report.html\n"
         f'Next: bertsmith fill-mask {result.run} "A sentence with a [MASK] in it."'
+    )
+
+
+def _peak(share: float | None) -> str:
+    return f", {share:.0%} of the matrix-product peak" if share is not None else ""
+
+
+def _forecast_lines(forecast: dict[str, Any]) -> str:
+    return (
+        f"a forecast, nothing was trained (--dry-run):\n"
+        f"  parameters        {forecast['parameters']:,}\n"
+        f"  memory            {size_text(forecast['memory_bytes'])}, "
+        f"{size_text(forecast['free_memory_bytes'])} are free\n"
+        f"  time              {forecast['minutes']:,.1f} minutes: {forecast['updates']:,} updates of "
+        f"{forecast['seconds_per_update']:.3f} s, evaluations aside\n"
+        f"  tokens            {forecast['tokens']:,}, {forecast['passes']:,.2f} passes over the STORE\n"
+        f"  tokens/parameter  {forecast['tokens_per_parameter']:,.1f}\n"
+        f"  speed             {forecast['tokens_per_second']:,.0f} tokens/s, "
+        f"{forecast['peak_share']:.0%} of the matrix-product peak"
     )
 
 
@@ -36,4 +56,5 @@ COMMAND = Command(
     _run,
     _show,
     "bertsmith pretrain data/books --out runs/books --size mini --minutes 10",
+    many_processes=True,
 )

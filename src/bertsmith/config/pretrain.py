@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -28,6 +29,9 @@ class PretrainOptions(Options):
     intermediate_size: int | None = Field(None, gt=0, description="width of the feed-forward part (default: 4x)")
     max_positions: int | None = Field(None, ge=8, description="rows of the position table (default: 512)")
     objective: Objective = Field("mlm+nsp", description="what is learnt")
+    negatives: Literal["other-document", "same-document"] = Field(
+        "other-document", description="where the second segment of a random pair comes from"
+    )
     minutes: float | None = Field(None, gt=0, description="train for so long; the learning rate falls by the clock")
     steps: int | None = Field(None, gt=0, description="train for so many updates")
     epochs: float | None = Field(None, gt=0, description="train for so many passes over the STORE")
@@ -35,13 +39,23 @@ class PretrainOptions(Options):
     micro_batch_size: int | None = Field(
         None, gt=0, description="examples at once in one process; the result does not depend on it"
     )
+    auto_batch: bool = Field(False, description="find the largest micro-batch that fits into the memory")
+    batch_ramp: tuple[int, float] | None = Field(
+        None, description="begin with so many examples an update; the share of the run over which they rise"
+    )
     sequence_length: int = Field(128, ge=8, description="tokens an example, special tokens included")
+    short_phase: tuple[int, float] | None = Field(
+        None, description="begin with examples of so many tokens; the share of the run that has them"
+    )
     learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by size)")
     optimizer: Literal["adamw", "muon"] = Field("adamw", description="AdamW, or Muon on the hidden matrices")
     schedule: Literal["wsd", "cosine", "linear"] = Field("wsd", description="the learning rate's course")
     warmup: float = Field(0.06, ge=0, lt=1, description="the share of the run in which the learning rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     mask_rate: float = Field(0.15, gt=0, lt=1, description="the share of tokens that are predicted")
+    mask_unit: Literal["token", "word", "span"] = Field(
+        "token", description="what is masked together: a token, a whole word, one to ten words"
+    )
     mask_split: tuple[float, float, float] = Field(
         (80, 10, 10), description="percent of these that become [MASK], a random token, or stay"
     )
@@ -53,6 +67,19 @@ class PretrainOptions(Options):
         description="dropout while training (default: 0 from scratch, the model's own with --from)",
     )
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations twice instead of keeping them: less memory, a third more work"
+    )
+    patience: int | None = Field(
+        None,
+        gt=0,
+        description="end after so many evaluations without a lower held-out loss, with the weights of the lowest",
+    )
+    overfit_one_batch: bool = Field(
+        False, description="train on the first batch alone, to see that its loss goes to zero (default: 200 updates)"
+    )
+    fsdp: bool = Field(False, description="divide weights and optimizer over the processes of torchrun")
+    tensorboard: bool = Field(False, description="write TensorBoard events to RUN/tensorboard")
     save_every: int | None = Field(
         None, gt=0, description="updates between checkpoints (default: a tenth of the run, at most one a minute)"
     )
@@ -61,7 +88,7 @@ class PretrainOptions(Options):
     seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and dropout follow from it")
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(False, description="go on from the newest checkpoint in --out")
-    dry_run: bool = Field(False, description="print model, data and steps; train nothing")
+    dry_run: bool = Field(False, description="forecast parameters, memory and time; train nothing")
 
     @field_validator("mask_split", mode="before")
     @classmethod
@@ -70,6 +97,20 @@ class PretrainOptions(Options):
         if not isinstance(parts, (list, tuple)) or len(parts) != 3:
             raise ValueError(f"found {value!r}, expected three percentages such as 80,10,10")
         return tuple(parts)
+
+    @field_validator("short_phase", "batch_ramp", mode="before")
+    @classmethod
+    def _number_and_share(cls, value: object) -> object:
+        parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if parts is None:
+            return None
+        found = (0, 0.0)
+        if isinstance(parts, (list, tuple)) and len(parts) == 2:
+            with suppress(TypeError, ValueError):
+                found = (int(parts[0]), float(parts[1]))
+        if found[0] < 1 or not 0 < found[1] < 1:
+            raise ValueError(f"found {value!r}, expected a whole number and a share between 0 and 1, such as 64,0.75")
+        return found
 
     @field_validator("mask_split")
     @classmethod
@@ -90,6 +131,22 @@ class PretrainOptions(Options):
         if self.from_ is not None and shaped:
             flags = ", ".join("--" + name.replace("_", "-") for name in shaped)
             raise ValueError(f"{flags}: a model that continues keeps its shape; leave out either these or --from")
+        if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:
+            raise ValueError(
+                f"--short-phase: found {self.short_phase[0]} tokens, expected from 8 to less than the "
+                f"{self.sequence_length} of --sequence-length"
+            )
+        if self.batch_ramp is not None and self.batch_ramp[0] >= self.batch_size:
+            raise ValueError(
+                f"--batch-ramp: found {self.batch_ramp[0]} examples, expected less than the {self.batch_size} of "
+                "--batch-size"
+            )
+        if self.fsdp and self.optimizer == "muon":
+            raise ValueError("--fsdp needs --optimizer adamw: Muon works on whole matrices")
+        if self.auto_batch and self.micro_batch_size is not None:
+            raise ValueError("--auto-batch finds the micro-batch that --micro-batch-size gives: give one of them")
+        if self.overfit_one_batch and (self.short_phase or self.batch_ramp or self.patience):
+            raise ValueError("--overfit-one-batch takes one batch: leave out --short-phase, --batch-ramp, --patience")
         if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
             raise ValueError(
                 f"--micro-batch-size {self.micro_batch_size} is larger than --batch-size {self.batch_size}"

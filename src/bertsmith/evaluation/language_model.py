@@ -7,6 +7,7 @@ model that does not pass it has learnt how often tokens are, and nothing of thei
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,10 +16,12 @@ import numpy.typing as npt
 import torch
 
 from bertsmith.corpus.store import TokenPart
-from bertsmith.models.bert import BertForPreTraining
-from bertsmith.objectives.collator import PretrainingCollator
+from bertsmith.models.bert import BertForPreTraining, PretrainingOutput
+from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.objectives.pairs import OTHER_DOCUMENT
+from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 
@@ -52,6 +55,7 @@ class FrozenEvaluation:
 
     Args:
         objective: what is measured: "mlm", "nsp", "mlm+nsp" or "mlm+sop".
+        negatives: where the B of a random pair comes from, as in training.
         unigram_counts: int64 of [vocabulary], how often each id occurs in the training part, or None.
         max_examples: at most so many, a random sample that is the same each time.
     """
@@ -64,11 +68,12 @@ class FrozenEvaluation:
         objective: str,
         sequence_length: int,
         batch_size: int,
+        negatives: str = OTHER_DOCUMENT,
         seed: int = 0,
         unigram_counts: npt.NDArray[np.int64] | None = None,
         max_examples: int | None = None,
     ) -> None:
-        self.plan = EpochPlan(part, objective, sequence_length, seed=seed)
+        self.plan = EpochPlan(part, objective, sequence_length, negatives=negatives, seed=seed)
         self.collator = PretrainingCollator(vocabulary, sequence_length=sequence_length, objective=objective, seed=seed)
         self.vocabulary, self.batch_size = vocabulary, batch_size
         self.num_examples = min(self.plan.size, max_examples or self.plan.size)
@@ -81,34 +86,48 @@ class FrozenEvaluation:
     def __call__(
         self, model: BertForPreTraining, *, precision: str = "fp32", bar: Progress | None = None
     ) -> LanguageModelFigures:
-        """Measure a model. It is in evaluation mode meanwhile, and as it was afterwards."""
+        """Measure a model. It is in evaluation mode meanwhile, and as it was afterwards.
+
+        Several processes take a batch each in turn, all the same number of them: a sharded model needs every one.
+        """
         was_training = model.training
         model.eval()
         device = next(model.parameters()).device
         sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "judged", "not_next", "pairs"), 0.0)
-        for start in range(0, self.num_examples, self.batch_size):
+        starts = range(0, self.num_examples, self.batch_size)
+        rank, world_size = processes.rank(), processes.world_size()
+        for turn in range(math.ceil(len(starts) / world_size)):
+            number = turn * world_size + rank
+            start = starts[min(number, len(starts) - 1)]
             stop = min(start + self.batch_size, self.num_examples)
-            examples = [self.plan.example(0, index, self.vocabulary) for index in range(start, stop)]
+            examples = self.plan.padded(np.arange(start, stop), self.vocabulary)
             batch = {name: value.to(device) for name, value in self.collator.masked_batch(examples).items()}
             with computing(precision, device.type):
                 output = model(**batch)
-            if output.mlm_loss_sum is not None:
-                labels = batch["masked_labels"]
-                sums["mlm"] += float(output.mlm_loss_sum)
-                sums["correct"] += int((output.prediction_logits.argmax(-1) == labels).sum())
-                sums["masked"] += len(labels)
-                if self.unigram_nats is not None:
-                    sums["unigram"] += float(self.unigram_nats[labels.cpu().numpy()].sum())
-            if output.nsp_loss_sum is not None:
-                sums["nsp"] += float(output.nsp_loss_sum)
-                right = output.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]
-                sums["judged"] += int(right.sum())
-                sums["not_next"] += int(batch["next_sentence_label"].sum())
-                sums["pairs"] += stop - start
+            if number < len(starts):
+                self._add(sums, batch, output)
             if bar is not None:
-                bar.update(stop, total=self.num_examples)
+                bar.update(min((turn + 1) * world_size * self.batch_size, self.num_examples), total=self.num_examples)
+        sums = dict(zip(sums, processes.sums(list(sums.values())), strict=True))
         model.train(was_training)
         return self._figures(sums)
+
+    def _add(self, sums: dict[str, float], batch: dict[str, torch.Tensor], output: PretrainingOutput) -> None:
+        """Add the figures of one batch."""
+        if output.mlm_loss_sum is not None and output.prediction_logits is not None:
+            predicted = batch["masked_labels"] != IGNORED
+            labels = batch["masked_labels"][predicted]
+            sums["mlm"] += float(output.mlm_loss_sum)
+            sums["correct"] += int((output.prediction_logits.argmax(-1)[predicted] == labels).sum())
+            sums["masked"] += len(labels)
+            if self.unigram_nats is not None:
+                sums["unigram"] += float(self.unigram_nats[labels.cpu().numpy()].sum())
+        if output.nsp_loss_sum is not None and output.seq_relationship_logits is not None:
+            labels = batch["next_sentence_label"]
+            sums["nsp"] += float(output.nsp_loss_sum)
+            sums["judged"] += int((output.seq_relationship_logits.argmax(-1) == labels).sum())
+            sums["not_next"] += int(labels.sum())
+            sums["pairs"] += len(labels)
 
     def _figures(self, sums: dict[str, float]) -> LanguageModelFigures:
         masked, pairs = sums["masked"], sums["pairs"]

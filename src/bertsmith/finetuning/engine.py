@@ -18,6 +18,7 @@ from bertsmith.runtime import random
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
 from bertsmith.training.budget import FAR, Budget
+from bertsmith.training.course import Course
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
 
@@ -160,8 +161,10 @@ def train_head(
             best.update(value=value, step=step, weights=weights)
         return {head.MAIN_METRIC[settings.problem_type]: value}
 
+    budget = Budget(steps=settings.steps)
     plan = TrainingPlan(
-        budget=Budget(steps=settings.steps),
+        budget=budget,
+        course=Course(budget, settings.batch_size),
         loss_names=("loss",),
         loss_sums=_loss_sums(settings.problem_type),
         evaluate=lambda current: evaluate(current, trainer.state.global_step),
@@ -179,8 +182,7 @@ def train_head(
         title=title,
     )
     batches = UpdateBatches(
-        HeadBatches(train, settings, model.config, pad, seed),
-        batch_size=settings.batch_size,
+        [HeadBatches(train, settings, model.config, pad, seed)],
         micro_batch_size=settings.batch_size,
     )
     trainer = ExactTrainer(model, tokenizer, batches, folder, plan)

@@ -24,8 +24,8 @@ class PretrainingOutput:
 
     Attributes:
         mlm_loss_sum, nsp_loss_sum: float32 scalars, cross-entropies in nats summed over predictions and over pairs;
-            None where the batch holds no such labels.
-        prediction_logits: [masked, vocabulary], for the masked positions alone.
+            None where the batch holds no such labels, 0 where all of them are ignored (-100).
+        prediction_logits: [masked, vocabulary], for the masked positions alone, also those that are ignored.
         seq_relationship_logits: [pairs, 2]; index 0 stands for "B is the next sentence".
     """
 
@@ -38,7 +38,8 @@ class PretrainingOutput:
 class BertForPreTraining(transformers.BertForPreTraining):
     """`transformers.BertForPreTraining` that gives both loss sums of a masked batch; its name is what a save names.
 
-    Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock.
+    Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock. A label
+    of -100 is ignored, here as there: a batch is filled up to a fixed number of predictions.
     """
 
     def forward(  # type: ignore[no-untyped-def]
@@ -46,9 +47,13 @@ class BertForPreTraining(transformers.BertForPreTraining):
         input_ids=None,
         attention_mask=None,
         token_type_ids=None,
+        position_ids=None,
+        inputs_embeds=None,
+        labels=None,
+        next_sentence_label=None,
+        *,
         masked_positions=None,
         masked_labels=None,
-        next_sentence_label=None,
         **kwargs,
     ):
         """Stock's forward, or with `masked_positions` or only `next_sentence_label` a PretrainingOutput.
@@ -57,18 +62,24 @@ class BertForPreTraining(transformers.BertForPreTraining):
             input_ids, token_type_ids: int64 of [batch, length].
             attention_mask: int64 of [batch, length], or None where nothing is padded.
             masked_positions: int64 of [masked], indices into the flattened [batch * length].
-            masked_labels: int64 of [masked], the original ids at these positions.
-            next_sentence_label: int64 of [batch]: 0 where B is the next sentence, 1 where it is not.
+            masked_labels: int64 of [masked], the original ids at these positions. -100 is ignored: a batch is filled
+                up to a fixed number of predictions, with position 0 and this label.
+            next_sentence_label: int64 of [batch]: 0 where B is the next sentence, 1 where it is not; -100 is ignored.
+
+        Raises TypeError where labels of both forms, or positions without labels, are given.
         """
-        if masked_positions is None and (next_sentence_label is None or "labels" in kwargs):
-            return super().forward(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=token_type_ids,
-                next_sentence_label=next_sentence_label,
-                **kwargs,
-            )
-        encoded = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        if masked_positions is None and (next_sentence_label is None or labels is not None):
+            return super().forward(**inputs, labels=labels, next_sentence_label=next_sentence_label, **kwargs)
+        if labels is not None or (masked_positions is None) != (masked_labels is None):
+            raise TypeError("masked_positions and masked_labels go together, and take the place of labels")
+        encoded = self.bert(**inputs, **kwargs)
         output = PretrainingOutput()
         if masked_positions is not None:
             hidden = encoded.last_hidden_state.flatten(0, 1)[masked_positions]

@@ -117,18 +117,24 @@ def explained(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LoadedBert:
-    """A BERT with both pre-training heads, and which of them came with the weights."""
+    """A BERT with both pre-training heads, and which of them came with the weights.
+
+    `left_out` names the parts of the weights that have no place in it, in order: "classifier", "qa_outputs", or
+    "bert.encoder.layer.6" where config.json says that there are fewer layers.
+    """
 
     model: BertForPreTraining
     has_mlm_head: bool
     has_nsp_head: bool
+    left_out: tuple[str, ...] = ()
 
 
 def load_bert(name: str, **options: Any) -> LoadedBert:
     """Load a MODEL of model_type bert into the pre-training model.
 
     Raises ModelError for another architecture, and where encoder weights are missing. A missing pooler or head is
-    not an error: it starts fresh, and whoever needs it is told.
+    not an error: it starts fresh, and whoever needs it is told. Neither is a part that the pre-training model does
+    not have, such as a classifier: it is left out.
     """
     import torch
 
@@ -137,6 +143,11 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
     config = load_config(name)
     if config.model_type != "bert":
         raise ModelError(f"{name}: its model_type is {config.model_type!r}, expected 'bert'")
+    if not config.tie_word_embeddings:
+        raise ModelError(
+            f"{name}: its config.json has tie_word_embeddings false, a decoder apart from the word embeddings; "
+            "expected a BERT that shares them, as the original does"
+        )
     with explained(name), quiet_transformers():
         loaded: Any = BertForPreTraining.from_pretrained(
             name,
@@ -157,9 +168,29 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
         )
     return LoadedBert(
         model.eval(),
-        has_mlm_head=not any(key.startswith(f"{MLM_HEAD}.transform") for key in missing),
+        has_mlm_head=not any(key.startswith(f"{MLM_HEAD}.") for key in missing),
         has_nsp_head=not any(key.startswith((NSP_HEAD, POOLER)) for key in missing),
+        left_out=_left_out(model, info["unexpected_keys"]),
     )
+
+
+def _left_out(model: BertForPreTraining, unexpected: Collection[str]) -> tuple[str, ...]:
+    """The parts that these weights (transformers' unexpected_keys) belong to, each by the name of its outermost module
+    that the model does not have. Old files hold buffers too, such as token_type_ids: they are no weights.
+    """
+    modules = {name for name, _ in model.named_modules()}
+    encoder = {name for name, _ in model.bert.named_children()}
+    buffers = {name for name, _ in model.named_buffers()}
+    parts = set()
+    for key in unexpected:
+        # A bare BertModel saves its weights without the prefix.
+        name = f"bert.{key}" if key.partition(".")[0] in encoder else key
+        if name in buffers:
+            continue
+        words = name.split(".")
+        prefixes = (".".join(words[:end]) for end in range(1, len(words) + 1))
+        parts.add(next((prefix for prefix in prefixes if prefix not in modules), name))
+    return tuple(sorted(parts))
 
 
 def refuse_mismatches(name: str, mismatched: Collection[Any]) -> None:

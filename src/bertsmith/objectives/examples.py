@@ -12,7 +12,7 @@ import torch
 from bertsmith.corpus.store import TRAIN, TokenPart, TokenStore
 from bertsmith.errors import DataError
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.objectives.pairs import PairPlan, plan_epoch
+from bertsmith.objectives.pairs import OTHER_DOCUMENT, PairPlan, plan_epoch
 from bertsmith.runtime import random
 
 Ints = npt.NDArray[np.int64]
@@ -29,6 +29,27 @@ class Example:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class PaddedExamples:
+    """Several examples as arrays.
+
+    Attributes:
+        input_ids, token_type_ids: int64 of [examples, length], padded.
+        lengths: int64 of [examples], the tokens of each.
+        next_sentence_label, epochs, indices: int64 of [examples].
+    """
+
+    input_ids: Ints
+    token_type_ids: Ints
+    lengths: Ints
+    next_sentence_label: Ints
+    epochs: Ints
+    indices: Ints
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
 class EpochPlan:
     """The examples of a part in their order of one epoch: a pure function of (seed, epoch).
 
@@ -37,19 +58,32 @@ class EpochPlan:
     that has more leaves the last of its random order out, one that has fewer begins it again.
     """
 
-    def __init__(self, part: TokenPart, objective: str, sequence_length: int, *, seed: int) -> None:
+    def __init__(
+        self,
+        part: TokenPart,
+        objective: str,
+        sequence_length: int,
+        *,
+        negatives: str = OTHER_DOCUMENT,
+        seed: int,
+    ) -> None:
         self.part, self.objective, self.sequence_length, self.seed = part, objective, sequence_length, seed
+        self.negatives = negatives
         self._epoch = -1
         self._plan: PairPlan
         self._order: Ints
         self.first = self._load(0)
         self.size = len(self.first)
         if self.size == 0:
-            raise DataError(f"{part.folder}: no example can be made of the {part.num_tokens} tokens there")
+            raise DataError(
+                f"{part.folder}: no example can be made of the {part.num_tokens} tokens there for {objective}"
+            )
 
     def _load(self, epoch: int) -> PairPlan:
         if epoch != self._epoch:
-            self._plan = plan_epoch(self.part, self.objective, self.sequence_length, seed=self.seed, epoch=epoch)
+            self._plan = plan_epoch(
+                self.part, self.objective, self.sequence_length, negatives=self.negatives, seed=self.seed, epoch=epoch
+            )
             self._order = random.generator("order", self.seed, epoch).permutation(len(self._plan))
             self._epoch = epoch
         return self._plan
@@ -66,18 +100,56 @@ class EpochPlan:
             int(plan.label[at]),
         )
 
+    def documents(self, epoch: int, index: int) -> list[str]:
+        """The ids of the documents that an example is of."""
+        a_start, _, b_start, b_stop, _ = self.spans(epoch, index)
+        part = self.part
+        starts = [a_start] + ([b_start] if b_stop > b_start else [])
+        sentences = np.searchsorted(part.sentence_offsets, starts, side="right") - 1
+        pieces = np.searchsorted(part.document_offsets, sentences, side="right") - 1
+        return list(dict.fromkeys(part.document_ids[piece] for piece in pieces.tolist()))
+
     def example(self, epoch: int, index: int, vocabulary: Vocabulary) -> Example:
         """The example's ids and types, unpadded."""
-        a_start, a_stop, b_start, b_stop, label = self.spans(epoch, index)
-        a, b = self.part.tokens(a_start, a_stop), self.part.tokens(b_start, b_stop)
-        pair = b_stop > b_start
-        ids = np.empty(len(a) + len(b) + (3 if pair else 2), dtype=np.int64)
-        types = np.zeros(len(ids), dtype=np.int64)
-        ids[0], ids[1 : len(a) + 1], ids[len(a) + 1] = vocabulary.cls, a, vocabulary.sep
-        if pair:
-            ids[len(a) + 2 : -1], ids[-1] = b, vocabulary.sep
-            types[len(a) + 2 :] = 1
-        return Example(ids, types, label, epoch, index)
+        rows = self.padded(np.array([epoch * self.size + index]), vocabulary)
+        length = int(rows.lengths[0])
+        return Example(
+            rows.input_ids[0, :length],
+            rows.token_type_ids[0, :length],
+            int(rows.next_sentence_label[0]),
+            epoch,
+            index,
+        )
+
+    def padded(self, numbers: Ints, vocabulary: Vocabulary) -> PaddedExamples:
+        """Examples of the whole training: number n is example n mod N of epoch n div N.
+
+        Args:
+            numbers: int64 of [examples], ascending: an epoch is planned when its first example is asked for.
+        """
+        epochs, indices = np.divmod(numbers, self.size)
+        spans = np.empty((5, len(numbers)), np.int64)
+        for epoch in np.unique(epochs).tolist():
+            plan, rows = self._load(epoch), epochs == epoch
+            at = self._order[indices[rows] % len(plan)]
+            spans[:, rows] = plan.a_start[at], plan.a_stop[at], plan.b_start[at], plan.b_stop[at], plan.label[at]
+        a_start, a_stop, b_start, b_stop, label = spans
+        size_a, size_b = a_stop - a_start, b_stop - b_start
+        lengths = size_a + size_b + np.where(size_b > 0, 3, 2)
+        input_ids = np.full((len(numbers), self.sequence_length), vocabulary.pad, np.int64)
+        tokens = self.part.tokens
+        for row, a, b, c, d in zip(input_ids, *spans[:4].tolist(), strict=True):
+            end = b - a + 1
+            row[1:end] = tokens(a, b)
+            if d > c:
+                row[end + 1 : end + 1 + d - c] = tokens(c, d)
+        every = np.arange(len(numbers))
+        input_ids[every, 0] = vocabulary.cls
+        input_ids[every, size_a + 1] = vocabulary.sep
+        input_ids[every, lengths - 1] = vocabulary.sep
+        columns = np.arange(self.sequence_length)
+        second = (columns > size_a[:, None] + 1) & (columns < lengths[:, None])
+        return PaddedExamples(input_ids, second.astype(np.int64), lengths, label, epochs, indices)
 
 
 class PretrainingDataset(torch.utils.data.Dataset[Example]):
@@ -97,13 +169,14 @@ class PretrainingDataset(torch.utils.data.Dataset[Example]):
         part: str = TRAIN,
         objective: str = "mlm+nsp",
         sequence_length: int = 128,
+        negatives: str = OTHER_DOCUMENT,
         seed: int = 0,
     ) -> None:
         from bertsmith.tokenization.folder import load_tokenizer
 
         opened = TokenStore(store)
         self.vocabulary = Vocabulary.of(load_tokenizer(str(opened.tokenizer_folder)))
-        self.plan = EpochPlan(opened.part(part), objective, sequence_length, seed=seed)
+        self.plan = EpochPlan(opened.part(part), objective, sequence_length, negatives=negatives, seed=seed)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -6,15 +6,15 @@ replaced by sentences of another document, the unused ones being put back. A chu
 is random by force. Too long pairs lose tokens from the longer segment, at a random end. One thing differs: the short
 target length (10%) is drawn for each pair; the original draws once a document, which makes a whole book short.
 
-A plan is a pure function of (part, seed, epoch): the draws of a chunk are those of the sentence it starts with.
-Planning 100,000 sentences takes some 0.3 s and 40 bytes an example.
+A plan is a pure function of (part, seed, epoch): the draws of a chunk are those of the sentence it starts with. So
+the chunk of every sentence is computed at once, as if one began there, and the chain from each chunk to the next one
+is followed after that. Planning takes about a second for a million sentences, and 40 bytes an example.
 """
 
 from __future__ import annotations
 
-import random as python_random
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,15 @@ from bertsmith.runtime import random
 SHORT_PROBABILITY = 0.1
 RANDOM_NEXT_PROBABILITY = 0.5
 FAR_SENTENCES = 50
-"""In a corpus of one document, B is random from at least so many sentences away."""
+"""Within one document B is random from at least so many sentences away."""
 
 IS_NEXT, NOT_NEXT = 0, 1
 """The labels of transformers and of the original."""
+
+OTHER_DOCUMENT, SAME_DOCUMENT = "other-document", "same-document"
+"""Where the B of a random pair comes from."""
+
+SENTENCES_AT_ONCE = 1 << 18
 
 Ints = npt.NDArray[np.int64]
 
@@ -49,16 +54,23 @@ class PairPlan:
     label: Ints
     forced: int = 0
     """Pairs that are random because their chunk held one sentence."""
+    same_document: int = 0
+    """Random pairs whose B is of the document of A."""
+    left_out: int = 0
+    """Tokens that stand in neither segment that their chunk gave: cut off, or without a second sentence to swap."""
 
     def __len__(self) -> int:
         return len(self.a_start)
 
 
-def plan_epoch(part: TokenPart, objective: str, sequence_length: int, *, seed: int, epoch: int) -> PairPlan:
+def plan_epoch(
+    part: TokenPart, objective: str, sequence_length: int, *, negatives: str = OTHER_DOCUMENT, seed: int, epoch: int
+) -> PairPlan:
     """The examples of one epoch, in the order of the text."""
     if objective == "mlm":
         return plan_rows(part, sequence_length, seed=seed, epoch=epoch)
-    return plan_pairs(part, sequence_length, swap=objective == "mlm+sop", seed=seed, epoch=epoch)
+    swap = objective == "mlm+sop"
+    return plan_pairs(part, sequence_length, swap=swap, negatives=negatives, seed=seed, epoch=epoch)
 
 
 def plan_rows(part: TokenPart, sequence_length: int, *, seed: int, epoch: int) -> PairPlan:
@@ -72,135 +84,207 @@ def plan_rows(part: TokenPart, sequence_length: int, *, seed: int, epoch: int) -
     return PairPlan(starts, stops, empty, empty, empty)
 
 
-def plan_pairs(part: TokenPart, sequence_length: int, *, swap: bool, seed: int, epoch: int) -> PairPlan:
+def plan_pairs(
+    part: TokenPart, sequence_length: int, *, swap: bool, negatives: str = OTHER_DOCUMENT, seed: int, epoch: int
+) -> PairPlan:
     """Segment pairs for next sentence prediction, or with `swap` for sentence order prediction.
 
     Sentence order prediction (Lan et al. 2020, ALBERT, section 3.1): both segments are consecutive, label 1 says
-    that they are swapped. Raises DataError where no random B can be found that is far enough away.
+    that they are swapped. With `negatives` "same-document" a random B comes from the document of A, at least 50
+    sentences away; a document without such a sentence takes it from another one.
+
+    Raises DataError where the corpus is one document, and no sentence of it is far enough away.
     """
-    planner = _Planner(part, sequence_length - 3, swap, random.generator("pairs", seed, epoch))
-    for piece in range(part.num_pieces):
-        planner.plan_piece(piece)
-    rows = np.array(planner.rows, dtype=np.int64).reshape(-1, 5)
-    a_start, a_stop, b_start, b_stop, label = (np.ascontiguousarray(column) for column in rows.T)
-    return PairPlan(a_start, a_stop, b_start, b_stop, label, planner.forced)
+    planner = _Planner(part, sequence_length - 3, swap, negatives, seed, epoch)
+    # A chunk ends with its piece at the latest, so blocks of whole pieces are planned by themselves.
+    cuts = np.searchsorted(part.document_offsets, np.arange(0, part.num_sentences, SENTENCES_AT_ONCE))
+    borders = np.append(np.unique(cuts), part.num_pieces).tolist() if part.num_pieces else [0]
+    plans = [planner.plan(first, last) for first, last in pairwise(borders) if last > first]
+    return joined(plans)
+
+
+def joined(plans: list[PairPlan]) -> PairPlan:
+    """Several plans as one."""
+    if not plans:
+        none = np.zeros(0, np.int64)
+        return PairPlan(none, none, none, none, none)
+    values: list[Any] = []
+    for item in fields(PairPlan):
+        parts = [getattr(plan, item.name) for plan in plans]
+        values.append(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else sum(parts))
+    return PairPlan(*values)
 
 
 class _Planner:
-    def __init__(self, part: TokenPart, max_tokens: int, swap: bool, generator: np.random.Generator) -> None:
-        self.max_tokens, self.swap = max_tokens, swap
-        self.offsets: list[int] = part.sentence_offsets.tolist()
-        self.pieces: list[int] = part.document_offsets.tolist()
-        self.groups: list[int] = part.group_of_piece.tolist()
-        self.first_sentences: list[int] = part.first_sentences.tolist()
-        self.num_groups = self.groups[-1] + 1 if self.groups else 0
-        # Where the pieces of each document begin and end in the list of pieces.
-        self.group_starts = np.searchsorted(part.group_of_piece, np.arange(self.num_groups + 1)).tolist()
-        # A chunk is known by the sentence it starts with; its draws stand in that sentence's row of these tables:
-        # short?, target length, cut, random?, document, sentence; and the coins for the ends of A and B.
-        self.draws = generator.random((part.num_sentences, 6))
-        self.coins = generator.integers(0, 2**63, (part.num_sentences, 2))
-        self.rows: list[tuple[int, int, int, int, int]] = []
-        self.forced = 0
-        if self.num_groups == 1 and not swap:
-            self.positions = self._positions(part)
+    """The chunks of a part and their segments; sentences, pieces and documents ("groups") are numbers of the part."""
 
-    @staticmethod
-    def _positions(part: TokenPart) -> list[int]:
-        """Where each sentence stands in the one document of the corpus."""
-        counts = np.diff(part.document_offsets)
-        inside = np.arange(part.num_sentences) - np.repeat(part.document_offsets[:-1], counts)
-        positions: list[int] = (np.repeat(part.first_sentences, counts) + inside).tolist()
-        return positions
+    def __init__(self, part: TokenPart, max_tokens: int, swap: bool, negatives: str, seed: int, epoch: int) -> None:
+        self.max_tokens, self.swap, self.seed, self.epoch = max_tokens, swap, seed, epoch
+        self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.group_of_piece
+        self.num_groups = int(self.groups[-1]) + 1 if len(self.groups) else 0
+        self.near = negatives == SAME_DOCUMENT or self.num_groups == 1
+        # Where the pieces of each document begin in the list of pieces.
+        self.group_starts = np.searchsorted(self.groups, np.arange(self.num_groups + 1))
+        if self.near and not swap:
+            counts = np.diff(self.pieces)
+            inside = np.arange(part.num_sentences) - np.repeat(self.pieces[:-1], counts)
+            self.positions = np.repeat(part.first_sentences, counts) + inside
+            # Positions as one ascending list over all documents: those of a document lie within its own range.
+            self.stride = int(self.positions.max(initial=0)) + 2 * FAR_SENTENCES + 1
+            self.ranks = np.repeat(self.groups, counts) * self.stride + self.positions
 
-    def plan_piece(self, piece: int) -> None:
-        start, end = self.pieces[piece], self.pieces[piece + 1]
-        first, draws = start, self.draws[start:end].tolist()
-        while start < end:
-            short, length, cut, is_random, document, sentence = draws[start - first]
-            target = self.max_tokens
-            if short < SHORT_PROBABILITY:
-                target = 2 + int(length * (self.max_tokens - 1))
-            # The chunk ends with the first sentence that reaches the target, or with the piece.
-            stop = min(bisect_left(self.offsets, self.offsets[start] + target, start + 1), end)
-            a_end = start + 1 + int(cut * (stop - start - 1)) if stop - start >= 2 else start + 1
-            if self.swap:
-                start = self._add_order(start, a_end, stop, is_random)
-            elif stop - start == 1 or is_random < RANDOM_NEXT_PROBABILITY:
-                self.forced += stop - start == 1
-                self._add_random(piece, (start, a_end, stop), target, document, sentence)
-                start = a_end
-            else:
-                self._add(start, (start, a_end), (a_end, stop), IS_NEXT)
-                start = stop
+    def _draw(self, purpose: str, sentences: Ints) -> npt.NDArray[np.float64]:
+        """A number in [0, 1) for the chunk that starts with each sentence."""
+        return random.uniform(random.bits(random.key("pairs", purpose, self.seed, self.epoch), sentences))
 
-    def _add_order(self, start: int, a_end: int, stop: int, is_swapped: float) -> int:
-        if stop - start >= 2:
-            if is_swapped < RANDOM_NEXT_PROBABILITY:
-                self._add(start, (a_end, stop), (start, a_end), NOT_NEXT)
-            else:
-                self._add(start, (start, a_end), (a_end, stop), IS_NEXT)
-        return stop
+    def plan(self, first_piece: int, last_piece: int) -> PairPlan:
+        """The pairs of the pieces `first_piece` to `last_piece`, the last one excluded."""
+        first, last = int(self.pieces[first_piece]), int(self.pieces[last_piece])
+        starts = np.arange(first, last)
+        piece = np.repeat(np.arange(first_piece, last_piece), np.diff(self.pieces[first_piece : last_piece + 1]))
+        short = self._draw("short", starts) < SHORT_PROBABILITY
+        lengths = 2 + (self._draw("length", starts) * (self.max_tokens - 1)).astype(np.int64)
+        targets = np.where(short, lengths, self.max_tokens)
+        # The chunk ends with the first sentence that reaches the target, or with the piece.
+        stops = np.minimum(self._reaching(starts, targets), self.pieces[piece + 1])
+        a_ends = starts + 1 + (self._draw("cut", starts) * (stops - starts - 1)).astype(np.int64)
+        alone = stops - starts == 1
+        is_random = self._draw("next", starts) < RANDOM_NEXT_PROBABILITY
+        follows = stops if self.swap else np.where(alone | is_random, a_ends, stops)
+        at = _chain(follows - first)
+        starts, piece, targets, stops, a_ends = (array[at] for array in (starts, piece, targets, stops, a_ends))
+        if self.swap:
+            return self._ordered(starts, a_ends, stops, is_random[at])
+        return self._next(starts, piece, targets, stops, a_ends, is_random[at])
 
-    def _add_random(
-        self, piece: int, chunk: tuple[int, int, int], target: int, document: float, sentence: float
-    ) -> None:
-        start, a_end, stop = chunk
-        if self.num_groups > 1:
-            group = self.groups[piece]
-            low, high = self.group_starts[group], self.group_starts[group + 1]
-            other = int(document * (len(self.groups) - (high - low)))
-            other += (high - low) * (other >= low)
-            first, end = self.pieces[other], self.pieces[other + 1]
-            begin = first + int(sentence * (end - first))
-        else:
-            begin, end = self._far_sentence(start, stop, sentence)
-        wanted = max(target - (self.offsets[a_end] - self.offsets[start]), 1)
-        b_stop = min(bisect_left(self.offsets, self.offsets[begin] + wanted, begin + 1), end)
-        self._add(start, (start, a_end), (begin, b_stop), NOT_NEXT)
+    def _reaching(self, begins: Ints, tokens: Ints) -> Ints:
+        """The sentence behind the first one with which so many tokens from `begins` on are reached."""
+        return np.searchsorted(self.offsets, self.offsets[begins] + tokens)
 
-    def _far_sentence(self, start: int, stop: int, draw: float) -> tuple[int, int]:
-        """A sentence of the same document at least 50 away from the chunk, and where B must end."""
-        positions = self.positions
-        before = bisect_right(positions, positions[start] - FAR_SENTENCES)
-        after = bisect_left(positions, positions[stop - 1] + FAR_SENTENCES)
-        choices = before + len(positions) - after
-        if choices == 0:
+    def _ordered(self, starts: Ints, a_ends: Ints, stops: Ints, swapped: npt.NDArray[np.bool_]) -> PairPlan:
+        """Pairs for sentence order prediction; a chunk of one sentence gives none."""
+        pair = stops - starts >= 2
+        lost = int((self.offsets[stops] - self.offsets[starts])[~pair].sum())
+        starts, a_ends, stops, swapped = starts[pair], a_ends[pair], stops[pair], swapped[pair]
+        a = np.where(swapped, a_ends, starts), np.where(swapped, stops, a_ends)
+        b = np.where(swapped, starts, a_ends), np.where(swapped, a_ends, stops)
+        return self._cut(
+            starts, a, b, np.where(swapped, NOT_NEXT, IS_NEXT), own_b=np.ones(len(starts), bool), lost=lost
+        )
+
+    def _next(
+        self, starts: Ints, piece: Ints, targets: Ints, stops: Ints, a_ends: Ints, is_random: npt.NDArray[np.bool_]
+    ) -> PairPlan:
+        """Pairs for next sentence prediction."""
+        alone = stops - starts == 1
+        drawn = np.flatnonzero(alone | is_random)
+        b_begins, b_stops, label = a_ends.copy(), stops.copy(), np.full(len(starts), IS_NEXT)
+        begins, ends, same = self._elsewhere(starts[drawn], stops[drawn], piece[drawn])
+        wanted = targets[drawn] - (self.offsets[a_ends[drawn]] - self.offsets[starts[drawn]])
+        b_begins[drawn] = begins
+        b_stops[drawn] = np.minimum(self._reaching(begins, np.maximum(wanted, 1)), ends)
+        label[drawn] = NOT_NEXT
+        return self._cut(
+            starts, (starts, a_ends), (b_begins, b_stops), label,
+            own_b=label == IS_NEXT, forced=int(alone.sum()), same_document=same,
+        )  # fmt: skip
+
+    def _elsewhere(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, int]:
+        """A random sentence for each chunk, where B must end at the latest, and how many are of the same document."""
+        if not self.near:
+            return *self._in_other_document(starts, piece), 0
+        low, high, group_first, choices = self._far_sentences(starts, stops, piece)
+        if self.num_groups == 1 and not choices.all():
             raise DataError(
-                f"the corpus is one document of {len(positions)} sentences: no sentence is {FAR_SENTENCES} away from "
-                "every other, as a random next sentence has to be. Add text, or give --objective mlm."
+                f"the corpus is one document of {len(self.positions)} sentences: no sentence is {FAR_SENTENCES} away "
+                "from every other, as a random next sentence has to be. Add text, or give --objective mlm."
             )
-        begin = int(draw * choices)
-        begin = begin if begin < before else after + begin - before
+        begins, ends = np.zeros_like(starts), np.zeros_like(starts)
+        far, none = np.flatnonzero(choices), np.flatnonzero(choices == 0)
+        begins[none], ends[none] = self._in_other_document(starts[none], piece[none])
+        places = (self._draw("sentence", starts[far]) * choices[far]).astype(np.int64) + group_first[far]
+        before = places < low[far]
+        places = np.where(before, places, places + high[far] - low[far])
         # B stays within its piece, and short of the sentences that are too near.
-        piece_end = self.pieces[bisect_right(self.pieces, begin)]
-        return begin, min(before, piece_end) if begin < before else piece_end
+        piece_ends = self.pieces[np.searchsorted(self.pieces, places, side="right")]
+        begins[far], ends[far] = places, np.where(before, np.minimum(low[far], piece_ends), piece_ends)
+        return begins, ends, len(far)
 
-    def _add(self, start: int, a: tuple[int, int], b: tuple[int, int], label: int) -> None:
+    def _in_other_document(self, starts: Ints, piece: Ints) -> tuple[Ints, Ints]:
+        group = self.groups[piece]
+        low, high = self.group_starts[group], self.group_starts[group + 1]
+        other = (self._draw("document", starts) * (len(self.groups) - (high - low))).astype(np.int64)
+        other += (high - low) * (other >= low)
+        first, ends = self.pieces[other], self.pieces[other + 1]
+        return first + (self._draw("sentence", starts) * (ends - first)).astype(np.int64), ends
+
+    def _far_sentences(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """The sentences from `low` to `high` of the document are too near; its first one; how many others it has."""
+        group = self.groups[piece]
+        group_first = self.pieces[self.group_starts[group]]
+        group_last = self.pieces[self.group_starts[group + 1]]
+        base = group * self.stride
+        low = np.searchsorted(self.ranks, base + self.positions[starts] - FAR_SENTENCES, side="right")
+        low = np.maximum(low, group_first)
+        high = np.minimum(np.searchsorted(self.ranks, base + self.positions[stops - 1] + FAR_SENTENCES), group_last)
+        return low, high, group_first, (low - group_first) + (group_last - high)
+
+    def _cut(
+        self,
+        starts: Ints,
+        a: tuple[Ints, Ints],
+        b: tuple[Ints, Ints],
+        label: Ints,
+        *,
+        own_b: npt.NDArray[np.bool_],
+        lost: int = 0,
+        forced: int = 0,
+        same_document: int = 0,
+    ) -> PairPlan:
+        """The segments in tokens, cut to the maximum; `own_b` says where B is of the chunk itself."""
         a_start, a_stop = self.offsets[a[0]], self.offsets[a[1]]
         b_start, b_stop = self.offsets[b[0]], self.offsets[b[1]]
-        excess = (a_stop - a_start) + (b_stop - b_start) - self.max_tokens
-        if excess > 0:
-            from_a, from_b = truncation(a_stop - a_start, b_stop - b_start, excess)
-            front_a, front_b = (
-                _front(lost, int(coin)) for lost, coin in zip((from_a, from_b), self.coins[start], strict=True)
-            )
-            a_start, a_stop = a_start + front_a, a_stop - (from_a - front_a)
-            b_start, b_stop = b_start + front_b, b_stop - (from_b - front_b)
-        self.rows.append((a_start, a_stop, b_start, b_stop, label))
+        size_a, size_b = a_stop - a_start, b_stop - b_start
+        from_a, from_b = truncation(size_a, size_b, np.maximum(size_a + size_b - self.max_tokens, 0))
+        front_a = self._fronts("a", starts, from_a)
+        front_b = self._fronts("b", starts, from_b)
+        lost += int(np.sum(from_a)) + int(np.sum(np.where(own_b, from_b, 0)))
+        return PairPlan(
+            a_start + front_a, a_stop - (from_a - front_a), b_start + front_b, b_stop - (from_b - front_b),
+            label.astype(np.int64), forced, same_document, lost,
+        )  # fmt: skip
+
+    def _fronts(self, segment: str, starts: Ints, counts: npt.ArrayLike) -> Ints:
+        """How many of `counts` tokens go from the front: one fair coin, one bit of a hash, for each."""
+        counts = np.broadcast_to(counts, starts.shape)
+        base = random.key("coins", segment, self.seed, self.epoch)
+        fronts = np.zeros_like(starts)
+        done, rows = 0, np.flatnonzero(counts)
+        while len(rows):
+            bits = np.minimum(counts[rows] - done, 64).astype(np.uint64)
+            mask = np.uint64(2**64 - 1) >> (np.uint64(64) - bits)
+            fronts[rows] += np.bitwise_count(random.bits(base, starts[rows], done) & mask)
+            done += 64
+            rows = rows[counts[rows] > done]
+        return fronts
 
 
-def truncation(a: int, b: int, excess: int) -> tuple[int, int]:
+def _chain(follows: Ints) -> Ints:
+    """The places 0, follows[0], follows[follows[0]] and so on, up to the end of the list."""
+    following, at, end = follows.tolist(), 0, len(follows)
+    places = []
+    while at < end:
+        places.append(at)
+        at = following[at]
+    return np.array(places, dtype=np.int64)
+
+
+def truncation(a: Ints, b: Ints, excess: Ints) -> tuple[Ints, Ints]:
     """How many tokens each segment loses when one is taken from the longer, `excess` times; B loses where both tie."""
-    from_a = min(excess, max(a - b, 0))
-    from_b = min(excess, max(b - a, 0))
+    from_a = np.minimum(excess, np.maximum(a - b, 0))
+    from_b = np.minimum(excess, np.maximum(b - a, 0))
     rest = excess - from_a - from_b
     return from_a + rest // 2, from_b + rest - rest // 2
-
-
-def _front(count: int, seed: int) -> int:
-    """How many of `count` tokens go from the front: one fair coin for each."""
-    return python_random.Random(seed).getrandbits(count).bit_count() if count else 0
 
 
 def label_counts(plan: PairPlan) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bertsmith.corpus.store import TRAIN, TokenStore
-from bertsmith.objectives.collator import PretrainingCollator
+from bertsmith.corpus.store import TokenPart
+from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan
 from bertsmith.objectives.masks import Vocabulary
 
@@ -27,38 +28,50 @@ class PretrainingBatches:
 
     def __init__(
         self,
-        store: TokenStore,
+        part: TokenPart,
         vocabulary: Vocabulary,
         *,
         objective: str,
         sequence_length: int,
+        negatives: str,
         mask_rate: float,
         mask_split: tuple[float, float, float],
+        mask_unit: str,
         seed: int,
     ) -> None:
-        self.plan = EpochPlan(store.part(TRAIN), objective, sequence_length, seed=seed)
+        self.plan = EpochPlan(part, objective, sequence_length, negatives=negatives, seed=seed)
         self.vocabulary = vocabulary
         self.collator = PretrainingCollator(
             vocabulary,
             sequence_length=sequence_length,
             mask_rate=mask_rate,
             mask_split=mask_split,
+            mask_unit=mask_unit,
             objective=objective,
             seed=seed,
         )
         self.names = LOSSES[objective]
 
+    @property
+    def predictions(self) -> int:
+        """Masked positions an example that the MLM head runs on."""
+        return self.collator.rule.max_predictions(self.plan.sequence_length) if "mlm_loss" in self.names else 0
+
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """The micro-batch, with what its losses are divided by and how many tokens it holds."""
-        size = self.plan.size
-        examples = [self.plan.example(number // size, number % size, self.vocabulary) for number in numbers]
-        if not examples:
-            raise IndexError("an update has fewer examples than processes; raise --batch-size")
+        examples = self.plan.padded(np.asarray(numbers), self.vocabulary)
         batch: dict[str, Any] = self.collator.masked_batch(examples)
-        counts = {"mlm_loss": len(batch.get("masked_labels", ())), "nsp_loss": len(examples)}
+        masked = int((batch["masked_labels"] != IGNORED).sum()) if "masked_labels" in batch else 0
+        counts = {"mlm_loss": masked, "nsp_loss": len(examples)}
         batch["loss_counts"] = torch.tensor([float(counts[name]) for name in self.names])
-        batch["num_tokens"] = sum(len(example.input_ids) for example in examples)
+        batch["num_tokens"] = int(examples.lengths.sum())
         return batch
+
+    def describe(self, number: int) -> str:
+        """An example for people: its epoch and index, and the documents that it is of."""
+        epoch, index = divmod(number, self.plan.size)
+        documents = " and ".join(self.plan.documents(epoch, index))
+        return f"epoch {epoch} index {index} of {documents}"
 
 
 def loss_sums(names: Sequence[str]) -> Callable[[nn.Module, dict[str, Any]], Tensor]:

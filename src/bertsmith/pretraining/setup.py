@@ -18,7 +18,7 @@ from bertsmith.models.bert import (
     start_from_frequencies,
     vocabulary_rows,
 )
-from bertsmith.models.loading import load_bert
+from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import Extension, rows_of
@@ -34,9 +34,12 @@ class ModelSetup:
     model: BertForPreTraining
     choices: list[Choice] = field(default_factory=list)
     learning_rate: float = 0.0
+    dropout: float = 0.0
     fresh: list[str] = field(default_factory=list)
     """Heads that the MODEL continued from does not have."""
     fresh_mlm_head: bool = True
+    notes: list[str] = field(default_factory=list)
+    """Sentences for the user about swapped heads: what of the MODEL is left out, and which heads start fresh."""
 
 
 def make_model(
@@ -72,13 +75,14 @@ def make_model(
             f"give at most {positions}" + ("" if options.from_ else ", or --max-positions")
         )
     if options.dropout is not None:
-        set_dropout(model, options.dropout)
+        setup.dropout = options.dropout
     elif options.from_ is None:
-        set_dropout(model, 0.0)
         setup.choices.append(Choice("dropout", "0", "from scratch a corpus is seen a few times at most"))
     else:
-        kept = str(model.config.hidden_dropout_prob)
-        setup.choices.append(Choice("dropout", kept, "that of the model that continues"))
+        setup.dropout = float(model.config.hidden_dropout_prob)
+        setup.choices.append(Choice("dropout", str(setup.dropout), "that of the model that continues"))
+    if options.dropout is not None or options.from_ is None:
+        set_dropout(model, setup.dropout)
     _freeze_unused_heads(model, options.objective)
     _choose_learning_rate(setup, options)
     return setup
@@ -119,9 +123,31 @@ def _continued(
     if not loaded.has_mlm_head and options.objective != "nsp":
         fresh.append("masked language modelling")
     if not loaded.has_nsp_head and options.objective != "mlm":
-        fresh.append("next sentence prediction")
+        fresh.append(f"{'sentence order' if options.objective == 'mlm+sop' else 'next sentence'} prediction")
     choices = [] if extension is None else [_take_up(loaded.model, extension)]
-    return ModelSetup(loaded.model, choices, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head)
+    notes = _head_swaps(options.from_, loaded, fresh)
+    return ModelSetup(loaded.model, choices, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
+
+
+def _head_swaps(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:
+    """A sentence for the heads of a MODEL that are left out, one for its other parts, and one for each fresh head."""
+    heads = [part for part in loaded.left_out if not part.startswith(("bert.", "cls."))]
+    parts = [part for part in loaded.left_out if part not in heads]
+    notes = []
+    if heads:
+        reason = "it is no head" if len(heads) == 1 else "they are no heads"
+        notes.append(f"{name}: {_listed(heads)} left out; {reason} of pre-training")
+    if parts:
+        reason = "it has" if len(parts) == 1 else "they have"
+        notes.append(
+            f"{name}: {_listed(parts)} left out; {reason} no place in the model that its config.json describes"
+        )
+    return notes + [f"{name} has no head for {head}: it starts fresh" for head in fresh]
+
+
+def _listed(names: list[str]) -> str:
+    """ "a is", "a and b are", "a, b and c are"."""
+    return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
 def _take_up(model: BertForPreTraining, extension: Extension) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,10 @@ from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.page import Page
 
 Lines = Sequence[Mapping[str, Any]]
+
+_LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
+_GIVEN = {_LENGTHS: "what lengths alone give", _MAJORITY: "what always the same answer gives"}
+"""The baselines of pairs as bars name them, and in a sentence."""
 
 
 def run_report(name: str, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> str:
@@ -27,13 +32,26 @@ def _pretraining(name: str, record: Mapping[str, Any], updates: Lines, evaluatio
     add_loss_charts(page, updates, evaluations, before, after)
     page.section("Evaluation", "The same masked positions and pairs of the held-out part each time.")
     add_evaluation_table(page, before, after)
+    audit = pair_audit(record)
+    if audit is not None:
+        page.section("Pairs", "What the pairs are like, and how many can be judged right without reading them.")
+        add_pairs(page, audit, record["data"].get("tokens"), after)
     if record.get("samples"):
         page.section("Held-out sentences", "One word is hidden; the model's five best guesses, the true word marked.")
         add_samples(page, record["samples"])
     page.section("How it was made")
     add_speed(page, updates)
+    if audit is not None:
+        data = {key: value for key, value in record["data"].items() if key != "pairs"}
+        record = {**record, "data": data}
     add_provenance(page, record)
     return page.html()
+
+
+def pair_audit(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The audit of the pairs; None where the objective has none, or the run.json is older than the audit."""
+    pairs = record["data"].get("pairs")
+    return pairs if isinstance(pairs, Mapping) and "length_only" in pairs else None
 
 
 def _subtitle(record: Mapping[str, Any]) -> str:
@@ -147,6 +165,94 @@ def add_evaluation_table(page: Page, before: Mapping[str, Any] | None, after: Ma
         if after.get(key) is not None
     ]
     page.table(["", "before", "after"], rows, caption="Held-out part, before and after training")
+
+
+def add_pairs(
+    page: Page, audit: Mapping[str, Any], tokens: int | None = None, after: Mapping[str, Any] | None = None
+) -> None:
+    """The audit of the pairs: their kinds, and the model's accuracy beside what can be had without reading.
+
+    `tokens` is how many the training part has, `after` the evaluation of the model.
+    """
+    pairs, negatives, same = audit["pairs"], audit["not_next"], audit["same_document_negatives"]
+    left_out = f"{_percent(audit['left_out_tokens'], tokens)} of the training tokens, in one pass" if tokens else ""
+    cards: list[tuple[str, str | int | float, str]] = [("Pairs in a pass", pairs, "of the training part")]
+    if audit["swap"]:
+        cards.append(("Swapped", _percent(negatives, pairs), f"{negatives:,} pairs"))
+    else:
+        forced = audit["forced_random"]
+        cards += [
+            ("B is random", _percent(negatives, pairs), f"{negatives:,} pairs"),
+            ("Random by force", forced, f"{_percent(forced, pairs)} of pairs: one sentence, no next"),
+            ("Same document", same, f"B of {_percent(same, negatives)} of random pairs"),
+        ]
+    page.figures([*cards, ("Tokens left out", audit["left_out_tokens"], left_out)])
+    baselines = _without_reading(audit)
+    if not baselines:
+        page.text("There is no held-out pair to judge.")
+        return
+    _add_pair_accuracies(page, audit, baselines, after)
+    if not audit["swap"] and negatives > same:
+        page.text(
+            f"Lengths are not all that gives pairs away. In {_percent(negatives - same, negatives)} of the random "
+            "pairs B is of another document, and its topic may tell."
+        )
+
+
+def _without_reading(audit: Mapping[str, Any]) -> dict[str, float]:
+    """The accuracies that can be had without reading, by name; none without held-out pairs."""
+    lengths, majority = audit["length_only"], audit["majority"]
+    found = {_LENGTHS: lengths and lengths["value"], _MAJORITY: majority}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _add_pair_accuracies(
+    page: Page, audit: Mapping[str, Any], baselines: Mapping[str, float], after: Mapping[str, Any] | None
+) -> None:
+    model, judged = (after or {}).get("next_sentence_accuracy"), (after or {}).get("num_pairs") or 0
+    title = "Held-out accuracy on the order of segments" if audit["swap"] else "Held-out next sentence accuracy"
+    rows = [("the model", model)] if model is not None else []
+    lengths = audit["length_only"]
+    interval = f"; 95% interval of lengths alone: {lengths['low']:.1%} to {lengths['high']:.1%}" if lengths else ""
+    page.chart(
+        bar_chart(
+            [*rows, *baselines.items(), ("chance", 0.5)],
+            title=title,
+            value_format="{:.1%}",
+            highlight="the model" if rows else None,
+        ),
+        f"{title}. Without reading: {audit['held_out_pairs']:,} pairs{interval}."
+        + (f" The model: {judged:,} pairs." if model is not None and judged else ""),
+    )
+    if model is None:
+        page.text("The model has not been evaluated yet.")
+        return
+    # Where labels are uneven, always the same answer can be a little better than lengths.
+    name = max(baselines, key=lambda one: baselines[one])
+    best, what = baselines[name], _GIVEN[name]
+    gain = 100 * (model - best)
+    margin = 100 * math.hypot(_margin(model, judged), _margin(best, audit["held_out_pairs"]))
+    if gain <= 0:
+        page.notice(f"The model is no better than {what}: {model:.1%} against {best:.1%}.", "warning")
+    elif gain <= margin:
+        page.notice(
+            f"The model beats {what} by {gain:.1f} points. So few pairs do not prove it: the uncertainty is "
+            f"{margin:.1f} points."
+        )
+    else:
+        page.notice(f"The model beats {what} by {gain:.1f} points.", "good")
+
+
+def _margin(share: float, count: int) -> float:
+    """Half of the 95% interval of a share (Agresti and Coull 1998): of some width even where all are right."""
+    middle = (share * count + 2) / (count + 4)
+    return 1.96 * math.sqrt(middle * (1 - middle) / (count + 4))
+
+
+def _percent(part: int, whole: int) -> str:
+    """A share with one digit; what is too little for that is told from nothing."""
+    share = part / whole if whole else 0.0
+    return "under 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def add_samples(page: Page, samples: Sequence[Mapping[str, Any]]) -> None:

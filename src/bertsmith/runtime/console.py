@@ -1,4 +1,4 @@
-"""What a person sees while a verb works: notes, warnings, and progress on standard error.
+"""What a person sees while a verb works: notes, warnings, and progress on standard error, of the first process.
 
 Standard output belongs to the result alone. Notes are log records of the logger "bertsmith": the command line prints
 them, in Python they follow the logging configuration (warnings are shown, notes are not, unless asked for).
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from bertsmith.runtime.processes import is_main
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -25,12 +27,14 @@ PLAIN_EVERY_SECONDS = 15.0
 
 def say(message: str) -> None:
     """A note: an automatic choice, what was detected, where something was written."""
-    _logger.info(message)
+    if is_main():
+        _logger.info(message)
 
 
 def warn(message: str) -> None:
     """Something that the user should look at, though the work goes on."""
-    _logger.warning("warning: %s", message)
+    if is_main():
+        _logger.warning("warning: %s", message)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -147,7 +151,7 @@ class _Bar:
 @contextmanager
 def progress(title: str, total: float | None = None, *, unit: str = "") -> Iterator[Progress]:
     """Progress of one piece of work: a bar on a terminal, a line now and then elsewhere, nothing without a listener."""
-    if not _logger.isEnabledFor(logging.INFO) or not _logger.handlers:
+    if not is_main() or not _logger.isEnabledFor(logging.INFO) or not _logger.handlers:
         yield _Silent()
     elif sys.stderr.isatty():
         bar = _Bar(title, total, unit)

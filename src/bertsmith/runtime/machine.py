@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from bertsmith.runtime import processes
+
 VERSIONED = ("bertsmith", "torch", "transformers", "tokenizers", "datasets", "accelerate", "numpy", "pyarrow")
 
 
@@ -117,6 +119,9 @@ def choose_attention(device: str) -> Choice:
 
 def choose_threads() -> Choice:
     """One thread a core that this process may use (torch's own count includes hyper-threads it may not)."""
+    sharing = processes.local_world_size()
+    if sharing > 1:
+        return Choice("threads", str(max(1, cores() // sharing)), f"{cores()} cores for {sharing} processes here")
     return Choice("threads", str(cores()), "one a core that this process may use")
 
 

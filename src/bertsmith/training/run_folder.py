@@ -3,7 +3,8 @@
 RUN/
   run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
   metrics.jsonl         a line an update, a line an evaluation
-  checkpoints/step-N/   weights, optimizer, schedule, random states; appears whole by a rename
+  checkpoints/step-N/   weights, optimizer, schedule, random states, and the sizes of all of these, written last;
+                        it appears whole by a rename
   config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
   report.html, README.md
 """
@@ -19,9 +20,11 @@ from typing import Any
 
 from bertsmith.errors import OutputError
 from bertsmith.models.loading import quiet_transformers
+from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import claim_folder, disk_errors, read_json, sync_folder, write_json
 
 WEIGHTS = "model.safetensors"
+FILES = "files.json"
 
 
 class RunFolder:
@@ -70,13 +73,33 @@ class RunFolder:
         write_json(self.run_file, self.record)
 
     def checkpoints(self) -> list[Path]:
-        """The complete checkpoints, oldest first."""
+        """The checkpoints, oldest first."""
         found = (self.path / "checkpoints").glob("step-*")
         return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
+    def newest_checkpoint(self) -> Path | None:
+        """The newest checkpoint that is whole, or None where there is none at all; what is passed over is said.
+
+        Raises OutputError where checkpoints are there and none of them is whole.
+        """
+        checkpoints = self.checkpoints()
+        for checkpoint in reversed(checkpoints):
+            fault = fault_of(checkpoint)
+            if fault is None:
+                return checkpoint
+            warn(f"{checkpoint} is passed over: {fault}")
+        if checkpoints:
+            raise OutputError(
+                f"--resume: no checkpoint in {self.path / 'checkpoints'} is whole; --overwrite starts again"
+            )
+        return None
+
     @contextmanager
-    def new_checkpoint(self, step: int, *, keep: int) -> Iterator[Path]:
-        """A folder to write a checkpoint to; it gets its name when it is complete, older ones go after that."""
+    def new_checkpoint(self, step: int, *, keep: int, best: int | None = None) -> Iterator[Path]:
+        """A folder to write a checkpoint to; it gets its name when it is complete.
+
+        Older ones go after that: the newest `keep` stay, and the one of the update `best`.
+        """
         checkpoints = self.path / "checkpoints"
         aside = checkpoints / f".step-{step}.partial"
         final = checkpoints / f"step-{step}"
@@ -85,6 +108,7 @@ class RunFolder:
             with disk_errors(final):
                 aside.mkdir(parents=True)
                 yield aside
+                write_json(aside / FILES, {path.name: path.stat().st_size for path in sorted(aside.iterdir())})
                 sync_folder(aside)
                 if final.exists():
                     shutil.rmtree(final)
@@ -92,7 +116,8 @@ class RunFolder:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         for old in self.checkpoints()[:-keep]:
-            shutil.rmtree(old)
+            if old.name != f"step-{best}":
+                shutil.rmtree(old)
 
     def truncate_metrics(self, step: int) -> None:
         """Drop the lines of updates that the resumed run makes again."""
@@ -117,6 +142,20 @@ class RunFolder:
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
                 path.rename(self.path / path.name)
             aside.rmdir()
+
+
+def fault_of(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, or None where every file has the size it was written with."""
+    try:
+        sizes = read_json(checkpoint / FILES)
+    except (OSError, ValueError):
+        return f"it has no {FILES}, so it was not written to its end"
+    for name, size in sizes.items():
+        path = checkpoint / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            return f"{name} {'is missing' if found is None else f'has {found:,} bytes'}, {size:,} were written"
+    return None
 
 
 def read_metrics(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -3,8 +3,10 @@
 - One update is the same for every division of its batch. A model's losses come as sums; they are divided by the
   counts of the whole update, over all micro-batches and processes. (Stock takes any model with **kwargs for one that
   normalises its own loss, and multiplies BERT's gradient by the number of accumulation steps.)
-- Batches are found by their number, so a resumed run starts at its place at once and draws what an unbroken run draws.
+- An update is one item of the loader, found by its number, so a resumed run starts at its place at once and draws what
+  an unbroken run draws.
 - The learning rate follows updates or the clock; a signal ends the run with a checkpoint; every loss is logged.
+- Several processes see one clock and one stop: they agree after each update.
 """
 
 from __future__ import annotations
@@ -13,23 +15,28 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from bertsmith.errors import BertsmithError
 from bertsmith.models.loading import quiet_transformers
-from bertsmith.runtime.console import progress
+from bertsmith.runtime import processes, random
+from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_json
+from bertsmith.training import sharding
 from bertsmith.training.budget import Budget
+from bertsmith.training.clipping import clip_gradients
+from bertsmith.training.course import Course, Update
 from bertsmith.training.optimizers import make_optimizer
-from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.training.schedules import factor
 from bertsmith.training.signals import StopRequest
 
@@ -38,55 +45,50 @@ PARTS_OF_A_RUN = 10
 """A run evaluates and saves so many times where nothing else is asked for."""
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 """Where nothing else is asked for, a short run spends its time on training: a minute is what a crash may cost."""
+RANDOM_STATES = "random_states.pt"
+SHOWN_EXAMPLES = 4
 
 Batch = dict[str, Any]
 
 
-class UpdateBatches(Dataset[Batch]):
-    """Micro-batches by number; the division of an update into them is theirs.
+class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
+    """The micro-batches of an update that this process computes; the division of an update is theirs.
 
     Args:
-        make: the batch of some examples, given their positions in the whole training (0, 1, 2, ... over all
-            epochs). Besides the model's inputs it holds `loss_counts` (float32 of [losses]: what each loss sum is
-            divided by) and `num_tokens`.
-        batch_size: examples an update, over all processes.
+        phases: for each phase, what makes the batch of some examples, given their positions in the whole training
+            (0, 1, 2, ... over all epochs). Besides the model's inputs it holds `loss_counts` (float32 of [losses]:
+            what each loss sum is divided by) and `num_tokens`.
         micro_batch_size: examples at once in one process.
+        describe: names an example of a phase, for people.
     """
 
     def __init__(
         self,
-        make: Callable[[Sequence[int]], Batch],
+        phases: Sequence[Callable[[Sequence[int]], Batch]],
         *,
-        batch_size: int,
         micro_batch_size: int,
-        rank: int = 0,
-        world_size: int = 1,
+        describe: Callable[[int, int], str] = lambda phase, number: str(number),
     ) -> None:
-        self.make, self.batch_size = make, batch_size
-        self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size
-        share = math.ceil(batch_size / world_size)
-        self.start, self.stop = min(rank * share, batch_size), min((rank + 1) * share, batch_size)
-        self.micro_batches = math.ceil(share / micro_batch_size)
+        self.phases, self.micro_batch_size, self.describe = phases, micro_batch_size, describe
+        self.rank, self.world_size = processes.rank(), processes.world_size()
 
-    def __getitem__(self, number: int) -> Batch:
-        update, micro = divmod(number, self.micro_batches)
-        start = self.start + micro * self.micro_batch_size
-        stop = min(start + self.micro_batch_size, self.stop)
-        first = update * self.batch_size
-        return self.make(range(first + start, first + stop))
+    def parts(self, update: Update) -> list[range]:
+        """The examples of each micro-batch; every process has as many micro-batches, the last ones can be empty."""
+        share = math.ceil(update.examples / self.world_size)
+        start = min(self.rank * share, update.examples)
+        stop = min(start + share, update.examples)
+        size = self.micro_batch_size
+        begins = [min(start + number * size, stop) for number in range(math.ceil(share / size))]
+        return [range(update.first + begin, update.first + min(begin + size, stop)) for begin in begins]
+
+    def __getitem__(self, update: Update) -> tuple[Update, list[Batch]]:
+        make = self.phases[update.phase]
+        return update, [make(part) if part else _without_weight(make([update.first])) for part in self.parts(update)]
 
 
-class _From(Sampler[int]):
-    """The numbers of the micro-batches from one update on."""
-
-    def __init__(self, first: int, total: int) -> None:
-        self.first, self.total = first, total
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.first, self.total))
-
-    def __len__(self) -> int:
-        return self.total
+def _without_weight(batch: Batch) -> Batch:
+    """A batch that stands in for an empty one: processes wait for each other's gradients, so each has one."""
+    return batch | {"loss_counts": torch.zeros_like(batch["loss_counts"]), "num_tokens": 0, "without_weight": True}
 
 
 @dataclass
@@ -94,6 +96,7 @@ class TrainingPlan:
     """Everything that a run of the Trainer needs beside model and data."""
 
     budget: Budget
+    course: Course
     loss_names: tuple[str, ...]
     loss_sums: Callable[[nn.Module, Batch], Tensor]
     """Gives float32 of [losses] for a batch, each loss summed, not averaged."""
@@ -111,6 +114,18 @@ class TrainingPlan:
     eval_every: int | None = None
     checkpoints: bool = True
     """Whether the run can be resumed in its middle."""
+    judge: str | None = None
+    """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept."""
+    patience: int | None = None
+    """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
+    sharded: bool = False
+    """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
+    gradient_checkpointing: bool = False
+    tensorboard: bool = False
+    flops: Callable[[Update], float] | None = None
+    """Floating point operations of an update."""
+    peak: float | None = None
+    """Floating point operations a second of a matrix product, over all processes."""
     title: str = "training"
 
 
@@ -121,21 +136,26 @@ class ExactTrainer(transformers.Trainer):
         self, model: nn.Module, tokenizer: Any, batches: UpdateBatches, folder: RunFolder, plan: TrainingPlan
     ) -> None:
         self.plan, self.folder, self.batches, self.trained = plan, folder, batches, model
+        self.plain_class, self.tokenizer = type(model), tokenizer
         self.first_update = 0
         self.tokens_seen = 0
-        self.loss_parts = torch.zeros(len(plan.loss_names))
+        self.taken = [0, 0]
+        self.best: tuple[float, int] | None = None
+        self.evaluations_without_gain = 0
+        self.stopped_early = False
         self.stop = StopRequest()
         self.conduct = _Conduct(self)
         args = TrainingArguments(
             output_dir=str(folder.path),
             max_steps=plan.budget.max_steps,
             per_device_train_batch_size=batches.micro_batch_size,
-            gradient_accumulation_steps=batches.micro_batches,
             learning_rate=plan.learning_rate,
             max_grad_norm=plan.max_grad_norm,
             bf16=plan.precision == "bf16",
             use_cpu=not torch.cuda.is_available(),
             seed=plan.seed,
+            activation_checkpointing=plan.gradient_checkpointing,
+            ddp_find_unused_parameters=False,
             dataloader_num_workers=plan.workers,
             dataloader_pin_memory=torch.cuda.is_available(),
             # The loader has a generator of its own, so the restored random state is not drawn from before the
@@ -160,26 +180,62 @@ class ExactTrainer(transformers.Trainer):
         )
         self.remove_callback(transformers.PrinterCallback)
         self.loss_is_scaled_for_ga = True
+        if plan.sharded:
+            sharding.shard(model)
+            # The Trainer then leaves wrapping and gradients to the model.
+            self.is_distributed_loading_by_transformers = True
 
     # Data
 
-    def get_train_dataloader(self) -> DataLoader[Batch]:
-        """Micro-batches from the first update that is not made yet."""
-        per_update = self.batches.micro_batches
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Updates from the first one on that is not made yet."""
+        self.plan.course.resume(self.first_update, self.taken)
         return DataLoader(
             self.batches,
             batch_size=None,
-            sampler=_From(self.first_update * per_update, self.plan.budget.max_steps * per_update),
+            sampler=self.plan.course,
             num_workers=self.plan.workers,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
         )
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Tensor]:
+        """One update, and what each of its loss sums is divided by: counts over all micro-batches and processes."""
+        self.conduct.started = time.monotonic()
+        update, batches = next(epoch_iterator)
+        counts = torch.stack([batch["loss_counts"] for batch in batches]).sum(0)
+        everywhere = torch.tensor(processes.sums(counts.tolist()), dtype=counts.dtype)
+        return [(update, batches)], everywhere.to(device)
+
     # Losses
 
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
-        counts: Tensor = torch.stack([batch["loss_counts"] for batch in batch_samples]).sum(0).to(device)
-        return cast(Tensor, self.accelerator.reduce(counts, "sum")) if self.args.world_size > 1 else counts
+    def training_step(  # type: ignore[override]
+        self, model: nn.Module, inputs: tuple[Update, list[Batch]], num_items_in_batch: Tensor | None = None
+    ) -> Tensor:
+        """Forward and backward of all micro-batches; processes exchange gradients in the last one."""
+        update, batches = inputs
+        self.conduct.begin(update)
+        losses = []
+        for number, batch in enumerate(batches, start=1):
+            alone = nullcontext() if number == len(batches) else self._without_exchange(model)
+            with alone:
+                losses.append(super().training_step(model, batch, num_items_in_batch))
+        return torch.stack(losses).sum()
+
+    @contextmanager
+    def _without_exchange(self, model: Any) -> Iterator[None]:
+        if self.plan.sharded:
+            model.set_requires_gradient_sync(False)
+            try:
+                yield
+            finally:
+                model.set_requires_gradient_sync(True)
+        else:
+            exchange: AbstractContextManager[Any] = self.accelerator.no_sync(model)
+            with exchange:
+                yield
 
     def compute_loss(  # type: ignore[override]
         self,
@@ -190,14 +246,19 @@ class ExactTrainer(transformers.Trainer):
     ) -> Tensor:
         """The micro-batch's share of the update's loss: sums over global counts.
 
-        DistributedDataParallel averages gradients over processes, hence the factor.
+        Gradients are averaged over processes, hence the factor.
         """
         inputs = {name: value for name, value in inputs.items() if name != "loss_counts"}
-        self.tokens_seen += int(inputs.pop("num_tokens"))
+        weight = 0.0 if inputs.pop("without_weight", False) else 1.0
+        tokens = int(inputs.pop("num_tokens"))
         assert num_items_in_batch is not None
-        parts = self.plan.loss_sums(model, inputs) / num_items_in_batch.clamp(min=1)
-        self.loss_parts = self.loss_parts.to(parts.device) + parts.detach()
-        return cast(Tensor, parts.sum() * self.args.world_size)
+        parts = weight * self.plan.loss_sums(model, inputs) / num_items_in_batch.clamp(min=1)
+        self.conduct.add(parts.detach(), tokens)
+        return parts.sum() * self.batches.world_size
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Nothing: they are counted by the plan."""
+        return 0
 
     # Optimizer and schedule
 
@@ -223,32 +284,85 @@ class ExactTrainer(transformers.Trainer):
         return self.lr_scheduler
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        self.gradient_norm: Tensor | float = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        self.gradient_norm = clip_gradients(model, self.plan.max_grad_norm)
         return self.gradient_norm
 
     # Checkpoints
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        with self.folder.new_checkpoint(self.state.global_step, keep=KEEP_CHECKPOINTS) as aside:
+        step = self.state.global_step
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        states = processes.from_all(_random_state())
+        plain = self.plain_model()
+        if self.plan.sharded:
+            optimizer = sharding.optimizer_state(self.trained, self.optimizer)
+        else:
+            optimizer = self.optimizer.state_dict()
+        self.conduct.saved_step = step
+        if not processes.is_main():
+            return
+        best = self.best[1] if self.best is not None else None
+        with self.folder.new_checkpoint(step, keep=KEEP_CHECKPOINTS, best=best) as aside:
             with quiet_transformers():
-                self.save_model(str(aside), _internal_call=True)
-            (aside / "training_args.bin").unlink(missing_ok=True)
-            self._save_optimizer_and_scheduler(str(aside))
-            self._save_rng_state(str(aside))
+                plain.save_pretrained(aside)
+                self.tokenizer.save_pretrained(aside)
+            torch.save(optimizer, aside / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), aside / "scheduler.pt")
+            torch.save(states, aside / RANDOM_STATES)
             self.state.save_to_json(str(aside / "trainer_state.json"))
             write_json(
                 aside / "progress.json",
                 {
-                    "step": self.state.global_step,
+                    "step": step,
                     "tokens_seen": self.tokens_seen,
-                    "seconds": self.plan.budget.seconds(),
+                    "seconds": self.plan.budget.seconds,
+                    "taken": self.taken,
                 },
             )
 
+    def plain_model(self) -> Any:
+        """The model as one process holds it; where it is sharded, a copy in the first process and None elsewhere."""
+        if not self.plan.sharded:
+            return self.trained
+        weights = sharding.weights(self.trained)
+        if not processes.is_main():
+            return None
+        plain: Any = self.plain_class(self.trained.config)
+        plain.load_state_dict(weights, strict=False)
+        plain.tie_weights()
+        return plain.eval()
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.plan.sharded:
+            sharding.load_weights(self.trained, Path(resume_from_checkpoint))
+            return
         # transformers warns of the decoder, which is not in the file because it is tied to the embeddings.
         with quiet_transformers():
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        folder = Path(checkpoint)
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        state = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
+        if self.plan.sharded:
+            sharding.load_optimizer_state(self.trained, self.optimizer, state)
+        else:
+            self.optimizer.load_state_dict(state)
+        self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        states = torch.load(Path(checkpoint) / RANDOM_STATES, weights_only=True)
+        if len(states) != self.batches.world_size:
+            say(f"{len(states)} processes became {self.batches.world_size}: dropout is drawn anew from here on")
+            return
+        state = states[self.batches.rank]
+        torch.set_rng_state(state["cpu"])
+        if "cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["cuda"])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Nothing: metrics.jsonl is written at each update, with both losses."""
@@ -256,18 +370,34 @@ class ExactTrainer(transformers.Trainer):
     # The course of a run
 
     def run(self, checkpoint: Path | None) -> None:
-        """Train to the end of the budget, or to a signal (then `self.stop.requested` names it)."""
+        """Train to the end of the budget, to a signal (then `self.stop.requested` names it), or to no further gain."""
         if checkpoint is not None:
             done = read_json(checkpoint / "progress.json")
-            self.first_update, self.tokens_seen = done["step"], done["tokens_seen"]
+            self.first_update, self.tokens_seen, self.taken = done["step"], done["tokens_seen"], done["taken"]
             self.plan.budget.seconds_before = done["seconds"]
-            self.folder.truncate_metrics(self.first_update)
+            if processes.is_main():
+                self.folder.truncate_metrics(self.first_update)
+            processes.barrier()
+            for line in read_metrics(self.folder.path)[1]:
+                self._judge(line["evaluation"], line["step"])
+        if self.plan.tensorboard and processes.is_main():
+            from bertsmith.training.tensorboard import events
+
+            self.add_callback(events(self.folder.path / "tensorboard", self.first_update))
         with (
             self.stop,
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+        if self.plan.patience is not None and self.stop.requested is None and self.best is not None:
+            self._return_to_best(self.best[1])
+
+    def _return_to_best(self, step: int) -> None:
+        checkpoint = self.folder.path / "checkpoints" / f"step-{step}"
+        if step != self.state.global_step:
+            say(f"the weights are those of update {step}, where the held-out loss was lowest")
+            self._load_from_checkpoint(str(checkpoint))
 
     def _maybe_log_save_evaluate(
         self,
@@ -281,40 +411,83 @@ class ExactTrainer(transformers.Trainer):
         learning_rate: float | None = None,
     ) -> None:
         """After each update: its figures, an evaluation and a checkpoint where they are due, the end."""
-        step, plan = self.state.global_step, self.plan
+        step, plan, conduct = self.state.global_step, self.plan, self.conduct
         if step == self._globalstep_last_logged:
             return
         self._globalstep_last_logged = step
-        rate = self.conduct.tokens_per_second()
+        self.taken[conduct.update.phase] = conduct.update.first + conduct.update.examples
+        self.tokens_seen += conduct.tokens
+        seconds = max(conduct.seconds, 1e-9)
+        rate = conduct.tokens / seconds
         self._write(
             {
                 "step": step,
-                "tokens_seen": self.tokens_seen * self.args.world_size,
-                **self.conduct.losses,
-                "grad_norm": float(grad_norm) if grad_norm is not None else None,
+                "tokens_seen": self.tokens_seen,
+                **conduct.losses,
+                "grad_norm": self.gradient_norm,
                 "learning_rate": learning_rate,
                 "tokens_per_second": round(rate, 1),
-                "seconds": round(plan.budget.seconds(), 3),
+                "seconds": round(plan.budget.seconds, 3),
             }
         )
         done = plan.budget.progress(step)
-        words = "  ".join(f"{name.removesuffix('_loss')} {value:.3f}" for name, value in self.conduct.losses.items())
-        self.bar.update(done, note=f"update {step:,}  {words}  {rate:,.0f} tokens/s")
-        is_over, tenth = plan.budget.is_over(step), self.conduct.enters_new_part(done)
+        words = [f"{name.removesuffix('_loss')} {value:.3f}" for name, value in conduct.losses.items()]
+        words.append(f"{rate:,.0f} tokens/s")
+        if plan.flops is not None and plan.peak:
+            flops = plan.flops(conduct.update)
+            conduct.work, conduct.work_seconds = conduct.work + flops, conduct.work_seconds + seconds
+            words.append(f"{flops / seconds / plan.peak:.0%} of peak")
+        self.bar.update(done, note=f"update {step:,}  {'  '.join(words)}")
+        is_over, tenth = plan.budget.is_over(step), conduct.enters_new_part(done)
         # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
         if plan.evaluate is not None and not is_over and _is_due(plan.eval_every, step, tenth):
-            self._write({"step": step, "evaluation": plan.evaluate(self.trained)})
-        if self.stop.requested is not None or is_over:
+            evaluation = plan.evaluate(self.trained)
+            self._write({"step": step, "evaluation": evaluation})
+            if self._judge(evaluation, step) and plan.patience is not None:
+                self._save_checkpoint(model, trial)
+            if plan.patience is not None and self.evaluations_without_gain >= plan.patience:
+                say(f"update {step}: {plan.patience} evaluations without a lower held-out loss, the run ends here")
+                self.stopped_early = is_over = True
+        if conduct.stop_requested or is_over:
             self.control.should_training_stop = True
-            if plan.checkpoints:
+            if plan.checkpoints and conduct.saved_step != step:
                 self._save_checkpoint(model, trial)
             return
-        if plan.checkpoints and _is_due(plan.save_every, step, tenth and self.conduct.may_save()):
+        due = _is_due(plan.save_every, step, tenth and conduct.may_save())
+        if plan.checkpoints and due and conduct.saved_step != step:
             self._save_checkpoint(model, trial)
 
+    def peak_share(self) -> float | None:
+        """The share of the machine's matrix-product peak that the updates reached, forward and backward counted."""
+        if not self.plan.peak or not self.conduct.work_seconds:
+            return None
+        return round(self.conduct.work / self.conduct.work_seconds / self.plan.peak, 3)
+
+    def _judge(self, evaluation: dict[str, Any], step: int) -> bool:
+        """Whether an evaluation is the best so far."""
+        if self.plan.judge is None:
+            return False
+        figure = evaluation[self.plan.judge]
+        if self.best is None or figure < self.best[0]:
+            self.best, self.evaluations_without_gain = (figure, step), 0
+            return True
+        self.evaluations_without_gain += 1
+        return False
+
     def _write(self, line: dict[str, Any]) -> None:
-        if self.is_world_process_zero():
-            self.metrics.write(json.dumps(line) + "\n")
+        if not processes.is_main():
+            return
+        self.metrics.write(json.dumps(line) + "\n")
+        if self.plan.tensorboard:
+            figures = {f"eval_{name}": value for name, value in line.get("evaluation", {}).items() if value is not None}
+            self.callback_handler.on_log(self.args, self.state, self.control, figures or dict(line))
+
+
+def _random_state() -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
 
 
 class _Conduct(TrainerCallback):
@@ -323,44 +496,77 @@ class _Conduct(TrainerCallback):
     def __init__(self, trainer: ExactTrainer) -> None:
         self.trainer = trainer
         self.losses: dict[str, float] = {}
+        self.parts: list[Tensor] = []
+        self.tokens, self.seconds, self.started = 0, 0.0, 0.0
+        self.update = Update(0, 0, 0)
+        self.work, self.work_seconds = 0.0, 0.0
+        self.stop_requested = False
         self.parts_done = 0
         self.saved = time.monotonic()
+        self.saved_step = -1
+
+    def begin(self, update: Update) -> None:
+        """The micro-batches of an update come."""
+        self.update, self.parts, self.tokens = update, [], 0
+
+    def add(self, parts: Tensor, tokens: int) -> None:
+        """A micro-batch's share of each loss, and its tokens."""
+        self.parts.append(parts)
+        self.tokens += tokens
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The clock starts, or goes on where a resumed run left it."""
-        self.trainer.plan.budget.start()
-        self.enters_new_part(self.trainer.plan.budget.progress(state.global_step))
-
-    def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A new update."""
-        self.started, self.tokens_before = time.monotonic(), self.trainer.tokens_seen
-        self.trainer.loss_parts = torch.zeros_like(self.trainer.loss_parts)
+        """The clock starts, or goes on where a resumed run left it; each process draws a dropout of its own."""
+        trainer = self.trainer
+        torch.manual_seed(random.key("dropout", trainer.plan.seed, trainer.batches.rank, state.global_step) >> 1)
+        trainer.plan.budget.start()
+        self.enters_new_part(trainer.plan.budget.progress(state.global_step))
 
     def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The losses are known and the weights not changed yet: a loss or gradient that is not finite ends the run."""
-        parts = self.trainer.loss_parts
-        if args.world_size > 1:
-            parts = self.trainer.accelerator.reduce(parts, "sum")
-        self.losses = dict(zip(self.trainer.plan.loss_names, parts.tolist(), strict=True))
-        norm = float(self.trainer.gradient_norm)
-        if not all(map(math.isfinite, (norm, *self.losses.values()))):
+        names = self.trainer.plan.loss_names
+        *losses, tokens = processes.sums([*torch.stack(self.parts).sum(0).tolist(), self.tokens])
+        self.losses, self.tokens = dict(zip(names, losses, strict=True)), int(tokens)
+        norm = self.trainer.gradient_norm
+        if not all(map(math.isfinite, (norm, *losses))):
             raise BertsmithError(
-                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}); the "
-                "last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
+                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}), "
+                f"in {self._culprits()}. The last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
             )
 
-    def tokens_per_second(self) -> float:
-        """Of the update that has just been made, over all processes."""
-        tokens = (self.trainer.tokens_seen - self.tokens_before) * self.trainer.args.world_size
-        return float(tokens / max(time.monotonic() - self.started, 1e-9))
+    def _culprits(self) -> str:
+        """The examples whose losses are not finite; those of all the update where only the gradient is not."""
+        batches = self.trainer.batches
+        parts = batches.parts(self.update)
+        bad = [part for part, loss in zip(parts, self.parts, strict=True) if not loss.isfinite().all()]
+        chosen = [number for part in bad for number in part]
+        everywhere = [text for texts in processes.from_all(self._described(chosen)) for text in texts]
+        if not everywhere:
+            everywhere = self._described([number for part in parts for number in part])
+        shown, more = everywhere[:SHOWN_EXAMPLES], len(everywhere) - SHOWN_EXAMPLES
+        return "one of these examples: " + "; ".join(shown) + (f"; and {more:,} more" if more > 0 else "")
+
+    def _described(self, numbers: Sequence[int]) -> list[str]:
+        return [self.trainer.batches.describe(self.update.phase, number) for number in numbers]
+
+    def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The update is made: all processes take one time for it, and stop together."""
+        trainer = self.trainer
+        requested = float(trainer.stop.requested is not None)
+        seconds, stop = processes.largest([trainer.plan.budget.elapsed(), requested])
+        trainer.plan.budget.tick(seconds)
+        self.stop_requested = bool(stop)
+        if self.stop_requested and trainer.stop.requested is None:
+            trainer.stop.requested = "a signal to another process"
+        self.seconds = time.monotonic() - self.started
 
     def may_save(self) -> bool:
         """Whether the last checkpoint is a minute old; the next minute begins then."""
         now = time.monotonic()
-        if now - self.saved < SECONDS_BETWEEN_CHECKPOINTS:
-            return False
-        self.saved = now
-        return True
+        old = now - self.saved >= SECONDS_BETWEEN_CHECKPOINTS
+        if bool(processes.from_main(old)):
+            self.saved = now
+            return True
+        return False
 
     def enters_new_part(self, done: float) -> bool:
         """Whether this share of the run lies in another tenth than the last one asked for."""

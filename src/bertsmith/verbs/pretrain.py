@@ -1,50 +1,43 @@
-"""pretrain: STORE to RUN, from scratch or from a MODEL."""
+"""pretrain: STORE to RUN, from scratch or from a MODEL; in one process, or in those of torchrun."""
 
 from __future__ import annotations
 
 import json
-import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
+from bertsmith.config.extras import require_extra
 from bertsmith.config.options import external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import Result, verb
-from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
-from bertsmith.errors import Interrupted, OptionError
+from bertsmith.corpus.store import HELD_OUT
+from bertsmith.errors import Interrupted, ModelError, OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.evaluation.samples import guess, hidden_words
-from bertsmith.models.bert import parameter_count
-from bertsmith.objectives.masks import Vocabulary
-from bertsmith.objectives.pairs import label_counts
-from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
-from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
+from bertsmith.models.loading import load_config
+from bertsmith.pretraining.assembly import (
+    Assembly,
+    announce,
+    assemble,
+    forecast_of,
+    frozen,
+    make_trainer,
+    record_of,
+    shape_record,
+)
 from bertsmith.reporting.model_card import markdown_table, model_card
+from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, warn
 from bertsmith.runtime.files import write_text
-from bertsmith.runtime.machine import (
-    Choice,
-    choose_attention,
-    choose_device,
-    choose_precision,
-    describe_machine,
-    prepare_process,
-    versions,
-)
-from bertsmith.tokenization.extension import extension_between
-from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training.budget import Budget
 from bertsmith.training.run_folder import RunFolder, read_metrics
-from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
+from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.report import write_report
 
 MAY_CHANGE_ON_RESUME = {
     "store", "out", "resume", "overwrite", "dry_run", "minutes", "steps", "epochs", "workers", "save_every",
-    "eval_every", "micro_batch_size",
+    "eval_every", "micro_batch_size", "auto_batch", "gradient_checkpointing", "patience", "tensorboard",
 }  # fmt: skip
 """What a resumed run may be given anew: nothing of it changes what an update is."""
 
@@ -53,10 +46,16 @@ EXAMPLES_DURING, EXAMPLES_AROUND = 128, 1024
 
 SAMPLES = 5
 
+OVERFITTED = 0.2
+"""A run over one batch has learnt it where the last loss is below this share of the first one."""
+
 
 @dataclass(frozen=True)
 class PretrainResult(Result):
-    """What `pretrain` made; `evaluation` is over the held-out part of the STORE."""
+    """What `pretrain` made; `evaluation` is over the held-out part of the STORE.
+
+    `forecast` is what a dry run gives: parameters, memory in bytes, updates, minutes, tokens, tokens a parameter.
+    """
 
     run: Path
     steps: int
@@ -67,20 +66,9 @@ class PretrainResult(Result):
     evaluation: dict[str, Any]
     evaluation_before: dict[str, Any]
     warnings: list[str]
-
-
-@dataclass
-class _Parts:
-    """Everything of a run that exists before its first update."""
-
-    options: PretrainOptions
-    store: TokenStore
-    tokenizer: PreTrainedTokenizerBase
-    setup: ModelSetup
-    batches: PretrainingBatches
-    budget: Budget
-    choices: list[Choice]
-    precision: str
+    peak_share: float | None = None
+    best_step: int | None = None
+    forecast: dict[str, Any] = field(default_factory=dict)
 
 
 @verb(PretrainOptions)
@@ -89,45 +77,86 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
 
     The RUN folder is a stock transformers model when it is finished. The result does not depend on
     `micro_batch_size` or `workers`, and a resumed run of `steps` or `epochs` ends in the weights of an unbroken one.
+    Under torchrun or `accelerate launch` all processes call this with the same options; the first one writes.
     """
+    if options.tensorboard:
+        require_extra("tensorboard", "--tensorboard")
+    processes.join()
     folder = RunFolder(options.out)
-    folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
+    if processes.is_main():
+        folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
+    folder.record = processes.from_main(folder.record)
     options = _resumed_options(options, folder.record)
-    if options.resume and folder.finished and folder.record["result"]["steps"] >= (options.steps or 0):
-        say(f"{options.out} is finished already")
-        return PretrainResult(run=options.out, **folder.record["result"])
-    parts = _assemble(options, folder.record)
-    _announce(parts)
+    if options.resume and processes.from_main(folder.finished):
+        done = folder.record["result"]
+        if done["steps"] >= (options.steps or 0):
+            say(f"{options.out} is finished already")
+            return PretrainResult(run=options.out, **done)
+    assembly = assemble(options, folder.record)
+    announce(assembly)
     if options.dry_run:
-        return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [])
-
-    counts = parts.store.unigram_counts()
-    evaluations = {size: _frozen(parts, counts, size) for size in (EXAMPLES_DURING, EXAMPLES_AROUND)}
-    checkpoint = folder.checkpoints()[-1] if options.resume and folder.checkpoints() else None
-    folder.create()
-    if checkpoint is None:
-        folder.record = _record(parts, counts)
-        folder.save_record()
-        with progress("evaluating before training", unit="examples") as bar:
-            before = evaluations[EXAMPLES_AROUND](parts.setup.model, precision=parts.precision, bar=bar)
-        folder.record["evaluation_before"] = before.to_dict()
-        folder.metrics_file.unlink(missing_ok=True)
-    else:
-        say(f"going on from {checkpoint}")
-        folder.withdraw()
-    folder.record["status"] = "running"
-    folder.save_record()
-
-    trainer = _trainer(parts, folder, evaluations[EXAMPLES_DURING])
+        return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(assembly))
+    checkpoint = _begin(assembly, folder)
+    trainer = make_trainer(assembly, folder, frozen(assembly, assembly.store.unigram_counts(), EXAMPLES_DURING))
     trainer.run(checkpoint)
     if trainer.stop.requested is not None:
-        folder.record["status"] = "interrupted"
-        folder.save_record()
+        _save(folder, status="interrupted")
         raise Interrupted(
             f"stopped by {trainer.stop.requested} after update {trainer.state.global_step}; everything is saved in "
-            f"{folder.checkpoints()[-1]}. Go on with:\n  {resume_command(options)}"
+            f"{folder.path / 'checkpoints' / f'step-{trainer.state.global_step}'}. Go on with:\n"
+            f"  {resume_command(options)}"
         )
-    return _finish(parts, folder, trainer, evaluations[EXAMPLES_AROUND])
+    return _finish(assembly, folder, trainer)
+
+
+def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
+    """Start the folder and measure the model, or find the checkpoint to go on from."""
+    options, counts = assembly.options, assembly.store.unigram_counts()
+    checkpoint: Path | None = processes.from_main(
+        folder.newest_checkpoint() if processes.is_main() and options.resume else None
+    )
+    if checkpoint is not None:
+        _check_checkpoint(checkpoint, folder.record["model"])
+        say(f"going on from {checkpoint}")
+        if processes.is_main():
+            folder.withdraw()
+        _save(folder, status="running")
+        return checkpoint
+    folder.record = record_of(assembly, _command(options), counts)
+    if processes.is_main():
+        folder.create()
+        folder.metrics_file.unlink(missing_ok=True)
+    _save(folder, status="running")
+    folder.record["evaluation_before"] = _evaluate(assembly, "evaluating before training")
+    _save(folder, status="running")
+    return None
+
+
+def _save(folder: RunFolder, *, status: str) -> None:
+    """Write the record, in the first process."""
+    folder.record["status"] = status
+    if processes.is_main():
+        folder.save_record()
+    processes.barrier()
+
+
+def _evaluate(assembly: Assembly, title: str, model: Any = None) -> dict[str, Any]:
+    evaluation: FrozenEvaluation = frozen(assembly, assembly.store.unigram_counts(), EXAMPLES_AROUND)
+    with progress(title, unit="examples") as bar:
+        return evaluation(
+            assembly.setup.model if model is None else model, precision=assembly.precision, bar=bar
+        ).to_dict()
+
+
+def _check_checkpoint(checkpoint: Path, expected: dict[str, Any]) -> None:
+    """Raise ModelError where a checkpoint is of another shape than the run that it stands in."""
+    found = shape_record(load_config(str(checkpoint)))
+    for name, value in found.items():
+        if value != expected[name]:
+            raise ModelError(
+                f"{checkpoint}: its {name.replace('_', ' ')} is {value:,}, this run has {expected[name]:,}; the "
+                "checkpoint is of another run. Remove it to go on from the one before, or start again with --overwrite"
+            )
 
 
 def resume_command(options: PretrainOptions) -> str:
@@ -153,190 +182,62 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
     return stored.model_copy(update=changed)
 
 
-def _assemble(options: PretrainOptions, record: dict[str, Any]) -> _Parts:
-    store = TokenStore(options.store)
-    tokenizer = load_tokenizer(str(store.tokenizer_folder))
-    choices = prepare_process()
-    device = choose_device()
-    asked = record["precision"] if record else options.precision
-    precision = choose_precision(asked, device.value)
-    if record:
-        precision = Choice("precision", asked, "as the run was started")
-    attention = choose_attention(device.value)
-    extension = None
-    if options.from_ is not None:
-        extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
-    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value, extension=extension)
-    batches = PretrainingBatches(
-        store,
-        Vocabulary.of(tokenizer),
-        objective=options.objective,
-        sequence_length=options.sequence_length,
-        mask_rate=options.mask_rate,
-        mask_split=options.mask_split,
-        seed=options.seed,
-    )
-    budget, chosen = _budget(options, batches.plan.size)
-    choices += [device, precision, attention, *chosen, *setup.choices]
-    return _Parts(options, store, tokenizer, setup, batches, budget, choices, precision.value)
-
-
-def _budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choice]]:
-    if options.steps is not None:
-        return Budget(steps=options.steps), []
-    if options.epochs is not None:
-        steps = max(1, math.ceil(options.epochs * examples / options.batch_size))
-        return Budget(steps=steps), [
-            Choice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")
-        ]
-    if options.minutes is not None:
-        return Budget(minutes=options.minutes), []
-    reason = "none of --minutes, --steps and --epochs is given"
-    return Budget(minutes=DEFAULT_MINUTES), [Choice("minutes", f"{DEFAULT_MINUTES:g}", reason)]
-
-
-def _announce(parts: _Parts) -> None:
-    config, manifest = parts.setup.model.config, parts.store.manifest
-    say(
-        f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
-        f"vocabulary {config.vocab_size:,}, {parameter_count(parts.setup.model) / 1e6:.1f} M parameters"
-    )
-    train = manifest["parts"][TRAIN]["tokens"]
-    forced = parts.batches.plan.first.forced
-    say(
-        f"data: {train:,} tokens, {parts.batches.plan.size:,} examples a pass"
-        + (f", {forced:,} of them random by force" if forced else "")
-    )
-    for choice in parts.choices:
-        say(f"{choice.name}: {choice.value} ({choice.reason})")
-    for head in parts.setup.fresh:
-        warn(f"{parts.options.from_} has no head for {head}: it starts fresh")
-
-
-def _frozen(parts: _Parts, counts: Any, examples: int) -> FrozenEvaluation:
-    return FrozenEvaluation(
-        parts.store.part(HELD_OUT),
-        parts.batches.vocabulary,
-        objective=parts.options.objective,
-        sequence_length=parts.options.sequence_length,
-        batch_size=64,
-        unigram_counts=counts,
-        max_examples=examples,
-    )
-
-
-def _record(parts: _Parts, counts: Any) -> dict[str, Any]:
-    """run.json as it is before the first update."""
-    config, options = parts.setup.model.config, parts.options
-    return {
-        "kind": "pretraining",
-        "status": "running",
-        "command": _command(options),
-        "options": options.to_dict(),
-        "choices": [choice.to_dict() for choice in parts.choices],
-        "precision": parts.precision,
-        "learning_rate": parts.setup.learning_rate,
-        "machine": describe_machine(),
-        "versions": versions(),
-        "data": {
-            "store": str(options.store),
-            "checksum": parts.store.checksum(),
-            "tokens": parts.store.manifest["parts"][TRAIN]["tokens"],
-            "examples": parts.batches.plan.size,
-            "pairs": label_counts(parts.batches.plan.first) if options.objective in ("mlm+nsp", "nsp") else None,
-        },
-        "model": {
-            "layers": config.num_hidden_layers,
-            "hidden_size": config.hidden_size,
-            "attention_heads": config.num_attention_heads,
-            "intermediate_size": config.intermediate_size,
-            "max_positions": config.max_position_embeddings,
-            "vocab_size": config.vocab_size,
-            "parameters": parameter_count(parts.setup.model),
-        },
-        "unigram_counts": counts.tolist(),
-        "warnings": [],
-    }
-
-
 def _command(options: PretrainOptions) -> str:
     """The command line of the options that were given."""
     words = ["bertsmith", "pretrain", str(options.store)]
     for name in PretrainOptions.model_fields:
         if name in options.model_fields_set and name not in ("store", "overwrite", "resume", "dry_run"):
             value = getattr(options, name)
-            if value is not None:
+            if value is True:
+                words.append(f"--{external_name(name)}")
+            elif value is not None and value is not False:
                 text = ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
                 words += [f"--{external_name(name)}", text]
     return shlex.join(words)
 
 
-def _trainer(parts: _Parts, folder: RunFolder, evaluation: FrozenEvaluation) -> ExactTrainer:
-    options = parts.options
-    names = LOSSES[options.objective]
-    plan = TrainingPlan(
-        budget=parts.budget,
-        loss_names=names,
-        loss_sums=loss_sums(names),
-        evaluate=lambda model: evaluation(model, precision=parts.precision).to_dict(),  # type: ignore[arg-type]
-        optimizer=options.optimizer,
-        schedule=options.schedule,
-        learning_rate=parts.setup.learning_rate,
-        warmup=options.warmup,
-        weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm,
-        precision=parts.precision,
-        seed=options.seed,
-        workers=options.workers,
-        save_every=options.save_every,
-        eval_every=options.eval_every,
-        title="pre-training",
-    )
-    batches = UpdateBatches(
-        parts.batches,
-        batch_size=options.batch_size,
-        micro_batch_size=options.micro_batch_size or options.batch_size,
-    )
-    return ExactTrainer(parts.setup.model, parts.tokenizer, batches, folder, plan)
-
-
-def _finish(parts: _Parts, folder: RunFolder, trainer: ExactTrainer, evaluation: FrozenEvaluation) -> PretrainResult:
+def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> PretrainResult:
     """Evaluate, write the model, the report and the card."""
-    options, model = parts.options, parts.setup.model
-    with progress("evaluating", unit="examples") as bar:
-        after = evaluation(model, precision=parts.precision, bar=bar).to_dict()
-    record = folder.record
-    record["evaluation"] = after
-    if options.objective != "nsp":
-        record["samples"] = guess(
-            model, parts.tokenizer, hidden_words(parts.store.part(HELD_OUT), parts.tokenizer, SAMPLES)
-        )
-    record["warnings"] = _warnings(options, after)
-    seconds = parts.budget.seconds()
+    options, record = assembly.options, folder.record
+    after = _evaluate(assembly, "evaluating", trainer.trained)
     updates, _ = read_metrics(folder.path)
+    seconds = updates[-1]["seconds"] if updates else assembly.budget.seconds
+    record["evaluation"] = after
+    record["warnings"] = _warnings(options, after, updates)
     result = PretrainResult(
         run=options.out,
         steps=trainer.state.global_step,
         resumed_from_step=trainer.first_update,
         tokens_seen=trainer.tokens_seen,
-        seconds=round(updates[-1]["seconds"] if updates else seconds, 2),
-        tokens_per_second=round(trainer.tokens_seen / max(updates[-1]["seconds"] if updates else seconds, 1e-9), 1),
+        seconds=round(seconds, 2),
+        tokens_per_second=round(trainer.tokens_seen / max(seconds, 1e-9), 1),
         evaluation=after,
         evaluation_before=record["evaluation_before"],
         warnings=record["warnings"],
+        peak_share=trainer.peak_share(),
+        best_step=trainer.best[1] if options.patience is not None and trainer.best is not None else None,
     )
     record["result"] = {key: value for key, value in result.to_dict().items() if key != "run"}
-    record["status"] = "finished"
-    folder.save_record()
-    write_text(folder.path / "README.md", _card(options, record))
-    write_report(folder.path)
-    folder.publish(model, parts.tokenizer)
+    model = trainer.plain_model()
+    if processes.is_main():
+        if options.objective != "nsp":
+            record["samples"] = guess(
+                model, assembly.tokenizer, hidden_words(assembly.store.part(HELD_OUT), assembly.tokenizer, SAMPLES)
+            )
+        record["status"] = "finished"
+        folder.save_record()
+        write_text(folder.path / "README.md", _card(options, record))
+        write_report(folder.path)
+        folder.publish(model, assembly.tokenizer)
+    processes.barrier()
     for text in record["warnings"]:
         warn(text)
     return result
 
 
-def _warnings(options: PretrainOptions, after: dict[str, Any]) -> list[str]:
+def _warnings(options: PretrainOptions, after: dict[str, Any], updates: list[dict[str, Any]]) -> list[str]:
+    if options.overfit_one_batch:
+        return _overfit_warnings(updates)
     nats, unigram = after["mlm_nats_per_masked_token"], after["unigram_nats_per_token"]
     if nats is None or unigram is None or nats < unigram:
         return []
@@ -347,6 +248,18 @@ def _warnings(options: PretrainOptions, after: dict[str, Any]) -> list[str]:
         f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
         f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL"
         + (f" --minutes {options.minutes:g}" if options.minutes else "")
+    ]
+
+
+def _overfit_warnings(updates: list[dict[str, Any]]) -> list[str]:
+    """What training on one batch shows: model, loss and step are sound where its loss goes to zero."""
+    first, last = (sum(line.get(name, 0.0) for name in ("mlm_loss", "nsp_loss")) for line in (updates[0], updates[-1]))
+    if last < OVERFITTED * first:
+        say(f"one batch: its loss fell from {first:.2f} to {last:.3f} nats, so the training step is sound")
+        return []
+    return [
+        f"one batch: its loss is {last:.2f} after {updates[-1]['step']:,} updates and was {first:.2f}. A model that can "
+        "learn brings it near zero: give more --steps, or look at --learning-rate and --dropout"
     ]
 
 

@@ -1,0 +1,15 @@
+"""Extras: packages that only some options need, and what to say where one is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from bertsmith.errors import OptionError
+
+
+def require_extra(extra: str, option: str, module: str | None = None) -> None:
+    """Raise OptionError with the install command where an option's package is not installed."""
+    if find_spec(module or extra) is None:
+        raise OptionError(
+            f"{option} needs the package {module or extra}, which is not installed: pip install 'bertsmith[{extra}]'"
+        )

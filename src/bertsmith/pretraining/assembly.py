@@ -1,0 +1,377 @@
+"""Everything of a pre-training run that exists before its first update, from the options and what they leave open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
+from bertsmith.errors import OptionError
+from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.models.bert import parameter_count
+from bertsmith.objectives.audit import audit_pairs
+from bertsmith.objectives.masks import Vocabulary
+from bertsmith.objectives.pairs import plan_epoch
+from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
+from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch, share_of_memory
+from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
+from bertsmith.runtime import processes
+from bertsmith.runtime.console import say, size_text, warn
+from bertsmith.runtime.machine import (
+    Choice,
+    choose_attention,
+    choose_device,
+    choose_precision,
+    describe_machine,
+    prepare_process,
+    versions,
+)
+from bertsmith.runtime.peak import free_memory, matmul_peak
+from bertsmith.tokenization.extension import extension_between
+from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training import forecast
+from bertsmith.training.budget import Budget
+from bertsmith.training.course import Course, Ramp, Update
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
+
+OVERFIT_STEPS = 200
+"""Updates of a run over one batch where nothing else is asked for."""
+
+
+@dataclass
+class Assembly:
+    """The parts of a run."""
+
+    options: PretrainOptions
+    store: TokenStore
+    tokenizer: PreTrainedTokenizerBase
+    setup: ModelSetup
+    phases: list[PretrainingBatches]
+    """How examples are made in each phase; the last one has the full length."""
+    course: Course
+    micro_batch: MicroBatch
+    choices: list[Choice]
+    precision: str
+    device: str
+    peak: float
+    """Floating point operations a second of a matrix product, measured, over all processes."""
+
+    @property
+    def budget(self) -> Budget:
+        """How long the run trains."""
+        return self.course.budget
+
+    @property
+    def batches(self) -> PretrainingBatches:
+        """The batches of the full length."""
+        return self.phases[-1]
+
+    def flops(self, update: Update) -> float:
+        """Floating point operations of an update."""
+        batches = self.phases[update.phase if len(self.phases) > 1 else 0]
+        return update.examples * forecast.flops_per_example(
+            self.setup.model.config,
+            batches.plan.sequence_length,
+            batches.predictions,
+            gradient_checkpointing=self.options.gradient_checkpointing,
+        )
+
+    def trial(self) -> Steps:
+        """Trial steps of the model at its full length."""
+        return _trial(self.setup, self.batches, self.precision, self.device)
+
+
+def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
+    """Make the parts of a run; `record` is that of the run that goes on, or empty.
+
+    Raises InputError where store, model and options do not fit each other, ResourceError where memory is short.
+    """
+    if options.fsdp and processes.world_size() == 1:
+        raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
+    store = TokenStore(options.store)
+    tokenizer = load_tokenizer(str(store.tokenizer_folder))
+    choices = prepare_process()
+    device = choose_device()
+    asked = record["precision"] if record else options.precision
+    precision = choose_precision(asked, device.value)
+    if record:
+        precision = Choice("precision", asked, "as the run was started")
+    attention = choose_attention(device.value)
+    extension = None
+    if options.from_ is not None:
+        extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value, extension=extension)
+    phases = _phases(options, store, Vocabulary.of(tokenizer))
+    budget, chosen = _budget(options, phases[-1].plan.size)
+    course = Course(
+        budget,
+        options.batch_size,
+        ramp=Ramp(*options.batch_ramp) if options.batch_ramp is not None else None,
+        short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
+        same=options.overfit_one_batch,
+    )
+    choices += [device, precision, attention, *chosen, *setup.choices]
+    peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
+    micro_batch = _micro_batch(options, setup, phases[-1], precision.value, attention.value, device.value)
+    if micro_batch.choice is not None:
+        choices.append(micro_batch.choice)
+    return Assembly(
+        options, store, tokenizer, setup, phases, course, micro_batch, choices, precision.value, device.value, peak
+    )
+
+
+def _phases(options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary) -> list[PretrainingBatches]:
+    lengths = [options.short_phase[0]] if options.short_phase is not None else []
+    part = store.part(TRAIN)
+    return [
+        PretrainingBatches(
+            part,
+            vocabulary,
+            objective=options.objective,
+            sequence_length=length,
+            negatives=options.negatives,
+            mask_rate=options.mask_rate,
+            mask_split=options.mask_split,
+            mask_unit=options.mask_unit,
+            seed=options.seed,
+        )
+        for length in (*lengths, options.sequence_length)
+    ]
+
+
+def _budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choice]]:
+    if options.steps is not None:
+        return Budget(steps=options.steps), []
+    if options.epochs is not None:
+        steps = max(1, math.ceil(options.epochs * examples / options.batch_size))
+        return Budget(steps=steps), [
+            Choice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")
+        ]
+    if options.minutes is not None:
+        return Budget(minutes=options.minutes), []
+    reason = "none of --minutes, --steps and --epochs is given"
+    if options.overfit_one_batch:
+        return Budget(steps=OVERFIT_STEPS), [Choice("steps", str(OVERFIT_STEPS), reason)]
+    return Budget(minutes=DEFAULT_MINUTES), [Choice("minutes", f"{DEFAULT_MINUTES:g}", reason)]
+
+
+def _micro_batch(
+    options: PretrainOptions,
+    setup: ModelSetup,
+    batches: PretrainingBatches,
+    precision: str,
+    attention: str,
+    device: str,
+) -> MicroBatch:
+    def needed(size: int) -> forecast.Memory:
+        return forecast.memory(
+            setup.model.config,
+            micro_batch_size=size,
+            sequence_length=options.sequence_length,
+            predictions=batches.predictions,
+            precision=precision,
+            optimizer=options.optimizer,
+            dropout=setup.dropout,
+            attention=attention,
+            gradient_checkpointing=options.gradient_checkpointing,
+        )
+
+    free = share_of_memory(free_memory(device))
+    trial = _trial(setup, batches, precision, device) if options.auto_batch else None
+    return choose_micro_batch(options.batch_size, options.micro_batch_size, needed, free, trial=trial)
+
+
+def _trial(setup: ModelSetup, batches: PretrainingBatches, precision: str, device: str) -> Steps:
+    size = batches.plan.size
+    return Steps(
+        setup.model,
+        lambda count: batches([number % size for number in range(count)]),
+        loss_sums(batches.names),
+        precision=precision,
+        device=device,
+        reserve=8 * parameter_count(setup.model),
+    )
+
+
+def announce(assembly: Assembly) -> None:
+    """Say what is about to be trained, and every choice with its reason."""
+    config, manifest = assembly.setup.model.config, assembly.store.manifest
+    say(
+        f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
+        f"vocabulary {config.vocab_size:,}, {parameter_count(assembly.setup.model) / 1e6:.1f} M parameters"
+    )
+    train, plan = manifest["parts"][TRAIN]["tokens"], assembly.batches.plan
+    notes = [f"data: {train:,} tokens, {plan.size:,} examples a pass"]
+    if plan.first.forced:
+        notes.append(f"{plan.first.forced:,} of them random by force")
+    if plan.first.left_out:
+        notes.append(f"{plan.first.left_out / max(train, 1):.1%} of the tokens left out by packing")
+    say(", ".join(notes))
+    world = processes.world_size()
+    examples = f"{assembly.options.batch_size} examples an update, {assembly.micro_batch.size} at once"
+    say(
+        f"memory: {size_text(assembly.micro_batch.memory.total)} by the forecast, {examples}"
+        + (f" in each of {world} processes" if world > 1 else "")
+    )
+    for choice in assembly.choices:
+        say(f"{choice.name}: {choice.value} ({choice.reason})")
+    for note in assembly.setup.notes:
+        warn(note)
+
+
+def frozen(assembly: Assembly, counts: npt.NDArray[np.int64], examples: int) -> FrozenEvaluation:
+    """The evaluation over at most so many held-out examples."""
+    options = assembly.options
+    return FrozenEvaluation(
+        assembly.store.part(HELD_OUT),
+        assembly.batches.vocabulary,
+        objective=options.objective,
+        sequence_length=options.sequence_length,
+        negatives=options.negatives,
+        batch_size=64,
+        unigram_counts=counts,
+        max_examples=examples,
+    )
+
+
+def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """run.json as it is before the first update."""
+    config, options = assembly.setup.model.config, assembly.options
+    return {
+        "kind": "pretraining",
+        "status": "running",
+        "command": command,
+        "options": options.to_dict(),
+        "choices": [choice.to_dict() for choice in assembly.choices],
+        "precision": assembly.precision,
+        "learning_rate": assembly.setup.learning_rate,
+        "processes": processes.world_size(),
+        "matmul_peak_gflops": round(assembly.peak / 1e9, 1),
+        "memory_forecast_bytes": assembly.micro_batch.memory.total,
+        "machine": describe_machine(),
+        "versions": versions(),
+        "data": {
+            "store": str(options.store),
+            "checksum": assembly.store.checksum(),
+            "tokens": assembly.store.manifest["parts"][TRAIN]["tokens"],
+            "examples": assembly.batches.plan.size,
+            "pairs": _audit(assembly) if options.objective != "mlm" else None,
+        },
+        "model": shape_record(config) | {"parameters": parameter_count(assembly.setup.model)},
+        "unigram_counts": counts.tolist(),
+        "warnings": [],
+    }
+
+
+def shape_record(config: Any) -> dict[str, int]:
+    """The numbers that say which weights fit a model."""
+    return {
+        "layers": config.num_hidden_layers,
+        "hidden_size": config.hidden_size,
+        "attention_heads": config.num_attention_heads,
+        "intermediate_size": config.intermediate_size,
+        "max_positions": config.max_position_embeddings,
+        "vocab_size": config.vocab_size,
+    }
+
+
+def _audit(assembly: Assembly) -> dict[str, Any]:
+    options, plan = assembly.options, assembly.batches.plan
+    held_out = plan_epoch(
+        assembly.store.part(HELD_OUT),
+        options.objective,
+        options.sequence_length,
+        negatives=options.negatives,
+        seed=0,
+        epoch=0,
+    )
+    return audit_pairs(plan.first, held_out, swap=options.objective == "mlm+sop")
+
+
+def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvaluation) -> ExactTrainer:
+    """The Trainer of a run."""
+    options, precision = assembly.options, assembly.precision
+    names = LOSSES[options.objective]
+    plan = TrainingPlan(
+        budget=assembly.budget,
+        course=assembly.course,
+        loss_names=names,
+        loss_sums=loss_sums(names),
+        evaluate=lambda model: evaluation(model, precision=precision).to_dict(),  # type: ignore[arg-type]
+        optimizer=options.optimizer,
+        schedule=options.schedule,
+        learning_rate=assembly.setup.learning_rate,
+        warmup=options.warmup,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.max_grad_norm,
+        precision=precision,
+        seed=options.seed,
+        workers=options.workers,
+        save_every=options.save_every,
+        eval_every=options.eval_every,
+        judge="nsp_nats_per_pair" if options.objective == "nsp" else "mlm_nats_per_masked_token",
+        patience=options.patience,
+        sharded=options.fsdp,
+        gradient_checkpointing=options.gradient_checkpointing,
+        tensorboard=options.tensorboard,
+        flops=assembly.flops,
+        peak=assembly.peak,
+        title="pre-training",
+    )
+    phases = assembly.phases
+    batches = UpdateBatches(
+        phases,
+        micro_batch_size=assembly.micro_batch.size,
+        describe=lambda phase, number: phases[phase].describe(number),
+    )
+    return ExactTrainer(assembly.setup.model, assembly.tokenizer, batches, folder, plan)
+
+
+def forecast_of(assembly: Assembly) -> dict[str, Any]:
+    """What a run would take: parameters, memory, and the time by a few trial steps on this machine."""
+    trial, options = assembly.trial(), assembly.options
+    size = assembly.micro_batch.size
+    trial(size)
+    measured = min(trial(size) for _ in range(TRIAL_STEPS))
+    speed = assembly.flops(Update(len(assembly.phases) - 1, 0, size)) / measured * processes.world_size()
+    parameters = parameter_count(assembly.setup.model)
+    budget, course = assembly.budget, assembly.course
+    full = Update(len(assembly.phases) - 1, 0, options.batch_size)
+    per_update = assembly.flops(full) / speed
+    updates = budget.steps or max(1, round(60 * (budget.minutes or 0) / per_update))
+    taken, flops, examples, tokens = [0, 0], 0.0, 0, 0
+    planned = Course(Budget(steps=updates), course.batch_size, ramp=course.ramp, short_share=course.short_share)
+    per_phase: dict[tuple[int, int], int] = {}
+    for step in range(updates):
+        update = planned.update(step, taken)
+        key = (update.phase, update.examples)
+        per_phase[key] = per_phase.get(key, 0) + 1
+    for (phase, count), times in per_phase.items():
+        flops += times * assembly.flops(Update(phase, 0, count))
+        examples += times * count
+        tokens += times * count * assembly.phases[phase].plan.sequence_length
+    seconds = flops / speed
+    return {
+        "parameters": parameters,
+        "memory_bytes": assembly.micro_batch.memory.total,
+        "free_memory_bytes": share_of_memory(free_memory(assembly.device)),
+        "updates": updates,
+        "seconds_per_update": round(seconds / updates, 4),
+        "minutes": round(seconds / 60, 2),
+        "tokens": tokens,
+        "tokens_per_parameter": round(tokens / parameters, 2),
+        "passes": round(examples / assembly.batches.plan.size, 2),
+        "tokens_per_second": round(tokens / seconds, 1),
+        "peak_share": round(speed / assembly.peak, 3),
+    }
+
+
+TRIAL_STEPS = 3
+"""Micro-batches that a forecast measures, the first one aside."""

@@ -1,0 +1,142 @@
+"""How many examples are computed at once: what the memory is forecast to hold, or what was found to fit."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bertsmith.errors import ResourceError
+from bertsmith.models.loading import on_device
+from bertsmith.runtime import processes
+from bertsmith.runtime.computing import computing
+from bertsmith.runtime.console import size_text
+from bertsmith.runtime.machine import Choice
+from bertsmith.training.forecast import Memory, fitting_micro_batch
+
+Forecast = Callable[[int], Memory]
+Trial = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """The examples at once in one process, the memory that is forecast for them, and why it is so many."""
+
+    size: int
+    memory: Memory
+    choice: Choice | None = None
+
+
+def choose_micro_batch(
+    batch_size: int, asked: int | None, forecast: Forecast, free: int, *, trial: Trial | None
+) -> MicroBatch:
+    """The micro-batch of a run, before its first step.
+
+    Args:
+        batch_size: examples an update, over all processes.
+        asked: what was asked for, or None: then it is the whole share of a process.
+        forecast: the memory that a micro-batch takes.
+        free: the bytes that this process may take.
+        trial: computes a micro-batch, given its size; with it the size is halved until one fits (`--auto-batch`).
+
+    Raises ResourceError where the forecast is above what is free, with the micro-batch that would fit.
+    """
+    share = math.ceil(batch_size / processes.world_size())
+    wanted = min(asked or share, share)
+    fitting = fitting_micro_batch(free, wanted, forecast)
+    if trial is not None:
+        size = _found(fitting or 1, trial)
+        reason = f"{size_text(forecast(size).total)} of {size_text(free)} by the forecast, and a trial ran"
+        return MicroBatch(size, forecast(size), Choice("micro-batch", str(size), reason))
+    memory = forecast(wanted)
+    if memory.total > free:
+        if fitting is None:
+            advice = (
+                f"even one example at once takes {size_text(forecast(1).total)}: take a smaller --size, a shorter "
+                "--sequence-length or --gradient-checkpointing"
+            )
+        else:
+            advice = f"--micro-batch-size {fitting} fits and gives the same result; --auto-batch finds one by itself"
+        raise ResourceError(
+            f"{wanted} examples at once take {size_text(memory.total)} of memory by the forecast, and "
+            f"{size_text(free)} are free; {advice}"
+        )
+    return MicroBatch(wanted, memory)
+
+
+def _found(size: int, trial: Trial) -> int:
+    """The size, halved until a trial fits in every process."""
+    while True:
+        try:
+            trial(size)
+            fits = 1.0
+        except torch.OutOfMemoryError:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            fits = 0.0
+        if -processes.largest([-fits])[0] == 1.0:
+            return size
+        if size == 1:
+            raise ResourceError(
+                "one example at once does not fit into the memory: take a smaller --size, a shorter "
+                "--sequence-length or --gradient-checkpointing"
+            ) from None
+        size = math.ceil(size / 2)
+
+
+def share_of_memory(free: int) -> int:
+    """The bytes that each process of this machine may take."""
+    return free // processes.local_world_size()
+
+
+class Steps:
+    """Forward and backward passes of a model that leave nothing behind: for trials and forecasts.
+
+    Args:
+        make: the batch of the first so many examples.
+        loss_sums: the losses of a batch.
+        reserve: bytes that are held meanwhile, for an optimizer that is not there yet.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        make: Callable[[int], dict[str, Any]],
+        loss_sums: Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor],
+        *,
+        precision: str,
+        device: str,
+        reserve: int,
+    ) -> None:
+        self.model, self.make, self.loss_sums = model, make, loss_sums
+        self.precision, self.device, self.reserve = precision, device, reserve
+
+    def __call__(self, size: int) -> float:
+        """Compute a micro-batch; returns its seconds."""
+        devices = [torch.cuda.current_device()] if self.device == "cuda" else []
+        on_device(self.model, self.device)
+        was_training = self.model.training
+        self.model.train()
+        held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
+        batch = {
+            name: value.to(self.device) if isinstance(value, torch.Tensor) else value
+            for name, value in self.make(size).items()
+            if name not in ("loss_counts", "num_tokens")
+        }
+        try:
+            with torch.random.fork_rng(devices):
+                started = time.monotonic()
+                with computing(self.precision, self.device):
+                    loss = self.loss_sums(self.model, batch).sum()
+                loss.backward()
+                if devices:
+                    torch.cuda.synchronize()
+                return time.monotonic() - started
+        finally:
+            self.model.zero_grad(set_to_none=True)
+            self.model.train(was_training)
+            del held

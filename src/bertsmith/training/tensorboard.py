@@ -1,0 +1,14 @@
+"""TensorBoard events of a run, written through transformers' own callback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers.integrations.integration_utils import TensorBoardCallback
+
+
+def events(folder: Path, first_update: int) -> TensorBoardCallback:
+    """The callback that writes to a folder; what a resumed run makes again is marked as replaced."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return TensorBoardCallback(SummaryWriter(str(folder), purge_step=first_update or None))
