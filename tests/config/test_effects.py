@@ -8,6 +8,7 @@ for an option that has no such function, so no flag can come in without one.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import math
 import multiprocessing
@@ -875,7 +876,7 @@ def pretrain_objective(bench: Bench) -> None:
         "mlm+sop": ({"mlm_loss", "nsp_loss"}, True, True),
     }
     sop, nsp = (bench.record(bench.pretrain(objective=name).run)["data"] for name in ("mlm+sop", "mlm+nsp"))
-    assert sop["pairs"] is None, "order prediction needs no random sentence"
+    assert sop["pairs"]["forced_random"] == 0, "order prediction needs no random sentence"
     assert nsp["pairs"]["forced_random"] > 0
 
 
@@ -979,7 +980,7 @@ def pretrain_mask_rate(bench: Bench) -> None:
     seen = bench.training_batches()
     for rate in (0.15, 0.45):
         bench.pretrain(mask_rate=rate, steps=4)
-    shares = [len(batch["masked_labels"]) / int((batch["input_ids"] != 0).sum()) for batch in seen]
+    shares = [int((batch["masked_labels"] != -100).sum()) / int((batch["input_ids"] != 0).sum()) for batch in seen]
     assert np.mean(shares[:4]) == pytest.approx(0.15, abs=0.02)
     assert np.mean(shares[4:]) == pytest.approx(0.45, abs=0.02)
 
@@ -994,8 +995,12 @@ def pretrain_mask_split(bench: Bench) -> None:
     for split in ((100, 0, 0), (0, 100, 0), (0, 0, 100)):
         seen.clear()
         bench.pretrain(mask_split=split)
-        at_masks = [batch["input_ids"].flatten()[batch["masked_positions"]] for batch in seen]
-        labels = [batch["masked_labels"] for batch in seen]
+        real = [batch["masked_labels"] != -100 for batch in seen]
+        at_masks = [
+            batch["input_ids"].flatten()[batch["masked_positions"]][there]
+            for batch, there in zip(seen, real, strict=True)
+        ]
+        labels = [batch["masked_labels"][there] for batch, there in zip(seen, real, strict=True)]
         found[split] = (
             all(bool((ids == mask).all()) for ids in at_masks),
             all(bool((ids == truth).all()) for ids, truth in zip(at_masks, labels, strict=True)),
@@ -1061,7 +1066,7 @@ def pretrain_eval_every(bench: Bench) -> None:
 @effect(PretrainOptions, "workers")
 def pretrain_workers(bench: Bench) -> None:
     """Batches come from so many other processes; the weights are the same."""
-    import bertsmith.verbs.pretrain as module
+    import bertsmith.pretraining.assembly as module
 
     seen: list[int] = []
     original = module.loss_sums
@@ -1111,13 +1116,155 @@ def pretrain_resume(bench: Bench) -> None:
 @effect(PretrainOptions, "dry_run")
 def pretrain_dry_run(bench: Bench) -> None:
     bench.listen()
-    out = bench.pretrain(dry_run=True).run
+    result = bench.pretrain(dry_run=True)
+    out, forecast = result.run, result.forecast
     assert not out.exists()
+    assert forecast["parameters"] == bench.record(bench.base)["model"]["parameters"]
+    assert forecast["updates"] == 2 and forecast["seconds_per_update"] > 0 and forecast["memory_bytes"] > 0
+    assert forecast["tokens_per_parameter"] == pytest.approx(forecast["tokens"] / forecast["parameters"], abs=0.01)
     assert any(text.startswith("model: 1 layers of 32, 2 heads, vocabulary 256") for text in bench.said)
     assert any("examples a pass" in text for text in bench.said)
     shutil.copytree(bench.base, out)
     bench.pretrain(out=out, overwrite=True, dry_run=True)
     assert (out / "model.safetensors").is_file(), "--overwrite deletes nothing in a dry run"
+
+
+@effect(PretrainOptions, "auto_batch")
+def pretrain_auto_batch(bench: Bench) -> None:
+    """A memory that holds three examples at once gives micro-batches of two, and the same weights."""
+    import torch
+
+    from bertsmith.pretraining import micro_batch
+
+    original = micro_batch.Steps.__call__
+
+    def short_of_memory(self: micro_batch.Steps, size: int) -> float:
+        if size > 3:
+            raise torch.OutOfMemoryError
+        return original(self, size)
+
+    bench.monkeypatch.setattr(micro_batch.Steps, "__call__", short_of_memory)
+    seen = bench.training_batches()
+    run = bench.pretrain(auto_batch=True).run
+    assert [len(batch["input_ids"]) for batch in seen[-8:]] == [2] * 8
+    assert bench.distance(run, bench.base) < 1e-5
+
+
+@effect(PretrainOptions, "batch_ramp")
+def pretrain_batch_ramp(bench: Bench) -> None:
+    """From 2 examples an update to 8 over the first half of the run."""
+    seen = bench.training_batches()
+    bench.pretrain(steps=8, batch_ramp="2,0.5")
+    assert [len(batch["input_ids"]) for batch in seen] == [2, 2, 4, 6, 8, 8, 8, 8]
+
+
+@effect(PretrainOptions, "short_phase")
+def pretrain_short_phase(bench: Bench) -> None:
+    seen = bench.training_batches()
+    bench.pretrain(steps=4, sequence_length=32, short_phase="16,0.75")
+    assert [batch["input_ids"].shape[1] for batch in seen] == [16, 16, 16, 32]
+
+
+@effect(PretrainOptions, "mask_unit")
+def pretrain_mask_unit(bench: Bench) -> None:
+    """With whole words no piece of a word stays where another one of it is predicted; with spans words are near."""
+    from bertsmith.tokenization.folder import load_tokenizer
+
+    pieces = load_tokenizer(str(bench.run)).convert_ids_to_tokens(range(256))
+    goes_on = {number for number, piece in enumerate(pieces) if piece.startswith("##")}
+    seen = bench.training_batches()
+    broken, apart = {}, {}
+    for unit in ("token", "word", "span"):
+        seen.clear()
+        bench.pretrain(mask_unit=unit, steps=6, mask_rate=0.3)
+        broken[unit], gaps = 0, []
+        for batch in seen:
+            original, flat = batch["input_ids"].flatten().clone(), batch["input_ids"].shape[1]
+            real = batch["masked_labels"] != -100
+            positions = batch["masked_positions"][real]
+            original[positions] = batch["masked_labels"][real]
+            predicted = set(positions.tolist())
+            for at in range(1, len(original)):
+                if int(original[at]) in goes_on and at % flat and int(original[at - 1]) > 4:
+                    broken[unit] += (at in predicted) != (at - 1 in predicted)
+            gaps += [later - earlier for earlier, later in itertools.pairwise(sorted(predicted))]
+        apart[unit] = sum(gap == 1 for gap in gaps) / len(gaps)
+    assert broken["token"] > 0 and broken["word"] == broken["span"] == 0
+    assert apart["span"] > apart["token"] + 0.1
+
+
+@effect(PretrainOptions, "negatives")
+def pretrain_negatives(bench: Bench) -> None:
+    documents = ["\n".join(texts(130)[start:]) for start in (0, 5)]
+    store = bench.prepare(*(bench.file(text) for text in documents), clean="none", documents="file").store
+    found = {}
+    for negatives in ("other-document", "same-document"):
+        pairs = bench.record(bench.pretrain(store, negatives=negatives).run)["data"]["pairs"]
+        found[negatives] = (pairs["same_document_negatives"], pairs["not_next"])
+    assert found["other-document"][0] == 0
+    assert found["same-document"][0] == found["same-document"][1] > 0
+
+
+@effect(PretrainOptions, "gradient_checkpointing")
+def pretrain_gradient_checkpointing(bench: Bench) -> None:
+    """Each layer is computed twice in an update, and the weights are the same."""
+    from transformers.models.bert.modeling_bert import BertIntermediate
+
+    calls: list[int] = []
+    bench.watch(BertIntermediate, "forward", lambda module, *_: calls.append(1) if module.training else None)
+    counts, runs = [], []
+    for chosen in (False, True):
+        calls.clear()
+        runs.append(bench.pretrain(gradient_checkpointing=chosen).run)
+        counts.append(len(calls))
+    assert counts[1] == 2 * counts[0] > 0
+    assert bench.distance(*runs) < 1e-6
+
+
+@effect(PretrainOptions, "patience")
+def pretrain_patience(bench: Bench) -> None:
+    """With a learning rate that destroys the model no evaluation gets better than the first."""
+    settings = {"steps": 12, "eval_every": 1, "learning_rate": 5.0, "warmup": 0.5}
+    on, result = bench.pretrain(**settings), bench.pretrain(patience=2, **settings)
+    losses = {line["step"]: line["evaluation"]["mlm_nats_per_masked_token"] for line in bench.evaluations(result.run)}
+    assert result.best_step == min(losses, key=losses.__getitem__)
+    assert (on.steps, result.steps) == (12, result.best_step + 2)
+    assert result.steps < 12
+    best = bench.weights(result.run / "checkpoints" / f"step-{result.best_step}")
+    published = bench.weights(result.run)
+    assert all(np.array_equal(best[name], published[name]) for name in published)
+
+
+@effect(PretrainOptions, "overfit_one_batch")
+def pretrain_overfit_one_batch(bench: Bench) -> None:
+    seen = bench.training_batches()
+    bench.listen()
+    result = bench.pretrain(overfit_one_batch=True, steps=150, learning_rate=1e-2)
+    assert all(batch["input_ids"].equal(seen[0]["input_ids"]) for batch in seen)
+    updates = bench.updates(result.run)
+    assert updates[-1]["mlm_loss"] < 0.2 * updates[0]["mlm_loss"]
+    assert result.warnings == [] and any("the training step is sound" in text for text in bench.said)
+    assert "its loss is" in bench.pretrain(overfit_one_batch=True, steps=2).warnings[0]
+
+
+@effect(PretrainOptions, "fsdp")
+def pretrain_fsdp(bench: Bench) -> None:
+    """In one process there is nothing to divide; several are in tests/training/test_distributed.py."""
+    bench.pretrain(fsdp=False)
+    with pytest.raises(OptionError, match="torchrun"):
+        bench.pretrain(fsdp=True)
+
+
+@effect(PretrainOptions, "tensorboard")
+def pretrain_tensorboard(bench: Bench) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = bench.pretrain(tensorboard=True, steps=3, eval_every=1).run
+    events = accumulators.EventAccumulator(str(run / "tensorboard")).Reload()
+    losses = [(event.step, event.value) for event in events.Scalars("train/mlm_loss")]
+    assert losses == [(line["step"], pytest.approx(line["mlm_loss"], rel=1e-6)) for line in bench.updates(run)]
+    held_out = [event.step for event in events.Scalars("eval/mlm_nats_per_masked_token")]
+    assert held_out == [line["step"] for line in bench.evaluations(run)] == [1, 2]
+    assert not (bench.base / "tensorboard").exists()
 
 
 # evaluate

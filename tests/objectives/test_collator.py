@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -168,11 +170,50 @@ def test_label_0_is_the_next_sentence_and_1_is_not(store: Path, dataset: Pretrai
 def test_the_two_forms_of_a_batch_hold_the_same(store: Path, dataset: PretrainingDataset) -> None:
     collator = PretrainingCollator.for_store(store, sequence_length=LENGTH)
     examples = [dataset[index] for index in range(16)]
-    stock, own = collator(examples), collator.masked_batch(examples)
+    stock, own = collator(examples), collator.masked_batch(collator.pad(examples))
     for name in ("input_ids", "token_type_ids", "attention_mask", "next_sentence_label"):
         assert torch.equal(stock[name], own[name])
-    assert (stock["labels"] != -100).flatten().nonzero().flatten().tolist() == own["masked_positions"].tolist()
-    assert stock["labels"][stock["labels"] != -100].tolist() == own["masked_labels"].tolist()
+    flat = stock["labels"].flatten()
+    positions = (flat != -100).nonzero().flatten().tolist()
+    left_over = len(examples) * collator.rule.max_predictions(LENGTH) - len(positions)
+    assert left_over > 0, "no prediction here is padded"
+    assert own["masked_positions"].tolist() == positions + [0] * left_over
+    assert own["masked_labels"].tolist() == flat[positions].tolist() + [-100] * left_over
+
+
+@pytest.mark.parametrize("unit", ["token", "word", "span"])
+@pytest.mark.parametrize("rate", [0.001, 0.15, 0.6])
+def test_every_batch_of_a_size_has_the_same_number_of_predictions(
+    store: Path, dataset: PretrainingDataset, unit: str, rate: float
+) -> None:
+    collator = PretrainingCollator.for_store(store, sequence_length=LENGTH, mask_unit=unit, mask_rate=rate)
+    for size in (1, 7):
+        for start in range(0, 70, 7):
+            examples = [dataset[index] for index in range(start, start + size)]
+            batch = collator.masked_batch(collator.pad(examples))
+            expected = size * max(1, round(rate * LENGTH))
+            assert batch["masked_positions"].shape == batch["masked_labels"].shape == (expected,)
+            assert batch["masked_positions"].dtype == batch["masked_labels"].dtype == torch.int64
+            predicted = batch["masked_labels"] != -100
+            count = int(predicted.sum())
+            assert size <= count <= expected and bool(predicted[:count].all())
+            stock = collator(examples)
+            assert torch.equal(stock["input_ids"], batch["input_ids"])
+            assert int((stock["labels"] != -100).sum()) == count
+            assert stock["labels"].flatten()[batch["masked_positions"][:count]].tolist() == (
+                batch["masked_labels"][:count].tolist()
+            )
+
+
+def test_padding_by_the_plan_and_by_the_collator_is_the_same(store: Path, dataset: PretrainingDataset) -> None:
+    collator = PretrainingCollator.for_store(store, sequence_length=LENGTH)
+    by_plan = dataset.plan.padded(np.arange(40), collator.vocabulary)
+    by_collator = collator.pad([dataset[index] for index in range(40)])
+    for item in dataclasses.fields(by_plan):
+        found, expected = getattr(by_plan, item.name), getattr(by_collator, item.name)
+        assert found.dtype == expected.dtype == np.int64 and (found == expected).all()
+    own, again = collator.masked_batch(by_plan), collator.masked_batch(by_collator)
+    assert all(torch.equal(own[name], again[name]) for name in own) and set(own) == set(again)
 
 
 @pytest.mark.parametrize("padded", [True, False])
@@ -184,11 +225,14 @@ def test_stock_and_own_model_give_the_same_losses(store: Path, dataset: Pretrain
     torch.manual_seed(0)
     stock, own = transformers.BertForPreTraining(config).eval(), BertForPreTraining(config).eval()
     own.load_state_dict(stock.state_dict())
-    for_stock, for_own = collator(examples), collator.masked_batch(examples)
+    for_stock, for_own = collator(examples), collator.masked_batch(collator.pad(examples))
     assert ("attention_mask" in for_own) == padded
+    count = int((for_own["masked_labels"] != -100).sum())
+    assert count == int((for_stock["labels"] != -100).sum())
+    assert (len(for_own["masked_labels"]) > count) == padded
     expected, found = stock(**for_stock), own(**for_own)
     assert found.prediction_logits.shape == (len(for_own["masked_labels"]), config.vocab_size)
-    mlm, nsp = found.mlm_loss_sum / len(for_own["masked_labels"]), found.nsp_loss_sum / len(examples)
+    mlm, nsp = found.mlm_loss_sum / count, found.nsp_loss_sum / len(examples)
     labels = for_stock["labels"].flatten()
     logits = expected.prediction_logits.flatten(0, 1)
     assert mlm.item() == pytest.approx(functional.cross_entropy(logits, labels).item(), abs=1e-5)

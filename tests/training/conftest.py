@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 TIMES = ("tokens_per_second", "seconds")
+
+NO_GRADIENT = "attention.self.key.bias"
+"""In exact arithmetic the bias of the keys has no gradient (softmax does not see it); AdamW scales its rounding up."""
+
+Weights = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +57,63 @@ def metrics_of() -> Callable[[Path], list[dict[str, Any]]]:
         return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def largest_difference() -> Callable[[Weights, Weights], tuple[float, str]]:
+    """How far two models are apart, and in which weight; biases of keys aside."""
+
+    def find(first: Weights, second: Weights) -> tuple[float, str]:
+        assert first.keys() == second.keys()
+        names = [name for name in first if NO_GRADIENT not in name]
+        return max(((first[name] - second[name]).abs().max().item(), name) for name in names)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def assert_identical() -> Callable[[Weights, Weights], None]:
+    """Two models are the same, bit for bit."""
+
+    def check(first: Weights, second: Weights) -> None:
+        assert first.keys() == second.keys()
+        different = [name for name in first if not torch.equal(first[name], second[name])]
+        assert not different, f"{len(different)} of {len(first)} weights differ, {different[0]} among them"
+
+    return check
+
+
+@contextmanager
+def _at_update(number: int, act: Callable[[], None]) -> Iterator[None]:
+    from bertsmith.training.trainer import _Conduct
+
+    original = _Conduct.on_pre_optimizer_step
+
+    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        if state.global_step + 1 == number:
+            act()
+
+    with mock.patch.object(_Conduct, "on_pre_optimizer_step", hook):
+        yield
+
+
+@pytest.fixture(scope="session")
+def at_update() -> Callable[[int, Callable[[], None]], AbstractContextManager[None]]:
+    """Do something in the middle of an update, after its losses are known."""
+    return _at_update
+
+
+@pytest.fixture(scope="session")
+def interrupted() -> Callable[..., None]:
+    """Run `pretrain` until a SIGTERM comes in the middle of an update."""
+    from bertsmith.errors import Interrupted
+    from bertsmith.verbs.pretrain import pretrain
+
+    def run(store: Path, out: Path, at: int, **options: Any) -> None:
+        stop = _at_update(at, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with stop, pytest.raises(Interrupted, match=f"SIGTERM after update {at}") as raised:
+            pretrain(store, out=out, **options)
+        assert f"bertsmith pretrain {store} --out {out} --resume" in str(raised.value)
+
+    return run

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,44 +17,21 @@ import pytest
 import torch
 import transformers
 
-from bertsmith.errors import BertsmithError, Interrupted
+from bertsmith.errors import BertsmithError
+from bertsmith.pretraining import assembly
 from bertsmith.runtime import machine
-from bertsmith.training.trainer import _Conduct
-from bertsmith.verbs import pretrain as pretrain_module
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]
 WeightsOf = Callable[[Path], Weights]
 MetricsOf = Callable[[Path], list[dict[str, Any]]]
 Options = dict[str, Any]
+Difference = Callable[[Weights, Weights], tuple[float, str]]
+Identical = Callable[[Weights, Weights], None]
+AtUpdate = Callable[[int, Callable[[], None]], AbstractContextManager[None]]
 
 NO_GRADIENT = "attention.self.key.bias"
 """In exact arithmetic the bias of the keys has no gradient (softmax does not see it); AdamW scales its rounding up."""
-
-
-def largest_difference(first: Weights, second: Weights) -> tuple[float, str]:
-    assert first.keys() == second.keys()
-    return max(((first[name] - second[name]).abs().max().item(), name) for name in first if NO_GRADIENT not in name)
-
-
-def assert_identical(first: Weights, second: Weights) -> None:
-    assert first.keys() == second.keys()
-    different = [name for name in first if not torch.equal(first[name], second[name])]
-    assert not different, f"{len(different)} of {len(first)} weights differ, {different[0]} among them"
-
-
-@contextmanager
-def at_update(number: int, act: Callable[[], None]) -> Iterator[None]:
-    """Do something in the middle of an update, after its losses are known."""
-    original = _Conduct.on_pre_optimizer_step
-
-    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == number:
-            act()
-
-    with mock.patch.object(_Conduct, "on_pre_optimizer_step", hook):
-        yield
 
 
 @contextmanager
@@ -63,17 +39,6 @@ def on_threads(count: int) -> Iterator[None]:
     """Compute on so many threads, whatever the machine has."""
     with mock.patch.object(machine, "choose_threads", lambda: machine.Choice("threads", str(count), "tests")):
         yield
-
-
-def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def interrupted(store: Path, out: Path, at: int, **options: Any) -> None:
-    """Run until a SIGTERM comes in the middle of this update."""
-    with at_update(at, terminate), pytest.raises(Interrupted, match=f"SIGTERM after update {at}") as raised:
-        pretrain(store, out=out, **options)
-    assert f"bertsmith pretrain {store} --out {out} --resume" in str(raised.value)
 
 
 # The division of a batch
@@ -91,7 +56,11 @@ def divided(little_store: Path, options: Options, tmp_path_factory: pytest.TempP
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", [8, 4, 5])
 def test_an_update_is_the_same_for_every_division_of_its_batch(
-    divided: dict[int, Path], metrics_of: MetricsOf, weights_of: WeightsOf, micro: int
+    divided: dict[int, Path],
+    metrics_of: MetricsOf,
+    weights_of: WeightsOf,
+    micro: int,
+    largest_difference: Difference,
 ) -> None:
     whole, parts = metrics_of(divided[16]), metrics_of(divided[micro])
     updates = [line for line in whole if "grad_norm" in line]
@@ -212,6 +181,8 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
     threads: int,
     stops: list[int],
     caplog: pytest.LogCaptureFixture,
+    assert_identical: Identical,
+    interrupted: Callable[..., None],
 ) -> None:
     out, whole = tmp_path / "run", unbroken(optimizer, threads)
     first, *others = stops
@@ -230,7 +201,12 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
 
 @pytest.mark.slow
 def test_workers_do_not_change_the_weights(
-    little_store: Path, options: Options, unbroken: Callable[..., Path], weights_of: WeightsOf, tmp_path: Path
+    little_store: Path,
+    options: Options,
+    unbroken: Callable[..., Path],
+    weights_of: WeightsOf,
+    tmp_path: Path,
+    assert_identical: Identical,
 ) -> None:
     pretrain(little_store, out=tmp_path / "run", **course(options), workers=2)
     assert multiprocessing.active_children() == [], "the workers live on"
@@ -245,6 +221,8 @@ def test_updates_after_the_last_checkpoint_are_made_again(
     weights_of: WeightsOf,
     metrics_of: MetricsOf,
     tmp_path: Path,
+    assert_identical: Identical,
+    at_update: AtUpdate,
 ) -> None:
     """A run that breaks down without a checkpoint of its own goes on from the newest one."""
 
@@ -271,21 +249,22 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
     weights_of: WeightsOf,
     metrics_of: MetricsOf,
     tmp_path: Path,
+    assert_identical: Identical,
 ) -> None:
     out = tmp_path / "run"
     code = f"""
         import os, signal
         from pathlib import Path
         from bertsmith.runtime import machine
-        from bertsmith.training.trainer import ExactTrainer
+        import torch
         from bertsmith.verbs.pretrain import pretrain
 
-        def killed(self, folder):
-            if self.state.global_step == 10:
+        def killed(state, file):
+            if file.parent.name == ".step-10.partial" and file.name == "random_states.pt":
                 os.kill(os.getpid(), signal.SIGKILL)
-            original(self, folder)
+            original(state, file)
 
-        original, ExactTrainer._save_rng_state = ExactTrainer._save_rng_state, killed
+        original, torch.save = torch.save, killed
         machine.choose_threads = lambda: machine.Choice("threads", "1", "tests")
         pretrain(Path({str(little_store)!r}), out=Path({str(out)!r}), **{course(options)!r})
     """
@@ -301,7 +280,12 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
 
 
 def test_another_division_may_go_on(
-    little_store: Path, options: Options, weights_of: WeightsOf, tmp_path: Path
+    little_store: Path,
+    options: Options,
+    weights_of: WeightsOf,
+    tmp_path: Path,
+    largest_difference: Difference,
+    interrupted: Callable[..., None],
 ) -> None:
     """The division of a batch may change on resume, because an update does not depend on it."""
     whole = tmp_path / "whole"
@@ -317,10 +301,13 @@ def test_another_division_may_go_on(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
-    little_store: Path, options: Options, tmp_path: Path
+    little_store: Path,
+    options: Options,
+    tmp_path: Path,
+    assert_identical: Identical,
 ) -> None:
     calls: list[tuple[torch.nn.Module, Weights]] = []
-    original = pretrain_module.loss_sums
+    original = assembly.loss_sums
 
     def spoilt(names: tuple[str, ...]) -> Callable[..., torch.Tensor]:
         compute = original(names)
@@ -333,7 +320,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
 
     out = tmp_path / "run"
     with (
-        mock.patch.object(pretrain_module, "loss_sums", spoilt),
+        mock.patch.object(assembly, "loss_sums", spoilt),
         pytest.raises(BertsmithError, match=r"update 3: the loss is not finite.*--learning-rate"),
     ):
         pretrain(little_store, out=out, steps=6, save_every=1, **options)
@@ -346,10 +333,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
 
 @pytest.mark.parametrize("objective", ["mlm+nsp", "mlm"])
 def test_a_run_that_continues_starts_from_the_weights_of_its_model(
-    run: Path, store: Path, weights_of: WeightsOf, tmp_path: Path, objective: str
+    run: Path,
+    store: Path,
+    weights_of: WeightsOf,
+    tmp_path: Path,
+    objective: str,
+    assert_identical: Identical,
 ) -> None:
     first: list[Weights] = []
-    original = pretrain_module.loss_sums
+    original = assembly.loss_sums
 
     def watched(names: tuple[str, ...]) -> Callable[..., torch.Tensor]:
         compute = original(names)
@@ -361,7 +353,7 @@ def test_a_run_that_continues_starts_from_the_weights_of_its_model(
 
         return call
 
-    with mock.patch.object(pretrain_module, "loss_sums", watched):
+    with mock.patch.object(assembly, "loss_sums", watched):
         pretrain(
             store, out=tmp_path / "run", from_=run, steps=1, objective=objective, sequence_length=32, precision="fp32"
         )

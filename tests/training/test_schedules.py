@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertsmith.training import budget as budget_module
-from bertsmith.training.budget import Budget
+from bertsmith.training.budget import FIRST_POSITION, Budget
 from bertsmith.training.schedules import factor
 from bertsmith.training.trainer import _Conduct
 from bertsmith.verbs.pretrain import pretrain
@@ -86,14 +86,37 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 def test_a_budget_of_minutes(clock: _Clock) -> None:
     budget = Budget(minutes=2, seconds_before=30)
-    assert budget.progress(7) == 0.25, "before the start, only earlier parts count"
+    assert budget.elapsed() == 30, "before the start, only earlier parts count"
     budget.start()
+    assert (budget.seconds, budget.progress(7)) == (30, 0.25)
     clock.now += 30
-    assert (budget.seconds(), budget.progress(0), budget.is_over(0)) == (60, 0.5, False)
+    assert (budget.elapsed(), budget.seconds, budget.progress(0)) == (60, 30, 0.25), "time is taken by tick alone"
+    budget.tick()
+    assert (budget.seconds, budget.progress(0), budget.is_over(0)) == (60, 0.5, False)
     clock.now += 60
+    budget.tick()
     assert (budget.progress(0), budget.is_over(0)) == (1, True)
     clock.now += 60
+    budget.tick()
     assert budget.progress(0) == 1
+
+
+def test_processes_can_agree_on_a_time(clock: _Clock) -> None:
+    budget = Budget(minutes=1)
+    budget.start()
+    clock.now += 12
+    budget.tick(15.0)
+    assert (budget.seconds, budget.progress(0)) == (15, 0.25)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_by_the_clock_no_update_is_wasted(clock: _Clock, schedule: str) -> None:
+    """The first update would have no learning rate where the run has not begun yet; the last ones have little."""
+    budget = Budget(minutes=1)
+    budget.start()
+    assert 0 < factor(schedule, budget.schedule_position(0), 0.06) < 0.05
+    budget.tick(59.4)
+    assert 0 < factor(schedule, budget.schedule_position(1000), 0.06) < 0.05
 
 
 @pytest.fixture
@@ -126,8 +149,11 @@ def test_with_minutes_the_learning_rate_falls_by_the_clock(
     updates = [line for line in metrics_of(tmp_path / "run") if "grad_norm" in line]
     assert [line["step"] for line in updates] == list(range(1, 11)), "ten updates of six seconds are a minute"
     # The rate of an update is that of the time at which the one before it ended.
-    expected = [1e-3 * factor(schedule, 6 * done / 60, 0.2) for done in range(10)]
-    assert [line["learning_rate"] for line in updates] == pytest.approx(expected)
+    expected = [1e-3 * factor(schedule, max(6 * done / 60, FIRST_POSITION), 0.2) for done in range(10)]
+    rates = [line["learning_rate"] for line in updates]
+    assert rates == pytest.approx(expected)
+    assert rates[0] > 0
+    assert rates[-1] < 0.4 * max(rates), "it ends decayed"
 
 
 def test_a_resumed_run_by_the_clock_goes_on_with_the_time_that_is_left(

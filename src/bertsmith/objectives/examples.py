@@ -101,13 +101,15 @@ class EpochPlan:
         )
 
     def documents(self, epoch: int, index: int) -> list[str]:
-        """The ids of the documents that an example is of."""
-        a_start, _, b_start, b_stop, _ = self.spans(epoch, index)
-        part = self.part
-        starts = [a_start] + ([b_start] if b_stop > b_start else [])
-        sentences = np.searchsorted(part.sentence_offsets, starts, side="right") - 1
-        pieces = np.searchsorted(part.document_offsets, sentences, side="right") - 1
-        return list(dict.fromkeys(part.document_ids[piece] for piece in pieces.tolist()))
+        """The ids of the documents that an example is of, each once: a row of `mlm` can be of several."""
+        a_start, a_stop, b_start, b_stop, _ = self.spans(epoch, index)
+        part, ids = self.part, list[str]()
+        for start, stop in ((a_start, a_stop), (b_start, b_stop)):
+            if stop > start:
+                sentences = np.searchsorted(part.sentence_offsets, [start, stop - 1], side="right") - 1
+                first, last = (np.searchsorted(part.document_offsets, sentences, side="right") - 1).tolist()
+                ids += part.document_ids[first : last + 1]
+        return list(dict.fromkeys(ids))
 
     def example(self, epoch: int, index: int, vocabulary: Vocabulary) -> Example:
         """The example's ids and types, unpadded."""

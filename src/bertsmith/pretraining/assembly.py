@@ -97,8 +97,9 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
     store = TokenStore(options.store)
     tokenizer = load_tokenizer(str(store.tokenizer_folder))
-    choices = prepare_process()
+    choices = prepare_process(save_memory=options.gradient_checkpointing)
     device = choose_device()
+    free = share_of_memory(free_memory(device.value))
     asked = record["precision"] if record else options.precision
     precision = choose_precision(asked, device.value)
     if record:
@@ -119,7 +120,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     )
     choices += [device, precision, attention, *chosen, *setup.choices]
     peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
-    micro_batch = _micro_batch(options, setup, phases[-1], precision.value, attention.value, device.value)
+    micro_batch = _micro_batch(options, setup, phases[-1], precision.value, attention.value, device.value, free)
     if micro_batch.choice is not None:
         choices.append(micro_batch.choice)
     return Assembly(
@@ -169,7 +170,10 @@ def _micro_batch(
     precision: str,
     attention: str,
     device: str,
+    free: int,
 ) -> MicroBatch:
+    share = math.ceil(options.batch_size / processes.world_size())
+
     def needed(size: int) -> forecast.Memory:
         return forecast.memory(
             setup.model.config,
@@ -181,9 +185,10 @@ def _micro_batch(
             dropout=setup.dropout,
             attention=attention,
             gradient_checkpointing=options.gradient_checkpointing,
+            accumulation=size < share,
+            device=device,
         )
 
-    free = share_of_memory(free_memory(device))
     trial = _trial(setup, batches, precision, device) if options.auto_batch else None
     return choose_micro_batch(options.batch_size, options.micro_batch_size, needed, free, trial=trial)
 
@@ -364,7 +369,7 @@ def forecast_of(assembly: Assembly) -> dict[str, Any]:
         "free_memory_bytes": share_of_memory(free_memory(assembly.device)),
         "updates": updates,
         "seconds_per_update": round(seconds / updates, 4),
-        "minutes": round(seconds / 60, 2),
+        "minutes": round(seconds / 60, 3),
         "tokens": tokens,
         "tokens_per_parameter": round(tokens / parameters, 2),
         "passes": round(examples / assembly.batches.plan.size, 2),

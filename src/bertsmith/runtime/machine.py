@@ -125,7 +125,9 @@ def choose_threads() -> Choice:
     return Choice("threads", str(cores()), "one a core that this process may use")
 
 
-_M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -1, -2
+_M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -3, -1, -2
+_MAPS, _MAPPED_FROM = 65_536, 64 * 2**10
+"""How many blocks glibc maps by themselves at most (its default), and from how many bytes on."""
 
 
 def _mallopt() -> Any | None:
@@ -137,12 +139,14 @@ def _mallopt() -> Any | None:
         return None
 
 
-def choose_allocator() -> Choice:
-    """Whether glibc is told to keep freed memory."""
+def choose_allocator(*, save_memory: bool = False) -> Choice:
+    """Whether glibc is told to keep freed memory, or to give it back at once where memory is what is short."""
     if any("malloc" in part for part in os.environ.get("LD_PRELOAD", "").split(":")):
         return Choice("allocator", "preloaded", "LD_PRELOAD names an allocator")
     if _mallopt() is None:
         return Choice("allocator", "system", "mallopt is glibc's and is not here")
+    if save_memory:
+        return Choice("allocator", "return", "large blocks go back when they are freed: slower, and no holes are held")
     return Choice(
         "allocator",
         "keep",
@@ -150,17 +154,21 @@ def choose_allocator() -> Choice:
     )
 
 
-def prepare_process() -> list[Choice]:
+def prepare_process(*, save_memory: bool = False) -> list[Choice]:
     """Apply threads and allocator to this process, before its first large tensor; returns the choices.
 
     With `keep`, glibc serves large tensors from its heap and does not give the heap back: memory stays at its peak
-    until the process ends, and a training step takes little more than half of its time (docs/architecture.md).
+    until the process ends, and a training step takes little more than half of its time (docs/architecture.md). With
+    `save_memory` large blocks are mapped by themselves and given back.
     """
     import torch
 
-    threads, allocator = choose_threads(), choose_allocator()
+    threads, allocator = choose_threads(), choose_allocator(save_memory=save_memory)
     torch.set_num_threads(int(threads.value))
     mallopt = _mallopt()
+    if allocator.value == "return" and mallopt is not None:
+        mallopt(_M_MMAP_MAX, _MAPS)
+        mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
     if allocator.value == "keep" and mallopt is not None:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -26,6 +26,9 @@ from bertsmith.runtime.files import claim_folder, disk_errors, read_json, sync_f
 WEIGHTS = "model.safetensors"
 FILES = "files.json"
 
+REFUSED = ("os error", "inline_container", "PytorchStreamWriter")
+"""Words in the errors of libraries (written in Rust, and torch) that the disk did not take what they wrote."""
+
 
 class RunFolder:
     """A RUN while it is made, and the record in its run.json."""
@@ -105,7 +108,7 @@ class RunFolder:
         final = checkpoints / f"step-{step}"
         shutil.rmtree(aside, ignore_errors=True)
         try:
-            with disk_errors(final):
+            with _library_disk_errors(final):
                 aside.mkdir(parents=True)
                 yield aside
                 write_json(aside / FILES, {path.name: path.stat().st_size for path in sorted(aside.iterdir())})
@@ -134,7 +137,7 @@ class RunFolder:
         """Put the finished model at the top of the folder, its weights last."""
         aside = self.path / ".model.partial"
         shutil.rmtree(aside, ignore_errors=True)
-        with disk_errors(self.path):
+        with _library_disk_errors(self.path):
             with quiet_transformers():
                 model.save_pretrained(aside)
                 tokenizer.save_pretrained(aside)
@@ -142,6 +145,18 @@ class RunFolder:
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
                 path.rename(self.path / path.name)
             aside.rmdir()
+
+
+@contextmanager
+def _library_disk_errors(path: Path) -> Iterator[None]:
+    """`disk_errors`, also for what safetensors, tokenizers and torch raise: that is no OSError."""
+    with disk_errors(path):
+        try:
+            yield
+        except Exception as error:
+            if not any(words in str(error) for words in REFUSED):
+                raise
+            raise OSError(str(error)) from error
 
 
 def fault_of(checkpoint: Path) -> str | None:

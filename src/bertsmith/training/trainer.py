@@ -256,6 +256,17 @@ class ExactTrainer(transformers.Trainer):
         self.conduct.add(parts.detach(), tokens)
         return parts.sum() * self.batches.world_size
 
+    def is_finite_alone(self, phase: int, number: int) -> bool:
+        """Whether the loss of one example by itself is finite; a sharded model is not asked, its processes wait."""
+        if self.plan.sharded:
+            return False
+        batch = self.batches.phases[phase]([number])
+        inputs = self._prepare_inputs(
+            {name: value for name, value in batch.items() if name not in ("loss_counts", "num_tokens")}
+        )
+        with torch.no_grad():
+            return bool(self.plan.loss_sums(self.trained, inputs).isfinite().all())
+
     def floating_point_ops(self, inputs: Any) -> int:
         """Nothing: they are counted by the plan."""
         return 0
@@ -380,6 +391,8 @@ class ExactTrainer(transformers.Trainer):
             processes.barrier()
             for line in read_metrics(self.folder.path)[1]:
                 self._judge(line["evaluation"], line["step"])
+            if self.best is not None and not self._checkpoint_of(self.best[1]).is_dir():
+                self.best, self.evaluations_without_gain = None, 0
         if self.plan.tensorboard and processes.is_main():
             from bertsmith.training.tensorboard import events
 
@@ -394,10 +407,12 @@ class ExactTrainer(transformers.Trainer):
             self._return_to_best(self.best[1])
 
     def _return_to_best(self, step: int) -> None:
-        checkpoint = self.folder.path / "checkpoints" / f"step-{step}"
         if step != self.state.global_step:
             say(f"the weights are those of update {step}, where the held-out loss was lowest")
-            self._load_from_checkpoint(str(checkpoint))
+            self._load_from_checkpoint(str(self._checkpoint_of(step)))
+
+    def _checkpoint_of(self, step: int) -> Path:
+        return self.folder.path / "checkpoints" / f"step-{step}"
 
     def _maybe_log_save_evaluate(
         self,
@@ -440,12 +455,14 @@ class ExactTrainer(transformers.Trainer):
         self.bar.update(done, note=f"update {step:,}  {'  '.join(words)}")
         is_over, tenth = plan.budget.is_over(step), conduct.enters_new_part(done)
         # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
-        if plan.evaluate is not None and not is_over and _is_due(plan.eval_every, step, tenth):
+        # The last weights are judged too where the best ones are chosen; else the run is evaluated after its end.
+        wanted = plan.patience is not None if is_over else _is_due(plan.eval_every, step, tenth)
+        if plan.evaluate is not None and wanted:
             evaluation = plan.evaluate(self.trained)
             self._write({"step": step, "evaluation": evaluation})
             if self._judge(evaluation, step) and plan.patience is not None:
                 self._save_checkpoint(model, trial)
-            if plan.patience is not None and self.evaluations_without_gain >= plan.patience:
+            if plan.patience is not None and self.evaluations_without_gain >= plan.patience and not is_over:
                 say(f"update {step}: {plan.patience} evaluations without a lower held-out loss, the run ends here")
                 self.stopped_early = is_over = True
         if conduct.stop_requested or is_over:
@@ -539,11 +556,13 @@ class _Conduct(TrainerCallback):
         parts = batches.parts(self.update)
         bad = [part for part, loss in zip(parts, self.parts, strict=True) if not loss.isfinite().all()]
         chosen = [number for part in bad for number in part]
+        chosen = [number for number in chosen if not self.trainer.is_finite_alone(self.update.phase, number)] or chosen
         everywhere = [text for texts in processes.from_all(self._described(chosen)) for text in texts]
         if not everywhere:
             everywhere = self._described([number for part in parts for number in part])
         shown, more = everywhere[:SHOWN_EXAMPLES], len(everywhere) - SHOWN_EXAMPLES
-        return "one of these examples: " + "; ".join(shown) + (f"; and {more:,} more" if more > 0 else "")
+        names = "this example: " if len(everywhere) == 1 else "one of these examples: "
+        return names + "; ".join(shown) + (f"; and {more:,} more" if more > 0 else "")
 
     def _described(self, numbers: Sequence[int]) -> list[str]:
         return [self.trainer.batches.describe(self.update.phase, number) for number in numbers]

@@ -1,0 +1,565 @@
+"""A pre-training that is killed and resumed again and again is the unbroken run, bit for bit.
+
+    python benchmarks/kill_and_resume.py [--store STORE] [--updates 60] [--kills 10] [--settings adamw muon ...]
+        [--variants random aimed sigterm] [--forked] [--seed 0] [--out FILE.json]
+
+Each setting is run once unbroken (a tiny model, dropout 0.1, 16 examples of 64 tokens, a checkpoint every 5 updates),
+and then in these variants, each start after the first with `--resume`:
+
+random    the run and everything that it started are killed with SIGKILL at random moments until all kills are used,
+          then it is let finish. A run that finishes before is compared, and the next kill meets a new one. A third of
+          the moments are drawn over the whole duration of the unbroken run, the others over its work, and their clock
+          runs from the end of the start-up; one draw in each of as many equal parts, shuffled.
+aimed     SIGKILL in the short moments that a random one seldom meets: the folder is there and its run.json is not, the
+          evaluation before training, a checkpoint half written, the model half published.
+sigterm   SIGTERM to the process, and then, in the resumed run, to its whole group: both save a checkpoint and exit
+          with 130. torchrun gets it alone, hands it on, and has an exit code of its own.
+
+A finished run is resumed once more, which has nothing to do. Compared with the unbroken run are the bytes of
+model.safetensors, every line of metrics.jsonl but for its times, and the evaluations before and after. The table has a
+line a setting and variant; the exit code is 1 where anything differs, or a start ends in another way than it should.
+The folders of such a setting are kept. Without --store, one is made of the help texts that Python brings along.
+
+Most of the time is Python importing torch. With --forked a run without torchrun starts as a fork of a process that has
+the imports done, and has nothing else: many more kills in the same time, nearly all of them in the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SAVE_EVERY = 5
+LIMIT_SECONDS = 300.0
+"""A start that takes longer hangs."""
+POLL_SECONDS = 0.0005
+TIMES = ("tokens_per_second", "seconds")
+INTERRUPTED = 130
+START_UP = "start-up"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Options of `pretrain`, and how many processes torchrun starts (1: without torchrun)."""
+
+    optimizer: str = "adamw"
+    workers: int = 0
+    precision: str = "fp32"
+    processes: int = 1
+
+    def command(self, store: Path, out: Path, updates: int) -> list[str]:
+        """The command line of the run."""
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.processes)]
+        options = {
+            "out": out, "size": "tiny", "layers": 1, "dropout": 0.1, "steps": updates, "save-every": SAVE_EVERY,
+            "batch-size": 16, "sequence-length": 64, "optimizer": self.optimizer, "workers": self.workers,
+            "precision": self.precision,
+        }  # fmt: skip
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        starter = torchrun if self.processes > 1 else []
+        return [sys.executable, *starter, "-m", "bertsmith", "pretrain", str(store), *words, "--json"]
+
+
+SETTINGS = {
+    "adamw": Setting(),
+    "adamw-workers": Setting(workers=2),
+    "muon": Setting(optimizer="muon"),
+    "muon-workers": Setting(optimizer="muon", workers=2),
+    "adamw-bf16": Setting(precision="bf16"),
+    "adamw-ranks": Setting(processes=2),
+}
+
+
+@dataclass
+class Start:
+    """One start of a run and its end."""
+
+    resumed: bool
+    end: str
+    """`killed`, `SIGTERM`, `finished`, `failed`, `hung`."""
+    where: str
+    """The part of the run in which it was killed."""
+    from_step: int | None
+    """The checkpoint that it said it went on from; None where it began anew or did not come so far."""
+    seconds: float
+    code: int | None
+    complaint: str = ""
+
+
+@dataclass
+class Outcome:
+    """What a variant of a setting gave."""
+
+    setting: str
+    variant: str
+    starts: list[Start] = field(default_factory=list)
+    runs: int = 0
+    weights: bool = True
+    metrics: bool = True
+    evaluations: bool = True
+    faults: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    """Moments that were aimed at and passed too fast."""
+    left_over: list[str] = field(default_factory=list)
+    """Names in the finished folders that an unbroken run does not leave."""
+
+    @property
+    def good(self) -> bool:
+        """Whether everything is as in the unbroken run."""
+        return self.weights and self.metrics and self.evaluations and not self.faults
+
+    def row(self) -> list[str]:
+        """The line of the table."""
+        stopped = [start for start in self.starts if start.end in ("killed", "SIGTERM")]
+        where = ", ".join(f"{count} {name}" for name, count in Counter(start.where for start in stopped).most_common())
+        steps = " ".join(str(start.from_step or "-") for start in self.starts if start.resumed)
+        answers = ["yes" if same else "NO" for same in (self.weights, self.metrics, self.evaluations)]
+        return [
+            self.setting, self.variant, str(len(stopped)), where, str(self.runs), steps, *answers, str(len(self.faults))
+        ]  # fmt: skip
+
+
+HEAD = ["setting", "variant", "kills", "where", "runs", "resumed from", "weights", "metrics", "evaluations", "faults"]
+
+
+class Command:
+    """A command line of bertsmith in a session of its own."""
+
+    def __init__(self, words: list[str], errors: Path, *, forked: bool) -> None:
+        self.forked: ForkServerProcess | None = None
+        self.started: subprocess.Popen[bytes] | None = None
+        answers = errors.with_suffix(".out")
+        if forked:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["bertsmith.verbs.pretrain", "bertsmith.cli.pretrain"])
+            self.forked = context.Process(target=become, args=(words[words.index("bertsmith") + 1 :], errors, answers))
+            self.forked.start()
+            assert self.forked.pid is not None
+            self.pid: int = self.forked.pid
+        else:
+            with errors.open("w") as error_file, answers.open("w") as answer_file:
+                self.started = subprocess.Popen(
+                    words, stdout=answer_file, stderr=error_file, stdin=subprocess.DEVNULL, start_new_session=True
+                )
+            self.pid = self.started.pid
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        if self.forked is not None:
+            return self.forked.exitcode
+        assert self.started is not None
+        return self.started.poll()
+
+    def wait(self) -> int | None:
+        """The exit code when it has ended; None where it has not ended in time."""
+        limit = time.monotonic() + LIMIT_SECONDS
+        while (code := self.poll()) is None and time.monotonic() < limit:
+            time.sleep(POLL_SECONDS)
+        return code
+
+
+def become(words: list[str], errors: Path, answers: Path) -> None:
+    """Be a command line of bertsmith, in a process that was forked."""
+    from bertsmith.cli.app import main
+
+    os.setsid()
+    for number, file in ((1, answers), (2, errors)):
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(handle, number)
+    main(words)
+
+
+class Run:
+    """A run in a folder of its own, started as often as it is ended."""
+
+    def __init__(self, setting: Setting, store: Path, place: Path, updates: int, *, forked: bool) -> None:
+        self.setting, self.store, self.place, self.updates = setting, store, place, updates
+        self.forked = forked and setting.processes == 1
+        self.out = place / "run"
+        self.count = 0
+        self.began = self.began_clock = 0.0
+        self.works_since: float | None = None
+        place.mkdir(parents=True)
+
+    @property
+    def errors(self) -> Path:
+        """Standard error of the last start."""
+        return self.place / f"start-{self.count}.err"
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The JSON object that the last start printed."""
+        found: dict[str, Any] = json.loads(self.errors.with_suffix(".out").read_text().splitlines()[-1])
+        return found
+
+    def start(self) -> Command:
+        """Start it; anything but the first start resumes."""
+        resume = ["--resume"] if self.count else []
+        self.count += 1
+        self.errors.touch()
+        self.began, self.began_clock, self.works_since = time.monotonic(), time.time(), None
+        words = [*self.setting.command(self.store, self.out, self.updates), *resume]
+        return Command(words, self.errors, forked=self.forked)
+
+    def seconds(self) -> float:
+        """Seconds since the last start."""
+        return time.monotonic() - self.began
+
+    def working_seconds(self) -> float:
+        """Seconds since the last start was first seen behind its start-up."""
+        if self.works_since is None:
+            if self.where() == START_UP:
+                return 0.0
+            self.works_since = time.monotonic()
+        return time.monotonic() - self.works_since
+
+    def lines(self) -> int:
+        """Lines in metrics.jsonl."""
+        file = self.out / "metrics.jsonl"
+        return file.read_bytes().count(b"\n") if file.is_file() else 0
+
+    def fresh(self, pattern: str) -> bool:
+        """Whether the last start made something of this name."""
+        try:
+            return any(path.stat().st_mtime >= self.began_clock for path in self.out.glob(pattern))
+        except FileNotFoundError:
+            return True
+
+    def where(self) -> str:
+        """The part of the run in which the last start is, or was when it ended."""
+        said = self.errors.read_text()
+        if "model: " not in said:
+            return START_UP
+        if (self.out / WEIGHTS).is_file():
+            return "after the end"
+        if self.fresh(".model.partial"):
+            return "publishing"
+        if self.fresh("checkpoints/.step-*.partial"):
+            return "checkpoint"
+        if (self.out / "checkpoints" / f"step-{self.updates}").is_dir():
+            return "final evaluation"
+        if "going on from" in said:
+            return "updates"
+        if not self.fresh("run.json"):
+            return "before run.json"
+        return "updates" if self.lines() else "first evaluation"
+
+    def ended(self, end: str, where: str, code: int | None, complaint: str = "") -> Start:
+        """The record of the last start."""
+        found = re.search(r"going on from .*step-(\d+)", self.errors.read_text())
+        from_step = int(found[1]) if found else None
+        return Start(self.count > 1, end, where, from_step, round(self.seconds(), 2), code, complaint)
+
+    def watch(self, moment: Callable[[], bool]) -> tuple[Command, Start | None]:
+        """Start it and wait for the moment; gives how it ended where it ended before."""
+        process = self.start()
+        while process.poll() is None:
+            if moment():
+                return process, None
+            if self.seconds() > LIMIT_SECONDS:
+                where = self.where()
+                kill(process)
+                return process, self.ended("hung", where, None, self.complaint())
+            time.sleep(POLL_SECONDS)
+        return process, self.end_of(process)
+
+    def end_of(self, process: Command) -> Start:
+        """How a start ended that was not disturbed."""
+        code = process.wait()
+        if code is None:
+            kill(process)
+            return self.ended("hung", self.where(), None, self.complaint())
+        return self.ended("finished" if code == 0 else "failed", self.where(), code, self.complaint() if code else "")
+
+    def complaint(self) -> str:
+        """The last lines on standard error."""
+        return "\n".join(self.errors.read_text().splitlines()[-12:])
+
+
+def kill(process: Command) -> None:
+    """SIGKILL to a process and everything that it started; they are halted first, so that all end at one moment.
+
+    torchrun's processes are in sessions of their own: its group does not hold them.
+    """
+    family: dict[int, psutil.Process] = {}
+    root = psutil.Process(process.pid)
+    new = [root]
+    while new:
+        for member in new:
+            family[member.pid] = member
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.suspend()
+        new = [child for child in root.children(recursive=True) if child.pid not in family]
+    for member in family.values():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()
+    psutil.wait_procs(list(family.values()), timeout=30)
+
+
+class Trial:
+    """The variants of one setting beside its unbroken run."""
+
+    def __init__(self, name: str, store: Path, place: Path, options: argparse.Namespace) -> None:
+        self.name, self.store, self.place = name, store, place / name
+        self.updates, self.kills, self.forked = options.updates, options.kills, options.forked
+        self.draw = random.Random(f"{options.seed} {name}")
+        self.unbroken = self.run("unbroken")
+        self.duration = self.work = 0.0
+
+    def run(self, name: str) -> Run:
+        """A run in a new folder."""
+        return Run(SETTINGS[self.name], self.store, self.place / name, self.updates, forked=self.forked)
+
+    def measure(self) -> None:
+        """Make the unbroken run, and take the time of its work, up to the published weights, and of the whole."""
+        run = self.unbroken
+        process, end = run.watch(lambda: run.working_seconds() > 0 and (run.out / WEIGHTS).is_file())
+        self.work = run.working_seconds()
+        end = end if end is not None else run.end_of(process)
+        if end.code != 0:
+            sys.exit(f"{self.name}: the unbroken run failed:\n{end.complaint}")
+        self.duration = end.seconds
+
+    def moments(self, run: Callable[[], Run]) -> list[Callable[[], bool]]:
+        """When the kills come: a third over the whole duration, the others over the work; see the module's text."""
+        whole = self.kills // 3
+        late = self.kills - whole
+        shares = [(True, (part + self.draw.random()) / late) for part in range(late)]
+        shares += [(False, (part + self.draw.random()) / whole) for part in range(whole)]
+        self.draw.shuffle(shares)
+
+        def moment(behind_start_up: bool, share: float) -> Callable[[], bool]:
+            if behind_start_up:
+                return lambda: run().working_seconds() >= share * self.work
+            return lambda: run().seconds() >= share * self.duration
+
+        return [moment(*drawn) for drawn in shares]
+
+    def random(self) -> Outcome:
+        """Kills at random moments, in as many runs as it takes to use them up."""
+        outcome = Outcome(self.name, "random")
+        runs = [self.run("random-0")]
+        for moment in self.moments(lambda: runs[-1]):
+            for _ in range(2):  # the second time in a new run, where the first was over too early
+                end = self.killed(runs[-1], moment)
+                outcome.starts.append(end)
+                if end.end == "killed":
+                    break
+                self.settle(outcome, runs[-1], end)
+                runs.append(self.run(f"random-{outcome.runs}"))
+        end = self.killed(runs[-1], lambda: False)
+        outcome.starts.append(end)
+        self.settle(outcome, runs[-1], end)
+        return outcome
+
+    def aimed(self) -> Outcome:
+        """Kills in short moments; where one leaves a folder that cannot be resumed, the next one meets a new run."""
+        outcome = Outcome(self.name, "aimed")
+        run = self.run(f"aimed-{outcome.runs}")
+        for aim in ("before run.json", "first evaluation", "checkpoint", "publishing", None):
+            end = self.killed(run, aim_at(run, aim))
+            outcome.starts.append(end)
+            if end.end == "failed":
+                self.settle(outcome, run, end)
+                run = self.run(f"aimed-{outcome.runs}")
+                end = self.killed(run, aim_at(run, aim))
+                outcome.starts.append(end)
+            if aim is not None and end.end == "finished":
+                outcome.missed.append(aim)
+            if end.end != "killed":
+                self.settle(outcome, run, end)
+                run = self.run(f"aimed-{outcome.runs}") if aim is not None else run
+        return outcome
+
+    def sigterm(self) -> Outcome:
+        """SIGTERM to the process, then to its group, then the end."""
+        outcome, run = Outcome(self.name, "sigterm"), self.run("sigterm-0")
+        third = max(self.updates // 3, 4)
+        alone = SETTINGS[self.name].processes > 1
+        for whole_group in [False, not alone]:
+            wanted = run.lines() + self.draw.randrange(3, third)
+            process, end = run.watch(lambda: run.lines() >= wanted)  # noqa: B023
+            if end is None:
+                end = self.terminated(run, process, whole_group=whole_group)
+            outcome.starts.append(end)
+            if end.end != "SIGTERM":
+                outcome.faults.append(f"{run.place}: start {run.count}: {end.end} {end.code}: {end.complaint}")
+        end = self.killed(run, lambda: False)
+        outcome.starts.append(end)
+        self.settle(outcome, run, end)
+        return outcome
+
+    def terminated(self, run: Run, process: Command, *, whole_group: bool) -> Start:
+        """Send SIGTERM and wait; the end is `SIGTERM` where it exited with 130 and said what it saved."""
+        if whole_group:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            os.kill(process.pid, signal.SIGTERM)
+        code = process.wait()
+        if code is None:
+            kill(process)
+            return run.ended("hung", "updates", None, run.complaint())
+        saved = "everything is saved in" in run.errors.read_text()
+        good = saved and (code == INTERRUPTED or SETTINGS[self.name].processes > 1)
+        where = "group" if whole_group else "process"
+        return run.ended("SIGTERM" if good else "failed", where, code, "" if good else run.complaint())
+
+    def killed(self, run: Run, moment: Callable[[], bool]) -> Start:
+        """Start a run and kill it at a moment; how it ended where it ended by itself before."""
+        process, end = run.watch(moment)
+        if end is None:
+            kill(process)
+            end = run.ended("killed", run.where(), process.poll())
+        return end
+
+    def settle(self, outcome: Outcome, run: Run, end: Start) -> None:
+        """Compare a finished run with the unbroken one, resume it once more, and note what is wrong."""
+        outcome.runs += 1
+        if end.end != "finished":
+            outcome.faults.append(f"{run.place}: start {run.count}: {end.end} {end.code}: {end.complaint}")
+            return
+        # A run that was killed behind its end answers with what stands in its run.json.
+        made_now = "is finished already" not in run.errors.read_text()
+        if made_now and (run.answer["resumed_from_step"] or None) != end.from_step:
+            outcome.faults.append(f"{run.place}: resumed from {run.answer['resumed_from_step']}, said {end.from_step}")
+        self.compare(outcome, run.out)
+        if run.count > 1:
+            _, again = run.watch(lambda: False)
+            if again is None or again.code != 0 or "is finished already" not in run.errors.read_text():
+                outcome.faults.append(f"{run.place}: a finished run was not left alone: {run.complaint()}")
+            self.compare(outcome, run.out)
+
+    def compare(self, outcome: Outcome, out: Path) -> None:
+        """Weights, metrics and evaluations beside those of the unbroken run."""
+        other = self.unbroken.out
+        same = {
+            "weights": (out / WEIGHTS).read_bytes() == (other / WEIGHTS).read_bytes(),
+            "metrics": metrics(out) == metrics(other),
+            "evaluations": evaluations(out) == evaluations(other),
+        }
+        for name, value in same.items():
+            setattr(outcome, name, getattr(outcome, name) and value)
+            if not value:
+                outcome.faults.append(f"{out}: {name} differ")
+        names = {str(path.relative_to(out)) for path in out.rglob("*")}
+        more = names - {str(path.relative_to(other)) for path in other.rglob("*")}
+        outcome.left_over = sorted({*outcome.left_over, *more})
+
+
+def aim_at(run: Run, aim: str | None) -> Callable[[], bool]:
+    """Whether a run is in the moment that is aimed at; None is never."""
+    out = run.out
+    if aim == "before run.json":
+        return lambda: (out / "checkpoints").is_dir() and not (out / "run.json").exists()
+    if aim == "first evaluation":
+        return lambda: "model: " in run.errors.read_text() and run.where() == "first evaluation"
+    if aim == "checkpoint":
+        return lambda: run.fresh("checkpoints/.step-*.partial/model.safetensors")
+    if aim == "publishing":
+        return lambda: run.fresh(".model.partial/tokenizer.json")
+    return lambda: False
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl without their times."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
+
+
+def evaluations(run: Path) -> list[Any]:
+    """The evaluations before and after a run."""
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return [record["evaluation_before"], record["evaluation"]]
+
+
+def make_store(place: Path) -> Path:
+    """A STORE of the help texts that `help()` shows, a topic a document: half a megabyte in every Python."""
+    from pydoc_data.topics import topics
+
+    lines = [json.dumps({"id": name, "text": topics[name]}) for name in sorted(topics)]
+    (place / "topics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "bertsmith", "prepare", str(place / "topics.jsonl"), "--out", str(place / "store"),
+               "--vocab-size", "1024", "--held-out", "0.05", "--workers", "1"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return place / "store"
+
+
+def outcomes(options: argparse.Namespace, place: Path) -> Iterator[Outcome]:
+    """Each setting in each variant; the folders of those without a fault are removed."""
+    store = options.store.resolve() if options.store is not None else make_store(place)
+    for name in options.settings:
+        trial = Trial(name, store, place, options)
+        trial.measure()
+        print(f"{name}: unbroken {trial.duration:.1f} s, of which work {trial.work:.1f} s", flush=True)
+        good = True
+        for variant in options.variants:
+            outcome: Outcome = getattr(trial, variant)()
+            good = good and outcome.good
+            yield outcome
+        if good:
+            shutil.rmtree(trial.place)
+
+
+def show(rows: list[list[str]]) -> None:
+    """Print a table."""
+    print(f"\n| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def main() -> None:
+    """Run what is asked for, print the table, exit with 1 where anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    variants = ["random", "aimed", "sigterm"]
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--updates", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--variants", nargs="+", choices=variants, default=variants)
+    parser.add_argument("--forked", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    place = Path(tempfile.mkdtemp(prefix="kill-and-resume-"))
+    done: list[Outcome] = []
+    for outcome in outcomes(options, place):
+        done.append(outcome)
+        print("  " + "; ".join(outcome.row()[1:]), flush=True)
+        for name in ("faults", "missed", "left_over"):
+            for text in getattr(outcome, name):
+                print(f"  {name.replace('_', ' ')}: {text}", flush=True)
+        if options.out is not None:
+            options.out.write_text(json.dumps([asdict(each) for each in done], indent=2) + "\n", encoding="utf-8")
+    show([outcome.row() for outcome in done])
+    if all(outcome.good for outcome in done):
+        shutil.rmtree(place)
+    else:
+        sys.exit(f"\nfolders are kept in {place}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,337 @@
+"""Several processes make the updates that one makes: DistributedDataParallel and FSDP, resumed as well as unbroken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bertsmith.training.run_folder import fault_of
+from bertsmith.verbs.pretrain import pretrain
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = Path(__file__).with_name("under_torchrun.py")
+
+Weights = dict[str, torch.Tensor]
+WeightsOf = Callable[[Path], Weights]
+MetricsOf = Callable[[Path], list[dict[str, Any]]]
+Options = dict[str, Any]
+Difference = Callable[[Weights, Weights], tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What torchrun left."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def torchrun(*arguments: object, processes: int = 2) -> Launched:
+    """Start processes on this machine, each computing on one thread."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [*command, *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    return Launched(done.returncode, done.stdout, done.stderr)
+
+
+def updates_of(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in metrics if "grad_norm" in line]
+
+
+# The division of a batch over processes
+
+STEPS = 10
+
+ALONE: dict[str, Options] = {
+    "16": {},
+    "8+8": {"micro_batch_size": 8},
+    "4+4+4+4": {"micro_batch_size": 4},
+    "15": {"batch_size": 15},
+    "mlm": {"objective": "mlm"},
+    "nsp": {"objective": "nsp"},
+    "ramp": {"batch_ramp": (3, 0.6), "short_phase": (32, 0.5)},
+}
+"""Runs of one process."""
+
+TOGETHER: dict[str, tuple[str, Options]] = {
+    "ddp": ("16", {}),
+    "ddp, micro-batches": ("16", {"micro_batch_size": 4}),
+    "ddp, an empty micro-batch": ("15", {"batch_size": 15, "micro_batch_size": 7}),
+    "ddp, checkpointing": ("16", {"micro_batch_size": 4, "gradient_checkpointing": True}),
+    "ddp, mlm": ("mlm", {"objective": "mlm"}),
+    "ddp, nsp": ("nsp", {"objective": "nsp"}),
+    "ddp, ramp": ("ramp", {**ALONE["ramp"], "micro_batch_size": 4}),
+    "fsdp": ("16", {"fsdp": True}),
+    "fsdp, micro-batches": ("16", {"fsdp": True, "micro_batch_size": 4}),
+    "fsdp, an empty micro-batch": ("15", {"fsdp": True, "batch_size": 15, "micro_batch_size": 7}),
+    "fsdp, checkpointing": ("16", {"fsdp": True, "micro_batch_size": 4, "gradient_checkpointing": True}),
+    "fsdp, mlm": ("mlm", {"fsdp": True, "objective": "mlm"}),
+    "fsdp, nsp": ("nsp", {"fsdp": True, "objective": "nsp"}),
+}
+"""Runs of two processes, each with the run of one process that makes the same updates."""
+
+
+@pytest.fixture(scope="module")
+def alone(little_store: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    folder = tmp_path_factory.mktemp("alone")
+
+    def make(name: str) -> Path:
+        out = folder / name
+        if not out.exists():
+            pretrain(little_store, out=out, steps=STEPS, dropout=0, **{**options, **ALONE[name]})
+        return out
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def together(little_store: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all runs of two processes, made by one torchrun."""
+    folder = tmp_path_factory.mktemp("together")
+    common = {"store": str(little_store), "steps": STEPS, "dropout": 0, **options}
+    runs = [{**common, "out": str(folder / name), **more} for name, (_, more) in TOGETHER.items()]
+    done = torchrun(SCRIPT, "runs", json.dumps(runs))
+    assert done.code == 0, done.stderr
+    assert done.stdout == ""
+    return folder
+
+
+def evidence(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads((folder / f"{name}-rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["8+8", "4+4+4+4"])
+def test_one_process_makes_the_same_updates_for_every_division(
+    alone: Callable[[str], Path],
+    assert_same_updates: Callable[[Path, Path], None],
+    name: str,
+) -> None:
+    assert_same_updates(alone("16"), alone(name))
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_two_processes_make_the_updates_of_one(
+    alone: Callable[[str], Path],
+    together: Path,
+    assert_same_updates: Callable[[Path, Path], None],
+    name: str,
+) -> None:
+    assert_same_updates(alone(TOGETHER[name][0]), together / name)
+
+
+@pytest.fixture(scope="module")
+def assert_same_updates(
+    metrics_of: MetricsOf, weights_of: WeightsOf, largest_difference: Difference
+) -> Callable[[Path, Path], None]:
+    def check(first: Path, second: Path) -> None:
+        expected, found = updates_of(metrics_of(first)), updates_of(metrics_of(second))
+        assert len(expected) == STEPS
+        for one, other in zip(expected, found, strict=True):
+            assert one.keys() == other.keys()
+            for key in one:
+                exact = key in ("step", "tokens_seen", "learning_rate")
+                wanted = one[key] if exact else pytest.approx(one[key], rel=1e-4)
+                assert other[key] == wanted, (one["step"], key)
+        difference, name = largest_difference(weights_of(first), weights_of(second))
+        assert difference <= 1e-5, f"{name} differs by {difference:.2e}"
+
+    return check
+
+
+def test_the_shares_are_what_these_tests_say(together: Path) -> None:
+    """Numbers of masked tokens differ between shares, and one micro-batch is empty."""
+    first, second = (one["parts"][0] for one in evidence(together, "ddp, an empty micro-batch"))
+    assert (first, second) == ([7, 1], [7, 0])
+    first, second = (one["parts"] for one in evidence(together, "ddp, ramp"))
+    assert [sum(one + other) for one, other in zip(map(list, first), map(list, second), strict=True)] == [
+        *(3, 3, 6, 9, 9, 12),
+        *(16, 16, 16, 16),
+    ]
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_all_processes_know_the_same_figures(together: Path, metrics_of: MetricsOf, name: str) -> None:
+    first, second = evidence(together, name)
+    clock = ("tokens_per_second", "seconds")
+    lines = [
+        [{key: value for key, value in line.items() if key not in clock} for line in seen["lines"]]
+        for seen in (first, second)
+    ]
+    assert lines[0] == lines[1] == metrics_of(together / name)
+    assert first["result"]["evaluation"] == second["result"]["evaluation"]
+
+
+def test_the_objectives_alone_have_their_loss_alone(together: Path, metrics_of: MetricsOf) -> None:
+    for kind in ("ddp", "fsdp"):
+        for name, other in (("mlm", "nsp"), ("nsp", "mlm")):
+            line = updates_of(metrics_of(together / f"{kind}, {name}"))[-1]
+            assert f"{name}_loss" in line and f"{other}_loss" not in line
+
+
+@pytest.mark.parametrize("name", [name for name in TOGETHER if name.startswith("ddp")])
+def test_every_weight_is_used_without_looking_for_unused_ones(together: Path, name: str) -> None:
+    for seen in evidence(together, name):
+        assert seen["wrapped"] and seen["looks_for_unused"] is False
+        assert seen["sharded"] == 0
+
+
+@pytest.mark.parametrize("name", [name for name in TOGETHER if name.startswith("fsdp")])
+def test_every_weight_is_sharded_with_fsdp(together: Path, name: str) -> None:
+    first, second = evidence(together, name)
+    for seen in (first, second):
+        assert not seen["wrapped"], "DistributedDataParallel took the place of FSDP"
+        assert seen["sharded"] == seen["parameters"] > 20
+        assert seen["sharded_gradients"] == seen["gradients"] > 15
+        assert seen["local_numbers"] < 0.6 * seen["numbers"]
+    assert first["local_numbers"] + second["local_numbers"] == first["numbers"]
+
+
+def test_what_fsdp_leaves_is_a_stock_model(together: Path) -> None:
+    import transformers
+
+    model, found = transformers.BertForPreTraining.from_pretrained(together / "fsdp", output_loading_info=True)
+    assert not found["missing_keys"] and not found["unexpected_keys"]
+    assert model.cls.predictions.decoder.weight.data_ptr() == model.bert.embeddings.word_embeddings.weight.data_ptr()
+
+
+# Resume
+
+
+RESUMED = {"steps": 12, "dropout": 0.1, "eval_every": 4, "save_every": 5}
+
+
+def command_line(store: Path, out: Path, options: Options) -> list[str]:
+    words = ["pretrain", str(store), "--out", str(out)]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+@pytest.fixture(scope="module")
+def unbroken(little_store: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs of two processes that nothing stops."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    common = {"store": str(little_store), **options, **RESUMED}
+    runs = [{**common, "out": str(folder / "ddp")}, {**common, "out": str(folder / "fsdp"), "fsdp": True}]
+    done = torchrun(SCRIPT, "runs", json.dumps(runs))
+    assert done.code == 0, done.stderr
+    return {"ddp": folder / "ddp", "fsdp": folder / "fsdp"}
+
+
+def stopped_at(update: int, store: Path, out: Path, options: Options) -> None:
+    """A run whose torchrun gets a SIGTERM in the middle of an update: it saves, says how to go on, and ends."""
+    done = torchrun(SCRIPT, "stopped", update, *command_line(store, out, options))
+    assert done.code != 0
+    assert done.stdout == ""
+    assert done.stderr.count(f"stopped by SIGTERM after update {update}") >= 1, done.stderr
+    assert f"Go on with:\n  bertsmith pretrain {store} --out {out} --resume" in done.stderr
+    assert "Traceback" not in done.stderr.split("torch/distributed")[0]
+    assert fault_of(out / "checkpoints" / f"step-{update}") is None
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+    assert not (out / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_a_run_of_two_processes_that_was_stopped_ends_in_the_weights_of_an_unbroken_one(
+    little_store: Path,
+    options: Options,
+    unbroken: dict[str, Path],
+    weights_of: WeightsOf,
+    metrics_of: MetricsOf,
+    assert_identical: Callable[[Weights, Weights], None],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    out = tmp_path / "run"
+    stopped_at(7, little_store, out, {**options, **RESUMED, **({"fsdp": True} if kind == "fsdp" else {})})
+    done = torchrun("-m", "bertsmith", "pretrain", little_store, "--out", out, "--resume", "--json")
+    assert done.code == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    result = json.loads(line)
+    assert (result["resumed_from_step"], result["steps"]) == (7, 12)
+    assert done.stderr.count("going on from") == 1, "only the first process talks"
+    assert_identical(weights_of(out), weights_of(unbroken[kind]))
+    assert metrics_of(out) == metrics_of(unbroken[kind])
+
+
+def test_dropout_of_two_processes_is_not_the_same(unbroken: dict[str, Path], metrics_of: MetricsOf) -> None:
+    """Sharded or not, each process draws a dropout of its own; so both kinds of runs are near each other."""
+    first, second = (updates_of(metrics_of(unbroken[kind])) for kind in ("ddp", "fsdp"))
+    for one, other in zip(first, second, strict=True):
+        assert one["mlm_loss"] == pytest.approx(other["mlm_loss"], rel=1e-4)
+
+
+def test_one_process_goes_on_with_a_run_of_two(
+    little_store: Path,
+    options: Options,
+    alone: Callable[[str], Path],
+    weights_of: WeightsOf,
+    largest_difference: Difference,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out = tmp_path / "run"
+    stopped_at(4, little_store, out, {**options, "steps": STEPS, "dropout": 0})
+    with caplog.at_level("INFO", logger="bertsmith"):
+        result = pretrain(little_store, out=out, resume=True)
+    assert result.resumed_from_step == 4
+    assert "2 processes became 1: dropout is drawn anew" in caplog.text
+    difference, name = largest_difference(weights_of(out), weights_of(alone("16")))
+    assert difference <= 1e-5, f"{name} differs by {difference:.2e}"
+
+
+# What is not meant for several processes
+
+
+def test_two_processes_answer_once(little_store: Path, options: Options, tmp_path: Path) -> None:
+    arguments = command_line(little_store, tmp_path / "run", {**options, "steps": 2})
+    done = torchrun("-m", "bertsmith", *arguments, "--json")
+    assert done.code == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["steps"] == 2
+    assert done.stderr.count("precision: fp32") <= 1
+    assert done.stderr.count("examples an update, 8 at once in each of 2 processes") == 1
+
+
+def test_fsdp_with_one_process_is_refused(bertsmith: Callable[..., Any], little_store: Path, tmp_path: Path) -> None:
+    answer = bertsmith("pretrain", little_store, "--out", tmp_path / "run", "--fsdp", "--steps", 1)
+    assert (answer.code, answer.stdout) == (2, "")
+    assert "--fsdp divides a model over processes and there is one" in answer.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_fsdp_with_muon_is_refused(bertsmith: Callable[..., Any], little_store: Path, tmp_path: Path) -> None:
+    answer = bertsmith("pretrain", little_store, "--out", tmp_path / "run", "--fsdp", "--optimizer", "muon")
+    assert (answer.code, answer.stdout) == (2, "")
+    assert "--fsdp needs --optimizer adamw" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["evaluate", "RUN", "STORE"], ["doctor"], ["report", "RUN"], ["fill-mask", "RUN", "A [MASK]."]],
+    ids=lambda words: words[0],
+)
+def test_another_verb_runs_in_one_process(
+    bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    answer = bertsmith(*words)
+    assert (answer.code, answer.stdout) == (2, "")
+    assert f"{words[0]} runs in one process; found 2 of torchrun's" in answer.stderr

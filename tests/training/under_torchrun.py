@@ -1,0 +1,92 @@
+"""What tests/training/test_distributed.py starts with torchrun: runs of `pretrain` that leave evidence of each process.
+
+    torchrun ... under_torchrun.py runs '[{"out": ..., ...}, ...]'    several runs, one after the other
+    torchrun ... under_torchrun.py stopped 5 pretrain STORE ...       a command line that gets a SIGTERM at update 5
+
+Beside each RUN, OUT-rank0.json, OUT-rank1.json ... hold the lines of metrics.jsonl as that process knows them, and how
+many weights are sharded while it trains.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+
+from bertsmith.runtime import processes
+from bertsmith.training.trainer import ExactTrainer, _Conduct
+
+WAIT_SECONDS = 120.0
+
+
+def run(options: dict[str, Any]) -> None:
+    """One run, and the evidence of this process."""
+    from bertsmith.verbs.pretrain import pretrain
+
+    seen: dict[str, Any] = {"lines": []}
+    original_write, original_step = ExactTrainer._write, ExactTrainer.training_step
+    original_hook = _Conduct.on_pre_optimizer_step
+
+    def write(self: ExactTrainer, line: dict[str, Any]) -> None:
+        seen["lines"].append(line)
+        original_write(self, line)
+
+    def training_step(self: ExactTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+        seen["wrapped"] = isinstance(model, DistributedDataParallel)
+        seen["looks_for_unused"] = getattr(model, "find_unused_parameters", None)
+        seen.setdefault("parts", []).append([len(part) for part in self.batches.parts(inputs[0])])
+        return original_step(self, model, inputs, *rest, **more)
+
+    def on_pre_optimizer_step(self: _Conduct, *rest: Any, **more: Any) -> None:
+        parameters = list(self.trainer.trained.parameters())
+        gradients = [value.grad for value in parameters if value.grad is not None]
+        local = [value.to_local() if isinstance(value, DTensor) else value for value in parameters]
+        seen["parameters"], seen["gradients"] = len(parameters), len(gradients)
+        seen["sharded"] = sum(isinstance(value, DTensor) for value in parameters)
+        seen["sharded_gradients"] = sum(isinstance(value, DTensor) for value in gradients)
+        seen["numbers"] = sum(value.numel() for value in parameters)
+        seen["local_numbers"] = sum(value.numel() for value in local)
+        original_hook(self, *rest, **more)
+
+    with (
+        mock.patch.object(_Conduct, "on_pre_optimizer_step", on_pre_optimizer_step),
+        mock.patch.object(ExactTrainer, "_write", write),
+        mock.patch.object(ExactTrainer, "training_step", training_step),
+    ):
+        result = pretrain(**options)
+    seen["result"] = result.to_dict()
+    Path(f"{options['out']}-rank{processes.rank()}.json").write_text(json.dumps(seen), encoding="utf-8")
+
+
+def stopped(update: int, arguments: list[str]) -> None:
+    """A command line whose torchrun gets a SIGTERM in the middle of an update; it comes before the update is over."""
+    from bertsmith.cli.app import main
+
+    original = _Conduct.on_pre_optimizer_step
+
+    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        if state.global_step + 1 == update and processes.is_main():
+            os.kill(os.getppid(), signal.SIGTERM)
+            end = time.monotonic() + WAIT_SECONDS
+            while self.trainer.stop.requested is None and time.monotonic() < end:
+                time.sleep(0.01)
+
+    with mock.patch.object(_Conduct, "on_pre_optimizer_step", hook):
+        main(arguments)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "runs":
+        for options in json.loads(sys.argv[2]):
+            run(options)
+    else:
+        stopped(int(sys.argv[2]), sys.argv[3:])
