@@ -403,6 +403,60 @@ def test_minutes_together_with_steps(refused: Callable[..., str], store: Path, t
     holds(message, "--minutes and --steps contradict each other: give one of them")
 
 
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--short-phase", "128,0.5"), ("--short-phase: found 128 tokens", "from 8 to less than the 128")),
+        (
+            ("--short-phase", "64"),
+            ("--short-phase: found '64', expected a whole number and a share", "such as 64,0.75"),
+        ),
+        (("--short-phase", "64,75"), ("--short-phase: found '64,75'", "a share between 0 and 1")),
+        (("--batch-ramp", "32,0.5"), ("--batch-ramp: found 32 examples, expected less than the 32 of --batch-size",)),
+        (("--batch-ramp", "eight,0.5"), ("--batch-ramp: found 'eight,0.5'",)),
+        (("--auto-batch", "--micro-batch-size", 4), ("--auto-batch finds the micro-batch", "give one of them")),
+        (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
+        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over processes and there is one", "torchrun")),
+        (("--overfit-one-batch", "--patience", 3), ("--overfit-one-batch takes one batch: leave out",)),
+        (("--mask-unit", "words"), ("--mask-unit: found 'words', expected one of token, word, span", "mean 'word'")),
+        (("--patience", 0), ("--patience: found '0', expected above 0",)),
+    ],
+)
+def test_options_of_a_run_that_contradict_each_other(
+    refused: Callable[..., str], store: Path, tmp_path: Path, options: tuple[object, ...], parts: tuple[str, ...]
+) -> None:
+    holds(refused("pretrain", store, "--out", tmp_path / "out", *options), *parts)
+
+
+def test_an_option_whose_extra_is_missing(
+    refused: Callable[..., str], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertsmith.config import extras
+
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    message = refused("pretrain", store, "--out", tmp_path / "out", "--tensorboard")
+    holds(message, "--tensorboard needs the package tensorboard", "pip install 'bertsmith[tensorboard]'")
+
+
+def test_memory_that_is_short_is_exit_3(
+    bertsmith: Callable[..., Any], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertsmith.pretraining import assembly
+
+    monkeypatch.setattr(assembly, "free_memory", lambda device: 150_000_000)
+    answer = bertsmith("pretrain", store, "--out", tmp_path / "out", "--size", "tiny", "--batch-size", 256)
+    assert (answer.code, answer.stdout) == (3, "")
+    holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-batch")
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_pretrain_runs_in_several_processes(
+    refused: Callable[..., str], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    holds(refused("tokenize", run, "a text"), "tokenize runs in one process; found 2")
+
+
 def test_heads_that_do_not_divide_the_width(refused: Callable[..., str], store: Path, tmp_path: Path) -> None:
     message = refused("pretrain", store, "--out", tmp_path / "out", "--hidden-size", 48, "--attention-heads", 5)
     holds(message, "--attention-heads 5 does not divide --hidden-size 48", "nearest that do are", "4", "6")

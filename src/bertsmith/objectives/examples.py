@@ -74,17 +74,19 @@ class EpochPlan:
         self._order: Ints
         self.first = self._load(0)
         self.size = len(self.first)
-        if self.size == 0:
-            raise DataError(
-                f"{part.folder}: no example can be made of the {part.num_tokens} tokens there for {objective}"
-            )
 
     def _load(self, epoch: int) -> PairPlan:
         if epoch != self._epoch:
-            self._plan = plan_epoch(
+            plan = plan_epoch(
                 self.part, self.objective, self.sequence_length, negatives=self.negatives, seed=self.seed, epoch=epoch
             )
-            self._order = random.generator("order", self.seed, epoch).permutation(len(self._plan))
+            if not len(plan):
+                raise DataError(
+                    f"{self.part.folder}: no example can be made of the {self.part.num_tokens} tokens there for "
+                    f"{self.objective} in epoch {epoch}"
+                )
+            self._plan = plan
+            self._order = random.generator("order", self.seed, epoch).permutation(len(plan))
             self._epoch = epoch
         return self._plan
 

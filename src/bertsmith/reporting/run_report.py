@@ -41,9 +41,6 @@ def _pretraining(name: str, record: Mapping[str, Any], updates: Lines, evaluatio
         add_samples(page, record["samples"])
     page.section("How it was made")
     add_speed(page, updates)
-    if audit is not None:
-        data = {key: value for key, value in record["data"].items() if key != "pairs"}
-        record = {**record, "data": data}
     add_provenance(page, record)
     return page.html()
 
@@ -286,13 +283,14 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
     )
     page.text("The command that makes it again:")
     page.code(record["command"])
-    for title, key in (
-        ("Options", "options"),
-        ("Data", "data"),
-        ("Machine", "machine"),
-        ("Versions", "versions"),
+    data = {key: value for key, value in record["data"].items() if key != "pairs" or pair_audit(record) is None}
+    for title, values in (
+        ("Options", record["options"]),
+        ("Data", data),
+        ("Machine", record["machine"]),
+        ("Versions", record["versions"]),
     ):
-        page.details(title, record[key])
+        page.details(title, values)
 
 
 def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
