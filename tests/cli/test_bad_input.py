@@ -414,6 +414,7 @@ def test_minutes_together_with_steps(refused: Callable[..., str], store: Path, t
         (("--short-phase", "64,75"), ("--short-phase: found '64,75'", "a share between 0 and 1")),
         (("--batch-ramp", "32,0.5"), ("--batch-ramp: found 32 examples, expected less than the 32 of --batch-size",)),
         (("--batch-ramp", "eight,0.5"), ("--batch-ramp: found 'eight,0.5'",)),
+        (("--batch-ramp", "8,0.5", "--epochs", 2), ("--epochs counts passes", "give --steps or --minutes")),
         (("--auto-batch", "--micro-batch-size", 4), ("--auto-batch finds the micro-batch", "give one of them")),
         (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
         (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over processes and there is one", "torchrun")),

@@ -141,6 +141,11 @@ class PretrainOptions(Options):
                 f"--batch-ramp: found {self.batch_ramp[0]} examples, expected less than the {self.batch_size} of "
                 "--batch-size"
             )
+        if self.epochs is not None and (self.short_phase or self.batch_ramp):
+            raise ValueError(
+                "--epochs counts passes with examples of one length and batches of one size; give --steps or --minutes "
+                "with --short-phase and --batch-ramp"
+            )
         if self.fsdp and self.optimizer == "muon":
             raise ValueError("--fsdp needs --optimizer adamw: Muon works on whole matrices")
         if self.auto_batch and self.micro_batch_size is not None:

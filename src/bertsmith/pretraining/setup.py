@@ -76,12 +76,14 @@ def make_model(
         )
     if options.dropout is not None:
         setup.dropout = options.dropout
+    elif options.overfit_one_batch:
+        setup.choices.append(Choice("dropout", "0", "one batch is to be learnt by heart"))
     elif options.from_ is None:
         setup.choices.append(Choice("dropout", "0", "from scratch a corpus is seen a few times at most"))
     else:
         setup.dropout = float(model.config.hidden_dropout_prob)
         setup.choices.append(Choice("dropout", str(setup.dropout), "that of the model that continues"))
-    if options.dropout is not None or options.from_ is None:
+    if options.dropout is not None or options.overfit_one_batch or options.from_ is None:
         set_dropout(model, setup.dropout)
     _freeze_unused_heads(model, options.objective)
     _choose_learning_rate(setup, options)

@@ -497,7 +497,8 @@ class ExactTrainer(transformers.Trainer):
         self.metrics.write(json.dumps(line) + "\n")
         if self.plan.tensorboard:
             figures = {f"eval_{name}": value for name, value in line.get("evaluation", {}).items() if value is not None}
-            self.callback_handler.on_log(self.args, self.state, self.control, figures or dict(line))
+            line.pop("step")
+            self.callback_handler.on_log(self.args, self.state, self.control, figures or line)
 
 
 def _random_state() -> dict[str, Tensor]:
