@@ -51,7 +51,9 @@ import psutil
 SAVE_EVERY = 5
 LIMIT_SECONDS = 300.0
 """A start that takes longer hangs."""
-POLL_SECONDS = 0.0005
+POLL_SECONDS = 0.001
+ATTEMPTS = 4
+"""A run that ends before its kill is followed by a new one, which is killed after half the time."""
 TIMES = ("tokens_per_second", "seconds")
 INTERRUPTED = 130
 START_UP = "start-up"
@@ -183,6 +185,7 @@ def become(words: list[str], errors: Path, answers: Path) -> None:
     from bertsmith.cli.app import main
 
     os.setsid()
+    multiprocessing.set_start_method("fork", force=True)  # what a loader's workers have where nothing else is said
     for number, file in ((1, answers), (2, errors)):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, number)
@@ -334,6 +337,8 @@ class Trial:
     def measure(self) -> None:
         """Make the unbroken run, and take the time of its work, up to the published weights, and of the whole."""
         run = self.unbroken
+        if run.forked:
+            Command(["bertsmith", "--version"], run.errors, forked=True).wait()  # the imports are done now
         process, end = run.watch(lambda: run.working_seconds() > 0 and (run.out / WEIGHTS).is_file())
         self.work = run.working_seconds()
         end = end if end is not None else run.end_of(process)
@@ -341,28 +346,28 @@ class Trial:
             sys.exit(f"{self.name}: the unbroken run failed:\n{end.complaint}")
         self.duration = end.seconds
 
-    def moments(self, run: Callable[[], Run]) -> list[Callable[[], bool]]:
-        """When the kills come: a third over the whole duration, the others over the work; see the module's text."""
+    def moments(self) -> list[tuple[bool, float]]:
+        """When the kills come: whether the clock runs from the end of the start-up, and a share of that time."""
         whole = self.kills // 3
         late = self.kills - whole
         shares = [(True, (part + self.draw.random()) / late) for part in range(late)]
         shares += [(False, (part + self.draw.random()) / whole) for part in range(whole)]
         self.draw.shuffle(shares)
+        return shares
 
-        def moment(behind_start_up: bool, share: float) -> Callable[[], bool]:
-            if behind_start_up:
-                return lambda: run().working_seconds() >= share * self.work
-            return lambda: run().seconds() >= share * self.duration
-
-        return [moment(*drawn) for drawn in shares]
+    def due(self, run: Run, behind_start_up: bool, share: float) -> Callable[[], bool]:
+        """Whether a moment has come."""
+        if behind_start_up:
+            return lambda: run.working_seconds() >= share * self.work
+        return lambda: run.seconds() >= share * self.duration
 
     def random(self) -> Outcome:
         """Kills at random moments, in as many runs as it takes to use them up."""
         outcome = Outcome(self.name, "random")
         runs = [self.run("random-0")]
-        for moment in self.moments(lambda: runs[-1]):
-            for _ in range(2):  # the second time in a new run, where the first was over too early
-                end = self.killed(runs[-1], moment)
+        for behind_start_up, share in self.moments():
+            for attempt in range(ATTEMPTS):
+                end = self.killed(runs[-1], self.due(runs[-1], behind_start_up, share / 2**attempt))
                 outcome.starts.append(end)
                 if end.end == "killed":
                     break

@@ -248,7 +248,7 @@ def stopped_at(update: int, store: Path, out: Path, options: Options) -> None:
     assert not (out / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+@pytest.mark.parametrize(("kind", "stop"), [("ddp", 7), ("fsdp", 5)])
 def test_a_run_of_two_processes_that_was_stopped_ends_in_the_weights_of_an_unbroken_one(
     little_store: Path,
     options: Options,
@@ -258,24 +258,32 @@ def test_a_run_of_two_processes_that_was_stopped_ends_in_the_weights_of_an_unbro
     assert_identical: Callable[[Weights, Weights], None],
     tmp_path: Path,
     kind: str,
+    stop: int,
 ) -> None:
+    """FSDP is stopped where the unbroken run makes a checkpoint too: making one has to change nothing."""
     out = tmp_path / "run"
-    stopped_at(7, little_store, out, {**options, **RESUMED, **({"fsdp": True} if kind == "fsdp" else {})})
+    stopped_at(stop, little_store, out, {**options, **RESUMED, **({"fsdp": True} if kind == "fsdp" else {})})
     done = torchrun("-m", "bertsmith", "pretrain", little_store, "--out", out, "--resume", "--json")
     assert done.code == 0, done.stderr
     (line,) = done.stdout.splitlines()
     result = json.loads(line)
-    assert (result["resumed_from_step"], result["steps"]) == (7, 12)
+    assert (result["resumed_from_step"], result["steps"]) == (stop, 12)
     assert done.stderr.count("going on from") == 1, "only the first process talks"
     assert_identical(weights_of(out), weights_of(unbroken[kind]))
     assert metrics_of(out) == metrics_of(unbroken[kind])
 
 
-def test_dropout_of_two_processes_is_not_the_same(unbroken: dict[str, Path], metrics_of: MetricsOf) -> None:
-    """Sharded or not, each process draws a dropout of its own; so both kinds of runs are near each other."""
+def test_dropout_does_not_depend_on_sharding_or_checkpoints(unbroken: dict[str, Path], metrics_of: MetricsOf) -> None:
+    """A checkpoint of a sharded run makes a model in the first process; the dropout behind it stays the same."""
     first, second = (updates_of(metrics_of(unbroken[kind])) for kind in ("ddp", "fsdp"))
     for one, other in zip(first, second, strict=True):
         assert one["mlm_loss"] == pytest.approx(other["mlm_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_each_process_draws_a_dropout_of_its_own(unbroken: dict[str, Path], kind: str) -> None:
+    first, second = torch.load(unbroken[kind] / "checkpoints" / "step-10" / "random_states.pt", weights_only=True)
+    assert not torch.equal(first["cpu"], second["cpu"])
 
 
 def test_one_process_goes_on_with_a_run_of_two(

@@ -200,6 +200,15 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
 
 
 @pytest.mark.slow
+def test_muon_does_not_train_as_adamw_does(
+    unbroken: Callable[..., Path], weights_of: WeightsOf, largest_difference: Difference
+) -> None:
+    """Muon's own spread over divisions of a batch is 1e-4 at this size in ten updates (findings, row 26)."""
+    difference, _ = largest_difference(weights_of(unbroken("adamw")), weights_of(unbroken("muon")))
+    assert difference > 3e-3
+
+
+@pytest.mark.slow
 def test_workers_do_not_change_the_weights(
     little_store: Path,
     options: Options,

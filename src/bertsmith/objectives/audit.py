@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.objectives.pairs import Ints, PairPlan
+from bertsmith.objectives.pairs import Ints, PairPlan, label_counts
 
 LENGTH_BINS = 8
 """Quantile bins for the length of each segment. A length that is itself a bound has a bin of its own."""
@@ -52,13 +52,9 @@ def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> d
         length_only: {"value", "low", "high"}: the accuracy on the held-out pairs of the best guess from lengths, learnt
             on the training pairs, with Wilson's 95% interval; None where either plan has no pairs.
     """
-    not_next = int(train.label.sum())
     held_out_not_next, held_out_pairs = int(held_out.label.sum()), len(held_out)
     return {
-        "pairs": len(train),
-        "is_next": len(train) - not_next,
-        "not_next": not_next,
-        "forced_random": train.forced,
+        **label_counts(train),
         "same_document_negatives": train.same_document,
         "left_out_tokens": train.left_out,
         "swap": swap,

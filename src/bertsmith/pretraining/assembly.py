@@ -330,12 +330,7 @@ def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvalua
         peak=assembly.peak,
         title="pre-training",
     )
-    phases = assembly.phases
-    batches = UpdateBatches(
-        phases,
-        micro_batch_size=assembly.micro_batch.size,
-        describe=lambda phase, number: phases[phase].describe(number),
-    )
+    batches = UpdateBatches(assembly.phases, micro_batch_size=assembly.micro_batch.size)
     return ExactTrainer(assembly.setup.model, assembly.tokenizer, batches, folder, plan)
 
 

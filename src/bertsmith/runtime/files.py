@@ -155,17 +155,30 @@ def publish_folder(aside: Path, folder: Path) -> None:
     """Give a finished folder its name; a folder of that name makes room only now."""
     with disk_errors(folder):
         sync_folder(aside)
-        old = folder.with_name(f".{folder.name}.replaced")
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
+        old = move_aside(folder) if folder.exists() else None
         try:
             aside.rename(folder)
         except OSError:
-            if old.exists():
+            if old is not None:
                 old.rename(folder)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def holds_something(folder: Path) -> bool:
+    """Whether a folder exists and has anything in it but files that a killed process did not write to their end."""
+    if not folder.is_dir():
+        return False
+    return any(not (path.name.startswith(".") and path.name.endswith(".partial")) for path in folder.iterdir())
+
+
+def move_aside(folder: Path) -> Path:
+    """Give a folder that is about to be replaced another name, in one step; removing it is left to the caller."""
+    old = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(old, ignore_errors=True)
+    folder.rename(old)
+    return old
 
 
 MARKERS = {
@@ -189,7 +202,7 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
         raise OutputError(f"--out {folder}: expected a folder with a name of its own, such as runs/{verb}")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"--out {folder}: is a file, expected a folder that does not exist yet")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not holds_something(folder):
         return
     if not overwrite and not resume:
         resumable = verb in ("prepare", "pretrain", "finetune")

@@ -37,10 +37,12 @@ def is_main() -> bool:
 
 def join() -> None:
     """Meet the other processes; on a GPU each takes the one of its local rank."""
+    if world_size() == 1:
+        return
     import torch
     import torch.distributed as dist
 
-    if world_size() == 1 or dist.is_initialized():
+    if dist.is_initialized():
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

@@ -21,7 +21,16 @@ from typing import Any
 from bertsmith.errors import OutputError
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime.console import warn
-from bertsmith.runtime.files import claim_folder, disk_errors, read_json, sync_folder, write_json
+from bertsmith.runtime.files import (
+    claim_folder,
+    disk_errors,
+    holds_something,
+    move_aside,
+    read_json,
+    sync_folder,
+    write_json,
+    write_text,
+)
 
 WEIGHTS = "model.safetensors"
 FILES = "files.json"
@@ -60,16 +69,18 @@ class RunFolder:
         if resume:
             if self.run_file.is_file():
                 self.record = read_json(self.run_file)
-            elif self.path.is_dir() and any(self.path.iterdir()):
+            elif holds_something(self.path):
                 raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
 
     def create(self) -> None:
-        """Make the folder, in the place of an old one where it is to be replaced."""
+        """Make the folder with its record, in the place of an old one where it is to be replaced."""
         with disk_errors(self.path):
-            if self.replaces and self.path.exists():
-                shutil.rmtree(self.path)
+            old = move_aside(self.path) if self.replaces and self.path.exists() else None
             self.replaces = False
-            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.save_record()
+            if old is not None:
+                shutil.rmtree(old, ignore_errors=True)
 
     def save_record(self) -> None:
         """Write run.json."""
@@ -127,7 +138,7 @@ class RunFolder:
         if self.metrics_file.is_file():
             lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-            self.metrics_file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            write_text(self.metrics_file, "".join(f"{line}\n" for line in kept))
 
     def withdraw(self) -> None:
         """Take the finished model away: a run that goes on is unfinished until it publishes again."""

@@ -59,7 +59,7 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
             (0, 1, 2, ... over all epochs). Besides the model's inputs it holds `loss_counts` (float32 of [losses]:
             what each loss sum is divided by) and `num_tokens`.
         micro_batch_size: examples at once in one process.
-        describe: names an example of a phase, for people.
+            What makes a phase may have a method `describe`, which names an example for people.
     """
 
     def __init__(
@@ -67,9 +67,8 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
         phases: Sequence[Callable[[Sequence[int]], Batch]],
         *,
         micro_batch_size: int,
-        describe: Callable[[int, int], str] = lambda phase, number: str(number),
     ) -> None:
-        self.phases, self.micro_batch_size, self.describe = phases, micro_batch_size, describe
+        self.phases, self.micro_batch_size = phases, micro_batch_size
         self.rank, self.world_size = processes.rank(), processes.world_size()
 
     def parts(self, update: Update) -> list[range]:
@@ -80,6 +79,10 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
         size = self.micro_batch_size
         begins = [min(start + number * size, stop) for number in range(math.ceil(share / size))]
         return [range(update.first + begin, update.first + min(begin + size, stop)) for begin in begins]
+
+    def describe(self, phase: int, number: int) -> str:
+        """An example for people."""
+        return str(getattr(self.phases[phase], "describe", str)(number))
 
     def __getitem__(self, update: Update) -> tuple[Update, list[Batch]]:
         make = self.phases[update.phase]
@@ -195,6 +198,8 @@ class ExactTrainer(transformers.Trainer):
             batch_size=None,
             sampler=self.plan.course,
             num_workers=self.plan.workers,
+            # Forked workers share the plan of an epoch and the mapped tokens.
+            multiprocessing_context="fork" if self.plan.workers else None,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
         )
@@ -338,7 +343,8 @@ class ExactTrainer(transformers.Trainer):
         weights = sharding.weights(self.trained)
         if not processes.is_main():
             return None
-        plain: Any = self.plain_class(self.trained.config)
+        with torch.random.fork_rng([]):  # a checkpoint changes nothing: the dropout behind it is drawn as without one
+            plain: Any = self.plain_class(self.trained.config)
         plain.load_state_dict(weights, strict=False)
         plain.tie_weights()
         return plain.eval()

@@ -187,8 +187,6 @@ def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, cho
 
 
 def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: list[Choice]) -> None:
-    folder.create()
-    shutil.rmtree(folder.path / "checkpoints")
     folder.record = {
         "kind": "finetuning",
         "task": options.task,
@@ -201,7 +199,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "data": {"files": data.files, "labels": data.label_counts},
         "warnings": [],
     }
-    folder.save_record()
+    folder.create()
 
 
 def _identity(options: FinetuneOptions) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from bertsmith.pretraining.assembly import (
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, warn
-from bertsmith.runtime.files import write_text
+from bertsmith.runtime.files import sole_writer, write_text
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.report import write_report
@@ -82,6 +83,16 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     if options.tensorboard:
         require_extra("tensorboard", "--tensorboard")
     processes.join()
+    with sole_writer(options.out, "pretrain") if _writes(options) else nullcontext():
+        return _pretrain(options)
+
+
+def _writes(options: PretrainOptions) -> bool:
+    named = options.out.name not in ("", "..")
+    return processes.is_main() and not options.dry_run and named
+
+
+def _pretrain(options: PretrainOptions) -> PretrainResult:
     folder = RunFolder(options.out)
     if processes.is_main():
         folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
@@ -258,8 +269,8 @@ def _overfit_warnings(updates: list[dict[str, Any]]) -> list[str]:
         say(f"one batch: its loss fell from {first:.2f} to {last:.3f} nats, so the training step is sound")
         return []
     return [
-        f"one batch: its loss is {last:.2f} after {updates[-1]['step']:,} updates and was {first:.2f}. A model that can "
-        "learn brings it near zero: give more --steps, or look at --learning-rate and --dropout"
+        f"one batch: its loss is {last:.2f} after {updates[-1]['step']:,} updates and was {first:.2f}. A model that "
+        "can learn brings it near zero: give more --steps, or look at --learning-rate and --dropout"
     ]
 
 
