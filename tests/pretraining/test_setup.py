@@ -21,6 +21,7 @@ from bertsmith.tokenization.folder import load_tokenizer
 
 MLM = "{} has no head for masked language modelling: it starts fresh"
 NSP = "{} has no head for next sentence prediction: it starts fresh"
+SOP = "{} has no head for sentence order prediction: it starts fresh"
 CLASSIFIER = "{}: classifier is left out; it is no head of pre-training"
 ANSWERS = "{}: qa_outputs is left out; it is no head of pre-training"
 
@@ -65,7 +66,7 @@ def continued(
         ("BertForPreTraining", "nsp", []),
         ("BertForMaskedLM", "mlm", []),
         ("BertForMaskedLM", "mlm+nsp", [NSP]),
-        ("BertForMaskedLM", "mlm+sop", [NSP]),
+        ("BertForMaskedLM", "mlm+sop", [SOP]),
         ("BertModel", "mlm+nsp", [MLM, NSP]),
         ("BertModel", "nsp", [NSP]),
         ("BertForSequenceClassification", "mlm+nsp", [CLASSIFIER, MLM, NSP]),
@@ -80,7 +81,7 @@ def test_each_head_that_is_left_out_or_starts_fresh_has_its_sentence(
     folder = saved(tmp_path, name, tokenizer)
     setup = continued(folder, tokenizer, objective)
     assert setup.notes == [note.format(folder) for note in notes]
-    spoken = {MLM: "masked language modelling", NSP: "next sentence prediction"}
+    spoken = {MLM: "masked language modelling", NSP: "next sentence prediction", SOP: "sentence order prediction"}
     assert setup.fresh == [spoken[note] for note in notes if note in spoken]
 
 

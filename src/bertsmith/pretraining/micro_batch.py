@@ -71,13 +71,13 @@ def choose_micro_batch(
 def _found(size: int, trial: Trial) -> int:
     """The size, halved until a trial fits in every process."""
     while True:
+        fits = 1.0
         try:
             trial(size)
-            fits = 1.0
         except torch.OutOfMemoryError:
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
             fits = 0.0
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # behind the block above: its error holds what the trial had
         if -processes.largest([-fits])[0] == 1.0:
             return size
         if size == 1:
@@ -121,13 +121,14 @@ class Steps:
         on_device(self.model, self.device)
         was_training = self.model.training
         self.model.train()
-        held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
-        batch = {
-            name: value.to(self.device) if isinstance(value, torch.Tensor) else value
-            for name, value in self.make(size).items()
-            if name not in ("loss_counts", "num_tokens")
-        }
+        held: torch.Tensor | None = None
         try:
+            held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
+            batch = {
+                name: value.to(self.device) if isinstance(value, torch.Tensor) else value
+                for name, value in self.make(size).items()
+                if name not in ("loss_counts", "num_tokens")
+            }
             with torch.random.fork_rng(devices):
                 started = time.monotonic()
                 with computing(self.precision, self.device):

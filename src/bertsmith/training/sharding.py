@@ -2,7 +2,7 @@
 
 accelerate turns FSDP on for accelerators only: asked for on a CPU it gives DistributedDataParallel without a word. So
 the model is sharded here, one unit a layer and one for the rest, on whatever device there is. What is written is
-whole: any number of processes, or one, can go on with it.
+whole: a stock model, and a state that any number of processes can go on with.
 """
 
 from __future__ import annotations
