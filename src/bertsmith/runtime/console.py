@@ -72,8 +72,8 @@ class _Silent:
 class _Plain:
     """A line every quarter of a minute, for logs and pipes."""
 
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
-        self.title, self.total, self.unit = title, total, unit
+    def __init__(self, title: str, total: float | None, unit: str, already: float) -> None:
+        self.title, self.total, self.unit, self.already = title, total, unit, already
         self.started = self.said = time.monotonic()
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
@@ -82,12 +82,14 @@ class _Plain:
         if now - self.said < PLAIN_EVERY_SECONDS:
             return
         self.said = now
-        say(f"{self.title}: {describe(done, self.total, now - self.started, self.unit)}{'  ' + note if note else ''}")
+        say(
+            f"{self.title}: {describe(done, self.total, now - self.started, self.unit, self.already)}{'  ' + note if note else ''}"
+        )
 
 
-def describe(done: float, total: float | None, seconds: float, unit: str) -> str:
-    """Share, rate and time left in words: `45%  1,200 documents/s  0:12 left`."""
-    rate = done / seconds if seconds > 0 else 0.0
+def describe(done: float, total: float | None, seconds: float, unit: str, already: float = 0.0) -> str:
+    """Share, rate and time left in words: `45%  1,200 documents/s  0:12 left`; `already` was done before."""
+    rate = (done - already) / seconds if seconds > 0 else 0.0
     parts = []
     if total:
         parts.append(f"{min(done / total, 1):.0%}")
@@ -113,8 +115,8 @@ def clock(seconds: float) -> str:
 class _Bar:
     """A bar on a terminal (rich); it appears once the work has taken two seconds, and leaves no trace."""
 
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
-        self.title, self.total, self.unit = title, total, unit
+    def __init__(self, title: str, total: float | None, unit: str, already: float) -> None:
+        self.title, self.total, self.unit, self.already = title, total, unit, already
         self.started = time.monotonic()
         self.bar: RichProgress | None = None
         self.task: TaskID | None = None
@@ -139,7 +141,7 @@ class _Bar:
             )
             self.task = self.bar.add_task(self.title, total=self.total, words="")
             self.bar.start()
-        words = describe(done, self.total, seconds, self.unit)
+        words = describe(done, self.total, seconds, self.unit, self.already)
         assert self.task is not None
         self.bar.update(self.task, completed=done, total=self.total, words=f"{words}  {note}".rstrip())
 
@@ -149,15 +151,18 @@ class _Bar:
 
 
 @contextmanager
-def progress(title: str, total: float | None = None, *, unit: str = "") -> Iterator[Progress]:
-    """Progress of one piece of work: a bar on a terminal, a line now and then elsewhere, nothing without a listener."""
+def progress(title: str, total: float | None = None, *, unit: str = "", already: float = 0.0) -> Iterator[Progress]:
+    """Progress of one piece of work: a bar on a terminal, a line now and then elsewhere, nothing without a listener.
+
+    `already` is what an interrupted run had done before: the time left follows from what is done now.
+    """
     if not is_main() or not _logger.isEnabledFor(logging.INFO) or not _logger.handlers:
         yield _Silent()
     elif sys.stderr.isatty():
-        bar = _Bar(title, total, unit)
+        bar = _Bar(title, total, unit, already)
         try:
             yield bar
         finally:
             bar.close()
     else:
-        yield _Plain(title, total, unit)
+        yield _Plain(title, total, unit, already)

@@ -391,7 +391,7 @@ class ExactTrainer(transformers.Trainer):
         if checkpoint is not None:
             done = read_json(checkpoint / "progress.json")
             self.first_update, self.tokens_seen, self.taken = done["step"], done["tokens_seen"], done["taken"]
-            self.plan.budget.seconds_before = done["seconds"]
+            self.plan.budget.seconds_before = self.plan.budget.seconds = done["seconds"]
             if processes.is_main():
                 self.folder.truncate_metrics(self.first_update)
             processes.barrier()
@@ -406,7 +406,7 @@ class ExactTrainer(transformers.Trainer):
         with (
             self.stop,
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
-            progress(self.plan.title, 1.0) as self.bar,
+            progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
         if self.plan.patience is not None and self.stop.requested is None and self.best is not None:
