@@ -82,9 +82,8 @@ class _Plain:
         if now - self.said < PLAIN_EVERY_SECONDS:
             return
         self.said = now
-        say(
-            f"{self.title}: {describe(done, self.total, now - self.started, self.unit, self.already)}{'  ' + note if note else ''}"
-        )
+        words = describe(done, self.total, now - self.started, self.unit, self.already)
+        say(f"{self.title}: {words}{'  ' + note if note else ''}")
 
 
 def describe(done: float, total: float | None, seconds: float, unit: str, already: float = 0.0) -> str:
