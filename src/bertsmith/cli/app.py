@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 from bertsmith.errors import BertsmithError, Interrupted, OptionError
+from bertsmith.runtime import processes
 from bertsmith.runtime.console import talk_to_the_terminal
 
 VERBS: dict[str, str] = {
@@ -46,7 +47,12 @@ def run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except BertsmithError as error:
-        sys.stderr.write(f"{'' if isinstance(error, Interrupted) else 'error: '}{error}\n")
+        # Processes of one run stop together; what only one of them has met is told with its number.
+        if not isinstance(error, Interrupted):
+            where = "" if processes.is_main() else f" in process {processes.rank()}"
+            sys.stderr.write(f"error{where}: {error}\n")
+        elif processes.is_main():
+            sys.stderr.write(f"{error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

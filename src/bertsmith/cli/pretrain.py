@@ -35,6 +35,7 @@ def _peak(share: float | None) -> str:
 
 
 def _forecast_lines(forecast: dict[str, Any]) -> str:
+    passes = f", {forecast['passes']:,.2f} passes over the STORE" if forecast["passes"] is not None else ""
     return (
         f"a forecast, nothing was trained (--dry-run):\n"
         f"  parameters        {forecast['parameters']:,}\n"
@@ -42,7 +43,7 @@ def _forecast_lines(forecast: dict[str, Any]) -> str:
         f"{size_text(forecast['free_memory_bytes'])} are free\n"
         f"  time              {forecast['minutes']:,.1f} minutes: {forecast['updates']:,} updates of "
         f"{forecast['seconds_per_update']:.3f} s, evaluations aside\n"
-        f"  tokens            {forecast['tokens']:,}, {forecast['passes']:,.2f} passes over the STORE\n"
+        f"  tokens            {forecast['tokens']:,}{passes}\n"
         f"  tokens/parameter  {forecast['tokens_per_parameter']:,.1f}\n"
         f"  speed             {forecast['tokens_per_second']:,.0f} tokens/s, "
         f"{forecast['peak_share']:.0%} of the matrix-product peak"

@@ -41,6 +41,9 @@ from bertsmith.training.course import Course, Ramp, Update
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
 
+TRIAL_STEPS = 3
+"""Micro-batches that a forecast measures, the first one aside."""
+
 OVERFIT_STEPS = 200
 """Updates of a run over one batch where nothing else is asked for."""
 
@@ -75,7 +78,7 @@ class Assembly:
 
     def flops(self, update: Update) -> float:
         """Floating point operations of an update."""
-        batches = self.phases[update.phase if len(self.phases) > 1 else 0]
+        batches = self.phases[update.phase]
         return update.examples * forecast.flops_per_example(
             self.setup.model.config,
             batches.plan.sequence_length,
@@ -96,10 +99,16 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     if options.fsdp and processes.world_size() == 1:
         raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
     store = TokenStore(options.store)
+    if record and store.checksum() != record["data"]["checksum"]:
+        raise OptionError(
+            f"{options.store}: holds another text than the STORE {record['data']['store']} that {options.out} was "
+            "started with; give that one, or another --out to start anew"
+        )
     tokenizer = load_tokenizer(str(store.tokenizer_folder))
     choices = prepare_process(save_memory=options.gradient_checkpointing)
     device = choose_device()
-    free = share_of_memory(free_memory(device.value))
+    # One number for all processes, as they compute micro-batches of one size.
+    free = int(-processes.largest([-share_of_memory(free_memory(device.value))])[0])
     asked = record["precision"] if record else options.precision
     precision = choose_precision(asked, device.value)
     if record:
@@ -186,6 +195,7 @@ def _micro_batch(
             attention=attention,
             gradient_checkpointing=options.gradient_checkpointing,
             accumulation=size < share,
+            processes=processes.world_size() if options.fsdp else 1,
             device=device,
         )
 
@@ -231,7 +241,7 @@ def announce(assembly: Assembly) -> None:
         warn(note)
 
 
-def frozen(assembly: Assembly, counts: npt.NDArray[np.int64], examples: int) -> FrozenEvaluation:
+def frozen(assembly: Assembly, examples: int) -> FrozenEvaluation:
     """The evaluation over at most so many held-out examples."""
     options = assembly.options
     return FrozenEvaluation(
@@ -241,7 +251,7 @@ def frozen(assembly: Assembly, counts: npt.NDArray[np.int64], examples: int) -> 
         sequence_length=options.sequence_length,
         negatives=options.negatives,
         batch_size=64,
-        unigram_counts=counts,
+        unigram_counts=assembly.store.unigram_counts(),
         max_examples=examples,
     )
 
@@ -324,7 +334,6 @@ def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvalua
         judge="nsp_nats_per_pair" if options.objective == "nsp" else "mlm_nats_per_masked_token",
         patience=options.patience,
         sharded=options.fsdp,
-        gradient_checkpointing=options.gradient_checkpointing,
         tensorboard=options.tensorboard,
         flops=assembly.flops,
         peak=assembly.peak,
@@ -336,28 +345,23 @@ def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvalua
 
 def forecast_of(assembly: Assembly) -> dict[str, Any]:
     """What a run would take: parameters, memory, and the time by a few trial steps on this machine."""
-    trial, options = assembly.trial(), assembly.options
-    size = assembly.micro_batch.size
+    trial, size = assembly.trial(), assembly.micro_batch.size
     trial(size)
     measured = min(trial(size) for _ in range(TRIAL_STEPS))
-    speed = assembly.flops(Update(len(assembly.phases) - 1, 0, size)) / measured * processes.world_size()
+    full = len(assembly.phases) - 1
+    speed = assembly.flops(Update(full, 0, size)) / measured * processes.world_size()
+    updates, seconds, examples, tokens = 0, 0.0, 0, 0
+    course = assembly.course
+    clock = Budget(assembly.budget.steps, assembly.budget.minutes)
+    planned = Course(clock, course.batch_size, ramp=course.ramp, short_share=course.short_share)
+    while not clock.is_over(updates):
+        update = planned.update(updates, [0, 0])
+        seconds += assembly.flops(update) / speed
+        examples += update.examples
+        tokens += update.examples * assembly.phases[update.phase].plan.sequence_length
+        updates += 1
+        clock.tick(seconds)
     parameters = parameter_count(assembly.setup.model)
-    budget, course = assembly.budget, assembly.course
-    full = Update(len(assembly.phases) - 1, 0, options.batch_size)
-    per_update = assembly.flops(full) / speed
-    updates = budget.steps or max(1, round(60 * (budget.minutes or 0) / per_update))
-    taken, flops, examples, tokens = [0, 0], 0.0, 0, 0
-    planned = Course(Budget(steps=updates), course.batch_size, ramp=course.ramp, short_share=course.short_share)
-    per_phase: dict[tuple[int, int], int] = {}
-    for step in range(updates):
-        update = planned.update(step, taken)
-        key = (update.phase, update.examples)
-        per_phase[key] = per_phase.get(key, 0) + 1
-    for (phase, count), times in per_phase.items():
-        flops += times * assembly.flops(Update(phase, 0, count))
-        examples += times * count
-        tokens += times * count * assembly.phases[phase].plan.sequence_length
-    seconds = flops / speed
     return {
         "parameters": parameters,
         "memory_bytes": assembly.micro_batch.memory.total,
@@ -367,11 +371,7 @@ def forecast_of(assembly: Assembly) -> dict[str, Any]:
         "minutes": round(seconds / 60, 3),
         "tokens": tokens,
         "tokens_per_parameter": round(tokens / parameters, 2),
-        "passes": round(examples / assembly.batches.plan.size, 2),
+        "passes": None if assembly.options.overfit_one_batch else round(examples / assembly.batches.plan.size, 2),
         "tokens_per_second": round(tokens / seconds, 1),
         "peak_share": round(speed / assembly.peak, 3),
     }
-
-
-TRIAL_STEPS = 3
-"""Micro-batches that a forecast measures, the first one aside."""

@@ -74,7 +74,9 @@ def _found(size: int, trial: Trial) -> int:
         fits = 1.0
         try:
             trial(size)
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_short_of_memory(error):
+                raise
             fits = 0.0
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # behind the block above: its error holds what the trial had
@@ -86,6 +88,11 @@ def _found(size: int, trial: Trial) -> int:
                 "--sequence-length or --gradient-checkpointing"
             ) from None
         size = math.ceil(size / 2)
+
+
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short; on the CPU torch has no class of its own for it."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def share_of_memory(free: int) -> int:

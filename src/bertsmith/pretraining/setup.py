@@ -85,6 +85,8 @@ def make_model(
         setup.choices.append(Choice("dropout", str(setup.dropout), "that of the model that continues"))
     if options.dropout is not None or options.overfit_one_batch or options.from_ is None:
         set_dropout(model, setup.dropout)
+    if options.gradient_checkpointing:
+        model.activation_checkpointing_enable()
     _freeze_unused_heads(model, options.objective)
     _choose_learning_rate(setup, options)
     return setup

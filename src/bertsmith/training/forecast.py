@@ -102,6 +102,7 @@ def memory(
     attention: str,
     gradient_checkpointing: bool,
     accumulation: bool = False,
+    processes: int = 1,
     device: str = "cpu",
 ) -> Memory:
     """The memory that training takes beyond what the process has before the model is made.
@@ -117,6 +118,8 @@ def memory(
         attention: `eager` keeps the probabilities of every pair of positions, `sdpa` (the fused kernel) does not,
             except with dropout on the CPU.
         accumulation: whether a batch is several micro-batches.
+        processes: over how many weights, gradients and optimizer are divided (FSDP); the weights of one unit, a layer
+            or all that is no layer, are whole at a time.
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     count, layers = parameters(config), config.num_hidden_layers
@@ -148,7 +151,12 @@ def memory(
         activations += 2 * (matrices + word_embeddings) if precision == "bf16" else 0
         # On the CPU's heap the gradients so far lie in the holes that the next micro-batch would use.
         activations += 4 * count if kind == "cpu" and not gradient_checkpointing else 0
-    return Memory(4 * count, 4 * count, moments, activations, 8 * count + moments + activations + int(LIBRARIES))
+    weights = gradients = 4 * count
+    if processes > 1:
+        activations += 8 * max(matrices // max(layers, 1), count - matrices)
+        weights, gradients, moments = (-(-part // processes) for part in (weights, gradients, moments))
+    total = weights + gradients + moments + activations + int(LIBRARIES)
+    return Memory(weights, gradients, moments, activations, total)
 
 
 def _layer(

@@ -3,7 +3,7 @@
 RUN/
   run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
   metrics.jsonl         a line an update, a line an evaluation
-  checkpoints/step-N/   weights, optimizer, schedule, random states, and the sizes of all of these, written last;
+  checkpoints/step-N/   weights, optimizer, schedule, random states, and the checksums of all of these, last;
                         it appears whole by a rename
   config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
   report.html, README.md
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import xxhash
 
 from bertsmith.errors import OutputError
 from bertsmith.models.loading import quiet_transformers
@@ -108,6 +110,11 @@ class RunFolder:
             )
         return None
 
+    def remove_checkpoints_after(self, checkpoint: Path) -> None:
+        """Remove those that a run which goes on from an older one makes again."""
+        for newer in self.checkpoints()[self.checkpoints().index(checkpoint) + 1 :]:
+            shutil.rmtree(newer)
+
     @contextmanager
     def new_checkpoint(self, step: int, *, keep: int, best: int | None = None) -> Iterator[Path]:
         """A folder to write a checkpoint to; it gets its name when it is complete.
@@ -122,7 +129,7 @@ class RunFolder:
             with _library_disk_errors(final):
                 aside.mkdir(parents=True)
                 yield aside
-                write_json(aside / FILES, {path.name: path.stat().st_size for path in sorted(aside.iterdir())})
+                write_json(aside / FILES, {path.name: _facts(path) for path in sorted(aside.iterdir())})
                 sync_folder(aside)
                 if final.exists():
                     shutil.rmtree(final)
@@ -171,17 +178,30 @@ def _library_disk_errors(path: Path) -> Iterator[None]:
 
 
 def fault_of(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, or None where every file has the size it was written with."""
+    """What is wrong with a checkpoint, or None where every file is as it was written."""
     try:
-        sizes = read_json(checkpoint / FILES)
+        files = read_json(checkpoint / FILES)
     except (OSError, ValueError):
         return f"it has no {FILES}, so it was not written to its end"
-    for name, size in sizes.items():
+    for name, written in files.items():
         path = checkpoint / name
-        found = path.stat().st_size if path.is_file() else None
-        if found != size:
-            return f"{name} {'is missing' if found is None else f'has {found:,} bytes'}, {size:,} were written"
+        if not path.is_file():
+            return f"{name} is missing"
+        found = _facts(path)
+        if found["bytes"] != written["bytes"]:
+            return f"{name} has {found['bytes']:,} bytes, {written['bytes']:,} were written"
+        if found != written:
+            return f"{name} holds other bytes than were written"
     return None
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Size and checksum (XXH3, 128 bits: some 10 GB a second) of a file."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 24):
+            digest.update(block)
+    return {"bytes": path.stat().st_size, "xxh3": digest.hexdigest()}
 
 
 def read_metrics(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -11,4 +11,4 @@ def events(folder: Path, first_update: int) -> TensorBoardCallback:
     """The callback that writes to a folder; what a resumed run makes again is marked as replaced."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return TensorBoardCallback(SummaryWriter(str(folder), purge_step=first_update or None))
+    return TensorBoardCallback(SummaryWriter(str(folder), purge_step=first_update + 1 if first_update else None))

@@ -58,8 +58,8 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
         phases: for each phase, what makes the batch of some examples, given their positions in the whole training
             (0, 1, 2, ... over all epochs). Besides the model's inputs it holds `loss_counts` (float32 of [losses]:
             what each loss sum is divided by) and `num_tokens`.
-        micro_batch_size: examples at once in one process.
             What makes a phase may have a method `describe`, which names an example for people.
+        micro_batch_size: examples at once in one process.
     """
 
     def __init__(
@@ -86,7 +86,8 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
 
     def __getitem__(self, update: Update) -> tuple[Update, list[Batch]]:
         make = self.phases[update.phase]
-        return update, [make(part) if part else _without_weight(make([update.first])) for part in self.parts(update)]
+        last = update.first + update.examples - 1
+        return update, [make(part) if part else _without_weight(make([last])) for part in self.parts(update)]
 
 
 def _without_weight(batch: Batch) -> Batch:
@@ -118,12 +119,12 @@ class TrainingPlan:
     checkpoints: bool = True
     """Whether the run can be resumed in its middle."""
     judge: str | None = None
-    """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept."""
+    """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept. It is saved at once
+    with `patience`, otherwise where the last checkpoint is a minute old."""
     patience: int | None = None
     """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
     sharded: bool = False
     """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
-    gradient_checkpointing: bool = False
     tensorboard: bool = False
     flops: Callable[[Update], float] | None = None
     """Floating point operations of an update."""
@@ -157,7 +158,6 @@ class ExactTrainer(transformers.Trainer):
             bf16=plan.precision == "bf16",
             use_cpu=not torch.cuda.is_available(),
             seed=plan.seed,
-            activation_checkpointing=plan.gradient_checkpointing,
             ddp_find_unused_parameters=False,
             dataloader_num_workers=plan.workers,
             dataloader_pin_memory=torch.cuda.is_available(),
@@ -307,6 +307,8 @@ class ExactTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         step = self.state.global_step
+        if not self.plan.checkpoints or self.conduct.saved_step == step:
+            return
         assert self.optimizer is not None and self.lr_scheduler is not None
         states = processes.from_all(_random_state())
         plain = self.plain_model()
@@ -368,6 +370,10 @@ class ExactTrainer(transformers.Trainer):
         else:
             self.optimizer.load_state_dict(state)
         self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
+        # The budget may be another one than that of the run so far.
+        share = factor(self.plan.schedule, self.plan.budget.schedule_position(self.first_update), self.plan.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * share
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:
@@ -395,10 +401,7 @@ class ExactTrainer(transformers.Trainer):
             if processes.is_main():
                 self.folder.truncate_metrics(self.first_update)
             processes.barrier()
-            for line in read_metrics(self.folder.path)[1]:
-                self._judge(line["evaluation"], line["step"])
-            if self.best is not None and not self._checkpoint_of(self.best[1]).is_dir():
-                self.best, self.evaluations_without_gain = None, 0
+            self._judge_again()
         if self.plan.tensorboard and processes.is_main():
             from bertsmith.training.tensorboard import events
 
@@ -409,8 +412,18 @@ class ExactTrainer(transformers.Trainer):
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
-        if self.plan.patience is not None and self.stop.requested is None and self.best is not None:
+        ended = self.stop.requested is None or self.stopped_early
+        if self.plan.patience is not None and ended and self.best is not None:
             self._return_to_best(self.best[1])
+
+    def _judge_again(self) -> None:
+        """Take up what earlier evaluations of a resumed run said, as the first process reads them."""
+        if processes.is_main():
+            for line in read_metrics(self.folder.path)[1]:
+                self._judge(line["evaluation"], line["step"])
+            if self.best is not None and not self._checkpoint_of(self.best[1]).is_dir():
+                self.best, self.evaluations_without_gain = None, 0
+        self.best, self.evaluations_without_gain = processes.from_main((self.best, self.evaluations_without_gain))
 
     def _return_to_best(self, step: int) -> None:
         if step != self.state.global_step:
@@ -432,12 +445,27 @@ class ExactTrainer(transformers.Trainer):
         learning_rate: float | None = None,
     ) -> None:
         """After each update: its figures, an evaluation and a checkpoint where they are due, the end."""
-        step, plan, conduct = self.state.global_step, self.plan, self.conduct
+        step = self.state.global_step
         if step == self._globalstep_last_logged:
             return
         self._globalstep_last_logged = step
-        self.taken[conduct.update.phase] = conduct.update.first + conduct.update.examples
-        self.tokens_seen += conduct.tokens
+        update = self.conduct.update
+        self.taken[update.phase] = update.first + update.examples
+        self.tokens_seen += self.conduct.tokens
+        done = self.plan.budget.progress(step)
+        self._tell(step, done, learning_rate)
+        is_over, tenth = self.plan.budget.is_over(step), self.conduct.enters_new_part(done)
+        # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
+        self._evaluate_where_due(step, tenth, is_over)
+        if self.conduct.stop_requested or is_over or self.stopped_early:
+            self.control.should_training_stop = True
+            self._save_checkpoint(model, trial)
+        elif _is_due(self.plan.save_every, step, tenth and self.conduct.may_save()):
+            self._save_checkpoint(model, trial)
+
+    def _tell(self, step: int, done: float, learning_rate: float | None) -> None:
+        """The figures of an update, to metrics.jsonl and to whoever watches."""
+        plan, conduct = self.plan, self.conduct
         seconds = max(conduct.seconds, 1e-9)
         rate = conduct.tokens / seconds
         self._write(
@@ -451,7 +479,6 @@ class ExactTrainer(transformers.Trainer):
                 "seconds": round(plan.budget.seconds, 3),
             }
         )
-        done = plan.budget.progress(step)
         words = [f"{name.removesuffix('_loss')} {value:.3f}" for name, value in conduct.losses.items()]
         words.append(f"{rate:,.0f} tokens/s")
         if plan.flops is not None and plan.peak:
@@ -459,26 +486,24 @@ class ExactTrainer(transformers.Trainer):
             conduct.work, conduct.work_seconds = conduct.work + flops, conduct.work_seconds + seconds
             words.append(f"{flops / seconds / plan.peak:.0%} of peak")
         self.bar.update(done, note=f"update {step:,}  {'  '.join(words)}")
-        is_over, tenth = plan.budget.is_over(step), conduct.enters_new_part(done)
-        # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
-        # The last weights are judged too where the best ones are chosen; else the run is evaluated after its end.
+
+    def _evaluate_where_due(self, step: int, tenth: bool, is_over: bool) -> None:
+        """Evaluate; the best weights so far are saved, and too many evaluations without better ones end the run.
+
+        The last weights are judged here where the best ones are chosen; else the run is evaluated after its end.
+        """
+        plan = self.plan
         wanted = plan.patience is not None if is_over else _is_due(plan.eval_every, step, tenth)
-        if plan.evaluate is not None and wanted:
-            evaluation = plan.evaluate(self.trained)
-            self._write({"step": step, "evaluation": evaluation})
-            if self._judge(evaluation, step) and plan.patience is not None:
-                self._save_checkpoint(model, trial)
-            if plan.patience is not None and self.evaluations_without_gain >= plan.patience and not is_over:
-                say(f"update {step}: {plan.patience} evaluations without a lower held-out loss, the run ends here")
-                self.stopped_early = is_over = True
-        if conduct.stop_requested or is_over:
-            self.control.should_training_stop = True
-            if plan.checkpoints and conduct.saved_step != step:
-                self._save_checkpoint(model, trial)
+        if plan.evaluate is None or not wanted:
             return
-        due = _is_due(plan.save_every, step, tenth and conduct.may_save())
-        if plan.checkpoints and due and conduct.saved_step != step:
-            self._save_checkpoint(model, trial)
+        evaluation = plan.evaluate(self.trained)
+        self._write({"step": step, "evaluation": evaluation})
+        if self._judge(evaluation, step) and (plan.patience is not None or self.conduct.may_save()):
+            self._save_checkpoint(self.trained, None)
+        if plan.patience is not None and self.evaluations_without_gain >= plan.patience and not is_over:
+            times = "evaluation" if plan.patience == 1 else "evaluations"
+            say(f"update {step}: {plan.patience} {times} without a lower held-out loss, the run ends here")
+            self.stopped_early = True
 
     def peak_share(self) -> float | None:
         """The share of the machine's matrix-product peak that the updates reached, forward and backward counted."""

@@ -21,6 +21,7 @@ from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelF
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.objectives.pairs import OTHER_DOCUMENT
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -108,13 +109,20 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
             part, counts = store.part(HELD_OUT), store.unigram_counts()
         else:
             part = _part_of_text(options, tokenizer, Path(aside))
-        evaluation = _frozen(options, part, Vocabulary.of(tokenizer), objective, length, counts)
+        negatives = record.get("options", {}).get("negatives", OTHER_DOCUMENT)
+        evaluation = _frozen(options, part, Vocabulary.of(tokenizer), objective, length, counts, negatives)
         with progress("evaluating", unit="examples") as bar:
             return evaluation(loaded.model, precision=precision, bar=bar)
 
 
 def _frozen(
-    options: EvaluateOptions, part: TokenPart, vocabulary: Vocabulary, objective: str, length: int, counts: Any
+    options: EvaluateOptions,
+    part: TokenPart,
+    vocabulary: Vocabulary,
+    objective: str,
+    length: int,
+    counts: Any,
+    negatives: str,
 ) -> FrozenEvaluation:
     """The frozen examples; of a text too short for random next sentences those of masked language modelling alone."""
 
@@ -125,6 +133,7 @@ def _frozen(
             objective=measured,
             sequence_length=length,
             batch_size=options.batch_size,
+            negatives=negatives,
             seed=options.seed,
             unigram_counts=counts,
         )

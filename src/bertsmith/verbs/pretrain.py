@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,6 @@ from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.errors import Interrupted, ModelError, OptionError
-from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.evaluation.samples import guess, hidden_words
 from bertsmith.models.loading import load_config
 from bertsmith.pretraining.assembly import (
@@ -69,6 +69,7 @@ class PretrainResult(Result):
     warnings: list[str]
     peak_share: float | None = None
     best_step: int | None = None
+    stopped_early: bool = False
     forecast: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,20 +98,21 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if processes.is_main():
         folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
     folder.record = processes.from_main(folder.record)
-    options = _resumed_options(options, folder.record)
-    if options.resume and processes.from_main(folder.finished):
-        done = folder.record["result"]
-        if done["steps"] >= (options.steps or 0):
-            say(f"{options.out} is finished already")
-            return PretrainResult(run=options.out, **done)
-    assembly = assemble(options, folder.record)
+    record = folder.record
+    if options.resume and not record:
+        say(f"--resume: there is nothing to go on with in {options.out}, so the run starts anew")
+    options = _resumed_options(options, record)
+    assembly = assemble(options, record)
+    if options.resume and processes.from_main(folder.finished) and _is_done(assembly, record):
+        say(f"{options.out} is finished already")
+        return PretrainResult(run=options.out, **record["result"])
     announce(assembly)
     if options.dry_run:
         return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(assembly))
     checkpoint = _begin(assembly, folder)
-    trainer = make_trainer(assembly, folder, frozen(assembly, assembly.store.unigram_counts(), EXAMPLES_DURING))
+    trainer = make_trainer(assembly, folder, frozen(assembly, EXAMPLES_DURING))
     trainer.run(checkpoint)
-    if trainer.stop.requested is not None:
+    if trainer.stop.requested is not None and not trainer.stopped_early:
         _save(folder, status="interrupted")
         raise Interrupted(
             f"stopped by {trainer.stop.requested} after update {trainer.state.global_step}; everything is saved in "
@@ -120,23 +122,36 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     return _finish(assembly, folder, trainer)
 
 
+def _is_done(assembly: Assembly, record: dict[str, Any]) -> bool:
+    """Whether a finished run has nothing left to do under the options that are given now."""
+    done, budget = record["result"], assembly.budget
+    if done.get("stopped_early") and assembly.options.patience == record["options"]["patience"]:
+        return True
+    budget.tick(done["seconds"])
+    return budget.is_over(done["steps"])
+
+
 def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
     """Start the folder and measure the model, or find the checkpoint to go on from."""
-    options, counts = assembly.options, assembly.store.unigram_counts()
+    options = assembly.options
     checkpoint: Path | None = processes.from_main(
         folder.newest_checkpoint() if processes.is_main() and options.resume else None
     )
     if checkpoint is not None:
         _check_checkpoint(checkpoint, folder.record["model"])
         say(f"going on from {checkpoint}")
+        folder.record["options"], folder.record["command"] = options.to_dict(), _command(options)
+        folder.record["processes"] = processes.world_size()
         if processes.is_main():
             folder.withdraw()
+            folder.remove_checkpoints_after(checkpoint)
         _save(folder, status="running")
         return checkpoint
-    folder.record = record_of(assembly, _command(options), counts)
+    folder.record = record_of(assembly, _command(options), assembly.store.unigram_counts())
     if processes.is_main():
         folder.create()
         folder.metrics_file.unlink(missing_ok=True)
+        shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
     _save(folder, status="running")
     folder.record["evaluation_before"] = _evaluate(assembly, "evaluating before training")
     _save(folder, status="running")
@@ -152,7 +167,7 @@ def _save(folder: RunFolder, *, status: str) -> None:
 
 
 def _evaluate(assembly: Assembly, title: str, model: Any = None) -> dict[str, Any]:
-    evaluation: FrozenEvaluation = frozen(assembly, assembly.store.unigram_counts(), EXAMPLES_AROUND)
+    evaluation = frozen(assembly, EXAMPLES_AROUND)
     with progress(title, unit="examples") as bar:
         return evaluation(
             assembly.setup.model if model is None else model, precision=assembly.precision, bar=bar
@@ -172,7 +187,12 @@ def _check_checkpoint(checkpoint: Path, expected: dict[str, Any]) -> None:
 
 def resume_command(options: PretrainOptions) -> str:
     """The command that goes on with a run; everything else stands in its run.json."""
-    return shlex.join(["bertsmith", "pretrain", str(options.store), "--out", str(options.out), "--resume"])
+    local, world = processes.local_world_size(), processes.world_size()
+    launcher = ["bertsmith"]
+    if world > 1:
+        nodes = ["--nnodes", str(world // local)] if world > local else []
+        launcher = ["torchrun", *nodes, "--nproc-per-node", str(local), "-m", "bertsmith"]
+    return shlex.join([*launcher, "pretrain", str(options.store), "--out", str(options.out), "--resume"])
 
 
 def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> PretrainOptions:
@@ -188,17 +208,21 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
                 f"{getattr(options, name)!r}; leave it out to go on, or give another --out to start anew"
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
-    if any(changed.get(name) is not None for name in ("minutes", "steps", "epochs")):
-        changed = {"minutes": None, "steps": None, "epochs": None} | changed
-    return stored.model_copy(update=changed)
+    dropped = {"overwrite", "resume", "dry_run"}
+    for rivals in ({"minutes", "steps", "epochs"}, {"micro_batch_size", "auto_batch"}):
+        if any(changed.get(name) for name in rivals):
+            dropped |= rivals
+    kept = {name: getattr(stored, name) for name in PretrainOptions.model_fields if name not in dropped}
+    return PretrainOptions.build({name: value for name, value in (kept | changed).items() if value is not None})
 
 
 def _command(options: PretrainOptions) -> str:
-    """The command line of the options that were given."""
+    """The command line that gives these options."""
     words = ["bertsmith", "pretrain", str(options.store)]
     for name in PretrainOptions.model_fields:
-        if name in options.model_fields_set and name not in ("store", "overwrite", "resume", "dry_run"):
-            value = getattr(options, name)
+        value = getattr(options, name)
+        changed = value != PretrainOptions.model_fields[name].default
+        if changed and name not in ("store", "overwrite", "resume", "dry_run"):
             if value is True:
                 words.append(f"--{external_name(name)}")
             elif value is not None and value is not False:
@@ -227,6 +251,7 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
         warnings=record["warnings"],
         peak_share=trainer.peak_share(),
         best_step=trainer.best[1] if options.patience is not None and trainer.best is not None else None,
+        stopped_early=trainer.stopped_early,
     )
     record["result"] = {key: value for key, value in result.to_dict().items() if key != "run"}
     model = trainer.plain_model()
