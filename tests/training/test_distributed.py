@@ -241,7 +241,9 @@ def stopped_at(update: int, store: Path, out: Path, options: Options) -> None:
     assert done.code != 0
     assert done.stdout == ""
     assert done.stderr.count(f"stopped by SIGTERM after update {update}") >= 1, done.stderr
-    assert f"Go on with:\n  bertsmith pretrain {store} --out {out} --resume" in done.stderr
+    again = f"torchrun --nproc-per-node 2 -m bertsmith pretrain {store} --out {out} --resume"
+    assert f"Go on with:\n  {again}" in done.stderr
+    assert done.stderr.count("Go on with") == 1, "the first process says it for all"
     assert "Traceback" not in done.stderr.split("torch/distributed")[0]
     assert fault_of(out / "checkpoints" / f"step-{update}") is None
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"

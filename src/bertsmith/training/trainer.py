@@ -374,6 +374,7 @@ class ExactTrainer(transformers.Trainer):
         share = factor(self.plan.schedule, self.plan.budget.schedule_position(self.first_update), self.plan.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * share
+        self.lr_scheduler._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:

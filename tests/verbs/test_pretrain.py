@@ -1,0 +1,182 @@
+"""pretrain as a whole: what a resumed run goes on with, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertsmith.errors import Interrupted, OptionError
+from bertsmith.runtime import console
+from bertsmith.training.trainer import _Conduct
+from bertsmith.verbs.evaluate import evaluate
+from bertsmith.verbs.pretrain import pretrain
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every note and warning."""
+    found: list[str] = []
+    monkeypatch.setattr(console._logger, "info", lambda text, *_: found.append(text))
+    monkeypatch.setattr(console._logger, "warning", lambda _, text: found.append(text))
+    return found
+
+
+@pytest.fixture
+def two_updates(store: Path, tiny: dict[str, Any], tmp_path: Path) -> Path:
+    """A finished RUN of two updates."""
+    return Path(pretrain(store, out=tmp_path / "run", steps=2, **tiny).run)
+
+
+def updates(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "learning_rate" in line]
+
+
+def record(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "run.json").read_text())
+    return content
+
+
+def stop_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if SIGTERM came in the middle of this update."""
+    original = _Conduct.on_pre_optimizer_step
+
+    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        if state.global_step + 1 == number:
+            self.trainer.stop.requested = "SIGTERM"
+
+    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", hook)
+
+
+def test_the_budget_of_a_run_that_goes_on_is_the_new_one(
+    two_updates: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Extended to six updates and stopped after four, the printed command alone goes on to six."""
+    with monkeypatch.context() as patch:
+        stop_after(4, patch)
+        with pytest.raises(Interrupted, match=f"bertsmith pretrain {store} --out {two_updates} --resume"):
+            pretrain(store, out=two_updates, resume=True, steps=6)
+    assert record(two_updates)["options"]["steps"] == 6
+    assert "--steps 6" in record(two_updates)["command"]
+    result = pretrain(store, out=two_updates, resume=True)
+    assert (result.resumed_from_step, result.steps) == (4, 6)
+
+
+def test_the_first_update_of_an_extended_run_has_a_learning_rate(two_updates: Path, store: Path) -> None:
+    pretrain(store, out=two_updates, resume=True, steps=10)
+    rates = [line["learning_rate"] for line in updates(two_updates)]
+    assert all(rate > 0 for rate in rates)
+    assert rates[2] == max(rates), "update 3 of 10 stands in the middle of the plateau"
+
+
+def test_what_is_finished_stays_as_it_is(two_updates: Path, store: Path, said: list[str]) -> None:
+    before = (two_updates / "model.safetensors").stat().st_mtime_ns
+    for budget in ({}, {"steps": 2}, {"steps": 1}, {"minutes": 0.0001}):
+        assert pretrain(store, out=two_updates, resume=True, **budget).steps == 2
+    assert said.count(f"{two_updates} is finished already") == 4
+    assert (two_updates / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_finished_run_takes_more_epochs_or_minutes(two_updates: Path, store: Path) -> None:
+    assert pretrain(store, out=two_updates, resume=True, epochs=0.1).steps > 2
+    more = pretrain(store, out=two_updates, resume=True, minutes=0.05)
+    assert more.seconds >= 3
+
+
+def test_a_run_that_ended_early_is_finished(store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]) -> None:
+    options = {"steps": 12, "eval_every": 1, "learning_rate": 5.0, "warmup": 0.5, "patience": 2, **tiny}
+    first = pretrain(store, out=tmp_path / "run", **options)
+    assert first.stopped_early and first.steps < 12
+    again = pretrain(store, out=tmp_path / "run", resume=True)
+    assert again == first
+    assert f"{tmp_path / 'run'} is finished already" in said
+    assert pretrain(store, out=tmp_path / "run", resume=True, patience=50).steps == 12
+
+
+def test_another_text_is_refused(two_updates: Path, store: Path, corpus_file: Path, tmp_path: Path) -> None:
+    from bertsmith.verbs.prepare import prepare
+
+    other = tmp_path / "other"
+    prepare(corpus_file, out=other, tokenizer=store, held_out=0.4, workers=1)
+    with pytest.raises(OptionError, match=f"{other}: holds another text than the STORE {store}"):
+        pretrain(other, out=two_updates, resume=True, steps=4)
+    moved = tmp_path / "moved"
+    shutil.copytree(store, moved)
+    assert pretrain(moved, out=two_updates, resume=True, steps=3).steps == 3
+
+
+def test_resume_where_nothing_is_starts_anew_and_says_so(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+) -> None:
+    run = tmp_path / "run"
+    assert pretrain(store, out=run, resume=True, steps=1, **tiny).steps == 1
+    assert f"--resume: there is nothing to go on with in {run}, so the run starts anew" in said
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_removed(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+) -> None:
+    """The file has its size, and other bytes."""
+    run = tmp_path / "run"
+    pretrain(store, out=run, steps=4, save_every=2, **tiny)
+    weights = run / "checkpoints" / "step-4" / "optimizer.pt"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    result = pretrain(store, out=run, resume=True, steps=6)
+    assert any("step-4 is passed over: optimizer.pt holds other bytes than were written" in text for text in said)
+    assert result.resumed_from_step == 2
+    assert [line["step"] for line in updates(run)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_options_that_a_resumed_run_is_given_are_checked_together(
+    store: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    pretrain(store, out=run, steps=2, short_phase="16,0.5", **tiny)
+    with pytest.raises(OptionError, match="--epochs counts passes"):
+        pretrain(store, out=run, resume=True, epochs=1)
+
+
+def test_evaluate_takes_the_negatives_of_the_run(corpus_file: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    from bertsmith.verbs.prepare import prepare
+
+    words = ("river", "lamp", "tree", "market")
+    sentences = [f"The {word} of number {number} was seen." for number in range(70) for word in words]
+    for name in "abcdef":
+        (tmp_path / f"{name}.txt").write_text("\n".join(f"{name} {line}" for line in sentences))
+    store = tmp_path / "store"
+    files = [tmp_path / f"{name}.txt" for name in "abcdef"]
+    prepare(*files, out=store, vocab_size=160, held_out=0.4, clean="none", documents="file", workers=1)
+    result = pretrain(store, out=tmp_path / "run", steps=1, negatives="same-document", **tiny)
+    found = evaluate(tmp_path / "run", store).to_dict()
+    for name in ("num_masked_tokens", "num_pairs", "mlm_nats_per_masked_token"):
+        assert found[name] == pytest.approx(result.evaluation[name], rel=1e-5), name
+
+
+def test_a_forecast_counts_checkpointing_and_follows_the_clock(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertsmith.pretraining import micro_batch
+
+    seen: list[bool] = []
+    original: Callable[..., float] = micro_batch.Steps.__call__
+
+    def watched(self: micro_batch.Steps, size: int) -> float:
+        seen.append(bool(self.model.is_activation_checkpointing))  # type: ignore[arg-type]
+        return original(self, size)
+
+    monkeypatch.setattr(micro_batch.Steps, "__call__", watched)
+    options = {"minutes": 2, "short_phase": "16,0.75", "batch_ramp": "4,0.5", "gradient_checkpointing": True, **tiny}
+    forecast = pretrain(store, out=tmp_path / "run", dry_run=True, **options).forecast
+    assert seen and all(seen)
+    assert forecast["minutes"] == pytest.approx(2, rel=0.01)
+    assert (
+        pretrain(store, out=tmp_path / "run", dry_run=True, overfit_one_batch=True, **tiny).forecast["passes"] is None
+    )
