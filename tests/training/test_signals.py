@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,3 +74,26 @@ def test_a_forked_worker_leaves_control_c_to_its_parent(monkeypatch: pytest.Monk
         os.kill(process, signal.SIGINT)
         os.kill(process, signal.SIGINT)
         assert stop.requested is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_leaves_the_workers_to_their_parent(
+    little_store: Path, options: dict[str, Any], tmp_path: Path, number: signal.Signals
+) -> None:
+    """As a terminal's Control-C and a cluster's end of time send it: the update is finished, a checkpoint is saved."""
+    run = tmp_path / "run"
+    values = {**options, "out": run, "steps": 100_000, "workers": 2, "eval_every": 100_000, "save_every": 100_000}
+    words = [str(word) for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)]
+    command = [sys.executable, "-m", "bertsmith", "pretrain", str(little_store), *words]
+    with (tmp_path / "stderr").open("wb") as stderr:
+        started = subprocess.Popen(command, stdout=stderr, stderr=stderr, start_new_session=True)
+        metrics = run / "metrics.jsonl"
+        while not (metrics.is_file() and metrics.read_text().count("\n") > 3):
+            assert started.poll() is None, (tmp_path / "stderr").read_text()
+            time.sleep(0.1)
+        os.killpg(started.pid, number)
+        assert started.wait(120) == 130
+    said = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in said and f"stopped by {number.name} after update" in said
+    assert len(list((run / "checkpoints").iterdir())) == 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -88,6 +89,14 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
         make = self.phases[update.phase]
         last = update.first + update.examples - 1
         return update, [make(part) if part else _without_weight(make([last])) for part in self.parts(update)]
+
+
+def _out_of_the_group(worker: int) -> None:
+    """A signal to the process group is for the process that trains: its workers are needed until the update is made.
+
+    They end when it ends, by its word or because they see that it is gone.
+    """
+    os.setpgrp()
 
 
 def _without_weight(batch: Batch) -> Batch:
@@ -200,6 +209,7 @@ class ExactTrainer(transformers.Trainer):
             num_workers=self.plan.workers,
             # Forked workers share the plan of an epoch and the mapped tokens.
             multiprocessing_context="fork" if self.plan.workers else None,
+            worker_init_fn=_out_of_the_group,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
         )
