@@ -153,7 +153,7 @@ def test_evaluate_takes_the_negatives_of_the_run(corpus_file: Path, tiny: dict[s
         (tmp_path / f"{name}.txt").write_text("\n".join(f"{name} {line}" for line in sentences))
     store = tmp_path / "store"
     files = [tmp_path / f"{name}.txt" for name in "abcdef"]
-    prepare(*files, out=store, vocab_size=160, held_out=0.4, clean="none", documents="file", workers=1)
+    prepare(*files, out=store, vocab_size=128, held_out=0.4, clean="none", documents="file", workers=1)
     result = pretrain(store, out=tmp_path / "run", steps=1, negatives="same-document", **tiny)
     found = evaluate(tmp_path / "run", store).to_dict()
     for name in ("num_masked_tokens", "num_pairs", "mlm_nats_per_masked_token"):
