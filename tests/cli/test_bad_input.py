@@ -436,7 +436,7 @@ def test_an_option_whose_extra_is_missing(
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     message = refused("pretrain", store, "--out", tmp_path / "out", "--tensorboard")
-    holds(message, "--tensorboard needs the package tensorboard", "pip install 'bertsmith[tensorboard]'")
+    holds(message, "--tensorboard needs tensorboard, which is not installed", "pip install 'bertsmith[tensorboard]'")
 
 
 def test_memory_that_is_short_is_exit_3(

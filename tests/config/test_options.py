@@ -366,3 +366,18 @@ def test_too_many_values_by_position_are_refused() -> None:
 
     with pytest.raises(OptionError, match="2 values are given by position, expected at most 1: folder"):
         report("a", "b")
+
+
+def test_a_command_line_gives_the_options_that_it_is_made_of() -> None:
+    """Only what is not as it is by default; zero is a value, and a flag stands alone."""
+    from bertsmith.config.pretrain import PretrainOptions
+
+    values = {
+        "store": "a store", "out": "RUN", "dropout": 0, "learning_rate": 1.23456789e-4, "mask_split": "70,20,10",
+        "short_phase": "64,0.75", "tensorboard": True, "steps": 5, "from": "MODEL", "workers": 0, "overwrite": True,
+    }  # fmt: skip
+    line = PretrainOptions.build(values).command_line("pretrain", leave_out=("overwrite",))
+    assert line == (
+        "bertsmith pretrain 'a store' --out RUN --from MODEL --steps 5 --short-phase 64,0.75 --learning-rate "
+        "0.000123456789 --mask-split 70,20,10 --dropout 0 --tensorboard"
+    )

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from bertsmith.corpus import engine as engines
+from bertsmith.config import extras
 from bertsmith.corpus.engine import Engine, check_engine, marker, run_tasks
 from bertsmith.corpus.engine.slurm_options import slurm_options
 from bertsmith.corpus.engine.stage import Stage
@@ -218,11 +218,11 @@ def test_engines_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, tm
         check_engine(Engine(address="cpu"))
     with pytest.raises(OptionError, match="--workers 0"):
         check_engine(Engine(workers=0))
-    monkeypatch.setattr(engines, "find_spec", lambda name: object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: object())
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OptionError, match="sbatch is not on this machine"):
         check_engine(Engine("slurm"))
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     for engine in (Engine("ray"), Engine("slurm")):
         with pytest.raises(OptionError, match=r"pip install 'bertsmith\[cluster\]'"):
             check_engine(engine)

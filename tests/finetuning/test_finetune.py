@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 import bertsmith
 from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
+from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import read_metrics
-from bertsmith.training.trainer import _Conduct
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 
@@ -173,19 +173,19 @@ def test_a_signal_keeps_the_seeds_that_are_done(
         "seeds": 2,
         "epochs": 1,
     }
-    original = _Conduct.on_pre_optimizer_step
+    original = Conduct.on_pre_optimizer_step
 
-    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
         if self.trainer.folder.path.name == "seed-1":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", hook)
+    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     with pytest.raises(Interrupted, match=r"SIGTERM; the seeds before 1 are kept.*\n.*--resume"):
         finetune("sequence-classification", **options)
     assert (tmp_path / "run" / "seeds" / "seed-0" / "result.json").is_file()
     assert not (tmp_path / "run" / "model.safetensors").exists()
-    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", original)
+    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune("sequence-classification", **options, resume=True)
     assert len(result.metrics["accuracy"]["seeds"]) == 2
     with pytest.raises(OptionError, match="other options"):

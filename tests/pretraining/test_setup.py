@@ -81,8 +81,6 @@ def test_each_head_that_is_left_out_or_starts_fresh_has_its_sentence(
     folder = saved(tmp_path, name, tokenizer)
     setup = continued(folder, tokenizer, objective)
     assert setup.notes == [note.format(folder) for note in notes]
-    spoken = {MLM: "masked language modelling", NSP: "next sentence prediction", SOP: "sentence order prediction"}
-    assert setup.fresh == [spoken[note] for note in notes if note in spoken]
 
 
 def test_several_heads_and_other_parts_have_a_sentence_each(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -105,7 +103,7 @@ def test_a_model_from_scratch_has_nothing_to_say_of_heads(tokenizer: PreTrainedT
     setup = make_model(
         PretrainOptions.build(values), tokenizer, np.zeros(len(tokenizer), dtype=np.int64), attention="sdpa"
     )
-    assert setup.notes == setup.fresh == []
+    assert setup.notes == []
 
 
 @pytest.mark.parametrize(

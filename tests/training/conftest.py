@@ -85,16 +85,16 @@ def assert_identical() -> Callable[[Weights, Weights], None]:
 
 @contextmanager
 def _at_update(number: int, act: Callable[[], None]) -> Iterator[None]:
-    from bertsmith.training.trainer import _Conduct
+    from bertsmith.training.conduct import Conduct
 
-    original = _Conduct.on_pre_optimizer_step
+    original = Conduct.on_pre_optimizer_step
 
-    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
         if state.global_step + 1 == number:
             act()
 
-    with mock.patch.object(_Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
         yield
 
 

@@ -16,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertsmith.training import budget as budget_module
+from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import Budget
+from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Course, Ramp, Update
-from bertsmith.training.trainer import ExactTrainer, UpdateBatches, _Conduct
+from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]
@@ -246,14 +248,14 @@ class _Clock(SimpleNamespace):
 @pytest.fixture
 def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock on which every update takes six seconds."""
-    clock, original = _Clock(), _Conduct.on_step_begin
+    clock, original = _Clock(), Conduct.on_step_begin
 
-    def on_step_begin(self: _Conduct, *args: Any, **rest: Any) -> None:
+    def on_step_begin(self: Conduct, *args: Any, **rest: Any) -> None:
         original(self, *args, **rest)
         clock.now += 6
 
     monkeypatch.setattr(budget_module, "time", clock)
-    monkeypatch.setattr(_Conduct, "on_step_begin", on_step_begin)
+    monkeypatch.setattr(Conduct, "on_step_begin", on_step_begin)
 
 
 @pytest.mark.usefixtures("six_seconds_an_update")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bertsmith.training import budget as budget_module
 from bertsmith.training.budget import FIRST_POSITION, Budget
+from bertsmith.training.conduct import Conduct
 from bertsmith.training.schedules import factor
-from bertsmith.training.trainer import _Conduct
 from bertsmith.verbs.pretrain import pretrain
 
 SCHEDULES = ("wsd", "cosine", "linear")
@@ -124,13 +124,13 @@ def a_run_by_the_clock(
     little_store: Path, options: dict[str, Any], clock: _Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """Runs `pretrain` with a clock on which every update takes six seconds."""
-    original = _Conduct.on_step_begin
+    original = Conduct.on_step_begin
 
-    def on_step_begin(self: _Conduct, *args: Any, **rest: Any) -> None:
+    def on_step_begin(self: Conduct, *args: Any, **rest: Any) -> None:
         original(self, *args, **rest)
         clock.now += 6
 
-    monkeypatch.setattr(_Conduct, "on_step_begin", on_step_begin)
+    monkeypatch.setattr(Conduct, "on_step_begin", on_step_begin)
 
     def call(out: Path, **more: Any) -> None:
         pretrain(little_store, out=out, **{**options, **more})
@@ -164,16 +164,16 @@ def test_a_resumed_run_by_the_clock_goes_on_with_the_time_that_is_left(
 ) -> None:
     from bertsmith.errors import Interrupted
 
-    original = _Conduct.on_pre_optimizer_step
+    original = Conduct.on_pre_optimizer_step
 
-    def stop_at_4(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def stop_at_4(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
         self.trainer.stop.requested = "SIGTERM" if state.global_step == 3 else None
 
-    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", stop_at_4)
+    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", stop_at_4)
     with pytest.raises(Interrupted):
         a_run_by_the_clock(tmp_path / "run", minutes=1, warmup=0.2)
-    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", original)
+    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     a_run_by_the_clock(tmp_path / "run", resume=True)
     a_run_by_the_clock(tmp_path / "unbroken", minutes=1, warmup=0.2)
 

@@ -22,7 +22,8 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from bertsmith.runtime import processes
-from bertsmith.training.trainer import ExactTrainer, _Conduct
+from bertsmith.training.conduct import Conduct
+from bertsmith.training.trainer import ExactTrainer
 
 WAIT_SECONDS = 120.0
 
@@ -33,7 +34,7 @@ def run(options: dict[str, Any]) -> None:
 
     seen: dict[str, Any] = {"lines": []}
     original_write, original_step = ExactTrainer._write, ExactTrainer.training_step
-    original_hook = _Conduct.on_pre_optimizer_step
+    original_hook = Conduct.on_pre_optimizer_step
 
     def write(self: ExactTrainer, line: dict[str, Any]) -> None:
         seen["lines"].append(line)
@@ -45,7 +46,7 @@ def run(options: dict[str, Any]) -> None:
         seen.setdefault("parts", []).append([len(part) for part in self.batches.parts(inputs[0])])
         return original_step(self, model, inputs, *rest, **more)
 
-    def on_pre_optimizer_step(self: _Conduct, *rest: Any, **more: Any) -> None:
+    def on_pre_optimizer_step(self: Conduct, *rest: Any, **more: Any) -> None:
         parameters = list(self.trainer.trained.parameters())
         gradients = [value.grad for value in parameters if value.grad is not None]
         local = [value.to_local() if isinstance(value, DTensor) else value for value in parameters]
@@ -57,7 +58,7 @@ def run(options: dict[str, Any]) -> None:
         original_hook(self, *rest, **more)
 
     with (
-        mock.patch.object(_Conduct, "on_pre_optimizer_step", on_pre_optimizer_step),
+        mock.patch.object(Conduct, "on_pre_optimizer_step", on_pre_optimizer_step),
         mock.patch.object(ExactTrainer, "_write", write),
         mock.patch.object(ExactTrainer, "training_step", training_step),
     ):
@@ -70,9 +71,9 @@ def stopped(update: int, arguments: list[str]) -> None:
     """A command line whose torchrun gets a SIGTERM in the middle of an update; it comes before the update is over."""
     from bertsmith.cli.app import main
 
-    original = _Conduct.on_pre_optimizer_step
+    original = Conduct.on_pre_optimizer_step
 
-    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
         if state.global_step + 1 == update and processes.is_main():
             os.kill(os.getppid(), signal.SIGTERM)
@@ -80,7 +81,7 @@ def stopped(update: int, arguments: list[str]) -> None:
             while self.trainer.stop.requested is None and time.monotonic() < end:
                 time.sleep(0.01)
 
-    with mock.patch.object(_Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
         main(arguments)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.runtime import console
-from bertsmith.training.trainer import _Conduct
+from bertsmith.training.conduct import Conduct
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.pretrain import pretrain
 
@@ -44,14 +44,14 @@ def record(run: Path) -> dict[str, Any]:
 
 def stop_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if SIGTERM came in the middle of this update."""
-    original = _Conduct.on_pre_optimizer_step
+    original = Conduct.on_pre_optimizer_step
 
-    def hook(self: _Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
         if state.global_step + 1 == number:
             self.trainer.stop.requested = "SIGTERM"
 
-    monkeypatch.setattr(_Conduct, "on_pre_optimizer_step", hook)
+    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
 
 
 def test_the_budget_of_a_run_that_goes_on_is_the_new_one(

@@ -10,6 +10,4 @@ from bertsmith.errors import OptionError
 def require_extra(extra: str, option: str, module: str | None = None) -> None:
     """Raise OptionError with the install command where an option's package is not installed."""
     if find_spec(module or extra) is None:
-        raise OptionError(
-            f"{option} needs the package {module or extra}, which is not installed: pip install 'bertsmith[{extra}]'"
-        )
+        raise OptionError(f"{option} needs {module or extra}, which is not installed: pip install 'bertsmith[{extra}]'")

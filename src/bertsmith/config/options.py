@@ -11,7 +11,8 @@ the command line. A name that is a Python keyword carries a trailing underscore:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self, get_args
 
@@ -105,9 +106,30 @@ class Options(BaseModel):
             else:
                 yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
 
+    def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
+        """The command that gives these options: the positional ones, and what is not as it is by default."""
+        words = ["bertsmith", verb]
+        for name in self.positional:
+            value = getattr(self, name)
+            words += [str(part) for part in value] if isinstance(value, tuple) else [str(value)]
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            plain = value is None or value is False or value == field.default
+            if plain or name in self.positional or name in leave_out:
+                continue
+            words += [f"--{external_name(name)}"] + ([] if value is True else [_word(value)])
+        return shlex.join(words)
+
     def to_dict(self) -> dict[str, Any]:
         """The resolved options as JSON values, with their external names."""
         return {external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()}
+
+
+def _word(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_word, value))
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def external_name(field: str) -> str:

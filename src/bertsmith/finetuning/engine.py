@@ -17,10 +17,12 @@ from bertsmith.models.loading import check_model, explained, quiet_transformers,
 from bertsmith.runtime import random
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
+from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import FAR, Budget
 from bertsmith.training.course import Course
+from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder
-from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
+from bertsmith.training.trainer import ExactTrainer
 
 BATCHES_A_WINDOW = 50
 WARMUP = 0.06

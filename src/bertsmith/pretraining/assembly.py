@@ -36,10 +36,12 @@ from bertsmith.runtime.peak import free_memory, matmul_peak
 from bertsmith.tokenization.extension import extension_between
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training import forecast
+from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course, Ramp, Update
+from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder
-from bertsmith.training.trainer import ExactTrainer, TrainingPlan, UpdateBatches
+from bertsmith.training.trainer import ExactTrainer
 
 TRIAL_STEPS = 3
 """Micro-batches that a forecast measures, the first one aside."""

@@ -16,6 +16,7 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import size_text
 from bertsmith.runtime.machine import Choice
+from bertsmith.training.batches import model_inputs
 from bertsmith.training.forecast import Memory, fitting_micro_batch
 
 Forecast = Callable[[int], Memory]
@@ -133,8 +134,7 @@ class Steps:
             held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
             batch = {
                 name: value.to(self.device) if isinstance(value, torch.Tensor) else value
-                for name, value in self.make(size).items()
-                if name not in ("loss_counts", "num_tokens")
+                for name, value in model_inputs(self.make(size)).items()
             }
             with torch.random.fork_rng(devices):
                 started = time.monotonic()

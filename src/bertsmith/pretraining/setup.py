@@ -35,8 +35,6 @@ class ModelSetup:
     choices: list[Choice] = field(default_factory=list)
     learning_rate: float = 0.0
     dropout: float = 0.0
-    fresh: list[str] = field(default_factory=list)
-    """Heads that the MODEL continued from does not have."""
     fresh_mlm_head: bool = True
     notes: list[str] = field(default_factory=list)
     """Sentences for the user about swapped heads: what of the MODEL is left out, and which heads start fresh."""
@@ -130,7 +128,7 @@ def _continued(
         fresh.append(f"{'sentence order' if options.objective == 'mlm+sop' else 'next sentence'} prediction")
     choices = [] if extension is None else [_take_up(loaded.model, extension)]
     notes = _head_swaps(options.from_, loaded, fresh)
-    return ModelSetup(loaded.model, choices, fresh=fresh, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
+    return ModelSetup(loaded.model, choices, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
 
 
 def _head_swaps(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:

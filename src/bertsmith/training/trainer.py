@@ -12,134 +12,35 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import TrainingArguments
 
-from bertsmith.errors import BertsmithError
 from bertsmith.models.loading import quiet_transformers
-from bertsmith.runtime import processes, random
+from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.training import sharding
-from bertsmith.training.budget import Budget
+from bertsmith.training.batches import WITHOUT_WEIGHT, Batch, UpdateBatches, leave_process_group, model_inputs
 from bertsmith.training.clipping import clip_gradients
-from bertsmith.training.course import Course, Update
+from bertsmith.training.conduct import Conduct
+from bertsmith.training.course import Update
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.training.schedules import factor
 from bertsmith.training.signals import StopRequest
 
 KEEP_CHECKPOINTS = 2
-PARTS_OF_A_RUN = 10
-"""A run evaluates and saves so many times where nothing else is asked for."""
-SECONDS_BETWEEN_CHECKPOINTS = 60.0
-"""Where nothing else is asked for, a short run spends its time on training: a minute is what a crash may cost."""
 RANDOM_STATES = "random_states.pt"
-SHOWN_EXAMPLES = 4
-
-Batch = dict[str, Any]
-
-
-class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
-    """The micro-batches of an update that this process computes; the division of an update is theirs.
-
-    Args:
-        phases: for each phase, what makes the batch of some examples, given their positions in the whole training
-            (0, 1, 2, ... over all epochs). Besides the model's inputs it holds `loss_counts` (float32 of [losses]:
-            what each loss sum is divided by) and `num_tokens`.
-            What makes a phase may have a method `describe`, which names an example for people.
-        micro_batch_size: examples at once in one process.
-    """
-
-    def __init__(
-        self,
-        phases: Sequence[Callable[[Sequence[int]], Batch]],
-        *,
-        micro_batch_size: int,
-    ) -> None:
-        self.phases, self.micro_batch_size = phases, micro_batch_size
-        self.rank, self.world_size = processes.rank(), processes.world_size()
-
-    def parts(self, update: Update) -> list[range]:
-        """The examples of each micro-batch; every process has as many micro-batches, the last ones can be empty."""
-        share = math.ceil(update.examples / self.world_size)
-        start = min(self.rank * share, update.examples)
-        stop = min(start + share, update.examples)
-        size = self.micro_batch_size
-        begins = [min(start + number * size, stop) for number in range(math.ceil(share / size))]
-        return [range(update.first + begin, update.first + min(begin + size, stop)) for begin in begins]
-
-    def describe(self, phase: int, number: int) -> str:
-        """An example for people."""
-        return str(getattr(self.phases[phase], "describe", str)(number))
-
-    def __getitem__(self, update: Update) -> tuple[Update, list[Batch]]:
-        make = self.phases[update.phase]
-        last = update.first + update.examples - 1
-        return update, [make(part) if part else _without_weight(make([last])) for part in self.parts(update)]
-
-
-def _out_of_the_group(worker: int) -> None:
-    """A signal to the process group is for the process that trains: its workers are needed until the update is made.
-
-    They end when it ends, by its word or because they see that it is gone.
-    """
-    os.setpgrp()
-
-
-def _without_weight(batch: Batch) -> Batch:
-    """A batch that stands in for an empty one: processes wait for each other's gradients, so each has one."""
-    return batch | {"loss_counts": torch.zeros_like(batch["loss_counts"]), "num_tokens": 0, "without_weight": True}
-
-
-@dataclass
-class TrainingPlan:
-    """Everything that a run of the Trainer needs beside model and data."""
-
-    budget: Budget
-    course: Course
-    loss_names: tuple[str, ...]
-    loss_sums: Callable[[nn.Module, Batch], Tensor]
-    """Gives float32 of [losses] for a batch, each loss summed, not averaged."""
-    evaluate: Callable[[nn.Module], dict[str, Any]] | None
-    optimizer: str
-    schedule: str
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    max_grad_norm: float
-    precision: str
-    seed: int
-    workers: int = 0
-    save_every: int | None = None
-    eval_every: int | None = None
-    checkpoints: bool = True
-    """Whether the run can be resumed in its middle."""
-    judge: str | None = None
-    """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept. It is saved at once
-    with `patience`, otherwise where the last checkpoint is a minute old."""
-    patience: int | None = None
-    """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
-    sharded: bool = False
-    """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
-    tensorboard: bool = False
-    flops: Callable[[Update], float] | None = None
-    """Floating point operations of an update."""
-    peak: float | None = None
-    """Floating point operations a second of a matrix product, over all processes."""
-    title: str = "training"
 
 
 class ExactTrainer(transformers.Trainer):
@@ -157,7 +58,7 @@ class ExactTrainer(transformers.Trainer):
         self.evaluations_without_gain = 0
         self.stopped_early = False
         self.stop = StopRequest()
-        self.conduct = _Conduct(self)
+        self.conduct = Conduct(self)
         args = TrainingArguments(
             output_dir=str(folder.path),
             max_steps=plan.budget.max_steps,
@@ -209,7 +110,7 @@ class ExactTrainer(transformers.Trainer):
             num_workers=self.plan.workers,
             # Forked workers share the plan of an epoch and the mapped tokens.
             multiprocessing_context="fork" if self.plan.workers else None,
-            worker_init_fn=_out_of_the_group,
+            worker_init_fn=leave_process_group,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
         )
@@ -263,22 +164,17 @@ class ExactTrainer(transformers.Trainer):
 
         Gradients are averaged over processes, hence the factor.
         """
-        inputs = {name: value for name, value in inputs.items() if name != "loss_counts"}
-        weight = 0.0 if inputs.pop("without_weight", False) else 1.0
-        tokens = int(inputs.pop("num_tokens"))
+        weight = 0.0 if inputs.get(WITHOUT_WEIGHT) else 1.0
         assert num_items_in_batch is not None
-        parts = weight * self.plan.loss_sums(model, inputs) / num_items_in_batch.clamp(min=1)
-        self.conduct.add(parts.detach(), tokens)
+        parts = weight * self.plan.loss_sums(model, model_inputs(inputs)) / num_items_in_batch.clamp(min=1)
+        self.conduct.add(parts.detach(), int(inputs["num_tokens"]))
         return parts.sum() * self.batches.world_size
 
     def is_finite_alone(self, phase: int, number: int) -> bool:
         """Whether the loss of one example by itself is finite; a sharded model is not asked, its processes wait."""
         if self.plan.sharded:
             return False
-        batch = self.batches.phases[phase]([number])
-        inputs = self._prepare_inputs(
-            {name: value for name, value in batch.items() if name not in ("loss_counts", "num_tokens")}
-        )
+        inputs = self._prepare_inputs(model_inputs(self.batches.phases[phase]([number])))
         with torch.no_grad():
             return bool(self.plan.loss_sums(self.trained, inputs).isfinite().all())
 
@@ -548,93 +444,6 @@ def _random_state() -> dict[str, Tensor]:
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return state
-
-
-class _Conduct(TrainerCallback):
-    """Watches the updates: their time, their losses, and in which tenth of the run they are."""
-
-    def __init__(self, trainer: ExactTrainer) -> None:
-        self.trainer = trainer
-        self.losses: dict[str, float] = {}
-        self.parts: list[Tensor] = []
-        self.tokens, self.seconds, self.started = 0, 0.0, 0.0
-        self.update = Update(0, 0, 0)
-        self.work, self.work_seconds = 0.0, 0.0
-        self.stop_requested = False
-        self.parts_done = 0
-        self.saved = time.monotonic()
-        self.saved_step = -1
-
-    def begin(self, update: Update) -> None:
-        """The micro-batches of an update come."""
-        self.update, self.parts, self.tokens = update, [], 0
-
-    def add(self, parts: Tensor, tokens: int) -> None:
-        """A micro-batch's share of each loss, and its tokens."""
-        self.parts.append(parts)
-        self.tokens += tokens
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The clock starts, or goes on where a resumed run left it; each process draws a dropout of its own."""
-        trainer = self.trainer
-        torch.manual_seed(random.key("dropout", trainer.plan.seed, trainer.batches.rank, state.global_step) >> 1)
-        trainer.plan.budget.start()
-        self.enters_new_part(trainer.plan.budget.progress(state.global_step))
-
-    def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The losses are known and the weights not changed yet: a loss or gradient that is not finite ends the run."""
-        names = self.trainer.plan.loss_names
-        *losses, tokens = processes.sums([*torch.stack(self.parts).sum(0).tolist(), self.tokens])
-        self.losses, self.tokens = dict(zip(names, losses, strict=True)), int(tokens)
-        norm = self.trainer.gradient_norm
-        if not all(map(math.isfinite, (norm, *losses))):
-            raise BertsmithError(
-                f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}), "
-                f"in {self._culprits()}. The last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
-            )
-
-    def _culprits(self) -> str:
-        """The examples whose losses are not finite; those of all the update where only the gradient is not."""
-        batches = self.trainer.batches
-        parts = batches.parts(self.update)
-        bad = [part for part, loss in zip(parts, self.parts, strict=True) if not loss.isfinite().all()]
-        chosen = [number for part in bad for number in part]
-        chosen = [number for number in chosen if not self.trainer.is_finite_alone(self.update.phase, number)] or chosen
-        everywhere = [text for texts in processes.from_all(self._described(chosen)) for text in texts]
-        if not everywhere:
-            everywhere = self._described([number for part in parts for number in part])
-        shown, more = everywhere[:SHOWN_EXAMPLES], len(everywhere) - SHOWN_EXAMPLES
-        names = "this example: " if len(everywhere) == 1 else "one of these examples: "
-        return names + "; ".join(shown) + (f"; and {more:,} more" if more > 0 else "")
-
-    def _described(self, numbers: Sequence[int]) -> list[str]:
-        return [self.trainer.batches.describe(self.update.phase, number) for number in numbers]
-
-    def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """The update is made: all processes take one time for it, and stop together."""
-        trainer = self.trainer
-        requested = float(trainer.stop.requested is not None)
-        seconds, stop = processes.largest([trainer.plan.budget.elapsed(), requested])
-        trainer.plan.budget.tick(seconds)
-        self.stop_requested = bool(stop)
-        if self.stop_requested and trainer.stop.requested is None:
-            trainer.stop.requested = "a signal to another process"
-        self.seconds = time.monotonic() - self.started
-
-    def may_save(self) -> bool:
-        """Whether the last checkpoint is a minute old; the next minute begins then."""
-        now = time.monotonic()
-        old = now - self.saved >= SECONDS_BETWEEN_CHECKPOINTS
-        if bool(processes.from_main(old)):
-            self.saved = now
-            return True
-        return False
-
-    def enters_new_part(self, done: float) -> bool:
-        """Whether this share of the run lies in another tenth than the last one asked for."""
-        part = int(done * PARTS_OF_A_RUN)
-        entered, self.parts_done = part > self.parts_done, max(part, self.parts_done)
-        return entered
 
 
 def _is_due(every: int | None, step: int, tenth: bool) -> bool:

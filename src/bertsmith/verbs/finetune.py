@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.options import external_name
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
@@ -211,12 +209,7 @@ def _identity(options: FinetuneOptions) -> dict[str, Any]:
 
 
 def _command(options: FinetuneOptions) -> str:
-    words = ["bertsmith", "finetune", options.task]
-    for name in FinetuneOptions.model_fields:
-        value = getattr(options, name)
-        if name in options.model_fields_set and name not in ("task", "overwrite", "resume") and value is not None:
-            words += [f"--{external_name(name)}"] + ([] if value is True else [str(value)])
-    return shlex.join(words)
+    return options.command_line("finetune", leave_out=("overwrite", "resume", "dry_run"))
 
 
 def _one_seed(

@@ -42,6 +42,9 @@ MAY_CHANGE_ON_RESUME = {
 }  # fmt: skip
 """What a resumed run may be given anew: nothing of it changes what an update is."""
 
+OF_ONE_CALL = {"overwrite", "resume", "dry_run"}
+"""What says how a run is begun, not what it is."""
+
 EXAMPLES_DURING, EXAMPLES_AROUND = 128, 1024
 """Held-out examples in the evaluations during a run, and in those before and after it."""
 
@@ -140,8 +143,8 @@ def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
     if checkpoint is not None:
         _check_checkpoint(checkpoint, folder.record["model"])
         say(f"going on from {checkpoint}")
-        folder.record["options"], folder.record["command"] = options.to_dict(), _command(options)
-        folder.record["processes"] = processes.world_size()
+        changed = {"options": options.to_dict(), "command": _command(options), "processes": processes.world_size()}
+        folder.record |= changed
         if processes.is_main():
             folder.withdraw()
             folder.remove_checkpoints_after(checkpoint)
@@ -208,7 +211,7 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
                 f"{getattr(options, name)!r}; leave it out to go on, or give another --out to start anew"
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
-    dropped = {"overwrite", "resume", "dry_run"}
+    dropped = set(OF_ONE_CALL)
     for rivals in ({"minutes", "steps", "epochs"}, {"micro_batch_size", "auto_batch"}):
         if any(changed.get(name) for name in rivals):
             dropped |= rivals
@@ -217,18 +220,7 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
 
 
 def _command(options: PretrainOptions) -> str:
-    """The command line that gives these options."""
-    words = ["bertsmith", "pretrain", str(options.store)]
-    for name in PretrainOptions.model_fields:
-        value = getattr(options, name)
-        changed = value != PretrainOptions.model_fields[name].default
-        if changed and name not in ("store", "overwrite", "resume", "dry_run"):
-            if value is True:
-                words.append(f"--{external_name(name)}")
-            elif value is not None and value is not False:
-                text = ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
-                words += [f"--{external_name(name)}", text]
-    return shlex.join(words)
+    return options.command_line("pretrain", leave_out=OF_ONE_CALL)
 
 
 def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> PretrainResult:

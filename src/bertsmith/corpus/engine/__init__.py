@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from types import FrameType
 from typing import Literal
 
+from bertsmith.config.extras import require_extra
 from bertsmith.corpus.engine.local import run_in_processes
 from bertsmith.corpus.engine.slurm_options import slurm_options
 from bertsmith.corpus.engine.stage import Stage, Task, marker
@@ -55,10 +55,7 @@ def check_engine(engine: Engine) -> None:
             )
         return
     for package in ("datatrove", "ray") if engine.name == "ray" else ("datatrove",):
-        if find_spec(package) is None:
-            raise OptionError(
-                f"--engine {engine.name} needs {package}, which is not installed: pip install 'bertsmith[cluster]'"
-            )
+        require_extra("cluster", f"--engine {engine.name}", package)
     if engine.name == "slurm":
         slurm_options(engine.address)
         for program in ("sbatch", "squeue", "scancel"):

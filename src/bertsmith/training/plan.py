@@ -1,0 +1,51 @@
+"""The plan of a run: what the Trainer needs beside model and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from bertsmith.training.batches import Batch
+from bertsmith.training.budget import Budget
+from bertsmith.training.course import Course, Update
+
+
+@dataclass
+class TrainingPlan:
+    """Everything that a run of the Trainer needs beside model and data."""
+
+    budget: Budget
+    course: Course
+    loss_names: tuple[str, ...]
+    loss_sums: Callable[[nn.Module, Batch], Tensor]
+    """Gives float32 of [losses] for a batch, each loss summed, not averaged."""
+    evaluate: Callable[[nn.Module], dict[str, Any]] | None
+    optimizer: str
+    schedule: str
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    max_grad_norm: float
+    precision: str
+    seed: int
+    workers: int = 0
+    save_every: int | None = None
+    eval_every: int | None = None
+    checkpoints: bool = True
+    """Whether the run can be resumed in its middle."""
+    judge: str | None = None
+    """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept. It is saved at once
+    with `patience`, otherwise where the last checkpoint is a minute old."""
+    patience: int | None = None
+    """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
+    sharded: bool = False
+    """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
+    tensorboard: bool = False
+    flops: Callable[[Update], float] | None = None
+    """Floating point operations of an update."""
+    peak: float | None = None
+    """Floating point operations a second of a matrix product, over all processes."""
+    title: str = "training"
