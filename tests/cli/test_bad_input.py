@@ -429,6 +429,20 @@ def test_options_of_a_run_that_contradict_each_other(
     holds(refused("pretrain", store, "--out", tmp_path / "out", *options), *parts)
 
 
+@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+def test_fsdp_that_would_not_be_in_effect(
+    refused: Callable[..., str], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    """accelerate takes FSDP on a CPU for DDP, without a word."""
+    if launcher == "torchrun":
+        message = refused("pretrain", store, "--out", tmp_path / "out", "--fsdp")
+        holds(message, "--fsdp divides a model over processes and there is one: start it with torchrun")
+    else:
+        monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+        message = refused("pretrain", store, "--out", tmp_path / "out")
+        holds(message, "accelerate is configured for FSDP", "not in effect here", "and give --fsdp")
+
+
 def test_an_option_whose_extra_is_missing(
     refused: Callable[..., str], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,12 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     """
     if options.fsdp and processes.world_size() == 1:
         raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
+        # On a CPU accelerate would train with DDP, without a word.
+        raise OptionError(
+            "accelerate is configured for FSDP (ACCELERATE_USE_FSDP), which is not in effect here: leave it out there, "
+            "and give --fsdp"
+        )
     store = TokenStore(options.store)
     if record and store.checksum() != record["data"]["checksum"]:
         raise OptionError(
