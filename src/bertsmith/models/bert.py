@@ -17,6 +17,8 @@ import transformers
 from torch import Tensor
 from torch.nn import functional
 
+from bertsmith.models.fast.parts import FastParts
+
 
 @dataclass
 class PretrainingOutput:
@@ -25,7 +27,8 @@ class PretrainingOutput:
     Attributes:
         mlm_loss_sum, nsp_loss_sum: float32 scalars, cross-entropies in nats summed over predictions and over pairs;
             None where the batch holds no such labels, 0 where all of them are ignored (-100).
-        prediction_logits: [masked, vocabulary], for the masked positions alone, also those that are ignored.
+        prediction_logits: [masked, vocabulary], for the masked positions alone, also those that are ignored; None in
+            a fast training step, where the logits become their own gradient.
         seq_relationship_logits: [pairs, 2]; index 0 stands for "B is the next sentence".
     """
 
@@ -41,6 +44,9 @@ class BertForPreTraining(transformers.BertForPreTraining):
     Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock. A label
     of -100 is ignored, here as there: a batch is filled up to a fixed number of predictions.
     """
+
+    fast: FastParts | None = None
+    """The parts that compute in the place of the stock ones, while the model trains (`models.fast.parts.fast`)."""
 
     def forward(  # type: ignore[no-untyped-def]
         self,
@@ -83,10 +89,13 @@ class BertForPreTraining(transformers.BertForPreTraining):
         output = PretrainingOutput()
         if masked_positions is not None:
             hidden = encoded.last_hidden_state.flatten(0, 1)[masked_positions]
-            output.prediction_logits = self.cls.predictions(hidden)
-            output.mlm_loss_sum = functional.cross_entropy(
-                output.prediction_logits.float(), masked_labels, reduction="sum"
-            )
+            if self.fast is not None and self.training:
+                output.mlm_loss_sum = self.fast.decoder_loss(self.cls.predictions, hidden, masked_labels)
+            else:
+                output.prediction_logits = self.cls.predictions(hidden)
+                output.mlm_loss_sum = functional.cross_entropy(
+                    output.prediction_logits.float(), masked_labels, reduction="sum"
+                )
         if next_sentence_label is not None:
             output.seq_relationship_logits = self.cls.seq_relationship(encoded.pooler_output)
             output.nsp_loss_sum = functional.cross_entropy(

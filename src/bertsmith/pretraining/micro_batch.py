@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bertsmith.errors import ResourceError
+from bertsmith.models.fast.parts import fast
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
@@ -136,7 +137,7 @@ class Steps:
                 name: value.to(self.device) if isinstance(value, torch.Tensor) else value
                 for name, value in model_inputs(self.make(size)).items()
             }
-            with torch.random.fork_rng(devices):
+            with torch.random.fork_rng(devices), fast(self.model, precision=self.precision):
                 started = time.monotonic()
                 with computing(self.precision, self.device):
                     loss = self.loss_sums(self.model, batch).sum()

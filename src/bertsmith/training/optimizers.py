@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from bertsmith.models.fast.working import count_updates
+
 BETAS = (0.9, 0.98)
 EPSILON = 1e-6
 
@@ -16,9 +18,13 @@ EPSILON = 1e-6
 def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> Optimizer:
     """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT)."""
     trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
+    optimizer: Optimizer
     if name == "muon":
-        return MuonWithAdamW(trained, learning_rate=learning_rate, weight_decay=weight_decay)
-    return _adamw(trained, learning_rate, weight_decay)
+        optimizer = MuonWithAdamW(trained, learning_rate=learning_rate, weight_decay=weight_decay)
+    else:
+        optimizer = _adamw(trained, learning_rate, weight_decay)
+    count_updates(optimizer, [parameter for _, parameter in trained])
+    return optimizer
 
 
 def _adamw(named: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> AdamW:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import TrainingArguments
 
+from bertsmith.models.fast.parts import fast
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say
@@ -315,6 +316,7 @@ class ExactTrainer(transformers.Trainer):
             self.add_callback(events(self.folder.path / "tensorboard", self.first_update))
         with (
             self.stop,
+            fast(self.trained, precision=self.plan.precision, sharded=self.plan.sharded),
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):

@@ -1,0 +1,140 @@
+"""A stock BERT that computes by the fast operations for as long as it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
+from bertsmith.models.fast.vocabulary import DecoderLoss, EmbeddingSum, SharedGradient
+from bertsmith.models.fast.working import WorkingCopies
+
+NOT_ATTENDED = -1e9
+"""What is added to the scores of a padded position, and the logit of an entry that fills the vocabulary up."""
+
+
+class FastParts:
+    """What stands in for the parts of one BERT: embeddings, layers, and the loss of its decoder."""
+
+    def __init__(self, copies: WorkingCopies, *, attention: str) -> None:
+        self.copies, self.attention = copies, attention
+        self.shared = SharedGradient()
+
+    def embeddings(
+        self, module: Any, input_ids: Any = None, token_type_ids: Any = None, position_ids: Any = None, **others: Any
+    ) -> Tensor:
+        """`BertEmbeddings.forward`."""
+        if input_ids is None or position_ids is not None:
+            hidden: Tensor = type(module).forward(
+                module, input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids, **others
+            )
+            return hidden
+        types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        words = module.word_embeddings.weight
+        self.shared.awaited = torch.is_grad_enabled() and words.requires_grad
+        total: Any = EmbeddingSum.apply(  # type: ignore[no-untyped-call]
+            words, module.token_type_embeddings.weight, module.position_embeddings.weight, input_ids, types, self.shared
+        )
+        norm = module.LayerNorm
+        normal = functional.layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+        hidden = normal.to(self.copies.dtype)
+        probability = _active(module.dropout)
+        return Dropout.apply(hidden, probability) if probability else hidden  # type: ignore[no-untyped-call]
+
+    def layer(
+        self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any
+    ) -> Tensor:
+        """`BertLayer.forward` of an encoder; the mask is as stock makes it, [batch, 1, 1 or length, length]."""
+        shape = hidden_states.shape
+        with torch.autocast(hidden_states.device.type, enabled=False):
+            rows = hidden_states.to(self.copies.dtype).reshape(-1, shape[-1])
+            inner, outer = module.attention.self, module.attention.output
+            projected = self.linear(rows, inner.query, inner.key, inner.value).view(*shape[:2], 3 * shape[2])
+            context = self._attend(projected, attention_mask, inner).view(-1, shape[-1])
+            rows = self._add_and_norm(self.linear(context, outer.dense), rows, outer)
+            middle = module.intermediate.intermediate_act_fn(self.linear(rows, module.intermediate.dense))
+            rows = self._add_and_norm(self.linear(middle, module.output.dense), rows, module.output)
+        return rows.view(shape)
+
+    def decoder_loss(self, predictions: Any, hidden: Tensor, labels: Tensor) -> Tensor:
+        """The summed loss in nats of `BertLMPredictionHead` at [predictions, hidden]."""
+        transform, decoder = predictions.transform, predictions.decoder
+        with torch.autocast(hidden.device.type, enabled=False):
+            rows = transform.transform_act_fn(self.linear(hidden.to(self.copies.dtype), transform.dense))
+            norm = transform.LayerNorm
+            rows = AddAndNorm.apply(rows, torch.zeros_like(rows), norm.weight, norm.bias, norm.eps, 0.0)  # type: ignore[no-untyped-call]
+            weight = self.copies.of_vocabulary(decoder.weight, 0.0)
+            bias = self.copies.of_vocabulary(decoder.bias, NOT_ATTENDED)
+            loss: Tensor = DecoderLoss.apply(  # type: ignore[no-untyped-call]
+                rows, labels, weight, bias, decoder.weight, decoder.bias, self.shared
+            )
+        return loss
+
+    def linear(self, rows: Tensor, *modules: Any) -> Tensor:
+        """The rows through one or several linear layers at once."""
+        weights, biases = [module.weight for module in modules], [module.bias for module in modules]
+        result: Tensor = Linear.apply(  # type: ignore[no-untyped-call]
+            rows, self.copies.of(*weights), self.copies.of(*biases), *weights, *biases
+        )
+        return result
+
+    def _attend(self, projected: Tensor, mask: Tensor | None, inner: Any) -> Tensor:
+        heads, probability = inner.num_attention_heads, _active(inner.dropout)
+        # Padding is all that is masked, so every row of a mask is the same.
+        row = None if mask is None else mask[:, :, -1:, :]
+        if self.attention == "sdpa":
+            batch, length, triple = projected.shape
+            parts = projected.view(batch, length, 3, heads, triple // 3 // heads).permute(2, 0, 3, 1, 4)
+            query, key, value = parts.unbind(0)
+            context = functional.scaled_dot_product_attention(query, key, value, attn_mask=row, dropout_p=probability)
+            return context.transpose(1, 2).reshape(batch, length, triple // 3)
+        if row is not None and row.dtype == torch.bool:
+            row = torch.zeros_like(row, dtype=projected.dtype).masked_fill_(~row, NOT_ATTENDED)
+        elif row is not None:
+            row = row.to(projected.dtype).clamp(min=NOT_ATTENDED)
+        attended: Tensor = Attention.apply(projected, row, heads, probability)  # type: ignore[no-untyped-call]
+        return attended
+
+    def _add_and_norm(self, rows: Tensor, residual: Tensor, module: Any) -> Tensor:
+        norm = module.LayerNorm
+        result: Tensor = AddAndNorm.apply(  # type: ignore[no-untyped-call]
+            rows, residual, norm.weight, norm.bias, norm.eps, _active(module.dropout)
+        )
+        return result
+
+
+def _active(dropout: nn.Dropout) -> float:
+    """The probability that a layer of dropout has now."""
+    return float(dropout.p) if dropout.training else 0.0
+
+
+@contextmanager
+def fast(model: Any, *, precision: str, sharded: bool = False) -> Iterator[None]:
+    """Let the encoder in a model, and a head that asks for it (`model.fast`), compute by the fast operations.
+
+    A model without a stock BERT encoder is left as it is. Products are of bfloat16 with `bf16`, else of float32.
+    """
+    bert = next((module for module in model.modules() if isinstance(module, transformers.BertModel)), None)
+    if bert is None or bert.config.is_decoder:
+        yield
+        return
+    copies = WorkingCopies(torch.bfloat16 if precision == "bf16" else torch.float32, kept=not sharded)
+    parts = FastParts(copies, attention=bert.config._attn_implementation)
+    replaced: list[Any] = [bert.embeddings, *bert.encoder.layer]
+    bert.embeddings.forward = partial(parts.embeddings, bert.embeddings)  # type: ignore[method-assign]
+    for layer in bert.encoder.layer:
+        layer.forward = partial(parts.layer, layer)
+    model.fast = parts
+    try:
+        yield
+    finally:
+        del model.fast
+        for module in replaced:
+            del module.forward

@@ -1,0 +1,379 @@
+"""The fast training step: the same numbers as stock, the same keys, and weights that are never stale."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch import Tensor
+
+from bertsmith.models.bert import BertForPreTraining, set_dropout
+from bertsmith.models.fast import operations
+from bertsmith.models.fast.dropout import drop, keep_mask
+from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
+from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.vocabulary import EmbeddingSum, SharedGradient
+from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.training.optimizers import make_optimizer
+
+
+def small(vocab_size: int = 203, *, attention: str = "eager", types: int = 2) -> BertForPreTraining:
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=40,
+        type_vocab_size=types,
+    )
+    model: BertForPreTraining = BertForPreTraining._from_config(config, attn_implementation=attention)
+    set_dropout(model, 0.0)
+    # Weights that are not all small, so that attention and LayerNorm matter.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    return model.train()
+
+
+def batch(model: BertForPreTraining, *, padded: bool = True) -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    entries, types = model.config.vocab_size, model.config.type_vocab_size
+    ids = torch.randint(5, entries, (6, 32), generator=draw)
+    ids[0, :8] = 7  # a word that stands there many times
+    inputs = {
+        "input_ids": ids,
+        "token_type_ids": torch.randint(0, types, (6, 32), generator=draw),
+        "masked_positions": torch.tensor([1, 5, 33, 66, 100, 3, 0, 0]),
+        "masked_labels": torch.tensor([7, 8, 9, 10, 11, entries - 1, -100, -100]),
+        "next_sentence_label": torch.tensor([0, 1, 0, 1, 1, 0]),
+    }
+    if padded:
+        mask = torch.ones_like(ids)
+        mask[2, 20:] = 0
+        mask[4, 10:] = 0
+        inputs["attention_mask"] = mask
+    return inputs
+
+
+def losses_and_gradients(model: BertForPreTraining, inputs: dict[str, Tensor]) -> tuple[list[float], dict[str, Tensor]]:
+    model.zero_grad(set_to_none=True)
+    output = model(**inputs)
+    sums = [loss for loss in (output.mlm_loss_sum, output.nsp_loss_sum) if loss is not None]
+    (sum(sums) / 6).backward()  # type: ignore[union-attr]
+    return [float(loss.detach()) for loss in sums], {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+
+
+def same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float = 1e-5) -> None:
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=tolerance, rtol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("entries", "padded", "checkpointing"), [(203, True, False), (256, False, True)])
+def test_losses_and_gradients_are_those_of_stock(
+    attention: str, entries: int, padded: bool, checkpointing: bool
+) -> None:
+    model = small(entries, attention=attention)
+    if checkpointing:
+        model.activation_checkpointing_enable()
+    inputs = batch(model, padded=padded)
+    expected = losses_and_gradients(model, inputs)
+    with fast(model, precision="fp32"):
+        found = losses_and_gradients(model, inputs)
+    assert found[0] == pytest.approx(expected[0], abs=1e-5, rel=1e-6)
+    same(found[1], expected[1])
+
+
+@pytest.mark.parametrize("left_out", [("next_sentence_label",), ("masked_positions", "masked_labels")])
+def test_either_loss_alone(left_out: tuple[str, ...]) -> None:
+    model = small()
+    inputs = {name: value for name, value in batch(model).items() if name not in left_out}
+    expected = losses_and_gradients(model, inputs)
+    with fast(model, precision="fp32"):
+        found = losses_and_gradients(model, inputs)
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)
+    same(found[1], expected[1])
+
+
+def test_three_types_of_tokens() -> None:
+    model = small(types=3)
+    inputs = batch(model)
+    expected = losses_and_gradients(model, inputs)
+    with fast(model, precision="fp32"):
+        same(losses_and_gradients(model, inputs)[1], expected[1])
+
+
+@pytest.mark.parametrize("frozen", ["bert.embeddings", "bert.encoder.layer.1", "cls.predictions"])
+def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same(frozen: str) -> None:
+    model = small()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(frozen))
+    inputs = batch(model)
+    expected = losses_and_gradients(model, inputs)[1]
+    assert not any(name.startswith(frozen) for name in expected)
+    with fast(model, precision="fp32"):
+        same(losses_and_gradients(model, inputs)[1], expected)
+
+
+def test_embeddings_that_are_given_leave_the_decoder_its_gradient() -> None:
+    """The decoder hands its gradient to the word embeddings only where these take part."""
+    model = small()
+    inputs = batch(model)
+    inputs["inputs_embeds"] = torch.randn(6, 32, 64, generator=torch.Generator().manual_seed(2))
+    del inputs["input_ids"]
+    expected = losses_and_gradients(model, inputs)[1]
+    with fast(model, precision="fp32"):
+        same(losses_and_gradients(model, inputs)[1], expected)
+
+
+def test_a_gradient_that_is_left_over_reaches_no_other_step() -> None:
+    model = small()
+    inputs = batch(model)
+    expected = losses_and_gradients(model, inputs)[1]
+    with fast(model, precision="fp32"):
+        model(**inputs)  # a forward pass without a backward one
+        same(losses_and_gradients(model, inputs)[1], expected)
+        same(losses_and_gradients(model, inputs)[1], expected)
+
+
+def test_bfloat16_is_as_near_as_autocast_is() -> None:
+    model = small()
+    inputs = batch(model)
+
+    def whole(gradients: dict[str, Tensor]) -> Tensor:
+        return torch.cat([gradient.flatten() for gradient in gradients.values()])
+
+    exact_losses, exact = losses_and_gradients(model, inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, stock = losses_and_gradients(model, inputs)
+        with fast(model, precision="bf16"):
+            losses, found = losses_and_gradients(model, inputs)
+    error = (whole(found) - whole(exact)).norm() / whole(exact).norm()
+    stock_error = (whole(stock) - whole(exact)).norm() / whole(exact).norm()
+    assert stock_error > 1e-3  # it is bfloat16 that is compared
+    assert error < 3 * stock_error
+    assert losses == pytest.approx(exact_losses, rel=0.01)
+
+
+def test_an_improbable_label_has_a_finite_loss() -> None:
+    """Shares below the smallest number: stock's logarithm of the softmax is finite there too."""
+    model = small()
+    with torch.no_grad():
+        model.cls.predictions.bias[9] = -1000.0
+    inputs = batch(model)
+    inputs["masked_labels"] = torch.full_like(inputs["masked_labels"], 9)
+    with fast(model, precision="fp32"):
+        losses, gradients = losses_and_gradients(model, inputs)
+    assert 80 < losses[0] / 8 < 90
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+
+
+def test_a_loss_that_is_not_finite_stays_so() -> None:
+    model = small()
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight[7] = float("nan")
+    with fast(model, precision="fp32"):
+        assert not model(**batch(model)).mlm_loss_sum.isfinite()
+
+
+# Dropout
+
+
+def test_dropout_has_its_rate_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    values = torch.ones(1000, 1001)
+    for probability in (0.1, 0.5):
+        dropped = Dropout.apply(values, probability)
+        share = float((dropped == 0).double().mean())
+        deviation = (probability * (1 - probability) / values.numel()) ** 0.5
+        assert abs(share - probability) < 4.9 * deviation + 2**-17
+        assert float(dropped.max()) == pytest.approx(1 / (1 - probability))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_masks_follow_from_torchs_random_state(dtype: torch.dtype) -> None:
+    like = torch.randn(7, 9).to(dtype)
+    torch.manual_seed(3)
+    first, second = keep_mask(like, 0.4), keep_mask(like, 0.4)
+    torch.manual_seed(3)
+    assert torch.equal(keep_mask(like, 0.4), first)
+    assert not torch.equal(first, second)
+    kept = drop(like, first)
+    assert set(kept[first == 0].tolist()) == {0.0}
+    assert torch.equal(kept[first == -1], like[first == -1])
+
+
+def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention and residuals with dropout against the same formulas, written out, with the same masks."""
+    masks: list[Tensor] = []
+
+    def remembered(like: Tensor, probability: float) -> Tensor:
+        masks.append(keep_mask(like, probability))
+        return masks[-1]
+
+    monkeypatch.setattr(operations, "keep_mask", remembered)
+    torch.manual_seed(0)
+    projected = torch.randn(2, 6, 3 * 8, requires_grad=True)
+    bias = torch.zeros(2, 1, 1, 6)
+    bias[1, ..., 4:] = -1e9
+    found = Attention.apply(projected, bias, 2, 0.3)
+    query, key, value = projected.view(2, 6, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    shares = torch.softmax(query @ key.transpose(2, 3) / 2 + bias, -1)
+    expected = ((shares * -masks[0].view(2, 2, 6, 6) / 0.7) @ value).transpose(1, 2).reshape(2, 6, 8)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    torch.testing.assert_close(
+        *(torch.autograd.grad((result * weights).sum(), projected)[0] for result in (found, expected))
+    )
+
+    rows, residual = torch.randn(5, 8, requires_grad=True), torch.randn(5, 8, requires_grad=True)
+    scale, offset = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
+    of = (rows, residual, scale, offset)
+    normal = AddAndNorm.apply(rows, residual, scale, offset, 1e-12, 0.3)
+    written = torch.nn.functional.layer_norm(residual + rows * -masks[1] / 0.7, (8,), scale, offset, 1e-12)
+    torch.testing.assert_close(normal, written)
+    weights = torch.randn_like(normal)
+    for one, other in zip(
+        torch.autograd.grad((normal * weights).sum(), of),
+        torch.autograd.grad((written * weights).sum(), of),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_dropout_is_of_training_alone() -> None:
+    model = small()
+    set_dropout(model, 0.5)
+    inputs = batch(model)
+    with fast(model, precision="fp32"), torch.no_grad():
+        assert losses(model, inputs) != pytest.approx(losses(model, inputs), rel=1e-3)
+        model.eval()
+        assert losses(model, inputs) == pytest.approx(losses(model, inputs), rel=1e-6)
+
+
+def losses(model: BertForPreTraining, inputs: dict[str, Tensor]) -> list[float]:
+    output = model(**inputs)
+    return [float(loss.detach()) for loss in (output.mlm_loss_sum, output.nsp_loss_sum)]
+
+
+# Derivatives
+
+
+def doubles(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
+def test_derivatives_are_those_of_differences() -> None:
+    torch.manual_seed(0)
+    check: Callable[..., bool] = torch.autograd.gradcheck
+    first, second, one, two = doubles(3, 4), doubles(2, 4), doubles(3), doubles(2)
+
+    def linear(rows: Tensor, *parameters: Tensor) -> Any:
+        weight, bias = torch.cat(parameters[:2]).detach(), torch.cat(parameters[2:]).detach()
+        return Linear.apply(rows, weight, bias, *parameters)
+
+    assert check(linear, (doubles(5, 4), first, second, one, two))
+    assert check(lambda *of: AddAndNorm.apply(*of, 1e-12, 0.0), (doubles(5, 8), doubles(5, 8), doubles(8), doubles(8)))
+    assert check(lambda projected: Attention.apply(projected, None, 2, 0.0), (doubles(2, 5, 24),))
+    ids, types = torch.tensor([[1, 1, 3], [0, 1, 2]]), torch.tensor([[0, 0, 1], [0, 1, 1]])
+    assert check(
+        lambda *of: EmbeddingSum.apply(*of, ids, types, SharedGradient()), (doubles(4, 3), doubles(2, 3), doubles(6, 3))
+    )
+
+
+# Weights that change
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_each_step_computes_with_the_weights_of_the_one_before(name: str, precision: str) -> None:
+    """torch's fused AdamW writes weights without raising their version counters; copies are made anew all the same."""
+    model = small()
+    twin = copy.deepcopy(model)
+    inputs = batch(model)
+    optimizer = make_optimizer(model, name, learning_rate=0.01, weight_decay=0.01)
+
+    def computed(of: BertForPreTraining, what: Callable[..., Any] = losses) -> Any:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            return what(of, inputs)
+
+    with fast(model, precision=precision):
+        for _ in range(3):
+            computed(model, losses_and_gradients)
+            optimizer.step()
+            found = computed(model)
+            twin.load_state_dict(model.state_dict())
+            with fast(twin, precision=precision):
+                # A step moves the losses by a tenth; products can depend on where in memory their operands lie.
+                assert computed(twin) == pytest.approx(found, rel=1e-3)
+
+
+def test_copies_are_made_once_an_update() -> None:
+    weight, other = torch.randn(3, 4, requires_grad=True), torch.randn(2, 4, requires_grad=True)
+    copies = WorkingCopies(torch.bfloat16)
+    joined = copies.of(weight, other)
+    assert torch.equal(joined, torch.cat([weight, other]).bfloat16())
+    assert copies.of(weight, other) is joined
+    with torch.no_grad():
+        other.mul_(2)
+    assert torch.equal(copies.of(weight, other), torch.cat([weight, other]).bfloat16())
+    padded = copies.of_vocabulary(weight, 7.0)
+    assert padded.shape == (64, 4)
+    assert (padded[3:] == 7.0).all()
+    fresh = WorkingCopies(torch.bfloat16, kept=False)
+    assert fresh.of(weight) is not fresh.of(weight)
+
+
+def test_the_model_is_stock_before_and_after(tmp_path: Path) -> None:
+    model = small()
+    inputs, keys = batch(model), list(model.state_dict())
+    before = losses(model, inputs)
+    with pytest.raises(RuntimeError, match="stopped"), fast(model, precision="bf16"):
+        assert list(model.state_dict()) == keys
+        model.save_pretrained(tmp_path)
+        raise RuntimeError("stopped")
+    assert model.fast is None
+    assert all("forward" not in vars(module) for module in model.modules())
+    assert losses(model, inputs) == before
+    stock = transformers.BertForPreTraining.from_pretrained(tmp_path)
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in stock.state_dict().items())
+
+
+def test_stock_heads_train_on_a_fast_encoder() -> None:
+    """A head of transformers, whose own forward pass is stock."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    model = transformers.BertForSequenceClassification(config).train()
+    ids = torch.randint(5, 99, (4, 12))
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+
+    def gradients() -> dict[str, Tensor]:
+        model.zero_grad()
+        model(input_ids=ids, attention_mask=mask, labels=torch.tensor([0, 1, 0, 1])).loss.backward()
+        return {
+            name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+        }
+
+    expected = gradients()
+    with fast(model, precision="fp32"):
+        same(gradients(), expected)
+
+
+def test_a_model_without_a_bert_is_left_alone() -> None:
+    model = torch.nn.Linear(2, 2)
+    with fast(model, precision="bf16"):
+        assert "forward" not in vars(model)
