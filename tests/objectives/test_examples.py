@@ -165,6 +165,25 @@ def test_padded_examples_are_those_one_by_one(in_batches: TokenPart, objective: 
     assert (len(crossed) > 3) == (objective == "mlm")
 
 
+def test_runs_of_tokens_are_joined(in_batches: TokenPart) -> None:
+    """In any order, empty or not, and across the ends of batches and files."""
+    part, generator = in_batches, np.random.default_rng(0)
+    text = part.tokens(0, part.num_tokens)
+    starts = np.append(generator.integers(0, part.num_tokens, 200), [0, 5, part.num_tokens, part._chunk_starts[3]])
+    stops = np.minimum(starts + generator.integers(0, 40, 204), part.num_tokens)
+    starts, stops = np.append(starts, 0), np.append(stops, part.num_tokens)
+    found = part.runs(starts, stops)
+    assert found.dtype == text.dtype
+    assert found.tolist() == [
+        token
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        for token in text[start:stop].tolist()
+    ]
+    borders = part._chunk_starts[1:-1]
+    assert (np.searchsorted(borders, starts, side="right") < np.searchsorted(borders, stops)).sum() > 10
+    assert part.runs(starts[:0], stops[:0]).tolist() == []
+
+
 @pytest.mark.parametrize("objective", ["mlm+nsp", "mlm", "mlm+sop"])
 @pytest.mark.parametrize("negatives", ["other-document", "same-document"])
 def test_the_documents_of_an_example(in_batches: TokenPart, objective: str, negatives: str) -> None:

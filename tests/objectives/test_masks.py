@@ -329,6 +329,30 @@ def test_a_batch_is_masked_as_one_example_after_the_other(
     assert batch.input_ids.reshape(-1)[batch.positions].tolist() == [expected[place] for place in sorted(expected)]
 
 
+def test_a_draw_goes_on_from_the_counters_before() -> None:
+    epochs, indices, columns = np.array([0, 3, 2**40]), np.array([7, 2**63 - 1, 0]), np.arange(5)
+    all_at_once = random.bits(11, epochs[:, None], indices[:, None], columns)
+    first = random.bits(11, epochs, indices)
+    before = first.copy()
+    assert (random.further(first[:, None], columns) == all_at_once).all()
+    assert (first == before).all(), "the draws that it goes on from are changed"
+    keys = np.array([11, 2**64 - 1], np.uint64)
+    for base, drawn in zip(keys.tolist(), random.further(keys[:, None], epochs), strict=True):
+        assert (drawn == random.bits(base, epochs)).all()
+    assert all_at_once.dtype == np.uint64
+    assert [int(random.bits(11, 3, 2**63 - 1, column)) for column in range(5)] == all_at_once[1].tolist()
+
+
+def test_the_length_of_a_span_is_that_of_a_search() -> None:
+    """At the ends of each share, too."""
+    borders = np.floor(masks.SPAN_LENGTHS[:-1] * 2.0**53).astype(np.uint64)
+    steps = np.array([0, 1, 2], np.uint64)
+    near = (borders[:, None] + steps - np.uint64(1)).reshape(-1) << np.uint64(11)
+    drawn = np.concatenate([near, random.bits(0, np.arange(1_000)), np.array([0, 2**64 - 1], np.uint64)])
+    expected = 1 + np.searchsorted(masks.SPAN_LENGTHS, random.uniform(drawn), side="right")
+    assert masks._span_lengths(drawn).tolist() == expected.tolist()
+
+
 # A million draws of each kind, with bounds that chance passes once in a million runs
 
 STANDARD_DEVIATIONS = 4.8916

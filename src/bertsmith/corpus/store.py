@@ -204,6 +204,25 @@ class TokenPart:
             start, first = min(stop, end), first + 1
         return np.concatenate(pieces)
 
+    def runs(self, starts: Array, stops: Array) -> Array:
+        """The ids of several runs of tokens, joined: those of `tokens(start, stop)` for each pair.
+
+        Args:
+            starts, stops: int64 of [runs]; a run may be empty.
+        """
+        filled = stops > starts
+        starts, stops = starts[filled], stops[filled]
+        # The batch of the file that each run begins in is found for all of them at once.
+        first = np.searchsorted(self._chunk_starts[1:-1], starts, side="right")
+        begins = self._chunk_starts[first]
+        crosses = stops > self._chunk_starts[first + 1]
+        columns = (first, starts - begins, stops - begins, crosses, begins)
+        pieces = [
+            self._chunks[chunk][start:stop] if not over else self.tokens(start + begin, stop + begin)
+            for chunk, start, stop, over, begin in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+        return np.concatenate([self._empty, *pieces])
+
 
 def _opened(path: Path) -> pa.Table:
     try:

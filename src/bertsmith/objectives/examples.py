@@ -132,28 +132,27 @@ class EpochPlan:
             numbers: int64 of [examples], ascending: an epoch is planned when its first example is asked for.
         """
         epochs, indices = np.divmod(numbers, self.size)
-        spans = np.empty((5, len(numbers)), np.int64)
-        for epoch in np.unique(epochs).tolist():
+        starts, stops = np.empty((2, len(numbers), 2), np.int64)
+        label = np.empty(len(numbers), np.int64)
+        for epoch in dict.fromkeys(epochs.tolist()):
             plan, rows = self._load(epoch), epochs == epoch
             at = self._order[indices[rows] % len(plan)]
-            spans[:, rows] = plan.a_start[at], plan.a_stop[at], plan.b_start[at], plan.b_stop[at], plan.label[at]
-        a_start, a_stop, b_start, b_stop, label = spans
-        size_a, size_b = a_stop - a_start, b_stop - b_start
+            starts[rows, 0], stops[rows, 0] = plan.a_start[at], plan.a_stop[at]
+            starts[rows, 1], stops[rows, 1] = plan.b_start[at], plan.b_stop[at]
+            label[rows] = plan.label[at]
+        size_a, size_b = (stops - starts).T
         lengths = size_a + size_b + np.where(size_b > 0, 3, 2)
-        input_ids = np.full((len(numbers), self.sequence_length), vocabulary.pad, np.int64)
-        tokens = self.part.tokens
-        for row, a, b, c, d in zip(input_ids, *spans[:4].tolist(), strict=True):
-            end = b - a + 1
-            row[1:end] = tokens(a, b)
-            if d > c:
-                row[end + 1 : end + 1 + d - c] = tokens(c, d)
-        every = np.arange(len(numbers))
-        input_ids[every, 0] = vocabulary.cls
-        input_ids[every, size_a + 1] = vocabulary.sep
-        input_ids[every, lengths - 1] = vocabulary.sep
-        columns = np.arange(self.sequence_length)
-        second = (columns > size_a[:, None] + 1) & (columns < lengths[:, None])
-        return PaddedExamples(input_ids, second.astype(np.int64), lengths, label, epochs, indices)
+        every, columns = np.arange(len(numbers)), np.arange(self.sequence_length)
+        used = columns < lengths[:, None]
+        types = (used & (columns > size_a[:, None] + 1)).astype(np.int64)
+        # What is left of `used` is text, row by row its A and its B: as `runs` gives it.
+        ends = size_a + 1, lengths - 1
+        used[:, 0] = used[every, ends[0]] = used[every, ends[1]] = False
+        input_ids = np.full(used.shape, vocabulary.pad, np.int64)
+        input_ids[used] = self.part.runs(starts.reshape(-1), stops.reshape(-1))
+        input_ids[:, 0] = vocabulary.cls
+        input_ids[every, ends[0]] = input_ids[every, ends[1]] = vocabulary.sep
+        return PaddedExamples(input_ids, types, lengths, label, epochs, indices)
 
 
 class PretrainingDataset(torch.utils.data.Dataset[Example]):

@@ -14,11 +14,13 @@ whether they are masked, replaced or kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from bertsmith.runtime import random
+from bertsmith.runtime.ragged import offsets_of
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -30,6 +32,9 @@ SPAN_PROBABILITY = 0.2
 _span = SPAN_PROBABILITY * (1 - SPAN_PROBABILITY) ** np.arange(SPAN_WORDS)
 SPAN_LENGTHS = np.cumsum(_span / _span.sum())
 """The cumulative distribution of 1 to 10 words: geometric with p = 0.2, of mean 3.8."""
+
+NEVER = np.uint64(2**64 - 1)
+"""Stands for the draw of what cannot be chosen; those of the others are smaller."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Vocabulary:
         continues = np.array([piece is not None and piece.startswith("##") for piece in pieces], bool)
         return cls(size, pad, cls_id, sep, mask, special, regular, continues)
 
-    @property
+    @cached_property
     def special_or_padding(self) -> Bools:
         """bool of [size]: what is never masked."""
         table = np.zeros(self.size, bool)
@@ -104,94 +109,164 @@ def mask_batch(
         epochs, indices: int64 of [batch], what identifies each example.
     """
     length = input_ids.shape[1]
-    candidates = ~vocabulary.special_or_padding[input_ids]
+    columns = np.arange(length)
+    candidates = ~vocabulary.special_or_padding.take(input_ids)
     tokens = (input_ids != vocabulary.pad).sum(axis=1)
-    # Python's round (half to even) is the original's; NumPy's rounds alike.
-    wanted = np.clip(np.round(rule.rate * tokens), 1, rule.max_predictions(length)).astype(np.int64)
-    drawn = random.bits(random.key("masks", seed), epochs[:, None], indices[:, None], np.arange(length)[None, :])
+    # Python's round (half to even) is the original's; rint rounds alike.
+    wanted = np.minimum(np.maximum(np.rint(rule.rate * tokens), 1), rule.max_predictions(length)).astype(np.int64)
+    drawn = random.bits(random.key("masks", seed), epochs[:, None], indices[:, None], columns)
+    # The other draws of an example begin with one hash a purpose; a column is added where it is known.
+    keys = [random.key(purpose, seed) for purpose in ("spans", "mask kinds", "random tokens")]
+    bases = random.further(random.further(np.array(keys, np.uint64)[:, None], epochs), indices)
     if rule.unit == TOKEN:
         flat = _tokens(candidates, wanted, drawn)
         unit = flat % length
     else:
         starts = candidates.copy()
-        starts[:, 1:] &= ~(vocabulary.continues[input_ids[:, 1:]] & candidates[:, :-1])
-        spans = np.ones_like(input_ids)
+        starts[:, 1:] &= ~(vocabulary.continues.take(input_ids[:, 1:]) & candidates[:, :-1])
+        spans = None
         if rule.unit == SPAN:
-            again = random.bits(
-                random.key("spans", seed), epochs[:, None], indices[:, None], np.arange(length)[None, :]
-            )
-            spans = 1 + np.searchsorted(SPAN_LENGTHS, random.uniform(again), side="right")
+            spans = _span_lengths(random.further(bases[0, :, None], columns))
         flat, unit = _units(candidates, starts, spans, wanted, drawn)
 
-    labels = input_ids.reshape(-1)[flat]
-    example = (epochs[flat // length], indices[flat // length])
-    kind = random.uniform(random.bits(random.key("mask kinds", seed), *example, unit)) * 100
-    other = random.bits(random.key("random tokens", seed), *example, flat % length)
+    rows, labels = flat // length, input_ids.reshape(-1)[flat]
+    kind = random.uniform(random.further(bases[1, rows], unit)) * 100
     masked, replaced = rule.split[0], rule.split[0] + rule.split[1]
-    regular = vocabulary.regular[(other % np.uint64(len(vocabulary.regular))).astype(np.int64)]
-    new = np.where(kind < masked, vocabulary.mask, np.where(kind < replaced, regular, labels))
+    new = np.where(kind < masked, vocabulary.mask, labels)
+    at = np.flatnonzero((kind >= masked) & (kind < replaced))
+    other = random.further(bases[2, rows[at]], flat[at] % length)
+    new[at] = vocabulary.regular[(other % np.uint64(len(vocabulary.regular))).astype(np.int64)]
     result = input_ids.copy()
     result.reshape(-1)[flat] = new
     return MaskedBatch(result, flat, labels)
 
 
-def _ordered(possible: Bools, drawn: random.Bits) -> Ints:
-    """int64 of [batch, length]: the possible places of each row by their draws; the others stand behind them."""
-    return np.argsort(np.where(possible, drawn >> np.uint64(1), np.uint64(2**64 - 1)), axis=1, kind="stable")
+def _possible(possible: Bools, drawn: random.Bits) -> random.Bits:
+    """uint64 of [batch, length]: the draws of the possible places, NEVER at the others."""
+    return np.where(possible, drawn >> np.uint64(1), NEVER)
+
+
+def _span_lengths(drawn: random.Bits) -> Ints:
+    """int64 of the shape of the draws: the words of a span. A sum of ten comparisons is faster than a search."""
+    share = random.uniform(drawn)
+    lengths = np.ones(drawn.shape, np.int8)
+    for below in SPAN_LENGTHS:
+        lengths += share >= below
+    return lengths.astype(np.int64)
 
 
 def _tokens(candidates: Bools, wanted: Ints, drawn: random.Bits) -> Ints:
-    """The candidates with the smallest draws, as ascending indices into the flattened batch."""
-    length = candidates.shape[1]
-    wanted = np.minimum(wanted, candidates.sum(axis=1))
-    rows, ranks = np.nonzero(np.arange(length)[None, :] < wanted[:, None])
-    flat: Ints = np.sort(rows * length + _ordered(candidates, drawn)[rows, ranks])
-    return flat
+    """The candidates with the smallest draws, as ascending indices into the flattened batch.
+
+    They are those up to the last draw that is wanted; one too many if two draws are equal, once in 2^50 examples.
+    """
+    draws = _possible(candidates, drawn)
+    last = np.sort(draws, axis=1)[np.arange(len(draws)), wanted - 1]
+    return np.flatnonzero(candidates & (draws <= last[:, None]))
 
 
-def _units(candidates: Bools, starts: Bools, spans: Ints, wanted: Ints, drawn: random.Bits) -> tuple[Ints, Ints]:
+def _units(candidates: Bools, starts: Bools, spans: Ints | None, wanted: Ints, drawn: random.Bits) -> tuple[Ints, Ints]:
     """Whole words, or spans of them, by the draws of the words they start with, while they fit.
 
     Args:
         starts: bool of [batch, length], where words start.
-        spans: int64 of [batch, length], the words of the span that starts there.
+        spans: int64 of [batch, length], the words of the span that starts there; None for single words.
 
     Returns:
         int64 of [masked] twice: ascending indices into the flattened batch, and the column where the unit starts that
         each is of. A row in which no word fits gets the first pieces of the one that was drawn first.
     """
     batch, length = candidates.shape
-    rows, columns = np.arange(batch), np.arange(length)
-    # Of each place the next one at which a word starts or no candidate stands; one more column means the end.
-    borders = np.where(starts | ~candidates, columns, length)
-    ends = np.full((batch, length + 1), length)
-    ends[:, : length - 1] = np.minimum.accumulate(borders[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    owner = np.full((batch, length + 1), -1)
-    owner[:, :length][~starts] = length
-    owner[:, length] = length
-    order, left = _ordered(starts, drawn), wanted.copy()
-    counts = starts.sum(axis=1)
-    for rank in range(int(counts.max(initial=0))):
-        start = order[:, rank]
-        going = (rank < counts) & (left > 0)
-        if not going.any():
+    # Where words start, and special tokens, in the flattened batch; a row's first place is always one of them.
+    firsts = np.flatnonzero(starts | ~candidates)
+    sizes = np.zeros((batch, length), np.int64)
+    sizes.reshape(-1)[firsts] = np.diff(firsts, append=batch * length)
+    too_long = length + 1
+    sizes = np.where(starts, sizes, too_long)
+    none_fits = sizes.min(axis=1) > wanted
+    if none_fits.any():
+        sizes[none_fits] = np.where(starts[none_fits], wanted[none_fits, None], too_long)
+    draws = _possible(sizes <= wanted[:, None], drawn)
+    if spans is None:
+        at, size = _words(sizes, wanted, draws)
+    else:
+        at, size = _spans(firsts, candidates, spans, sizes, wanted, draws)
+    order = np.argsort(at)
+    at, size = at[order], size[order]
+    before = offsets_of(size)
+    return np.repeat(at - before[:-1], size) + np.arange(before[-1]), np.repeat(at % length, size)
+
+
+def _words(sizes: Ints, wanted: Ints, draws: random.Bits) -> tuple[Ints, Ints]:
+    """The words that are taken one after the other, by their draws, where they fit into what is left.
+
+    Not word by word: all up to the first that does not fit, then again without those that are now too long.
+
+    Args:
+        sizes: int64 of [batch, length], the tokens of the word that starts there; where none does, too many.
+
+    Returns:
+        int64 of [taken words] twice: indices into the flattened batch, and sizes.
+    """
+    batch, length = sizes.shape
+    order = np.argsort(draws, axis=1) + length * np.arange(batch)[:, None]
+    by_place, sizes, left, taken = sizes.reshape(-1), sizes.reshape(-1).take(order), wanted, []
+    while len(left):
+        fits = sizes <= left[:, None]
+        used = np.cumsum(np.where(fits, sizes, 0), axis=1)
+        fits &= used <= left[:, None]
+        taken.append(order[fits])
+        left = left - np.where(fits, used, 0).max(axis=1)
+        sizes[fits] = length + 1  # which is too long: none is taken twice
+        going = (left > 0) & fits.any(axis=1)
+        order, sizes, left = order[going], sizes[going], left[going]
+    at = np.concatenate(taken)
+    return at, by_place[at]
+
+
+def _spans(
+    firsts: Ints, candidates: Bools, spans: Ints, sizes: Ints, wanted: Ints, draws: random.Bits
+) -> tuple[Ints, Ints]:
+    """The spans that are taken one after the other: of all rows at once the one that each draws next.
+
+    A span ends after its words, at the segment's end, before a word that is taken already, and where no more fits.
+
+    Args:
+        firsts: int64 of [words], where words start, and special tokens, in the flattened batch.
+        sizes: as for `_words`.
+        draws: uint64 of [batch, length]; overwritten.
+
+    Returns:
+        int64 of [taken spans] twice: indices into the flattened batch, and sizes.
+    """
+    batch, length = candidates.shape
+    bounds, columns = np.append(firsts, batch * length), np.arange(length, dtype=np.int16)
+    # Of each column the segment's end; and after a row its end, so that no segment goes on in the next.
+    closed = np.ones((batch, length + 1), bool)
+    np.logical_not(candidates, out=closed[:, :length])
+    stops = np.flatnonzero(closed)
+    ends = np.repeat((stops % (length + 1)).astype(np.int16), np.diff(stops, prepend=-1)).reshape(closed.shape)
+    rows, left, taken = np.arange(batch), wanted, [np.zeros((2, 0), np.int64)]
+    ends, sizes = ends[:, :length], sizes.astype(np.int16)
+    while True:
+        at = draws.argmin(axis=1)
+        going = draws[np.arange(len(rows)), at] != NEVER
+        if not going.all():
+            rows, left, draws, ends, sizes, at = (one[going] for one in (rows, left, draws, ends, sizes, at))
+        if not len(rows):
             break
-        at = start
-        for word in range(int(spans.max())):
-            # The span ends before a word that is chosen already, at the segment's end, and where no more fits.
-            size = ends[rows, at] - at
-            going &= (word < spans[rows, start]) & (owner[rows, at] == -1) & (size <= left)
-            if not going.any():
-                break
-            owner[rows[going], at[going]] = start[going]
-            left -= np.where(going, size, 0)
-            at = np.where(going, ends[rows, at], at)
-    empty = np.flatnonzero((left == wanted) & (counts > 0))
-    owner[empty, order[empty, 0]] = order[empty, 0]
-    # Each candidate takes the owner of its word's start; nothing where that was not chosen.
-    start_of = np.maximum.accumulate(np.where(starts, columns, 0), axis=1)
-    unit = np.take_along_axis(owner, start_of, axis=1)
-    chosen = candidates & (unit >= 0) & (unit < length)
-    chosen[empty] &= columns - order[empty, 0][:, None] < wanted[empty][:, None]
-    flat: Ints = np.flatnonzero(chosen)
-    return flat, unit.reshape(-1)[flat]
+        every, row = np.arange(len(rows)), rows * length
+        last = np.searchsorted(firsts, row + at) + spans[rows, at]
+        end = np.minimum(bounds[np.minimum(last, len(firsts))] - row, np.minimum(ends[every, at], at + left))
+        # Back to where a word ends; but at least one word (of a row in which none fits, its first pieces).
+        end = bounds[np.searchsorted(bounds, row + end, side="right") - 1] - row
+        size = np.maximum(end - at, sizes[every, at])
+        left = left - size
+        taken.append(np.array((row + at, size)))
+        # No span runs into this one, none starts in it, and none with a word for which there is no room.
+        first, after = (one.astype(np.int16)[:, None] for one in (at, at + size))
+        before = columns < first
+        np.minimum(ends, first, out=ends, where=before)
+        draws[~before & (columns < after) | (sizes > left.astype(np.int16)[:, None])] = NEVER
+    starts, lengths = np.concatenate(taken, axis=1)
+    return starts, lengths

@@ -20,14 +20,19 @@ import numpy.typing as npt
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_27, _30, _31 = np.uint64(27), np.uint64(30), np.uint64(31)
 
 Bits = npt.NDArray[np.uint64]
 
 
 def _mix(value: Any) -> Any:
-    value = (value ^ (value >> np.uint64(30))) * _MIX_1
-    value = (value ^ (value >> np.uint64(27))) * _MIX_2
-    return value ^ (value >> np.uint64(31))
+    """The finaliser; an array is overwritten, so that only the shifts need memory."""
+    value ^= value >> _30
+    value *= _MIX_1
+    value ^= value >> _27
+    value *= _MIX_2
+    value ^= value >> _31
+    return value
 
 
 def key(*coordinates: int | str) -> int:
@@ -38,13 +43,18 @@ def key(*coordinates: int | str) -> int:
 
 def bits(base: int, *counters: npt.ArrayLike) -> Bits:
     """One hash of 64 bits for each element of the broadcast counters (non-negative integers)."""
-    with np.errstate(over="ignore"):
-        state = np.uint64(base)
-        result: Any = state
-        for counter in counters:
-            folded = np.asarray(counter).astype(np.uint64)
-            result = _mix((result + _GOLDEN) ^ _mix(folded * _GOLDEN + _GOLDEN))
+    result: Any = np.uint64(base)
+    for counter in counters:
+        result = further(result, counter)
     return np.asarray(result, dtype=np.uint64)
+
+
+def further(drawn: Bits | np.uint64, counter: npt.ArrayLike) -> Bits:
+    """The draws of one more counter: `further(bits(base, a), b)` is `bits(base, a, b)`, and hashes `b` alone."""
+    with np.errstate(over="ignore"):
+        folded = np.asarray(counter).astype(np.uint64, copy=False)
+        result: Bits = _mix((drawn + _GOLDEN) ^ _mix(folded * _GOLDEN + _GOLDEN))
+    return result
 
 
 def uniform(drawn: Bits) -> npt.NDArray[np.float64]:
