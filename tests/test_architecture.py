@@ -18,7 +18,8 @@ from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.config.quickstart import DoctorOptions, QuickstartOptions, ReportOptions
+from bertsmith.config.quickstart import DoctorOptions, QuickstartOptions
+from bertsmith.config.report import ReportOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "bertsmith"

@@ -34,12 +34,10 @@ if TYPE_CHECKING:
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
 
 # No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked; torch's
-# threads sleep while they wait for each other, where other programs want the cores (benchmarks/notes.md).
-for _name, _value in (
-    ("HF_HUB_DISABLE_TELEMETRY", "1"),
-    ("TOKENIZERS_PARALLELISM", "true"),
-    ("OMP_WAIT_POLICY", "passive"),
-):
+# threads wait for each other for some microseconds and then sleep: long waits take the cores that other programs want,
+# none at all costs a wake-up for each of the many small operations (benchmarks/notes.md).
+_waiting = {} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
+for _name, _value in {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "true", **_waiting}.items():
     os.environ.setdefault(_name, _value)
 
 _PUBLIC = {

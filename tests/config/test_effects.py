@@ -37,7 +37,8 @@ from bertsmith.config.predict import (
 )
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.config.quickstart import QuickstartOptions, ReportOptions
+from bertsmith.config.quickstart import QuickstartOptions
+from bertsmith.config.report import ReportOptions
 from bertsmith.errors import DataError, OptionError, OutputError
 
 TASK = "sequence-classification"
@@ -476,6 +477,20 @@ def prepare_tokenizer(bench: Bench) -> None:
     assert bench.vocabulary(result.store) != bench.vocabulary(bench.prepare().store)
 
 
+@effect(PrepareOptions, "add_words")
+def prepare_add_words(bench: Bench) -> None:
+    """Words that cost the tiny RUN's tokenizer most, behind its entries; no word more than there are."""
+    base = bench.vocabulary(bench.run)
+    for wanted in (1, 3):
+        result = bench.prepare(tokenizer=bench.run, add_words=wanted)
+        entries = bench.vocabulary(result.store)
+        assert entries[: len(base)] == base
+        assert len(entries) - len(base) == result.added_words == wanted
+        assert all(entry.isalpha() for entry in entries[len(base) :])
+    bench.listen()
+    assert bench.prepare(tokenizer=bench.run).added_words == 0
+
+
 @effect(PrepareOptions, "cased")
 def prepare_cased(bench: Bench) -> None:
     uncased, cased = (bench.vocabulary(bench.prepare(cased=value).store) for value in (False, True))
@@ -827,6 +842,22 @@ def pretrain_from(bench: Bench) -> None:
     assert bench.distance(result.run, bench.run) < bench.distance(result.run, bench.base)
 
 
+@effect(PretrainOptions, "general_text")
+def pretrain_general_text(bench: Bench) -> None:
+    """Another text is measured before, during and after; without one there are no such figures."""
+    text = bench.file(" ".join(f"the queen sold {number} horses ." for number in range(600)))
+    result = bench.pretrain(general_text=text, eval_every=1)
+    found = [result.general_evaluation_before, result.general_evaluation]
+    found += [line["general_evaluation"] for line in bench.evaluations(result.run)]
+    losses = [figures["mlm_nats_per_masked_token"] for figures in found]
+    assert len(set(losses)) == len(losses) == 3
+    assert bench.record(result.run)["general_text"]["source"] == str(text)
+    plain = bench.pretrain(eval_every=1)
+    assert plain.general_evaluation is None and plain.general_evaluation_before is None
+    assert all("general_evaluation" not in line for line in bench.evaluations(plain.run))
+    assert bench.distance(result.run, plain.run) == 0, "measuring changes nothing"
+
+
 @effect(PretrainOptions, "size")
 def pretrain_size(bench: Bench) -> None:
     """The model that would be trained is made and described."""
@@ -1024,6 +1055,32 @@ def pretrain_precision(bench: Bench) -> None:
     chosen = bench.pretrain(precision="auto").run
     reasons = [choice["reason"] for choice in bench.record(chosen)["choices"] if choice["name"] == "precision"]
     assert reasons != ["asked for with --precision"]
+
+
+@effect(PretrainOptions, "attention")
+def pretrain_attention(bench: Bench) -> None:
+    eager, fused = (bench.pretrain(attention=attention).run for attention in ("eager", "sdpa"))
+    assert bench.distance(eager, bench.base) == 0, "it is what a CPU trains with"
+    # The same numbers in another order of adding: equal up to rounding, and not in the last bit.
+    assert 0 < bench.distance(fused, bench.base) < 1e-3
+    chosen = [
+        choice["value"]
+        for run in (eager, fused)
+        for choice in bench.record(run)["choices"]
+        if choice["name"] == "attention"
+    ]
+    assert chosen == ["eager", "sdpa"]
+
+
+@effect(PretrainOptions, "compile")
+def pretrain_compile(bench: Bench) -> None:
+    import torch
+
+    compiled: list[type] = []
+    bench.monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(type(module)))
+    run = bench.pretrain(compile=True).run
+    assert [kind.__name__ for kind in compiled] == ["BertForPreTraining"]
+    assert 0 < bench.distance(run, bench.base) < 1e-3, "the stock parts: the same up to rounding"
 
 
 @effect(PretrainOptions, "dropout")
@@ -1988,3 +2045,31 @@ def report_folder(bench: Bench) -> None:
         html = (folder / "report.html").read_text(encoding="utf-8")
         assert folder.name in html
         assert "9.8.7-of-this-test" in html
+
+
+@effect(ReportOptions, "watch")
+def report_watch(bench: Bench) -> None:
+    """It returns when the run has ended, with the figures of that end."""
+    import bertsmith.verbs.report as module
+
+    run = bench.fresh()
+    shutil.copytree(bench.base, run)
+    record = bench.record(run)
+
+    def save(status: str) -> None:
+        (run / "run.json").write_text(json.dumps({**record, "status": status}))
+
+    save("running")
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            save("finished")
+
+    bench.monkeypatch.setattr(module.time, "sleep", wait)
+    module.report(run)
+    assert waited == []
+    module.report(run, watch=True)
+    assert len(waited) == 3
+    assert "running" not in (run / "report.html").read_text().split("</header>")[0]

@@ -191,13 +191,29 @@ def test_a_loss_that_is_not_finite_stays_so() -> None:
 
 def test_dropout_has_its_rate_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    values = torch.ones(1000, 1001)
+    values, masks = torch.ones(1000, 1001), 400
     for probability in (0.1, 0.5):
-        dropped = Dropout.apply(values, probability)
-        share = float((dropped == 0).double().mean())
-        deviation = (probability * (1 - probability) / values.numel()) ** 0.5
-        assert abs(share - probability) < 4.9 * deviation + 2**-17
-        assert float(dropped.max()) == pytest.approx(1 / (1 - probability))
+        shares = []
+        for _ in range(masks):
+            dropped = Dropout.apply(values, probability)
+            shares.append(float((dropped == 0).double().mean()))
+            assert float(dropped.max()) == pytest.approx(1 / (1 - probability))
+        # A mask's rate is one of two neighbouring multiples of 1/256, at most 1/512 of standard deviation.
+        of_elements = (probability * (1 - probability) / values.numel()) ** 0.5
+        assert abs(sum(shares) / masks - probability) < 4.9 * (of_elements + 1 / 512) / masks**0.5
+        assert max(abs(share - probability) for share in shares) < 1 / 256 + 4.9 * of_elements
+
+
+def test_every_place_is_dropped_as_often_and_by_itself() -> None:
+    """Over many masks: the rate of each place, and of pairs of neighbours."""
+    torch.manual_seed(0)
+    like, masks, probability = torch.empty(8, 16, dtype=torch.bfloat16), 40_000, 0.3
+    dropped = 1 - torch.stack([keep_mask(like, probability) for _ in range(masks)]).flatten(1).double()
+    deviation = (probability * (1 - probability) / masks) ** 0.5
+    assert (dropped.mean(0) - probability).abs().max() < 4.9 * deviation
+    both = (dropped[:, 1:] * dropped[:, :-1]).mean(0)
+    expected = probability**2
+    assert (both - expected).abs().max() < 4.9 * (expected * (1 - expected) / masks) ** 0.5 + 1 / 512**2
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -210,7 +226,7 @@ def test_masks_follow_from_torchs_random_state(dtype: torch.dtype) -> None:
     assert not torch.equal(first, second)
     kept = drop(like, first)
     assert set(kept[first == 0].tolist()) == {0.0}
-    assert torch.equal(kept[first == -1], like[first == -1])
+    assert torch.equal(kept[first == 1], like[first == 1])
 
 
 def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +245,7 @@ def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -
     found = Attention.apply(projected, bias, 2, 0.3)
     query, key, value = projected.view(2, 6, 3, 2, 4).permute(2, 0, 3, 1, 4)
     shares = torch.softmax(query @ key.transpose(2, 3) / 2 + bias, -1)
-    expected = ((shares * -masks[0].view(2, 2, 6, 6) / 0.7) @ value).transpose(1, 2).reshape(2, 6, 8)
+    expected = ((shares * masks[0].view(2, 2, 6, 6) / 0.7) @ value).transpose(1, 2).reshape(2, 6, 8)
     torch.testing.assert_close(found, expected)
     weights = torch.randn_like(found)
     torch.testing.assert_close(
@@ -240,7 +256,7 @@ def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -
     scale, offset = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
     of = (rows, residual, scale, offset)
     normal = AddAndNorm.apply(rows, residual, scale, offset, 1e-12, 0.3)
-    written = torch.nn.functional.layer_norm(residual + rows * -masks[1] / 0.7, (8,), scale, offset, 1e-12)
+    written = torch.nn.functional.layer_norm(residual + rows * masks[1] / 0.7, (8,), scale, offset, 1e-12)
     torch.testing.assert_close(normal, written)
     weights = torch.randn_like(normal)
     for one, other in zip(
@@ -377,3 +393,30 @@ def test_a_model_without_a_bert_is_left_alone() -> None:
     model = torch.nn.Linear(2, 2)
     with fast(model, precision="bf16"):
         assert "forward" not in vars(model)
+
+
+def test_copies_that_a_prediction_makes_are_for_training_as_well() -> None:
+    model = small()
+    inputs = batch(model)
+    with fast(model, precision="bf16"), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
+            model.eval()(**inputs)
+        assert losses_and_gradients(model.train(), inputs)[0]
+
+
+def test_checkpointing_computes_each_layer_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small()
+    model.activation_checkpointing_enable()
+    set_dropout(model, 0.1)
+    inputs = batch(model)
+    computed: list[int] = []
+    attend = Attention.forward
+    monkeypatch.setattr(Attention, "forward", staticmethod(lambda *of: (computed.append(1), attend(*of))[1]))
+    with fast(model, precision="fp32"):
+        torch.manual_seed(5)
+        found = losses_and_gradients(model, inputs)
+        assert len(computed) == 2 * 3
+        model.activation_checkpointing_disable()
+        torch.manual_seed(5)
+        same(found[1], losses_and_gradients(model, inputs)[1])  # the same masks of dropout
+        assert len(computed) == 3 * 3

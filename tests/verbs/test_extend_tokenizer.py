@@ -187,14 +187,13 @@ def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, ru
     ids=["fewer unknown", "more unknown", "the same unknown words among fewer tokens"],
 )
 def test_a_gain_in_part_is_a_warning(after: tuple[float, float], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
+    from bertsmith.tokenization import domain_words as module
     from bertsmith.tokenization.measures import Fit
-    from bertsmith.verbs import extend_tokenizer as module
 
     warned: list[str] = []
     monkeypatch.setattr(module, "warn", warned.append)
-    options = ExtendTokenizerOptions(model="m", sources=("s",), add=1, out=Path("o"))
-    module._check_gain(options, Fit("before", 9, 1.2, 0.02, 0.5), Fit("after", 10, *after, 0.5))
+    wanted = module.Wanted("m", 1, 5, "--add", "more text")
+    module._check_gain(wanted, Fit("before", 9, 1.2, 0.02, 0.5), Fit("after", 10, *after, 0.5))
     assert [text.startswith(said) for text in warned] == ([True] if said else [])
 
 
@@ -307,6 +306,120 @@ def test_a_store_without_the_record_is_refused(
     )
     assert f"bertsmith extend-tokenizer {run} SOURCE --add N --out DIR" in answer.stderr
     assert not (tmp_path / "run").exists()
+
+
+# In one call, with prepare
+
+
+def prepared(domain: Path, run: Path, out: Path, **options: Any) -> Any:
+    """`prepare --add-words 6` with the RUN's tokenizer."""
+    from bertsmith.verbs.prepare import prepare
+
+    settings = {"tokenizer": str(run), "add_words": 6, "held_out": 0.2, "workers": 1}
+    return prepare(domain, out=out, **{**settings, **options})
+
+
+def held_out_texts(store: Path, domain: Path) -> set[int]:
+    """The lines of the domain that are held out."""
+    from bertsmith.corpus.store import HELD_OUT, TokenStore
+
+    return {int(name.split("#")[1]) for name in TokenStore(store).part(HELD_OUT).document_ids}
+
+
+def test_prepare_adds_the_words_that_extend_tokenizer_finds_in_the_training_part(
+    tmp_path: Path, run: Path, domain: Path
+) -> None:
+    result = prepared(domain, run, tmp_path / "store")
+    assert (result.vocab_size, result.added_words) == (262, 6)
+    held_out = held_out_texts(tmp_path / "store", domain)
+    assert 10 < len(held_out) < 40
+    lines = domain.read_text().splitlines(keepends=True)
+    training = tmp_path / "training.jsonl"
+    training.write_text("".join(line for number, line in enumerate(lines) if number not in held_out))
+    extend_tokenizer(run, training, add=6, out=tmp_path / "alone", workers=1)
+    found, expected = record(tmp_path / "store" / "tokenizer"), record(tmp_path / "alone")
+    assert found.pop("sources") == [str(domain)] and expected.pop("sources") == [str(training)]
+    assert found == expected
+    files = [folder / "tokenizer.json" for folder in (tmp_path / "store" / "tokenizer", tmp_path / "alone")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    choices = json.loads((tmp_path / "store" / "manifest.json").read_text())["choices"]
+    assert [(choice["name"], choice["value"]) for choice in choices] == [("new words", "6")]
+
+
+def test_a_word_of_the_held_out_part_alone_is_not_added(tmp_path: Path, run: Path, domain: Path) -> None:
+    prepared(domain, run, tmp_path / "store", clean="no-near-duplicates")
+    held_out = held_out_texts(tmp_path / "store", domain)
+    rows = [json.loads(line) for line in domain.read_text().splitlines()]
+    for number in held_out:
+        rows[number]["text"] = rows[number]["text"].replace("virtue", "eudaimonia")
+    changed = tmp_path / domain.name
+    changed.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepared(changed, run, tmp_path / "changed", add_words=500, clean="no-near-duplicates")
+    assert held_out_texts(tmp_path / "changed", changed) == held_out
+    added = {word["token"] for word in record(tmp_path / "changed" / "tokenizer")["added"]}
+    assert "virtue" in added and "eudaimonia" not in added
+
+
+def test_pretrain_takes_up_a_store_that_was_prepared_so(
+    tmp_path: Path, run: Path, domain: Path, tiny: dict[str, Any]
+) -> None:
+    from bertsmith.verbs.pretrain import pretrain
+
+    prepared(domain, run, tmp_path / "store")
+    result = pretrain(tmp_path / "store", out=tmp_path / "run", from_=str(run), steps=1, **continued(tiny))
+    assert json.loads((result.run / "run.json").read_text())["model"]["vocab_size"] == 262
+
+
+def contents(store: Path) -> dict[str, bytes]:
+    """Every file but those that tell the time."""
+    files = [path for path in store.rglob("*") if path.is_file() and path.name not in ("manifest.json", "report.html")]
+    return {path.relative_to(store).as_posix(): path.read_bytes() for path in files}
+
+
+def test_two_workers_and_an_interruption_change_no_byte(
+    tmp_path: Path, run: Path, domain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bertsmith.verbs.prepare as verb
+    from bertsmith.corpus import build, plan
+
+    monkeypatch.setattr(plan, "MIN_BLOCK", 16_000)
+    prepared(domain, run, tmp_path / "one")
+    assert len(list((tmp_path / "one" / "train").glob("*.arrow"))) > 3
+    prepared(domain, run, tmp_path / "two", workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    for module, name in ((verb, "with_new_words"), (verb, "save_tokenizer"), (build, "encode")):
+        out = tmp_path / f"stopped-at-{name}"
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                prepared(domain, run, out)
+        assert not out.exists()
+        assert prepared(domain, run, out, resume=True).added_words == 6
+        assert contents(out) == contents(tmp_path / "one")
+    assert prepared(domain, run, out, resume=True).added_words == 6, "finished already"
+    with pytest.raises(OptionError, match="was prepared with other options"):
+        prepared(domain, run, out, resume=True, add_words=5)
+
+
+def test_prepare_refuses_what_it_cannot_extend(
+    tmp_path: Path, run: Path, extended: Path, domain: Path, bertsmith: Callable[..., Any]
+) -> None:
+    answer = bertsmith("prepare", domain, "--out", tmp_path / "out", "--add-words", 6)
+    assert answer.code == 2
+    assert "--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well" in answer.stderr
+    with pytest.raises(ModelError, match="is the extension of a tokenizer already"):
+        prepared(domain, extended, tmp_path / "out")
+    plain = tmp_path / "plain.txt"
+    plain.write_text("".join(f"{' '.join(random.Random(number).sample(PLAIN, 12))}.\n\n" for number in range(2_000)))
+    with pytest.raises(DataError, match=r"--add-words 6: no word to add: .* Give more text .*, or use .* as it is"):
+        prepared(plain, run, tmp_path / "out", documents="file", clean="none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.txt"]
+    forecast = prepared(domain, run, tmp_path / "out", dry_run=True)
+    assert forecast.documents == 120 and not (tmp_path / "out").exists()
 
 
 # The real vocabulary

@@ -30,13 +30,14 @@ def _show(result: Any) -> str:
             "Nothing was written."
         )
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"
+    new, origin = (f", {result.added_words:,} of them new", "--from MODEL ") if result.added_words else ("", "")
     return (
         f"{result.store}: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
         f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept, dropped: {dropped}\n"
         f"  held out   from {result.held_out_documents:,} documents\n"
-        f"  tokenizer  {result.vocab_size:,} entries, sha256 {result.tokenizer_sha256[:16]}\n"
+        f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next: bertsmith pretrain {result.store} --out RUN --minutes 10"
+        f"Next: bertsmith pretrain {result.store} --out RUN {origin}--minutes 10"
     )
 
 

@@ -25,9 +25,18 @@ def _show(result: Any) -> str:
         f"{result.seconds / 60:.1f} minutes "
         f"({result.tokens_per_second:,.0f} tokens/s{_peak(result.peak_share)})\n"
         f"{language_model_lines(result.evaluation, result.evaluation_before)}\n"
+        f"{_general_line(result.general_evaluation, result.general_evaluation_before)}"
         f"  report            {result.run}/report.html\n"
         f'Next: bertsmith fill-mask {result.run} "A sentence with a [MASK] in it."'
     )
+
+
+def _general_line(after: dict[str, Any] | None, before: dict[str, Any] | None) -> str:
+    """The loss on the general text, where there is one."""
+    if after is None or before is None or after["mlm_nats_per_masked_token"] is None:
+        return ""
+    was = before["mlm_nats_per_masked_token"]
+    return f"  general text      {after['mlm_nats_per_masked_token']:.3f} nats (before: {was:.3f})\n"
 
 
 def _peak(share: float | None) -> str:

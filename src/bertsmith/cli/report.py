@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.config.quickstart import ReportOptions
+from bertsmith.config.report import ReportOptions
 
 
 def _run(options: ReportOptions) -> Iterable[Answer]:
@@ -21,7 +21,8 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "report",
-    "Write report.html of a STORE or a RUN, from what the folder holds now.",
+    "Write report.html of a STORE or a RUN, from what the folder holds now; with --watch again and again until a run "
+    "ends.",
     ReportOptions,
     _run,
     _show,

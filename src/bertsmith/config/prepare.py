@@ -75,6 +75,9 @@ class PrepareOptions(SourceOptions):
         "(default: chosen by the corpus)",
     )
     tokenizer: str | None = Field(None, description="take the tokenizer of this MODEL instead of training one")
+    add_words: int | None = Field(
+        None, gt=0, description="add up to so many words of the corpus to the tokenizer of --tokenizer"
+    )
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
     held_out: str = Field("0.02", description="the share of documents kept for evaluation, or a file of their ids")
     seed: int = Field(0, ge=0, lt=SEEDS, description="chooses which documents are held out")
@@ -125,6 +128,8 @@ class PrepareOptions(SourceOptions):
     def _one_tokenizer(self) -> PrepareOptions:
         if self.tokenizer is not None and self.vocab_size is not None:
             raise ValueError("--vocab-size trains a tokenizer and --tokenizer takes one: give one of them")
+        if self.tokenizer is None and self.add_words is not None:
+            raise ValueError("--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well")
         if self.tokenizer is not None and self.cased:
             raise ValueError("--cased belongs to a tokenizer that is trained; --tokenizer has its own setting")
         if self.overwrite and self.resume:

@@ -22,6 +22,9 @@ class PretrainOptions(Options):
     store: Path = Field(description="the STORE that `prepare` wrote")
     out: Path = Field(description="the folder of the RUN")
     from_: str | None = Field(None, description="continue from this MODEL instead of starting from scratch")
+    general_text: str | None = Field(
+        None, description="a text to measure on as well, before, during and after: what is forgotten of it is seen"
+    )
     size: Size | None = Field(None, description="the model's size (default: mini, or that of --from)")
     layers: int | None = Field(None, gt=0, description="number of layers, over what --size says")
     hidden_size: int | None = Field(None, gt=0, description="width of the layers, over what --size says")
@@ -60,6 +63,10 @@ class PretrainOptions(Options):
         (80, 10, 10), description="percent of these that become [MASK], a random token, or stay"
     )
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    attention: Literal["auto", "eager", "sdpa"] = Field(
+        "auto", description="how attention is computed: two products and a softmax, or torch's fused kernel"
+    )
+    compile: bool = Field(False, description="let torch.compile make the training step; needs a C++ compiler")
     dropout: float | None = Field(
         None,
         ge=0,

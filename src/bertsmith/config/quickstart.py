@@ -1,9 +1,8 @@
-"""Options of `quickstart`, `report` and `doctor`."""
+"""Options of `quickstart` and `doctor`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -18,14 +17,6 @@ class QuickstartOptions(Options):
     workers: int | None = Field(None, gt=0, description="processes that read and clean (default: one a core)")
     seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and held-out part follow from it")
     overwrite: bool = Field(False, description="replace the folder at --out")
-
-
-class ReportOptions(Options):
-    """Write report.html of a STORE or a RUN again."""
-
-    positional: ClassVar[tuple[str, ...]] = ("folder",)
-
-    folder: Path = Field(description="a STORE or a RUN")
 
 
 class DoctorOptions(Options):

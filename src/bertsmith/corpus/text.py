@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bertsmith.config.cleaning import DEFAULT_STEPS
 from bertsmith.config.prepare import SourceOptions
 from bertsmith.corpus.build import Corpus, check_not_empty, count_words, keep_all, read_and_clean, write_plan
 from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.plan import Plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
@@ -57,14 +60,24 @@ def reading_of(options: SourceOptions) -> ReadingOptions:
     return ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
 
 
-def texts_of(corpus: Corpus) -> Iterator[list[list[str]]]:
-    """The documents of a corpus: their paragraphs, each a list of sentences."""
+def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:
+    """The documents of a corpus: their paragraphs, each a list of sentences.
+
+    `training_only`: without what is held out, and what is dropped as a duplicate.
+    """
     for number in range(corpus.shards):
         shard = read_shard(shard_file(corpus.folder, number))
+        chosen = np.ones(len(shard.lengths), bool)
+        if training_only:
+            chosen = read_decision(corpus.folder, number).sentences == Decision.TRAIN
         for document in range(len(shard.ids)):
             first, last = shard.paragraph_offsets[document : document + 2].tolist()
-            bounds = shard.sentence_offsets[first : last + 1].tolist()
-            yield [shard.texts(start, stop) for start, stop in itertools.pairwise(bounds)]
+            paragraphs = [
+                list(itertools.compress(shard.texts(start, stop), chosen[start:stop]))
+                for start, stop in itertools.pairwise(shard.sentence_offsets[first : last + 1].tolist())
+            ]
+            if any(paragraphs):
+                yield [paragraph for paragraph in paragraphs if paragraph]
 
 
 def words_as_written(corpus: Corpus) -> dict[str, int]:

@@ -75,7 +75,7 @@ class FrozenEvaluation:
     ) -> None:
         self.plan = EpochPlan(part, objective, sequence_length, negatives=negatives, seed=seed)
         self.collator = PretrainingCollator(vocabulary, sequence_length=sequence_length, objective=objective, seed=seed)
-        self.vocabulary, self.batch_size = vocabulary, batch_size
+        self.objective, self.vocabulary, self.batch_size = objective, vocabulary, batch_size
         self.num_examples = min(self.plan.size, max_examples or self.plan.size)
         self.unigram_nats: npt.NDArray[np.float64] | None = None
         if unigram_counts is not None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
+from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.models.bert import parameter_count
@@ -20,6 +22,7 @@ from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import plan_epoch
 from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
+from bertsmith.pretraining.general_text import GeneralText, read_general_text
 from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch, share_of_memory
 from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
 from bertsmith.runtime import processes
@@ -68,6 +71,7 @@ class Assembly:
     device: str
     peak: float
     """Floating point operations a second of a matrix product, measured, over all processes."""
+    general: GeneralText | None = None
 
     @property
     def budget(self) -> Budget:
@@ -122,10 +126,11 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     precision = choose_precision(asked, device.value)
     if record:
         precision = Choice("precision", asked, "as the run was started")
-    attention = choose_attention(device.value)
+    attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
         extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+    general = read_general_text(options, tokenizer, record)
     setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value, extension=extension)
     phases = _phases(options, store, Vocabulary.of(tokenizer))
     budget, chosen = _budget(options, phases[-1].plan.size)
@@ -142,7 +147,18 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     if micro_batch.choice is not None:
         choices.append(micro_batch.choice)
     return Assembly(
-        options, store, tokenizer, setup, phases, course, micro_batch, choices, precision.value, device.value, peak
+        options,
+        store,
+        tokenizer,
+        setup,
+        phases,
+        course,
+        micro_batch,
+        choices,
+        precision.value,
+        device.value,
+        peak,
+        general,
     )
 
 
@@ -206,6 +222,7 @@ def _micro_batch(
             accumulation=size < share,
             processes=processes.world_size() if options.fsdp else 1,
             device=device,
+            sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
 
     trial = _trial(setup, batches, precision, device) if options.auto_batch else None
@@ -252,11 +269,21 @@ def announce(assembly: Assembly) -> None:
 
 def frozen(assembly: Assembly, examples: int) -> FrozenEvaluation:
     """The evaluation over at most so many held-out examples."""
+    return _frozen(assembly, assembly.store.part(HELD_OUT), assembly.options.objective, examples)
+
+
+def frozen_general(assembly: Assembly, examples: int) -> FrozenEvaluation | None:
+    """The evaluation over at most so many examples of the general text, where there is one."""
+    text = assembly.general
+    return _frozen(assembly, text.part, text.objective, examples) if text is not None else None
+
+
+def _frozen(assembly: Assembly, part: TokenPart, objective: str, examples: int) -> FrozenEvaluation:
     options = assembly.options
     return FrozenEvaluation(
-        assembly.store.part(HELD_OUT),
+        part,
         assembly.batches.vocabulary,
-        objective=options.objective,
+        objective=objective,
         sequence_length=options.sequence_length,
         negatives=options.negatives,
         batch_size=64,
@@ -288,10 +315,18 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
             "examples": assembly.batches.plan.size,
             "pairs": _audit(assembly) if options.objective != "mlm" else None,
         },
+        "budget": budget_record(assembly),
+        "fresh_mlm_head": assembly.setup.fresh_mlm_head,
+        **({"general_text": assembly.general.record()} if assembly.general is not None else {}),
         "model": shape_record(config) | {"parameters": parameter_count(assembly.setup.model)},
         "unigram_counts": counts.tolist(),
         "warnings": [],
     }
+
+
+def budget_record(assembly: Assembly) -> dict[str, float | None]:
+    """How long the run trains."""
+    return {"steps": assembly.budget.steps, "minutes": assembly.budget.minutes}
 
 
 def shape_record(config: Any) -> dict[str, int]:
@@ -319,8 +354,13 @@ def _audit(assembly: Assembly) -> dict[str, Any]:
     return audit_pairs(plan.first, held_out, swap=options.objective == "mlm+sop")
 
 
-def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvaluation) -> ExactTrainer:
-    """The Trainer of a run."""
+def _figures_of(evaluation: FrozenEvaluation, precision: str) -> Callable[[nn.Module], dict[str, Any]]:
+    return lambda model: evaluation(model, precision=precision).to_dict()  # type: ignore[arg-type]
+
+
+def make_trainer(assembly: Assembly, folder: RunFolder, examples: int) -> ExactTrainer:
+    """The Trainer of a run; it evaluates on so many held-out examples, and on as many of a general text."""
+    general = frozen_general(assembly, examples)
     options, precision = assembly.options, assembly.precision
     names = LOSSES[options.objective]
     plan = TrainingPlan(
@@ -328,7 +368,8 @@ def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvalua
         course=assembly.course,
         loss_names=names,
         loss_sums=loss_sums(names),
-        evaluate=lambda model: evaluation(model, precision=precision).to_dict(),  # type: ignore[arg-type]
+        evaluate=_figures_of(frozen(assembly, examples), precision),
+        evaluate_general=_figures_of(general, precision) if general is not None else None,
         optimizer=options.optimizer,
         schedule=options.schedule,
         learning_rate=assembly.setup.learning_rate,
@@ -343,6 +384,7 @@ def make_trainer(assembly: Assembly, folder: RunFolder, evaluation: FrozenEvalua
         judge="nsp_nats_per_pair" if options.objective == "nsp" else "mlm_nats_per_masked_token",
         patience=options.patience,
         sharded=options.fsdp,
+        compiled=options.compile,
         tensorboard=options.tensorboard,
         flops=assembly.flops,
         peak=assembly.peak,

@@ -6,43 +6,72 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.page import Page
-
-Lines = Sequence[Mapping[str, Any]]
+from bertsmith.reporting.run_progress import Lines, run_progress
+from bertsmith.runtime.console import clock
 
 _LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
 _GIVEN = {_LENGTHS: "what lengths alone give", _MAJORITY: "what always the same answer gives"}
 """The baselines of pairs as bars name them, and in a sentence."""
 
 
-def run_report(name: str, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> str:
-    """report.html of a RUN, from its run.json and metrics.jsonl."""
+def run_report(
+    name: str,
+    record: Mapping[str, Any],
+    updates: Lines,
+    evaluations: Lines,
+    *,
+    refresh_seconds: int | None = None,
+    as_of: str = "",
+) -> str:
+    """report.html of a RUN, from its run.json and metrics.jsonl.
+
+    `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures of a run that is going on.
+    """
     if record["kind"] == "pretraining":
-        return _pretraining(name, record, updates, evaluations)
-    return _finetuning(name, record, updates)
+        page = Page(f"{name}: pre-training", _subtitle(record), refresh_seconds)
+        _pretraining(page, record, updates, evaluations, as_of)
+    else:
+        title = f"{name}: {record['task'].replace('-', ' ')}"
+        page = Page(title, f"Fine-tuned from {record['options']['model']}", refresh_seconds)
+        _finetuning(page, record, updates, as_of)
+    return page.html()
 
 
-def _pretraining(name: str, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> str:
-    page = Page(f"{name}: pre-training", subtitle=_subtitle(record))
-    after, before = record.get("evaluation"), record.get("evaluation_before")
+def _pretraining(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
+    # A run that goes on after its end still has the figures of that end in its record.
+    after = record.get("evaluation") if _is_finished(record) else None
+    before = record.get("evaluation_before")
     add_language_model_figures(page, after, before)
     add_warnings(page, record)
+    if not _is_finished(record):
+        _add_progress(page, record, updates, evaluations, as_of)
     page.section("Losses", "The loss of each update, smoothed, and of the held-out part on frozen masks.")
     add_loss_charts(page, updates, evaluations, before, after)
     page.section("Evaluation", "The same masked positions and pairs of the held-out part each time.")
-    add_evaluation_table(page, before, after)
+    if after is None and evaluations:
+        last = evaluations[-1]
+        title = f"update {last['step']:,}"
+        add_evaluation_table(page, before, last["evaluation"], title, "Held-out part; fewer examples during the run")
+    else:
+        add_evaluation_table(page, before, after)
+    add_adaptation(page, record, evaluations, finished=after is not None)
     audit = pair_audit(record)
     if audit is not None:
         page.section("Pairs", "What the pairs are like, and how many can be judged right without reading them.")
         add_pairs(page, audit, record["data"].get("tokens"), after)
-    if record.get("samples"):
+    if record.get("samples") and after is not None:
         page.section("Held-out sentences", "One word is hidden; the model's five best guesses, the true word marked.")
         add_samples(page, record["samples"])
     page.section("How it was made")
     add_speed(page, updates)
     add_provenance(page, record)
-    return page.html()
+
+
+def _is_finished(record: Mapping[str, Any]) -> bool:
+    return bool(record["status"] == "finished")
 
 
 def pair_audit(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -53,7 +82,7 @@ def pair_audit(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _subtitle(record: Mapping[str, Any]) -> str:
     model, result = record["model"], record.get("result") or {}
-    steps = f", {result['steps']:,} updates" if result else f", {record['status']}"
+    steps = f", {result['steps']:,} updates" if result and _is_finished(record) else f", {record['status']}"
     return (
         f"{model['layers']} layers of {model['hidden_size']}, {model['parameters'] / 1e6:.1f} M parameters, "
         f"{record['options']['objective']}{steps}"
@@ -81,14 +110,39 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
 
 
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
-    """What the run warned of, and that it is not finished."""
+    """What the run warned of."""
     for warning in record.get("warnings", ()):
         text, _, commands = warning.partition("\n")
         page.notice(text, "warning")
         if commands:
             page.code("\n".join(line.strip() for line in commands.splitlines()))
-    if record["status"] != "finished":
-        page.notice(f"This run is not finished ({record['status']}).", "warning")
+
+
+def _add_progress(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
+    """How far a run is that is not finished, and what its losses are now."""
+    progress = run_progress(record, updates)
+    cards: list[tuple[str, str | int | float, str]] = []
+    if updates:
+        of = f"of {progress.steps:,}" if progress.steps is not None else ""
+        share = f"{progress.share:.0%} done" if progress.share is not None else ""
+        cards.append(("Update", progress.step, ", ".join(filter(None, (of, share)))))
+        if progress.seconds_left is not None and record["status"] == "running":
+            cards.append(("Time left", clock(progress.seconds_left), "about, evaluations at the end aside"))
+        for name, label in (("mlm_loss", "MLM loss"), ("nsp_loss", "NSP loss"), ("loss", "Training loss")):
+            points = [(float(line["step"]), float(line[name])) for line in updates if name in line]
+            if points:
+                cards.append((label, f"{smoothed(points)[-1][1]:.2f}", "nats, the last updates smoothed"))
+    nats = evaluations[-1]["evaluation"].get("mlm_nats_per_masked_token") if evaluations else None
+    if nats is not None:
+        cards.append(("Held-out MLM loss", f"{nats:.2f}", f"nats, at update {evaluations[-1]['step']:,}"))
+    page.figures(cards)
+    if record["status"] == "running":
+        page.notice(f"This run is going on: {progress}." + (f" The last figures are of {as_of}." if as_of else ""))
+    else:
+        page.notice(
+            f"This run is not finished ({record['status']}): {progress}. Its command, with --resume, goes on.",
+            "warning",
+        )
 
 
 def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -140,8 +194,14 @@ def add_loss_charts(
         )
 
 
-def add_evaluation_table(page: Page, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> None:
-    """Every figure of the evaluations before and after."""
+def add_evaluation_table(
+    page: Page,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    title: str = "after",
+    caption: str = "Held-out part, before and after training",
+) -> None:
+    """Every figure of the evaluations before and after; `title` and `caption` are for one during the run."""
     if after is None:
         page.text("Not evaluated yet.")
         return
@@ -161,7 +221,7 @@ def add_evaluation_table(page: Page, before: Mapping[str, Any] | None, after: Ma
         for key, label in labels.items()
         if after.get(key) is not None
     ]
-    page.table(["", "before", "after"], rows, caption="Held-out part, before and after training")
+    page.table(["", "before", title], rows, caption=caption)
 
 
 def add_pairs(
@@ -293,11 +353,7 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
         page.details(title, values)
 
 
-def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
-    page = Page(
-        f"{name}: {record['task'].replace('-', ' ')}",
-        subtitle=f"Fine-tuned from {record['options']['model']}",
-    )
+def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: str) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     page.figures(
         [
@@ -311,7 +367,10 @@ def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
             "Give --test FILE for figures that nothing was chosen on."
         )
     add_warnings(page, record)
-    add_head_metrics(page, metrics, baseline)
+    if _is_finished(record):
+        add_head_metrics(page, metrics, baseline)
+    else:
+        _add_progress(page, record, updates, [], as_of)
     page.section("Losses")
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
@@ -321,7 +380,7 @@ def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
             y_label="loss",
             title="Training loss",
         ),
-        f"Training loss of seed {record.get('best_seed')}",
+        f"Training loss of seed {record['best_seed']}" if _is_finished(record) else "Training loss of the newest seed",
     )
     page.section("Data")
     page.table(
@@ -346,7 +405,6 @@ def _finetuning(name: str, record: Mapping[str, Any], updates: Lines) -> str:
         )
     page.section("How it was made")
     add_provenance(page, {**record, "data": {"files": str([part["name"] for part in record["data"]["files"]])}})
-    return page.html()
 
 
 def add_head_metrics(

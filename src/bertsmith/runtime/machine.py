@@ -102,12 +102,14 @@ def choose_precision(asked: str, device: str) -> Choice:
     return Choice("precision", "fp32", "the processor has no bfloat16 instructions (AVX512-BF16, AMX)")
 
 
-def choose_attention(device: str) -> Choice:
+def choose_attention(asked: str, device: str) -> Choice:
     """The implementation of attention that is trained with.
 
     On the CPU the bfloat16 backward pass of `scaled_dot_product_attention` is several times slower than two batched
     products and a softmax.
     """
+    if asked != "auto":
+        return Choice("attention", asked, "asked for with --attention")
     if device == "cuda":
         return Choice("attention", "sdpa", "fused attention on the GPU")
     return Choice(

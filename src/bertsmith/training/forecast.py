@@ -1,8 +1,9 @@
 """What a step of pre-training needs, computed before the first one: parameters, arithmetic, memory.
 
-The formulas follow stock BERT (`transformers` 5, modeling_bert.py) as `models/bert.py` runs it, its MLM head on the
-predicted positions alone. What autograd keeps was read off with `torch.autograd.graph.saved_tensors_hooks`, what is
-alive at the peak with torch's profiler, what the process takes with `tests/training/test_forecast.py SETTING`.
+The arithmetic is that of BERT with its MLM head on the predicted positions alone (`models/bert.py`). The memory is that
+of the fast step (`models/fast`): what its autograd functions save, and what is alive at the peak. What is saved was
+compared with `torch.autograd.graph.saved_tensors_hooks`, where the peak is was found by watching the resident set line
+by line, and what a process takes was measured with `tests/training/test_forecast.py SETTING`.
 """
 
 from __future__ import annotations
@@ -11,25 +12,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bertsmith.models.fast.working import VOCABULARY_BLOCK
+
 if TYPE_CHECKING:
     from transformers import BertConfig
 
-LIBRARIES = 40e6
-"""Bytes that even the smallest model takes in its first step: code paged in, scratch space of MKL and oneDNN."""
+LIBRARIES = {"fp32": 40e6, "bf16": 60e6}
+"""Bytes that even the smallest model takes in its first step: code paged in and generated, scratch space of oneDNN."""
 
-HEAP = {"cpu": 1.5, "cuda": 1.1}
+PLANNED = 70
+"""Bytes a sentence of the STORE: its mapped tables and the plan of an epoch of pairs.
+
+Measured with 2 million sentences, over the step alone: 63 to 93 (tiny to small). A run over a small STORE takes what
+its step takes: the peak's matrices, the tokenizer and the evaluation lie where the first step will.
+"""
+
+HEAP = {"cpu": 1.35, "cuda": 1.1}
 """Bytes taken for a byte of activations.
 
 CPU: glibc is told to keep what is freed (`runtime/machine.py`), and its aligned allocation does not put a block into
-a hole of just its size; measured 1.2 to 1.8, in the middle 1.5 (glibc 2.36), and 1.0 where glibc maps every block
-by itself. CUDA: the caching allocator rounds up; assumed, not measured.
+a hole of just its size; measured 0.9 to 1.7, in the middle 1.35 (glibc 2.36). CUDA: the caching allocator rounds up;
+assumed, not measured.
 """
 
 HEAP_CHECKPOINTED = 1.05
 """On the CPU with gradient checkpointing, where glibc maps every large block by itself.
 
-A heap that is kept takes as much with checkpointing as without ("mini", 32 x 512, float32: 2.7 GB either way, of which
-0.6 GB are alive): a recomputed layer does not fit the holes that the last one left.
+A heap that is kept takes as much with checkpointing as without: a recomputed layer does not fit the holes that the
+last one left.
 """
 
 
@@ -78,9 +88,9 @@ class Memory:
         weights: float32.
         gradients: float32.
         optimizer: its state, float32.
-        activations: what autograd keeps, what the widest operation adds to it, and what the allocator takes beyond
-            both. Autocast's bfloat16 copies of the weights count where gradients are there at the same time.
-        total: the sum, and `LIBRARIES`.
+        activations: what autograd keeps, what the widest operation adds to it, what the allocator takes beyond
+            both, and the working copies of the weights.
+        total: the sum, `LIBRARIES`, and what the examples are planned with.
     """
 
     weights: int
@@ -102,94 +112,100 @@ def memory(
     attention: str,
     gradient_checkpointing: bool,
     accumulation: bool = False,
+    sentences: int = 0,
     processes: int = 1,
     device: str = "cpu",
 ) -> Memory:
     """The memory that training takes beyond what the process has before the model is made.
 
-    On the CPU it differs from the growth of the resident set after `prepare_process` by 6% in the median and 21% at
-    most (73 settings from 300 MB on: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were few and
-    long examples). For CUDA the same formulas, unmeasured.
+    On the CPU it differs from the growth of the resident set after `prepare_process` by 3% in the median and 16% at
+    most (67 settings: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were two layers with many long
+    examples). For CUDA the same formulas, unmeasured.
 
     Args:
         predictions: masked positions of an example.
-        precision: `fp32`, or `bf16`: autocast over float32 weights.
+        precision: `fp32`, or `bf16`: products of bfloat16 copies of the float32 weights.
         optimizer: `adamw` (two moments), or `muon` (one for the layers' matrices, two for the rest).
         attention: `eager` keeps the probabilities of every pair of positions, `sdpa` (the fused kernel) does not,
             except with dropout on the CPU.
         accumulation: whether a batch is several micro-batches.
+        sentences: of the STORE's training part, where the process plans its examples.
         processes: over how many weights, gradients and optimizer are divided (FSDP); the weights of one unit, a layer
             or all that is no layer, are whole at a time.
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     count, layers = parameters(config), config.num_hidden_layers
-    matrices = layers * _matrices(config)
-    tokens = micro_batch_size * sequence_length
-    layer, widest = _layer(config, sequence_length, precision, dropout, attention, kind)
+    hidden, matrices = config.hidden_size, layers * _matrices(config)
+    number = 2 if precision == "bf16" else 4
+    tokens, predicted = micro_batch_size * sequence_length, micro_batch_size * predictions
+    layer, widest = _layer(config, sequence_length, number, dropout, attention, kind)
 
-    # LayerNorm's input and dropout's mask of the embeddings, and in float32 the pooler's input, which is never cast.
-    embeddings = (4 + (4 if dropout else 0) + (4 if precision == "fp32" else 0)) * config.hidden_size
-    kept = tokens * (embeddings + layers * layer)
-    # Log-probabilities, their gradient and that of the logits, all in float32.
-    logits = 12 * micro_batch_size * predictions * config.vocab_size
-    word_embeddings = config.vocab_size * config.hidden_size
+    # The sum of the embeddings in float32, the mask of their dropout, and the output of the last layer, which the
+    # pooler keeps.
+    embeddings = (4 + (number if dropout else 0) + number) * hidden
+    # The logits become their own gradient; four rows of the head's own; the gradient of the decoder, first in the type
+    # of the products. Before them the decoder's copy is made anew, by a cast and a cat, while the old one is there.
+    vocabulary = config.vocab_size * hidden
+    logits = predicted * number * (config.vocab_size + 4 * hidden)
+    logits += 2 * vocabulary if precision == "bf16" else 0
+    logits = max(logits, 4 * vocabulary if precision == "bf16" or config.vocab_size % VOCABULARY_BLOCK else 0)
     if gradient_checkpointing:
-        inputs = tokens * (embeddings + layers * 4 * config.hidden_size)
-        # One layer is there at a time; its feed-forward part is gone when the backward pass reaches its attention.
-        inner = (2 if precision == "bf16" else 4) * 2 * config.intermediate_size
-        alive = inputs + max(logits, tokens * (layer + max(inner, widest - inner)))
+        inputs = tokens * (embeddings + layers * number * hidden)
+        # One layer is there at a time.
+        alive = inputs + max(logits, tokens * (layer + widest))
     else:
-        alive = kept + max(logits, tokens * widest)
-    # The tied matrix gets its gradient from both ends: two parts beside their sum.
-    alive = max(alive, 8 * word_embeddings)
+        alive = tokens * (embeddings + layers * layer) + max(logits, tokens * widest)
     heap = HEAP_CHECKPOINTED if gradient_checkpointing and kind == "cpu" else HEAP[kind]
 
     moments = 8 * count - (4 * matrices if optimizer == "muon" else 0)
-    activations = int(heap * alive)
-    if accumulation:
-        # Autocast's bfloat16 copies of the matrices otherwise go, product by product, where the gradients come.
-        activations += 2 * (matrices + word_embeddings) if precision == "bf16" else 0
-        # On the CPU's heap the gradients so far lie in the holes that the next micro-batch would use.
-        activations += 4 * count if kind == "cpu" and not gradient_checkpointing else 0
+    activations = int(heap * alive) + _working_copies(config, number)
+    if accumulation and not gradient_checkpointing:
+        # The gradients so far are there beside all activations; else they come as those go.
+        activations += 4 * count if kind == "cpu" else 0
     weights = gradients = 4 * count
     if processes > 1:
         activations += 8 * max(matrices // max(layers, 1), count - matrices)
         weights, gradients, moments = (-(-part // processes) for part in (weights, gradients, moments))
-    total = weights + gradients + moments + activations + int(LIBRARIES)
+    total = weights + gradients + moments + activations + int(LIBRARIES[precision])
+    total += PLANNED * sentences
     return Memory(weights, gradients, moments, activations, total)
 
 
-def _layer(
-    config: BertConfig, length: int, precision: str, dropout: float, attention: str, kind: str
-) -> tuple[int, int]:
-    """Bytes a token that autograd keeps of one layer, and that the widest operation of its backward pass adds."""
+def _working_copies(config: BertConfig, number: int) -> int:
+    """Bytes of the copies of weights that the products are computed with, for all of a run.
+
+    Those of the layers, the MLM head's transform and the decoder in bfloat16; in float32 only what is joined (query,
+    key and value) or filled up (a vocabulary that is not a multiple of VOCABULARY_BLOCK).
+    """
+    hidden, vocabulary, layers = config.hidden_size, config.vocab_size, config.num_hidden_layers
+    if number == 2:
+        return int(2 * (layers * _matrices(config) + hidden**2 + vocabulary * hidden))
+    return int(4 * (3 * layers * hidden**2 + (vocabulary * hidden if vocabulary % VOCABULARY_BLOCK else 0)))
+
+
+def _layer(config: BertConfig, length: int, number: int, dropout: float, attention: str, kind: str) -> tuple[int, int]:
+    """Bytes a token that autograd keeps of one layer, and that the widest operation of its backward pass adds.
+
+    Args:
+        number: bytes of a number of the products.
+    """
     hidden, inner = config.hidden_size, config.intermediate_size
     pairs = config.num_attention_heads * length
-    bf16 = precision == "bf16"
-    number = 2 if bf16 else 4
-    mask = 1 if kind == "cuda" else number  # the CPU's dropout keeps a factor for each number, not a bit
-    wide_mask = 1 if kind == "cuda" else 4
-
-    # Inputs of the products: of query, key and value (autocast casts it for each of them), of the attention output,
-    # of the feed-forward part. Then query, key and value themselves, and both LayerNorms' inputs, always float32.
-    kept = (5 if bf16 else 3) * number * hidden + 3 * number * hidden + 2 * 4 * hidden
-    kept += 2 * number * inner  # before and after GELU
-    if dropout:
-        kept += 2 * mask * hidden
-    fused = attention == "sdpa" and not (dropout and kind == "cpu")
-    if fused:
-        kept += 4 * config.num_attention_heads + number * length  # logarithms of the sums; a copy of the mask
+    # Inputs of the products (of query, key and value, of the attention output, of the feed-forward part), query, key
+    # and value themselves, what both LayerNorms normalise; what stands before and after GELU. A mask of dropout is as
+    # wide as what it masks.
+    kept = number * (8 * hidden + 2 * inner) + (2 * number * hidden if dropout else 0)
+    if attention == "eager":
+        kept += number * pairs * (2 if dropout else 1)
+        scores = 2 * number * pairs  # the gradients of the shares and of the scores
+    elif dropout and kind == "cpu":  # the fused kernel's fallback: query, key and value and three times the pairs
+        kept += 12 * pairs + 3 * (4 - number) * hidden
+        scores = 8 * pairs
     else:
-        kept += 4 * pairs  # the softmax, float32 under autocast too
-        if dropout:
-            kept += wide_mask * pairs
-        if attention == "sdpa":  # the fallback computes in float32
-            kept += 4 * pairs + 3 * (4 - number) * hidden
-        elif bf16:
-            kept += 2 * pairs  # cast for the product with the values
-        elif dropout:
-            kept += 4 * pairs
-    widest = max(2 * number * inner, 0 if fused else 8 * pairs)
+        kept += 4 * config.num_attention_heads  # logarithms of the sums
+        scores = 0
+    # Backwards the feed-forward part is first, with the gradient of its inside; it is gone when attention's turn comes.
+    widest = max(number * (inner + 3 * hidden), scores + number * (2 * hidden - 2 * inner))
     return kept, widest
 
 

@@ -23,6 +23,7 @@ class TrainingPlan:
     loss_sums: Callable[[nn.Module, Batch], Tensor]
     """Gives float32 of [losses] for a batch, each loss summed, not averaged."""
     evaluate: Callable[[nn.Module], dict[str, Any]] | None
+    """The figures of a model on the held-out part."""
     optimizer: str
     schedule: str
     learning_rate: float
@@ -43,9 +44,13 @@ class TrainingPlan:
     """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
     sharded: bool = False
     """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
+    compiled: bool = False
+    """Whether torch.compile makes the step, from the stock parts, in the place of the fast operations."""
     tensorboard: bool = False
     flops: Callable[[Update], float] | None = None
     """Floating point operations of an update."""
     peak: float | None = None
     """Floating point operations a second of a matrix product, over all processes."""
+    evaluate_general: Callable[[nn.Module], dict[str, Any]] | None = None
+    """The figures on another text, told beside those of `evaluate` and judged by nobody."""
     title: str = "training"

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import TrainingArguments
 
+from bertsmith.errors import ResourceError
 from bertsmith.models.fast.parts import fast
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
@@ -316,7 +317,7 @@ class ExactTrainer(transformers.Trainer):
             self.add_callback(events(self.folder.path / "tensorboard", self.first_update))
         with (
             self.stop,
-            fast(self.trained, precision=self.plan.precision, sharded=self.plan.sharded),
+            self._step(),
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
@@ -324,6 +325,27 @@ class ExactTrainer(transformers.Trainer):
         ended = self.stop.requested is None or self.stopped_early
         if self.plan.patience is not None and ended and self.best is not None:
             self._return_to_best(self.best[1])
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """What the model computes with: the fast operations, or what torch.compile makes of the stock parts."""
+        if not self.plan.compiled:
+            with fast(self.trained, precision=self.plan.precision, sharded=self.plan.sharded):
+                yield
+            return
+        from torch._dynamo.exc import BackendCompilerFailed
+
+        self.trained.compile()
+        try:
+            yield
+        except BackendCompilerFailed as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ResourceError(
+                f"--compile: torch.compile failed ({reason}); it needs a C++ compiler such as g++. Leave --compile out: "
+                "the step without it is faster on a CPU"
+            ) from None
+        finally:
+            self.trained._compiled_call_impl = None
 
     def _judge_again(self) -> None:
         """Take up what earlier evaluations of a resumed run said, as the first process reads them."""
@@ -406,7 +428,8 @@ class ExactTrainer(transformers.Trainer):
         if plan.evaluate is None or not wanted:
             return
         evaluation = plan.evaluate(self.trained)
-        self._write({"step": step, "evaluation": evaluation})
+        general = {} if plan.evaluate_general is None else {"general_evaluation": plan.evaluate_general(self.trained)}
+        self._write({"step": step, "evaluation": evaluation, **general})
         if self._judge(evaluation, step) and (plan.patience is not None or self.conduct.may_save()):
             self._save_checkpoint(self.trained, None)
         if plan.patience is not None and self.evaluations_without_gain >= plan.patience and not is_over:
@@ -436,7 +459,12 @@ class ExactTrainer(transformers.Trainer):
             return
         self.metrics.write(json.dumps(line) + "\n")
         if self.plan.tensorboard:
-            figures = {f"eval_{name}": value for name, value in line.get("evaluation", {}).items() if value is not None}
+            figures = {
+                f"{kind}_{name}": value
+                for kind, key in (("eval", "evaluation"), ("general", "general_evaluation"))
+                for name, value in line.get(key, {}).items()
+                if value is not None
+            }
             line.pop("step")
             self.callback_handler.on_log(self.args, self.state, self.control, figures or line)
 

@@ -36,6 +36,6 @@ def doctor(options: DoctorOptions) -> DoctorResult:
         choose_threads(),
         choose_precision("auto", device.value),
         choose_allocator(),
-        choose_attention(device.value),
+        choose_attention("auto", device.value),
     ]
     return DoctorResult(describe_machine(), versions(), [choice.to_dict() for choice in choices])

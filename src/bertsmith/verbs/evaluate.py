@@ -12,22 +12,21 @@ import numpy as np
 
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.verb import Result, verb
-from bertsmith.corpus.build import encode
-from bertsmith.corpus.reading import ReadingOptions, find_files
-from bertsmith.corpus.store import HELD_OUT, TokenPart, TokenStore, is_store
-from bertsmith.corpus.text import read_text
-from bertsmith.errors import DataError, ModelError, OptionError
-from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.corpus.reading import ReadingOptions
+from bertsmith.corpus.store import HELD_OUT, TokenStore, is_store
+from bertsmith.errors import ModelError, OptionError
+from bertsmith.evaluation.language_model import LanguageModelFigures
+from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import progress
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.labelled_file import Columns, read_rows
-from bertsmith.tokenization.folder import load_tokenizer, save_tokenizer
+from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.finetune import encode_rows
 
 DEFAULT_LENGTH = 128
@@ -108,43 +107,20 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
                 )
             part, counts = store.part(HELD_OUT), store.unigram_counts()
         else:
-            part = _part_of_text(options, tokenizer, Path(aside))
-        negatives = record.get("options", {}).get("negatives", OTHER_DOCUMENT)
-        evaluation = _frozen(options, part, Vocabulary.of(tokenizer), objective, length, counts, negatives)
-        with progress("evaluating", unit="examples") as bar:
-            return evaluation(loaded.model, precision=precision, bar=bar)
-
-
-def _frozen(
-    options: EvaluateOptions,
-    part: TokenPart,
-    vocabulary: Vocabulary,
-    objective: str,
-    length: int,
-    counts: Any,
-    negatives: str,
-) -> FrozenEvaluation:
-    """The frozen examples; of a text too short for random next sentences those of masked language modelling alone."""
-
-    def make(measured: str) -> FrozenEvaluation:
-        return FrozenEvaluation(
+            reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
+            part = part_of_text(options.data, reading, tokenizer, Path(aside))
+        evaluation = frozen_text(
             part,
-            vocabulary,
-            objective=measured,
+            Vocabulary.of(tokenizer),
+            objective=objective,
             sequence_length=length,
             batch_size=options.batch_size,
-            negatives=negatives,
+            negatives=record.get("options", {}).get("negatives", OTHER_DOCUMENT),
             seed=options.seed,
             unigram_counts=counts,
         )
-
-    try:
-        return make(objective)
-    except DataError:
-        if objective in ("mlm", "nsp"):
-            raise
-        say("the text is too short for random next sentences: only masked language modelling is measured")
-        return make("mlm")
+        with progress("evaluating", unit="examples") as bar:
+            return evaluation(loaded.model, precision=precision, bar=bar)
 
 
 def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:
@@ -160,13 +136,3 @@ def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:
         f"{name}: has neither an MLM nor an NSP head, so there is no language model to evaluate; "
         f"bertsmith pretrain STORE --from {name} trains them"
     )
-
-
-def _part_of_text(options: EvaluateOptions, tokenizer: Any, aside: Path) -> TokenPart:
-    """A text, cleaned and encoded as `prepare` does, all of it to be measured on."""
-    reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
-    # Nothing of the text is left out: what is measured on it is measured on all of it.
-    corpus = read_text(aside, find_files((options.data,)), reading, part=HELD_OUT, steps=("unicode", "controls"))
-    save_tokenizer(tokenizer, aside / "store" / "tokenizer")
-    encode(corpus, len(tokenizer), lambda done, total: None)
-    return TokenPart(aside / "store" / HELD_OUT)

@@ -146,7 +146,7 @@ def encode_rows(tokenizer: Any, rows: list[Row], max_length: int) -> head.Encode
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
     choices = prepare_process()
     device = choose_device()
-    precision, attention = choose_precision(options.precision, device.value), choose_attention(device.value)
+    precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
     choices += [device, precision, attention]
     rate = options.learning_rate
     if rate is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.cleaning import choose_steps
+from bertsmith.config.extend_tokenizer import MIN_COUNT
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus import build
@@ -25,7 +26,7 @@ from bertsmith.corpus.reading import SourceFile, find_files
 from bertsmith.corpus.sentences import check_language
 from bertsmith.corpus.stages import WITHOUT_TOKENS
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
-from bertsmith.corpus.text import reading_of
+from bertsmith.corpus.text import reading_of, texts_of
 from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
 from bertsmith.runtime.console import progress, say, size_text, warn
 from bertsmith.runtime.files import (
@@ -40,7 +41,8 @@ from bertsmith.runtime.files import (
     write_json,
 )
 from bertsmith.runtime.machine import Choice, cores, versions
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
+from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, record_of, save_tokenizer
 from bertsmith.tokenization.wordpiece import (
     ALPHABET_SIZE,
     COVERAGE,
@@ -75,6 +77,7 @@ class PrepareResult(Result):
     tokenizer_sha256: str
     stages: dict[str, float]
     seconds: float
+    added_words: int = 0
 
 
 @verb(PrepareOptions)
@@ -90,7 +93,9 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     files = _visible_everywhere(find_files(options.sources), engine)
     check_language(options.language, identified="language" in choose_steps(options.clean))
     if options.tokenizer is not None:
-        load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
+        base = load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
+        if options.add_words is not None:
+            check_extendable(base, options.tokenizer)
     aside = options.out.parent / f".{options.out.name}.preparing"
     identity = {**_identity(options), "files_sha256": _digest(files)}
     if options.resume and is_store(options.out) and not _is_interrupted(aside):
@@ -224,6 +229,7 @@ def _make_store(
         tokenizer_sha256=divided["sha256"],
         stages=clock.seconds,
         seconds=round(time.monotonic() - started, 2),
+        added_words=divided["added_words"],
     )
     _write_manifest(aside / "store", identity, result, corpus, encoded, divided)
     write_report(aside / "store", options.out.name)
@@ -335,11 +341,13 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
     say(f"held out: {division.reason}")
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
+    record = record_of(tokenizer) if options.add_words is not None else None
     divided = {
         "division": asdict(division),
         "clusters": clusters,
         "vocab_size": len(tokenizer),
         "sha256": sha256,
+        "added_words": len(record["added"]) if record is not None else 0,
         "choices": [choice.to_dict() for choice in choices],
     }
     with disk_errors(options.out):
@@ -361,7 +369,11 @@ def _warn_of_many(division: Division) -> None:
 def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choice], clock: _Clock) -> Any:
     """The tokenizer that was asked for, or one trained on the training part."""
     if options.tokenizer is not None:
-        return load_tokenizer(options.tokenizer)
+        base = load_tokenizer(options.tokenizer)
+        if options.add_words is None:
+            return base
+        with clock.stage("choose new words"):
+            return _extended(options, base, corpus, choices)
     with progress("counting words", unit="shards") as bar, clock.stage("count words"):
         words = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
     if not options.cased and options.language.split("-")[0] not in WITHOUT_ACCENTS:
@@ -390,6 +402,20 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
         choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
     return make_tokenizer(rows, cased=options.cased)
+
+
+def _extended(options: PrepareOptions, base: Any, corpus: build.Corpus, choices: list[Choice]) -> Any:
+    """The tokenizer of a MODEL with words of the training part."""
+    assert options.tokenizer is not None and options.add_words is not None
+    wanted = Wanted(
+        options.tokenizer, options.add_words, MIN_COUNT, "--add-words", "more text (extend-tokenizer has --min-count)"
+    )
+    origin = {"model": options.tokenizer, "sources": list(options.sources)}
+    extended = with_new_words(base, lambda: texts_of(corpus, training_only=True), wanted, origin)
+    gain = f"{extended.before.tokens_per_word:.3f} tokens a word became {extended.after.tokens_per_word:.3f}"
+    reason = f"{gain}; pretrain --from {options.tokenizer} takes them up"
+    choices.append(Choice("new words", f"{extended.added:,}", reason))
+    return extended.tokenizer
 
 
 def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:

@@ -22,12 +22,15 @@ from bertsmith.pretraining.assembly import (
     Assembly,
     announce,
     assemble,
+    budget_record,
     forecast_of,
     frozen,
+    frozen_general,
     make_trainer,
     record_of,
     shape_record,
 )
+from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, warn
@@ -56,7 +59,8 @@ OVERFITTED = 0.2
 
 @dataclass(frozen=True)
 class PretrainResult(Result):
-    """What `pretrain` made; `evaluation` is over the held-out part of the STORE.
+    """What `pretrain` made; `evaluation` is over the held-out part of the STORE, `general_evaluation` over the text of
+    `--general-text`, None without one.
 
     `forecast` is what a dry run gives: parameters, memory in bytes, updates, minutes, tokens, tokens a parameter.
     """
@@ -70,6 +74,8 @@ class PretrainResult(Result):
     evaluation: dict[str, Any]
     evaluation_before: dict[str, Any]
     warnings: list[str]
+    general_evaluation: dict[str, Any] | None = None
+    general_evaluation_before: dict[str, Any] | None = None
     peak_share: float | None = None
     best_step: int | None = None
     stopped_early: bool = False
@@ -113,7 +119,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if options.dry_run:
         return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(assembly))
     checkpoint = _begin(assembly, folder)
-    trainer = make_trainer(assembly, folder, frozen(assembly, EXAMPLES_DURING))
+    trainer = make_trainer(assembly, folder, EXAMPLES_DURING)
     trainer.run(checkpoint)
     if trainer.stop.requested is not None and not trainer.stopped_early:
         _save(folder, status="interrupted")
@@ -144,7 +150,7 @@ def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
         _check_checkpoint(checkpoint, folder.record["model"])
         say(f"going on from {checkpoint}")
         changed = {"options": options.to_dict(), "command": _command(options), "processes": processes.world_size()}
-        folder.record |= changed
+        folder.record |= {**changed, "budget": budget_record(assembly)}
         if processes.is_main():
             folder.withdraw()
             folder.remove_checkpoints_after(checkpoint)
@@ -156,7 +162,12 @@ def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
         folder.metrics_file.unlink(missing_ok=True)
         shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
     _save(folder, status="running")
-    folder.record["evaluation_before"] = _evaluate(assembly, "evaluating before training")
+    folder.record |= {
+        f"{name}_before": figures
+        for name, figures in _evaluate(assembly, EXAMPLES_AROUND, "evaluating before training").items()
+    }
+    if assembly.general is not None:
+        folder.record["curve_ends"] = [_end_of_curve(assembly, 0)]
     _save(folder, status="running")
     return None
 
@@ -169,12 +180,23 @@ def _save(folder: RunFolder, *, status: str) -> None:
     processes.barrier()
 
 
-def _evaluate(assembly: Assembly, title: str, model: Any = None) -> dict[str, Any]:
-    evaluation = frozen(assembly, EXAMPLES_AROUND)
-    with progress(title, unit="examples") as bar:
-        return evaluation(
-            assembly.setup.model if model is None else model, precision=assembly.precision, bar=bar
-        ).to_dict()
+def _evaluate(assembly: Assembly, examples: int, title: str, model: Any = None) -> dict[str, Any]:
+    """The figures on the held-out part as `evaluation`, those on a general text as `general_evaluation`."""
+    model = assembly.setup.model if model is None else model
+    found = {}
+    for name, evaluation in (
+        ("evaluation", frozen(assembly, examples)),
+        ("general_evaluation", frozen_general(assembly, examples)),
+    ):
+        if evaluation is not None:
+            with progress(title, unit="examples") as bar:
+                found[name] = evaluation(model, precision=assembly.precision, bar=bar).to_dict()
+    return found
+
+
+def _end_of_curve(assembly: Assembly, step: int, model: Any = None) -> dict[str, Any]:
+    """A line as those of the evaluations during the run, on as many examples: what both curves begin or end with."""
+    return {"step": step, **_evaluate(assembly, EXAMPLES_DURING, "evaluating", model)}
 
 
 def _check_checkpoint(checkpoint: Path, expected: dict[str, Any]) -> None:
@@ -226,10 +248,14 @@ def _command(options: PretrainOptions) -> str:
 def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> PretrainResult:
     """Evaluate, write the model, the report and the card."""
     options, record = assembly.options, folder.record
-    after = _evaluate(assembly, "evaluating", trainer.trained)
+    record |= _evaluate(assembly, EXAMPLES_AROUND, "evaluating", trainer.trained)
+    after = record["evaluation"]
     updates, _ = read_metrics(folder.path)
     seconds = updates[-1]["seconds"] if updates else assembly.budget.seconds
-    record["evaluation"] = after
+    best_step = trainer.best[1] if options.patience is not None and trainer.best is not None else None
+    if assembly.general is not None:
+        step = trainer.state.global_step if best_step is None else best_step
+        record["curve_ends"] = [record["curve_ends"][0], _end_of_curve(assembly, step, trainer.trained)]
     record["warnings"] = _warnings(options, after, updates)
     result = PretrainResult(
         run=options.out,
@@ -241,8 +267,10 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
         evaluation=after,
         evaluation_before=record["evaluation_before"],
         warnings=record["warnings"],
+        general_evaluation=record.get("general_evaluation"),
+        general_evaluation_before=record.get("general_evaluation_before"),
         peak_share=trainer.peak_share(),
-        best_step=trainer.best[1] if options.patience is not None and trainer.best is not None else None,
+        best_step=best_step,
         stopped_early=trainer.stopped_early,
     )
     record["result"] = {key: value for key, value in result.to_dict().items() if key != "run"}
@@ -258,6 +286,8 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
         write_report(folder.path)
         folder.publish(model, assembly.tokenizer)
     processes.barrier()
+    if assembly.general is not None and (words := what_changed(record)[0]):
+        say(words)
     for text in record["warnings"]:
         warn(text)
     return result
@@ -304,6 +334,11 @@ def _card(options: PretrainOptions, record: dict[str, Any]) -> str:
         ),
         sections=[
             ("Figures", markdown_table(["held-out part", "before", "after"], figures)),
+            *(
+                [("Gained and forgotten", f"{what_changed(record)[0]}\n\n{markdown_table(HEADER, changes(record))}")]
+                if "general_text" in record
+                else []
+            ),
             (
                 "Intended use",
                 "Filling masks and embeddings in the style of its corpus; a start for fine-tuned heads.",

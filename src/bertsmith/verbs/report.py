@@ -1,18 +1,25 @@
-"""report: write report.html of a STORE or a RUN (again)."""
+"""report: write report.html of a STORE or a RUN (again), once or while a run goes on."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from bertsmith.config.quickstart import ReportOptions
+from bertsmith.config.report import ReportOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
-from bertsmith.errors import InputError
+from bertsmith.errors import InputError, Interrupted, OptionError
+from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.run_report import run_report
 from bertsmith.reporting.store_report import store_report
-from bertsmith.runtime.files import read_json, write_text
+from bertsmith.runtime.console import say
+from bertsmith.runtime.files import read_json, written_aside
 from bertsmith.training.run_folder import read_metrics
+
+SECONDS_BETWEEN_PAGES = 5
+"""How often a watched page is drawn at most, and how often the browser loads it."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +31,86 @@ class ReportResult(Result):
 
 @verb(ReportOptions)
 def report(options: ReportOptions) -> ReportResult:
-    """Write report.html of a STORE or a RUN, from what the folder holds now."""
-    return ReportResult(write_report(options.folder))
+    """Write report.html of a STORE or a RUN, from what the folder holds now.
+
+    With `watch` it is written again whenever a RUN has new figures, and returns when the run is finished or
+    interrupted. Control-C ends the watching alone: the page is left as it is then, and Interrupted is raised.
+    """
+    if not options.watch:
+        return ReportResult(write_report(options.folder))
+    if is_store(options.folder):
+        raise OptionError(f"--watch: {options.folder} is a STORE, which does not change; watch a RUN while it trains")
+    try:
+        return ReportResult(_watch(options.folder))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"no longer watched; the run itself goes on. {write_report(options.folder)} stays as it is now"
+        ) from None
+
+
+def _watch(run: Path) -> Path:
+    """Draw the page until the run has ended; the last one does not load itself again."""
+    if not _is_run(run):
+        raise _nothing_to_report(run)
+    path = run / "report.html"
+    drawn: list[tuple[int, int]] = []
+    while True:
+        state = _state(run)
+        if state != drawn and _is_run(run):  # one that is being replaced has no record for a moment
+            status, progress = _write_run(run, run.resolve().name, SECONDS_BETWEEN_PAGES)
+            if status != "running":
+                say(f"{path}: the run is {status}")
+                return path
+            say(f"{path}: {progress}")
+            drawn = state
+        time.sleep(SECONDS_BETWEEN_PAGES)
+
+
+def _state(run: Path) -> list[tuple[int, int]]:
+    """What changes when a run has new figures: the times and sizes of their files."""
+    facts = [path.stat() for path in (run / "run.json", _metrics_folder(run) / "metrics.jsonl") if path.is_file()]
+    return [(fact.st_mtime_ns, fact.st_size) for fact in facts]
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "run.json").is_file()
+
+
+def _metrics_folder(run: Path) -> Path:
+    """Where metrics.jsonl is: of a fine-tuning that goes on, in the folder of its newest seed."""
+    seeds = sorted((run / "seeds").glob("seed-*/metrics.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    return seeds[-1].parent if seeds and not (run / "metrics.jsonl").is_file() else run
 
 
 def write_report(folder: Path, title: str | None = None) -> Path:
     """Write report.html; returns its path. Raises InputError where the folder is neither a STORE nor a RUN."""
     name = title or folder.resolve().name
-    if (folder / "run.json").is_file():
-        html = run_report(name, read_json(folder / "run.json"), *read_metrics(folder))
+    if _is_run(folder):
+        _write_run(folder, name)
     elif is_store(folder):
-        html = store_report(name, read_json(folder / "manifest.json"))
+        _write(folder, store_report(name, read_json(folder / "manifest.json")))
     else:
-        raise InputError(
-            f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json), so there is nothing to report"
-        )
-    path = folder / "report.html"
-    write_text(path, html)
-    return path
+        raise _nothing_to_report(folder)
+    return folder / "report.html"
+
+
+def _nothing_to_report(folder: Path) -> InputError:
+    return InputError(f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json), so there is nothing to report")
+
+
+def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:
+    """Write the page of a RUN, that loads itself anew while the run goes on; returns its status and how far it is."""
+    record, folder = read_json(run / "run.json"), _metrics_folder(run)
+    updates, evaluations = read_metrics(folder)
+    metrics, refresh, as_of = folder / "metrics.jsonl", None, ""
+    if record["status"] == "running":
+        refresh = refresh_seconds
+        as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
+    _write(run, run_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of))
+    return record["status"], run_progress(record, updates)
+
+
+def _write(folder: Path, html: str) -> None:
+    # A run at its end and whoever watches it may write the page at once: each under a name of its own.
+    with written_aside(folder / "report.html") as aside:
+        aside.write_text(html, encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Dropout as a mask of bits: what is dropped is ANDed away, an order of magnitude faster than torch's on the CPU.
+"""Dropout by masks that multiply the bits of a number, several times faster than torch's on the CPU.
 
 Each mask comes from a generator of its own (SFC64) whose seed is drawn from torch's: whoever restores torch's random
 state, a checkpoint or a layer that is computed again, draws the same masks.
@@ -11,29 +11,33 @@ import torch
 from torch import Tensor
 
 BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
-"""The integers that have the bits of a number."""
+"""The integers that are as wide as a number."""
 
-_STEPS = 1 << 16
-"""A probability of dropout is a multiple of one in this many."""
+_LEVELS = 256
+"""A byte decides over an element."""
 
 
 def keep_mask(like: Tensor, probability: float) -> Tensor:
-    """Integers of the shape and width of `like`: all bits set where a number is kept, none where it is dropped."""
+    """Integers of the shape and width of `like`: 1 where a number is kept, 0 where it is dropped.
+
+    Each element is dropped with the given probability. As one byte decides, a mask as a whole has one of the two
+    nearest multiples of 1/256 as its rate, drawn so that their mean is the probability.
+    """
     bits = BITS[like.dtype]
     if like.device.type != "cpu":
-        return -(torch.rand(like.shape, device=like.device) >= probability).to(bits)
-    seed = int(torch.randint(2**62, ()))
-    words = np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.uint16)[: like.numel()]
-    kept = np.greater_equal(words, round(probability * _STEPS))
-    return torch.from_numpy(kept).view(like.shape).to(bits).neg_()
+        return (torch.rand(like.shape, device=like.device) >= probability).to(bits)
+    seed, draw = torch.randint(2**53, (2,)).tolist()
+    threshold = int(probability * _LEVELS + draw / 2**53)
+    drawn = np.random.SFC64(seed).random_raw(-(-like.numel() // 8)).view(np.uint8)[: like.numel()]
+    return torch.from_numpy(np.greater_equal(drawn, threshold)).view(like.shape).to(bits)
 
 
 def drop(values: Tensor, mask: Tensor) -> Tensor:
     """The values that are kept, zero elsewhere; a new tensor. They are not scaled."""
-    return values.view(mask.dtype).bitwise_and(mask).view(values.dtype)
+    return (values.view(mask.dtype) * mask).view(values.dtype)
 
 
 def drop_(values: Tensor, mask: Tensor) -> Tensor:
     """`drop` in place."""
-    values.view(mask.dtype).bitwise_and_(mask)
+    values.view(mask.dtype).mul_(mask)
     return values

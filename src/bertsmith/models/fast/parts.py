@@ -52,6 +52,14 @@ class FastParts:
         self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any
     ) -> Tensor:
         """`BertLayer.forward` of an encoder; the mask is as stock makes it, [batch, 1, 1 or length, length]."""
+        if module.gradient_checkpointing and module.training:  # stock does it around the forward of the class
+            recomputed: Tensor = module._gradient_checkpointing_func(
+                partial(self._layer, module), hidden_states, attention_mask
+            )
+            return recomputed
+        return self._layer(module, hidden_states, attention_mask)
+
+    def _layer(self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
         shape = hidden_states.shape
         with torch.autocast(hidden_states.device.type, enabled=False):
             rows = hidden_states.to(self.copies.dtype).reshape(-1, shape[-1])

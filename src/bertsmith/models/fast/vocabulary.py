@@ -83,11 +83,12 @@ class DecoderLoss(Function):
         """
         logits = affine(rows, weight, bias)
         ignored = (labels == IGNORED).nonzero()[:, 0]
-        targets = labels.clamp(min=0)[:, None]
+        chosen = torch.arange(len(rows), device=rows.device), labels.clamp(min=0)
         torch.softmax(logits, -1, out=logits)
+        shares = logits[chosen]
         # A share below the smallest number stands for that: its loss is 87 nats, its gradient that of any such share.
-        nats = -logits.gather(1, targets).float().clamp(min=torch.finfo(torch.float32).tiny).log()[:, 0]
-        logits.scatter_add_(1, targets, logits.new_full(targets.shape, -1.0))
+        nats = -shares.float().clamp(min=torch.finfo(torch.float32).tiny).log()
+        logits[chosen] = shares - 1  # scatter_add_ copies the whole matrix
         if len(ignored):
             logits.index_fill_(0, ignored, 0)
             nats.index_fill_(0, ignored, 0)

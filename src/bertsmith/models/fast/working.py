@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,33 +40,30 @@ class WorkingCopies:
         """The weights as one matrix or vector, one below the other."""
         if len(weights) == 1 and weights[0].dtype == self.dtype:
             return weights[0].detach()
-        return self._copy(weights, lambda parts: torch.cat([part.to(self.dtype) for part in parts]))
+        return self._copy(weights, sum(map(len, weights)), 0.0)
 
     def of_vocabulary(self, weight: Tensor, filling: float) -> Tensor:
         """The weight with entries of `filling` up to a multiple of VOCABULARY_BLOCK."""
-        missing = -len(weight) % VOCABULARY_BLOCK
-        if not missing:
-            return self.of(weight)
+        entries = -(-len(weight) // VOCABULARY_BLOCK) * VOCABULARY_BLOCK
+        return self.of(weight) if entries == len(weight) else self._copy((weight,), entries, filling)
 
-        def padded(parts: tuple[Tensor, ...]) -> Tensor:
-            (part,) = parts
-            return torch.cat(
-                [part.to(self.dtype), part.new_full((missing, *part.shape[1:]), filling, dtype=self.dtype)]
-            )
-
-        return self._copy((weight,), padded)
-
-    @torch.no_grad()
-    def _copy(self, weights: tuple[Tensor, ...], make: Callable[[tuple[Tensor, ...]], Tensor]) -> Tensor:
-        weights = tuple(weight.detach() for weight in weights)
-        if not self.kept:
-            return make(weights)
-        key = tuple(weight.data_ptr() for weight in weights)
+    def _copy(self, weights: tuple[Tensor, ...], entries: int, filling: float) -> Tensor:
+        key = (entries, *(weight.data_ptr() for weight in weights))
         versions = tuple(weight._version for weight in weights)
         found = self._copies.get(key)
-        if found is None or found.versions != versions:
-            found = self._copies[key] = _Copy(versions, make(weights))
-        return found.tensor
+        if self.kept and found is not None and found.versions == versions:
+            return found.tensor
+        # A copy that is made in a prediction is for training as well.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            copy = weights[0].new_empty(entries, *weights[0].shape[1:], dtype=self.dtype)
+            first = 0
+            for weight in weights:
+                copy[first : first + len(weight)] = weight
+                first += len(weight)
+            copy[first:] = filling
+        if self.kept:
+            self._copies[key] = _Copy(versions, copy)
+        return copy
 
 
 def count_updates(optimizer: torch.optim.Optimizer, weights: Iterable[Tensor]) -> None:

@@ -1,0 +1,382 @@
+"""What the benchmarks of pre-training share: stock transformers and bertsmith, each in a process of its own.
+
+`stock` is transformers.Trainer with transformers.BertForPreTraining and DataCollatorForLanguageModeling as they come.
+Its process imports nothing of bertsmith and has the environment that this program was started with (`import bertsmith`
+sets OMP_WAIT_POLICY). It takes the very examples that `bertsmith pretrain` takes, from a file, and masks them itself.
+`bertsmith` is the command line `bertsmith pretrain ...`. Both processes measure the matrix-product peak before and
+after their updates and the cores that other programs keep busy, as a machine's speed changes from minute to minute.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+"""As it is before anything imports bertsmith."""
+
+NEVER = "1000000000"
+"""For --eval-every and --save-every."""
+
+PRODUCTS = ((2048, 1024, 2048), (4096, 768, 3072), (4096, 3072, 768))
+"""Rows, inner, columns: those of bertsmith/runtime/peak.py."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A training by stock transformers.
+
+    Attributes:
+        examples, model, tokenizer: what `write_examples` and `write_config` wrote, and the STORE's tokenizer.
+        out: an empty folder for the Trainer, the record and the snapshots.
+        allocator: whether glibc is told to keep freed memory, as bertsmith/runtime/machine.py does.
+        limit: training seconds after which it is stopped, or None.
+        snapshots: training seconds at which weights are saved, ascending; the first and last ones always are if any
+            are. The clock stands still meanwhile.
+        peak_seconds: what is spent on each of the two measurements of the peak.
+    """
+
+    examples: str
+    model: str
+    tokenizer: str
+    out: str
+    updates: int
+    batch_size: int
+    learning_rate: float
+    bf16: bool = True
+    allocator: bool = False
+    limit: float | None = None
+    snapshots: tuple[float, ...] = ()
+    peak_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Bertsmith:
+    """A training by `bertsmith pretrain`.
+
+    Attributes:
+        arguments: what stands behind `pretrain`.
+        out: an empty folder for the RUN (`out`/run) and the record.
+        evaluation_examples: how many the evaluations before and after take at most; None is what the verb takes.
+    """
+
+    arguments: tuple[str, ...]
+    out: str
+    evaluation_examples: int | None = None
+    peak_seconds: float = 1.0
+
+
+def run(job: Stock | Bertsmith) -> dict[str, Any]:
+    """Do a job in a fresh process; returns its record. The program ends where the process fails."""
+    Path(job.out).mkdir(parents=True, exist_ok=True)
+    given = json.dumps({"kind": type(job).__name__, **asdict(job)})
+    run_quietly([sys.executable, __file__, given])
+    record: dict[str, Any] = json.loads((Path(job.out) / "record.json").read_text(encoding="utf-8"))
+    return record
+
+
+def run_quietly(command: list[str]) -> str:
+    """Run a command in the environment of this program's start; returns what it printed."""
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}\nexit code {done.returncode}")
+    return done.stdout
+
+
+def dry_run(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """The forecast of `bertsmith pretrain ... --dry-run`."""
+    command = [sys.executable, "-m", "bertsmith", "pretrain", *arguments, "--out", "not-written", "--dry-run", "--json"]
+    forecast: dict[str, Any] = json.loads(run_quietly(command).splitlines()[-1])["forecast"]
+    return forecast
+
+
+def pretrain_options(store: Path, **options: object) -> tuple[str, ...]:
+    """The arguments of `bertsmith pretrain`."""
+    words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
+    return (str(store), *(word for pair in words for word in pair))
+
+
+def write_examples(store: Path, count: int, sequence_length: int, file: Path) -> None:
+    """Write the first examples of a training, unmasked: those of PretrainingDataset, epoch after epoch."""
+    import numpy as np
+
+    from bertsmith import PretrainingDataset
+
+    data = PretrainingDataset(store, sequence_length=sequence_length)
+    rows = data.plan.padded(np.arange(count), data.vocabulary)
+    np.savez(
+        file,
+        input_ids=rows.input_ids.astype(np.int32),
+        token_type_ids=rows.token_type_ids.astype(np.int8),
+        lengths=rows.lengths,
+        next_sentence_label=rows.next_sentence_label,
+    )
+
+
+def write_config(store: Path, size: str, folder: Path, dropout: float = 0.1) -> None:
+    """Write the stock configuration of a size, for the tokenizer of a STORE."""
+    from bertsmith.models.sizes import make_config, shape_of
+    from bertsmith.tokenization.folder import load_tokenizer
+
+    tokenizer = load_tokenizer(str(store / "tokenizer"))
+    config = make_config(shape_of(size), len(tokenizer), int(tokenizer.pad_token_id))
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
+    config.save_pretrained(folder)
+
+
+def update_seconds(lines: list[dict[str, Any]]) -> list[float]:
+    """Training seconds of each update, from the lines of metrics.jsonl.
+
+    Its clock goes on during evaluations and what is saved behind them: the update that follows one counts with its own
+    time, which its tokens and tokens a second give.
+    """
+    found: list[float] = []
+    clock, tokens, disturbed = 0.0, 0, False
+    for line in lines:
+        if "evaluation" in line:
+            disturbed = True
+            continue
+        own = (line["tokens_seen"] - tokens) / line["tokens_per_second"]
+        found.append(own if disturbed else line["seconds"] - clock)
+        clock, tokens, disturbed = line["seconds"], line["tokens_seen"], False
+    return found
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON, all of it or nothing."""
+    aside = file.with_name(f".{file.name}.partial")
+    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    aside.replace(file)
+
+
+def show(head: list[str], rows: list[list[str]]) -> None:
+    """Print a table whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, ["-" * width for width in widths], *rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print(f"| {' | '.join(cells)} |")
+
+
+# What follows runs in the processes of the contestants.
+
+
+def matmul_peak(seconds: float) -> dict[str, float]:
+    """Floating point operations a second of the best of several bfloat16 products: the fewest seconds, and the median.
+
+    A virtual machine has bursts: the best product can be far above what lasts.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    best = {"best": 0.0, "median": 0.0}
+    draw = torch.Generator(device).manual_seed(0)
+    for rows, inner, columns in PRODUCTS:
+        with torch.inference_mode():
+            left, right = (
+                torch.empty(shape, dtype=torch.bfloat16, device=device).normal_(generator=draw)
+                for shape in ((rows, inner), (inner, columns))
+            )
+            out = torch.mm(left, right)
+            times: list[float] = []
+            end = time.perf_counter() + seconds / len(PRODUCTS)
+            while not times or time.perf_counter() < end:
+                start = time.perf_counter()
+                torch.mm(left, right, out=out)
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                times.append(time.perf_counter() - start)
+        work = 2.0 * rows * inner * columns
+        for name, taken in (("best", min(times)), ("median", statistics.median(times))):
+            best[name] = max(best[name], work / taken)
+    return best
+
+
+def keep_freed_memory() -> None:
+    """The allocator's settings of bertsmith/runtime/machine.py, `keep`: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
+    mallopt = ctypes.CDLL(None).mallopt
+    for name, value in ((-4, 0), (-1, 2**31 - 1), (-2, 256 * 2**20)):
+        if mallopt(name, value) != 1:
+            raise SystemExit(f"mallopt({name}, {value}) is refused")
+
+
+class Others:
+    """How many cores the rest of the machine keeps busy meanwhile, and how many the hypervisor takes; from /proc."""
+
+    def __init__(self) -> None:
+        self.before = self.now()
+
+    @staticmethod
+    def now() -> tuple[float, float, float]:
+        """Wall clock, processor seconds of all other processes, and those that were stolen."""
+        words = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
+        user, nice, system, _, _, interrupts, soft, steal = (int(word) / os.sysconf("SC_CLK_TCK") for word in words[:8])
+        own = sum(os.times()[:4])
+        return time.monotonic(), user + nice + system + interrupts + soft - own, steal
+
+    def cores(self) -> dict[str, float]:
+        """Since this was made."""
+        wall, busy, stolen = (now - before for now, before in zip(self.now(), self.before, strict=True))
+        return {"others": round(max(busy / wall, 0.0), 2), "stolen": round(stolen / wall, 2)}
+
+
+def stock(job: Stock) -> dict[str, Any]:
+    """Train with stock transformers."""
+    import numpy as np
+    import torch
+    from torch.utils.data import Dataset
+    from transformers import (
+        AutoTokenizer,
+        BertConfig,
+        BertForPreTraining,
+        DataCollatorForLanguageModeling,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if job.allocator:
+        keep_freed_memory()
+
+    class Examples(Dataset[dict[str, Any]]):
+        def __init__(self) -> None:
+            self.columns = dict(np.load(job.examples))
+
+        def __len__(self) -> int:
+            return len(self.columns["lengths"])
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            length = self.columns["lengths"][index]
+            example = {name: self.columns[name][index, :length].tolist() for name in ("input_ids", "token_type_ids")}
+            return {**example, "next_sentence_label": int(self.columns["next_sentence_label"][index])}
+
+    class Clock(TrainerCallback):
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+            self.saved: list[dict[str, Any]] = []
+            self.due = list(job.snapshots)
+
+        def save(self, model: Any) -> None:
+            step = len(self.seconds)
+            folder = Path(job.out) / "snapshots" / str(step)
+            if job.snapshots and not folder.exists():
+                model.save_pretrained(folder)
+                self.saved.append({"seconds": sum(self.seconds), "step": step, "folder": str(folder)})
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            self.save(more["model"])
+            self.mark = time.perf_counter()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            self.seconds.append(time.perf_counter() - self.mark)
+            done = sum(self.seconds)
+            if job.limit is not None and done >= job.limit:
+                control.should_training_stop = True
+            if self.due and done >= self.due[0]:
+                self.due = [moment for moment in self.due if moment > done]
+                self.save(more["model"])
+            self.mark = time.perf_counter()
+
+    torch.manual_seed(0)
+    model = BertForPreTraining(BertConfig.from_pretrained(job.model))
+    clock = Clock()
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(Path(job.out) / "trainer"),
+            max_steps=job.updates,
+            per_device_train_batch_size=job.batch_size,
+            learning_rate=job.learning_rate,
+            bf16=job.bf16,
+            use_cpu=not torch.cuda.is_available(),
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=Examples(),
+        data_collator=DataCollatorForLanguageModeling(AutoTokenizer.from_pretrained(job.tokenizer)),
+        callbacks=[clock],
+    )
+    before = matmul_peak(job.peak_seconds)
+    others = Others()
+    trainer.train()
+    cores = others.cores()
+    clock.save(model)
+    record = {
+        "seconds": clock.seconds,
+        "peak": {"before": before, "after": matmul_peak(job.peak_seconds)},
+        "busy_cores": cores,
+        "snapshots": clock.saved,
+        "optimizer": type(trainer.optimizer).__name__,
+        "threads": torch.get_num_threads(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+    }
+    if "bertsmith" in sys.modules:
+        raise SystemExit("bertsmith was imported: this is not stock")
+    return record
+
+
+def bertsmith(job: Bertsmith) -> dict[str, Any]:
+    """Run `bertsmith pretrain`; `memory` are the resident bytes before it and at the peak, where /proc tells."""
+    from importlib import import_module
+
+    verb = import_module("bertsmith.verbs.pretrain")  # sets the environment first, then imports torch
+    from bertsmith.cli.app import run as command
+    from bertsmith.runtime.machine import prepare_process
+
+    if job.evaluation_examples is not None:
+        assert "EXAMPLES_AROUND" in vars(verb)
+        vars(verb)["EXAMPLES_AROUND"] = job.evaluation_examples
+    prepare_process()
+    folder = Path(job.out) / "run"
+    before = matmul_peak(job.peak_seconds) if job.peak_seconds else None
+    memory = {"before": resident("VmRSS")}
+    others = Others()
+    code = command(["pretrain", *job.arguments, "--out", str(folder)])
+    if code:
+        raise SystemExit(code)
+    cores = others.cores()
+    memory["peak"] = resident("VmHWM")
+    after = matmul_peak(job.peak_seconds) if job.peak_seconds else None
+    metrics = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [json.loads(line) for line in metrics]
+    description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return {
+        "seconds": update_seconds(lines),
+        "curve": [{"step": line["step"], **line["evaluation"]} for line in lines if "evaluation" in line],
+        "peak": {"before": before, "after": after},
+        "busy_cores": cores,
+        "own_peak": description["matmul_peak_gflops"] * 1e9,
+        "memory": memory,
+        "memory_forecast": description["memory_forecast_bytes"],
+        "learning_rate": description["learning_rate"],
+        "precision": description["precision"],
+        "result": description["result"],
+    }
+
+
+def resident(name: str) -> int | None:
+    """VmRSS or VmHWM of this process in bytes. (Not getrusage: what it gives includes the process before the fork.)"""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
+
+
+def main() -> None:
+    """Do the job that stands on the command line as JSON, and write its record."""
+    given = json.loads(sys.argv[1])
+    kind = given.pop("kind")
+    record = stock(Stock(**given)) if kind == Stock.__name__ else bertsmith(Bertsmith(**given))
+    write_json(Path(given["out"]) / "record.json", record)
+
+
+if __name__ == "__main__":
+    main()

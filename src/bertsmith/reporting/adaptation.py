@@ -1,0 +1,113 @@
+"""What a run gained on its own text and forgot of a general one: a table, a chart of both losses, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.numbers import Cell
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.run_progress import Lines
+
+STANDS_STILL = 0.02
+"""A change of a loss, in nats, that is called none: some thousand masked tokens do not tell less."""
+
+HEADER = ["", "before", "after", "difference"]
+
+_LOSS = "mlm_nats_per_masked_token"
+_FIGURES = {
+    _LOSS: "MLM loss, nats a masked token",
+    "mlm_accuracy": "masked tokens guessed right",
+    "nsp_nats_per_pair": "NSP loss, nats a pair",
+    "next_sentence_accuracy": "next sentence accuracy",
+}
+
+
+def add_adaptation(page: Page, record: Mapping[str, Any], evaluations: Lines, *, finished: bool) -> None:
+    """The section of a run that was given a general text; nothing for any other."""
+    text = record.get("general_text")
+    if text is None:
+        return
+    page.section(
+        "Gained and forgotten",
+        f"The held-out part of the STORE beside the general text {text['source']} ({text['tokens']:,} tokens, none of "
+        "them trained on), on frozen masks.",
+    )
+    if finished:
+        words, kind = what_changed(record)
+        if words:
+            page.notice(words, kind)
+        page.table(HEADER, changes(record), caption="Both texts, before and after training")
+    else:
+        page.text("The figures after training come with the end of the run.")
+    ends = record.get("curve_ends", ())
+    lines = {line["step"]: line for line in (*ends[: None if finished else 1], *evaluations)}
+    for figure, title in ((_LOSS, "Masked language modelling"), ("nsp_nats_per_pair", "Next sentence prediction")):
+        series = [
+            Series(
+                name,
+                [
+                    (float(step), float(line[key][figure]))
+                    for step, line in sorted(lines.items())
+                    if line.get(key, {}).get(figure) is not None
+                ],
+            )
+            for key, name in (("evaluation", "held-out part"), ("general_evaluation", "general text"))
+        ]
+        if all(one.points for one in series):
+            page.chart(
+                line_chart(series, x_label="updates", y_label="nats", title=f"{title}: both texts", marks=True),
+                f"{title}: loss in nats on both texts, on as many examples each time",
+            )
+
+
+def changes(record: Mapping[str, Any]) -> list[tuple[Cell, ...]]:
+    """The rows of the table under HEADER: each figure of both texts."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, key in (("held-out part", "evaluation"), ("general text", "general_evaluation")):
+        before, after = record[f"{key}_before"], record[key]
+        rows += [
+            (f"{name}: {label}", before[figure], after[figure], _difference(before[figure], after[figure]))
+            for figure, label in _FIGURES.items()
+            if after[figure] is not None and before[figure] is not None
+        ]
+    return rows
+
+
+def _difference(before: float, after: float) -> str:
+    return f"{round(after - before, 3) + 0.0:+.3f}"  # no -0.000
+
+
+def what_changed(record: Mapping[str, Any]) -> tuple[str, Literal["info", "warning", "good"]]:
+    """In a sentence what was gained and what was forgotten, and whether that is good; nothing without an MLM loss."""
+    own = _change(record, "evaluation")
+    general = _change(record, "general_evaluation")
+    if own is None or general is None:
+        return "", "info"
+    words = f"On the held-out part the loss {_told(*own)}, on the general text it {_told(*general)}"
+    if record["options"].get("from") is None:
+        return f"{words}. The model began from scratch, so there was nothing to forget.", "info"
+    if record["fresh_mlm_head"]:
+        return (
+            f"{words}. The head for masked language modelling was new and began at the loss of word frequencies, so "
+            "the losses before say nothing of what the model knew: whether anything was forgotten cannot be seen here.",
+            "info",
+        )
+    gained, forgotten = own[0] - own[1] > STANDS_STILL, general[1] - general[0] > STANDS_STILL
+    verdict = "something was forgotten" if forgotten else "nothing was forgotten"
+    if not gained:
+        verdict = f"nothing was gained, and {verdict}"
+    return f"{words}: {verdict}.", "warning" if not gained else "info" if forgotten else "good"
+
+
+def _change(record: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    before, after = record[f"{key}_before"][_LOSS], record[key][_LOSS]
+    return None if before is None or after is None else (before, after)
+
+
+def _told(before: float, after: float) -> str:
+    """`fell by 0.45 nats (6.09 to 5.64)`."""
+    if abs(after - before) <= STANDS_STILL:
+        return f"stayed where it was ({before:.2f} to {after:.2f} nats)"
+    return f"{'fell' if after < before else 'rose'} by {abs(after - before):.2f} nats ({before:.2f} to {after:.2f})"

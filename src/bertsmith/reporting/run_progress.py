@@ -1,0 +1,57 @@
+"""How far a run is, from its run.json and metrics.jsonl: for its report, and for who watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertsmith.runtime.console import clock
+
+Lines = Sequence[Mapping[str, Any]]
+
+RECENT = 0.25
+"""The share of the updates so far by whose time the rest is foretold: phases and ramps change it."""
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """The updates that are made, of how many, the share of the run that is done, the seconds that are left.
+
+    All but the first are None where a run does not say how long it trains, or not yet how fast.
+    """
+
+    step: int
+    steps: int | None = None
+    share: float | None = None
+    seconds_left: float | None = None
+
+    def __str__(self) -> str:
+        """`update 120 of 500, 24% done, about 3:20 left`."""
+        if not self.step:
+            return "no update is made yet"
+        parts = [f"update {self.step:,}" + (f" of {self.steps:,}" if self.steps is not None else "")]
+        if self.share is not None:
+            parts.append(f"{self.share:.0%} done")
+        if self.seconds_left is not None:
+            parts.append(f"about {clock(self.seconds_left)} left")
+        return ", ".join(parts)
+
+
+def run_progress(record: Mapping[str, Any], updates: Lines) -> RunProgress:
+    """How far a run is; the evaluations before and after the training are not counted."""
+    budget = record.get("budget") or {}
+    steps, minutes = budget.get("steps"), budget.get("minutes")
+    if not updates:
+        return RunProgress(0, steps)
+    step, seconds = int(updates[-1]["step"]), updates[-1].get("seconds")
+    if steps is not None:
+        earlier = updates[-max(2, int(RECENT * len(updates)))] if len(updates) > 1 else None
+        left = None
+        if earlier is not None and seconds is not None:
+            left = (seconds - earlier["seconds"]) / max(step - earlier["step"], 1) * max(steps - step, 0)
+        return RunProgress(step, steps, min(step / steps, 1.0), left)
+    if minutes is not None and seconds is not None:
+        whole = 60 * minutes
+        return RunProgress(step, None, min(seconds / whole, 1.0), max(whole - seconds, 0.0))
+    return RunProgress(step)
