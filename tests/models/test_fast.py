@@ -13,13 +13,16 @@ import transformers
 from torch import Tensor
 
 from bertsmith.models.bert import BertForPreTraining, set_dropout
-from bertsmith.models.fast import operations
 from bertsmith.models.fast.dropout import drop, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
 from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.vocabulary import EmbeddingSum, SharedGradient
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.training.optimizers import make_optimizer
+
+
+def copies(precision: str) -> WorkingCopies:
+    return WorkingCopies.for_precision(precision)
 
 
 def small(vocab_size: int = 203, *, attention: str = "eager", types: int = 2) -> BertForPreTraining:
@@ -88,7 +91,7 @@ def test_losses_and_gradients_are_those_of_stock(
         model.activation_checkpointing_enable()
     inputs = batch(model, padded=padded)
     expected = losses_and_gradients(model, inputs)
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         found = losses_and_gradients(model, inputs)
     assert found[0] == pytest.approx(expected[0], abs=1e-5, rel=1e-6)
     same(found[1], expected[1])
@@ -99,7 +102,7 @@ def test_either_loss_alone(left_out: tuple[str, ...]) -> None:
     model = small()
     inputs = {name: value for name, value in batch(model).items() if name not in left_out}
     expected = losses_and_gradients(model, inputs)
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         found = losses_and_gradients(model, inputs)
     assert found[0] == pytest.approx(expected[0], rel=1e-6)
     same(found[1], expected[1])
@@ -109,7 +112,7 @@ def test_three_types_of_tokens() -> None:
     model = small(types=3)
     inputs = batch(model)
     expected = losses_and_gradients(model, inputs)
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         same(losses_and_gradients(model, inputs)[1], expected[1])
 
 
@@ -121,7 +124,7 @@ def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same(frozen: str) -> N
     inputs = batch(model)
     expected = losses_and_gradients(model, inputs)[1]
     assert not any(name.startswith(frozen) for name in expected)
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         same(losses_and_gradients(model, inputs)[1], expected)
 
 
@@ -132,7 +135,7 @@ def test_embeddings_that_are_given_leave_the_decoder_its_gradient() -> None:
     inputs["inputs_embeds"] = torch.randn(6, 32, 64, generator=torch.Generator().manual_seed(2))
     del inputs["input_ids"]
     expected = losses_and_gradients(model, inputs)[1]
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         same(losses_and_gradients(model, inputs)[1], expected)
 
 
@@ -140,7 +143,7 @@ def test_a_gradient_that_is_left_over_reaches_no_other_step() -> None:
     model = small()
     inputs = batch(model)
     expected = losses_and_gradients(model, inputs)[1]
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         model(**inputs)  # a forward pass without a backward one
         same(losses_and_gradients(model, inputs)[1], expected)
         same(losses_and_gradients(model, inputs)[1], expected)
@@ -156,7 +159,7 @@ def test_bfloat16_is_as_near_as_autocast_is() -> None:
     exact_losses, exact = losses_and_gradients(model, inputs)
     with torch.autocast("cpu", torch.bfloat16):
         _, stock = losses_and_gradients(model, inputs)
-        with fast(model, precision="bf16"):
+        with fast(model, copies("bf16")):
             losses, found = losses_and_gradients(model, inputs)
     error = (whole(found) - whole(exact)).norm() / whole(exact).norm()
     stock_error = (whole(stock) - whole(exact)).norm() / whole(exact).norm()
@@ -172,7 +175,7 @@ def test_an_improbable_label_has_a_finite_loss() -> None:
         model.cls.predictions.bias[9] = -1000.0
     inputs = batch(model)
     inputs["masked_labels"] = torch.full_like(inputs["masked_labels"], 9)
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         losses, gradients = losses_and_gradients(model, inputs)
     assert 80 < losses[0] / 8 < 90
     assert all(gradient.isfinite().all() for gradient in gradients.values())
@@ -182,7 +185,7 @@ def test_a_loss_that_is_not_finite_stays_so() -> None:
     model = small()
     with torch.no_grad():
         model.bert.embeddings.word_embeddings.weight[7] = float("nan")
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         assert not model(**batch(model)).mlm_loss_sum.isfinite()
 
 
@@ -195,7 +198,7 @@ def test_dropout_has_its_rate_and_keeps_the_mean() -> None:
     for probability in (0.1, 0.5):
         shares = []
         for _ in range(masks):
-            dropped = Dropout.apply(values, probability)
+            dropped = Dropout.apply(values, keep_mask(values.shape, values.dtype, probability), 1 / (1 - probability))
             shares.append(float((dropped == 0).double().mean()))
             assert float(dropped.max()) == pytest.approx(1 / (1 - probability))
         # A mask's rate is one of two neighbouring multiples of 1/256, at most 1/512 of standard deviation.
@@ -208,7 +211,9 @@ def test_every_place_is_dropped_as_often_and_by_itself() -> None:
     """Over many masks: the rate of each place, and of pairs of neighbours."""
     torch.manual_seed(0)
     like, masks, probability = torch.empty(8, 16, dtype=torch.bfloat16), 40_000, 0.3
-    dropped = 1 - torch.stack([keep_mask(like, probability) for _ in range(masks)]).flatten(1).double()
+    dropped = (
+        1 - torch.stack([keep_mask(like.shape, like.dtype, probability) for _ in range(masks)]).flatten(1).double()
+    )
     deviation = (probability * (1 - probability) / masks) ** 0.5
     assert (dropped.mean(0) - probability).abs().max() < 4.9 * deviation
     both = (dropped[:, 1:] * dropped[:, :-1]).mean(0)
@@ -220,29 +225,23 @@ def test_every_place_is_dropped_as_often_and_by_itself() -> None:
 def test_masks_follow_from_torchs_random_state(dtype: torch.dtype) -> None:
     like = torch.randn(7, 9).to(dtype)
     torch.manual_seed(3)
-    first, second = keep_mask(like, 0.4), keep_mask(like, 0.4)
+    first, second = (keep_mask(like.shape, dtype, 0.4) for _ in range(2))
     torch.manual_seed(3)
-    assert torch.equal(keep_mask(like, 0.4), first)
+    assert torch.equal(keep_mask(like.shape, dtype, 0.4), first)
     assert not torch.equal(first, second)
     kept = drop(like, first)
     assert set(kept[first == 0].tolist()) == {0.0}
     assert torch.equal(kept[first == 1], like[first == 1])
 
 
-def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_dropped_in_both_directions() -> None:
     """Attention and residuals with dropout against the same formulas, written out, with the same masks."""
-    masks: list[Tensor] = []
-
-    def remembered(like: Tensor, probability: float) -> Tensor:
-        masks.append(keep_mask(like, probability))
-        return masks[-1]
-
-    monkeypatch.setattr(operations, "keep_mask", remembered)
     torch.manual_seed(0)
     projected = torch.randn(2, 6, 3 * 8, requires_grad=True)
     bias = torch.zeros(2, 1, 1, 6)
     bias[1, ..., 4:] = -1e9
-    found = Attention.apply(projected, bias, 2, 0.3)
+    masks = [keep_mask(shape, torch.float32, 0.3) for shape in ((4, 6, 6), (5, 8))]
+    found = Attention.apply(projected, bias, 2, masks[0], 1 / 0.7)
     query, key, value = projected.view(2, 6, 3, 2, 4).permute(2, 0, 3, 1, 4)
     shares = torch.softmax(query @ key.transpose(2, 3) / 2 + bias, -1)
     expected = ((shares * masks[0].view(2, 2, 6, 6) / 0.7) @ value).transpose(1, 2).reshape(2, 6, 8)
@@ -255,7 +254,7 @@ def test_masks_are_dropped_in_both_directions(monkeypatch: pytest.MonkeyPatch) -
     rows, residual = torch.randn(5, 8, requires_grad=True), torch.randn(5, 8, requires_grad=True)
     scale, offset = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
     of = (rows, residual, scale, offset)
-    normal = AddAndNorm.apply(rows, residual, scale, offset, 1e-12, 0.3)
+    normal = AddAndNorm.apply(rows, residual, scale, offset, 1e-12, masks[1], 1 / 0.7)
     written = torch.nn.functional.layer_norm(residual + rows * masks[1] / 0.7, (8,), scale, offset, 1e-12)
     torch.testing.assert_close(normal, written)
     weights = torch.randn_like(normal)
@@ -271,7 +270,7 @@ def test_dropout_is_of_training_alone() -> None:
     model = small()
     set_dropout(model, 0.5)
     inputs = batch(model)
-    with fast(model, precision="fp32"), torch.no_grad():
+    with fast(model, copies("fp32")), torch.no_grad():
         assert losses(model, inputs) != pytest.approx(losses(model, inputs), rel=1e-3)
         model.eval()
         assert losses(model, inputs) == pytest.approx(losses(model, inputs), rel=1e-6)
@@ -299,8 +298,10 @@ def test_derivatives_are_those_of_differences() -> None:
         return Linear.apply(rows, weight, bias, *parameters)
 
     assert check(linear, (doubles(5, 4), first, second, one, two))
-    assert check(lambda *of: AddAndNorm.apply(*of, 1e-12, 0.0), (doubles(5, 8), doubles(5, 8), doubles(8), doubles(8)))
-    assert check(lambda projected: Attention.apply(projected, None, 2, 0.0), (doubles(2, 5, 24),))
+    assert check(
+        lambda *of: AddAndNorm.apply(*of, 1e-12, None, 1.0), (doubles(5, 8), doubles(5, 8), doubles(8), doubles(8))
+    )
+    assert check(lambda projected: Attention.apply(projected, None, 2, None, 1.0), (doubles(2, 5, 24),))
     ids, types = torch.tensor([[1, 1, 3], [0, 1, 2]]), torch.tensor([[0, 0, 1], [0, 1, 1]])
     assert check(
         lambda *of: EmbeddingSum.apply(*of, ids, types, SharedGradient()), (doubles(4, 3), doubles(2, 3), doubles(6, 3))
@@ -323,27 +324,27 @@ def test_each_step_computes_with_the_weights_of_the_one_before(name: str, precis
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             return what(of, inputs)
 
-    with fast(model, precision=precision):
+    with fast(model, copies(precision)):
         for _ in range(3):
             computed(model, losses_and_gradients)
             optimizer.step()
             found = computed(model)
             twin.load_state_dict(model.state_dict())
-            with fast(twin, precision=precision):
+            with fast(twin, copies(precision)):
                 # A step moves the losses by a tenth; products can depend on where in memory their operands lie.
                 assert computed(twin) == pytest.approx(found, rel=1e-3)
 
 
 def test_copies_are_made_once_an_update() -> None:
     weight, other = torch.randn(3, 4, requires_grad=True), torch.randn(2, 4, requires_grad=True)
-    copies = WorkingCopies(torch.bfloat16)
-    joined = copies.of(weight, other)
+    made = WorkingCopies(torch.bfloat16)
+    joined = made.of(weight, other)
     assert torch.equal(joined, torch.cat([weight, other]).bfloat16())
-    assert copies.of(weight, other) is joined
+    assert made.of(weight, other) is joined
     with torch.no_grad():
         other.mul_(2)
-    assert torch.equal(copies.of(weight, other), torch.cat([weight, other]).bfloat16())
-    padded = copies.of_vocabulary(weight, 7.0)
+    assert torch.equal(made.of(weight, other), torch.cat([weight, other]).bfloat16())
+    padded = made.of_vocabulary(weight, 7.0)
     assert padded.shape == (64, 4)
     assert (padded[3:] == 7.0).all()
     fresh = WorkingCopies(torch.bfloat16, kept=False)
@@ -354,7 +355,7 @@ def test_the_model_is_stock_before_and_after(tmp_path: Path) -> None:
     model = small()
     inputs, keys = batch(model), list(model.state_dict())
     before = losses(model, inputs)
-    with pytest.raises(RuntimeError, match="stopped"), fast(model, precision="bf16"):
+    with pytest.raises(RuntimeError, match="stopped"), fast(model, copies("bf16")):
         assert list(model.state_dict()) == keys
         model.save_pretrained(tmp_path)
         raise RuntimeError("stopped")
@@ -385,20 +386,20 @@ def test_stock_heads_train_on_a_fast_encoder() -> None:
         }
 
     expected = gradients()
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         same(gradients(), expected)
 
 
 def test_a_model_without_a_bert_is_left_alone() -> None:
     model = torch.nn.Linear(2, 2)
-    with fast(model, precision="bf16"):
+    with fast(model, copies("bf16")):
         assert "forward" not in vars(model)
 
 
 def test_copies_that_a_prediction_makes_are_for_training_as_well() -> None:
     model = small()
     inputs = batch(model)
-    with fast(model, precision="bf16"), torch.autocast("cpu", torch.bfloat16):
+    with fast(model, copies("bf16")), torch.autocast("cpu", torch.bfloat16):
         with torch.inference_mode():
             model.eval()(**inputs)
         assert losses_and_gradients(model.train(), inputs)[0]
@@ -412,7 +413,7 @@ def test_checkpointing_computes_each_layer_twice(monkeypatch: pytest.MonkeyPatch
     computed: list[int] = []
     attend = Attention.forward
     monkeypatch.setattr(Attention, "forward", staticmethod(lambda *of: (computed.append(1), attend(*of))[1]))
-    with fast(model, precision="fp32"):
+    with fast(model, copies("fp32")):
         torch.manual_seed(5)
         found = losses_and_gradients(model, inputs)
         assert len(computed) == 2 * 3

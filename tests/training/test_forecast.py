@@ -20,6 +20,7 @@ from transformers import BertConfig
 
 from bertsmith.models.bert import BertForPreTraining, parameter_count, set_dropout
 from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.sizes import SIZES, make_config, shape_of
 from bertsmith.runtime.computing import computing
 from bertsmith.training import forecast
@@ -110,7 +111,7 @@ def test_what_autograd_keeps_is_known(
 
     batch = random_batch(config, examples, length, predictions)
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with fast(model, precision=precision), hooks, computing(precision, "cpu"):
+    with fast(model, WorkingCopies.for_precision(precision)), hooks, computing(precision, "cpu"):
         loss_of(model, batch)
     saved = sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in weights)
 
@@ -237,7 +238,7 @@ def measure(size: str, vocab_size: int, micro_batches: int = 1, **setting: Any) 
         model.activation_checkpointing_enable()
     optimizer = make_optimizer(model, setting["optimizer"], learning_rate=1e-4, weight_decay=0.01)
     batch = random_batch(config, setting["micro_batch_size"], setting["sequence_length"], setting["predictions"])
-    with fast(model, precision=setting["precision"]):
+    with fast(model, WorkingCopies.for_precision(setting["precision"])):
         for _ in range(3):
             for _ in range(micro_batches):
                 with computing(setting["precision"], "cpu"):

@@ -43,7 +43,7 @@ def text(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def curve(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Twenty updates, on one thread, in float32."""
+    """Twenty updates in float32."""
     folder = tmp_path_factory.mktemp("golden")
     file = folder / "text.jsonl"
     lines = [json.dumps({"id": f"document-{number}", "text": text(number)}) for number in range(40)]
@@ -68,7 +68,7 @@ def curve(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         batch_size=16,
         steps=20,
         learning_rate=2e-3,
-        dropout=0.1,
+        dropout=0.0,  # its draws follow the division of a batch over the cores
         precision="fp32",
         seed=11,
     )

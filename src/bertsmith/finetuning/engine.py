@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,8 @@ class HeadSettings:
     precision: str
     attention: str
     max_length: int
+    streams: int = 1
+    """Micro-batches side by side."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ def train_head(
         weight_decay=settings.weight_decay,
         max_grad_norm=1.0,
         precision=settings.precision,
+        streams=settings.streams,
         seed=seed,
         save_every=FAR,
         eval_every=settings.eval_every,
@@ -185,7 +189,7 @@ def train_head(
     )
     batches = UpdateBatches(
         [HeadBatches(train, settings, model.config, pad, seed)],
-        micro_batch_size=settings.batch_size,
+        micro_batch_size=math.ceil(settings.batch_size / settings.streams),
     )
     trainer = ExactTrainer(model, tokenizer, batches, folder, plan)
     trainer.run(None)

@@ -32,6 +32,7 @@ from bertsmith.runtime.machine import (
     choose_attention,
     choose_device,
     choose_precision,
+    choose_streams,
     describe_machine,
     prepare_process,
     versions,
@@ -71,6 +72,7 @@ class Assembly:
     device: str
     peak: float
     """Floating point operations a second of a matrix product, measured, over all processes."""
+    streams: int
     general: GeneralText | None = None
 
     @property
@@ -95,7 +97,7 @@ class Assembly:
 
     def trial(self) -> Steps:
         """Trial steps of the model at its full length."""
-        return _trial(self.setup, self.batches, self.precision, self.device)
+        return _trial(self.setup, self.batches, self.precision, self.device, self.streams)
 
 
 def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
@@ -142,8 +144,14 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         same=options.overfit_one_batch,
     )
     choices += [device, precision, attention, *chosen, *setup.choices]
+    streams = choose_streams(device.value, examples=options.batch_size, whole=_computed_as_a_whole(options))
+    if record:
+        streams = Choice("streams", str(record["streams"]), "as the run was started")
+    choices.append(streams)
     peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
-    micro_batch = _micro_batch(options, setup, phases[-1], precision.value, attention.value, device.value, free)
+    micro_batch = _micro_batch(
+        options, setup, phases[-1], precision.value, attention.value, device.value, int(streams.value), free
+    )
     if micro_batch.choice is not None:
         choices.append(micro_batch.choice)
     return Assembly(
@@ -158,8 +166,18 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         precision.value,
         device.value,
         peak,
+        int(streams.value),
         general,
     )
+
+
+def _computed_as_a_whole(options: PretrainOptions) -> str | None:
+    """Why the step of a run cannot be divided into streams."""
+    if options.gradient_checkpointing:
+        return "layers that are computed twice take torch's own random state"
+    if options.compile:
+        return "torch.compile makes the step"
+    return None
 
 
 def _phases(options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary) -> list[PretrainingBatches]:
@@ -204,6 +222,7 @@ def _micro_batch(
     precision: str,
     attention: str,
     device: str,
+    streams: int,
     free: int,
 ) -> MicroBatch:
     share = math.ceil(options.batch_size / processes.world_size())
@@ -222,22 +241,24 @@ def _micro_batch(
             accumulation=size < share,
             processes=processes.world_size() if options.fsdp else 1,
             device=device,
+            streams=streams,
             sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
 
-    trial = _trial(setup, batches, precision, device) if options.auto_batch else None
+    trial = _trial(setup, batches, precision, device, streams) if options.auto_batch else None
     return choose_micro_batch(options.batch_size, options.micro_batch_size, needed, free, trial=trial)
 
 
-def _trial(setup: ModelSetup, batches: PretrainingBatches, precision: str, device: str) -> Steps:
+def _trial(setup: ModelSetup, batches: PretrainingBatches, precision: str, device: str, streams: int) -> Steps:
     size = batches.plan.size
     return Steps(
         setup.model,
-        lambda count: batches([number % size for number in range(count)]),
+        lambda numbers: batches([number % size for number in numbers]),
         loss_sums(batches.names),
         precision=precision,
         device=device,
         reserve=8 * parameter_count(setup.model),
+        streams=streams,
     )
 
 
@@ -302,6 +323,7 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
         "options": options.to_dict(),
         "choices": [choice.to_dict() for choice in assembly.choices],
         "precision": assembly.precision,
+        "streams": assembly.streams,
         "learning_rate": assembly.setup.learning_rate,
         "processes": processes.world_size(),
         "matmul_peak_gflops": round(assembly.peak / 1e9, 1),
@@ -384,13 +406,14 @@ def make_trainer(assembly: Assembly, folder: RunFolder, examples: int) -> ExactT
         judge="nsp_nats_per_pair" if options.objective == "nsp" else "mlm_nats_per_masked_token",
         patience=options.patience,
         sharded=options.fsdp,
+        streams=assembly.streams,
         compiled=options.compile,
         tensorboard=options.tensorboard,
         flops=assembly.flops,
         peak=assembly.peak,
         title="pre-training",
     )
-    batches = UpdateBatches(assembly.phases, micro_batch_size=assembly.micro_batch.size)
+    batches = UpdateBatches(assembly.phases, micro_batch_size=math.ceil(assembly.micro_batch.size / assembly.streams))
     return ExactTrainer(assembly.setup.model, assembly.tokenizer, batches, folder, plan)
 
 

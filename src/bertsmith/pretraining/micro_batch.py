@@ -12,6 +12,7 @@ import torch
 
 from bertsmith.errors import ResourceError
 from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
@@ -19,6 +20,7 @@ from bertsmith.runtime.console import size_text
 from bertsmith.runtime.machine import Choice
 from bertsmith.training.batches import model_inputs
 from bertsmith.training.forecast import Memory, fitting_micro_batch
+from bertsmith.training.streams import Streams
 
 Forecast = Callable[[int], Memory]
 Trial = Callable[[int], float]
@@ -106,7 +108,7 @@ class Steps:
     """Forward and backward passes of a model that leave nothing behind: for trials and forecasts.
 
     Args:
-        make: the batch of the first so many examples.
+        make: the batch of examples, by their numbers.
         loss_sums: the losses of a batch.
         reserve: bytes that are held meanwhile, for an optimizer that is not there yet.
     """
@@ -114,18 +116,20 @@ class Steps:
     def __init__(
         self,
         model: torch.nn.Module,
-        make: Callable[[int], dict[str, Any]],
+        make: Callable[[range], dict[str, Any]],
         loss_sums: Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor],
         *,
         precision: str,
         device: str,
         reserve: int,
+        streams: int = 1,
     ) -> None:
+        self.streams = streams
         self.model, self.make, self.loss_sums = model, make, loss_sums
         self.precision, self.device, self.reserve = precision, device, reserve
 
     def __call__(self, size: int) -> float:
-        """Compute a micro-batch; returns its seconds."""
+        """Compute a micro-batch, divided over the streams; returns its seconds."""
         devices = [torch.cuda.current_device()] if self.device == "cuda" else []
         on_device(self.model, self.device)
         was_training = self.model.training
@@ -133,19 +137,36 @@ class Steps:
         held: torch.Tensor | None = None
         try:
             held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
-            batch = {
-                name: value.to(self.device) if isinstance(value, torch.Tensor) else value
-                for name, value in model_inputs(self.make(size)).items()
-            }
-            with torch.random.fork_rng(devices), fast(self.model, precision=self.precision):
-                started = time.monotonic()
-                with computing(self.precision, self.device):
-                    loss = self.loss_sums(self.model, batch).sum()
-                loss.backward()
-                if devices:
-                    torch.cuda.synchronize()
-                return time.monotonic() - started
+            part = math.ceil(size / self.streams)
+            batches = [self._batch(range(first, min(first + part, size))) for first in range(0, size, part)]
+            copies = WorkingCopies.for_precision(self.precision)
+            with torch.random.fork_rng(devices):
+                return self._beside(batches, copies) if self.streams > 1 else self._alone(batches, copies)
         finally:
             self.model.zero_grad(set_to_none=True)
             self.model.train(was_training)
             del held
+
+    def _batch(self, numbers: range) -> dict[str, Any]:
+        return {
+            name: value.to(self.device) if isinstance(value, torch.Tensor) else value
+            for name, value in model_inputs(self.make(numbers)).items()
+        }
+
+    def _beside(self, batches: list[dict[str, Any]], copies: WorkingCopies) -> float:
+        threads = max(1, torch.get_num_threads() // self.streams)
+        with Streams(self.model, self.streams, copies, precision=self.precision, threads=threads) as streams:
+            started = time.monotonic()
+            streams.backward(batches, self.loss_sums)
+            return time.monotonic() - started
+
+    def _alone(self, batches: list[dict[str, Any]], copies: WorkingCopies) -> float:
+        with fast(self.model, copies):
+            started = time.monotonic()
+            for batch in batches:
+                with computing(self.precision, self.device):
+                    loss = self.loss_sums(self.model, batch).sum()
+                loss.backward()
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+            return time.monotonic() - started

@@ -127,6 +127,28 @@ def choose_threads() -> Choice:
     return Choice("threads", str(cores()), "one a core that this process may use")
 
 
+STREAMS = 2
+"""More were not measured: the machine had two cores."""
+
+
+def choose_streams(device: str, *, examples: int, whole: str | None) -> Choice:
+    """How many micro-batches are computed side by side.
+
+    Args:
+        examples: in an update of this process.
+        whole: why the step has to be computed as a whole, None where it does not.
+    """
+    if device != "cpu":
+        return Choice("streams", "1", "a GPU computes a batch as a whole")
+    if whole is not None:
+        return Choice("streams", "1", whole)
+    if processes.world_size() > 1 or cores() < STREAMS:
+        return Choice("streams", "1", "one core, or several processes that divide the cores")
+    if examples < STREAMS:
+        return Choice("streams", "1", "an update is one example")
+    return Choice("streams", str(STREAMS), "cores that compute examples of their own do not wait for each other")
+
+
 _M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -3, -1, -2
 _MAPS, _MAPPED_FROM = 65_536, 64 * 2**10
 """How many blocks glibc maps by themselves at most (its default), and from how many bytes on."""

@@ -112,6 +112,7 @@ def memory(
     attention: str,
     gradient_checkpointing: bool,
     accumulation: bool = False,
+    streams: int = 1,
     sentences: int = 0,
     processes: int = 1,
     device: str = "cpu",
@@ -129,6 +130,7 @@ def memory(
         attention: `eager` keeps the probabilities of every pair of positions, `sdpa` (the fused kernel) does not,
             except with dropout on the CPU.
         accumulation: whether a batch is several micro-batches.
+        streams: micro-batches side by side, which have `micro_batch_size` together and gradients of their own.
         sentences: of the STORE's training part, where the process plans its examples.
         processes: over how many weights, gradients and optimizer are divided (FSDP); the weights of one unit, a layer
             or all that is no layer, are whole at a time.
@@ -163,6 +165,7 @@ def memory(
         # The gradients so far are there beside all activations; else they come as those go.
         activations += 4 * count if kind == "cpu" else 0
     weights = gradients = 4 * count
+    gradients *= streams
     if processes > 1:
         activations += 8 * max(matrices // max(layers, 1), count - matrices)
         weights, gradients, moments = (-(-part // processes) for part in (weights, gradients, moments))

@@ -44,6 +44,8 @@ class TrainingPlan:
     """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
     sharded: bool = False
     """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
+    streams: int = 1
+    """How many micro-batches are computed side by side (`training.streams`)."""
     compiled: bool = False
     """Whether torch.compile makes the step, from the stock parts, in the place of the fast operations."""
     tensorboard: bool = False

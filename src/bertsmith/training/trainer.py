@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from transformers import TrainingArguments
 
 from bertsmith.errors import ResourceError
 from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say
@@ -40,6 +42,7 @@ from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.training.schedules import factor
 from bertsmith.training.signals import StopRequest
+from bertsmith.training.streams import Streams
 
 KEEP_CHECKPOINTS = 2
 RANDOM_STATES = "random_states.pt"
@@ -60,6 +63,7 @@ class ExactTrainer(transformers.Trainer):
         self.evaluations_without_gain = 0
         self.stopped_early = False
         self.stop = StopRequest()
+        self.streams: Streams | None = None
         self.conduct = Conduct(self)
         args = TrainingArguments(
             output_dir=str(folder.path),
@@ -135,6 +139,12 @@ class ExactTrainer(transformers.Trainer):
         """Forward and backward of all micro-batches; processes exchange gradients in the last one."""
         update, batches = inputs
         self.conduct.begin(update)
+        if self.streams is not None:
+            assert num_items_in_batch is not None
+            shares = self.streams.backward(batches, partial(self._shares, counts=num_items_in_batch))
+            for share, batch in zip(shares, batches, strict=True):
+                self.conduct.add(share, int(batch["num_tokens"]))
+            return torch.stack(shares).sum()
         losses = []
         for number, batch in enumerate(batches, start=1):
             alone = nullcontext() if number == len(batches) else self._without_exchange(model)
@@ -162,15 +172,16 @@ class ExactTrainer(transformers.Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | None = None,
     ) -> Tensor:
-        """The micro-batch's share of the update's loss: sums over global counts.
-
-        Gradients are averaged over processes, hence the factor.
-        """
-        weight = 0.0 if inputs.get(WITHOUT_WEIGHT) else 1.0
+        """The micro-batch's share of the update's loss. Gradients are averaged over processes, hence the factor."""
         assert num_items_in_batch is not None
-        parts = weight * self.plan.loss_sums(model, model_inputs(inputs)) / num_items_in_batch.clamp(min=1)
-        self.conduct.add(parts.detach(), int(inputs["num_tokens"]))
-        return parts.sum() * self.batches.world_size
+        shares = self._shares(model, inputs, num_items_in_batch)
+        self.conduct.add(shares.detach(), int(inputs["num_tokens"]))
+        return shares.sum() * self.batches.world_size
+
+    def _shares(self, model: nn.Module, batch: Batch, counts: Tensor) -> Tensor:
+        """The micro-batch's share of each of the update's losses: sums over global counts."""
+        weight = 0.0 if batch.get(WITHOUT_WEIGHT) else 1.0
+        return weight * self.plan.loss_sums(model, model_inputs(batch)) / counts.clamp(min=1)
 
     def is_finite_alone(self, phase: int, number: int) -> bool:
         """Whether the loss of one example by itself is finite; a sharded model is not asked, its processes wait."""
@@ -329,9 +340,17 @@ class ExactTrainer(transformers.Trainer):
     @contextmanager
     def _step(self) -> Iterator[None]:
         """What the model computes with: the fast operations, or what torch.compile makes of the stock parts."""
-        if not self.plan.compiled:
-            with fast(self.trained, precision=self.plan.precision, sharded=self.plan.sharded):
+        plan = self.plan
+        if not plan.compiled:
+            copies = WorkingCopies.for_precision(plan.precision, kept=not plan.sharded)
+            with ExitStack() as entered:
+                if plan.streams > 1:  # they copy the model as it is by itself
+                    threads = max(1, torch.get_num_threads() // plan.streams)
+                    streams = Streams(self.trained, plan.streams, copies, precision=plan.precision, threads=threads)
+                    self.streams = entered.enter_context(streams)
+                entered.enter_context(fast(self.trained, copies))
                 yield
+            self.streams = None
             return
         from torch._dynamo.exc import BackendCompilerFailed
 
@@ -341,7 +360,7 @@ class ExactTrainer(transformers.Trainer):
         except BackendCompilerFailed as error:
             reason = str(error).strip().splitlines()[0]
             raise ResourceError(
-                f"--compile: torch.compile failed ({reason}); it needs a C++ compiler such as g++. Leave --compile out: "
+                f"--compile: torch.compile failed ({reason}); it needs a C++ compiler such as g++. Leave it out: "
                 "the step without it is faster on a CPU"
             ) from None
         finally:

@@ -27,6 +27,7 @@ from bertsmith.runtime.machine import (
     choose_attention,
     choose_device,
     choose_precision,
+    choose_streams,
     describe_machine,
     prepare_process,
     versions,
@@ -147,7 +148,9 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
     choices = prepare_process()
     device = choose_device()
     precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
-    choices += [device, precision, attention]
+    whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
+    streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
+    choices += [device, precision, attention, streams]
     rate = options.learning_rate
     if rate is None:
         width = int(getattr(config, "hidden_size", getattr(config, "dim", 768)))
@@ -169,6 +172,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         precision=precision.value,
         attention=attention.value,
         max_length=options.max_length,
+        streams=int(streams.value),
     )
     return settings, choices
 

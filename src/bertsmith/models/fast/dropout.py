@@ -6,6 +6,9 @@ state, a checkpoint or a layer that is computed again, draws the same masks.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,19 +20,21 @@ _LEVELS = 256
 """A byte decides over an element."""
 
 
-def keep_mask(like: Tensor, probability: float) -> Tensor:
-    """Integers of the shape and width of `like`: 1 where a number is kept, 0 where it is dropped.
+def keep_mask(
+    shape: Sequence[int], dtype: torch.dtype, probability: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Integers as wide as `dtype`, on the CPU: 1 where a number is kept, 0 where it is dropped.
 
     Each element is dropped with the given probability. As one byte decides, a mask as a whole has one of the two
     nearest multiples of 1/256 as its rate, drawn so that their mean is the probability.
+
+    Args:
+        generator: where the mask's seed is drawn from, torch's own by default.
     """
-    bits = BITS[like.dtype]
-    if like.device.type != "cpu":
-        return (torch.rand(like.shape, device=like.device) >= probability).to(bits)
-    seed, draw = torch.randint(2**53, (2,)).tolist()
-    threshold = int(probability * _LEVELS + draw / 2**53)
-    drawn = np.random.SFC64(seed).random_raw(-(-like.numel() // 8)).view(np.uint8)[: like.numel()]
-    return torch.from_numpy(np.greater_equal(drawn, threshold)).view(like.shape).to(bits)
+    seed, draw = torch.randint(2**53, (2,), generator=generator).tolist()
+    threshold, elements = int(probability * _LEVELS + draw / 2**53), math.prod(shape)
+    drawn = np.random.SFC64(seed).random_raw(-(-elements // 8)).view(np.uint8)[:elements]
+    return torch.from_numpy(np.greater_equal(drawn, threshold)).view(*shape).to(BITS[dtype])
 
 
 def drop(values: Tensor, mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from bertsmith.models.fast.dropout import BITS, drop, drop_, keep_mask
+from bertsmith.models.fast.dropout import BITS, drop, drop_
 
 
 def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -52,11 +52,11 @@ class AddAndNorm(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, epsilon: float, probability: float
-    ) -> Tensor:
-        """Args: `probability` is that of dropout, 0 in evaluation."""
-        mask = keep_mask(rows, probability) if probability else None
-        ctx.scale, ctx.dtype = 1 / (1 - probability), weight.dtype
+        ctx: Any, rows: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, epsilon: float, mask: Tensor | None,
+        scale: float,
+    ) -> Tensor:  # fmt: skip
+        """Args: `mask` is what dropout keeps, None where there is none, and `scale` what it is multiplied by."""
+        ctx.scale, ctx.dtype = scale, weight.dtype
         total = torch.add(residual, rows if mask is None else drop(rows, mask), alpha=ctx.scale)
         if rows.device.type != "cpu":  # where all operands of the kernel have one type
             weight, bias = weight.to(rows.dtype), bias.to(rows.dtype)
@@ -73,25 +73,28 @@ class AddAndNorm(Function):
             gradient.contiguous(), total, weight.shape, mean, deviation, weight, bias, [True, True, True]
         )
         of_rows = of_total if mask is None else drop(of_total, mask).mul_(ctx.scale)
-        return of_rows, of_total, of_weight.to(ctx.dtype), of_bias.to(ctx.dtype), None, None
+        return of_rows, of_total, of_weight.to(ctx.dtype), of_bias.to(ctx.dtype), None, None, None
 
 
 class Attention(Function):
     """softmax(Q K.T / sqrt(width) + bias) V of all heads, its shares dropped out, as batched products."""
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, bias: Tensor | None, heads: int, probability: float) -> Tensor:
+    def forward(
+        ctx: Any, projected: Tensor, bias: Tensor | None, heads: int, mask: Tensor | None, scale: float
+    ) -> Tensor:
         """The contexts, [batch, length, hidden].
 
         Args:
             projected: [batch, length, 3 * hidden], query, key and value side by side.
             bias: what is added to the scores, [batch, 1, 1, length], or None where nothing is padded.
-            probability: of dropout, 0 in evaluation.
+            mask: what dropout keeps of the shares, [batch * heads, length, length], None where there is none.
+            scale: what is kept is multiplied by.
         """
         batch, length, triple = projected.shape
         width = triple // 3 // heads
         ctx.shape = (batch, heads, length, width)
-        ctx.scale, ctx.kept = 1 / math.sqrt(width), 1 / (1 - probability)
+        ctx.scale, ctx.kept = 1 / math.sqrt(width), scale
         parts = projected.view(batch, length, 3, heads, width).permute(2, 0, 3, 1, 4).contiguous()
         query, key, value = parts.view(3, batch * heads, length, width).unbind(0)
         query.mul_(ctx.scale)
@@ -99,9 +102,7 @@ class Attention(Function):
         if bias is not None:
             scores.view(batch, heads, length, length).add_(bias)
         torch.softmax(scores, -1, out=scores)
-        mask = None
-        if probability:
-            mask = keep_mask(scores, probability)
+        if mask is not None:
             value.mul_(ctx.kept)
         context = torch.bmm(scores if mask is None else drop(scores, mask), value)
         ctx.save_for_backward(query, key, value, scores, mask)
@@ -126,23 +127,22 @@ class Attention(Function):
         of_query.mul_(ctx.scale)
         torch.bmm(of_scores.transpose(1, 2), query, out=of_key)
         joined = parts.view(3, *ctx.shape).permute(1, 3, 0, 2, 4)
-        return joined.reshape(batch, length, 3 * heads * width), None, None, None
+        return joined.reshape(batch, length, 3 * heads * width), None, None, None, None
 
 
 class Dropout(Function):
     """Dropout by a mask of bits."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, probability: float) -> Tensor:
-        """The kept values, scaled by 1 / (1 - probability)."""
-        mask = keep_mask(values, probability)
+    def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
+        """The kept values, scaled."""
         ctx.save_for_backward(mask)
-        ctx.scale = 1 / (1 - probability)
-        return drop(values, mask).mul_(ctx.scale)
+        ctx.scale = scale
+        return drop(values, mask).mul_(scale)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
         """The gradient of the values."""
         (mask,) = ctx.saved_tensors
-        return drop(gradient.contiguous(), mask).mul_(ctx.scale), None
+        return drop(gradient.contiguous(), mask).mul_(ctx.scale), None, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bertsmith.models.fast.dropout import BITS, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
 from bertsmith.models.fast.vocabulary import DecoderLoss, EmbeddingSum, SharedGradient
 from bertsmith.models.fast.working import WorkingCopies
@@ -23,8 +24,8 @@ NOT_ATTENDED = -1e9
 class FastParts:
     """What stands in for the parts of one BERT: embeddings, layers, and the loss of its decoder."""
 
-    def __init__(self, copies: WorkingCopies, *, attention: str) -> None:
-        self.copies, self.attention = copies, attention
+    def __init__(self, copies: WorkingCopies, *, attention: str, generator: torch.Generator | None = None) -> None:
+        self.copies, self.attention, self.generator = copies, attention, generator
         self.shared = SharedGradient()
 
     def embeddings(
@@ -44,9 +45,15 @@ class FastParts:
         )
         norm = module.LayerNorm
         normal = functional.layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-        hidden = normal.to(self.copies.dtype)
-        probability = _active(module.dropout)
-        return Dropout.apply(hidden, probability) if probability else hidden  # type: ignore[no-untyped-call]
+        return self.dropout(module.dropout, normal.to(self.copies.dtype))
+
+    def dropout(self, module: nn.Dropout, values: Tensor) -> Tensor:
+        """`Dropout.forward`."""
+        mask, scale = self._kept(values.shape, values, module)
+        if mask is None:
+            return values
+        dropped: Tensor = Dropout.apply(values, mask, scale)  # type: ignore[no-untyped-call]
+        return dropped
 
     def layer(
         self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any
@@ -77,7 +84,7 @@ class FastParts:
         with torch.autocast(hidden.device.type, enabled=False):
             rows = transform.transform_act_fn(self.linear(hidden.to(self.copies.dtype), transform.dense))
             norm = transform.LayerNorm
-            rows = AddAndNorm.apply(rows, torch.zeros_like(rows), norm.weight, norm.bias, norm.eps, 0.0)  # type: ignore[no-untyped-call]
+            rows = AddAndNorm.apply(rows, torch.zeros_like(rows), norm.weight, norm.bias, norm.eps, None, 1.0)  # type: ignore[no-untyped-call]
             weight = self.copies.of_vocabulary(decoder.weight, 0.0)
             bias = self.copies.of_vocabulary(decoder.bias, NOT_ATTENDED)
             loss: Tensor = DecoderLoss.apply(  # type: ignore[no-untyped-call]
@@ -94,11 +101,11 @@ class FastParts:
         return result
 
     def _attend(self, projected: Tensor, mask: Tensor | None, inner: Any) -> Tensor:
+        batch, length, triple = projected.shape
         heads, probability = inner.num_attention_heads, _active(inner.dropout)
         # Padding is all that is masked, so every row of a mask is the same.
         row = None if mask is None else mask[:, :, -1:, :]
         if self.attention == "sdpa":
-            batch, length, triple = projected.shape
             parts = projected.view(batch, length, 3, heads, triple // 3 // heads).permute(2, 0, 3, 1, 4)
             query, key, value = parts.unbind(0)
             context = functional.scaled_dot_product_attention(query, key, value, attn_mask=row, dropout_p=probability)
@@ -107,15 +114,27 @@ class FastParts:
             row = torch.zeros_like(row, dtype=projected.dtype).masked_fill_(~row, NOT_ATTENDED)
         elif row is not None:
             row = row.to(projected.dtype).clamp(min=NOT_ATTENDED)
-        attended: Tensor = Attention.apply(projected, row, heads, probability)  # type: ignore[no-untyped-call]
+        mask, scale = self._kept((batch * heads, length, length), projected, inner.dropout)
+        attended: Tensor = Attention.apply(projected, row, heads, mask, scale)  # type: ignore[no-untyped-call]
         return attended
 
     def _add_and_norm(self, rows: Tensor, residual: Tensor, module: Any) -> Tensor:
         norm = module.LayerNorm
         result: Tensor = AddAndNorm.apply(  # type: ignore[no-untyped-call]
-            rows, residual, norm.weight, norm.bias, norm.eps, _active(module.dropout)
+            rows, residual, norm.weight, norm.bias, norm.eps, *self._kept(rows.shape, rows, module.dropout)
         )
         return result
+
+    def _kept(self, shape: Sequence[int], like: Tensor, module: nn.Dropout) -> tuple[Tensor | None, float]:
+        """What a layer of dropout keeps of something of this shape now, and what that is multiplied by."""
+        probability = _active(module)
+        if not probability:
+            return None, 1.0
+        if like.device.type == "cpu":
+            mask = keep_mask(shape, like.dtype, probability, self.generator)
+        else:
+            mask = (torch.rand(tuple(shape), device=like.device) >= probability).to(BITS[like.dtype])
+        return mask, 1 / (1 - probability)
 
 
 def _active(dropout: nn.Dropout) -> float:
@@ -123,26 +142,39 @@ def _active(dropout: nn.Dropout) -> float:
     return float(dropout.p) if dropout.training else 0.0
 
 
+def encoder_of(model: nn.Module) -> transformers.BertModel | None:
+    """The encoder of a model that can compute by the fast operations, None where there is none."""
+    bert = next((module for module in model.modules() if isinstance(module, transformers.BertModel)), None)
+    return None if bert is None or bert.config.is_decoder else bert
+
+
 @contextmanager
-def fast(model: Any, *, precision: str, sharded: bool = False) -> Iterator[None]:
+def fast(model: Any, copies: WorkingCopies, *, generator: torch.Generator | None = None) -> Iterator[None]:
     """Let the encoder in a model, and a head that asks for it (`model.fast`), compute by the fast operations.
 
-    A model without a stock BERT encoder is left as it is. Products are of bfloat16 with `bf16`, else of float32.
+    A model without a stock BERT encoder is left as it is.
+
+    Args:
+        generator: what dropout draws its seeds from, torch's own by default.
     """
-    bert = next((module for module in model.modules() if isinstance(module, transformers.BertModel)), None)
-    if bert is None or bert.config.is_decoder:
+    bert = encoder_of(model)
+    if bert is None:
         yield
         return
-    copies = WorkingCopies(torch.bfloat16 if precision == "bf16" else torch.float32, kept=not sharded)
-    parts = FastParts(copies, attention=bert.config._attn_implementation)
-    replaced: list[Any] = [bert.embeddings, *bert.encoder.layer]
-    bert.embeddings.forward = partial(parts.embeddings, bert.embeddings)  # type: ignore[method-assign]
-    for layer in bert.encoder.layer:
-        layer.forward = partial(parts.layer, layer)
+    parts = FastParts(copies, attention=bert.config._attn_implementation, generator=generator)
+    inside = set(bert.modules())
+    heads = [module for module in model.modules() if isinstance(module, nn.Dropout) and module not in inside]
+    replaced: list[tuple[Any, Callable[..., Tensor]]] = [
+        (bert.embeddings, parts.embeddings),
+        *((layer, parts.layer) for layer in bert.encoder.layer),
+        *((module, parts.dropout) for module in heads),
+    ]
+    for module, forward in replaced:
+        module.forward = partial(forward, module)
     model.fast = parts
     try:
         yield
     finally:
         del model.fast
-        for module in replaced:
+        for module, _ in replaced:
             del module.forward

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,8 @@ class WorkingCopies:
     weight has changed when its version counter has, which every write in place raises (`count_updates` sees to it
     where an optimizer's kernel does not).
 
+    Threads may share the copies: the first that needs one makes it for all.
+
     Args:
         dtype: of the products.
         kept: False where other weights come and go in the same memory, as those of a sharded model do: then each use
@@ -35,6 +39,12 @@ class WorkingCopies:
     def __init__(self, dtype: torch.dtype, *, kept: bool = True) -> None:
         self.dtype, self.kept = dtype, kept
         self._copies: dict[tuple[int, ...], _Copy] = {}
+        self._making = threading.Lock()
+
+    @classmethod
+    def for_precision(cls, precision: str, *, kept: bool = True) -> WorkingCopies:
+        """Of bfloat16 with `bf16`, else of float32."""
+        return cls(torch.bfloat16 if precision == "bf16" else torch.float32, kept=kept)
 
     def of(self, *weights: Tensor) -> Tensor:
         """The weights as one matrix or vector, one below the other."""
@@ -50,9 +60,15 @@ class WorkingCopies:
     def _copy(self, weights: tuple[Tensor, ...], entries: int, filling: float) -> Tensor:
         key = (entries, *(weight.data_ptr() for weight in weights))
         versions = tuple(weight._version for weight in weights)
-        found = self._copies.get(key)
-        if self.kept and found is not None and found.versions == versions:
+        with self._making if self.kept else nullcontext():
+            found = self._copies.get(key)
+            if found is None or found.versions != versions:
+                found = _Copy(versions, self._made(weights, entries, filling))
+                if self.kept:
+                    self._copies[key] = found
             return found.tensor
+
+    def _made(self, weights: tuple[Tensor, ...], entries: int, filling: float) -> Tensor:
         # A copy that is made in a prediction is for training as well.
         with torch.inference_mode(mode=False), torch.no_grad():
             copy = weights[0].new_empty(entries, *weights[0].shape[1:], dtype=self.dtype)
@@ -61,8 +77,6 @@ class WorkingCopies:
                 copy[first : first + len(weight)] = weight
                 first += len(weight)
             copy[first:] = filling
-        if self.kept:
-            self._copies[key] = _Copy(versions, copy)
         return copy
 
 
