@@ -308,6 +308,7 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Bench:
+    monkeypatch.setattr("bertsmith.runtime.machine.STREAMS", 1)  # so that a batch is seen as a whole
     return Bench(tmp_path, corpus_file, store, run, head, labelled, tiny, bertsmith, monkeypatch, request)
 
 
@@ -317,7 +318,9 @@ def two_updates(store: Path, tiny: dict[str, Any], tmp_path_factory: pytest.Temp
     from bertsmith.verbs.pretrain import pretrain
 
     out = tmp_path_factory.mktemp("two-updates") / "run"
-    pretrain(store, out=out, steps=2, **tiny)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bertsmith.runtime.machine.STREAMS", 1)
+        pretrain(store, out=out, steps=2, **tiny)
     return out
 
 
@@ -1265,10 +1268,10 @@ def pretrain_negatives(bench: Bench) -> None:
 @effect(PretrainOptions, "gradient_checkpointing")
 def pretrain_gradient_checkpointing(bench: Bench) -> None:
     """Each layer is computed twice in an update, and the weights are the same."""
-    from transformers.models.bert.modeling_bert import BertIntermediate
+    from bertsmith.models.fast.parts import FastParts
 
     calls: list[int] = []
-    bench.watch(BertIntermediate, "forward", lambda module, *_: calls.append(1) if module.training else None)
+    bench.watch(FastParts, "_layer", lambda parts, module, *_: calls.append(1) if module.training else None)
     counts, runs = [], []
     for chosen in (False, True):
         calls.clear()

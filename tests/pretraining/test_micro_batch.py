@@ -189,8 +189,9 @@ def test_a_run_that_finds_its_micro_batch_ends_in_the_same_weights(store: Path, 
     pretrain(store, out=tmp_path / "asked", **course, micro_batch_size=8)
     with a_machine_that_holds(5) as asked:
         pretrain(store, out=tmp_path / "found", **course, auto_batch=True)
-    # Two streams: 16 at once are 8 in each, which is too many, and 8 are 4.
-    assert sorted(asked, reverse=True) == [8, 8, *[4] * (2 + 3 * 4)]
+    # Two streams: 16 at once are 8 in each, which is too many (the other may not begin then), and 8 are 4.
+    assert asked.count(8) in (1, 2)
+    assert asked.count(4) == len(asked) - asked.count(8) == 2 + 3 * 4
     (choice,) = [one for one in read_json(tmp_path / "found" / "run.json")["choices"] if one["name"] == "micro-batch"]
     assert choice["value"] == "8"
     found, wanted = (load_file(tmp_path / name / "model.safetensors") for name in ("found", "asked"))

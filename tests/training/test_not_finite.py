@@ -87,6 +87,13 @@ def test_the_message_names_the_update_and_the_example(
     assert not (out / "model.safetensors").exists()
 
 
+@pytest.fixture
+def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update is computed by one call."""
+    monkeypatch.setattr("bertsmith.runtime.machine.STREAMS", 1)
+
+
+@pytest.mark.usefixtures("one_stream")
 def test_a_gradient_alone_that_is_not_finite_ends_the_run_too(
     little_store: Path, options: Options, tmp_path: Path
 ) -> None:
@@ -107,6 +114,7 @@ def test_a_gradient_alone_that_is_not_finite_ends_the_run_too(
     assert "; and 12 more" in str(raised.value)
 
 
+@pytest.mark.usefixtures("one_stream")
 def test_a_spoilt_row_of_embeddings_is_found_by_the_examples_that_hold_it(
     little_store: Path, options: Options, tmp_path: Path
 ) -> None:

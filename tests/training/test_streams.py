@@ -118,6 +118,16 @@ def test_training_with_dropout_is_repeated_to_the_bit(precision: str) -> None:
         assert all(torch.equal(value, other[name]) for other in weights[1:]), name
 
 
+def test_they_train_whatever_the_model_does() -> None:
+    """The model itself is evaluated in between, and may have been left so."""
+    model, inputs = model_of(dropout=0.5), batches_of(2)
+    with streams_of(model.eval(), 2) as streams:
+        assert all(replica.training for replica in streams.replicas)
+        first, second = (streams.backward(inputs, losses) for _ in range(2))
+    assert not torch.equal(first[0], second[0])
+    assert not model.training
+
+
 def test_dropout_differs_between_micro_batches_and_updates() -> None:
     model, (batch,) = model_of(dropout=0.5), batches_of(1)
     with streams_of(model, 2) as streams:

@@ -34,7 +34,7 @@ class Streams:
     """
 
     def __init__(self, model: nn.Module, count: int, copies: WorkingCopies, *, precision: str, threads: int) -> None:
-        self.model, self.precision, self.threads = model, precision, threads
+        self.precision, self.threads = precision, threads
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generators = [torch.Generator() for _ in range(count)]
         self.replicas: list[nn.Module] = []
@@ -48,7 +48,7 @@ class Streams:
     def __enter__(self) -> Streams:
         self._open = ExitStack()
         for replica, generator in zip(self.replicas, self.generators, strict=True):
-            self._open.enter_context(fast(replica, self.copies, generator=generator))
+            self._open.enter_context(fast(replica.train(), self.copies, generator=generator))
         count, everywhere = len(self.replicas), torch.get_num_threads()
         # A thread keeps the number that it has set; the last one set is that of threads to come.
         self.pool = ThreadPoolExecutor(count, "stream", initializer=torch.set_num_threads, initargs=(self.threads,))
@@ -71,7 +71,6 @@ class Streams:
 
         def compute(stream: int) -> list[Tensor]:
             found = []
-            self.replicas[stream].train(self.model.training)
             for number in range(stream, len(batches), count):
                 self.generators[stream].manual_seed(seeds[number])
                 with computing(self.precision, "cpu"):
