@@ -149,7 +149,7 @@ def choose_streams(device: str, *, examples: int, whole: str | None) -> Choice:
     return Choice("streams", str(STREAMS), "cores that compute examples of their own do not wait for each other")
 
 
-_M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD = -4, -3, -1, -2
+_M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -4, -3, -1, -2, -8
 _MAPS, _MAPPED_FROM = 65_536, 64 * 2**10
 """How many blocks glibc maps by themselves at most (its default), and from how many bytes on."""
 
@@ -197,4 +197,5 @@ def prepare_process(*, save_memory: bool = False) -> list[Choice]:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_TOP_PAD, 256 * 2**20)
+        mallopt(_M_ARENA_MAX, 1)  # what one stream frees the other takes
     return [threads, allocator]
