@@ -200,9 +200,9 @@ def matmul_peak(seconds: float) -> dict[str, float]:
 
 
 def keep_freed_memory() -> None:
-    """The allocator's settings of bertsmith/runtime/machine.py, `keep`: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD."""
+    """What bertsmith/runtime/machine.py sets with `keep`: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX."""
     mallopt = ctypes.CDLL(None).mallopt
-    for name, value in ((-4, 0), (-1, 2**31 - 1), (-2, 256 * 2**20)):
+    for name, value in ((-4, 0), (-1, 2**31 - 1), (-2, 256 * 2**20), (-8, 1)):
         if mallopt(name, value) != 1:
             raise SystemExit(f"mallopt({name}, {value}) is refused")
 

@@ -50,7 +50,7 @@ def losses(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 
 def streams_of(model: nn.Module, count: int, precision: str = "fp32") -> Streams:
-    return Streams(model, count, WorkingCopies.for_precision(precision), precision=precision, threads=1)
+    return Streams(model, count, WorkingCopies.for_precision(precision), precision=precision)
 
 
 def gradients_of(model: nn.Module) -> dict[str, Tensor]:
@@ -87,11 +87,12 @@ def test_gradients_and_losses_are_those_of_one_after_the_other(count: int, batch
 
 def test_they_are_computed_by_as_many_threads() -> None:
     model, seen, together = model_of(), set[int](), threading.Barrier(2, timeout=60)
+    everywhere = torch.get_num_threads()
 
     def meeting(of: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         together.wait()  # passes only where both are under way at one time
         seen.add(threading.get_ident())
-        assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == max(1, everywhere // 2)
         return losses(of, batch)
 
     with streams_of(model, 2) as streams:

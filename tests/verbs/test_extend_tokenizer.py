@@ -195,6 +195,8 @@ def test_a_gain_in_part_is_a_warning(after: tuple[float, float], said: str, monk
     wanted = module.Wanted("m", 1, 5, "--add", "more text")
     module._check_gain(wanted, Fit("before", 9, 1.2, 0.02, 0.5), Fit("after", 10, *after, 0.5))
     assert [text.startswith(said) for text in warned] == ([True] if said else [])
+    assert not any("{" in text for text in warned)
+    assert "more words are unknown" not in said or "A smaller --add avoids them" in warned[0]
 
 
 def test_what_cannot_be_extended_is_refused(tmp_path: Path, run: Path, extended: Path, domain: Path) -> None:

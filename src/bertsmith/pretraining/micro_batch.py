@@ -154,8 +154,7 @@ class Steps:
         }
 
     def _beside(self, batches: list[dict[str, Any]], copies: WorkingCopies) -> float:
-        threads = max(1, torch.get_num_threads() // self.streams)
-        with Streams(self.model, self.streams, copies, precision=self.precision, threads=threads) as streams:
+        with Streams(self.model, self.streams, copies, precision=self.precision) as streams:
             started = time.monotonic()
             streams.backward(batches, self.loss_sums)
             return time.monotonic() - started

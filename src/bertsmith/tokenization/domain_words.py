@@ -144,5 +144,5 @@ def _check_gain(wanted: Wanted, before: Fit, after: Fit) -> None:
     elif unknown[1] > unknown[0] + 1e-12:
         warn(
             f"more words are unknown than before ({unknown[0]:.3%} before, {unknown[1]:.3%} after): some begin with a "
-            "new word and cannot be spelled behind it. A smaller {wanted.option} avoids them."
+            f"new word and cannot be spelled behind it. A smaller {wanted.option} avoids them."
         )

@@ -30,11 +30,11 @@ class Streams:
 
     Args:
         model: a BERT with or without a head (`models.fast.parts.encoder_of`); its weights are changed in place only.
-        threads: of each stream's operations.
+        count: of streams; each computes with its share of the threads that torch has now.
     """
 
-    def __init__(self, model: nn.Module, count: int, copies: WorkingCopies, *, precision: str, threads: int) -> None:
-        self.precision, self.threads = precision, threads
+    def __init__(self, model: nn.Module, count: int, copies: WorkingCopies, *, precision: str) -> None:
+        self.precision, self.copies = precision, copies
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generators = [torch.Generator() for _ in range(count)]
         self.replicas: list[nn.Module] = []
@@ -43,15 +43,15 @@ class Streams:
             replica, aliases = _replica(model, self.parameters)
             self.replicas.append(replica)
             self.aliases.append(aliases)
-        self.copies = copies
 
     def __enter__(self) -> Streams:
         self._open = ExitStack()
         for replica, generator in zip(self.replicas, self.generators, strict=True):
             self._open.enter_context(fast(replica.train(), self.copies, generator=generator))
         count, everywhere = len(self.replicas), torch.get_num_threads()
+        threads = max(1, everywhere // count)
         # A thread keeps the number that it has set; the last one set is that of threads to come.
-        self.pool = ThreadPoolExecutor(count, "stream", initializer=torch.set_num_threads, initargs=(self.threads,))
+        self.pool = ThreadPoolExecutor(count, "stream", initializer=torch.set_num_threads, initargs=(threads,))
         self._open.callback(torch.set_num_threads, everywhere)
         self._open.callback(self.pool.shutdown)
         return self

@@ -345,8 +345,7 @@ class ExactTrainer(transformers.Trainer):
             copies = WorkingCopies.for_precision(plan.precision, kept=not plan.sharded)
             with ExitStack() as entered:
                 if plan.streams > 1:  # they copy the model as it is by itself
-                    threads = max(1, torch.get_num_threads() // plan.streams)
-                    streams = Streams(self.trained, plan.streams, copies, precision=plan.precision, threads=threads)
+                    streams = Streams(self.trained, plan.streams, copies, precision=plan.precision)
                     self.streams = entered.enter_context(streams)
                 entered.enter_context(fast(self.trained, copies))
                 yield
