@@ -165,6 +165,33 @@ def show(head: list[str], rows: list[list[str]]) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
+def picture(
+    lines: dict[str, list[tuple[float, float]]],
+    *,
+    reference: tuple[str, float],
+    title: str,
+    x_label: str,
+    y_label: str = "held-out loss, nats a masked token",
+    points: dict[str, list[tuple[float, float]]] | None = None,
+) -> str:
+    """Held-out losses as an SVG that stands by itself: lines, and separate points."""
+    from importlib.resources import files
+
+    from bertsmith.reporting.charts import Series, line_chart
+
+    chart = line_chart(
+        [*(Series(*one) for one in lines.items()), *(Series(*one, "points") for one in (points or {}).items())],
+        x_label=x_label,
+        y_label=y_label,
+        reference_lines=[reference],
+        title=title,
+    )
+    style = (files("bertsmith.reporting") / "page.css").read_text(encoding="utf-8")
+    frame = ".chart { background: var(--background); font-family: sans-serif; }"
+    start, _, rest = chart.partition(">")
+    return f"{start}><style><![CDATA[{style}{frame}]]></style>{rest}\n"
+
+
 # What follows runs in the processes of the contestants.
 
 

@@ -176,7 +176,7 @@ def evaluated(options: argparse.Namespace, store: Path, folders: list[str]) -> t
 
     prepare_process()
     opened, device = TokenStore(store), choose_device().value
-    precision, attention = choose_precision("auto", device).value, choose_attention(device).value
+    precision, attention = choose_precision("auto", device).value, choose_attention("auto", device).value
     vocabulary = Vocabulary.of(load_tokenizer(str(opened.tokenizer_folder)))
 
     def figures(folder: str, examples: int) -> Record:
@@ -290,28 +290,19 @@ def report(records: dict[str, Record]) -> list[Record]:
 
 
 def drawn(records: dict[str, Record]) -> str:
-    """Loss against training seconds as an SVG that stands by itself."""
-    from importlib.resources import files
-
-    from bertsmith.reporting.charts import Series, line_chart
-
-    lines = [Series(name, curve(record)) for name, record in records.items() if len(record["curve"]) > 1]
+    """Loss against training seconds."""
     ends = [
         (record["seconds"], record["final"][LOSS])
         for record in records.values()
         if record["kind"] == "bertsmith" and len(record["curve"]) <= 1
     ]
-    chart = line_chart(
-        [*lines, Series("bertsmith, shorter runs", ends, "points")],
-        x_label="seconds of training",
-        y_label="held-out loss, nats a masked token",
-        reference_lines=[("unigram", next(iter(records.values()))["final"]["unigram_nats_per_token"])],
+    return contestants.picture(
+        {name: curve(record) for name, record in records.items() if len(record["curve"]) > 1},
+        points={"bertsmith, shorter runs": ends},
+        reference=("unigram", next(iter(records.values()))["final"]["unigram_nats_per_token"]),
         title="Held-out loss against training time",
+        x_label="seconds of training",
     )
-    style = (files("bertsmith.reporting") / "page.css").read_text(encoding="utf-8")
-    frame = ".chart { background: var(--background); font-family: sans-serif; }"
-    start, _, rest = chart.partition(">")
-    return f"{start}><style><![CDATA[{style}{frame}]]></style>{rest}\n"
 
 
 if __name__ == "__main__":

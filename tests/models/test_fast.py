@@ -168,6 +168,20 @@ def test_bfloat16_is_as_near_as_autocast_is() -> None:
     assert losses == pytest.approx(exact_losses, rel=0.01)
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(24, 96), (96, 24), (32, 32), (17, 40), (40, 17)])
+def test_gradients_of_a_layer_are_rounded_once_whichever_side_is_transposed(outer: int, inner: int) -> None:
+    draw, dtype = torch.Generator().manual_seed(0), torch.bfloat16
+    rows, gradient = (torch.randn(50, width, generator=draw).to(dtype) for width in (inner, outer))
+    weight, bias = (torch.randn(*shape, generator=draw).requires_grad_() for shape in ((outer, inner), (outer,)))
+    result: Any = Linear.apply(rows, weight.detach().to(dtype), bias.detach().to(dtype), weight, bias)  # type: ignore[no-untyped-call]
+    result.backward(gradient)
+    expected = gradient.double().t() @ rows.double()
+    relative = torch.finfo(dtype).eps
+    for found, exact in ((weight.grad, expected), (bias.grad, gradient.double().sum(0))):
+        assert found is not None and found.is_contiguous() and found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), exact, rtol=relative, atol=relative)
+
+
 def test_an_improbable_label_has_a_finite_loss() -> None:
     """Shares below the smallest number: stock's logarithm of the softmax is finite there too."""
     model = small()

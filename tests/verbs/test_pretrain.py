@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.runtime import console
@@ -180,3 +182,32 @@ def test_a_forecast_counts_checkpointing_and_follows_the_clock(
     assert (
         pretrain(store, out=tmp_path / "run", dry_run=True, overfit_one_batch=True, **tiny).forecast["passes"] is None
     )
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_time_of_a_forecast_has_the_optimizer_in_it_and_no_weight_is_changed(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    from bertsmith.pretraining import dry_run
+
+    before: list[torch.Tensor] = []
+    after: list[torch.Tensor] = []
+    original = dry_run._seconds_of_closing
+
+    def watched(assembly: Any) -> float:
+        weights = list(assembly.setup.model.parameters())
+        before.extend(weight.detach().clone() for weight in weights)
+        found = original(assembly)
+        after.extend(weight.detach().clone() for weight in weights)
+        assert all(weight.grad is None for weight in weights)
+        return found
+
+    def slowly(*_: Any) -> None:
+        time.sleep(0.2)
+
+    monkeypatch.setattr(dry_run, "_seconds_of_closing", watched)
+    monkeypatch.setattr(dry_run, "clip_gradients", slowly)
+    options = {"steps": 3, "optimizer": optimizer, "dry_run": True, **tiny}
+    forecast = pretrain(store, out=tmp_path / "run", **options).forecast
+    assert forecast["minutes"] >= 3 * 0.2 / 60
+    assert before and all(torch.equal(*pair) for pair in zip(before, after, strict=True))

@@ -25,6 +25,7 @@ from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
 from bertsmith.pretraining.general_text import GeneralText, read_general_text
 from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch, share_of_memory
 from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
+from bertsmith.pretraining.sizing import choose_size
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, size_text, warn
 from bertsmith.runtime.machine import (
@@ -48,9 +49,6 @@ from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer
 
-TRIAL_STEPS = 3
-"""Micro-batches that a forecast measures, the first one aside."""
-
 OVERFIT_STEPS = 200
 """Updates of a run over one batch where nothing else is asked for."""
 
@@ -73,6 +71,8 @@ class Assembly:
     peak: float
     """Floating point operations a second of a matrix product, measured, over all processes."""
     streams: int
+    size: str | None
+    """The name of the size that a model from scratch began with."""
     general: GeneralText | None = None
 
     @property
@@ -133,9 +133,25 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     if options.from_ is not None:
         extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
     general = read_general_text(options, tokenizer, record)
-    setup = make_model(options, tokenizer, store.unigram_counts(), attention=attention.value, extension=extension)
     phases = _phases(options, store, Vocabulary.of(tokenizer))
     budget, chosen = _budget(options, phases[-1].plan.size)
+    peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
+    size = options.size or record.get("size")
+    if size is None and options.from_ is None and not (options.layers and options.hidden_size):
+        choice = choose_size(
+            budget,
+            batch_size=options.batch_size,
+            sequence_length=options.sequence_length,
+            predictions=phases[-1].predictions,
+            entries=len(tokenizer),
+            text=store.manifest["parts"][TRAIN]["tokens"],
+            peak=peak,
+        )
+        size = choice.value
+        chosen.append(choice)
+    setup = make_model(
+        options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
+    )
     course = Course(
         budget,
         options.batch_size,
@@ -148,7 +164,6 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     if record:
         streams = Choice("streams", str(record["streams"]), "as the run was started")
     choices.append(streams)
-    peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
     micro_batch = _micro_batch(
         options, setup, phases[-1], precision.value, attention.value, device.value, int(streams.value), free
     )
@@ -167,6 +182,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         device.value,
         peak,
         int(streams.value),
+        size,
         general,
     )
 
@@ -324,6 +340,7 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
         "choices": [choice.to_dict() for choice in assembly.choices],
         "precision": assembly.precision,
         "streams": assembly.streams,
+        "size": assembly.size,
         "learning_rate": assembly.setup.learning_rate,
         "processes": processes.world_size(),
         "matmul_peak_gflops": round(assembly.peak / 1e9, 1),
@@ -415,37 +432,3 @@ def make_trainer(assembly: Assembly, folder: RunFolder, examples: int) -> ExactT
     )
     batches = UpdateBatches(assembly.phases, micro_batch_size=math.ceil(assembly.micro_batch.size / assembly.streams))
     return ExactTrainer(assembly.setup.model, assembly.tokenizer, batches, folder, plan)
-
-
-def forecast_of(assembly: Assembly) -> dict[str, Any]:
-    """What a run would take: parameters, memory, and the time by a few trial steps on this machine."""
-    trial, size = assembly.trial(), assembly.micro_batch.size
-    trial(size)
-    measured = min(trial(size) for _ in range(TRIAL_STEPS))
-    full = len(assembly.phases) - 1
-    speed = assembly.flops(Update(full, 0, size)) / measured * processes.world_size()
-    updates, seconds, examples, tokens = 0, 0.0, 0, 0
-    course = assembly.course
-    clock = Budget(assembly.budget.steps, assembly.budget.minutes)
-    planned = Course(clock, course.batch_size, ramp=course.ramp, short_share=course.short_share)
-    while not clock.is_over(updates):
-        update = planned.update(updates, [0, 0])
-        seconds += assembly.flops(update) / speed
-        examples += update.examples
-        tokens += update.examples * assembly.phases[update.phase].plan.sequence_length
-        updates += 1
-        clock.tick(seconds)
-    parameters = parameter_count(assembly.setup.model)
-    return {
-        "parameters": parameters,
-        "memory_bytes": assembly.micro_batch.memory.total,
-        "free_memory_bytes": share_of_memory(free_memory(assembly.device)),
-        "updates": updates,
-        "seconds_per_update": round(seconds / updates, 4),
-        "minutes": round(seconds / 60, 3),
-        "tokens": tokens,
-        "tokens_per_parameter": round(tokens / parameters, 2),
-        "passes": None if assembly.options.overfit_one_batch else round(examples / assembly.batches.plan.size, 2),
-        "tokens_per_second": round(tokens / seconds, 1),
-        "peak_share": round(speed / assembly.peak, 3),
-    }

@@ -23,8 +23,9 @@ from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import Extension, rows_of
 
-DEFAULT_SIZE = "mini"
 DEFAULT_MINUTES = 10.0
+DEFAULT_SIZE = "mini"
+"""Where nobody chooses (`sizing.choose_size`)."""
 
 
 @dataclass
@@ -46,12 +47,13 @@ def make_model(
     counts: npt.NDArray[np.int64],
     *,
     attention: str,
+    size: str | None = None,
     extension: Extension | None = None,
 ) -> ModelSetup:
     """The model of the options, from scratch or continued, ready to train.
 
-    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part; `extension` says which words
-    the tokenizer has beyond that of the model that continues.
+    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part; `size` is that of a model from
+    scratch; `extension` says which words the tokenizer has beyond that of the model that continues.
 
     Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
     """
@@ -59,7 +61,7 @@ def make_model(
     setup = (
         _continued(options, tokenizer, attention, extension)
         if options.from_ is not None
-        else _fresh(options, tokenizer, attention)
+        else _fresh(options, options.size or size, tokenizer, attention)
     )
     model = setup.model
     _check_rows(model, tokenizer, options.from_)
@@ -90,10 +92,11 @@ def make_model(
     return setup
 
 
-def _fresh(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str) -> ModelSetup:
-    size = options.size or DEFAULT_SIZE
+def _fresh(
+    options: PretrainOptions, size: str | None, tokenizer: PreTrainedTokenizerBase, attention: str
+) -> ModelSetup:
     shape = shape_of(
-        size,
+        size or DEFAULT_SIZE,
         layers=options.layers,
         hidden_size=options.hidden_size,
         attention_heads=options.attention_heads,
@@ -101,10 +104,7 @@ def _fresh(options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attenti
         max_positions=options.max_positions,
     )
     config = make_config(shape, len(tokenizer), int(tokenizer.pad_token_id))
-    model = BertForPreTraining._from_config(config, attn_implementation=attention)
-    shaped = options.size or (options.layers and options.hidden_size)
-    chosen = [] if shaped else [Choice("size", size, "a model that a laptop trains in minutes")]
-    return ModelSetup(model, chosen)
+    return ModelSetup(BertForPreTraining._from_config(config, attn_implementation=attention))
 
 
 def _continued(

@@ -23,13 +23,13 @@ from bertsmith.pretraining.assembly import (
     announce,
     assemble,
     budget_record,
-    forecast_of,
     frozen,
     frozen_general,
     make_trainer,
     record_of,
     shape_record,
 )
+from bertsmith.pretraining.dry_run import forecast_of
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes

@@ -1,0 +1,63 @@
+"""Which size a model from scratch has where none is asked for: the largest that time and text are enough for."""
+
+from __future__ import annotations
+
+from bertsmith.models.sizes import SIZES, make_config, shape_of
+from bertsmith.runtime.machine import Choice
+from bertsmith.training.budget import Budget
+from bertsmith.training.forecast import flops_per_example
+
+AHEAD_FROM = {"tiny": 0.0, "mini": 1.5e6, "small": 6e6, "medium": 40e6, "base": 400e6, "large": 4e9}
+"""Tokens that a size has to see until it is ahead of the one below it, trained for the same time.
+
+Measured up to small (docs/pretraining.md, "Which size"); above, ten times as many for each size, which is assumed.
+"""
+
+USEFUL_PASSES = 40
+"""Passes over a text beyond which more of them teach next to nothing.
+
+Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", section 6.
+"""
+
+REACHED = {"tiny": 0.15, "mini": 0.3, "small": 0.4, "medium": 0.45, "base": 0.5, "large": 0.5}
+"""The share of the matrix-product peak that training reaches, as measured on two cores (benchmarks/scale.py)."""
+
+
+def choose_size(
+    budget: Budget, *, batch_size: int, sequence_length: int, predictions: float, entries: int, text: int, peak: float
+) -> Choice:
+    """The size of a model from scratch, with the reason.
+
+    Args:
+        budget: how long it trains.
+        predictions: masked positions of an example.
+        entries: of the vocabulary.
+        text: tokens of the training part.
+        peak: floating point operations a second of the best matrix product here.
+    """
+
+    def seen(size: str) -> float:
+        if budget.steps is not None:
+            return float(budget.steps * batch_size * sequence_length)
+        assert budget.minutes is not None
+        config = make_config(shape_of(size), entries, 0)
+        work = flops_per_example(config, sequence_length, predictions) / sequence_length
+        return 60 * budget.minutes * peak * REACHED[size] / work
+
+    useful = USEFUL_PASSES * text
+    names = list(SIZES)
+    chosen = max(range(len(names)), key=lambda at: (min(seen(names[at]), useful) >= AHEAD_FROM[names[at]], at))
+    size, larger = names[chosen], names[min(chosen + 1, len(names) - 1)]
+    given = f"{budget.minutes:g} minutes" if budget.steps is None else f"{budget.steps:,} updates"
+    reason = f"{given} show it some {_millions(seen(size))} tokens"
+    if seen(size) > useful:
+        reason += f", and {USEFUL_PASSES} passes over this text are {_millions(useful)}"
+    if larger != size:
+        reason += f"; {larger} pays from {_millions(AHEAD_FROM[larger])} on"
+        reason += f" and would see {_millions(seen(larger))}" if budget.steps is None else ""
+    return Choice("size", size, reason)
+
+
+def _millions(tokens: float) -> str:
+    """`12 M`, `1.2 M`, `0.05 M`."""
+    return f"{tokens / 1e6:,.3g} M" if tokens < 1e9 else f"{tokens / 1e6:,.0f} M"
