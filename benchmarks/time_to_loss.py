@@ -21,7 +21,8 @@ On a machine that is not quiet stock, whose threads spin, loses more than ours: 
   a straight line), and
 - the shortest of our runs that ends at it or below (over the 1,024).
 
-A contestant that is finished has a JSON in --out, is not run again, and curves.svg shows all of them.
+A contestant that is finished has a JSON in --out, is not run again, and curves.svg shows all of them. The RUNs of ours
+stay there too, as NAME-run.
 """
 
 from __future__ import annotations
@@ -118,6 +119,9 @@ def result_of(name: str, job: Callable[[str, Path], Record], place: Path, work: 
     kept = file.exists()
     if not kept:
         contestants.write_json(file, job(name, work))
+        if (work / "run" / "run.json").is_file():
+            shutil.rmtree(place / f"{name}-run", ignore_errors=True)
+            shutil.move(work / "run", place / f"{name}-run")
         shutil.rmtree(work)
     record: Record = json.loads(file.read_text(encoding="utf-8"))
     print(

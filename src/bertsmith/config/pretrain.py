@@ -55,7 +55,9 @@ class PretrainOptions(Options):
     schedule: Literal["wsd", "cosine", "linear"] = Field("wsd", description="the learning rate's course")
     warmup: float = Field(0.06, ge=0, lt=1, description="the share of the run in which the learning rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
-    mask_rate: float = Field(0.15, gt=0, lt=1, description="the share of tokens that are predicted")
+    mask_rate: float | None = Field(
+        None, gt=0, lt=1, description="the share of tokens that are predicted (default: 0.25, with --from 0.15)"
+    )
     mask_unit: Literal["token", "word", "span"] = Field(
         "token", description="what is masked together: a token, a whole word, one to ten words"
     )

@@ -49,6 +49,10 @@ from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer
 
+MASK_RATE = 0.25, "from scratch more predictions of an example teach more"
+CONTINUED_MASK_RATE = 0.15, "that of BERT, for a model that continues"
+"""The share of tokens that are predicted, and why."""
+
 OVERFIT_STEPS = 200
 """Updates of a run over one batch where nothing else is asked for."""
 
@@ -133,22 +137,11 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     if options.from_ is not None:
         extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
     general = read_general_text(options, tokenizer, record)
-    phases = _phases(options, store, Vocabulary.of(tokenizer))
-    budget, chosen = _budget(options, phases[-1].plan.size)
+    mask_rate, of_masks = _mask_rate(options)
+    phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)
+    budget, of_budget = _budget(options, phases[-1].plan.size)
     peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
-    size = options.size or record.get("size")
-    if size is None and options.from_ is None and not (options.layers and options.hidden_size):
-        choice = choose_size(
-            budget,
-            batch_size=options.batch_size,
-            sequence_length=options.sequence_length,
-            predictions=phases[-1].predictions,
-            entries=len(tokenizer),
-            text=store.manifest["parts"][TRAIN]["tokens"],
-            peak=peak,
-        )
-        size = choice.value
-        chosen.append(choice)
+    size, of_size = _size(options, record, phases[-1], len(tokenizer), budget, peak)
     setup = make_model(
         options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
     )
@@ -159,7 +152,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
         same=options.overfit_one_batch,
     )
-    choices += [device, precision, attention, *chosen, *setup.choices]
+    choices += [device, precision, attention, *of_masks, *of_budget, *of_size, *setup.choices]
     streams = choose_streams(device.value, examples=options.batch_size, whole=_computed_as_a_whole(options))
     if record:
         streams = Choice("streams", str(record["streams"]), "as the run was started")
@@ -196,7 +189,40 @@ def _computed_as_a_whole(options: PretrainOptions) -> str | None:
     return None
 
 
-def _phases(options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary) -> list[PretrainingBatches]:
+def _mask_rate(options: PretrainOptions) -> tuple[float, list[Choice]]:
+    if options.mask_rate is not None:
+        return options.mask_rate, []
+    rate, reason = MASK_RATE if options.from_ is None else CONTINUED_MASK_RATE
+    return rate, [Choice("mask rate", f"{rate:g}", reason)]
+
+
+def _size(
+    options: PretrainOptions,
+    record: dict[str, Any],
+    batches: PretrainingBatches,
+    entries: int,
+    budget: Budget,
+    peak: float,
+) -> tuple[str | None, list[Choice]]:
+    """The name of the size; None where the model continues, or its layers and width are given."""
+    asked = options.size or record.get("size")
+    if asked is not None or options.from_ is not None or (options.layers and options.hidden_size):
+        return asked, []
+    choice = choose_size(
+        budget,
+        batch_size=options.batch_size,
+        sequence_length=options.sequence_length,
+        predictions=batches.predictions,
+        entries=entries,
+        text=batches.plan.part.num_tokens,
+        peak=peak,
+    )
+    return choice.value, [choice]
+
+
+def _phases(
+    options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary, mask_rate: float
+) -> list[PretrainingBatches]:
     lengths = [options.short_phase[0]] if options.short_phase is not None else []
     part = store.part(TRAIN)
     return [
@@ -206,7 +232,7 @@ def _phases(options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary)
             objective=options.objective,
             sequence_length=length,
             negatives=options.negatives,
-            mask_rate=options.mask_rate,
+            mask_rate=mask_rate,
             mask_split=options.mask_split,
             mask_unit=options.mask_unit,
             seed=options.seed,
