@@ -156,9 +156,9 @@ def test_the_form_of_conll_2003(tmp_path: Path) -> None:
 
 def test_tokens_may_hold_blanks_where_tabs_part_the_columns(tmp_path: Path) -> None:
     file = tmp_path / "gold.tsv"
-    file.write_bytes("\ufeffNew York\tB-LOC\r\n\u00a0\tO\r\n\r\n\r\n5 1/2\tO\r\n".encode())
+    file.write_bytes("\ufeffNew York\tB-LOC\r\n\u00a0\tO\r\n\r\n\r\n5 1/2\tO\r\n\u00a0 NN  O \r\n".encode())
     found = package.score("token-classification", file, file)
-    assert (found.sentences, found.tokens, found.gold) == (2, 3, 1)
+    assert (found.sentences, found.tokens, found.gold) == (2, 4, 1)
 
 
 # sequence-classification
@@ -203,6 +203,13 @@ def test_a_class_that_could_have_been_chosen_makes_three(tmp_path: Path) -> None
     assert "f1" in two.metrics and two.positive_label == "b"
     assert "f1" not in three.metrics and three.positive_label is None
     assert three.labels == ["a", "b", "c"]
+
+
+def test_of_two_whole_numbers_the_larger_is_positive(tmp_path: Path) -> None:
+    gold = labelled(tmp_path / "gold.jsonl", [9, 10, 10])
+    found = package.score("sequence-classification", gold, predicted(tmp_path / "p.jsonl", label=["10", "10", "9"]))
+    assert found.positive_label == "10"
+    assert found.metrics["f1"].value == pytest.approx(0.5)
 
 
 def test_numbers(tmp_path: Path) -> None:

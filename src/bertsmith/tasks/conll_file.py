@@ -38,7 +38,7 @@ def read_sentences(path: Path, encoding: str | None) -> list[Sentence]:
     text = decoded_predictions(path) if encoding is None else decoded(path, encoding)
     sentences = [Sentence()]
     for number, line in enumerate(text.split("\n"), start=1):
-        columns = line.rstrip("\r").split("\t") if "\t" in line else _BLANKS.split(line.strip())
+        columns = line.rstrip("\r").split("\t") if "\t" in line else _BLANKS.split(line.strip(" \r"))
         token, tag = columns[0], columns[-1].strip()
         if not line.strip() or token == _DOCUMENT:
             if sentences[-1].tokens:

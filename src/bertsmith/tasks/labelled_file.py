@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,12 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
             raise DataError(f"{path}: line {line}: the label is empty")
         rows.append(Row(str(record[text_name]), str(record[pair_name]) if pair_name else None, label))
     return rows
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Labels in the order of their classes: as numbers where all are whole numbers, else as texts."""
+    names = sorted(set(labels))
+    return sorted(names, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
 def _table(path: Path, text: str, form: str, no_header: bool) -> list[tuple[int, dict[str, Any]]]:

@@ -26,7 +26,7 @@ from bertsmith.metrics.classification import (
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.conll_file import check_same_tokens, check_scheme, read_sentences
-from bertsmith.tasks.labelled_file import Columns, Row, read_rows
+from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
 
@@ -100,8 +100,8 @@ class LabelScores(Scores):
 
     Attributes:
         total: examples.
-        labels: the classes, sorted; none for numbers.
-        positive_label: the class that `f1` is of; None unless there are two.
+        labels: the classes, in their order; none for numbers.
+        positive_label: the class that `f1` is of, the second of two; None where there are more or fewer.
     """
 
     total: int
@@ -223,7 +223,7 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
         return LabelScores({name: bootstrap(f, gold, values) for name, f in numeric.items()}, len(rows), [], None)
     true = [str(row.label).strip() for row in rows]
     guessed = [str(prediction.label) for prediction in predictions]
-    labels = sorted({*true, *guessed, *(label for prediction in predictions for label in prediction.labels)})
+    labels = in_order([*true, *guessed, *(label for prediction in predictions for label in prediction.labels)])
     number = {label: place for place, label in enumerate(labels)}
     a, b = (np.array([number[label] for label in side]) for side in (true, guessed))
     metrics = {"accuracy": accuracy, "macro_f1": macro_f1, "micro_f1": micro_f1, "matthews": matthews}
