@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bertsmith.errors import DataError
 from bertsmith.tasks.labelled_file import Row
-from bertsmith.tasks.text_file import decoded_predictions, existing_file, json_lines, kind
+from bertsmith.tasks.text_file import decoded_predictions, existing_file, finite, json_lines, kind
 
 _EXPECTED = "JSON lines with 'text' and 'label' or 'value', as bertsmith evaluate --predictions writes them"
 
@@ -59,7 +58,7 @@ def _prediction(where: str, record: dict[str, object]) -> Prediction:
         return Prediction(label.strip(), None, tuple(name.strip() for name in probabilities))
     if "label" in record:
         raise DataError(f"{where}: 'label': found {kind(label)}, expected the text of a label")
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
         return Prediction(None, float(value), ())
     if "value" in record:
         raise DataError(f"{where}: 'value': found {value!r}, expected a finite number")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.text_file import kind, read_json_object
+from bertsmith.tasks.text_file import finite, kind, read_json_object
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def read_probabilities(path: Path) -> dict[str, float]:
     for name, value in content.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise DataError(f"{path}: id {name!r}: found {kind(value)}, expected a number")
-        if not math.isfinite(value):
+        if not finite(value):
             raise DataError(f"{path}: id {name!r}: found {value}, expected a finite number")
     return content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
         raise DataError(
             f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
         ) from None
-    except RecursionError:
-        raise DataError(f"{path}: JSON that is nested too deeply, expected {what}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: JSON that cannot be read ({_beyond(error)}), expected {what}") from None
     if not isinstance(content, dict):
         raise DataError(f"{path}: found {kind(content)}, expected {what}")
     return content
@@ -64,10 +65,25 @@ def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{path}: line {number}: not JSON ({error.msg} at column {error.colno})") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: line {number}: JSON that cannot be read ({_beyond(error)})") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}: line {number}: found {type(record).__name__}, expected an object")
         records.append((number, record))
     return records
+
+
+def _beyond(error: ValueError | RecursionError) -> str:
+    """What is too much for Python's reader of JSON."""
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+
+
+def finite(value: int | float) -> bool:
+    """Whether a JSON number is one that float64 holds."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def kind(value: Any) -> str:
