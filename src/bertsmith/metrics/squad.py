@@ -115,7 +115,7 @@ def best_threshold(values: Floats, scores: QuestionScores, probabilities: Floats
         probabilities: float64 of [questions].
     """
     # What answering a question adds to the sum: its score, or the loss of a right "no answer".
-    gain = np.where(scores.has_answer, values, np.where(scores.answered, -1.0, 0.0)) * scores.predicted
+    gain = np.where(scores.has_answer, values, np.where(scores.answered, -1.0, 0.0))
     order = np.argsort(probabilities, kind="stable")
     sums = np.sum(~scores.has_answer & scores.predicted) + np.concatenate([[0.0], np.cumsum(gain[order])])
     best = int(np.argmax(sums))
