@@ -20,6 +20,7 @@ from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.quickstart import DoctorOptions, QuickstartOptions
 from bertsmith.config.report import ReportOptions
+from bertsmith.config.score import ScoreOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "bertsmith"
@@ -39,6 +40,7 @@ PUBLIC = [
     "pretrain",
     "quickstart",
     "report",
+    "score",
     "train_tokenizer",
 ]
 
@@ -51,6 +53,7 @@ SCHEMAS: dict[str, type[Options]] = {
     "pretrain": PretrainOptions,
     "quickstart": QuickstartOptions,
     "report": ReportOptions,
+    "score": ScoreOptions,
     "train_tokenizer": TrainTokenizerOptions,
 }
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bertsmith.verbs.pretrain import pretrain as pretrain
     from bertsmith.verbs.quickstart import quickstart as quickstart
     from bertsmith.verbs.report import report as report
+    from bertsmith.verbs.score import score as score
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
 
 # No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked; torch's
@@ -55,6 +56,7 @@ _PUBLIC = {
     "pretrain": "bertsmith.verbs.pretrain",
     "quickstart": "bertsmith.verbs.quickstart",
     "report": "bertsmith.verbs.report",
+    "score": "bertsmith.verbs.score",
     "train_tokenizer": "bertsmith.verbs.train_tokenizer",
 }
 

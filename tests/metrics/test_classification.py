@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +13,16 @@ from hypothesis import strategies as st
 
 from bertsmith.metrics.classification import (
     accuracy,
+    binary_f1,
     bootstrap,
+    interval,
     macro_f1,
+    matthews,
     mean_squared_error,
+    micro_f1,
     over_seeds,
     pearson,
+    resampled_sums,
     spearman,
 )
 
@@ -57,6 +63,41 @@ def test_by_hand() -> None:
     assert mean_squared_error(a, b) == (1 + 1 + 1 + 1) / 4
 
 
+def test_two_classes_by_hand() -> None:
+    """TP 3, FP 1, FN 2, TN 4."""
+    gold = np.array([1, 1, 1, 0, 1, 1, 0, 0, 0, 0])
+    predicted = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    assert binary_f1(gold, predicted) == pytest.approx(6 / 9)
+    assert micro_f1(gold, predicted) == pytest.approx(0.7)
+    assert matthews(gold, predicted) == pytest.approx(
+        (3 * 4 - 1 * 2) / math.sqrt((3 + 1) * (3 + 2) * (4 + 1) * (4 + 2))
+    )
+    assert matthews(gold, 1 - gold) == pytest.approx(-1)
+    assert matthews(gold, np.ones(10)) == binary_f1(np.zeros(2), np.zeros(2)) == 0
+
+
+@given(pairs_of_labels)
+def test_they_are_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    gold, predicted = arrays(pairs)
+    assert micro_f1(gold, predicted) == pytest.approx(metrics.f1_score(gold, predicted, average="micro"))
+    assert macro_f1(gold, predicted) == pytest.approx(metrics.f1_score(gold, predicted, average="macro"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of a single label
+        assert matthews(gold, predicted) == pytest.approx(metrics.matthews_corrcoef(gold, predicted), abs=1e-9)
+    a, b = gold % 2, predicted % 2
+    assert binary_f1(a, b) == pytest.approx(metrics.f1_score(a, b, labels=[1], average="macro", zero_division=0))
+
+
+@given(pairs_of_numbers)
+def test_correlations_are_scipy_s(pairs: list[tuple[float, float]]) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    gold, predicted = arrays(pairs)
+    if gold.std() > 0 and predicted.std() > 0:
+        assert pearson(gold, predicted) == pytest.approx(stats.pearsonr(gold, predicted).statistic, abs=1e-9)
+        assert spearman(gold, predicted) == pytest.approx(stats.spearmanr(gold, predicted).statistic, abs=1e-9)
+
+
 @given(pairs_of_labels)
 def test_macro_f1_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     assert macro_f1(*arrays(pairs)) == pytest.approx(f1_by_precision_and_recall(pairs))
@@ -94,6 +135,21 @@ def test_an_interval_is_the_same_each_time_and_holds_its_value() -> None:
     assert interval.low < interval.value < interval.high
     assert interval.value == accuracy(gold, predicted)
     assert interval.to_dict() == {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def test_an_interval_from_sums_is_the_bootstrap_s() -> None:
+    draw = np.random.default_rng(2)
+    gold, predicted = draw.integers(0, 3, (2, 300))
+    right = (gold == predicted).astype(float)
+    sums = resampled_sums(np.stack([right, np.ones(300)], axis=1))
+    assert sums.shape == (1000, 2) and set(sums[:, 1]) == {300}
+    found = interval(float(right.mean()), sums[:, 0] / 300)
+    expected = bootstrap(accuracy, gold, predicted)
+    assert (found.low, found.value, found.high) == pytest.approx((expected.low, expected.value, expected.high))
+
+
+def test_a_resample_in_which_a_figure_does_not_exist_is_left_out() -> None:
+    assert interval(1.0, np.array([np.nan, 1.0, np.nan, 1.0])).to_dict() == {"value": 1, "low": 1, "high": 1}
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])

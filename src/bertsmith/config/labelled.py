@@ -1,4 +1,4 @@
-"""How a labelled file is read: shared by `finetune` and `evaluate`."""
+"""How a labelled file is read: shared by `finetune`, `evaluate` and `score`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import Options
 
 
-class LabelledOptions(Options):
+class LabelledFileOptions(Options):
     """Where text and label stand in a labelled file."""
 
     text_column: str | None = Field(None, description="the column of the text (default: by its usual names)")
-    pair_column: str | None = Field(None, description="the column of the second text, for pairs")
     label_column: str | None = Field(None, description="the column of the label (default: by its usual names)")
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
     format: Literal["csv", "tsv", "jsonl"] | None = Field(None, description="the file's form (default: by its ending)")
     encoding: Encoding = Field("utf-8", description="the file's encoding")
 
-    @field_validator("text_column", "pair_column", "label_column", mode="before")
+    @field_validator("text_column", "label_column", "pair_column", mode="before", check_fields=False)
     @classmethod
     def _by_number(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
+
+
+class LabelledOptions(LabelledFileOptions):
+    """The same for what a model reads: also where the second text of a pair stands."""
+
+    pair_column: str | None = Field(None, description="the column of the second text, for pairs")

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 TASKS = ("sequence-classification",)
+SCORED_TASKS = (*TASKS, "token-classification", "question-answering")
+"""The tasks whose predictions can be scored: those with a head, and two whose predictions come from elsewhere."""

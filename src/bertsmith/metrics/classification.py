@@ -32,6 +32,13 @@ def accuracy(gold: Array, predicted: Array) -> float:
     return float(np.mean(gold == predicted))
 
 
+def binary_f1(gold: Array, predicted: Array) -> float:
+    """2TP / (2TP + FP + FN) of class 1 of the classes 0 and 1; 0 where neither side has it."""
+    true_positive = int(np.sum((gold == 1) & (predicted == 1)))
+    wrong = int(np.sum((gold == 1) != (predicted == 1)))
+    return 2 * true_positive / (2 * true_positive + wrong) if true_positive + wrong else 0.0
+
+
 def macro_f1(gold: Array, predicted: Array) -> float:
     """The mean over the labels of 2TP / (2TP + FP + FN), over the labels that occur on either side."""
     scores = []
@@ -40,6 +47,24 @@ def macro_f1(gold: Array, predicted: Array) -> float:
         wrong = int(np.sum((gold == label) != (predicted == label)))
         scores.append(2 * true_positive / (2 * true_positive + wrong))
     return float(np.mean(scores))
+
+
+def micro_f1(gold: Array, predicted: Array) -> float:
+    """2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
+    true_positive = int(np.sum(gold == predicted))
+    wrong = 2 * (len(gold) - true_positive)  # each is a false positive of one label and a false negative of another
+    return 2 * true_positive / (2 * true_positive + wrong)
+
+
+def matthews(gold: Array, predicted: Array) -> float:
+    """Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
+    labels, codes = np.unique(np.concatenate([gold, predicted]), return_inverse=True)
+    examples = len(gold)
+    true = np.bincount(codes[:examples], minlength=len(labels)).astype(np.float64)
+    guessed = np.bincount(codes[examples:], minlength=len(labels)).astype(np.float64)
+    covariance = float(np.sum(gold == predicted)) * examples - float(true @ guessed)
+    norm = np.sqrt((examples**2 - float(true @ true)) * (examples**2 - float(guessed @ guessed)))
+    return covariance / float(norm) if norm > 0 else 0.0
 
 
 def pearson(gold: Array, predicted: Array) -> float:
@@ -76,8 +101,31 @@ def bootstrap(
     for row in range(resamples):
         chosen = generator.integers(0, len(gold), len(gold))
         values[row] = metric(gold[chosen], predicted[chosen])
-    low, high = np.quantile(values, (0.025, 0.975))
-    return Interval(metric(gold, predicted), float(low), float(high))
+    return interval(metric(gold, predicted), values)
+
+
+def resampled_sums(columns: npt.NDArray[np.float64], *, resamples: int = RESAMPLES) -> npt.NDArray[np.float64]:
+    """Sums over resampled examples: float64 of [examples, columns] to [resamples, columns].
+
+    The resamples are those of `bootstrap`. Every metric that is a function of sums over examples has its interval from
+    them at the price of one product a resample.
+    """
+    examples = len(columns)
+    generator = random.generator("bootstrap", examples, resamples)
+    sums = np.empty((resamples, columns.shape[1]))
+    for row in range(resamples):
+        times = np.bincount(generator.integers(0, examples, examples), minlength=examples)
+        sums[row] = times @ columns
+    return sums
+
+
+def interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
+    """A figure with the 95% percentile interval of its resampled values: float64 of [resamples].
+
+    NaN stands for a resample in which the figure does not exist and is left out.
+    """
+    low, high = np.nanquantile(resampled, (0.025, 0.975))
+    return Interval(value, float(low), float(high))
 
 
 def over_seeds(values: list[float]) -> Interval:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError
+from bertsmith.tasks.text_file import decoded, existing_file, json_lines
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
@@ -53,15 +56,12 @@ class Row:
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
     """The rows of a labelled file. Raises DataError with the file and the line of the first mistake."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder, expected a labelled file (.csv, .tsv or .jsonl)")
+    existing_file(path, "a labelled file (.csv, .tsv or .jsonl)")
     form = columns.form or ENDINGS.get(path.suffix.lower())
     if form is None:
         raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
-    text = _decoded(path, columns.encoding)
-    records = _jsonl(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
+    text = decoded(path, columns.encoding)
+    records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
     if not records:
         raise DataError(f"{path}: no rows in this file")
     present = list(records[0][1])
@@ -88,35 +88,10 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     return rows
 
 
-def _decoded(path: Path, encoding: str) -> str:
-    raw = path.read_bytes()
-    if not raw:
-        raise DataError(f"{path}: the file is empty")
-    try:
-        text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
-        return text
-    except LookupError:
-        raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; give --encoding, "
-            "cp1252 is common"
-        ) from None
-
-
-def _jsonl(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    records = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}: line {number}: not JSON ({error.msg} at column {error.colno})") from None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}: line {number}: found {type(record).__name__}, expected an object")
-        records.append((number, record))
-    return records
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Labels in the order of their classes: as numbers where all are whole numbers, else as texts."""
+    names = sorted(set(labels))
+    return sorted(names, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
 def _table(path: Path, text: str, form: str, no_header: bool) -> list[tuple[int, dict[str, Any]]]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from bertsmith.metrics.classification import (
     pearson,
     spearman,
 )
-from bertsmith.tasks.labelled_file import Row
+from bertsmith.tasks.labelled_file import Row, in_order
 from bertsmith.tokenization.folder import reset
 
 AUTO_CLASS = "AutoModelForSequenceClassification"
@@ -104,8 +103,7 @@ def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
     names = {str(row.label).strip() for row in rows}
     if len(names) < 2:
         raise DataError(f"the training file has one class alone, {next(iter(names))!r}; expected at least two")
-    whole = all(re.fullmatch(r"-?[0-9]+", name) for name in names)
-    return sorted(sorted(names), key=int) if whole else sorted(names)
+    return in_order(names)
 
 
 def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArray[np.float64]:

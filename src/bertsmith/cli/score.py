@@ -1,0 +1,60 @@
+"""bertsmith score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.score import ScoreOptions
+
+
+def _run(options: ScoreOptions) -> Iterable[Answer]:
+    from bertsmith.verbs.score import score
+
+    yield score(options)
+
+
+def _show(result: Any) -> str:
+    found = result.to_dict()
+    digits = 2 if "exact_match" in found else 4  # from 0 to 100, or to 1
+    lines = [_counts(found), *_figures(found, digits)]
+    for name, figures in found.get("types", {}).items():
+        lines.append(f"{name}: {figures['gold']:,} entities, {figures['predicted']:,} predicted")
+        lines += _figures(figures, digits)
+    if found.get("positive_label") is not None:
+        lines.append(f"  f1 is that of the label {found['positive_label']!r}")
+    if found.get("best_f1") is not None:
+        for name in ("exact_match", "f1"):
+            best, threshold = found[f"best_{name}"], found[f"best_{name}_threshold"]
+            lines.append(f"  best {name} {best:.2f} at a threshold of {threshold:g}, chosen on these very questions")
+    return "\n".join(lines)
+
+
+def _counts(found: dict[str, Any]) -> str:
+    if "missing" in found:
+        return f"{found['total']:,} questions, {found['missing']:,} without a prediction"
+    if "tokens" in found:
+        return (
+            f"{found['sentences']:,} sentences, {found['tokens']:,} tokens, {found['gold']:,} entities, "
+            f"{found['predicted']:,} predicted ({found['scheme']})"
+        )
+    return f"{found['total']:,} examples"
+
+
+def _figures(found: dict[str, Any], digits: int) -> list[str]:
+    return [
+        f"  {name:<22} {found[name]:.{digits}f}   95% interval {ends['low']:.{digits}f} to {ends['high']:.{digits}f}"
+        for name, ends in found["intervals"].items()
+    ]
+
+
+COMMAND = Command(
+    "score",
+    "Score predictions that are in a file, without a model: answers (SQuAD), tags (CoNLL) or labels, by the official "
+    "metrics of their task with bootstrap intervals.",
+    ScoreOptions,
+    _run,
+    _show,
+    "bertsmith score question-answering dev-v2.0.json predictions.json",
+)

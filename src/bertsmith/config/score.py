@@ -1,0 +1,64 @@
+"""Options of `score`: a file of what is true and a file of predictions to figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bertsmith.config.labelled import LabelledFileOptions
+from bertsmith.config.options import external_name
+from bertsmith.config.tasks import SCORED_TASKS
+
+_TASKS_OF = {
+    "text_column": ("sequence-classification",),
+    "label_column": ("sequence-classification",),
+    "no_header": ("sequence-classification",),
+    "format": ("sequence-classification",),
+    "encoding": ("sequence-classification", "token-classification"),
+    "scheme": ("token-classification",),
+    "strict": ("token-classification",),
+    "no_answer_probabilities": ("question-answering",),
+    "no_answer_threshold": ("question-answering",),
+}
+
+
+class ScoreOptions(LabelledFileOptions):
+    """Score predictions that are in a file."""
+
+    positional: ClassVar[tuple[str, ...]] = ("task", "gold", "predictions")
+
+    task: str = Field(description=f"the task: {', '.join(SCORED_TASKS)}")
+    gold: Path = Field(description="what is true: SQuAD JSON, CoNLL columns, or a labelled file")
+    predictions: Path = Field(
+        description="the predictions, UTF-8: JSON of id to text, CoNLL columns, or what evaluate --predictions writes"
+    )
+    scheme: Literal["BIO", "BIOES", "IOB1"] | None = Field(
+        None, description="the scheme of the tags (default: recognised from GOLD)"
+    )
+    strict: bool = Field(
+        False, description="an entity counts only where its tags follow the scheme (default: as conlleval reads them)"
+    )
+    no_answer_probabilities: Path | None = Field(
+        None, description="JSON of id to the probability that a question has no answer (SQuAD 2.0)"
+    )
+    no_answer_threshold: float | None = Field(
+        None, description="a question whose probability is above this is left unanswered (default: 1)"
+    )
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        if value not in SCORED_TASKS:
+            raise ValueError(f"found {value!r}, expected one of {', '.join(SCORED_TASKS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ScoreOptions:
+        for name, tasks in _TASKS_OF.items():
+            if getattr(self, name) != type(self).model_fields[name].default and self.task not in tasks:
+                raise ValueError(f"--{external_name(name)} belongs to {' and '.join(tasks)}, found {self.task}")
+        if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
+            raise ValueError("--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")
+        return self

@@ -1,0 +1,70 @@
+"""sequence-classification predictions: the JSON lines that `bertsmith evaluate --predictions` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bertsmith.errors import DataError
+from bertsmith.tasks.labelled_file import Row
+from bertsmith.tasks.text_file import decoded_predictions, existing_file, finite, json_lines, kind
+
+_EXPECTED = "JSON lines with 'text' and 'label' or 'value', as bertsmith evaluate --predictions writes them"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted label, or a value; `labels` are those that the model could have chosen, where the line says so."""
+
+    label: str | None
+    value: float | None
+    labels: tuple[str, ...]
+
+
+def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[Prediction]:
+    """The predictions for the rows of a labelled file, line by line.
+
+    Raises DataError, with the line, where one is no prediction, is for another text than the row at its place, or where
+    labels and values are mixed or lines are missing.
+    """
+    existing_file(path, _EXPECTED)
+    found: list[Prediction] = []
+    for line, record in json_lines(path, decoded_predictions(path)):
+        where = f"{path}: line {line}"
+        if len(found) == len(rows):
+            raise DataError(f"{where}: more predictions than the {len(rows)} rows of {gold}")
+        text = rows[len(found)].text
+        if record.get("text") != text:
+            raise DataError(
+                f"{where}: the text is {_short(record.get('text'))}, expected {_short(text)} of row {len(found) + 1} "
+                f"of {gold}; predictions stand in the order of the rows"
+            )
+        found.append(_prediction(where, record))
+        if (found[-1].label is None) != (found[0].label is None):
+            raise DataError(f"{where}: labels and values are mixed, expected one of them in all lines")
+    if len(found) < len(rows):
+        raise DataError(f"{path}: {len(found)} predictions, expected {len(rows)}, one for each row of {gold}")
+    return found
+
+
+def _prediction(where: str, record: dict[str, object]) -> Prediction:
+    label, value, probabilities = record.get("label"), record.get("value"), record.get("probabilities", {})
+    if isinstance(label, str) and label.strip():
+        if not isinstance(probabilities, dict):
+            raise DataError(
+                f"{where}: 'probabilities': found {kind(probabilities)}, expected an object of label to number"
+            )
+        return Prediction(label.strip(), None, tuple(name.strip() for name in probabilities))
+    if "label" in record:
+        raise DataError(f"{where}: 'label': found {kind(label)}, expected the text of a label")
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
+        return Prediction(None, float(value), ())
+    if "value" in record:
+        raise DataError(f"{where}: 'value': found {value!r}, expected a finite number")
+    raise DataError(f"{where}: neither 'label' nor 'value', expected {_EXPECTED}")
+
+
+def _short(text: object) -> str:
+    shown = repr(text) if isinstance(text, str) else "missing" if text is None else kind(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,0 +1,92 @@
+"""The text of a file that a user names, and the JSON in it, with every mistake in plain words."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from bertsmith.errors import DataError, OptionError
+
+
+def existing_file(path: Path, what: str) -> None:
+    """Raises DataError where the path is not that of a file; `what` is what was expected there."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, expected {what}")
+
+
+def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, cp1252 is common") -> str:
+    """The text of a file. Raises DataError where it is empty, or, with the advice, where it is of another encoding."""
+    raw = path.read_bytes()
+    if not raw:
+        raise DataError(f"{path}: the file is empty")
+    try:
+        text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
+        return text
+    except LookupError:
+        raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}") from None
+
+
+def decoded_predictions(path: Path) -> str:
+    """The text of a file of predictions, which is UTF-8 whatever the data is in."""
+    return decoded(path, "utf-8", advice="predictions are read as UTF-8, convert the file")
+
+
+def read_json_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in a UTF-8 file; `what` was expected there. Raises DataError where it is something else."""
+    existing_file(path, what)
+    try:
+        content = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8; JSON is, expected {what}") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: JSON that cannot be read ({_beyond(error)}), expected {what}") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: found {kind(content)}, expected {what}")
+    return content
+
+
+def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+    """The objects in JSON lines, each with the number of its line; blank lines are left out."""
+    records = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}: line {number}: not JSON ({error.msg} at column {error.colno})") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: line {number}: JSON that cannot be read ({_beyond(error)})") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}: line {number}: found {type(record).__name__}, expected an object")
+        records.append((number, record))
+    return records
+
+
+def _beyond(error: ValueError | RecursionError) -> str:
+    """What is too much for Python's reader of JSON."""
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+
+
+def finite(value: int | float) -> bool:
+    """Whether a JSON number is one that float64 holds."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def kind(value: Any) -> str:
+    """What a JSON value is, in words."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

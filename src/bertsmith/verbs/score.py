@@ -1,0 +1,258 @@
+"""score: the official metrics of predictions that are in a file; no model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bertsmith.config.score import ScoreOptions
+from bertsmith.config.verb import Result, verb
+from bertsmith.errors import DataError, OptionError
+from bertsmith.metrics import entities, squad
+from bertsmith.metrics.classification import (
+    Interval,
+    accuracy,
+    binary_f1,
+    bootstrap,
+    macro_f1,
+    matthews,
+    mean_squared_error,
+    micro_f1,
+    pearson,
+    spearman,
+)
+from bertsmith.runtime.console import say, warn
+from bertsmith.tasks import prediction_lines, squad_file
+from bertsmith.tasks.conll_file import check_same_tokens, check_scheme, read_sentences
+from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
+
+NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
+
+
+@dataclass(frozen=True)
+class Scores(Result):
+    """Figures, each with its 95% bootstrap interval; in JSON the figures stand at the top, the intervals apart."""
+
+    metrics: dict[str, Interval]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        facts = {name: value for name, value in super().to_dict().items() if name != "metrics"}
+        return {**_values(self.metrics), **facts, "intervals": _ranges(self.metrics)}
+
+
+@dataclass(frozen=True)
+class AnswerScores(Scores):
+    """question-answering: `exact_match` and `f1`, from 0 to 100, over all questions (intervals over the questions).
+
+    Attributes:
+        total: questions.
+        missing: questions without a prediction; they count as wrong.
+        unknown: predictions of ids that are no question; they do not count.
+        has_answer_total, no_answer_total: questions of either kind.
+        best_exact_match, best_f1: what the best threshold reaches, chosen on these very questions, and the thresholds;
+            None without probabilities.
+    """
+
+    total: int
+    missing: int
+    unknown: int
+    has_answer_total: int
+    no_answer_total: int
+    best_exact_match: float | None = None
+    best_exact_match_threshold: float | None = None
+    best_f1: float | None = None
+    best_f1_threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class TypeScores(Scores):
+    """The entities of one type: `precision`, `recall` and `f1`; how many are in GOLD, and how many predicted."""
+
+    gold: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class EntityScores(Scores):
+    """token-classification: `precision`, `recall`, `f1` of entities, `accuracy` of tokens (intervals over sentences).
+
+    Attributes:
+        types: the same for each type.
+        gold, predicted: entities.
+        sentences, tokens: how many were read.
+        scheme: the scheme of the tags.
+    """
+
+    types: dict[str, TypeScores]
+    gold: int
+    predicted: int
+    sentences: int
+    tokens: int
+    scheme: str
+
+
+@dataclass(frozen=True)
+class LabelScores(Scores):
+    """sequence-classification: metrics of labels, or of numbers (intervals over the examples).
+
+    Attributes:
+        total: examples.
+        labels: the classes, in their order; none for numbers.
+        positive_label: the class that `f1` is of, the second of two; None where there are more or fewer.
+    """
+
+    total: int
+    labels: list[str]
+    positive_label: str | None
+
+
+@verb(ScoreOptions)
+def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores:
+    """Score predictions that are in a file by the official metrics of their task."""
+    if options.task == "question-answering":
+        return _score_answers(options)
+    if options.task == "token-classification":
+        return _score_entities(options)
+    return _score_labels(options)
+
+
+def _score_answers(options: ScoreOptions) -> AnswerScores:
+    questions = squad_file.read_questions(options.gold)
+    predictions = squad_file.read_predictions(options.predictions)
+    ids = {question.id for question in questions}
+    unknown = len(predictions.keys() - ids)
+    if unknown == len(predictions):
+        raise DataError(
+            f"{options.predictions}: none of its {unknown} ids is that of a question of {options.gold}; expected "
+            "predictions for that file"
+        )
+    scores = squad.question_scores(questions, predictions)
+    missing = int(np.sum(~scores.predicted))
+    if missing:
+        warn(
+            f"{options.predictions}: {missing:,} of {len(questions):,} questions have no prediction and count as wrong"
+        )
+    if unknown:
+        warn(f"{options.predictions}: {unknown:,} ids are no question of {options.gold} and do not count")
+    best: dict[str, float] = {}
+    if options.no_answer_probabilities is not None:
+        if scores.has_answer.all():
+            raise OptionError(f"--no-answer-probabilities: every question of {options.gold} has an answer")
+        probabilities = _probabilities(options, questions, scores)
+        for name, values in (("exact_match", scores.exact), ("f1", scores.f1)):
+            figure, threshold = squad.best_threshold(values, scores, probabilities)
+            best |= {f"best_{name}": figure, f"best_{name}_threshold": threshold}
+        threshold = NO_ANSWER_THRESHOLD if options.no_answer_threshold is None else options.no_answer_threshold
+        scores = squad.at_threshold(scores, probabilities, threshold)
+    answerable = int(np.sum(scores.has_answer))
+    return AnswerScores(
+        squad.figures(scores), len(questions), missing, unknown, answerable, len(questions) - answerable, **best
+    )
+
+
+def _probabilities(
+    options: ScoreOptions, questions: list[squad_file.Question], scores: squad.QuestionScores
+) -> squad.Floats:
+    """float64 of [questions]: the probability of no answer; 0 where there is no prediction either."""
+    assert options.no_answer_probabilities is not None
+    by_id = squad_file.read_probabilities(options.no_answer_probabilities)
+    lacking = [
+        question.id
+        for question, predicted in zip(questions, scores.predicted, strict=True)
+        if predicted and question.id not in by_id
+    ]
+    if lacking:
+        raise DataError(
+            f"{options.no_answer_probabilities}: {len(lacking)} questions with a prediction have no probability, the "
+            f"first is {lacking[0]!r}; expected one for each"
+        )
+    return np.array([by_id.get(question.id, 0.0) for question in questions], dtype=np.float64)
+
+
+def _score_entities(options: ScoreOptions) -> EntityScores:
+    gold = read_sentences(options.gold, options.encoding)
+    predicted = read_sentences(options.predictions, None)
+    check_same_tokens(gold, options.gold, predicted, options.predictions)
+    gold_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (gold, predicted))
+    scheme = options.scheme
+    if scheme is None:
+        scheme = entities.recognise(gold_tags)
+        say(f"scheme: {scheme}, by the tags of {options.gold}")
+    check_scheme(gold, options.gold, scheme)
+    check_scheme(predicted, options.predictions, scheme)
+    counted = entities.count(gold_tags, predicted_tags, scheme if options.strict else "lenient")
+    overall, by_type = entities.figures(counted)
+    totals = {
+        name: entities.Counts(*np.sum([sentence[name] for sentence in counted if name in sentence], axis=0).tolist())
+        for name in by_type
+    }
+    return EntityScores(
+        {**overall, "accuracy": entities.token_accuracy(gold_tags, predicted_tags)},
+        {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
+        sum(counts.gold for counts in totals.values()),
+        sum(counts.predicted for counts in totals.values()),
+        len(gold),
+        sum(len(sentence.tokens) for sentence in gold),
+        scheme,
+    )
+
+
+def _score_labels(options: ScoreOptions) -> LabelScores:
+    same = options.gold.exists() and options.predictions.exists() and options.gold.samefile(options.predictions)
+    if same and options.label_column is None:
+        raise OptionError(
+            f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
+            "--label-column gold to score it by the labels in it"
+        )
+    columns = Columns(
+        text=options.text_column,
+        label=options.label_column,
+        no_header=options.no_header,
+        form=options.format,
+        encoding=options.encoding,
+    )
+    rows = read_rows(options.gold, columns)
+    predictions = prediction_lines.read_predictions(options.predictions, rows, options.gold)
+    if predictions[0].label is None:
+        gold = np.array([_number(options, place, row) for place, row in enumerate(rows, start=1)])
+        values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
+        numeric = {"pearson": pearson, "spearman": spearman, "mean_squared_error": mean_squared_error}
+        return LabelScores({name: bootstrap(f, gold, values) for name, f in numeric.items()}, len(rows), [], None)
+    true = [str(row.label).strip() for row in rows]
+    guessed = [str(prediction.label) for prediction in predictions]
+    labels = in_order([*true, *guessed, *(label for prediction in predictions for label in prediction.labels)])
+    number = {label: place for place, label in enumerate(labels)}
+    a, b = (np.array([number[label] for label in side]) for side in (true, guessed))
+    metrics = {"accuracy": accuracy, "macro_f1": macro_f1, "micro_f1": micro_f1, "matthews": matthews}
+    if len(labels) == 2:
+        metrics["f1"] = binary_f1
+    return LabelScores(
+        {name: bootstrap(f, a, b) for name, f in metrics.items()},
+        len(rows),
+        labels,
+        labels[1] if len(labels) == 2 else None,
+    )
+
+
+def _number(options: ScoreOptions, place: int, row: Row) -> float:
+    try:
+        value = float(row.label)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise DataError(
+            f"{options.gold}: row {place}: label {row.label!r}, expected a finite number: {options.predictions} holds "
+            "values, not labels"
+        )
+    return value
+
+
+def _values(metrics: dict[str, Interval]) -> dict[str, float]:
+    return {name: figure.value for name, figure in metrics.items()}
+
+
+def _ranges(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:
+    return {name: {"low": figure.low, "high": figure.high} for name, figure in metrics.items()}
