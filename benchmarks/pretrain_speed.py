@@ -41,6 +41,8 @@ OURS = "bertsmith"
 CONTESTANTS = [*STOCK, OURS]
 LEFT_OUT = {OURS: 3} | dict.fromkeys(STOCK, 2)
 """The first updates, which do not count."""
+MASK_RATE = 0.15
+"""On both sides."""
 
 
 def main() -> None:
@@ -86,7 +88,7 @@ def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
     from bertsmith.training import forecast
 
     config = make_config(shape_of(size), len(load_tokenizer(str(store / "tokenizer"))), 0)
-    predictions = MaskingRule(0.15, (80, 10, 10)).max_predictions(sequence_length)
+    predictions = MaskingRule(MASK_RATE, (80, 10, 10)).max_predictions(sequence_length)
     return forecast.flops_per_example(config, sequence_length, predictions)
 
 
@@ -104,7 +106,7 @@ def measured(name: str, options: argparse.Namespace, place: Path, flops: float) 
         arguments = contestants.pretrain_options(
             options.store, size=options.size, steps=options.updates, batch_size=options.batch_size,
             sequence_length=options.sequence_length, dropout=options.dropout, learning_rate=options.learning_rate,
-            precision="auto", eval_every=contestants.NEVER, save_every=contestants.NEVER,
+            mask_rate=MASK_RATE, precision="auto", eval_every=contestants.NEVER, save_every=contestants.NEVER,
         )  # fmt: skip
         job = Bertsmith(arguments, str(place / name))
     else:

@@ -130,7 +130,7 @@ def test_a_run_that_began_without_a_text_goes_on_without_one(
     store: Path, options: dict[str, Any], tmp_path: Path, general: Path
 ) -> None:
     pretrain(store, out=tmp_path / "run", **{**options, "general_text": None})
-    with pytest.raises(OptionError, match=r"--general-text: .* was started with None"):
+    with pytest.raises(OptionError, match=r"--general-text: .* was started without it"):
         pretrain(store, out=tmp_path / "run", resume=True, steps=8, general_text=general)
 
 

@@ -227,10 +227,12 @@ def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> Pretra
     given = options.model_fields_set
     stored = PretrainOptions.build({key: value for key, value in record["options"].items() if value is not None})
     for name in sorted(given - MAY_CHANGE_ON_RESUME):
-        if getattr(options, name) != getattr(stored, name):
+        before, now = getattr(stored, name), getattr(options, name)
+        if now != before:
+            started = "without it" if before is None else f"with {before!r}"
             raise OptionError(
-                f"--{external_name(name)}: {options.out} was started with {getattr(stored, name)!r}, found "
-                f"{getattr(options, name)!r}; leave it out to go on, or give another --out to start anew"
+                f"--{external_name(name)}: {options.out} was started {started}, found {now!r}; leave it out to go on, "
+                "or give another --out to start anew"
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
     dropped = set(OF_ONE_CALL)
