@@ -245,7 +245,7 @@ def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path) -> No
 
 # Models
 
-PREDICTING = [("fill-mask", "a [MASK]"), ("next-sentence", "a", "b"), ("embed", "a"), ("classify", "a")]
+PREDICTING = [("fill-mask", "a [MASK]"), ("next-sentence", "a", "b"), ("embed", "a"), ("classify", "a"), ("tag", "a")]
 
 
 @pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])

@@ -33,6 +33,7 @@ from bertsmith.config.predict import (
     EmbedOptions,
     FillMaskOptions,
     NextSentenceOptions,
+    TagOptions,
     TokenizeOptions,
 )
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
@@ -342,8 +343,8 @@ def test_every_option_has_an_effect() -> None:
 
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
-    """All fifteen verbs are covered; doctor has no option."""
-    assert len(schemas()) == len(VERBS) == 15
+    """All sixteen verbs are covered; doctor has no option."""
+    assert len(schemas()) == len(VERBS) == 16
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -1415,7 +1416,7 @@ def evaluate_pair_column(bench: Bench) -> None:
     from bertsmith.inference.predictor import Predictor
 
     seen: list[Any] = []
-    bench.watch(Predictor, "classification_logits", lambda predictor, encoded, *args: seen.append(encoded))
+    bench.watch(Predictor, "head_outputs", lambda predictor, head, encoded, *args: seen.append(encoded))
     data = columns(bench)
     bench.evaluate_head(data)
     bench.evaluate_head(data, pair_column="third")
@@ -1653,10 +1654,14 @@ def score_no_answer(bench: Bench) -> None:
 
 @effect(FinetuneOptions, "task")
 def finetune_task(bench: Bench) -> None:
-    """One task is there; it stands in run.json, and another is refused."""
+    """It stands in run.json, the model is of its class, and another is refused."""
     from bertsmith.verbs.finetune import finetune
 
     assert bench.record(bench.head)["task"] == TASK
+    tagger = tagging_run(bench)
+    assert bench.record(tagger)["task"] == "token-classification"
+    config = json.loads((tagger / "config.json").read_text())
+    assert config["architectures"] == ["BertForTokenClassification"]
     with pytest.raises(OptionError, match=f"TASK: found 'tagging', expected one of {TASK}"):
         finetune("tagging", model=bench.run, train=bench.labelled, dev=bench.labelled, out=bench.fresh())
 
@@ -2091,6 +2096,40 @@ def classify_precision(bench: Bench) -> None:
         for name in ("fp32", "bf16")
     ]
     values_differ_a_little([found[0]], [found[1]])
+
+
+def tagging_run(bench: Bench, type_: str = "FOOD") -> Path:
+    """A RUN that tags "bread" as this type."""
+    from bertsmith.verbs.finetune import finetune
+
+    sentences = [sentence(number)[0].split() for number in range(ROWS)]
+    blocks = ("".join(f"{word} {f'B-{type_}' if word == 'bread' else 'O'}\n" for word in words) for words in sentences)
+    data = bench.file("\n".join(blocks), ".conll")
+    settings = {"max_length": 32, "precision": "fp32", **LEARNING}
+    result = finetune("token-classification", model=bench.run, train=data, dev=data, out=bench.fresh(), **settings)
+    assert result.metrics["f1"]["mean"] > 0.9
+    return result.run
+
+
+@effect(TagOptions, "model")
+def tag_model(bench: Bench) -> None:
+    for type_ in ("FOOD", "MEAL"):
+        (answer,) = bench.lines("tag", tagging_run(bench, type_), "bread near the river")
+        assert [entity["label"] for entity in answer["entities"]] == [type_]
+
+
+@effect(TagOptions, "texts", "input", "precision")
+def tag_texts_and_precision(bench: Bench) -> None:
+    run = tagging_run(bench)
+    texts = ["horses near the river", "bread near the river"]
+    answers = bench.lines("tag", run, *texts)
+    assert [answer["text"] for answer in answers] == texts
+    assert [len(answer["entities"]) for answer in answers] == [0, 1]
+    file = bench.file("\n".join(reversed(texts)) + "\n")
+    assert bench.lines("tag", run, "--input", file) == answers[::-1]
+    assert bench.lines("tag", run, stdin="\n".join(texts)) == answers
+    (half,) = bench.lines("tag", run, texts[1], "--precision", "bf16")
+    values_differ_a_little([answers[1]["entities"][0]["score"]], [half["entities"][0]["score"]])
 
 
 # quickstart and report

@@ -139,14 +139,14 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], best: int
 ) -> None:
     seen: list[dict[str, torch.Tensor]] = []
-    original = engine.head_logits
+    original = engine.head_outputs
 
-    def watched(model: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+    def watched(task: Any, model: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return original(model, *arguments, **options)
+        return original(task, model, *arguments, **options)
 
     figures = iter(values)
-    monkeypatch.setattr(engine, "head_logits", watched)
+    monkeypatch.setattr(engine, "head_outputs", watched)
     monkeypatch.setattr(head, "main_value", lambda *_: next(figures))
     data = data_of(24)
     trained, signal = train_head(

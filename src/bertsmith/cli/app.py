@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "next-sentence": "whether B is the sentence after A",
     "embed": "one vector a text",
     "classify": "the label of a text",
+    "tag": "the entities of a text, or the label of each word",
     "report": "report.html of a STORE or a RUN",
 }
 """Every verb and its line in `bertsmith --help`; `bertsmith.cli.<verb>` holds its command."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.tasks import HEADS
+from bertsmith.runtime.files import read_json
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
@@ -27,8 +30,12 @@ def _show(result: Any) -> str:
     if result.selected_on_reported_data:
         lines.append("  the best checkpoint was chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
-    lines.append(f'Next: bertsmith classify {result.run} "A text."')
+    lines.append(f'Next: bertsmith {HEADS[_task(result.run)]} {result.run} "A text."')
     return "\n".join(lines)
+
+
+def _task(run: Path) -> str:
+    return str(read_json(run / "run.json")["task"])
 
 
 COMMAND = Command(

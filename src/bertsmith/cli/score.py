@@ -34,6 +34,8 @@ def _show(result: Any) -> str:
 def _counts(found: dict[str, Any]) -> str:
     if "missing" in found:
         return f"{found['total']:,} questions, {found['missing']:,} without a prediction"
+    if "tokens" in found and found["scheme"] is None:
+        return f"{found['sentences']:,} sentences, {found['tokens']:,} tokens (plain labels)"
     if "tokens" in found:
         return (
             f"{found['sentences']:,} sentences, {found['tokens']:,} tokens, {found['gold']:,} entities, "

@@ -18,7 +18,9 @@ class EvaluateOptions(LabelledOptions):
 
     model: str = Field(description="the MODEL")
     data: str = Field(description="a STORE or a text for a language model, a labelled file for a head")
-    predictions: Path | None = Field(None, description="write a head's predictions here, as JSON lines")
+    predictions: Path | None = Field(
+        None, description="write a head's predictions here, for score: JSON lines, or CoNLL columns"
+    )
     problem_type: Literal["single_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )

@@ -26,7 +26,11 @@ class FinetuneOptions(LabelledOptions):
     problem_type: Literal["single_label_classification", "regression"] = Field(
         "single_label_classification", description="classes, or a number"
     )
-    max_length: int = Field(128, ge=8, description="tokens a text; what is longer is cut, and counted")
+    max_length: int = Field(
+        128,
+        ge=8,
+        description="tokens a text; what is longer is cut and counted, or read in windows (token-classification)",
+    )
     epochs: float = Field(3, gt=0, description="passes over the training file")
     batch_size: int = Field(32, gt=0, description="examples an update")
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")

@@ -13,10 +13,16 @@ from bertsmith.config.options import Options
 class LabelledFileOptions(Options):
     """Where text and label stand in a labelled file."""
 
-    text_column: str | None = Field(None, description="the column of the text (default: by its usual names)")
-    label_column: str | None = Field(None, description="the column of the label (default: by its usual names)")
+    text_column: str | None = Field(
+        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0)"
+    )
+    label_column: str | None = Field(
+        None, description="the column of the label (default: by its usual names; CoNLL: the last)"
+    )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
-    format: Literal["csv", "tsv", "jsonl"] | None = Field(None, description="the file's form (default: by its ending)")
+    format: Literal["csv", "tsv", "jsonl", "conll"] | None = Field(
+        None, description="the file's form (default: by its ending; conll for token-classification)"
+    )
     encoding: Encoding = Field("utf-8", description="the file's encoding")
 
     @field_validator("text_column", "label_column", "pair_column", mode="before", check_fields=False)

@@ -67,3 +67,7 @@ class ClassifyOptions(PredictOptions):
     """The label of a text, or of a pair of texts."""
 
     pair: str | None = Field(None, description="the second text of a pair")
+
+
+class TagOptions(PredictOptions):
+    """The entities of a text, or the label of each word."""

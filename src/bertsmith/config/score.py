@@ -13,7 +13,7 @@ from bertsmith.config.tasks import SCORED_TASKS
 
 _TASKS_OF = {
     "text_column": ("sequence-classification",),
-    "label_column": ("sequence-classification",),
+    "label_column": ("sequence-classification", "token-classification"),
     "no_header": ("sequence-classification",),
     "format": ("sequence-classification",),
     "encoding": ("sequence-classification", "token-classification"),

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-TASKS = ("sequence-classification",)
-SCORED_TASKS = (*TASKS, "token-classification", "question-answering")
-"""The tasks whose predictions can be scored: those with a head, and two whose predictions come from elsewhere."""
+HEADS = {
+    "sequence-classification": "classify",
+    "token-classification": "tag",
+}
+"""The tasks that have a head, and the verb that uses it. The head of a task stands in the module of its name in
+`bertsmith.tasks`."""
+
+TASKS = tuple(HEADS)
+SCORED_TASKS = (*TASKS, "question-answering")
+"""The tasks whose predictions can be scored: those with a head, and one whose predictions come from elsewhere."""

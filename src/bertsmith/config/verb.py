@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, ClassVar, TypeVar, get_origin
 
 from pydantic_core import PydanticUndefined
 
@@ -25,12 +25,18 @@ ResultType = TypeVar("ResultType")
 
 
 class Result:
-    """The base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON."""
+    """The base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON.
+
+    A field in `left_out_if_none` stands in it only where it has a value.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         assert is_dataclass(self)
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None or name not in self.left_out_if_none}
 
 
 def _plain(value: Any) -> Any:

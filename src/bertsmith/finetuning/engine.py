@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from bertsmith.config.tasks import TASKS
 from bertsmith.errors import ModelError
-from bertsmith.inference.batched import head_logits
+from bertsmith.inference.batched import head_outputs
 from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
 from bertsmith.runtime import random
-from bertsmith.tasks import sequence_classification as head
-from bertsmith.tasks.sequence_classification import Encoded
+from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import FAR, Budget
 from bertsmith.training.course import Course
@@ -31,10 +31,10 @@ WARMUP = 0.06
 
 @dataclass(frozen=True)
 class LabelledData:
-    """An encoded labelled file: texts as ids, and float64 of [texts], classes by number or values."""
+    """An encoded labelled file: the head's inputs, and what is true of them."""
 
-    encoded: Encoded
-    gold: npt.NDArray[np.float64]
+    encoded: Inputs
+    gold: Any
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class HeadSettings:
     max_length: int
     streams: int = 1
     """Micro-batches side by side."""
+    task: str = TASKS[0]
+
+    @property
+    def head(self) -> AnyHead:
+        """The head of the task with these labels."""
+        return head_class(self.task)(self.labels, self.problem_type)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class TrainedHead:
 
 
 class HeadBatches:
-    """Makes the batch of given examples of the whole training.
+    """Makes the batch of given examples of the whole training; an example is a row of the head's inputs.
 
     The order of an epoch is a pure function of (seed, epoch): random, but within windows of fifty batches sorted by
     length, so that little is computed on padding.
@@ -74,13 +80,14 @@ class HeadBatches:
 
     def __init__(self, data: LabelledData, settings: HeadSettings, config: Any, pad_token_id: int, seed: int) -> None:
         self.data, self.batch_size, self.seed, self.pad = data, settings.batch_size, seed, pad_token_id
+        self.head = settings.head
         self.with_types = getattr(config, "type_vocab_size", 0) > 1
         self.lengths = np.array(data.encoded.lengths)
         self._epoch = -1
         self._order: npt.NDArray[np.int64]
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """int64 of [examples]: which example stands where in an epoch."""
+        """int64 of [rows]: which row of the inputs stands where in an epoch."""
         if epoch != self._epoch:
             generator = random.generator("order", self.seed, epoch)
             shuffled = generator.permutation(len(self.lengths))
@@ -97,12 +104,12 @@ class HeadBatches:
         return self._order
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """The micro-batch, with the number of its examples to divide the loss by."""
+        """The micro-batch, with the number of its losses to divide their sum by."""
         size = len(self.lengths)
         chosen = [int(self.order(number // size)[number % size]) for number in numbers]
-        batch: dict[str, Any] = head.padded(self.data.encoded, chosen, self.pad, with_types=self.with_types)
-        batch["gold"] = torch.from_numpy(self.data.gold[chosen])
-        batch["loss_counts"] = torch.tensor([float(len(chosen))])
+        batch: dict[str, Any] = self.head.batch(self.data.encoded, chosen, self.pad, with_types=self.with_types)
+        batch["gold"] = self.head.gold(self.data.encoded, self.data.gold, chosen)
+        batch["loss_counts"] = torch.tensor([float(self.head.loss_count(batch["gold"]))])
         batch["num_tokens"] = int(self.lengths[chosen].sum())
         return batch
 
@@ -115,20 +122,16 @@ def load_head(settings: HeadSettings) -> nn.Module:
     import transformers
 
     check_model(settings.model)
-    count = len(settings.labels) or 1
-    options: dict[str, Any] = {"num_labels": count, "problem_type": settings.problem_type}
-    if settings.labels:
-        options["id2label"] = dict(enumerate(settings.labels))
-        options["label2id"] = {label: number for number, label in enumerate(settings.labels)}
+    head = settings.head
     with explained(settings.model), quiet_transformers():
-        loaded: Any = getattr(transformers, head.AUTO_CLASS).from_pretrained(
+        loaded: Any = getattr(transformers, head.auto_class).from_pretrained(
             settings.model,
             dtype=torch.float32,
             use_safetensors=True,
             attn_implementation=settings.attention,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
-            **options,
+            **head.config_values(),
         )
     model, info = loaded
     prefix = f"{model.base_model_prefix}."
@@ -154,24 +157,24 @@ def train_head(
     """Train with one seed; returns the head with its best weights, and the signal that stopped it, if one did."""
     torch.manual_seed(seed)
     model = load_head(settings)
-    pad = int(tokenizer.pad_token_id)
+    head, pad = settings.head, int(tokenizer.pad_token_id)
     best: dict[str, Any] = {"value": -float("inf"), "step": 0, "weights": None}
     budget_tokens = settings.eval_batch_size * settings.max_length
 
     def evaluate(current: nn.Module, step: int) -> dict[str, float]:
-        logits = head_logits(current, dev.encoded, pad, precision=settings.precision, budget=budget_tokens)
-        value = head.main_value(logits, dev.gold, settings.problem_type)
+        outputs = head_outputs(head, current, dev.encoded, pad, precision=settings.precision, budget=budget_tokens)
+        value = head.main_value(outputs, dev.gold)
         if value > best["value"]:
             weights = {name: tensor.detach().clone() for name, tensor in current.state_dict().items()}
             best.update(value=value, step=step, weights=weights)
-        return {head.MAIN_METRIC[settings.problem_type]: value}
+        return {head.main_metric: value}
 
     budget = Budget(steps=settings.steps)
     plan = TrainingPlan(
         budget=budget,
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
-        loss_sums=_loss_sums(settings.problem_type),
+        loss_sums=_loss_sums(head),
         evaluate=lambda current: evaluate(current, trainer.state.global_step),
         optimizer="adamw",
         schedule="linear",
@@ -199,9 +202,9 @@ def train_head(
     return TrainedHead(model, best["step"]), trainer.stop.requested
 
 
-def _loss_sums(problem_type: str) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
         inputs = {name: value for name, value in batch.items() if name != "gold"}
-        return head.loss_sum(model(**inputs).logits, batch["gold"], problem_type)[None]
+        return head.loss_sum(model(**inputs), batch["gold"])[None]
 
     return compute

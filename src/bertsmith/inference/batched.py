@@ -1,18 +1,18 @@
-"""A head over many texts: sorted by length, in flat memory, answers in the order of the texts."""
+"""A model over many texts: sorted by length, in flat memory, answers in the order of the texts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
-from bertsmith.tasks.sequence_classification import Encoded, padded
+from bertsmith.tasks.encoded_texts import Encoded, padded
+from bertsmith.tasks.head import AnyHead, Inputs
 
 
 def batches(
@@ -26,30 +26,32 @@ def batches(
 
 
 @torch.inference_mode()
-def head_logits(
+def head_outputs(
+    head: AnyHead,
     model: nn.Module,
-    encoded: Encoded,
+    inputs: Inputs,
     pad_token_id: int,
     *,
     precision: str = "fp32",
     budget: int = TOKENS_A_BATCH,
     bar: Progress | None = None,
-) -> npt.NDArray[np.float32]:
-    """float32 of [texts, labels]. The model is in evaluation mode meanwhile, and as it was afterwards."""
+) -> Any:
+    """The head's outputs, by examples. The model is in evaluation mode meanwhile, and as it was afterwards."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type
-    logits: npt.NDArray[np.float32] | None = None
+    with_types = getattr(model.config, "type_vocab_size", 0) > 1
+    lengths = inputs.lengths
+    kept: list[Any] = [None] * len(lengths)
     done = 0
-    for numbers, batch in batches(encoded, model.config, pad_token_id, device, budget):
+    for rows in by_length(lengths, budget):
+        batch = head.batch(inputs, rows, pad_token_id, with_types=with_types)
         with computing(precision, device):
-            output = model(**batch).logits.float().cpu().numpy()
-        if logits is None:
-            logits = np.zeros((len(encoded), output.shape[1]), dtype=np.float32)
-        logits[numbers] = output
-        done += len(numbers)
+            output = model(**{name: value.to(device) for name, value in batch.items()})
+        for row, item in zip(rows, head.keep(output, inputs, rows), strict=True):
+            kept[row] = item
+        done += len(rows)
         if bar is not None:
-            bar.update(done, total=len(encoded))
+            bar.update(done, total=len(lengths))
     model.train(was_training)
-    assert logits is not None, "a labelled file has at least one row"
-    return logits
+    return head.join(kept, inputs)

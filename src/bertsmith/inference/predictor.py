@@ -14,20 +14,21 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, overload
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from bertsmith.config.tasks import TASKS
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import batches, head_logits
+from bertsmith.inference.batched import batches, head_outputs
 from bertsmith.inference.results import (
     Classification,
     Embedding,
     FilledMasks,
     MaskPrediction,
     NextSentence,
+    TaggedEntity,
+    Tagging,
     Tokenized,
     TokenPrediction,
 )
@@ -38,7 +39,10 @@ from bertsmith.runtime.console import Progress, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks import sequence_classification
 from bertsmith.tasks.batching import TOKENS_A_BATCH
-from bertsmith.tasks.sequence_classification import Encoded, encode
+from bertsmith.tasks.encoded_texts import Encoded, encode
+from bertsmith.tasks.head import AnyHead, Inputs, has_head, head_class
+from bertsmith.tasks.token_classification import TokenClassification
+from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 from bertsmith.tokenization.folder import load_tokenizer
 
 LABELS = ("IsNext", "NotNext")
@@ -59,6 +63,7 @@ class Predictor:
         self.device = choose_device().value
         self.precision = choose_precision(precision, self.device).value
         self.max_length = max_tokens(self.config)
+        self._head_models: dict[str, nn.Module] = {}
 
     # Models, each loaded when it is needed
 
@@ -80,17 +85,26 @@ class Predictor:
         model: nn.Module = load_auto(self.name, "AutoModelForMaskedLM", "MLM head").to(self.device)
         return model
 
-    @cached_property
-    def _classifier(self) -> nn.Module:
-        architectures = self.config.architectures or []
-        if not any(name.endswith("ForSequenceClassification") for name in architectures):
-            raise ModelError(
-                f"{self.name}: has no classification head (it is a {', '.join(architectures) or 'bare encoder'}); "
-                f"bertsmith finetune sequence-classification --model {self.name} makes one"
-            )
-        auto_class = sequence_classification.AUTO_CLASS
-        model: nn.Module = load_auto(self.name, auto_class, "classification head").to(self.device)
-        return model
+    def _with_head(self, head: type[AnyHead]) -> nn.Module:
+        """The model with a head of the task, which must be its own."""
+        if head.auto_class not in self._head_models:
+            task = next(name for name in TASKS if head_class(name) is head)
+            if not has_head(self.config, task):
+                architectures = ", ".join(self.config.architectures or []) or "bare encoder"
+                raise ModelError(
+                    f"{self.name}: has no {head.called} (it is a {architectures}); "
+                    f"bertsmith finetune {task} --model {self.name} makes one"
+                )
+            model = load_auto(self.name, head.auto_class, head.called).to(self.device)
+            self._head_models[head.auto_class] = model
+        return self._head_models[head.auto_class]
+
+    def head_outputs(
+        self, head: AnyHead, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+    ) -> Any:
+        """The outputs of a head that is the model's own, by examples; `budget` is in tokens a batch."""
+        model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
+        return head_outputs(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
 
     def _computing(self) -> AbstractContextManager[Any]:
         return computing(self.precision, self.device)
@@ -251,32 +265,44 @@ class Predictor:
         if not texts:
             return []
         encoded = self._encode(texts, pairs)
-        logits = self.classification_logits(encoded)
-        decoded = sequence_classification.decode(logits, self.config.id2label, self.problem_type)
+        problem_type = sequence_classification.problem_type_of(self.config)
+        head = sequence_classification.SequenceClassification((), problem_type)
+        logits = self.head_outputs(head, encoded)
+        decoded = sequence_classification.decode(logits, self.config.id2label, problem_type)
         answers = [
             Classification(given, item.get("label"), item.get("probabilities"), item.get("value"), cut)
             for given, item, cut in zip(texts, decoded, encoded.truncated_tokens, strict=True)
         ]
         return answers[0] if isinstance(text, str) else answers
 
-    @property
-    def problem_type(self) -> str:
-        """`regression` or `single_label_classification`, as the model's configuration says."""
-        said = getattr(self.config, "problem_type", None)
-        if said is None:
-            return (
-                sequence_classification.REGRESSION
-                if self.config.num_labels == 1
-                else sequence_classification.SINGLE_LABEL
-            )
-        return str(said)
+    @overload
+    def tag(self, text: str) -> Tagging: ...
+    @overload
+    def tag(self, text: list[str]) -> list[Tagging]: ...
+    def tag(self, text: str | list[str]) -> Tagging | list[Tagging]:
+        """The entities of a text; with plain labels (parts of speech) every word.
 
-    def classification_logits(
-        self, encoded: Encoded, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
-    ) -> npt.NDArray[np.float32]:
-        """float32 of [texts, labels], in the order of the texts; `budget` is in tokens a batch."""
-        pad = int(self.tokenizer.pad_token_id)
-        return head_logits(self._classifier, encoded, pad, precision=self.precision, budget=budget, bar=bar)
+        Words are those that the tokenizer sees: for BERT runs of letters and digits, and each mark by itself. A text
+        beyond the model's length is read in overlapping windows. Raises ModelError without a tagging head.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        self._with_head(TokenClassification)
+        head = TokenClassification.for_model(self.config, None, self.name)
+        answers = [Tagging(given, []) for given in texts]
+        pieces: list[Pieces] = []
+        places: list[tuple[int, list[tuple[int, int]]]] = []
+        for number, (words, spans) in enumerate(words_of_text(self.tokenizer, texts)):
+            if words:
+                pieces.append(words)
+                places.append((number, spans))
+        if pieces:
+            outputs = self.head_outputs(head, encode_words(self.tokenizer, iter(pieces), self.max_length))
+            for (number, spans), found in zip(places, head.spans(outputs), strict=True):
+                for span in found:
+                    start, end = spans[span.start][0], spans[span.end - 1][1]
+                    entity = TaggedEntity(span.label, texts[number][start:end], start, end, span.score)
+                    answers[number].entities.append(entity)
+        return answers[0] if isinstance(text, str) else answers
 
 
 def _pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:

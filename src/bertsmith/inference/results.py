@@ -72,3 +72,22 @@ class Classification(Result):
     probabilities: dict[str, float] | None
     value: float | None = None
     truncated_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class TaggedEntity(Result):
+    """An entity, `text[start:end]`: `start` and `end` count characters; `score` is its words' mean probability."""
+
+    label: str
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Tagging(Result):
+    """The entities of a text, in order."""
+
+    text: str
+    entities: list[TaggedEntity]

@@ -12,7 +12,7 @@ Where all tags follow the scheme the two agree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -49,6 +49,15 @@ def parse_tag(tag: str) -> tuple[str, str] | None:
     if tag[:1] not in ("B", "I", "E", "S") or tag[1:2] not in ("", "-"):
         return None
     return tag[0], tag[2:] or UNTYPED
+
+
+def are_plain(tags: Collection[str]) -> bool:
+    """Whether tags are plain labels, such as parts of speech: some `parse_tag` does not know, none is O or begins with
+    a prefix and a hyphen.
+    """
+    if all(parse_tag(tag) is not None for tag in tags):
+        return False
+    return not any(tag == "O" or (tag[:1] in ("B", "I", "E", "S") and tag[1:2] == "-") for tag in tags)
 
 
 def entities(tags: Sequence[str], reading: Reading = "lenient") -> list[Entity]:
@@ -115,6 +124,21 @@ def recognise(sentences: Sequence[Sequence[str]]) -> Scheme:
     return "IOB1"
 
 
+def tags_of(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
+    """The tags of a sentence of `count` tokens with these entities, in order and without overlap."""
+    tags, before = ["O"] * count, Entity("", -1, -1)
+    for entity in found:
+        type_, start, end = entity
+        suffix = "" if type_ == UNTYPED else f"-{type_}"
+        tags[start:end] = [f"I{suffix}"] * (end - start)
+        if scheme != "IOB1" or (before.type, before.end) == (type_, start):
+            tags[start] = f"B{suffix}"
+        if scheme == "BIOES":
+            tags[end - 1] = f"S{suffix}" if end - start == 1 else f"E{suffix}"
+        before = entity
+    return tags
+
+
 def count(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], reading: Reading = "lenient"
 ) -> list[dict[str, Counts]]:
@@ -165,6 +189,13 @@ def _ratios(sums: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]
         "recall": right / np.maximum(gold, 1),
         "f1": 2 * right / np.maximum(predicted + gold, 1),
     }
+
+
+def totals(counted: Sequence[dict[str, Counts]]) -> dict[str, float]:
+    """`precision`, `recall` and `f1` over all entities, without intervals."""
+    rows = [counts for sentence in counted for counts in sentence.values()]
+    sums = np.array(rows, dtype=np.float64).reshape(-1, 3).sum(axis=0)
+    return {name: float(value[0]) for name, value in _ratios(sums[None]).items()}
 
 
 def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Interval:

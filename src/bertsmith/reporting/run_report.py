@@ -383,8 +383,10 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
         f"Training loss of seed {record['best_seed']}" if _is_finished(record) else "Training loss of the newest seed",
     )
     page.section("Data")
+    files = record["data"]["files"]
+    in_windows = ["in windows"] if "windowed_examples" in files[0] else []
     page.table(
-        ["file", "examples", "longest text, tokens", "texts cut", "tokens cut"],
+        ["file", "examples", "longest text, tokens", "texts cut", "tokens cut", *in_windows],
         [
             (
                 part["name"],
@@ -392,8 +394,9 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
                 part["longest"],
                 part["truncated_texts"],
                 part["truncated_tokens"],
+                *(part["windowed_examples"] for _ in in_windows),
             )
-            for part in record["data"]["files"]
+            for part in files
         ],
         caption="The labelled files",
     )

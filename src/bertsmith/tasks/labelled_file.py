@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
-from bertsmith.errors import DataError
+from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.text_file import decoded, existing_file, json_lines
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
@@ -60,6 +60,8 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     form = columns.form or ENDINGS.get(path.suffix.lower())
     if form is None:
         raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
+    if form == "conll":
+        raise OptionError("--format conll: is for token-classification; expected csv, tsv or jsonl")
     text = decoded(path, columns.encoding)
     records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
     if not records:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.errors import DataError
+from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.classification import (
     Interval,
     accuracy,
@@ -26,74 +28,13 @@ from bertsmith.metrics.classification import (
     pearson,
     spearman,
 )
-from bertsmith.tasks.labelled_file import Row, in_order
-from bertsmith.tokenization.folder import reset
+from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.head import Head
+from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
 
-AUTO_CLASS = "AutoModelForSequenceClassification"
 REGRESSION = "regression"
 SINGLE_LABEL = "single_label_classification"
 MAIN_METRIC = {SINGLE_LABEL: "accuracy", REGRESSION: "pearson"}
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Texts as ids.
-
-    Attributes:
-        input_ids, token_type_ids: a list of ids for each text, special tokens included, not padded.
-        truncated_tokens: how many tokens of each text were cut.
-    """
-
-    input_ids: list[list[int]]
-    token_type_ids: list[list[int]]
-    truncated_tokens: list[int]
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each text."""
-        return [len(ids) for ids in self.input_ids]
-
-
-def encode(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
-) -> Encoded:
-    """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
-    if not texts:
-        return Encoded([], [], [])
-    whole = tokenizer(list(texts), list(pairs) if pairs is not None else None, return_token_type_ids=True)
-    ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
-    cut = [max(len(item) - max_length, 0) for item in ids]
-    long = [number for number, lost in enumerate(cut) if lost]
-    if long:
-        shorter = tokenizer(
-            [texts[number] for number in long],
-            [pairs[number] for number in long] if pairs is not None else None,
-            truncation="longest_first",
-            max_length=max_length,
-            return_token_type_ids=True,
-        )
-        reset(tokenizer)
-        for place, number in enumerate(long):
-            ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
-    return Encoded(ids, types, cut)
-
-
-def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> dict[str, Tensor]:
-    """The batch of some texts, padded to the longest: int64 of [texts, length]."""
-    length = max(len(encoded.input_ids[number]) for number in numbers)
-    input_ids = torch.full((len(numbers), length), pad_token_id)
-    types = torch.zeros_like(input_ids)
-    mask = torch.zeros_like(input_ids)
-    for row, number in enumerate(numbers):
-        ids = encoded.input_ids[number]
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        types[row, : len(ids)] = torch.tensor(encoded.token_type_ids[number])
-        mask[row, : len(ids)] = 1
-    batch = {"input_ids": input_ids, "attention_mask": mask}
-    return batch | {"token_type_ids": types} if with_types else batch
 
 
 def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
@@ -180,3 +121,107 @@ def baseline(train: npt.NDArray[np.float64], gold: npt.NDArray[np.float64], prob
     values, counts = np.unique(train, return_counts=True)
     constant = np.full_like(gold, values[counts.argmax()])
     return {"accuracy": accuracy(gold, constant), "macro_f1": macro_f1(gold, constant)}
+
+
+def problem_type_of(config: Any) -> str:
+    """`regression` or `single_label_classification`, as a model's configuration says."""
+    said = getattr(config, "problem_type", None)
+    if said is None:
+        return REGRESSION if config.num_labels == 1 else SINGLE_LABEL
+    return str(said)
+
+
+class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDArray[np.float32]]):
+    """One row of ids and one row of logits a text; texts beyond the length are cut."""
+
+    auto_class = "AutoModelForSequenceClassification"
+    pipeline_tag = "text-classification"
+    called = "classification head"
+
+    @classmethod
+    def for_training(cls, examples: Sequence[Row], problem_type: str) -> SequenceClassification:
+        """The classes of the file, none for regression."""
+        return cls(labels_of(examples, problem_type), problem_type)
+
+    @classmethod
+    def for_model(cls, config: Any, problem_type: str | None, name: str) -> SequenceClassification:
+        """The classes of the MODEL, none for regression."""
+        chosen = problem_type or problem_type_of(config)
+        if (chosen == REGRESSION) != (config.num_labels == 1):
+            raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
+        labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
+        return cls(labels, chosen)
+
+    def config_values(self) -> dict[str, Any]:
+        """The labels and the problem type."""
+        return super().config_values() | {"problem_type": self.problem_type}
+
+    @classmethod
+    def read(cls, path: Path, columns: Columns) -> list[Row]:
+        """The rows of CSV, TSV or JSON lines."""
+        return read_rows(path, columns)
+
+    def targets(self, examples: Sequence[Row], where: str) -> npt.NDArray[np.float64]:
+        """float64 of [texts]."""
+        return targets(examples, self.labels, where)
+
+    def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
+        """Texts of each class."""
+        counts = Counter(str(row.label).strip() for row in examples)
+        return {label: counts[label] for label in self.labels}
+
+    def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
+        """JSON lines: the text, its label in the file, and the answer of `classify`."""
+        answers = decode(outputs, dict(enumerate(self.labels)), self.problem_type)
+        for row, answer in zip(examples, answers, strict=True):
+            yield json.dumps({"text": row.text, "gold": row.label, **answer}, ensure_ascii=False)
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Row], max_length: int) -> Encoded:
+        """Texts, or pairs where the file has them."""
+        pairs = [row.pair or "" for row in examples] if examples[0].pair is not None else None
+        return encode(tokenizer, [row.text for row in examples], pairs, max_length)
+
+    def batch(self, inputs: Encoded, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> dict[str, Tensor]:
+        """As `padded`."""
+        return padded(inputs, rows, pad_token_id, with_types=with_types)
+
+    def gold(self, inputs: Encoded, targets: npt.NDArray[np.float64], rows: Sequence[int]) -> Tensor:
+        """float64 of [rows]."""
+        return torch.from_numpy(targets[list(rows)])
+
+    def loss_count(self, gold: Tensor) -> int:
+        """One loss a text."""
+        return len(gold)
+
+    def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
+        """As the function `loss_sum`, of the model's logits: [rows, labels]."""
+        return loss_sum(output.logits, gold, self.problem_type)
+
+    def keep(self, output: Any, inputs: Encoded, rows: Sequence[int]) -> Iterable[npt.NDArray[np.float32]]:
+        """The logits of each text: float32 of [labels]."""
+        logits: npt.NDArray[np.float32] = output.logits.float().cpu().numpy()
+        return logits
+
+    def join(self, kept: Sequence[npt.NDArray[np.float32]], inputs: Encoded) -> npt.NDArray[np.float32]:
+        """float32 of [texts, labels]."""
+        return np.stack(kept)
+
+    @property
+    def main_metric(self) -> str:
+        """Accuracy, for regression Pearson's correlation."""
+        return MAIN_METRIC[self.problem_type]
+
+    def main_value(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> float:
+        """As the function `main_value`."""
+        return main_value(outputs, targets, self.problem_type)
+
+    def score(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Interval]:
+        """As the function `score`."""
+        return score(outputs, targets, self.problem_type)
+
+    def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
+        """As the function `baseline`."""
+        return baseline(train, targets, self.problem_type)
+
+
+HEAD = SequenceClassification

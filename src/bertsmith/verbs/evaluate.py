@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,65 +20,60 @@ from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
-from bertsmith.runtime.console import progress
+from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
-from bertsmith.tasks import sequence_classification as head
-from bertsmith.tasks.labelled_file import Columns, read_rows
+from bertsmith.tasks.head import head_class, task_of
+from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.verbs.finetune import encode_rows
 
 DEFAULT_LENGTH = 128
 
 
 @dataclass(frozen=True)
 class HeadFigures(Result):
-    """The metrics of a head on a labelled file, each with a bootstrap interval over the examples."""
+    """The metrics of a head on a labelled file, each with a bootstrap interval over the examples.
 
+    `windowed_examples` counts those that are longer than `max_length` and read in windows, for the heads that do so.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
     metrics: dict[str, dict[str, float]]
     num_examples: int
     truncated_tokens: int
+    windowed_examples: int | None = None
 
 
 @verb(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
     """Evaluate a language model on frozen masks, or a head on a labelled file.
 
-    What is measured follows from the MODEL: with a classification head it is the head.
+    What is measured follows from the MODEL: with a head of one of the tasks it is the head.
     """
     check_model(options.model)
-    architectures = load_config(options.model).architectures or []
-    if any(name.endswith("ForSequenceClassification") for name in architectures):
-        return _evaluate_head(options)
+    task = task_of(load_config(options.model))
+    if task is not None:
+        return _evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
     return _evaluate_language_model(options)
 
 
-def _evaluate_head(options: EvaluateOptions) -> HeadFigures:
-    columns = Columns.of(options)
-    rows = read_rows(Path(options.data), columns)
+def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
+    examples = head_class(task).read(Path(options.data), Columns.of(options))
     predictor = Predictor(options.model, precision=options.precision)
-    problem_type = options.problem_type or predictor.problem_type
-    if (problem_type == head.REGRESSION) != (predictor.config.num_labels == 1):
-        raise OptionError(f"--problem-type {problem_type}: {options.model} has {predictor.config.num_labels} outputs")
-    id2label = predictor.config.id2label
-    labels = [] if problem_type == head.REGRESSION else [id2label[number] for number in range(len(id2label))]
-    gold = head.targets(rows, labels, options.data)
-    encoded = encode_rows(predictor.tokenizer, rows, min(options.max_length, predictor.max_length))
+    head = head_class(task).for_model(predictor.config, options.problem_type, options.model)
+    gold = head.targets(examples, options.data)
+    length = min(options.max_length, predictor.max_length)
+    inputs = head.encode(predictor.tokenizer, examples, length)
+    if inputs.windowed:
+        say(f"{options.data}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
     with progress("evaluating", unit="texts") as bar:
-        logits = predictor.classification_logits(encoded, options.batch_size * options.max_length, bar)
+        outputs = predictor.head_outputs(head, inputs, options.batch_size * options.max_length, bar)
     if options.predictions is not None:
-        answers = head.decode(logits, id2label, problem_type)
-        lines = [
-            json.dumps({"text": row.text, "gold": row.label, **answer}, ensure_ascii=False)
-            for row, answer in zip(rows, answers, strict=True)
-        ]
-        write_text(options.predictions, "".join(f"{line}\n" for line in lines))
-    metrics = head.score(logits, gold, problem_type)
-    return HeadFigures(
-        {name: interval.to_dict() for name, interval in metrics.items()}, len(rows), sum(encoded.truncated_tokens)
-    )
+        write_text(options.predictions, "".join(f"{line}\n" for line in head.predictions(examples, outputs)))
+    metrics = {name: interval.to_dict() for name, interval in head.score(outputs, gold).items()}
+    return HeadFigures(metrics, len(examples), sum(inputs.truncated_tokens), inputs.windowed)
 
 
 def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:

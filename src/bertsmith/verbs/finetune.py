@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
-from bertsmith.inference.batched import head_logits
+from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
@@ -32,8 +32,8 @@ from bertsmith.runtime.machine import (
     prepare_process,
     versions,
 )
-from bertsmith.tasks import sequence_classification as head
-from bertsmith.tasks.labelled_file import Columns, Row, read_rows
+from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.report import write_report
@@ -45,8 +45,11 @@ class FinetuneResult(Result):
 
     `metrics` holds for each metric `mean`, `low`, `high` and `seeds`: over several seeds the mean and its 95%
     interval by Student's t, for one seed the value and its bootstrap interval over the examples. They are of the test
-    file where there is one, else of the dev file (then `selected_on_reported_data` is true).
+    file where there is one, else of the dev file (then `selected_on_reported_data` is true). `windowed_examples` counts
+    those of all files that are longer than `max_length` and read in windows, for the heads that do so.
     """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
 
     run: Path
     metrics: dict[str, dict[str, Any]]
@@ -55,16 +58,23 @@ class FinetuneResult(Result):
     baseline: dict[str, float]
     num_examples: int
     truncated_tokens: int
+    windowed_examples: int | None = None
 
 
 @dataclass
 class _Data:
+    head: AnyHead
     train: LabelledData
     dev: LabelledData
     test: LabelledData | None
-    labels: list[str]
     files: list[dict[str, Any]]
     label_counts: dict[str, int]
+
+    @property
+    def windowed(self) -> int | None:
+        """How many examples of all files are read in windows."""
+        counts = [part.encoded.windowed for part in (self.train, self.dev, self.test) if part is not None]
+        return None if None in counts else sum(count or 0 for count in counts)
 
 
 @verb(FinetuneOptions)
@@ -91,7 +101,9 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     settings, choices = _settings(options, data, config)
     _announce(options, data, settings, choices)
     if options.dry_run:
-        return FinetuneResult(options.out, {}, options.seed, options.test is None, {}, len(data.dev.gold), 0)
+        return FinetuneResult(
+            options.out, {}, options.seed, options.test is None, {}, len(data.dev.gold), 0, data.windowed
+        )
     _start(folder, options, data, choices)
 
     reported = data.test if data.test is not None else data.dev
@@ -104,9 +116,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         metrics=_over_seeds([results[seed]["metrics"] for seed in sorted(results)]),
         best_seed=best_seed,
         selected_on_reported_data=data.test is None,
-        baseline=head.baseline(data.train.gold, reported.gold, options.problem_type),
+        baseline=data.head.baseline(data.train.gold, reported.gold),
         num_examples=len(reported.gold),
         truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
+        windowed_examples=data.windowed,
     )
     _finish(folder, options, result)
     return result
@@ -115,33 +128,28 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     columns = Columns.of(options)
     paths = {"train": options.train, "dev": options.dev, "test": options.test}
-    rows = {part: read_rows(path, columns) for part, path in paths.items() if path is not None}
-    labels = head.labels_of(rows["train"], options.problem_type)
+    task = head_class(options.task)
+    examples = {part: task.read(path, columns) for part, path in paths.items() if path is not None}
+    head = task.for_training(examples["train"], options.problem_type)
     files, parts = [], {}
-    for part, found in rows.items():
-        encoded = encode_rows(tokenizer, found, options.max_length)
-        parts[part] = LabelledData(encoded, head.targets(found, labels, str(paths[part])))
-        lengths = [len(ids) + cut for ids, cut in zip(encoded.input_ids, encoded.truncated_tokens, strict=True)]
+    for part, found in examples.items():
+        encoded = head.encode(tokenizer, found, options.max_length)
+        parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
+        windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
         files.append(
             {
                 "name": str(paths[part]),
                 "part": part,
                 "examples": len(found),
-                "longest": max(lengths),
+                "longest": max(encoded.full_lengths),
                 "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
                 "truncated_tokens": sum(encoded.truncated_tokens),
+                **windowed,
                 "sha256": sha256_of(Path(str(paths[part]))),
             }
         )
-    counts = Counter(str(row.label).strip() for row in rows["train"]) if labels else Counter()
-    ordered = {label: counts[label] for label in labels}
-    return _Data(parts["train"], parts["dev"], parts.get("test"), labels, files, ordered)
-
-
-def encode_rows(tokenizer: Any, rows: list[Row], max_length: int) -> head.Encoded:
-    """The texts, or pairs, of labelled rows as ids."""
-    pairs = [row.pair or "" for row in rows] if rows[0].pair is not None else None
-    return head.encode(tokenizer, [row.text for row in rows], pairs, max_length)
+    counts = dict(head.label_counts(examples["train"]))
+    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts)
 
 
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
@@ -158,10 +166,10 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         choices.append(
             Choice("learning rate", f"{rate:g}", f"4e-5 at a width of 768, more below; this model has {width}")
         )
-    examples = len(data.train.gold)
+    examples = len(data.train.encoded.lengths)
     settings = HeadSettings(
         model=options.model,
-        labels=tuple(data.labels),
+        labels=tuple(data.head.labels),
         problem_type=options.problem_type,
         steps=max(1, math.ceil(options.epochs * examples / options.batch_size)),
         batch_size=options.batch_size,
@@ -173,6 +181,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         attention=attention.value,
         max_length=options.max_length,
         streams=int(streams.value),
+        task=options.task,
     )
     return settings, choices
 
@@ -180,8 +189,10 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
 def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
         cut = f", {part['truncated_texts']} texts cut at {options.max_length}" if part["truncated_texts"] else ""
+        if part.get("windowed_examples"):
+            cut += f", {part['windowed_examples']:,} longer than {options.max_length} are read in overlapping windows"
         say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
-    if data.labels:
+    if data.label_counts:
         say("labels: " + ", ".join(f"{label} {count:,}" for label, count in list(data.label_counts.items())[:20]))
     say(f"{settings.steps:,} updates for each of {options.seeds} seeds")
     for choice in choices:
@@ -239,16 +250,16 @@ def _one_seed(
     pad = int(tokenizer.pad_token_id)
     budget = options.eval_batch_size * options.max_length
     reported = data.test if data.test is not None else data.dev
-    logits = head_logits(trained.model, reported.encoded, pad, precision=settings.precision, budget=budget)
-    dev = logits
-    if data.test is not None:
-        dev = head_logits(trained.model, data.dev.encoded, pad, precision=settings.precision, budget=budget)
+    head = data.head
+    outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=budget)
+    outputs = outputs_of(reported.encoded, pad)
+    dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     single.publish(trained.model, tokenizer)
-    metrics = head.score(logits, reported.gold, options.problem_type)
+    metrics = head.score(outputs, reported.gold)
     result = {
         "seed": seed,
         "best_step": trained.best_step,
-        "dev": head.main_value(dev, data.dev.gold, options.problem_type),
+        "dev": head.main_value(dev, data.dev.gold),
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
     }
     write_json(done, result)
@@ -310,5 +321,5 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
         ],
-        metadata={"pipeline_tag": "text-classification"},
+        metadata={"pipeline_tag": head_class(options.task).pipeline_tag},
     )

@@ -25,8 +25,15 @@ from bertsmith.metrics.classification import (
 )
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
-from bertsmith.tasks.conll_file import check_same_tokens, check_scheme, read_sentences
+from bertsmith.tasks.conll_file import (
+    check_same_tokens,
+    check_scheme,
+    check_tags,
+    has_plain_labels,
+    read_sentences,
+)
 from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.tagged_file import read_tagged
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
 
@@ -79,11 +86,13 @@ class TypeScores(Scores):
 class EntityScores(Scores):
     """token-classification: `precision`, `recall`, `f1` of entities, `accuracy` of tokens (intervals over sentences).
 
+    Plain labels, such as parts of speech, have `accuracy` alone, no entities, and no scheme.
+
     Attributes:
         types: the same for each type.
         gold, predicted: entities.
         sentences, tokens: how many were read.
-        scheme: the scheme of the tags.
+        scheme: the scheme of the tags, None for plain labels.
     """
 
     types: dict[str, TypeScores]
@@ -91,7 +100,7 @@ class EntityScores(Scores):
     predicted: int
     sentences: int
     tokens: int
-    scheme: str
+    scheme: str | None
 
 
 @dataclass(frozen=True)
@@ -173,10 +182,19 @@ def _probabilities(
 
 
 def _score_entities(options: ScoreOptions) -> EntityScores:
-    gold = read_sentences(options.gold, options.encoding)
+    gold = read_tagged(options.gold, Columns(label=options.label_column, encoding=options.encoding))
     predicted = read_sentences(options.predictions, None)
+    plain = has_plain_labels(gold)
+    if not plain:
+        check_tags(predicted, options.predictions)
     check_same_tokens(gold, options.gold, predicted, options.predictions)
     gold_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (gold, predicted))
+    accuracy_of_tokens = entities.token_accuracy(gold_tags, predicted_tags)
+    tokens = sum(len(sentence.tokens) for sentence in gold)
+    if plain:
+        if options.scheme is not None or options.strict:
+            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels")
+        return EntityScores({"accuracy": accuracy_of_tokens}, {}, 0, 0, len(gold), tokens, None)
     scheme = options.scheme
     if scheme is None:
         scheme = entities.recognise(gold_tags)
@@ -190,12 +208,12 @@ def _score_entities(options: ScoreOptions) -> EntityScores:
         for name in by_type
     }
     return EntityScores(
-        {**overall, "accuracy": entities.token_accuracy(gold_tags, predicted_tags)},
+        {**overall, "accuracy": accuracy_of_tokens},
         {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
         sum(counts.gold for counts in totals.values()),
         sum(counts.predicted for counts in totals.values()),
         len(gold),
-        sum(len(sentence.tokens) for sentence in gold),
+        tokens,
         scheme,
     )
 

@@ -1,0 +1,83 @@
+"""Texts, or pairs of texts, as ids: what is longer than the model is cut and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.tokenization.folder import reset
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Texts as ids.
+
+    Attributes:
+        input_ids, token_type_ids: a list of ids for each text, special tokens included, not padded.
+        truncated_tokens: how many tokens of each text were cut.
+    """
+
+    input_ids: list[list[int]]
+    token_type_ids: list[list[int]]
+    truncated_tokens: list[int]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text."""
+        return [len(ids) for ids in self.input_ids]
+
+    @property
+    def full_lengths(self) -> list[int]:
+        """Tokens of each text before anything was cut."""
+        return [len(ids) + cut for ids, cut in zip(self.input_ids, self.truncated_tokens, strict=True)]
+
+    @property
+    def windowed(self) -> int | None:
+        """None: texts are cut, never divided into windows."""
+        return None
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+) -> Encoded:
+    """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
+    if not texts:
+        return Encoded([], [], [])
+    whole = tokenizer(list(texts), list(pairs) if pairs is not None else None, return_token_type_ids=True)
+    ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
+    cut = [max(len(item) - max_length, 0) for item in ids]
+    long = [number for number, lost in enumerate(cut) if lost]
+    if long:
+        shorter = tokenizer(
+            [texts[number] for number in long],
+            [pairs[number] for number in long] if pairs is not None else None,
+            truncation="longest_first",
+            max_length=max_length,
+            return_token_type_ids=True,
+        )
+        reset(tokenizer)
+        for place, number in enumerate(long):
+            ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
+    return Encoded(ids, types, cut)
+
+
+def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> dict[str, Tensor]:
+    """The batch of some texts, padded to the longest: int64 of [texts, length]."""
+    length = max(len(encoded.input_ids[number]) for number in numbers)
+    input_ids = torch.full((len(numbers), length), pad_token_id)
+    types = torch.zeros_like(input_ids)
+    mask = torch.zeros_like(input_ids)
+    for row, number in enumerate(numbers):
+        ids = encoded.input_ids[number]
+        input_ids[row, : len(ids)] = torch.tensor(ids)
+        types[row, : len(ids)] = torch.tensor(encoded.token_type_ids[number])
+        mask[row, : len(ids)] = 1
+    batch = {"input_ids": input_ids, "attention_mask": mask}
+    return batch | {"token_type_ids": types} if with_types else batch

@@ -1,0 +1,198 @@
+"""What a head is: everything that `finetune`, `evaluate` and the Predictor know of a task.
+
+Examples go through a head in this order, and what a step gives is opaque to everyone but the head itself:
+
+    file --read--> examples --encode--> inputs --batch--> the model --keep--> rows --join--> outputs --score--> figures
+                            --targets-> targets --gold--> the loss
+
+The inputs are rows of ids: one an example, or several where an example is read in windows. A batch is some rows. Losses
+are sums, which the Trainer divides by the counts of the whole update. `keep` takes from a batch's outputs what scoring
+needs, so that memory never holds the logits of a whole file.
+
+A new head is a subclass of `Head` as HEAD of a module in this package, and its name in `config/tasks.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.config.tasks import TASKS
+from bertsmith.metrics.classification import Interval
+from bertsmith.tasks.labelled_file import Columns
+
+
+class Inputs(Protocol):
+    """Examples as rows of ids."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        ...
+
+    @property
+    def full_lengths(self) -> list[int]:
+        """Tokens of each example, before anything is cut or divided."""
+        ...
+
+    @property
+    def truncated_tokens(self) -> list[int]:
+        """Tokens of each example that no row holds."""
+        ...
+
+    @property
+    def windowed(self) -> int | None:
+        """How many examples are read in several windows; None for a head that cuts instead."""
+        ...
+
+
+ExampleType = TypeVar("ExampleType")
+InputsType = TypeVar("InputsType", bound=Inputs)
+TargetsType = TypeVar("TargetsType", bound=Sized)
+OutputsType = TypeVar("OutputsType")
+
+
+class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
+    """A task with its labels.
+
+    Attributes:
+        labels: the model's outputs in their order; none where the output is a number.
+        problem_type: as in a model's configuration; a head without a choice passes it over.
+        auto_class: the class of transformers that loads a model with this head.
+        pipeline_tag: the Hub's name of the task.
+        called: the head in messages.
+    """
+
+    auto_class: ClassVar[str]
+    pipeline_tag: ClassVar[str]
+    called: ClassVar[str]
+
+    def __init__(self, labels: Sequence[str], problem_type: str) -> None:
+        self.labels, self.problem_type = list(labels), problem_type
+
+    # Where a head comes from
+
+    @classmethod
+    @abstractmethod
+    def for_training(cls, examples: Sequence[ExampleType], problem_type: str) -> Head[Any, Any, Any, Any]:
+        """The head with the labels of a training file. Raises DataError where it holds fewer than two."""
+
+    @classmethod
+    @abstractmethod
+    def for_model(cls, config: Any, problem_type: str | None, name: str) -> Head[Any, Any, Any, Any]:
+        """The head of a MODEL by its configuration; `problem_type` is what an option says over it.
+
+        Raises OptionError where the option does not fit the MODEL.
+        """
+
+    def config_values(self) -> dict[str, Any]:
+        """What the configuration of a model with this head says of it."""
+        if not self.labels:
+            return {"num_labels": 1}
+        numbered = dict(enumerate(self.labels))
+        return {
+            "num_labels": len(self.labels),
+            "id2label": numbered,
+            "label2id": {label: number for number, label in numbered.items()},
+        }
+
+    # Files
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path, columns: Columns) -> list[ExampleType]:
+        """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
+
+    @abstractmethod
+    def targets(self, examples: Sequence[ExampleType], where: str) -> TargetsType:
+        """What is true of the examples; `where` is their file. Raises DataError for a label that the head lacks."""
+
+    @abstractmethod
+    def label_counts(self, examples: Sequence[ExampleType]) -> Mapping[str, int]:
+        """How often each label occurs, in the order of the labels; nothing where the output is a number."""
+
+    @abstractmethod
+    def predictions(self, examples: Sequence[ExampleType], outputs: OutputsType) -> Iterable[str]:
+        """The lines of the file of predictions, which `bertsmith score` reads."""
+
+    # Encode
+
+    @abstractmethod
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[ExampleType], max_length: int
+    ) -> InputsType:
+        """The examples as rows of at most `max_length` ids."""
+
+    @abstractmethod
+    def batch(
+        self, inputs: InputsType, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+    ) -> dict[str, Tensor]:
+        """The model's inputs for some rows, padded to the longest: int64 of [rows, length]."""
+
+    # Train
+
+    @abstractmethod
+    def gold(self, inputs: InputsType, targets: TargetsType, rows: Sequence[int]) -> Tensor:
+        """What is true of some rows, in the form that `loss_sum` takes."""
+
+    @abstractmethod
+    def loss_count(self, gold: Tensor) -> int:
+        """How many losses are summed for these rows."""
+
+    @abstractmethod
+    def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
+        """float32 scalar: the losses of a batch, added up; `output` is the model's."""
+
+    # Decode and score
+
+    @abstractmethod
+    def keep(self, output: Any, inputs: InputsType, rows: Sequence[int]) -> Iterable[Any]:
+        """What is kept of a batch's output, row by row, on the CPU."""
+
+    @abstractmethod
+    def join(self, kept: Sequence[Any], inputs: InputsType) -> OutputsType:
+        """What was kept of all rows, by examples."""
+
+    @property
+    @abstractmethod
+    def main_metric(self) -> str:
+        """The name of the figure that checkpoints and seeds are chosen by; higher is better."""
+
+    @abstractmethod
+    def main_value(self, outputs: OutputsType, targets: TargetsType) -> float:
+        """The main metric alone."""
+
+    @abstractmethod
+    def score(self, outputs: OutputsType, targets: TargetsType) -> dict[str, Interval]:
+        """The metrics, each with a bootstrap interval over the examples; the main one first."""
+
+    @abstractmethod
+    def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:
+        """The metrics of one and the same answer for everything, chosen on the training file."""
+
+
+AnyHead = Head[Any, Any, Any, Any]
+
+
+def head_class(task: str) -> type[AnyHead]:
+    """The head of a task by its name."""
+    module = importlib.import_module(f"bertsmith.tasks.{task.replace('-', '_')}")
+    found: type[AnyHead] = module.HEAD
+    return found
+
+
+def has_head(config: Any, task: str) -> bool:
+    """Whether a model of this configuration has the head of a task."""
+    ending = head_class(task).auto_class.removeprefix("AutoModel")
+    return any(name.endswith(ending) for name in config.architectures or [])
+
+
+def task_of(config: Any) -> str | None:
+    """The task whose head a model of this configuration has, None where it has none of ours."""
+    return next((task for task in TASKS if has_head(config, task)), None)

@@ -1,0 +1,280 @@
+"""token-classification: a tag for each word: entities (NER), or plain labels such as parts of speech.
+
+Everything is of words: the loss is of the first piece of each word, predictions, figures and files are of words.
+
+Tags of entities are read in any of BIO, BIOES and IOB1, and a model always learns BIO: one scheme whatever the files
+are in, the one that transformers' pipeline groups by, with B and I of every type as labels even where training has only
+one of them. Predictions are written and scored in the scheme of the file that they are compared with, as
+`bertsmith score` reads it. Plain labels stay as they are and are measured by accuracy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.errors import DataError, OptionError
+from bertsmith.metrics import entities
+from bertsmith.metrics.classification import Interval
+from bertsmith.metrics.entities import Entity, Scheme, parse_tag
+from bertsmith.tasks.conll_file import Sentence, has_plain_labels
+from bertsmith.tasks.encoded_texts import padded
+from bertsmith.tasks.head import Head
+from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.tagged_file import read_tagged
+from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
+
+IGNORED = -100
+"""The target of a piece that no loss is of, as in transformers."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is true of some sentences.
+
+    Attributes:
+        tags: of each word, as the file has them.
+        scheme: of these tags, None for plain labels.
+        numbers: for each sentence int64 of [words]: the labels; IGNORED where the model has no such label.
+    """
+
+    tags: list[list[str]]
+    scheme: Scheme | None
+    numbers: list[Ints]
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """What a model says of some sentences.
+
+    Attributes:
+        numbers: for each sentence int64 of [words], the labels.
+        probabilities: for each sentence float32 of [words], those of these labels.
+    """
+
+    numbers: list[Ints]
+    probabilities: list[npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words `start` to `end` (exclusive) under a label; `score` is the mean probability of their tags."""
+
+    label: str
+    start: int
+    end: int
+    score: float
+
+
+class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
+    """Rows of words; sentences beyond the length are read in windows."""
+
+    auto_class = "AutoModelForTokenClassification"
+    pipeline_tag = "token-classification"
+    called = "tagging head"
+
+    def __init__(self, labels: Sequence[str], problem_type: str = "") -> None:
+        super().__init__(labels, problem_type)
+        self.plain = entities.are_plain(self.labels)
+        self.types = {parsed[1] for parsed in map(parse_tag, self.labels) if parsed is not None} - {""}
+
+    @classmethod
+    def for_training(cls, examples: Sequence[Sentence], problem_type: str) -> TokenClassification:
+        """O, then B and I of each type; or the plain labels; sorted."""
+        if problem_type == "regression":
+            raise OptionError("--problem-type regression: the tags of token-classification are classes")
+        if has_plain_labels(examples):
+            labels = sorted({tag for sentence in examples for tag in sentence.tags})
+            if len(labels) < 2:
+                raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
+            return cls(labels)
+        found = {tag for sentence in examples for tag in _bio(sentence.tags)} - {"O"}
+        if not found:
+            raise DataError("the training file has no entity, every tag is O; is it the right column?")
+        return cls(["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})])
+
+    @classmethod
+    def for_model(cls, config: Any, problem_type: str | None, name: str) -> TokenClassification:
+        """The labels of the MODEL, which may be of any scheme."""
+        if problem_type is not None:
+            raise OptionError(f"--problem-type {problem_type}: {name} tags words, whose tags are classes; leave it out")
+        return cls([config.id2label[number] for number in range(len(config.id2label))])
+
+    # Files
+
+    @classmethod
+    def read(cls, path: Path, columns: Columns) -> list[Sentence]:
+        """The sentences of CoNLL columns or JSON lines."""
+        return read_tagged(path, columns)
+
+    def targets(self, examples: Sequence[Sentence], where: str) -> Targets:
+        """The tags, once the model knows them all; of entities their types."""
+        for sentence in examples:
+            for tag, line in zip(sentence.tags, sentence.lines, strict=True):
+                if not self._knows(tag):
+                    known = self.labels if self.plain else ["O", *sorted(self.types)]
+                    raise DataError(
+                        f"{where}: line {line}: the tag {tag!r} is not among those of the model "
+                        f"({', '.join(known[:20])}); take it out, or train on a file that has it"
+                    )
+        number = {label: place for place, label in enumerate(self.labels)}
+        tags = [sentence.tags for sentence in examples]
+        learnt = tags if self.plain else [_bio(each) for each in tags]
+        numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in learnt]
+        return Targets(tags, None if self.plain else entities.recognise(tags), numbers)
+
+    def _knows(self, tag: str) -> bool:
+        if self.plain:
+            return tag in self.labels
+        parsed = parse_tag(tag)
+        return parsed is not None and (parsed[0] == "O" or parsed[1] in self.types)
+
+    def label_counts(self, examples: Sequence[Sentence]) -> Mapping[str, int]:
+        """Words of each label."""
+        counts = Counter(tag for each in examples for tag in (each.tags if self.plain else _bio(each.tags)))
+        return {label: counts[label] for label in self.labels}
+
+    def predictions(self, examples: Sequence[Sentence], outputs: Tagged) -> Iterator[str]:
+        """CoNLL columns: token, tag of the file, predicted tag (conlleval's form)."""
+        tags = [sentence.tags for sentence in examples]
+        predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
+        for number, (sentence, guessed) in enumerate(zip(examples, predicted, strict=True)):
+            if number:
+                yield ""
+            for columns in zip(sentence.tokens, sentence.tags, guessed, strict=True):
+                yield "\t".join(columns)
+
+    # Encode
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Sentence], max_length: int) -> EncodedWords:
+        """The words of each sentence."""
+        words = pieces_of_words(tokenizer, [sentence.tokens for sentence in examples])
+        return encode_words(tokenizer, words, max_length)
+
+    def batch(
+        self, inputs: EncodedWords, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+    ) -> dict[str, Tensor]:
+        """As `padded`."""
+        return padded(inputs.rows, rows, pad_token_id, with_types=with_types)
+
+    # Train
+
+    def gold(self, inputs: EncodedWords, targets: Targets, rows: Sequence[int]) -> Tensor:
+        """int64 of [rows, length]: the label at the first piece of each word that is predicted in the row."""
+        lengths = inputs.lengths
+        gold = torch.full((len(rows), max(lengths[row] for row in rows)), IGNORED)
+        for place, row in enumerate(rows):
+            numbers = targets.numbers[inputs.sentences[row]][inputs.words[row]]
+            gold[place, torch.from_numpy(inputs.places[row])] = torch.from_numpy(numbers)
+        return gold
+
+    def loss_count(self, gold: Tensor) -> int:
+        """One loss a word."""
+        return int((gold != IGNORED).sum())
+
+    def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
+        """Cross-entropy in nats, summed over the words."""
+        logits = output.logits.float()
+        return functional.cross_entropy(logits.flatten(0, 1), gold.flatten(), ignore_index=IGNORED, reduction="sum")
+
+    # Decode and score
+
+    def keep(
+        self, output: Any, inputs: EncodedWords, rows: Sequence[int]
+    ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
+        """The most probable label of each word that is predicted in a row, and its probability."""
+        counts = [len(inputs.places[row]) for row in rows]
+        which = torch.arange(len(rows)).repeat_interleave(torch.tensor(counts))
+        where = torch.from_numpy(np.concatenate([inputs.places[row] for row in rows]))
+        device = output.logits.device
+        probabilities = output.logits[which.to(device), where.to(device)].float().softmax(-1)
+        best, numbers = (part.cpu().numpy() for part in probabilities.max(-1))
+        borders = np.cumsum(counts)[:-1]
+        yield from zip(np.split(numbers, borders), np.split(best, borders), strict=True)
+
+    def join(self, kept: Sequence[tuple[Ints, npt.NDArray[np.float32]]], inputs: EncodedWords) -> Tagged:
+        """The words of each sentence from all of its windows."""
+        numbers = [np.zeros(count, dtype=np.int64) for count in inputs.num_words]
+        probabilities = [np.zeros(count, dtype=np.float32) for count in inputs.num_words]
+        for sentence, words, (best, probability) in zip(inputs.sentences, inputs.words, kept, strict=True):
+            numbers[sentence][words] = best
+            probabilities[sentence][words] = probability
+        return Tagged(numbers, probabilities)
+
+    def tags(self, outputs: Tagged, scheme: Scheme | None) -> list[list[str]]:
+        """The tag of each word, in this scheme; what a model says against its own is read as conlleval does."""
+        found = [[self.labels[number] for number in numbers] for numbers in outputs.numbers]
+        if scheme is None:
+            return found
+        return [entities.tags_of(entities.entities(tags), len(tags), scheme) for tags in found]
+
+    def spans(self, outputs: Tagged) -> list[list[Span]]:
+        """The entities of each sentence; with plain labels every word."""
+        return [
+            [
+                Span(type_, start, end, float(probabilities[start:end].mean()))
+                for type_, start, end in self._entities([self.labels[number] for number in numbers])
+            ]
+            for numbers, probabilities in zip(outputs.numbers, outputs.probabilities, strict=True)
+        ]
+
+    def _entities(self, tags: list[str]) -> list[Entity]:
+        if self.plain:
+            return [Entity(tag, place, place + 1) for place, tag in enumerate(tags)]
+        return entities.entities(tags)
+
+    @property
+    def main_metric(self) -> str:
+        """F1 of entities; accuracy of plain labels."""
+        return "accuracy" if self.plain else "f1"
+
+    def main_value(self, outputs: Tagged, targets: Targets) -> float:
+        """Without the intervals."""
+        return self._values(targets, self.tags(outputs, targets.scheme))[self.main_metric]
+
+    def score(self, outputs: Tagged, targets: Targets) -> dict[str, Interval]:
+        """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
+        predicted = self.tags(outputs, targets.scheme)
+        figures = {"accuracy": entities.token_accuracy(targets.tags, predicted)}
+        if self.plain:
+            return figures
+        found, _ = entities.figures(entities.count(targets.tags, predicted))
+        return {"f1": found["f1"], "precision": found["precision"], "recall": found["recall"], **figures}
+
+    def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
+        """Always O; with plain labels always the most frequent one."""
+        constant = "O"
+        if self.plain:
+            counts = np.bincount(np.concatenate(train.numbers), minlength=len(self.labels))
+            constant = self.labels[int(counts.argmax())]
+        return self._values(targets, [[constant] * len(tags) for tags in targets.tags])
+
+    def _values(self, targets: Targets, predicted: list[list[str]]) -> dict[str, float]:
+        gold, guessed = (np.array(list(chain.from_iterable(side))) for side in (targets.tags, predicted))
+        figures = {"accuracy": float(np.mean(gold == guessed))}
+        if self.plain:
+            return figures
+        found = entities.totals(entities.count(targets.tags, predicted))
+        return {"f1": found["f1"], "precision": found["precision"], "recall": found["recall"], **figures}
+
+
+def _bio(tags: Sequence[str]) -> list[str]:
+    """Tags of any scheme in BIO, with the same entities."""
+    return entities.tags_of(entities.entities(tags), len(tags), "BIO")
+
+
+HEAD = TokenClassification

@@ -1,0 +1,216 @@
+"""What holds for every head of the list: read, encode, learn, decode, score. A new head needs a sample here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file
+
+from bertsmith.config.tasks import TASKS
+from bertsmith.finetuning.engine import HeadSettings, LabelledData, load_head, train_head
+from bertsmith.inference.batched import head_outputs
+from bertsmith.models.loading import load_config
+from bertsmith.tasks.head import AnyHead, has_head, head_class, task_of
+from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training.run_folder import RunFolder
+from bertsmith.verbs.evaluate import evaluate
+from bertsmith.verbs.finetune import FinetuneResult, finetune
+from bertsmith.verbs.score import score
+
+LENGTH = 24
+CLASSES = "single_label_classification"
+
+
+def words_of(number: int) -> list[str]:
+    """A sentence of 3 to 20 words, so that lengths and counts differ."""
+    word = ("bread", "horses")[number % 2]
+    return [*[word] * (1 + number % 3), *["near", "the", "river"] * (1 + number % 7)]
+
+
+def texts(path: Path) -> Path:
+    lines = [{"text": " ".join(words_of(number)), "label": ("food", "animal")[number % 2]} for number in range(24)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def tags(path: Path) -> Path:
+    tag = {"bread": "B-FOOD", "horses": "B-ANIMAL"}
+    lines = [
+        {"tokens": words_of(number), "tags": [tag.get(word, "O") for word in words_of(number)]} for number in range(24)
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+SAMPLES: dict[str, Callable[[Path], Path]] = {"sequence-classification": texts, "token-classification": tags}
+"""For each task what writes a labelled file of 24 examples, some of them longer than LENGTH tokens."""
+
+
+def test_every_head_has_a_sample() -> None:
+    assert set(SAMPLES) == set(TASKS)
+
+
+@pytest.fixture(params=TASKS)
+def task(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sample(task: str, tmp_path: Path) -> Path:
+    return SAMPLES[task](tmp_path / "sample.jsonl")
+
+
+@pytest.fixture
+def still(run: Path, tmp_path: Path) -> Path:
+    """The RUN without dropout, so that nothing is drawn while it trains."""
+    folder = tmp_path / "still"
+    shutil.copytree(run, folder)
+    config = json.loads((folder / "config.json").read_text())
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0}
+    (folder / "config.json").write_text(json.dumps(config | none))
+    return folder
+
+
+def settings_of(task: str, head: AnyHead, model: Path, **values: Any) -> HeadSettings:
+    given: dict[str, Any] = {
+        "model": str(model),
+        "labels": tuple(head.labels),
+        "problem_type": CLASSES,
+        "steps": 3,
+        "batch_size": 12,
+        "eval_batch_size": 8,
+        "eval_every": 3,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
+        "precision": "fp32",
+        "attention": "eager",
+        "max_length": LENGTH,
+        "task": task,
+    }
+    return HeadSettings(**{**given, **values})
+
+
+def encoded(task: str, sample: Path, run: Path) -> tuple[AnyHead, LabelledData]:
+    examples = head_class(task).read(sample, Columns())
+    head = head_class(task).for_training(examples, CLASSES)
+    inputs = head.encode(load_tokenizer(str(run)), examples, LENGTH)
+    return head, LabelledData(inputs, head.targets(examples, str(sample)))
+
+
+def test_what_a_head_says_of_itself(task: str) -> None:
+    head = head_class(task)
+    assert hasattr(transformers, head.auto_class)
+    assert head.pipeline_tag and head.called and head.__doc__
+    ending = head.auto_class.removeprefix("AutoModel")
+    assert task_of(transformers.BertConfig(architectures=[f"Bert{ending}"])) == task
+    assert has_head(transformers.BertConfig(architectures=[f"DistilBert{ending}"]), task)
+    assert task_of(transformers.BertConfig(architectures=["BertModel"])) is None
+
+
+def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run: Path) -> None:
+    examples = head_class(task).read(sample, Columns())
+    _, data = encoded(task, sample, run)
+    assert len(examples) == len(data.gold) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
+    assert max(data.encoded.lengths) <= LENGTH < max(data.encoded.full_lengths)
+    windowed = data.encoded.windowed
+    if windowed is None:
+        assert len(data.encoded.lengths) == 24 and sum(data.encoded.truncated_tokens) > 0
+    else:
+        assert len(data.encoded.lengths) > 24 and windowed > 0 and sum(data.encoded.truncated_tokens) == 0
+
+
+def test_the_loss_is_stocks_times_its_count(task: str, sample: Path, still: Path) -> None:
+    head, data = encoded(task, sample, still)
+    torch.manual_seed(0)
+    model = load_head(settings_of(task, head, still)).eval()
+    rows = [3, 0, 11, 7]
+    batch = head.batch(data.encoded, rows, 0, with_types=True)
+    gold = head.gold(data.encoded, data.gold, rows)
+    with torch.no_grad():
+        stock = model(**batch, labels=gold.long()).loss * head.loss_count(gold)
+        ours = head.loss_sum(model(**batch), gold)
+    assert ours.item() == pytest.approx(stock.item(), rel=1e-5)
+
+
+def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
+    """Micro-batches hold unequal numbers of words; dividing each by its own would give other weights."""
+    head, data = encoded(task, sample, still)
+    weights = []
+    for streams in (1, 2, 5):
+        settings, folder = settings_of(task, head, still, streams=streams), RunFolder(tmp_path / f"run-{streams}")
+        folder.path.mkdir()
+        trained, _ = train_head(settings, load_tokenizer(str(still)), data, data, folder, 0, "a test")
+        weights.append(trained.model.state_dict())
+    start = load_file(still / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
+    assert (weights[0]["bert.embeddings.word_embeddings.weight"] - start).abs().max() > 1e-3
+    for other in weights[1:]:
+        for name, tensor in weights[0].items():
+            torch.testing.assert_close(other[name], tensor, atol=2e-5, rtol=1e-3)
+
+
+def test_outputs_do_not_depend_on_the_batches(task: str, sample: Path, still: Path) -> None:
+    head, data = encoded(task, sample, still)
+    torch.manual_seed(0)
+    model = load_head(settings_of(task, head, still)).train()
+    whole, single = (head_outputs(head, model, data.encoded, 0, budget=budget) for budget in (100_000, 1))
+    assert model.training
+    assert head.score(whole, data.gold) == head.score(single, data.gold)
+    assert head.main_value(whole, data.gold) == head.score(whole, data.gold)[head.main_metric].value
+    assert next(iter(head.score(whole, data.gold))) == head.main_metric
+    baseline = head.baseline(data.gold, data.gold)
+    assert set(baseline) == set(head.score(whole, data.gold))
+
+
+@pytest.fixture(scope="module")
+def tuned(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[FinetuneResult, Path]]:
+    """A RUN of each head that has learnt its sample."""
+    made = {}
+    for name, write in SAMPLES.items():
+        folder = tmp_path_factory.mktemp(name)
+        sample = write(folder / "sample.jsonl")
+        options = {"max_length": LENGTH, "precision": "fp32", "learning_rate": 1e-2, "batch_size": 8, "epochs": 8}
+        made[name] = finetune(name, model=run, train=sample, dev=sample, out=folder / "run", **options), sample
+    return made
+
+
+def test_a_sample_is_learnt(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
+    result, _ = tuned[task]
+    main = next(iter(result.metrics))
+    assert result.metrics[main]["mean"] > 0.9 > result.baseline[main]
+    record = json.loads((result.run / "run.json").read_text())
+    assert record["task"] == task
+    assert f"pipeline_tag: {head_class(task).pipeline_tag}" in (result.run / "README.md").read_text()
+
+
+def test_predictions_are_scored_as_they_were_evaluated(
+    task: str, tuned: dict[str, tuple[FinetuneResult, Path]], tmp_path: Path
+) -> None:
+    result, sample = tuned[task]
+    predictions = tmp_path / "predictions"
+    figures = evaluate(result.run, sample, predictions=predictions, max_length=LENGTH).metrics
+    scored = score(task, sample, predictions).metrics
+    assert figures == {name: scored[name].to_dict() for name in figures}
+    for name, figure in figures.items():
+        assert figure["value"] == result.metrics[name]["mean"]
+
+
+def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
+    result, sample = tuned[task]
+    auto_class = getattr(transformers, head_class(task).auto_class)
+    stock, info = auto_class.from_pretrained(result.run, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    head = head_class(task).for_model(load_config(str(result.run)), None, str(result.run))
+    examples = head.read(sample, Columns())
+    inputs = head.encode(load_tokenizer(str(result.run)), examples, LENGTH)
+    outputs = head_outputs(head, stock, inputs, 0)
+    assert head.main_value(outputs, head.targets(examples, "")) == result.metrics[head.main_metric]["mean"]
+    assert np.isfinite(head.main_value(outputs, head.targets(examples, "")))
