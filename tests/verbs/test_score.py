@@ -161,6 +161,26 @@ def test_tokens_may_hold_blanks_where_tabs_part_the_columns(tmp_path: Path) -> N
     assert (found.sentences, found.tokens, found.gold) == (2, 4, 1)
 
 
+def test_plain_labels_of_a_column_by_number(tmp_path: Path) -> None:
+    """Parts of speech are scored by accuracy alone; three of four are right."""
+    gold = tmp_path / "gold.txt"
+    gold.write_text("EU NNP B-ORG\nrejects VBZ O\n\nOslo NNP B-LOC\n. . O\n")
+    predictions = tmp_path / "predicted.txt"
+    predictions.write_text("EU NNP\nrejects NN\n\nOslo NNP\n. .\n")
+    found = package.score("token-classification", gold, predictions, label_column=1)
+    assert isinstance(found, EntityScores)
+    assert {name: figure.value for name, figure in found.metrics.items()} == {"accuracy": 0.75}
+    assert (found.scheme, found.types, found.gold, found.sentences, found.tokens) == (None, {}, 0, 2, 4)
+
+
+def test_tags_of_json_lines(tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.txt"
+    gold.write_text('{"tokens": ["New York", "is"], "tags": ["B-LOC", "O"]}\n')
+    predictions.write_text("New York\tB-LOC\nis\tB-LOC\n")
+    found = package.score("token-classification", gold, predictions)
+    assert (found.metrics["precision"].value, found.metrics["recall"].value) == (0.5, 1)
+
+
 # sequence-classification
 
 

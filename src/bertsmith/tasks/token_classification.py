@@ -175,8 +175,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
 
     def gold(self, inputs: EncodedWords, targets: Targets, rows: Sequence[int]) -> Tensor:
         """int64 of [rows, length]: the label at the first piece of each word that is predicted in the row."""
-        lengths = inputs.lengths
-        gold = torch.full((len(rows), max(lengths[row] for row in rows)), IGNORED)
+        gold = torch.full((len(rows), max(len(inputs.rows.input_ids[row]) for row in rows)), IGNORED)
         for place, row in enumerate(rows):
             numbers = targets.numbers[inputs.sentences[row]][inputs.words[row]]
             gold[place, torch.from_numpy(inputs.places[row])] = torch.from_numpy(numbers)
