@@ -68,6 +68,7 @@ def curve(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         batch_size=16,
         steps=20,
         learning_rate=2e-3,
+        mask_rate=0.15,
         dropout=0.0,  # its draws follow the division of a batch over the cores
         precision="fp32",
         seed=11,
