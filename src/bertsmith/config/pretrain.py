@@ -25,7 +25,9 @@ class PretrainOptions(Options):
     general_text: str | None = Field(
         None, description="a text to measure on as well, before, during and after: what is forgotten of it is seen"
     )
-    size: Size | None = Field(None, description="the model's size (default: mini, or that of --from)")
+    size: Size | None = Field(
+        None, description="the model's size (default: by time, text and machine, or that of --from)"
+    )
     layers: int | None = Field(None, gt=0, description="number of layers, over what --size says")
     hidden_size: int | None = Field(None, gt=0, description="width of the layers, over what --size says")
     attention_heads: int | None = Field(None, gt=0, description="attention heads a layer, over what --size says")

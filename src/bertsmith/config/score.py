@@ -12,10 +12,10 @@ from bertsmith.config.options import external_name
 from bertsmith.config.tasks import SCORED_TASKS
 
 _TASKS_OF = {
-    "text_column": ("sequence-classification",),
+    "text_column": ("sequence-classification", "token-classification"),
     "label_column": ("sequence-classification", "token-classification"),
     "no_header": ("sequence-classification",),
-    "format": ("sequence-classification",),
+    "format": ("sequence-classification", "token-classification"),
     "encoding": ("sequence-classification", "token-classification"),
     "scheme": ("token-classification",),
     "strict": ("token-classification",),

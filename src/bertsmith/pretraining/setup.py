@@ -25,7 +25,7 @@ from bertsmith.tokenization.extension import Extension, rows_of
 
 DEFAULT_MINUTES = 10.0
 DEFAULT_SIZE = "mini"
-"""Where nobody chooses (`sizing.choose_size`)."""
+"""Where the size is not asked for: layers and width are given, and go over those of any name."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ def make_model(
     elif options.overfit_one_batch:
         setup.choices.append(Choice("dropout", "0", "one batch is to be learnt by heart"))
     elif options.from_ is None:
-        setup.choices.append(Choice("dropout", "0", "from scratch a corpus is seen a few times at most"))
+        setup.choices.append(Choice("dropout", "0", "from scratch; --dropout 0.1 is for many passes over a small text"))
     else:
         setup.dropout = float(model.config.hidden_dropout_prob)
         setup.choices.append(Choice("dropout", str(setup.dropout), "that of the model that continues"))

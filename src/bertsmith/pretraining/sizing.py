@@ -49,7 +49,7 @@ def choose_size(
     chosen = max(range(len(names)), key=lambda at: (min(seen(names[at]), useful) >= AHEAD_FROM[names[at]], at))
     size, larger = names[chosen], names[min(chosen + 1, len(names) - 1)]
     given = f"{budget.minutes:g} minutes" if budget.steps is None else f"{budget.steps:,} updates"
-    reason = f"{given} show it some {_millions(seen(size))} tokens"
+    reason = f"{given} show it roughly {_millions(seen(size))} tokens"
     if seen(size) > useful:
         reason += f", and {USEFUL_PASSES} passes over this text are {_millions(useful)}"
     if larger != size:
@@ -59,5 +59,6 @@ def choose_size(
 
 
 def _millions(tokens: float) -> str:
-    """`12 M`, `1.2 M`, `0.05 M`."""
-    return f"{tokens / 1e6:,.3g} M" if tokens < 1e9 else f"{tokens / 1e6:,.0f} M"
+    """`12 M`, `1.2 M`, `0.05 M`: two digits."""
+    digits = float(f"{tokens / 1e6:.2g}")
+    return f"{digits:,.0f} M" if digits >= 10 else f"{digits:g} M"

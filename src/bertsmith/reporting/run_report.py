@@ -384,7 +384,7 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
     )
     page.section("Data")
     files = record["data"]["files"]
-    in_windows = ["in windows"] if "windowed_examples" in files[0] else []
+    in_windows = ["in windows"] if files and "windowed_examples" in files[0] else []
     page.table(
         ["file", "examples", "longest text, tokens", "texts cut", "tokens cut", *in_windows],
         [

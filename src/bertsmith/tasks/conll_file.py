@@ -17,7 +17,8 @@ from bertsmith.metrics.entities import Scheme, are_plain, parse_tag
 from bertsmith.tasks.text_file import decoded, decoded_predictions, existing_file
 
 _BLANKS = re.compile(r"[ ]+")
-_DOCUMENT = "-DOCSTART-"
+DOCUMENT = "-DOCSTART-"
+"""The token of a line that begins a document; no token itself (CoNLL-2003)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read_sentences(path: Path, encoding: str | None, token_column: int = 0, tag_
     for number, line in enumerate(text.split("\n"), start=1):
         tabs = "\t" in line
         columns = line.rstrip("\r").split("\t") if tabs else _BLANKS.split(line.strip(" \r"))
-        if not line.strip() or columns[0] == _DOCUMENT:
+        if not line.strip() or columns[0] == DOCUMENT:
             if sentences[-1].tokens:
                 sentences.append(Sentence())
             continue

@@ -65,7 +65,7 @@ def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArr
     for number, row in enumerate(rows, start=1):
         try:
             value = float(row.label)
-        except ValueError:
+        except (ValueError, OverflowError):
             value = float("nan")
         if not np.isfinite(value):
             raise DataError(f"{where}: row {number}: label {row.label!r}, expected a finite number for regression")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.conll_file import Sentence, check_tags, has_plain_labels, read_sentences
+from bertsmith.tasks.conll_file import DOCUMENT, Sentence, check_tags, has_plain_labels, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
 
@@ -61,6 +61,8 @@ def _json_sentences(path: Path, columns: Columns) -> list[Sentence]:
         for token in tokens:
             if "\t" in token or "\n" in token or "\r" in token:
                 raise DataError(f"{where}: the token {token!r} holds a tab or a line break; divide it, or take it out")
+            if token == DOCUMENT:
+                raise DataError(f"{where}: the token {token!r} is the mark of a document in CoNLL files; take it out")
         sentences.append(Sentence(tokens, [tag.strip() for tag in tags], [line] * len(tokens)))
     if not sentences:
         raise DataError(f"{path}: no sentence in this file")

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.classification import Interval
 from bertsmith.metrics.entities import Entity, Scheme, parse_tag
@@ -112,7 +112,14 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """The labels of the MODEL, which may be of any scheme."""
         if problem_type is not None:
             raise OptionError(f"--problem-type {problem_type}: {name} tags words, whose tags are classes; leave it out")
-        return cls([config.id2label[number] for number in range(len(config.id2label))])
+        head = cls([config.id2label[number] for number in range(len(config.id2label))])
+        unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
+        if unknown:
+            raise ModelError(
+                f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others of "
+                "its labels are; such a model cannot be read"
+            )
+        return head
 
     # Files
 

@@ -182,7 +182,7 @@ def _probabilities(
 
 
 def _score_entities(options: ScoreOptions) -> EntityScores:
-    gold = read_tagged(options.gold, Columns(label=options.label_column, encoding=options.encoding))
+    gold = read_tagged(options.gold, _columns(options))
     predicted = read_sentences(options.predictions, None)
     plain = has_plain_labels(gold)
     if not plain:
@@ -225,14 +225,7 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
             f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
             "--label-column gold to score it by the labels in it"
         )
-    columns = Columns(
-        text=options.text_column,
-        label=options.label_column,
-        no_header=options.no_header,
-        form=options.format,
-        encoding=options.encoding,
-    )
-    rows = read_rows(options.gold, columns)
+    rows = read_rows(options.gold, _columns(options))
     predictions = prediction_lines.read_predictions(options.predictions, rows, options.gold)
     if predictions[0].label is None:
         gold = np.array([_number(options, place, row) for place, row in enumerate(rows, start=1)])
@@ -255,10 +248,20 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
     )
 
 
+def _columns(options: ScoreOptions) -> Columns:
+    return Columns(
+        text=options.text_column,
+        label=options.label_column,
+        no_header=options.no_header,
+        form=options.format,
+        encoding=options.encoding,
+    )
+
+
 def _number(options: ScoreOptions, place: int, row: Row) -> float:
     try:
         value = float(row.label)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = float("nan")
     if not np.isfinite(value):
         raise DataError(
