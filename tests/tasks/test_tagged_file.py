@@ -108,3 +108,10 @@ def test_options_that_such_files_do_not_have(read: Read, columns: dict[str, obje
 def test_a_column_that_is_not_there(read: Read) -> None:
     with pytest.raises(DataError, match=r"line 1: 2 columns, so there is no column 2 \(from 0\)"):
         read("a O\n", label="2")
+
+
+def test_the_mark_of_a_document_is_no_token(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"tokens": ["-DOCSTART-", "Oslo"], "tags": ["O", "B-LOC"]}\n')
+    with pytest.raises(DataError, match="line 1: the token '-DOCSTART-' is the mark of a document"):
+        read_tagged(path, Columns())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.token_classification import IGNORED, Tagged, TokenClassification
@@ -156,3 +156,9 @@ def test_entities_are_the_same_in_every_scheme(tags: list[str], scheme: entities
     assert entities.entities(converted) == found
     assert entities.entities(converted, scheme) == found, "also for who reads the scheme strictly"
     assert scheme == "BIOES" or entities.tags_of(entities.entities(converted), len(tags), scheme) == converted
+
+
+def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:
+    labels = {0: "O", 1: "PER", 2: "LOC"}
+    with pytest.raises(ModelError, match="hub/model: its label 'PER' is no tag of entities"):
+        TokenClassification.for_model(SimpleNamespace(id2label=labels), None, "hub/model")

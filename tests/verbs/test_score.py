@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import bertsmith as package
+from bertsmith.errors import DataError
 from bertsmith.verbs.score import AnswerScores, EntityScores, LabelScores
 
 # question-answering
@@ -278,3 +279,18 @@ def test_what_python_returns_is_typed(tmp_path: Path) -> None:
     assert isinstance(found, AnswerScores)
     assert found.metrics["f1"].value == found.to_dict()["f1"] == pytest.approx(200 / 3)
     assert found.to_dict()["intervals"]["f1"] == {"low": found.metrics["f1"].low, "high": found.metrics["f1"].high}
+
+
+def test_a_number_beyond_float_is_named(tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
+    gold.write_text('{"text": "a", "label": ' + "9" * 400 + "}\n")
+    predictions.write_text('{"text": "a", "value": 1.0}\n')
+    with pytest.raises(DataError, match="row 1: label .* expected a finite number"):
+        package.score("sequence-classification", gold, predictions)
+
+
+def test_tokens_may_stand_in_any_column_of_the_gold(tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "gold.txt", tmp_path / "predicted.txt"
+    gold.write_text("1\tOslo\tB-LOC\n2\tis\tO\n")
+    predictions.write_text("Oslo\tB-LOC\nis\tO\n")
+    assert package.score("token-classification", gold, predictions, text_column=1).metrics["f1"].value == 1

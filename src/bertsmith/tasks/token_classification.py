@@ -116,8 +116,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
         if unknown:
             raise ModelError(
-                f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others of "
-                "its labels are; such a model cannot be read"
+                f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
+                "are; such a model cannot be read"
             )
         return head
 
