@@ -24,6 +24,7 @@ import json
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,8 @@ def main() -> None:
         place = (options.out or Path(folder) / "out").resolve()
         place.mkdir(parents=True, exist_ok=True)
         for way in options.ways:
-            file = place / f"{way}.json"
-            if not file.exists():
-                contestants.write_json(file, run(options, way, place, Path(folder) / "work"))
-            records[way] = json.loads(file.read_text(encoding="utf-8"))
+            job = partial(run, options, way, place, Path(folder) / "work")
+            records[way] = contestants.once(place / f"{way}.json", job)
             print("  ".join(cells(way, records[way])), flush=True)
         (place / "curves.svg").write_text(drawn(records), encoding="utf-8")
     print()
@@ -94,14 +93,13 @@ def run(options: argparse.Namespace, way: str, place: Path, work: Path) -> Recor
     record = contestants.run(Bertsmith(arguments, str(work), peak_seconds=0))
     model = json.loads((work / "run" / "run.json").read_text(encoding="utf-8"))["model"]
     shutil.rmtree(work)
-    clock = [sum(record["seconds"][:step]) for step in range(len(record["seconds"]) + 1)]
     result = record["result"]
     return {
         "model": model,
-        "seconds": clock[-1],
+        "seconds": sum(record["seconds"]),
         "updates": result["steps"],
         "tokens_per_word": tokens_per_word(store),
-        "curve": [{"seconds": clock[each["step"]], **each} for each in record["curve"]],
+        "curve": record["curve"],
         "busy_cores": record["busy_cores"],
         **{name: result[name] for name in (
             "evaluation_before", "evaluation", "general_evaluation_before", "general_evaluation",

@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,14 @@ def write_json(file: Path, content: Any) -> None:
     aside = file.with_name(f".{file.name}.partial")
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     aside.replace(file)
+
+
+def once(file: Path, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The record in a file; where there is none yet the job is done, and kept there."""
+    if not file.exists():
+        write_json(file, job())
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
 
 
 def show(head: list[str], rows: list[list[str]]) -> None:
@@ -375,10 +384,15 @@ def bertsmith(job: Bertsmith) -> dict[str, Any]:
     after = matmul_peak(job.peak_seconds) if job.peak_seconds else None
     metrics = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     lines = [json.loads(line) for line in metrics]
+    seconds = update_seconds(lines)
     description = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return {
-        "seconds": update_seconds(lines),
-        "curve": [{"step": line["step"], **line["evaluation"]} for line in lines if "evaluation" in line],
+        "seconds": seconds,
+        "curve": [
+            {"seconds": sum(seconds[: line["step"]]), "step": line["step"], **line["evaluation"]}
+            for line in lines
+            if "evaluation" in line
+        ],
         "peak": {"before": before, "after": after},
         "busy_cores": cores,
         "own_peak": description["matmul_peak_gflops"] * 1e9,

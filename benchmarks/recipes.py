@@ -14,10 +14,10 @@ A recipe that is finished has a JSON in --out and is not run again; curves.svg s
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,8 @@ def main() -> None:
             if "steps" not in words:
                 words["minutes"] = f"{options.minutes:g}"
             file = place / (re.sub(r"[^\w.=-]+", "_", " ".join(f"{k}={v}" for k, v in words.items())) + ".json")
-            if not file.exists():
-                contestants.write_json(file, run(options.store.resolve(), words, Path(folder) / "work"))
-            records[recipe] = json.loads(file.read_text(encoding="utf-8"))
+            job = partial(run, options.store.resolve(), words, Path(folder) / "work")
+            records[recipe] = contestants.once(file, job)
             print("  ".join(cells(recipe, records[recipe])), flush=True)
         (place / "curves.svg").write_text(drawn(records), encoding="utf-8")
     print()
@@ -63,15 +62,14 @@ def run(store: Path, words: dict[str, str], work: Path) -> Record:
     arguments = (*contestants.pretrain_options(store, **words), "--save-every", contestants.NEVER)
     record = contestants.run(Bertsmith(arguments, str(work), peak_seconds=0))
     shutil.rmtree(work)
-    clock = [sum(record["seconds"][:step]) for step in range(len(record["seconds"]) + 1)]
     result = record["result"]
     return {
         "options": words,
-        "seconds": clock[-1],
+        "seconds": sum(record["seconds"]),
         "updates": result["steps"],
         "tokens": result["tokens_seen"],
         "learning_rate": record["learning_rate"],
-        "curve": [{"seconds": clock[each["step"]], **each} for each in record["curve"]],
+        "curve": record["curve"],
         "final": result["evaluation"],
         "peak_share": result["peak_share"],
         "busy_cores": record["busy_cores"],

@@ -22,6 +22,7 @@ import json
 import shutil
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,7 @@ def main() -> None:
         for size in options.sizes:
             for length in options.lengths:
                 file = place / f"{size}-{length}.json"
-                if not file.exists():
-                    contestants.write_json(file, measure(options, size, length, Path(folder) / "work"))
-                rows.append(json.loads(file.read_text(encoding="utf-8")))
+                rows.append(contestants.once(file, partial(measure, options, size, length, Path(folder) / "work")))
                 print(
                     "  ".join(f"{name} {value}" for name, value in zip(HEAD, cells(rows[-1]), strict=True)), flush=True
                 )

@@ -206,14 +206,13 @@ def run_ours(options: argparse.Namespace, store: Path, work: Path, minutes: floa
         every = str(max(1, round(60 * minutes / pace / EVALUATIONS)))
     arguments = (*given, "--eval-every", every, "--save-every", contestants.NEVER)
     record = contestants.run(Bertsmith(arguments, str(work)))
-    clock = [sum(record["seconds"][:step]) for step in range(len(record["seconds"]) + 1)]
     return {
         "kind": "bertsmith",
         "learning_rate": record["learning_rate"],
         "minutes": minutes,
-        "seconds": clock[-1],
-        "updates": len(clock) - 1,
-        "curve": [{"seconds": clock[each["step"]], **each} for each in record["curve"]],
+        "seconds": sum(record["seconds"]),
+        "updates": len(record["seconds"]),
+        "curve": record["curve"],
         "before": record["result"]["evaluation_before"],
         "final": record["result"]["evaluation"],
         "peak": record["peak"],

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
-from bertsmith.config.tasks import TASKS
+from bertsmith.config.tasks import TASKS, known_task
 
 
 class FinetuneOptions(LabelledOptions):
@@ -47,9 +47,7 @@ class FinetuneOptions(LabelledOptions):
     @field_validator("task")
     @classmethod
     def _known_task(cls, value: str) -> str:
-        if value not in TASKS:
-            raise ValueError(f"found {value!r}, expected one of {', '.join(TASKS)}")
-        return value
+        return known_task(value, TASKS)
 
     @model_validator(mode="after")
     def _consistent(self) -> FinetuneOptions:

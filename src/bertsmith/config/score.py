@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.labelled import LabelledFileOptions
 from bertsmith.config.options import external_name
-from bertsmith.config.tasks import SCORED_TASKS
+from bertsmith.config.tasks import SCORED_TASKS, known_task
 
 _TASKS_OF = {
     "text_column": ("sequence-classification", "token-classification"),
@@ -50,9 +50,7 @@ class ScoreOptions(LabelledFileOptions):
     @field_validator("task")
     @classmethod
     def _known_task(cls, value: str) -> str:
-        if value not in SCORED_TASKS:
-            raise ValueError(f"found {value!r}, expected one of {', '.join(SCORED_TASKS)}")
-        return value
+        return known_task(value, SCORED_TASKS)
 
     @model_validator(mode="after")
     def _consistent(self) -> ScoreOptions:

@@ -109,14 +109,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
 
     Raises InputError where store, model and options do not fit each other, ResourceError where memory is short.
     """
-    if options.fsdp and processes.world_size() == 1:
-        raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
-        # On a CPU accelerate would train with DDP, without a word.
-        raise OptionError(
-            "accelerate is configured for FSDP (ACCELERATE_USE_FSDP), which is not in effect here: leave it out there, "
-            "and give --fsdp"
-        )
+    _check_sharding(options)
     store = TokenStore(options.store)
     if record and store.checksum() != record["data"]["checksum"]:
         raise OptionError(
@@ -178,6 +171,18 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         size,
         general,
     )
+
+
+def _check_sharding(options: PretrainOptions) -> None:
+    """Raise OptionError where FSDP is asked for and cannot be in effect."""
+    if options.fsdp and processes.world_size() == 1:
+        raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
+        # On a CPU accelerate would train with DDP, without a word.
+        raise OptionError(
+            "accelerate is configured for FSDP (ACCELERATE_USE_FSDP), which is not in effect here: leave it out there, "
+            "and give --fsdp"
+        )
 
 
 def _computed_as_a_whole(options: PretrainOptions) -> str | None:

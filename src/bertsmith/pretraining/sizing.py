@@ -46,7 +46,7 @@ def choose_size(
 
     useful = USEFUL_PASSES * text
     names = list(SIZES)
-    chosen = max(range(len(names)), key=lambda at: (min(seen(names[at]), useful) >= AHEAD_FROM[names[at]], at))
+    chosen = max(at for at, name in enumerate(names) if min(seen(name), useful) >= AHEAD_FROM[name])
     size, larger = names[chosen], names[min(chosen + 1, len(names) - 1)]
     given = f"{budget.minutes:g} minutes" if budget.steps is None else f"{budget.steps:,} updates"
     reason = f"{given} show it roughly {_millions(seen(size))} tokens"
