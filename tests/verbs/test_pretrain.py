@@ -211,3 +211,17 @@ def test_the_time_of_a_forecast_has_the_optimizer_in_it_and_no_weight_is_changed
     forecast = pretrain(store, out=tmp_path / "run", **options).forecast
     assert forecast["seconds_per_update"] >= 0.2
     assert before and all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_loss_above_the_unigram_baseline_is_said_with_what_suits_the_run(
+    two_updates: Path, store: Path, tiny: dict[str, Any], tmp_path: Path, continues: bool
+) -> None:
+    """From scratch a model to continue from is named; one that continues is not told that it starts from scratch."""
+    shape = ("layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
+    kept = {name: value for name, value in tiny.items() if not (continues and name in shape)}
+    origin = {"from_": str(two_updates)} if continues else {}
+    (warning,) = pretrain(store, out=tmp_path / "next", steps=1, learning_rate=1.0, **origin, **kept).warnings
+    assert "does not pass the unigram baseline" in warning
+    assert ("to start from scratch" in warning) is not continues
+    assert (f"{two_updates} has learnt too little itself" in warning) is continues

@@ -301,9 +301,17 @@ def _warnings(options: PretrainOptions, after: dict[str, Any], updates: list[dic
     nats, unigram = after["mlm_nats_per_masked_token"], after["unigram_nats_per_token"]
     if nats is None or unigram is None or nats < unigram:
         return []
-    return [
+    found = (
         f"the held-out loss, {nats:.2f} nats, does not pass the unigram baseline of {unigram:.2f}: the model has "
-        "learnt how frequent tokens are and nothing of their order. This text is too small, or the run too short, "
+        "learnt how frequent tokens are and nothing of their order. "
+    )
+    if options.from_ is not None:
+        return [
+            f"{found}The run is too short, or {options.from_} has learnt too little itself: give more --minutes, or "
+            "continue from a model that was trained on more text"
+        ]
+    return [
+        f"{found}This text is too small, or the run too short, "
         "to start from scratch. Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
         f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
         f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL"
