@@ -1,6 +1,7 @@
 """The exceptions of bertsmith and the exit codes that the command line gives them.
 
     BertsmithError                1   a bug, or what no other class describes
+    ├── DivergedError             1   a training whose loss is not finite any more
     ├── InputError                2   what the user gave is wrong
     │   ├── OptionError           2   an option, a configuration file
     │   ├── DataError             2   a text, a file, a corpus
@@ -20,6 +21,10 @@ class BertsmithError(Exception):
     """The root of all errors that bertsmith raises on purpose."""
 
     exit_code = 1
+
+
+class DivergedError(BertsmithError):
+    """A loss or gradient of a training is not finite; the weights before that update are kept."""
 
 
 class InputError(BertsmithError):

@@ -1869,6 +1869,71 @@ def finetune_seeds(bench: Bench) -> None:
     assert bench.distance(bench.finetune(seed=7).run, seven) == 0
 
 
+@effect(FinetuneOptions, "patience")
+def finetune_patience(bench: Bench) -> None:
+    """At a rate that changes nothing no evaluation is better than the first."""
+    run = bench.finetune(patience=2, epochs=5, learning_rate=1e-9).run
+    assert len(bench.updates(run)) == 6
+    assert len(bench.updates(bench.finetune(epochs=5, learning_rate=1e-9).run)) == 10
+
+
+@effect(FinetuneOptions, "layer_decay")
+def finetune_layer_decay(bench: Bench) -> None:
+    """One layer: the embeddings stand two steps below the head."""
+    whole, small = (bench.finetune(layer_decay=decay, learning_rate=1e-3).run for decay in (1.0, 0.1))
+    start, name = bench.weights(bench.run), "bert.embeddings.position_embeddings.weight"
+    moved = [float(np.abs(bench.weights(run)[name] - start[name]).max()) for run in (whole, small)]
+    assert moved[1] == pytest.approx(0.01 * moved[0], rel=0.01)
+
+
+@effect(FinetuneOptions, "freeze_layers")
+def finetune_freeze_layers(bench: Bench) -> None:
+    start = bench.weights(bench.run)
+    for layers, parts in ((0, {"embeddings"}), (1, {"embeddings", "encoder"})):
+        tuned = bench.weights(bench.finetune(freeze_layers=layers, learning_rate=1e-2).run)
+        same = {name for name in start if name in tuned and np.array_equal(start[name], tuned[name])}
+        assert same == {name for name in tuned if name.split(".")[1] in parts}
+
+
+@effect(FinetuneOptions, "micro_batch_tokens")
+def finetune_micro_batch_tokens(bench: Bench) -> None:
+    import bertsmith.finetuning.batches as module
+
+    counts: list[int] = []
+    original = module.BudgetedBatches.parts
+
+    def parts(self: Any, update: Any) -> Any:
+        found = original(self, update)
+        counts.append(len(found))
+        return found
+
+    bench.monkeypatch.setattr(module.BudgetedBatches, "parts", parts)
+    bench.finetune()
+    few, counts[:] = max(counts), []
+    bench.finetune(micro_batch_tokens=40)
+    assert max(counts) > few
+
+
+@effect(FinetuneOptions, "save_every")
+def finetune_save_every(bench: Bench) -> None:
+    """Stopped in the middle, a run without it has nothing to go on from."""
+    import bertsmith.training.trainer as module
+
+    original = module.ExactTrainer._maybe_log_save_evaluate
+
+    def stops(self: Any, *arguments: Any, **values: Any) -> None:
+        original(self, *arguments, **values)
+        if self.state.global_step == 3:
+            raise KeyboardInterrupt
+
+    bench.monkeypatch.setattr(module.ExactTrainer, "_maybe_log_save_evaluate", stops)
+    for every, left in ((2, ["step-2"]), (None, [])):
+        out = bench.fresh()
+        with pytest.raises(KeyboardInterrupt):
+            bench.finetune(out=out, epochs=3, save_every=every)
+        assert sorted(path.name for path in out.glob("seeds/seed-0/checkpoints/step-*")) == left
+
+
 @effect(FinetuneOptions, "overwrite")
 def finetune_overwrite(bench: Bench) -> None:
     out = bench.finetune().run

@@ -16,13 +16,18 @@ from safetensors.torch import load_file, save_file
 
 from bertsmith.errors import ModelError
 from bertsmith.finetuning import engine
-from bertsmith.finetuning.engine import BATCHES_A_WINDOW, HeadBatches, HeadSettings, LabelledData, load_head, train_head
+from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
+from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 
-CONFIG = transformers.BertConfig(vocab_size=99)
+HEAD = head.SequenceClassification(("no", "yes"), head.SINGLE_LABEL)
+
+
+def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
+    return HeadBatches(data, HEAD, 8, 0, with_types=True, seed=seed)
 
 
 def settings_of(model: str = "unused", **values: Any) -> HeadSettings:
@@ -51,7 +56,7 @@ def data_of(count: int, *, seed: int = 0) -> LabelledData:
 
 @pytest.mark.parametrize("count", [5, 8, 100, 1000])
 def test_an_epoch_holds_every_example_once(count: int) -> None:
-    batches = HeadBatches(data_of(count), settings_of(), CONFIG, 0, seed=0)
+    batches = batches_of(data_of(count))
     orders = [batches.order(epoch).tolist() for epoch in range(3)]
     for order in orders:
         assert sorted(order) == list(range(count))
@@ -60,17 +65,17 @@ def test_an_epoch_holds_every_example_once(count: int) -> None:
 
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     data = data_of(100)
-    batches = HeadBatches(data, settings_of(), CONFIG, 0, seed=0)
+    batches = batches_of(data)
     first = batches.order(3).tolist()
     batches.order(0)
     assert batches.order(3).tolist() == first
-    assert HeadBatches(data, settings_of(), CONFIG, 0, seed=0).order(3).tolist() == first
-    assert HeadBatches(data, settings_of(), CONFIG, 0, seed=1).order(3).tolist() != first
+    assert batches_of(data).order(3).tolist() == first
+    assert batches_of(data, seed=1).order(3).tolist() != first
 
 
 def test_batches_are_of_like_length_in_random_order() -> None:
     size = 8 * BATCHES_A_WINDOW
-    batches = HeadBatches(data_of(size), settings_of(), CONFIG, 0, seed=0)
+    batches = batches_of(data_of(size))
     lengths = batches.lengths[batches.order(0)].reshape(-1, 8)
     assert (lengths.max(axis=1) - lengths.min(axis=1)).mean() < 2
     means = lengths.mean(axis=1)
@@ -79,7 +84,7 @@ def test_batches_are_of_like_length_in_random_order() -> None:
 
 def test_a_batch_and_what_its_loss_is_divided_by() -> None:
     data = data_of(20)
-    batches = HeadBatches(data, settings_of(), CONFIG, 0, seed=0)
+    batches = batches_of(data)
     numbers = range(18, 24)  # the end of one epoch and the beginning of the next
     chosen = [*batches.order(0)[18:].tolist(), *batches.order(1)[:4].tolist()]
     batch = batches(numbers)
@@ -149,10 +154,10 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     monkeypatch.setattr(engine, "head_outputs", watched)
     monkeypatch.setattr(head, "main_value", lambda *_: next(figures))
     data = data_of(24)
-    trained, signal = train_head(
+    trained = train_head(
         settings_of(str(run), steps=6), load_tokenizer(str(run)), data, data, RunFolder(tmp_path), 0, "a test"
     )
-    assert signal is None and trained.best_step == best
+    assert (trained.signal, trained.best_step, trained.steps) == (None, best, 6)
     assert len(seen) == 3
     assert not torch.equal(seen[0]["classifier.weight"], seen[2]["classifier.weight"])
     assert all(torch.equal(tensor, seen[best // 2 - 1][name]) for name, tensor in trained.model.state_dict().items())

@@ -56,6 +56,7 @@ def test_the_json(tuned: FinetuneResult) -> None:
         "best_seed",
         "selected_on_reported_data",
         "baseline",
+        "diverged_seeds",
         "num_examples",
         "truncated_tokens",
     }
@@ -181,14 +182,14 @@ def test_a_signal_keeps_the_seeds_that_are_done(
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
-    with pytest.raises(Interrupted, match=r"SIGTERM; the seeds before 1 are kept.*\n.*--resume"):
+    with pytest.raises(Interrupted, match=r"SIGTERM after update 1 of seed 1; the work so far is kept.*\n.*--resume"):
         finetune("sequence-classification", **options)
     assert (tmp_path / "run" / "seeds" / "seed-0" / "result.json").is_file()
     assert not (tmp_path / "run" / "model.safetensors").exists()
     monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune("sequence-classification", **options, resume=True)
     assert len(result.metrics["accuracy"]["seeds"]) == 2
-    with pytest.raises(OptionError, match="other options"):
+    with pytest.raises(OptionError, match=r"was started with --epochs 1.0, found 2.0"):
         finetune("sequence-classification", **{**options, "epochs": 2}, resume=True)
     assert finetune("sequence-classification", **options, resume=True) == result
     with pytest.raises(OutputError, match="not empty"):

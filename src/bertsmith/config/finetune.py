@@ -38,10 +38,27 @@ class FinetuneOptions(LabelledOptions):
     learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    patience: int | None = Field(
+        None, gt=0, description="end a seed's training after so many evaluations without a better one"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each layer below the head learns at so much of the rate of the one above it"
+    )
+    freeze_layers: int | None = Field(
+        None, ge=0, description="the embeddings and the first so many layers stay as they are (default: all learn)"
+    )
+    micro_batch_tokens: int = Field(
+        8_192, gt=0, description="tokens at once in training, padding included; the result does not depend on it"
+    )
+    save_every: int | None = Field(
+        None, gt=0, description="updates between checkpoints (default: ten times a run, but a minute apart)"
+    )
     seeds: int = Field(1, gt=0, description="train with so many seeds; mean and interval are reported")
     seed: int = Field(0, ge=0, lt=SEEDS, description="the first of these seeds")
     overwrite: bool = Field(False, description="replace the folder at --out")
-    resume: bool = Field(False, description="go on with the seeds that are not finished in --out")
+    resume: bool = Field(
+        False, description="go on with what is not finished in --out; --seeds may be another number than before"
+    )
     dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
 
     @field_validator("task")

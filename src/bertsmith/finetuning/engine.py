@@ -1,40 +1,31 @@
-"""Fine-tuning one head with one seed: length-grouped batches, the thin Trainer, the best weights by the dev file."""
+"""Fine-tuning one head with one seed: the thin Trainer, the best weights by the dev file."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from bertsmith.config.tasks import TASKS
 from bertsmith.errors import ModelError
+from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
+from bertsmith.finetuning.best_weights import BestWeights
+from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
-from bertsmith.runtime import random
-from bertsmith.tasks.head import AnyHead, Inputs, head_class
-from bertsmith.training.batches import UpdateBatches
-from bertsmith.training.budget import FAR, Budget
+from bertsmith.runtime.console import say
+from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer
 
-BATCHES_A_WINDOW = 50
 WARMUP = 0.06
-
-
-@dataclass(frozen=True)
-class LabelledData:
-    """An encoded labelled file: the head's inputs, and what is true of them."""
-
-    encoded: Inputs
-    gold: Any
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,15 @@ class HeadSettings:
     precision: str
     attention: str
     max_length: int
+    micro_batch_tokens: int = 8_192
+    """At most so many at once in training, after padding."""
     streams: int = 1
     """Micro-batches side by side."""
+    patience: int | None = None
+    """The training ends after so many evaluations without a better one."""
+    layer_decay: float = 1.0
+    freeze_layers: int | None = None
+    save_every: int | None = None
     task: str = TASKS[0]
 
     @property
@@ -62,56 +60,20 @@ class HeadSettings:
         """The head of the task with these labels."""
         return head_class(self.task)(self.labels, self.problem_type)
 
+    @property
+    def eval_tokens(self) -> int:
+        """At most so many at once in evaluation, after padding."""
+        return self.eval_batch_size * self.max_length
+
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head with its best weights, and the update that they are of."""
+    """A head with its best weights, and the update that they are of; `signal` names what stopped it before its end."""
 
     model: nn.Module
     best_step: int
-
-
-class HeadBatches:
-    """Makes the batch of given examples of the whole training; an example is a row of the head's inputs.
-
-    The order of an epoch is a pure function of (seed, epoch): random, but within windows of fifty batches sorted by
-    length, so that little is computed on padding.
-    """
-
-    def __init__(self, data: LabelledData, settings: HeadSettings, config: Any, pad_token_id: int, seed: int) -> None:
-        self.data, self.batch_size, self.seed, self.pad = data, settings.batch_size, seed, pad_token_id
-        self.head = settings.head
-        self.with_types = getattr(config, "type_vocab_size", 0) > 1
-        self.lengths = np.array(data.encoded.lengths)
-        self._epoch = -1
-        self._order: npt.NDArray[np.int64]
-
-    def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """int64 of [rows]: which row of the inputs stands where in an epoch."""
-        if epoch != self._epoch:
-            generator = random.generator("order", self.seed, epoch)
-            shuffled = generator.permutation(len(self.lengths))
-            window = self.batch_size * BATCHES_A_WINDOW
-            groups: list[npt.NDArray[np.int64]] = []
-            for start in range(0, len(shuffled), window):
-                part = shuffled[start : start + window]
-                part = part[np.argsort(self.lengths[part], kind="stable")]
-                groups += [part[at : at + self.batch_size] for at in range(0, len(part), self.batch_size)]
-            full = [group for group in groups if len(group) == self.batch_size]
-            rest = [group for group in groups if len(group) < self.batch_size]
-            mixed = [full[number] for number in generator.permutation(len(full))]
-            self._order, self._epoch = np.concatenate([*mixed, *rest]), epoch
-        return self._order
-
-    def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """The micro-batch, with the number of its losses to divide their sum by."""
-        size = len(self.lengths)
-        chosen = [int(self.order(number // size)[number % size]) for number in numbers]
-        batch: dict[str, Any] = self.head.batch(self.data.encoded, chosen, self.pad, with_types=self.with_types)
-        batch["gold"] = self.head.gold(self.data.encoded, self.data.gold, chosen)
-        batch["loss_counts"] = torch.tensor([float(self.head.loss_count(batch["gold"]))])
-        batch["num_tokens"] = int(self.lengths[chosen].sum())
-        return batch
+    steps: int
+    signal: str | None
 
 
 def load_head(settings: HeadSettings) -> nn.Module:
@@ -153,20 +115,32 @@ def train_head(
     folder: RunFolder,
     seed: int,
     title: str,
-) -> tuple[TrainedHead, str | None]:
-    """Train with one seed; returns the head with its best weights, and the signal that stopped it, if one did."""
+    checkpoint: Path | None = None,
+) -> TrainedHead:
+    """Train with one seed, from a checkpoint on where there is one; gives the head with its best weights.
+
+    Raises DivergedError where the loss is not finite any more.
+    """
     torch.manual_seed(seed)
     model = load_head(settings)
+    if settings.freeze_layers is not None:
+        freeze(model, model.config, settings.freeze_layers)
     head, pad = settings.head, int(tokenizer.pad_token_id)
-    best: dict[str, Any] = {"value": -float("inf"), "step": 0, "weights": None}
-    budget_tokens = settings.eval_batch_size * settings.max_length
+    best = BestWeights()
+    if checkpoint is not None:
+        best.load(checkpoint)
 
-    def evaluate(current: nn.Module, step: int) -> dict[str, float]:
-        outputs = head_outputs(head, current, dev.encoded, pad, precision=settings.precision, budget=budget_tokens)
+    def evaluate(current: nn.Module) -> dict[str, float]:
+        outputs = head_outputs(
+            head, current, dev.encoded, pad, precision=settings.precision, budget=settings.eval_tokens
+        )
         value = head.main_value(outputs, dev.gold)
-        if value > best["value"]:
-            weights = {name: tensor.detach().clone() for name, tensor in current.state_dict().items()}
-            best.update(value=value, step=step, weights=weights)
+        step = trainer.state.global_step
+        best.consider(current, value, step)
+        if settings.patience is not None and best.without_gain >= settings.patience and step < settings.steps:
+            times = "evaluation" if settings.patience == 1 else "evaluations"
+            say(f"update {step}: {settings.patience} {times} without a higher {head.main_metric}, the training ends")
+            trainer.stopped_early = True
         return {head.main_metric: value}
 
     budget = Budget(steps=settings.steps)
@@ -175,7 +149,7 @@ def train_head(
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
         loss_sums=_loss_sums(head),
-        evaluate=lambda current: evaluate(current, trainer.state.global_step),
+        evaluate=evaluate,
         optimizer="adamw",
         schedule="linear",
         learning_rate=settings.learning_rate,
@@ -184,22 +158,24 @@ def train_head(
         max_grad_norm=1.0,
         precision=settings.precision,
         streams=settings.streams,
+        rate_of=rates_by_layer(model.config, settings.layer_decay),
         seed=seed,
-        save_every=FAR,
+        save_every=settings.save_every,
         eval_every=settings.eval_every,
-        checkpoints=False,
+        evaluate_at_end=True,
+        checkpoint_at_end=False,
+        keep_beside=best.save,
         title=title,
     )
-    batches = UpdateBatches(
-        [HeadBatches(train, settings, model.config, pad, seed)],
-        micro_batch_size=math.ceil(settings.batch_size / settings.streams),
-    )
+    with_types = getattr(model.config, "type_vocab_size", 0) > 1
+    rows = HeadBatches(train, head, settings.batch_size, pad, with_types=with_types, seed=seed)
+    batches = BudgetedBatches(rows, budget=settings.micro_batch_tokens, streams=settings.streams)
     trainer = ExactTrainer(model, tokenizer, batches, folder, plan)
-    trainer.run(None)
-    if trainer.stop.requested is None:
-        evaluate(model, settings.steps)
-        model.load_state_dict(best["weights"])
-    return TrainedHead(model, best["step"]), trainer.stop.requested
+    trainer.run(checkpoint)
+    signal = None if trainer.stopped_early else trainer.stop.requested
+    if signal is None:
+        best.give_to(model)
+    return TrainedHead(model, best.step, trainer.state.global_step, signal)
 
 
 def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:

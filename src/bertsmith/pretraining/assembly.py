@@ -453,6 +453,7 @@ def make_trainer(assembly: Assembly, folder: RunFolder, examples: int) -> ExactT
         eval_every=options.eval_every,
         judge="nsp_nats_per_pair" if options.objective == "nsp" else "mlm_nats_per_masked_token",
         patience=options.patience,
+        evaluate_at_end=options.patience is not None,
         sharded=options.fsdp,
         streams=assembly.streams,
         compiled=options.compile,

@@ -40,7 +40,7 @@ class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
         self.phases, self.micro_batch_size = phases, micro_batch_size
         self.rank, self.world_size = processes.rank(), processes.world_size()
 
-    def parts(self, update: Update) -> list[range]:
+    def parts(self, update: Update) -> Sequence[Sequence[int]]:
         """The examples of each micro-batch; every process has as many micro-batches, the last ones can be empty."""
         share = math.ceil(update.examples / self.world_size)
         start = min(self.rank * share, update.examples)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from bertsmith.errors import BertsmithError
+from bertsmith.errors import DivergedError
 from bertsmith.runtime import processes, random
 from bertsmith.training.course import Update
 
@@ -63,7 +63,7 @@ class Conduct(TrainerCallback):
         self.losses, self.tokens = dict(zip(names, losses, strict=True)), int(tokens)
         norm = self.trainer.gradient_norm
         if not all(map(math.isfinite, (norm, *losses))):
-            raise BertsmithError(
+            raise DivergedError(
                 f"update {state.global_step + 1}: the loss is not finite ({self.losses}, gradient norm {norm}), "
                 f"in {self._culprits()}. The last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,24 +16,40 @@ BETAS = (0.9, 0.98)
 EPSILON = 1e-6
 
 
-def make_optimizer(model: nn.Module, name: str, *, learning_rate: float, weight_decay: float) -> Optimizer:
-    """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT)."""
+def make_optimizer(
+    model: nn.Module,
+    name: str,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    rate_of: Callable[[str], float] | None = None,
+) -> Optimizer:
+    """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT).
+
+    `rate_of` gives the share of the learning rate that a parameter takes, by its name (AdamW alone).
+    """
     trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
     optimizer: Optimizer
     if name == "muon":
         optimizer = MuonWithAdamW(trained, learning_rate=learning_rate, weight_decay=weight_decay)
     else:
-        optimizer = _adamw(trained, learning_rate, weight_decay)
+        optimizer = _adamw(trained, learning_rate, weight_decay, rate_of)
     count_updates(optimizer, [parameter for _, parameter in trained])
     return optimizer
 
 
-def _adamw(named: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> AdamW:
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+def _adamw(
+    named: Iterable[tuple[str, nn.Parameter]],
+    learning_rate: float,
+    weight_decay: float,
+    rate_of: Callable[[str], float] | None = None,
+) -> AdamW:
+    grouped: defaultdict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for key, parameter in named:
-        (plain if key.endswith("bias") or "LayerNorm" in key else decayed).append(parameter)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        plain = key.endswith("bias") or "norm" in key.lower()
+        rate = learning_rate * (1.0 if rate_of is None else rate_of(key))
+        grouped[rate, 0.0 if plain else weight_decay].append(parameter)
+    groups = [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in grouped.items()]
     return AdamW(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
 
 

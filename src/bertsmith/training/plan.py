@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,8 +36,12 @@ class TrainingPlan:
     workers: int = 0
     save_every: int | None = None
     eval_every: int | None = None
-    checkpoints: bool = True
-    """Whether the run can be resumed in its middle."""
+    keep_beside: Callable[[Path], None] | None = None
+    """Writes what a checkpoint shall hold beside the state of the training, into its folder."""
+    evaluate_at_end: bool = False
+    """Whether the last update is followed by an evaluation, as those that are due are."""
+    checkpoint_at_end: bool = True
+    """Whether the last update is followed by a checkpoint; a run that is stopped always leaves one."""
     judge: str | None = None
     """The figure of an evaluation that should fall; the checkpoint with the lowest one is kept. It is saved at once
     with `patience`, otherwise where the last checkpoint is a minute old."""
@@ -44,6 +49,8 @@ class TrainingPlan:
     """The run ends after so many evaluations without a lower figure, with the weights of the lowest."""
     sharded: bool = False
     """Whether weights, gradients and optimizer are divided over the processes (FSDP)."""
+    rate_of: Callable[[str], float] | None = None
+    """The share of the learning rate that a parameter takes, by its name; all take the whole without it."""
     streams: int = 1
     """How many micro-batches are computed side by side (`training.streams`)."""
     compiled: bool = False

@@ -205,6 +205,7 @@ class ExactTrainer(transformers.Trainer):
                 self.plan.optimizer,
                 learning_rate=self.plan.learning_rate,
                 weight_decay=self.plan.weight_decay,
+                rate_of=self.plan.rate_of,
             )
         return self.optimizer
 
@@ -218,6 +219,11 @@ class ExactTrainer(transformers.Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def _get_learning_rate(self) -> float:
+        """The highest of all parameters."""
+        assert self.lr_scheduler is not None
+        return float(max(self.lr_scheduler.get_last_lr()))
+
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         self.gradient_norm = clip_gradients(model, self.plan.max_grad_norm)
         return self.gradient_norm
@@ -226,7 +232,7 @@ class ExactTrainer(transformers.Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         step = self.state.global_step
-        if not self.plan.checkpoints or self.conduct.saved_step == step:
+        if self.conduct.saved_step == step:
             return
         assert self.optimizer is not None and self.lr_scheduler is not None
         states = processes.from_all(_random_state())
@@ -247,6 +253,8 @@ class ExactTrainer(transformers.Trainer):
             torch.save(self.lr_scheduler.state_dict(), aside / "scheduler.pt")
             torch.save(states, aside / RANDOM_STATES)
             self.state.save_to_json(str(aside / "trainer_state.json"))
+            if self.plan.keep_beside is not None:
+                self.plan.keep_beside(aside)
             write_json(
                 aside / "progress.json",
                 {
@@ -408,7 +416,8 @@ class ExactTrainer(transformers.Trainer):
         self._evaluate_where_due(step, tenth, is_over)
         if self.conduct.stop_requested or is_over or self.stopped_early:
             self.control.should_training_stop = True
-            self._save_checkpoint(model, trial)
+            if self.conduct.stop_requested or self.plan.checkpoint_at_end:
+                self._save_checkpoint(model, trial)
         elif _is_due(self.plan.save_every, step, tenth and self.conduct.may_save()):
             self._save_checkpoint(model, trial)
 
@@ -442,7 +451,7 @@ class ExactTrainer(transformers.Trainer):
         The last weights are judged here where the best ones are chosen; else the run is evaluated after its end.
         """
         plan = self.plan
-        wanted = plan.patience is not None if is_over else _is_due(plan.eval_every, step, tenth)
+        wanted = plan.evaluate_at_end if is_over else _is_due(plan.eval_every, step, tenth)
         if plan.evaluate is None or not wanted:
             return
         evaluation = plan.evaluate(self.trained)

@@ -14,13 +14,15 @@ import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
-from bertsmith.errors import Interrupted, OptionError
-from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
+from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.finetuning.batches import LabelledData
+from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
-from bertsmith.runtime.console import say
+from bertsmith.runtime import processes
+from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
 from bertsmith.runtime.machine import (
     Choice,
@@ -45,8 +47,10 @@ class FinetuneResult(Result):
 
     `metrics` holds for each metric `mean`, `low`, `high` and `seeds`: over several seeds the mean and its 95%
     interval by Student's t, for one seed the value and its bootstrap interval over the examples. They are of the test
-    file where there is one, else of the dev file (then `selected_on_reported_data` is true). `windowed_examples` counts
-    those of all files that are longer than `max_length` and read in windows, for the heads that do so.
+    file where there is one, else of the dev file (then `selected_on_reported_data` is true). `diverged_seeds` are those
+    that did not pass the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
+    all others are in the mean. `windowed_examples` counts those of all files that are longer than `max_length` and read
+    in windows, for the heads that do so.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
@@ -54,6 +58,7 @@ class FinetuneResult(Result):
     run: Path
     metrics: dict[str, dict[str, Any]]
     best_seed: int
+    diverged_seeds: list[int]
     selected_on_reported_data: bool
     baseline: dict[str, float]
     num_examples: int
@@ -83,26 +88,29 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
     The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
     """
+    if processes.world_size() > 1:
+        raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
     folder = RunFolder(options.out)
     tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
     limit = max_tokens(config)
     if options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
+    if (options.freeze_layers or 0) > config.num_hidden_layers:
+        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
     data = _read(options, tokenizer)
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
-    if folder.record and folder.record["options"] != _identity(options):
-        raise OptionError(f"--resume: {options.out} was started with other options; give --overwrite, or another --out")
-    if options.resume and folder.finished:
+    _check_same(folder, options, data)
+    if options.resume and folder.finished and folder.record["seeds"] == options.seeds:
         say(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **folder.record["result"])
     settings, choices = _settings(options, data, config)
     _announce(options, data, settings, choices)
     if options.dry_run:
         return FinetuneResult(
-            options.out, {}, options.seed, options.test is None, {}, len(data.dev.gold), 0, data.windowed
+            options.out, {}, options.seed, [], options.test is None, {}, len(data.dev.gold), 0, data.windowed
         )
     _start(folder, options, data, choices)
 
@@ -110,11 +118,17 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     results: dict[int, dict[str, Any]] = {}
     for seed in range(options.seed, options.seed + options.seeds):
         results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
-    best_seed = max(results, key=lambda seed: results[seed]["dev"])
+    ended = {seed: found for seed, found in results.items() if "metrics" in found}
+    if not ended:
+        raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
+    diverged = [seed for seed, found in results.items() if found["diverged"]]
+    folder.record["warnings"] += _diverged(data, results, diverged)
+    best_seed = max(ended, key=lambda seed: ended[seed]["dev"])
     result = FinetuneResult(
         run=options.out,
-        metrics=_over_seeds([results[seed]["metrics"] for seed in sorted(results)]),
+        metrics=_over_seeds([found["metrics"] for found in ended.values()]),
         best_seed=best_seed,
+        diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
         baseline=data.head.baseline(data.train.gold, reported.gold),
         num_examples=len(reported.gold),
@@ -175,6 +189,11 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         batch_size=options.batch_size,
         eval_batch_size=options.eval_batch_size,
         eval_every=options.eval_every or math.ceil(examples / options.batch_size),
+        micro_batch_tokens=options.micro_batch_tokens,
+        patience=options.patience,
+        layer_decay=options.layer_decay,
+        freeze_layers=options.freeze_layers,
+        save_every=options.save_every,
         learning_rate=rate,
         weight_decay=options.weight_decay,
         precision=precision.value,
@@ -206,6 +225,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "status": "running",
         "command": _command(options),
         "options": _identity(options),
+        "seeds": options.seeds,
         "choices": [choice.to_dict() for choice in choices],
         "machine": describe_machine(),
         "versions": versions(),
@@ -213,14 +233,35 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "warnings": [],
     }
     folder.create()
+    folder.withdraw()
 
 
 def _identity(options: FinetuneOptions) -> dict[str, Any]:
     return {
         name: value
         for name, value in options.to_dict().items()
-        if name not in ("overwrite", "resume", "dry_run", "out")
+        if name not in ("overwrite", "resume", "dry_run", "out", "seeds", "save_every")
     }
+
+
+def _check_same(folder: RunFolder, options: FinetuneOptions, data: _Data) -> None:
+    """A run that goes on has the options and the files that it began with."""
+    if not folder.record:
+        return
+    before, now = folder.record["options"], _identity(options)
+    other = [name for name in now if before.get(name) != now[name]]
+    if other:
+        name = other[0]
+        raise OptionError(
+            f"--resume: {options.out} was started with --{name.replace('_', '-')} {before.get(name)}, found "
+            f"{now[name]}; give the same options, or --overwrite, or another --out"
+        )
+    for then, found in zip(folder.record["data"]["files"], data.files, strict=True):
+        if then["sha256"] != found["sha256"]:
+            raise OptionError(
+                f"--resume: {found['name']} is not the file that {options.out} was started with; give --overwrite, or "
+                "another --out"
+            )
 
 
 def _command(options: FinetuneOptions) -> str:
@@ -230,40 +271,69 @@ def _command(options: FinetuneOptions) -> str:
 def _one_seed(
     options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: _Data, folder: RunFolder, seed: int
 ) -> dict[str, Any]:
-    """Train with one seed, or take what a finished one left."""
+    """Train with one seed, go on with one that was stopped, or take what a finished one left."""
     single = RunFolder(folder.path / "seeds" / f"seed-{seed}")
     done = single.path / "result.json"
     if done.is_file():
         say(f"seed {seed} is finished already")
         found: dict[str, Any] = read_json(done)
         return found
-    shutil.rmtree(single.path, ignore_errors=True)
-    single.path.mkdir(parents=True)
+    checkpoint = single.newest_checkpoint()
+    if checkpoint is None:
+        shutil.rmtree(single.path, ignore_errors=True)
+        single.path.mkdir(parents=True)
+    else:
+        say(f"seed {seed} goes on after update {checkpoint.name.removeprefix('step-')}")
     title = f"fine-tuning, seed {seed}" if options.seeds > 1 else "fine-tuning"
-    trained, signal = train_head(settings, tokenizer, data.train, data.dev, single, seed, title)
-    if signal is not None:
+    try:
+        trained = train_head(settings, tokenizer, data.train, data.dev, single, seed, title, checkpoint)
+    except DivergedError as error:
+        result: dict[str, Any] = {"seed": seed, "diverged": str(error)}
+        write_json(done, result)
+        return result
+    if trained.signal is not None:
         folder.record["status"] = "interrupted"
         folder.save_record()
         raise Interrupted(
-            f"stopped by {signal}; the seeds before {seed} are kept. Go on with:\n  {_command(options)} --resume"
+            f"stopped by {trained.signal} after update {trained.steps} of seed {seed}; the work so far is kept. Go on "
+            f"with:\n  {_command(options)} --resume"
         )
     pad = int(tokenizer.pad_token_id)
-    budget = options.eval_batch_size * options.max_length
     reported = data.test if data.test is not None else data.dev
     head = data.head
-    outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=budget)
+    outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=settings.eval_tokens)
     outputs = outputs_of(reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, reported.gold)
+    value = head.main_value(dev, data.dev.gold)
+    baseline = head.baseline(data.train.gold, data.dev.gold)[head.main_metric]
+    stuck = f"{head.main_metric} {value:.4g} on the dev file does not pass the baseline of {baseline:.4g}"
     result = {
         "seed": seed,
         "best_step": trained.best_step,
-        "dev": head.main_value(dev, data.dev.gold),
+        "steps": trained.steps,
+        "dev": value,
+        "diverged": stuck if value <= baseline else None,
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
     }
     write_json(done, result)
+    shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
     return result
+
+
+def _diverged(data: _Data, results: dict[int, dict[str, Any]], diverged: list[int]) -> list[str]:
+    """What is said of the seeds that diverged."""
+    texts = [f"seed {seed} diverged: {results[seed]['diverged']}" for seed in diverged]
+    name = data.head.main_metric
+    others = [found["metrics"][name]["value"] for seed, found in results.items() if seed not in diverged]
+    if diverged and others:
+        texts.append(
+            f"the mean is over all seeds with figures; without those that diverged {name} is {np.mean(others):.4f}"
+        )
+    for text in texts:
+        warn(text)
+    return texts
 
 
 def _over_seeds(results: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
@@ -286,6 +356,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
         "metrics": result.metrics,
         "baseline": result.baseline,
         "best_seed": result.best_seed,
+        "diverged_seeds": result.diverged_seeds,
         "selected_on_reported_data": result.selected_on_reported_data,
         "result": {key: value for key, value in result.to_dict().items() if key != "run"},
     }
@@ -296,7 +367,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
     write_report(folder.path)
     weights = "model.safetensors"
     for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
-        if path.name in ("result.json", "metrics.jsonl"):
+        if path.is_dir() or path.name in ("result.json", "metrics.jsonl"):
             continue
         aside = folder.path / f".{path.name}.partial"
         shutil.copyfile(path, aside)
