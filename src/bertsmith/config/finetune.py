@@ -31,7 +31,9 @@ class FinetuneOptions(LabelledOptions):
         ge=8,
         description="tokens a text; what is longer is cut and counted, or read in windows (token-classification)",
     )
-    epochs: float = Field(3, gt=0, description="passes over the training file")
+    epochs: float | None = Field(
+        None, gt=0, description="passes over the training file (default: 3, up to 10 for a small file)"
+    )
     batch_size: int = Field(32, gt=0, description="examples an update")
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")

@@ -16,6 +16,7 @@ from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning.batches import LabelledData
+from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
@@ -173,19 +174,19 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
     whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
     streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
     choices += [device, precision, attention, streams]
-    rate = options.learning_rate
+    rate, epochs = options.learning_rate, options.epochs
     if rate is None:
-        width = int(getattr(config, "hidden_size", getattr(config, "dim", 768)))
-        rate = float(f"{4e-5 * (768 / width) ** 1.5:.2g}")
-        choices.append(
-            Choice("learning rate", f"{rate:g}", f"4e-5 at a width of 768, more below; this model has {width}")
-        )
+        choices.append(choose_learning_rate(config))
+        rate = float(choices[-1].value)
     examples = len(data.train.encoded.lengths)
+    if epochs is None:
+        choices.append(choose_epochs(examples, options.batch_size))
+        epochs = float(choices[-1].value)
     settings = HeadSettings(
         model=options.model,
         labels=tuple(data.head.labels),
         problem_type=options.problem_type,
-        steps=max(1, math.ceil(options.epochs * examples / options.batch_size)),
+        steps=max(1, math.ceil(epochs * examples / options.batch_size)),
         batch_size=options.batch_size,
         eval_batch_size=options.eval_batch_size,
         eval_every=options.eval_every or math.ceil(examples / options.batch_size),

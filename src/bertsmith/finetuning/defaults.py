@@ -1,0 +1,28 @@
+"""What a fine-tuning takes where nothing is said; benchmarks/notes.md has the measurements behind each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bertsmith.runtime.machine import Choice
+
+UPDATES = 100
+"""A small file is passed over until so many updates are made."""
+FEWEST_EPOCHS, MOST_EPOCHS = 3, 10
+
+
+def choose_epochs(examples: int, batch_size: int) -> Choice:
+    """Three passes over the training file, more over a small one: it is the number of updates that is short there."""
+    wanted = UPDATES * batch_size / examples
+    epochs = min(max(round(wanted), FEWEST_EPOCHS), MOST_EPOCHS)
+    reason = (
+        f"enough for {UPDATES} updates, {FEWEST_EPOCHS} to {MOST_EPOCHS}; the training file has {examples:,} examples"
+    )
+    return Choice("epochs", str(epochs), reason)
+
+
+def choose_learning_rate(config: Any) -> Choice:
+    """4e-5 for a model as wide as BERT base, more for a narrow one."""
+    width = int(getattr(config, "hidden_size", getattr(config, "dim", 768)))
+    rate = float(f"{4e-5 * (768 / width) ** 1.5:.2g}")
+    return Choice("learning rate", f"{rate:g}", f"4e-5 at a width of 768, more below; this model has {width}")
