@@ -19,9 +19,9 @@ class FinetuneOptions(LabelledOptions):
 
     task: str = Field(description=f"the task: {', '.join(TASKS)}")
     model: str = Field(description="the MODEL to start from")
-    train: Path = Field(description="the labelled file to train on")
-    dev: Path = Field(description="the labelled file that the best checkpoint and seed are chosen on")
-    test: Path | None = Field(None, description="a labelled file that nothing is chosen on, for the reported figures")
+    train: Path = Field(description="the labelled file, or data set hf:NAME[/CONFIG][:SPLIT], to train on")
+    dev: Path = Field(description="the same that the best checkpoint and seed are chosen on (hf: its validation part)")
+    test: Path | None = Field(None, description="the same that nothing is chosen on, for the reported figures")
     out: Path = Field(description="the folder of the RUN")
     problem_type: Literal["single_label_classification", "regression"] = Field(
         "single_label_classification", description="classes, or a number"

@@ -56,6 +56,8 @@ def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArr
         numbers = {label: number for number, label in enumerate(labels)}
         unknown = sorted({str(row.label).strip() for row in rows} - set(labels))
         if unknown:
+            place = next(row.place for row in rows if str(row.label).strip() == unknown[0])
+            where = f"{where}: {place}" if place else where
             raise DataError(
                 f"{where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])}); "
                 f"{len(unknown)} such labels in all"
@@ -68,7 +70,9 @@ def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArr
         except (ValueError, OverflowError):
             value = float("nan")
         if not np.isfinite(value):
-            raise DataError(f"{where}: row {number}: label {row.label!r}, expected a finite number for regression")
+            raise DataError(
+                f"{where}: {row.place or f'row {number}'}: label {row.label!r}, expected a finite number for regression"
+            )
         values.append(value)
     return np.array(values)
 

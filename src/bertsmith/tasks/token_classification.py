@@ -135,7 +135,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                 if not self._knows(tag):
                     known = self.labels if self.plain else ["O", *sorted(self.types)]
                     raise DataError(
-                        f"{where}: line {line}: the tag {tag!r} is not among those of the model "
+                        f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
                         f"({', '.join(known[:20])}); take it out, or train on a file that has it"
                     )
         number = {label: place for place, label in enumerate(self.labels)}

@@ -34,9 +34,13 @@ from bertsmith.runtime.machine import (
 )
 from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.records import is_data_set, with_split
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.report import write_report
+
+SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+"""The parts of a data set (`hf:`) that are meant where none is named."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +131,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     columns = Columns.of(options)
-    paths = {"train": options.train, "dev": options.dev, "test": options.test}
+    given = {"train": options.train, "dev": options.dev, "test": options.test}
+    paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
-    examples = {part: task.read(path, columns) for part, path in paths.items() if path is not None}
+    examples = {part: task.read(path, columns) for part, path in paths.items()}
     head = task.for_training(examples["train"], options.problem_type)
     files, parts = [], {}
     for part, found in examples.items():
@@ -145,7 +150,7 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
                 "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
                 "truncated_tokens": sum(encoded.truncated_tokens),
                 **windowed,
-                "sha256": sha256_of(Path(str(paths[part]))),
+                "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
             }
         )
     counts = dict(head.label_counts(examples["train"]))
