@@ -36,6 +36,9 @@ class FinetuneOptions(LabelledOptions):
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")
     learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
+    class_weights: Literal["balanced"] | None = Field(
+        None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
     seeds: int = Field(1, gt=0, description="train with so many seeds; mean and interval are reported")

@@ -56,11 +56,14 @@ class HeadSettings:
     streams: int = 1
     """Micro-batches side by side."""
     task: str = TASKS[0]
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def head(self) -> AnyHead:
-        """The head of the task with these labels."""
-        return head_class(self.task)(self.labels, self.problem_type)
+        """The head of the task with these labels and weights."""
+        head = head_class(self.task)(self.labels, self.problem_type)
+        head.class_weights = self.class_weights
+        return head
 
 
 @dataclass(frozen=True)

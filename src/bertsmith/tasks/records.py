@@ -131,7 +131,8 @@ def _of_data_set(path: Path) -> list[Record]:
     location = str(path)
     split = load_split(location)
     names = _class_names(split.features or {})
-    rows, records = iter(split), []
+    rows = iter(split)
+    records: list[Record] = []
     while (row := next_record(rows, location, len(records) + 1)) is not None:
         records.append(_named(location, Record(row, len(records) + 1, "row"), names))
     return records

@@ -15,12 +15,13 @@ import numpy as np
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
+from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
 from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
 from bertsmith.runtime.machine import (
     Choice,
@@ -32,6 +33,7 @@ from bertsmith.runtime.machine import (
     prepare_process,
     versions,
 )
+from bertsmith.tasks.class_weights import balanced
 from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import is_data_set, with_split
@@ -73,6 +75,7 @@ class _Data:
     test: LabelledData | None
     files: list[dict[str, Any]]
     label_counts: dict[str, int]
+    report: dict[str, Any]
 
     @property
     def windowed(self) -> int | None:
@@ -154,10 +157,20 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
             }
         )
     counts = dict(head.label_counts(examples["train"]))
-    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts)
+    compared = {part: Part(found, parts[part].encoded) for part, found in examples.items()}
+    report = labelled_data_report(head, tokenizer, compared, options.max_length)
+    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
 
 
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
+    weights = None
+    if options.class_weights is not None:
+        if not data.head.weighs_classes:
+            raise OptionError(
+                f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
+                f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
+            )
+        weights = balanced(data.label_counts)
     choices = prepare_process()
     device = choose_device()
     precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
@@ -187,18 +200,27 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         max_length=options.max_length,
         streams=int(streams.value),
         task=options.task,
+        class_weights=weights,
     )
+    if weights is not None:
+        listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
+        choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
 
 
 def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
-        cut = f", {part['truncated_texts']} texts cut at {options.max_length}" if part["truncated_texts"] else ""
+        cut = ""
+        if part["truncated_texts"]:
+            share = part["truncated_texts"] / part["examples"]
+            cut = f", {part['truncated_texts']} texts cut at {options.max_length} ({share:.1%})"
         if part.get("windowed_examples"):
             cut += f", {part['windowed_examples']:,} longer than {options.max_length} are read in overlapping windows"
         say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
-    if data.label_counts:
-        say("labels: " + ", ".join(f"{label} {count:,}" for label, count in list(data.label_counts.items())[:20]))
+    for line in summary(data.report):
+        say(line)
+    for warning in data.report["warnings"]:
+        warn(warning)
     say(f"{settings.steps:,} updates for each of {options.seeds} seeds")
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -214,8 +236,8 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "choices": [choice.to_dict() for choice in choices],
         "machine": describe_machine(),
         "versions": versions(),
-        "data": {"files": data.files, "labels": data.label_counts},
-        "warnings": [],
+        "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
+        "warnings": data.report["warnings"],
     }
     folder.create()
 
