@@ -185,10 +185,11 @@ def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
         first, second = pair.split("/")
         if overlap["examples_in_both"]:
             example = overlap["examples"][0]
+            where = f"{first} {example['places'][0]}, {second} {example['places'][1]}"
             yield (
-                f"{second}: {overlap['examples_in_both']:,} of its {overlap['of']:,} texts stand in {first} too, such as "
-                f"{_short(example['text'])!r} ({first} {example['places'][0]}, {second} {example['places'][1]}); figures "
-                "on them say nothing of new texts, take them out of one of the two"
+                f"{second}: {overlap['examples_in_both']:,} of its {overlap['of']:,} texts stand in {first} too, as "
+                f"{_short(example['text'])!r} ({where}); figures on them say nothing of new texts, take them out of "
+                "one part"
             )
 
 
@@ -209,7 +210,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {part['repeated']:,} of {part['examples']:,} examples repeat the text of an earlier one"
         if 0 < part["unknown_tokens"] <= UNKNOWN_MANY * part["tokens"]:
             words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
-            yield f"{name}: {part['unknown_tokens']:,} of {part['tokens']:,} tokens are unknown to the tokenizer ({words})"
+            count = f"{part['unknown_tokens']:,} of {part['tokens']:,}"
+            yield f"{name}: {count} tokens are unknown to the tokenizer ({words})"
     clear = [pair for pair, overlap in report["overlaps"].items() if not overlap["examples_in_both"]]
     if clear:
         yield f"no text is in both parts of {', '.join(clear)}"

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from bertsmith.config.tasks import TASKS
 from bertsmith.errors import ModelError
 from bertsmith.inference.batched import head_outputs
-from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
+from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime import random
-from bertsmith.tasks.head import AnyHead, Inputs, head_class
+from bertsmith.tasks.head import AnyHead, Inputs, has_head, head_class
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import FAR, Budget
 from bertsmith.training.course import Course
@@ -144,8 +144,31 @@ def load_head(settings: HeadSettings) -> nn.Module:
         raise ModelError(
             f"{settings.model}: {len(missing)} weights of the encoder are missing, {missing[0]} among them"
         )
+    if replaced_labels(load_config(settings.model), settings) is not None:
+        _start_afresh(model)
     trained: nn.Module = model
     return trained
+
+
+def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
+    """The labels of the head that a MODEL of this configuration has, where they are others than those to learn.
+
+    The same names in another order are others: the weights of a head know its labels by their order.
+    """
+    if not settings.labels or not has_head(config, settings.task):
+        return None
+    own = [config.id2label[number] for number in sorted(config.id2label)]
+    return own if own != list(settings.labels) else None
+
+
+def _start_afresh(model: Any) -> None:
+    """Draw the weights of everything but the encoder anew, as transformers draws those that a file lacks."""
+    for name, part in model.named_children():
+        if name == model.base_model_prefix:
+            continue
+        for item in (*part.modules(), *part.parameters()):
+            item._is_hf_initialized = False
+        part.apply(model._init_weights)
 
 
 def train_head(

@@ -16,7 +16,7 @@ from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
-from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
+from bertsmith.finetuning.engine import HeadSettings, LabelledData, replaced_labels, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
@@ -202,6 +202,9 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         task=options.task,
         class_weights=weights,
     )
+    own = replaced_labels(config, settings)
+    if own is not None:
+        choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
     if weights is not None:
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
         choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
