@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config import tutorial_names
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
 from bertsmith.config.tasks import TASKS, known_task
@@ -16,6 +18,7 @@ class FinetuneOptions(LabelledOptions):
     """Fine-tune a head on labelled text."""
 
     positional: ClassVar[tuple[str, ...]] = ("task",)
+    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
 
     task: str = Field(description=f"the task: {', '.join(TASKS)}")
     model: str = Field(description="the MODEL to start from")
