@@ -15,7 +15,7 @@ _DEVICE = "the device is found; CUDA_VISIBLE_DEVICES= (nothing behind it) hides 
 _FLOAT16 = "numbers of 16 bits are bfloat16: --precision bf16; float16 would need scaling and is not offered"
 _STORE = "pre-training reads the STORE that `bertsmith prepare` makes of texts"
 _HELD_OUT = "the held-out part of the STORE stands for it, which `bertsmith prepare` chooses"
-_BETAS = "AdamW's betas are always 0.9 and 0.999, its epsilon 1e-8"
+_BETAS = "AdamW's betas are always 0.9 and 0.98, its epsilon 1e-6"
 _SHORTER = "there is none; take a part of the file"
 
 _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (

@@ -68,7 +68,10 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
     totals = {name: max(sum(part["labels"].values()), 1) for name, part in parts.items()}
     page.table(
         ["label", *parts],
-        [(label, *(f"{part['labels'][label] / totals[name]:.1%}" for name, part in parts.items())) for label in train],
+        [
+            (label, *(f"{part['labels'][label] / totals[name]:.1%}" for name, part in parts.items()))
+            for label in list(train)[:_LABELS_DRAWN]
+        ],
         caption="The share of each label in each part",
     )
 
@@ -82,10 +85,10 @@ def _add_lengths(page: Page, parts: Mapping[str, Figures], max_length: int) -> N
     ]
     beyond = sum(item["count"] for item in bins if item["low"] > max_length)
     page.chart(
-        histogram(drawn, title="Training examples by length", x_label="tokens"),
+        histogram(drawn, title="Training examples by length", x_label="tokens", muted_from=max_length + 1),
         f"Tokens of the training examples. The model reads {max_length:,} at once; {beyond:,} of "
-        f"{parts['train']['examples']:,} examples ({beyond / parts['train']['examples']:.1%}) are longer, the longest "
-        f"has {longest:,}.",
+        f"{parts['train']['examples']:,} examples ({beyond / parts['train']['examples']:.1%}) are longer (grey), the "
+        f"longest has {longest:,}.",
     )
 
 
