@@ -1448,7 +1448,9 @@ def of_another_ending(bench: Bench, path: Path) -> Path:
 @effect(EvaluateOptions, "format")
 def evaluate_format(bench: Bench) -> None:
     data = of_another_ending(bench, bench.labelled)
-    with pytest.raises(DataError, match=r"the ending is not .csv, .tsv or .jsonl; say what it is with --format"):
+    with pytest.raises(
+        DataError, match=r"the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format"
+    ):
         bench.evaluate_head(data)
     assert bench.evaluate_head(data, format="csv").metrics == bench.evaluate_head().metrics
     rows = [json.dumps(dict(zip(("text", "label"), sentence(number), strict=True))) for number in range(ROWS)]
@@ -1586,7 +1588,9 @@ def score_no_header(bench: Bench) -> None:
 @effect(ScoreOptions, "format")
 def score_format(bench: Bench) -> None:
     data, file = of_another_ending(bench, bench.labelled), predictions(bench)
-    with pytest.raises(DataError, match=r"the ending is not .csv, .tsv or .jsonl; say what it is with --format"):
+    with pytest.raises(
+        DataError, match=r"the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format"
+    ):
         bench.score(TASK, data, file)
     assert bench.score(TASK, data, file, format="csv")["accuracy"] == pytest.approx(0.75)
 
@@ -1736,6 +1740,20 @@ def training_texts(bench: Bench) -> list[dict[str, Any]]:
 
     bench.watch(BertForSequenceClassification, "forward", see)
     return seen
+
+
+@effect(FinetuneOptions, "class_weights")
+def finetune_class_weights(bench: Bench) -> None:
+    """The losses are others, the weights stand among the choices, and numbers have no classes to weigh."""
+    rows = [number for number in range(ROWS) if number % 2 == 0 or number < 10]
+    data = bench.file("\n".join(["text,label", *(",".join(sentence(number)) for number in rows)]) + "\n", ".csv")
+    plain, weighted = (bench.finetune(train=data, class_weights=kind).run for kind in (None, "balanced"))
+    assert not np.array_equal(bench.weights(plain)["classifier.weight"], bench.weights(weighted)["classifier.weight"])
+    choices = {choice["name"]: choice["value"] for choice in bench.record(weighted)["choices"]}
+    assert "class weights" in choices
+    assert "class weights" not in {choice["name"] for choice in bench.record(plain)["choices"]}
+    with pytest.raises(OptionError, match="--class-weights balanced: needs one class an example"):
+        bench.finetune(train=ratings(bench), dev=ratings(bench), problem_type="regression", class_weights="balanced")
 
 
 @effect(FinetuneOptions, "text_column", "label_column")

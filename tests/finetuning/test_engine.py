@@ -133,6 +133,13 @@ def test_a_head_of_other_labels_starts_fresh(run: Path, tmp_path: Path) -> None:
     load_head(settings_of(str(run), labels=("a", "b", "c"))).save_pretrained(tmp_path)
     model = load_head(settings_of(str(tmp_path), labels=("no", "yes")))
     assert model.classifier.weight.shape[0] == 2
+    before = load_file(tmp_path / "model.safetensors")
+    for labels in (("d", "e", "f"), ("c", "b", "a")):
+        other = load_head(settings_of(str(tmp_path), labels=labels)).state_dict()
+        assert not torch.equal(other["classifier.weight"], before["classifier.weight"]), "it has the weights of others"
+        assert other["classifier.weight"].std() == pytest.approx(0.02, rel=0.5)
+        assert not other["classifier.bias"].any()
+        assert all(torch.equal(other[name], before[name]) for name in before if name.startswith("bert."))
     again = load_head(settings_of(str(tmp_path), labels=("a", "b", "c")))
     assert torch.equal(
         again.state_dict()["classifier.weight"], load_file(tmp_path / "model.safetensors")["classifier.weight"]

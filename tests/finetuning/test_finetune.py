@@ -235,7 +235,7 @@ def test_mistakes_cost_nothing(run: Path, labelled: Labelled, tmp_path: Path) ->
         finetune("sequence-classification", **{**options, "max_length": 100})
     other = tmp_path / "other.jsonl"
     other.write_text('{"text": "a", "label": "animal"}\n')
-    with pytest.raises(DataError, match=r"other\.jsonl: label 'animal' is not among those"):
+    with pytest.raises(DataError, match=r"other\.jsonl: line 1: label 'animal' is not among those"):
         finetune("sequence-classification", **{**options, "dev": other})
     with pytest.raises(OptionError, match="found 'classification', expected one of sequence-classification"):
         finetune("classification", **options)

@@ -186,6 +186,12 @@ def test_histogram_heights_follow_the_counts() -> None:
     assert ticks[:5] == ["0", "1", "2", "3", "4"], "no half documents on the axis of counts"
 
 
+def test_bins_beyond_a_limit_are_grey() -> None:
+    root = parsed(histogram([(0, 10, 4), (10, 20, 2), (20, 30, 1)], title="t", x_label="tokens", muted_from=10))
+    kinds = [bar.attrib["class"] for bar in root.iter(f"{SVG}rect")]
+    assert kinds == ["chart-bar", "chart-bar-muted", "chart-bar-muted"]
+
+
 @given(many_series, st.lists(st.tuples(st.text(), numbers), max_size=4), st.text(), st.booleans())
 def test_any_line_chart_is_well_formed(
     series: list[Series], references: list[tuple[str, float]], words: str, marks: bool

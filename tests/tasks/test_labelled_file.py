@@ -140,7 +140,7 @@ def test_whatever_json_writes_is_read_again(
         ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: 1 fields, expected 2 \(text, label\)"),
         ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: 3 fields, expected 2"),
         ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: 4 fields, expected 2"),
-        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: unexpected end of data"),
+        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
         ("f.csv", "text,label\na,\n", r"line 2: the label is empty"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),
@@ -156,7 +156,7 @@ def test_whatever_json_writes_is_read_again(
         ("f.jsonl", '{"text": "a", "label": 1}\n\n[1]\n', r"line 3: found list, expected an object"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', r"line 2: column 'label' is missing"),
         ("f.jsonl", '{"text": null, "label": 1}\n', r"line 1: column 'text' is missing"),
-        ("f.txt", "text,label\na,1\n", r"ending is not \.csv, \.tsv or \.jsonl; say what it is with --format"),
+        ("f.txt", "text,label\na,1\n", r"ending is not \.csv, \.tsv, \.jsonl or \.parquet; say what"),
     ],
 )
 def test_mistakes_have_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -175,7 +175,7 @@ def test_a_column_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None
 
 
 def test_bytes_of_another_encoding(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"byte 14 \(0xe9\) is not utf-8; give --encoding"):
+    with pytest.raises(DataError, match=r"line 2, byte 14 \(0xe9\) is not utf-8; give --encoding, windows-1252 is"):
         rows_of(tmp_path, "f.csv", "text,label\ncafé,1\n".encode("cp1252"))
 
 

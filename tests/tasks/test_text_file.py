@@ -17,7 +17,7 @@ def test_encodings(tmp_path: Path) -> None:
     assert decoded(file, "UTF_8") == "a\r\nb"
     file.write_bytes(b"caf\xe9")
     assert decoded(file, "latin-1") == "café"
-    with pytest.raises(DataError, match=r"text: byte 3 \(0xe9\) is not utf-8; give --encoding, cp1252 is common"):
+    with pytest.raises(DataError, match=r"text: line 1, byte 3 \(0xe9\) is not utf-8; give --encoding, windows-1252"):
         decoded(file, "utf-8")
     with pytest.raises(DataError, match=r"byte 3 \(0xe9\) is not utf-8; predictions are read as UTF-8"):
         decoded_predictions(file)

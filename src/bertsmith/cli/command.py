@@ -26,7 +26,7 @@ from cyclopts import (
 )
 from pydantic_core import PydanticUndefined
 
-from bertsmith.config.options import Options, external_name, nearest, read_assignments, read_yaml
+from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
@@ -216,7 +216,7 @@ def _in_our_words(error: CycloptsError, schema: type[Options]) -> str:
         word = error.token.keyword or error.token.value
         if " " in word:
             return f"{word!r} begins with a hyphen like an option; a text that does so goes behind --"
-        return f"there is no option '{word}'{nearest(word, map(external_name, (*_keywords(schema), *_COMMON)))}"
+        return schema.no_option(word, map(external_name, (*_keywords(schema), *_COMMON)))
     if isinstance(error, UnusedCliTokensError):
         return f"found more values than expected: {' '.join(error.unused_tokens or ())}"
     if isinstance(error, RepeatArgumentError):

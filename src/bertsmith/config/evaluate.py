@@ -17,7 +17,9 @@ class EvaluateOptions(LabelledOptions):
     positional: ClassVar[tuple[str, ...]] = ("model", "data")
 
     model: str = Field(description="the MODEL")
-    data: str = Field(description="a STORE or a text for a language model, a labelled file for a head")
+    data: str = Field(
+        description="a STORE or a text for a language model, a labelled file (or hf:NAME, its test part) for a head"
+    )
     predictions: Path | None = Field(
         None, description="write a head's predictions here, for score: JSON lines, or CoNLL columns"
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config import tutorial_names
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
 from bertsmith.config.tasks import TASKS, known_task
@@ -16,12 +18,13 @@ class FinetuneOptions(LabelledOptions):
     """Fine-tune a head on labelled text."""
 
     positional: ClassVar[tuple[str, ...]] = ("task",)
+    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
 
     task: str = Field(description=f"the task: {', '.join(TASKS)}")
     model: str = Field(description="the MODEL to start from")
-    train: Path = Field(description="the labelled file to train on")
-    dev: Path = Field(description="the labelled file that the best checkpoint and seed are chosen on")
-    test: Path | None = Field(None, description="a labelled file that nothing is chosen on, for the reported figures")
+    train: Path = Field(description="the labelled file, or data set hf:NAME[/CONFIG][:SPLIT], to train on")
+    dev: Path = Field(description="the same that the best checkpoint and seed are chosen on (hf: its validation part)")
+    test: Path | None = Field(None, description="the same that nothing is chosen on, for the reported figures")
     out: Path = Field(description="the folder of the RUN")
     problem_type: Literal["single_label_classification", "regression"] = Field(
         "single_label_classification", description="classes, or a number"
@@ -38,6 +41,9 @@ class FinetuneOptions(LabelledOptions):
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")
     learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
+    class_weights: Literal["balanced"] | None = Field(
+        None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
     patience: int | None = Field(

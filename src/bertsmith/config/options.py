@@ -51,6 +51,9 @@ class Options(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that are given by position, in their order; the last may hold several values."""
 
+    names_elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What stands for an option that other tools have under this name (`config.tutorial_names`)."""
+
     @model_validator(mode="before")
     @classmethod
     def _paths_for_texts(cls, values: Any) -> Any:
@@ -72,7 +75,7 @@ class Options(BaseModel):
         for key, value in values.items():
             name = known.get(str(key).strip().lstrip("-").rstrip("_").replace("_", "-"))
             if name is None:
-                mistakes.append(f"{where}there is no option '{key}'{nearest(str(key), known)}")
+                mistakes.append(f"{where}{cls.no_option(str(key), known)}")
             else:
                 given[name] = value
         if mistakes:
@@ -81,6 +84,12 @@ class Options(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             raise OptionError("\n".join(cls._mistakes(error, where))) from None
+
+    @classmethod
+    def no_option(cls, word: str, known: Iterable[str]) -> str:
+        """What is said of a name that is none of the known ones: what stands for it here, or the nearest."""
+        elsewhere = cls.names_elsewhere.get(word.strip().lstrip("-").rstrip("_").replace("-", "_"))
+        return f"there is no option '{word}'" + (f"; {elsewhere}" if elsewhere else nearest(word, known))
 
     @classmethod
     def _mistakes(cls, error: ValidationError, where: str) -> Iterable[str]:

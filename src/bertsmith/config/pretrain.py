@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config import tutorial_names
 from bertsmith.config.options import SEEDS, Options
 
 Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
@@ -18,6 +20,7 @@ class PretrainOptions(Options):
     """Pre-train a BERT with masked language modelling and next sentence prediction."""
 
     positional: ClassVar[tuple[str, ...]] = ("store",)
+    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.PRETRAIN
 
     store: Path = Field(description="the STORE that `prepare` wrote")
     out: Path = Field(description="the folder of the RUN")

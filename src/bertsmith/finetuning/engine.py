@@ -16,9 +16,9 @@ from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledD
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
-from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
+from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
-from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.tasks.head import AnyHead, has_head, head_class
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -54,11 +54,14 @@ class HeadSettings:
     freeze_layers: int | None = None
     save_every: int | None = None
     task: str = TASKS[0]
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def head(self) -> AnyHead:
-        """The head of the task with these labels."""
-        return head_class(self.task)(self.labels, self.problem_type)
+        """The head of the task with these labels and weights."""
+        head = head_class(self.task)(self.labels, self.problem_type)
+        head.class_weights = self.class_weights
+        return head
 
     @property
     def eval_tokens(self) -> int:
@@ -103,8 +106,31 @@ def load_head(settings: HeadSettings) -> nn.Module:
         raise ModelError(
             f"{settings.model}: {len(missing)} weights of the encoder are missing, {missing[0]} among them"
         )
+    if replaced_labels(load_config(settings.model), settings) is not None:
+        _start_afresh(model)
     trained: nn.Module = model
     return trained
+
+
+def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
+    """The labels of the head that a MODEL of this configuration has, where they are others than those to learn.
+
+    The same names in another order are others: the weights of a head know its labels by their order.
+    """
+    if not settings.labels or not has_head(config, settings.task):
+        return None
+    own = [config.id2label[number] for number in sorted(config.id2label)]
+    return own if own != list(settings.labels) else None
+
+
+def _start_afresh(model: Any) -> None:
+    """Draw the weights of everything but the encoder anew, as transformers draws those that a file lacks."""
+    for name, part in model.named_children():
+        if name == model.base_model_prefix:
+            continue
+        for item in (*part.modules(), *part.parameters()):
+            item._is_hf_initialized = False
+        part.apply(model._init_weights)
 
 
 def train_head(

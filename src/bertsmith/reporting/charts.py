@@ -141,8 +141,13 @@ def bar_chart(
     return figure(parts, height=height, title=title, description=described)
 
 
-def histogram(bins: Sequence[tuple[float, float, int]], *, title: str, x_label: str) -> str:
-    """Counts over ranges, each bin a `(low, high, count)`; bins without an extent are left out."""
+def histogram(
+    bins: Sequence[tuple[float, float, int]], *, title: str, x_label: str, muted_from: float | None = None
+) -> str:
+    """Counts over ranges, each bin a `(low, high, count)`; bins without an extent are left out.
+
+    Bins that begin at `muted_from` or behind it are grey: what is beyond a limit.
+    """
     kept = [bin_ for bin_ in bins if all(map(is_drawable, bin_)) and bin_[1] > bin_[0] and bin_[2] >= 0]
     if not kept:
         return empty_figure(title)
@@ -155,7 +160,8 @@ def histogram(bins: Sequence[tuple[float, float, int]], *, title: str, x_label: 
         gap = 1.0 if right - left > 4 else 0.0
         shape = {"x": left, "y": top, "width": max(right - left - gap, 0.5), "height": axes.bottom - top}
         tooltip = f"{format_number(low)} to {format_number(high)}: {format_number(count)}"
-        bars.append(element("rect", {"class": "chart-bar", **shape}, element("title", {}, tooltip)))
+        kind = "chart-bar" if muted_from is None or low < muted_from else "chart-bar-muted"
+        bars.append(element("rect", {"class": kind, **shape}, element("title", {}, tooltip)))
     total = sum(count for _, _, count in kept)
     described = f"{format_number(total)} in {len(kept)} bins, at most {format_number(most)} in one"
     return figure([*axes.grid(), *bars], height=axes.height, title=title, description=described)

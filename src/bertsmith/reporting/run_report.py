@@ -8,6 +8,7 @@ from typing import Any
 
 from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
+from bertsmith.reporting.labelled_data import add_labelled_data
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.runtime.console import clock
@@ -400,7 +401,9 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
         ],
         caption="The labelled files",
     )
-    if record["data"].get("labels"):
+    if record["data"].get("report"):
+        add_labelled_data(page, record["data"]["report"])
+    elif record["data"].get("labels"):
         rows = [(label, float(count)) for label, count in record["data"]["labels"].items()]
         page.chart(
             bar_chart(rows, title="Training examples by label", value_format="{:,.0f}"),

@@ -23,11 +23,15 @@ DOCUMENT = "-DOCSTART-"
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence: its tokens, their tags, and the number of each one's line in the file, from 1."""
+    """A sentence: its tokens, their tags, and the number of each one's line in the file, from 1.
+
+    `unit` is what the numbers are of: a row in what has no lines.
+    """
 
     tokens: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    unit: str = "line"
 
 
 def read_sentences(path: Path, encoding: str | None, token_column: int = 0, tag_column: int = -1) -> list[Sentence]:
@@ -81,7 +85,8 @@ def check_tags(sentences: Sequence[Sentence], path: Path) -> None:
         for tag, line in zip(sentence.tags, sentence.lines, strict=True):
             if parse_tag(tag) is None:
                 raise DataError(
-                    f"{path}: line {line}: the tag (last column) is {tag!r}, expected O, or B-, I-, E- or S- and a type"
+                    f"{path}: {sentence.unit} {line}: the tag (last column) is {tag!r}, expected O, or B-, I-, E- or "
+                    "S- and a type"
                 )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -52,6 +53,15 @@ class Inputs(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Item:
+    """What examples are compared by: the text or texts, what is true of them as one text, and the place in the file."""
+
+    texts: tuple[str, ...]
+    label: str
+    place: str
+
+
 ExampleType = TypeVar("ExampleType")
 InputsType = TypeVar("InputsType", bound=Inputs)
 TargetsType = TypeVar("TargetsType", bound=Sized)
@@ -67,11 +77,13 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         auto_class: the class of transformers that loads a model with this head.
         pipeline_tag: the Hub's name of the task.
         called: the head in messages.
+        class_weights: what a loss of each label counts, in their order; None where each counts 1.
     """
 
     auto_class: ClassVar[str]
     pipeline_tag: ClassVar[str]
     called: ClassVar[str]
+    class_weights: tuple[float, ...] | None = None
 
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
@@ -118,6 +130,10 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         """How often each label occurs, in the order of the labels; nothing where the output is a number."""
 
     @abstractmethod
+    def items(self, examples: Sequence[ExampleType]) -> Iterable[Item]:
+        """The examples in the form in which they are compared with each other."""
+
+    @abstractmethod
     def predictions(self, examples: Sequence[ExampleType], outputs: OutputsType) -> Iterable[str]:
         """The lines of the file of predictions, which `bertsmith score` reads."""
 
@@ -141,9 +157,14 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def gold(self, inputs: InputsType, targets: TargetsType, rows: Sequence[int]) -> Tensor:
         """What is true of some rows, in the form that `loss_sum` takes."""
 
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether the losses of this head follow `class_weights`."""
+        return False
+
     @abstractmethod
-    def loss_count(self, gold: Tensor) -> int:
-        """How many losses are summed for these rows."""
+    def loss_count(self, gold: Tensor) -> float:
+        """How many losses are summed for these rows; with class weights the sum of their weights."""
 
     @abstractmethod
     def loss_sum(self, output: Any, gold: Tensor) -> Tensor:

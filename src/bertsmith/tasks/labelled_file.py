@@ -1,24 +1,21 @@
-"""Labelled files: CSV, TSV and JSON lines to rows of texts and a label, with every mistake at its line."""
+"""Labelled files and data sets to rows of texts and a label, with every mistake at its line."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.text_file import decoded, existing_file, json_lines
+from bertsmith.tasks.records import form_of, read_records
+from bertsmith.tasks.text_file import existing_file
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
-ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"}
 
 
 @dataclass(frozen=True)
@@ -47,26 +44,27 @@ class Columns:
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it, JSON numbers as numbers."""
+    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it, JSON numbers as numbers.
+
+    `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines.
+    """
 
     text: str
     pair: str | None
     label: str | int | float
+    place: str = field(default="", compare=False)
 
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
-    """The rows of a labelled file. Raises DataError with the file and the line of the first mistake."""
-    existing_file(path, "a labelled file (.csv, .tsv or .jsonl)")
-    form = columns.form or ENDINGS.get(path.suffix.lower())
+    """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake."""
+    form = form_of(path, columns.form)
     if form is None:
-        raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
+        existing_file(path, "a labelled file")
+        raise DataError(f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format")
     if form == "conll":
-        raise OptionError("--format conll: is for token-classification; expected csv, tsv or jsonl")
-    text = decoded(path, columns.encoding)
-    records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
-    if not records:
-        raise DataError(f"{path}: no rows in this file")
-    present = list(records[0][1])
+        raise OptionError("--format conll: is for token-classification; expected csv, tsv, jsonl or parquet")
+    records = read_records(path, form, columns.encoding, no_header=columns.no_header)
+    present = list(records[0].values)
     text_name = _column(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
     label_name = _column(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
@@ -75,18 +73,20 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     elif pair_name is not None and pair_name not in present:
         raise DataError(f"{path}: no column {pair_name!r}; the columns there are {', '.join(present)}")
     rows = []
-    for line, record in records:
+    for record in records:
+        where, values = f"{path}: {record.place}", record.values
         for name in (text_name, label_name, *((pair_name,) if pair_name else ())):
-            if record.get(name) is None:
-                raise DataError(f"{path}: line {line}: column {name!r} is missing")
-        if not str(record[text_name]).strip():
-            raise DataError(f"{path}: line {line}: the text is empty")
-        label = record[label_name]
+            value = values.get(name)
+            if value is None or value != value:
+                raise DataError(f"{where}: column {name!r} is missing" + ("" if value is None else ", found NaN"))
+        if not str(values[text_name]).strip():
+            raise DataError(f"{where}: the text is empty")
+        label = values[label_name]
         if isinstance(label, bool) or not isinstance(label, (str, int, float)):
-            label = json.dumps(label)
+            label = json.dumps(label, default=str)
         if isinstance(label, str) and not label.strip():
-            raise DataError(f"{path}: line {line}: the label is empty")
-        rows.append(Row(str(record[text_name]), str(record[pair_name]) if pair_name else None, label))
+            raise DataError(f"{where}: the label is empty")
+        rows.append(Row(str(values[text_name]), str(values[pair_name]) if pair_name else None, label, record.place))
     return rows
 
 
@@ -94,33 +94,6 @@ def in_order(labels: Iterable[str]) -> list[str]:
     """Labels in the order of their classes: as numbers where all are whole numbers, else as texts."""
     names = sorted(set(labels))
     return sorted(names, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
-
-
-def _table(path: Path, text: str, form: str, no_header: bool) -> list[tuple[int, dict[str, Any]]]:
-    """CSV with quotes; TSV without, where a quote is a character like any other (as in GLUE's files)."""
-    if form == "csv":
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    else:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        for row in reader:
-            if row:
-                rows.append((reader.line_num, row))
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error}") from None
-    if not rows:
-        return []
-    if no_header:
-        header = [str(number) for number in range(len(rows[0][1]))]
-    else:
-        header = [name.strip() for name in rows.pop(0)[1]]
-    records = []
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(f"{path}: line {line}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
-        records.append((line, dict(zip(header, row, strict=True))))
-    return records
 
 
 def _column(

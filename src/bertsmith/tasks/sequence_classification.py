@@ -28,8 +28,9 @@ from bertsmith.metrics.classification import (
     pearson,
     spearman,
 )
+from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import Head
+from bertsmith.tasks.head import Head, Item
 from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
 
 REGRESSION = "regression"
@@ -56,6 +57,8 @@ def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArr
         numbers = {label: number for number, label in enumerate(labels)}
         unknown = sorted({str(row.label).strip() for row in rows} - set(labels))
         if unknown:
+            place = next(row.place for row in rows if str(row.label).strip() == unknown[0])
+            where = f"{where}: {place}" if place else where
             raise DataError(
                 f"{where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])}); "
                 f"{len(unknown)} such labels in all"
@@ -68,7 +71,9 @@ def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArr
         except (ValueError, OverflowError):
             value = float("nan")
         if not np.isfinite(value):
-            raise DataError(f"{where}: row {number}: label {row.label!r}, expected a finite number for regression")
+            raise DataError(
+                f"{where}: {row.place or f'row {number}'}: label {row.label!r}, expected a finite number for regression"
+            )
         values.append(value)
     return np.array(values)
 
@@ -170,6 +175,12 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         counts = Counter(str(row.label).strip() for row in examples)
         return {label: counts[label] for label in self.labels}
 
+    def items(self, examples: Sequence[Row]) -> Iterator[Item]:
+        """The text or the pair, and the label."""
+        for row in examples:
+            texts = (row.text,) if row.pair is None else (row.text, row.pair)
+            yield Item(texts, str(row.label).strip(), row.place)
+
     def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
         """JSON lines: the text, its label in the file, and the answer of `classify`."""
         answers = decode(outputs, dict(enumerate(self.labels)), self.problem_type)
@@ -189,12 +200,19 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         """float64 of [rows]."""
         return torch.from_numpy(targets[list(rows)])
 
-    def loss_count(self, gold: Tensor) -> int:
+    @property
+    def weighs_classes(self) -> bool:
+        """Where there are classes, and a text has one."""
+        return self.problem_type == SINGLE_LABEL
+
+    def loss_count(self, gold: Tensor) -> float:
         """One loss a text."""
-        return len(gold)
+        return len(gold) if self.class_weights is None else sum_of_weights(gold.long(), self.class_weights)
 
     def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
         """As the function `loss_sum`, of the model's logits: [rows, labels]."""
+        if self.class_weights is not None:
+            return weighted_loss_sum(output.logits, gold.long(), self.class_weights)
         return loss_sum(output.logits, gold, self.problem_type)
 
     def keep(self, output: Any, inputs: Encoded, rows: Sequence[int]) -> Iterable[npt.NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Files of tagged sentences: CoNLL columns, or JSON lines with a list of tokens and a list of tags."""
+"""Files of tagged sentences: CoNLL columns, or records (JSON lines, Parquet) with a list of tokens and one of tags."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ from typing import Any
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, check_tags, has_plain_labels, read_sentences
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
+from bertsmith.tasks.records import DATA_SET, form_of, read_records
+from bertsmith.tasks.text_file import kind
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
 
 
 def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
-    """The sentences of a file; `.jsonl` is JSON lines, any other ending columns, unless the form is given.
+    """The sentences of a file or data set; any ending but `.jsonl` and `.parquet` is columns, unless the form is given.
 
     The tags are those of entities (`conll_file.has_plain_labels` tells) or plain labels such as parts of speech.
     Raises DataError with the file and the line of the first mistake, OptionError for a form or column that such files
     do not have.
     """
-    form = columns.form or ("jsonl" if path.suffix.lower() == ".jsonl" else "conll")
-    if form not in ("conll", "jsonl"):
-        raise OptionError(f"--format {form}: sentences with tags are in conll (a token and its tag a line) or jsonl")
+    form = form_of(path, columns.form)
+    if columns.form is None and form in (None, "csv", "tsv"):
+        form = "conll"
+    if form not in ("conll", "jsonl", "parquet", DATA_SET):
+        raise OptionError(
+            f"--format {form}: sentences with tags are in conll (a token and its tag a line), jsonl or parquet"
+        )
     if columns.pair is not None:
         raise OptionError("--pair-column: a tagged sentence has no second text")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
-    if form == "jsonl":
-        sentences = _json_sentences(path, columns)
+    if form != "conll":
+        sentences = _sentences_of_records(path, form, columns)
     else:
         token, tag = _number("--text-column", columns.text, 0), _number("--label-column", columns.label, -1)
         sentences = read_sentences(path, columns.encoding, token, tag)
@@ -45,15 +50,14 @@ def _number(option: str, given: str | None, default: int) -> int:
     return int(given)
 
 
-def _json_sentences(path: Path, columns: Columns) -> list[Sentence]:
-    existing_file(path, "JSON lines with tokens and tags")
+def _sentences_of_records(path: Path, form: str, columns: Columns) -> list[Sentence]:
     sentences = []
-    for line, record in json_lines(path, decoded(path, columns.encoding)):
-        where = f"{path}: line {line}"
-        tokens = _texts(where, record, columns.text, TOKENS, "--text-column")
-        tags = _texts(where, record, columns.label, TAGS, "--label-column")
+    for record in read_records(path, form, columns.encoding):
+        where = f"{path}: {record.place}"
+        tokens = _texts(where, record.values, columns.text, TOKENS, "--text-column")
+        tags = _texts(where, record.values, columns.label, TAGS, "--label-column")
         if not tokens:
-            raise DataError(f"{where}: the sentence has no tokens, expected at least one; take the line out")
+            raise DataError(f"{where}: the sentence has no tokens, expected at least one; take the {record.unit} out")
         if len(tokens) != len(tags):
             raise DataError(f"{where}: {len(tokens)} tokens and {len(tags)} tags, expected one for each")
         if any(not tag.strip() for tag in tags):
@@ -63,9 +67,8 @@ def _json_sentences(path: Path, columns: Columns) -> list[Sentence]:
                 raise DataError(f"{where}: the token {token!r} holds a tab or a line break; divide it, or take it out")
             if token == DOCUMENT:
                 raise DataError(f"{where}: the token {token!r} is the mark of a document in CoNLL files; take it out")
-        sentences.append(Sentence(tokens, [tag.strip() for tag in tags], [line] * len(tokens)))
-    if not sentences:
-        raise DataError(f"{path}: no sentence in this file")
+        numbers = [record.number] * len(tokens)
+        sentences.append(Sentence(tokens, [tag.strip() for tag in tags], numbers, record.unit))
     return sentences
 
 

@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.options import ReadingNotes
+from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
+from bertsmith.corpus.reading.unpacking import opened, unpacked
 from bertsmith.errors import DataError, OptionError
 
 
@@ -18,9 +21,28 @@ def existing_file(path: Path, what: str) -> None:
         raise DataError(f"{path}: is a folder, expected {what}")
 
 
-def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, cp1252 is common") -> str:
-    """The text of a file. Raises DataError where it is empty, or, with the advice, where it is of another encoding."""
-    raw = path.read_bytes()
+def ending(path: Path) -> str:
+    """The ending of a file's name, in small letters, without that of a compression behind it."""
+    packed = path.suffix.lower() in COMPRESSIONS
+    return (path.with_suffix("") if packed else path).suffix.lower()
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked where its ending says that it is packed (.gz, .zst, .xz)."""
+    compression = path.suffix.lower()
+    if compression not in COMPRESSIONS:
+        return path.read_bytes()
+    file = SourceFile(path.name, str(path), ending(path), compression)
+    with opened(file) as packed:
+        return b"".join(unpacked(file, packed, ReadingNotes()))
+
+
+def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
+    """The text of a file, unpacked, without a byte order mark.
+
+    Raises DataError where it is empty, or, with the advice, where it is of another encoding.
+    """
+    raw = _content(path)
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
@@ -29,7 +51,10 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, cp1252
     except LookupError:
         raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}"
+        ) from None
 
 
 def decoded_predictions(path: Path) -> str:

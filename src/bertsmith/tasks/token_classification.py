@@ -28,9 +28,10 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.classification import Interval
 from bertsmith.metrics.entities import Entity, Scheme, parse_tag
+from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import Head
+from bertsmith.tasks.head import Head, Item
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
@@ -135,7 +136,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                 if not self._knows(tag):
                     known = self.labels if self.plain else ["O", *sorted(self.types)]
                     raise DataError(
-                        f"{where}: line {line}: the tag {tag!r} is not among those of the model "
+                        f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
                         f"({', '.join(known[:20])}); take it out, or train on a file that has it"
                     )
         number = {label: place for place, label in enumerate(self.labels)}
@@ -154,6 +155,12 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """Words of each label."""
         counts = Counter(tag for each in examples for tag in (each.tags if self.plain else _bio(each.tags)))
         return {label: counts[label] for label in self.labels}
+
+    def items(self, examples: Sequence[Sentence]) -> Iterator[Item]:
+        """The tokens as one text, and the tags."""
+        for sentence in examples:
+            place = f"{sentence.unit} {sentence.lines[0]}"
+            yield Item((" ".join(sentence.tokens),), " ".join(sentence.tags), place)
 
     def predictions(self, examples: Sequence[Sentence], outputs: Tagged) -> Iterator[str]:
         """CoNLL columns: token, tag of the file, predicted tag (conlleval's form)."""
@@ -188,14 +195,22 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             gold[place, torch.from_numpy(inputs.places[row])] = torch.from_numpy(numbers)
         return gold
 
-    def loss_count(self, gold: Tensor) -> int:
+    @property
+    def weighs_classes(self) -> bool:
+        """A word has one label."""
+        return True
+
+    def loss_count(self, gold: Tensor) -> float:
         """One loss a word."""
-        return int((gold != IGNORED).sum())
+        words = gold[gold != IGNORED]
+        return len(words) if self.class_weights is None else sum_of_weights(words, self.class_weights)
 
     def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the words."""
-        logits = output.logits.float()
-        return functional.cross_entropy(logits.flatten(0, 1), gold.flatten(), ignore_index=IGNORED, reduction="sum")
+        logits, numbers = output.logits.float().flatten(0, 1), gold.flatten()
+        if self.class_weights is not None:
+            return weighted_loss_sum(logits, numbers, self.class_weights)
+        return functional.cross_entropy(logits, numbers, ignore_index=IGNORED, reduction="sum")
 
     # Decode and score
 

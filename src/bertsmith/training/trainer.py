@@ -181,7 +181,8 @@ class ExactTrainer(transformers.Trainer):
     def _shares(self, model: nn.Module, batch: Batch, counts: Tensor) -> Tensor:
         """The micro-batch's share of each of the update's losses: sums over global counts."""
         weight = 0.0 if batch.get(WITHOUT_WEIGHT) else 1.0
-        return weight * self.plan.loss_sums(model, model_inputs(batch)) / counts.clamp(min=1)
+        # Counts of losses, or sums of weights, which may be below 1; nothing is divided by nothing.
+        return weight * self.plan.loss_sums(model, model_inputs(batch)) / counts.where(counts > 0, 1)
 
     def is_finite_alone(self, phase: int, number: int) -> bool:
         """Whether the loss of one example by itself is finite; a sharded model is not asked, its processes wait."""

@@ -25,6 +25,7 @@ from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.head import head_class, task_of
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.records import with_split
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
@@ -60,10 +61,11 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
 
 
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
-    examples = head_class(task).read(Path(options.data), Columns.of(options))
+    data = with_split(Path(options.data), "test")
+    examples = head_class(task).read(data, Columns.of(options))
     predictor = Predictor(options.model, precision=options.precision)
     head = head_class(task).for_model(predictor.config, options.problem_type, options.model)
-    gold = head.targets(examples, options.data)
+    gold = head.targets(examples, str(data))
     length = min(options.max_length, predictor.max_length)
     inputs = head.encode(predictor.tokenizer, examples, length)
     if inputs.windowed:

@@ -15,9 +15,10 @@ import numpy as np
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
-from bertsmith.finetuning.engine import HeadSettings, train_head
+from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
@@ -35,11 +36,16 @@ from bertsmith.runtime.machine import (
     prepare_process,
     versions,
 )
+from bertsmith.tasks.class_weights import balanced
 from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.records import is_data_set, with_split
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.report import write_report
+
+SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+"""The parts of a data set (`hf:`) that are meant where none is named."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class _Data:
     test: LabelledData | None
     files: list[dict[str, Any]]
     label_counts: dict[str, int]
+    report: dict[str, Any]
 
     @property
     def windowed(self) -> int | None:
@@ -142,9 +149,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     columns = Columns.of(options)
-    paths = {"train": options.train, "dev": options.dev, "test": options.test}
+    given = {"train": options.train, "dev": options.dev, "test": options.test}
+    paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
-    examples = {part: task.read(path, columns) for part, path in paths.items() if path is not None}
+    examples = {part: task.read(path, columns) for part, path in paths.items()}
     head = task.for_training(examples["train"], options.problem_type)
     files, parts = [], {}
     for part, found in examples.items():
@@ -160,14 +168,24 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
                 "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
                 "truncated_tokens": sum(encoded.truncated_tokens),
                 **windowed,
-                "sha256": sha256_of(Path(str(paths[part]))),
+                "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
             }
         )
     counts = dict(head.label_counts(examples["train"]))
-    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts)
+    compared = {part: Part(found, parts[part].encoded) for part, found in examples.items()}
+    report = labelled_data_report(head, tokenizer, compared, options.max_length)
+    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
 
 
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
+    weights = None
+    if options.class_weights is not None:
+        if not data.head.weighs_classes:
+            raise OptionError(
+                f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
+                f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
+            )
+        weights = balanced(data.label_counts)
     choices = prepare_process()
     device = choose_device()
     precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
@@ -202,18 +220,30 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         max_length=options.max_length,
         streams=int(streams.value),
         task=options.task,
+        class_weights=weights,
     )
+    own = replaced_labels(config, settings)
+    if own is not None:
+        choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
+    if weights is not None:
+        listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
+        choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
 
 
 def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
-        cut = f", {part['truncated_texts']} texts cut at {options.max_length}" if part["truncated_texts"] else ""
+        cut = ""
+        if part["truncated_texts"]:
+            share = part["truncated_texts"] / part["examples"]
+            cut = f", {part['truncated_texts']} texts cut at {options.max_length} ({share:.1%})"
         if part.get("windowed_examples"):
             cut += f", {part['windowed_examples']:,} longer than {options.max_length} are read in overlapping windows"
         say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
-    if data.label_counts:
-        say("labels: " + ", ".join(f"{label} {count:,}" for label, count in list(data.label_counts.items())[:20]))
+    for line in summary(data.report):
+        say(line)
+    for warning in data.report["warnings"]:
+        warn(warning)
     say(f"{settings.steps:,} updates for each of {options.seeds} seeds")
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -230,8 +260,8 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "choices": [choice.to_dict() for choice in choices],
         "machine": describe_machine(),
         "versions": versions(),
-        "data": {"files": data.files, "labels": data.label_counts},
-        "warnings": [],
+        "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
+        "warnings": data.report["warnings"],
     }
     folder.create()
     folder.withdraw()

@@ -28,12 +28,12 @@ class DataSetName:
     folder: Path | None
 
     @classmethod
-    def of(cls, source: str) -> DataSetName:
-        """Read a source that begins with `hf:`. An existing folder is NAME before anything else is.
+    def of(cls, source: str, split: str = "train") -> DataSetName:
+        """Read a source that begins with `hf:`, of this split where it names none.
 
-        Raises DataError for a text that names nothing.
+        An existing folder is NAME before anything else is. Raises DataError for a text that names nothing.
         """
-        written, split = source.removeprefix(PREFIX), "train"
+        written = source.removeprefix(PREFIX)
         if not Path(written).exists() and (found := _SPLIT.fullmatch(written)):
             written, split = found["name"], found["split"]
         if (folder := _folder(written)) is not None:

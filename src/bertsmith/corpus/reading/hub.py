@@ -27,7 +27,7 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
     Raises DataError where the data set, its configuration, its split or the column of the text is not there, or the
     hub cannot be reached; the message names what was tried.
     """
-    rows = _load(file.location)
+    rows = load_split(file.location)
     names = rows.column_names
     text: str | None = None
     if names is not None:
@@ -35,7 +35,7 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
         rows = rows.select_columns([text, *((ID_KEY,) if ID_KEY in names and text != ID_KEY else ())])
     records = iter(rows)
     number = 0
-    while (record := _next(records, file.location, number)) is not None:
+    while (record := next_record(records, file.location, number)) is not None:
         if text is None:
             text = text_column(record, options.text_column, file.location, table=True)
         where = f"{file.location}: row {number}"
@@ -43,7 +43,8 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
         number += 1
 
 
-def _next(records: Iterator[dict[str, Any]], location: str, number: int) -> dict[str, Any] | None:
+def next_record(records: Iterator[dict[str, Any]], location: str, number: int) -> dict[str, Any] | None:
+    """The next row, whose number is for the DataError that is raised where it cannot be read; None at the end."""
     try:
         return next(records, None)
     except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)
@@ -51,8 +52,8 @@ def _next(records: Iterator[dict[str, Any]], location: str, number: int) -> dict
         raise DataError(f"{location}: row {number} cannot be read: {_in_one_line(cause)}") from None
 
 
-def _load(location: str) -> Any:
-    """The split as an `IterableDataset`."""
+def load_split(location: str) -> Any:
+    """The split of `hf:NAME:SPLIT` as an `IterableDataset`; DataError where it is not there or cannot be reached."""
     name = DataSetName.of(location)
     if name.folder is None:
         _reach_hub(location, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
@@ -29,7 +29,8 @@ def read_csv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> 
 
 def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of a TSV file; their ids are the column `id`, or `name#n`."""
-    quoted = _is_quoted(file, options, notes)
+    aside = ReadingNotes()
+    quoted = is_quoted(file.location, lambda: lines_with_ends(text_pieces(file, options, aside)))
     if quoted is not None:
         notes.detected.append(
             f"{file.name}: fields may stand in quotes" if quoted else f"{file.name}: quotes are characters like others"
@@ -40,7 +41,7 @@ def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> 
 def _read(
     file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, delimiter: str, quoted: bool
 ) -> Iterator[Document]:
-    rows = _rows(file, lines_with_ends(text_pieces(file, options, notes)), delimiter, quoted)
+    rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), delimiter, quoted=quoted)
     header_line = next(rows, None)
     if header_line is None:
         yield Document(f"{file.name}#0", ())
@@ -56,8 +57,11 @@ def _read(
         yield document_of(row[text_at], identifier, f"{file.name}#{number}", where, "a text")
 
 
-def _rows(file: SourceFile, lines: Iterator[str], delimiter: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the number of the line each begins on."""
+def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
+
+    `where` begins the message of the DataError that is raised for what is no CSV.
+    """
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.reader(
         lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
@@ -70,24 +74,22 @@ def _rows(file: SourceFile, lines: Iterator[str], delimiter: str, quoted: bool) 
             return
         except csv.Error as error:
             what = "a quoted field without its closing quote" if "unexpected end" in str(error) else str(error)
-            raise DataError(f"{file.location}: line {line}: {what}") from None
+            raise DataError(f"{where}: line {line}: {what}") from None
         if any(field.strip() for field in row) or len(row) > 1:
             yield line, row
         line = reader.line_num + 1
 
 
-def _is_quoted(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> bool | None:
+def is_quoted(where: str, lines: Callable[[], Iterable[str]]) -> bool | None:
     """Whether the fields of a TSV that begin with a quote are quoted fields; None where none begins with one.
 
-    They are where the whole file can be read so and each row has as many fields as the header.
+    They are where the whole file can be read so and each row has as many fields as the header. `lines` gives the lines
+    of the file anew each time, with their ends.
     """
-    aside = ReadingNotes()
-    lines = lines_with_ends(text_pieces(file, options, aside))
-    if not any(_OPENING_QUOTE.search(line) for line in lines):
+    if not any(_OPENING_QUOTE.search(line) for line in lines()):
         return None
-    rows = _rows(file, lines_with_ends(text_pieces(file, options, aside)), "\t", quoted=True)
     try:
-        widths = {len(row) for _, row in rows}
+        widths = {len(row) for _, row in rows_of_table(where, lines(), "\t", quoted=True)}
     except DataError:
         return False
     return len(widths) == 1

@@ -1,0 +1,217 @@
+"""What labelled data are like, before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
+
+Texts are compared exactly, but for white space: one blank between words, none at the ends. The texts of a pair are
+compared together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.metrics.entities import are_plain
+from bertsmith.tasks.head import AnyHead, Inputs, Item
+from bertsmith.tasks.words import words_of_text
+
+UNEVEN = 10
+"""How many times the most frequent label may have the examples of the rarest without a warning."""
+UNKNOWN_MANY = 0.01
+"""The share of unknown tokens beyond which there is a warning."""
+EXAMPLES = 5
+"""How many examples are shown of each finding."""
+UNKNOWN_WORDS = 10
+LENGTH_BINS = 16
+"""Bins up to the maximum length, and so many beyond it; the last one holds what is longer still."""
+ROWS = 256
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the data: `train`, `dev` or `test`."""
+
+    examples: Sequence[Any]
+    inputs: Inputs
+
+
+def labelled_data_report(
+    head: AnyHead, tokenizer: PreTrainedTokenizerBase, parts: Mapping[str, Part], max_length: int
+) -> dict[str, Any]:
+    """JSON of what the parts are like, `train` among them.
+
+    `parts` holds for each part:
+        examples: how many.
+        labels: how often each occurs; nothing where the output is a number.
+        repeated: examples whose text an earlier one of the part has.
+        contradictions: `texts` that stand with several labels, and up to five `examples` of them.
+        lengths: `low`, `high` (exclusive; None for the last) and `count` of examples by tokens before anything is cut.
+        longest: tokens.
+        cut_examples, cut_tokens, tokens: of all tokens how many no row holds.
+        unknown_tokens, unknown_words: tokens that are the unknown one, and the words most often behind them.
+    `overlaps` holds for each two parts `of`, the number of examples of the later one whose text is also in the earlier
+    one, and up to five `examples`. `warnings` are sentences.
+    """
+    items = {name: list(head.items(part.examples)) for name, part in parts.items()}
+    found = {name: _part_report(head, tokenizer, part, items[name], max_length) for name, part in parts.items()}
+    overlaps = {
+        f"{first}/{second}": {"of": len(items[second]), **_overlap(items[first], items[second])}
+        for first, second in combinations(parts, 2)
+    }
+    report = {"max_length": max_length, "parts": found, "overlaps": overlaps}
+    return {**report, "warnings": list(_warnings(head, report))}
+
+
+def _part_report(
+    head: AnyHead, tokenizer: PreTrainedTokenizerBase, part: Part, items: Sequence[Item], max_length: int
+) -> dict[str, Any]:
+    lengths = part.inputs.full_lengths
+    unknown = _unknown_tokens(head, tokenizer, part.inputs)
+    return {
+        "examples": len(part.examples),
+        "labels": dict(head.label_counts(part.examples)),
+        "repeated": len(items) - len({_key(item) for item in items}),
+        "contradictions": _contradictions(items),
+        "lengths": _length_bins(lengths, max_length),
+        "longest": max(lengths),
+        "cut_examples": sum(cut > 0 for cut in part.inputs.truncated_tokens),
+        "cut_tokens": sum(part.inputs.truncated_tokens),
+        "tokens": sum(lengths),
+        "unknown_tokens": unknown,
+        "unknown_words": _unknown_words(tokenizer, items) if unknown else {},
+    }
+
+
+def _key(item: Item) -> Key:
+    return tuple(" ".join(text.split()) for text in item.texts)
+
+
+def _contradictions(items: Sequence[Item]) -> dict[str, Any]:
+    by_text: dict[Key, dict[str, str]] = defaultdict(dict)
+    for item in items:
+        by_text[_key(item)].setdefault(item.label, item.place)
+    texts = {key: places for key, places in by_text.items() if len(places) > 1}
+    examples = [
+        {"text": " | ".join(key), "labels": [{"label": label, "place": place} for label, place in places.items()]}
+        for key, places in list(texts.items())[:EXAMPLES]
+    ]
+    return {"texts": len(texts), "examples": examples}
+
+
+def _overlap(first: Sequence[Item], second: Sequence[Item]) -> dict[str, Any]:
+    places: dict[Key, str] = {}
+    for item in first:
+        places.setdefault(_key(item), item.place)
+    shared = [(key, item) for item in second if (key := _key(item)) in places]
+    examples = [{"text": " | ".join(key), "places": [places[key], item.place]} for key, item in shared[:EXAMPLES]]
+    return {"examples_in_both": len(shared), "examples": examples}
+
+
+def _length_bins(lengths: Sequence[int], max_length: int) -> list[dict[str, int | None]]:
+    """Bins of one width, of which one ends at the maximum length: what is in those behind it is longer."""
+    width = -(-max_length // LENGTH_BINS)
+    # Lengths are whole: a text of the maximum length fits, so the bins begin at 1 past a border.
+    start = (max_length + 1) % width
+    last = (max_length + 1 - start) // width + LENGTH_BINS
+    counts = Counter(min(max(length - start, 0) // width, last) for length in lengths)
+    return [
+        {
+            "low": start + width * number if number else 0,
+            "high": start + width * (number + 1) if number < last else None,
+            "count": counts[number],
+        }
+        for number in range(max(counts) + 1)
+    ]
+
+
+def _unknown_tokens(head: AnyHead, tokenizer: PreTrainedTokenizerBase, inputs: Inputs) -> int:
+    if tokenizer.unk_token_id is None:
+        return 0
+    pad, count = int(tokenizer.pad_token_id), 0
+    for start in range(0, len(inputs.lengths), ROWS):
+        rows = range(start, min(start + ROWS, len(inputs.lengths)))
+        ids = head.batch(inputs, rows, pad, with_types=False)["input_ids"]
+        count += int((ids == tokenizer.unk_token_id).sum())
+    return count
+
+
+def _unknown_words(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]) -> dict[str, int]:
+    """The commonest words that are the unknown token, and how often each occurs."""
+    texts = Counter(word for item in items for text in item.texts for word in text.split())
+    unknown: Counter[str] = Counter()
+    for (text, count), (pieces, spans) in zip(texts.items(), words_of_text(tokenizer, list(texts)), strict=True):
+        for ids, (start, end) in zip(pieces, spans, strict=True):
+            if tokenizer.unk_token_id in ids:
+                unknown[text[start:end]] += count
+    return dict(unknown.most_common(UNKNOWN_WORDS))
+
+
+def compared_labels(counts: Mapping[str, int]) -> dict[str, int]:
+    """The labels whose frequencies are compared: all, but of entities only how often each type begins."""
+    if "O" in counts and not are_plain(list(counts)):
+        return {label: count for label, count in counts.items() if label.startswith("B-")}
+    return dict(counts)
+
+
+def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
+    train = report["parts"]["train"]
+    counts = compared_labels(train["labels"])
+    if counts and max(counts.values()) > UNEVEN * min(counts.values()):
+        rare, often = min(counts, key=lambda label: counts[label]), max(counts, key=lambda label: counts[label])
+        advice = (
+            "; --class-weights balanced gives each label the same weight in the loss" if head.weighs_classes else ""
+        )
+        yield (
+            f"train: the label {rare!r} is rare, {counts[rare]:,} against {counts[often]:,} of {often!r}: a model that "
+            f"never says it loses little{advice}"
+        )
+    for name, part in report["parts"].items():
+        noise = part["contradictions"]
+        if noise["texts"]:
+            first = noise["examples"][0]
+            said = " and ".join(f"{_short(said['label'])!r} ({said['place']})" for said in first["labels"][:2])
+            count = f"{noise['texts']:,} texts have" if noise["texts"] > 1 else "1 text has"
+            yield f"{name}: {count} different labels in different places: {_short(first['text'])!r} is {said}"
+        share = part["unknown_tokens"] / part["tokens"]
+        if share > UNKNOWN_MANY:
+            words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
+            yield f"{name}: {share:.1%} of the tokens are unknown to the tokenizer, most often {words}"
+    for pair, overlap in report["overlaps"].items():
+        first, second = pair.split("/")
+        if overlap["examples_in_both"]:
+            example = overlap["examples"][0]
+            where = f"{first} {example['places'][0]}, {second} {example['places'][1]}"
+            yield (
+                f"{second}: {overlap['examples_in_both']:,} of its {overlap['of']:,} texts stand in {first} too, as "
+                f"{_short(example['text'])!r} ({where}); figures on them say nothing of new texts, take them out of "
+                "one part"
+            )
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
+
+
+def summary(report: Mapping[str, Any]) -> Iterator[str]:
+    """Short lines on what is no reason for a warning."""
+    for name, part in report["parts"].items():
+        if part["labels"]:
+            total = sum(part["labels"].values())
+            counts = list(part["labels"].items())
+            more = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
+            listed = ", ".join(f"{label} {count:,} ({count / max(total, 1):.1%})" for label, count in counts[:20])
+            yield f"{name}: labels: {listed}{more}"
+        if part["repeated"]:
+            yield f"{name}: {part['repeated']:,} of {part['examples']:,} examples repeat the text of an earlier one"
+        if 0 < part["unknown_tokens"] <= UNKNOWN_MANY * part["tokens"]:
+            words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
+            count = f"{part['unknown_tokens']:,} of {part['tokens']:,}"
+            yield f"{name}: {count} tokens are unknown to the tokenizer ({words})"
+    clear = [pair for pair, overlap in report["overlaps"].items() if not overlap["examples_in_both"]]
+    if clear:
+        yield f"no text is in both parts of {', '.join(clear)}"

@@ -1,0 +1,114 @@
+"""What labelled data are like, as blocks of a page; the figures are those of run.json under `data.report`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertsmith.reporting.charts import bar_chart, histogram
+from bertsmith.reporting.page import Page
+
+Figures = Mapping[str, Any]
+
+_LABELS_DRAWN = 30
+
+
+def add_labelled_data(page: Page, report: Figures) -> None:
+    """Balance, lengths, repeats, contradictions and overlaps of the parts; warnings stand elsewhere."""
+    parts: Mapping[str, Figures] = report["parts"]
+    _add_labels(page, parts)
+    _add_lengths(page, parts, report["max_length"])
+    _add_texts(page, parts)
+    overlaps = report["overlaps"]
+    page.table(
+        ["parts", "examples of the later one", "of these also in the earlier one"],
+        [
+            (pair.replace("/", " and "), overlap["of"], overlap["examples_in_both"])
+            for pair, overlap in overlaps.items()
+        ],
+        caption="The same text in two parts, compared exactly but for white space",
+    )
+    shared = [
+        (pair.replace("/", " and "), example["text"], " and ".join(example["places"]))
+        for pair, overlap in overlaps.items()
+        for example in overlap["examples"]
+    ]
+    if shared:
+        page.table(["parts", "text", "where"], shared, caption="Texts that are in two parts, the first five of each")
+    noise = [
+        (name, example["text"], "; ".join(f"{said['label']} ({said['place']})" for said in example["labels"]))
+        for name, part in parts.items()
+        for example in part["contradictions"]["examples"]
+    ]
+    if noise:
+        page.table(
+            ["part", "text", "labels and where"], noise, caption="Texts with different labels, the first five of each"
+        )
+    words = {
+        f"{name}: {word}": f"{count:,}" for name, part in parts.items() for word, count in part["unknown_words"].items()
+    }
+    if words:
+        page.details("Words that are unknown to the tokenizer, the most frequent ones", words)
+
+
+def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
+    train = parts["train"]["labels"]
+    if not train:
+        return
+    page.chart(
+        bar_chart(
+            [(label, float(count)) for label, count in list(train.items())[:_LABELS_DRAWN]],
+            title="Training examples by label",
+            value_format="{:,.0f}",
+            dense=len(train) > 8,
+        ),
+        "How often each label stands in the training part"
+        + (f"; the first {_LABELS_DRAWN} of {len(train)}" if len(train) > _LABELS_DRAWN else ""),
+    )
+    totals = {name: max(sum(part["labels"].values()), 1) for name, part in parts.items()}
+    page.table(
+        ["label", *parts],
+        [
+            (label, *(f"{part['labels'][label] / totals[name]:.1%}" for name, part in parts.items()))
+            for label in list(train)[:_LABELS_DRAWN]
+        ],
+        caption="The share of each label in each part",
+    )
+
+
+def _add_lengths(page: Page, parts: Mapping[str, Figures], max_length: int) -> None:
+    bins = parts["train"]["lengths"]
+    longest = parts["train"]["longest"]
+    drawn = [
+        (float(item["low"]), float(item["high"] if item["high"] is not None else longest + 1), int(item["count"]))
+        for item in bins
+    ]
+    beyond = sum(item["count"] for item in bins if item["low"] > max_length)
+    page.chart(
+        histogram(drawn, title="Training examples by length", x_label="tokens", muted_from=max_length + 1),
+        f"Tokens of the training examples. The model reads {max_length:,} at once; {beyond:,} of "
+        f"{parts['train']['examples']:,} examples ({beyond / parts['train']['examples']:.1%}) are longer (grey), the "
+        f"longest has {longest:,}.",
+    )
+
+
+def _add_texts(page: Page, parts: Mapping[str, Figures]) -> None:
+    page.table(
+        ["part", "examples", "repeated", "texts with different labels", "tokens cut", "unknown tokens"],
+        [
+            (
+                name,
+                part["examples"],
+                part["repeated"],
+                part["contradictions"]["texts"],
+                _share(part["cut_tokens"], part["tokens"]),
+                _share(part["unknown_tokens"], part["tokens"]),
+            )
+            for name, part in parts.items()
+        ],
+        caption="Repeats and contradictions inside a part, and what the model cannot read of it",
+    )
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count:,} ({count / total:.2%})" if count else "none"

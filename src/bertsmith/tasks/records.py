@@ -1,0 +1,178 @@
+"""Files of records: CSV, TSV, JSON lines, Parquet and data sets (`hf:`) to a dict a row, each with its place.
+
+Labels that a data set keeps as numbers of named classes (ClassLabel, also in the Parquet files of the hub) come as the
+names. Text files may be packed (.gz, .zst, .xz).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
+from bertsmith.corpus.reading.hub import load_split, next_record
+from bertsmith.corpus.reading.sources import SourceFile
+from bertsmith.corpus.reading.tables import is_quoted, rows_of_table
+from bertsmith.corpus.reading.unpacking import damaged, opened
+from bertsmith.errors import DataError, OptionError
+from bertsmith.runtime.console import say
+from bertsmith.tasks.text_file import decoded, ending, existing_file, json_lines
+
+ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
+DATA_SET = "hf"
+"""The form of what is named by `hf:` and is no file."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row: its values by column, and where it stands: `line` or `row` (of what has no lines), both from 1."""
+
+    values: dict[str, Any]
+    number: int
+    unit: str = "line"
+
+    @property
+    def place(self) -> str:
+        """`line 3`, `row 3`."""
+        return f"{self.unit} {self.number}"
+
+
+def is_data_set(path: Path) -> bool:
+    """Whether a path is no file but the name of a data set, `hf:NAME[/CONFIG][:SPLIT]`."""
+    return str(path).startswith(PREFIX)
+
+
+def with_split(path: Path, split: str) -> Path:
+    """The name of a data set with its split, this one where it names none; a file as it is."""
+    if not is_data_set(path):
+        return path
+    name = DataSetName.of(str(path), split)
+    return Path(f"{PREFIX}{name.written}:{name.split}")
+
+
+def form_of(path: Path, asked: str | None) -> str | None:
+    """One of ENDINGS' forms or DATA_SET: what `--format` says, else the ending; None where that says nothing."""
+    if not is_data_set(path):
+        return asked or ENDINGS.get(ending(path))
+    if asked is not None:
+        raise OptionError(f"--format {asked}: {path} is a data set and no file; leave it out")
+    return DATA_SET
+
+
+def read_records(path: Path, form: str, encoding: str, *, no_header: bool = False) -> list[Record]:
+    """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
+
+    Raises DataError with the file and the line or row of the first mistake, and where there is no row.
+    """
+    if no_header and form not in ("csv", "tsv"):
+        raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
+    if form == DATA_SET:
+        records = _of_data_set(path)
+    else:
+        existing_file(path, "a labelled file (.csv, .tsv, .jsonl or .parquet)")
+        if form == "parquet":
+            records = _of_parquet(path)
+        elif form == "jsonl":
+            records = [Record(values, line) for line, values in json_lines(path, decoded(path, encoding))]
+        else:
+            records = _of_table(path, decoded(path, encoding), form, no_header)
+    if not records:
+        raise DataError(f"{path}: no rows in this file")
+    return records
+
+
+def _of_table(path: Path, text: str, form: str, no_header: bool) -> list[Record]:
+    """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
+
+    def lines() -> Iterable[str]:
+        return io.StringIO(text, newline="")
+
+    quoted = form == "csv"
+    if form == "tsv" and is_quoted(str(path), lines):
+        quoted = True
+        say(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
+    rows = list(rows_of_table(str(path), lines(), "," if form == "csv" else "\t", quoted=quoted))
+    if not rows:
+        return []
+    if no_header:
+        header = [str(number) for number in range(len(rows[0][1]))]
+    else:
+        header = [name.strip() for name in rows.pop(0)[1]]
+    records = []
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(f"{path}: line {line}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
+        records.append(Record(dict(zip(header, row, strict=True)), line))
+    return records
+
+
+def _of_parquet(path: Path) -> list[Record]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    size = path.stat().st_size
+    if not size:
+        raise DataError(f"{path}: the file is empty")
+    file = SourceFile(path.name, str(path), ".parquet", size=size)
+    with opened(file) as raw:
+        try:
+            table = pq.read_table(raw)
+            values = table.to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise damaged(file, error) from None
+    names = _class_names_of_schema(table.schema)
+    return [_named(str(path), Record(row, number, "row"), names) for number, row in enumerate(values, start=1)]
+
+
+def _of_data_set(path: Path) -> list[Record]:
+    location = str(path)
+    split = load_split(location)
+    names = _class_names(split.features or {})
+    rows = iter(split)
+    records: list[Record] = []
+    while (row := next_record(rows, location, len(records) + 1)) is not None:
+        records.append(_named(location, Record(row, len(records) + 1, "row"), names))
+    return records
+
+
+def _class_names_of_schema(schema: Any) -> dict[str, list[str]]:
+    """As `_class_names`, of a Parquet file: those that datasets wrote hold it among their metadata."""
+    if b"huggingface" not in (schema.metadata or {}):
+        return {}
+    import datasets
+
+    return _class_names(datasets.Features.from_arrow_schema(schema))
+
+
+def _class_names(features: Any) -> dict[str, list[str]]:
+    """The names of the classes of each column that has numbers of classes, or lists of them."""
+    import datasets
+
+    found = {}
+    for column, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, datasets.ClassLabel):
+            found[column] = list(inner.names)
+    return found
+
+
+def _named(where: str, record: Record, names: dict[str, list[str]]) -> Record:
+    """The record with the names of its classes in the place of their numbers."""
+    for column, classes in names.items():
+
+        def name(number: int | None, column: str = column, classes: list[str] = classes) -> str | None:
+            if number is None:
+                return None
+            if not 0 <= number < len(classes):
+                raise DataError(
+                    f"{where}: {record.place}: column {column!r} holds {number}, which is none of the {len(classes)} "
+                    f"classes ({', '.join(classes[:20])}); parts without labels (GLUE's test parts) hold -1"
+                )
+            return classes[number]
+
+        value = record.values.get(column)
+        record.values[column] = [name(item) for item in value] if isinstance(value, list) else name(value)
+    return record
