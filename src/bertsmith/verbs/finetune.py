@@ -261,7 +261,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "machine": describe_machine(),
         "versions": versions(),
         "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
-        "warnings": data.report["warnings"],
+        "warnings": list(data.report["warnings"]),
     }
     folder.create()
     folder.withdraw()
