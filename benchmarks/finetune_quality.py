@@ -1,14 +1,16 @@
 """What fine-tuning reaches on real sets: `bertsmith finetune`, stock transformers, one's own model against none.
 
     python benchmarks/finetune_quality.py --model MODEL --data DATA --out DIR [--tasks mrpc wnut ...] [--seeds 3]
-        [--side ours|stock|stock-defaults|both] [--encoder NAME=RUN] [--from-scratch NAME=RUN] [--smoke] [--summary]
+        [--side ours|ours-last|stock|stock-defaults|both] [--encoder NAME=RUN] [--from-scratch NAME=RUN] [--smoke]
+        [--summary]
 
 DATA holds glue/, classification/, ner/, multiple-choice/ and squad/. A set is trained on the first rows of a fixed
 permutation (TASKS: 3,000 at most, MRPC whole, SST-2 10,000 and one epoch), which are written to DIR/data; its figures
 are of the development set, or of a fixed division where there is none. Everything runs in a process of its own:
 
 ours            `bertsmith finetune` with its defaults and what the task needs; `bertsmith evaluate` for the answers.
-                The best epoch is chosen on the development set; the figure of the last one stands beside it.
+                The best epoch is chosen on the development set.
+ours-last       the same without that choice, as stock: only the weights at the end of training are measured.
 stock           transformers.Trainer as its examples say: the command of run_glue.py's README (2e-5, 32 texts padded to
                 128, 3 epochs), run_ner.py's (5e-5, 8 sentences, 3 epochs); bf16=True, memory kept as ours does; the
                 weights at the end of training.
@@ -54,7 +56,7 @@ ROWS = 3_000
 RESAMPLES = 2_000
 SMOKE = 64
 OWN_TASKS = ("polarity", "trec")
-PAIRS = (("ours", "stock"), ("ours", "stock-defaults"))
+SIDES = ("ours", "ours-last", "stock", "stock-defaults")
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 README = {"batch_size": 32, "learning_rate": 2e-5}
@@ -239,7 +241,7 @@ TASKS = {
 }  # fmt: skip
 
 
-def write_data(name: str, data: Path, out: Path, smoke: bool) -> Record:
+def write_data(name: str, data: Path, out: Path, *, rows: int | None, dev_rows: int | None = None) -> Record:
     """Write what a task trains and is measured on, once; returns the files and what is known of them."""
     task, known = TASKS[name], out / "data" / f"{name}.json"
     if known.exists():
@@ -247,8 +249,8 @@ def write_data(name: str, data: Path, out: Path, smoke: bool) -> Record:
         return found
     known.parent.mkdir(parents=True, exist_ok=True)
     source = task.read(data)
-    order = np.random.default_rng(PERMUTATION).permutation(len(source.train))[: SMOKE if smoke else task.rows]
-    parts = {"train": [source.train[place] for place in order], "dev": source.dev[: SMOKE if smoke else None]}
+    order = np.random.default_rng(PERMUTATION).permutation(len(source.train))[:rows]
+    parts = {"train": [source.train[place] for place in order], "dev": source.dev[:dev_rows]}
     found = {}
     for part, units in parts.items():
         file = out / "data" / f"{name}.{part}{task.ending}"
@@ -280,11 +282,11 @@ def bertsmith(*words: str) -> Record:
     return answer
 
 
-def ours(task: Task, model: str, data: Record, seed: int, work: Path, smoke: bool) -> Record:
+def ours(task: Task, model: str, data: Record, seed: int, work: Path, more: dict[str, Any]) -> Record:
     """Fine-tune by the command line, and answer the development set with what came out."""
     run, answers = work / "run", work / "answers"
     train, dev = data["train"]["file"], data["dev"]["file"]
-    given = task.reading | task.options | ({"epochs": 1} if smoke else {}) | {"seed": seed}
+    given = task.reading | task.options | more | {"seed": seed}
     others, start = contestants.Others(), time.perf_counter()
     result = bertsmith(
         "finetune", task.head, "--model", model, "--train", train, "--dev", dev, "--out", str(run), *words_of(given)
@@ -296,11 +298,12 @@ def ours(task: Task, model: str, data: Record, seed: int, work: Path, smoke: boo
     lines = finetune_contestants.read_json_lines(run / "metrics.jsonl")
     gold, predictions = read_answers(task, answers)
     return {
-        "seconds": seconds,
+        "seconds": sum(contestants.update_seconds(lines)),
+        "command_seconds": seconds,
         "updates": max(line["step"] for line in lines),
         "metrics": result["metrics"],
         "baseline": result["baseline"],
-        "evaluations": [{"step": line["step"], **line["evaluation"]} for line in lines if "evaluation" in line],
+        "best_step": json.loads((run / "seeds" / f"seed-{seed}" / "result.json").read_text("utf-8"))["best_step"],
         "predictions": predictions,
         "gold": gold,
         "busy_cores": cores,
@@ -326,12 +329,16 @@ def read_answers(task: Task, file: Path) -> tuple[list[Any] | None, Any]:
     return [str(row["gold"]) for row in found], [str(row["label"]) for row in found]
 
 
+def columns_of(task: Task) -> tuple[str, str | None, str]:
+    """Of the text, of its pair and of the label in JSON lines."""
+    given = task.reading
+    return given.get("text_column", "text"), given.get("pair_column"), given.get("label_column", "label")
+
+
 def stock(task: Task, contestant: str, model: str, data: Record, seed: int, work: Path, smoke: bool) -> Record:
     """Fine-tune by transformers' Trainer."""
     given = task.stock[contestant] | ({"epochs": 1.0} if smoke else {})
-    columns = (task.reading.get("text_column", "text"), task.reading.get("pair_column"),
-               task.reading.get("label_column", "label"))  # fmt: skip
-    job = Stock(model, data["train"]["file"], data["dev"]["file"], str(work), seed, columns, **given)
+    job = Stock(model, data["train"]["file"], data["dev"]["file"], str(work), seed, columns_of(task), **given)
     return finetune_contestants.run(job)
 
 
@@ -347,7 +354,9 @@ def fresh(model: str, folder: Path, seed: int) -> str:
 
 def done(name: str, contestant: str, seed: int, model: str, options: argparse.Namespace) -> Record:
     """One run; its folder is emptied before and gone afterwards."""
-    task, data = TASKS[name], write_data(name, options.data, options.out, options.smoke)
+    task = TASKS[name]
+    rows, dev_rows = (SMOKE, SMOKE) if options.smoke else (task.rows, None)
+    data = write_data(name, options.data, options.out, rows=rows, dev_rows=dev_rows)
     work = options.out / "work" / f"{name}.{contestant}.{seed}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -356,7 +365,9 @@ def done(name: str, contestant: str, seed: int, model: str, options: argparse.Na
         record = stock(task, contestant, model, data, seed, work, options.smoke)
     else:
         origin = fresh(model, work / "fresh", seed) if contestant.endswith("-scratch") else model
-        record = ours(task, origin, data, seed, work, options.smoke)
+        more = {"epochs": 1} if options.smoke else {}
+        more |= {"eval_every": contestants.NEVER} if contestant == "ours-last" else {}
+        record = ours(task, origin, data, seed, work, more)
     shutil.rmtree(work)
     head = {"task": name, "contestant": contestant, "seed": seed, "figures": figures(task, record)}
     return head | {"wall_seconds": time.perf_counter() - start, "data": data, **record}
@@ -445,15 +456,6 @@ def best_epochs(task: Task, records: list[Record]) -> list[Record]:
     return [record | {"figures": figures(task, record)} for record in chosen]
 
 
-def last_figure(task: Task, metric: str, record: Record) -> float | None:
-    """The figure at the last update, where the best epoch was chosen by this metric."""
-    evaluations = record.get("evaluations")
-    if not evaluations or evaluations[-1]["step"] != record["updates"]:
-        return None
-    value: float | None = evaluations[-1].get(metric) if task.ending == ".conll" or metric != "f1" else None
-    return value
-
-
 def summary(out: Path) -> None:
     """Print what each reached, then the differences."""
     from bertsmith.metrics.classification import over_seeds
@@ -471,14 +473,11 @@ def summary(out: Path) -> None:
         for metric in task.metrics:
             for contestant, records in present.items():
                 mean = over_seeds([record["figures"][metric] for record in records])
-                last = [last_figure(task, metric, record) for record in records]
-                known = [value for value in last if value is not None]
                 base = baseline(task, metric, records[0])
                 rows.append([
                     name, metric, contestant, str(len(records)),
                     f"{mean.value:.4f}", f"{mean.low:.4f} to {mean.high:.4f}",
                     "-" if base is None else f"{base:.4f}",
-                    f"{np.mean(known):.4f}" if len(known) == len(records) else "-",
                     f"{np.mean([record['seconds'] for record in records]):.0f}",
                 ])  # fmt: skip
             for left, right in paired(present):
@@ -487,7 +486,7 @@ def summary(out: Path) -> None:
                     name, metric, f"{left} - {right}", f"{mean_difference:+.4f}", f"{low:+.4f} to {high:+.4f}",
                     f"{high - low:.4f}", "yes" if mean_difference > -0.01 else "NO", "yes" if high >= 0 else "NO",
                 ])  # fmt: skip
-    head = ["task", "metric", "who", "seeds", "mean", "95% interval", "baseline", "last update", "seconds"]
+    head = ["task", "metric", "who", "seeds", "mean", "95% interval", "baseline", "training s"]
     contestants.show(head, rows)
     if pairs:
         print()
@@ -498,14 +497,15 @@ def summary(out: Path) -> None:
 
 def paired(present: dict[str, list[Record]]) -> list[tuple[str, str]]:
     """The contestants of a task that are compared."""
-    known = [*PAIRS, ("ours", "stock, best epoch"), *((name, f"{name}-scratch") for name in present)]
+    sides = [(left, right) for right in SIDES[2:] for left in SIDES[:2]]
+    known = [*sides, ("ours", "stock, best epoch"), *((name, f"{name}-scratch") for name in present)]
     return [(left, right) for left, right in known if left in present and right in present]
 
 
 def named(text: str) -> tuple[str, str]:
     """NAME=FOLDER."""
     name, equals, folder = text.partition("=")
-    if not equals or not name or name in ("ours", "stock", "stock-defaults"):
+    if not equals or not name or name in SIDES:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=FOLDER")
     return name, folder
 
@@ -518,7 +518,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--side", choices=["ours", "stock", "stock-defaults", "both"], default="both")
+    parser.add_argument("--side", choices=[*SIDES, "both"], default="both")
     parser.add_argument("--encoder", action="append", default=[], type=named, help="NAME=FOLDER, instead of --side")
     parser.add_argument("--from-scratch", action="append", default=[], type=named, help="NAME=FOLDER, the same")
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} rows, one epoch, in DIR/smoke")
