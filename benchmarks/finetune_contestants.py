@@ -103,7 +103,7 @@ def stock(job: Stock) -> Record:
     set_seed(job.seed)
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     words = job.train.endswith(".conll")
-    data = Words(job, tokenizer) if words else Texts(job, tokenizer)
+    data: Words | Texts = Words(job, tokenizer) if words else Texts(job, tokenizer)
     names = dict(enumerate(data.labels)) or {0: "LABEL_0"}
     kind = AutoModelForTokenClassification if words else AutoModelForSequenceClassification
     model = kind.from_pretrained(

@@ -204,7 +204,7 @@ class Task:
     seeds: int | None = None
 
 
-TAGS = {"head": "token-classification", "ending": ".conll", "metrics": ("f1",)}
+TAGS: dict[str, Any] = {"head": "token-classification", "ending": ".conll", "metrics": ("f1",)}
 PAIR_COLUMNS = {"sentence1": 1, "sentence2": 2, "label": 3}
 MRPC = partial(glue, name="MRPC", columns={"#1 String": 3, "#2 String": 4, "Quality": 0})
 MRPC_COLUMNS = {"text_column": "#1 String", "pair_column": "#2 String", "label_column": "Quality"}
@@ -326,7 +326,8 @@ def read_answers(task: Task, file: Path) -> tuple[list[Any] | None, Any]:
     found = finetune_contestants.read_json_lines(file)
     if "value" in found[0]:
         return [float(row["gold"]) for row in found], [row["value"] for row in found]
-    return [str(row["gold"]) for row in found], [str(row["label"]) for row in found]
+    answer = "index" if task.head == "multiple-choice" else "label"
+    return [str(row["gold"]) for row in found], [str(row[answer]) for row in found]
 
 
 def columns_of(task: Task) -> tuple[str, str | None, str]:
@@ -365,7 +366,7 @@ def done(name: str, contestant: str, seed: int, model: str, options: argparse.Na
         record = stock(task, contestant, model, data, seed, work, options.smoke)
     else:
         origin = fresh(model, work / "fresh", seed) if contestant.endswith("-scratch") else model
-        more = {"epochs": 1} if options.smoke else {}
+        more: dict[str, Any] = {"epochs": 1} if options.smoke else {}
         more |= {"eval_every": contestants.NEVER} if contestant == "ours-last" else {}
         record = ours(task, origin, data, seed, work, more)
     shutil.rmtree(work)
