@@ -121,6 +121,8 @@ def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run:
     examples = head_class(task).read(sample, Columns())
     _, data = encoded(task, sample, run)
     assert len(examples) == len(data.gold) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
+    items = list(head_class(task).for_training(examples, CLASSES).items(examples))
+    assert len(items) == 24 and all(item.texts and item.label and item.place for item in items)
     assert max(data.encoded.lengths) <= LENGTH < max(data.encoded.full_lengths)
     windowed = data.encoded.windowed
     if windowed is None:
@@ -156,6 +158,27 @@ def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Pat
     for other in weights[1:]:
         for name, tensor in weights[0].items():
             torch.testing.assert_close(other[name], tensor, atol=2e-5, rtol=1e-3)
+
+
+def test_a_weighted_update_is_a_weighted_mean(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
+    """It is the same for every division, and for weights of which only the proportion is the same, however small."""
+    head, data = encoded(task, sample, still)
+    if not head.weighs_classes:
+        pytest.skip(f"{task} has no classes to weigh")
+    trained = []
+    for number, (streams, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):
+        # The last one has no weights.
+        weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
+        settings = settings_of(task, head, still, streams=streams, class_weights=weights)
+        folder = RunFolder(tmp_path / f"run-{number}")
+        folder.path.mkdir()
+        model = train_head(settings, load_tokenizer(str(still)), data, data, folder, 0, "a test")[0].model
+        trained.append(model.state_dict())
+    first, *same, plain = trained
+    for other in same:
+        for name, tensor in first.items():
+            torch.testing.assert_close(other[name], tensor, atol=2e-5, rtol=1e-3)
+    assert not torch.allclose(plain["classifier.bias"], first["classifier.bias"], atol=1e-3)
 
 
 def test_outputs_do_not_depend_on_the_batches(task: str, sample: Path, still: Path) -> None:

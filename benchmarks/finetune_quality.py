@@ -1,0 +1,552 @@
+"""What fine-tuning reaches on real sets: `bertsmith finetune`, stock transformers, one's own model against none.
+
+    python benchmarks/finetune_quality.py --model MODEL --data DATA --out DIR [--tasks mrpc wnut ...] [--seeds 3]
+        [--side ours|ours-last|stock|stock-defaults|both] [--encoder NAME=RUN] [--from-scratch NAME=RUN] [--smoke]
+        [--summary]
+
+DATA holds glue/, classification/, ner/, multiple-choice/ and squad/. A set is trained on the first rows of a fixed
+permutation (TASKS: 3,000 at most, MRPC whole, SST-2 10,000 and one epoch), which are written to DIR/data; its figures
+are of the development set, or of a fixed division where there is none. Everything runs in a process of its own:
+
+ours            `bertsmith finetune` with its defaults and what the task needs; `bertsmith evaluate` for the answers.
+                The best epoch is chosen on the development set.
+ours-last       the same without that choice, as stock: only the weights at the end of training are measured.
+stock           transformers.Trainer as its examples say: the command of run_glue.py's README (2e-5, 32 texts padded to
+                128, 3 epochs), run_ner.py's (5e-5, 8 sentences, 3 epochs); bf16=True, memory kept as ours does; the
+                weights at the end of training.
+stock-defaults  the same with what run_glue.py does when nothing is said: 5e-5, 8 texts.
+NAME            `--encoder`: ours from another MODEL, on polarity and trec.
+NAME-scratch    `--from-scratch`: ours from that MODEL's architecture and tokenizer, with fresh weights for each seed.
+
+mrpc-recipe is MRPC by configs/mrpc.yaml on ours, the same settings on stock. In the tasks that end in -1000 both have
+the same 1,000 rows. A finished run has a JSON in DIR/results and is not run again; each prints a JSON line.
+
+`--summary` runs nothing: means over the seeds with 95% intervals (Student's t), then for what can be paired the mean
+difference with its 95% interval (the examples resampled, sentences for entities; the seeds averaged).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import contestants
+import finetune_contestants
+from finetune_contestants import Stock
+
+Record = dict[str, Any]
+Ints = npt.NDArray[np.int64]
+
+PERMUTATION = 20_261_122
+ROWS = 3_000
+RESAMPLES = 2_000
+SMOKE = 64
+OWN_TASKS = ("polarity", "trec")
+SIDES = ("ours", "ours-last", "stock", "stock-defaults")
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+README = {"batch_size": 32, "learning_rate": 2e-5}
+RECIPE = {"batch_size": 16, "eval_batch_size": 64, "learning_rate": 2e-5, "weight_decay": 0.01, "evaluate": True}
+"""What configs/mrpc.yaml says, and the product's defaults where it says nothing."""
+GLUE_STOCK: dict[str, dict[str, Any]] = {"stock": README, "stock-defaults": {}}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set: examples as they are written (a line, a sentence, a question), and the labels of those of `train`."""
+
+    train: list[str]
+    dev: list[str]
+    labels: list[str] = field(default_factory=list)
+
+
+# The sets.
+
+
+def lines_of(file: Path, encoding: str = "utf-8-sig") -> list[str]:
+    """Lines that end in a line feed alone: U+0085 within a text is none."""
+    raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    return [line.rstrip("\r") for line in raw.decode(encoding).split("\n") if line.strip()]
+
+
+def json_line(**values: object) -> str:
+    """An object in one line."""
+    return json.dumps(values, ensure_ascii=False)
+
+
+def glue(
+    data: Path, *, name: str, columns: dict[str, int], header: bool = True, train: str = "train.tsv"
+) -> Source:  # fmt: skip
+    """A set of GLUE: tab-separated, without quoting; `columns` are the fields of the JSON lines, the label last."""
+    label = list(columns)[-1]
+
+    def rows(file: str) -> list[dict[str, str]]:
+        cells = [line.split("\t") for line in lines_of(data / "glue" / name / file)[1 if header else 0 :]]
+        return [{field: row[place] for field, place in columns.items()} for row in cells]
+
+    found = rows(train)
+    return Source(
+        [json_line(**row) for row in found],
+        [json_line(**row) for row in rows("dev.tsv")],
+        [row[label] for row in found],
+    )
+
+
+def polarity(data: Path) -> Source:
+    """Film review sentences; the last 3,000 of a permutation are the development set."""
+    folder = data / "classification" / "sentence-polarity"
+    rows = [
+        (text.strip(), label)
+        for label, file in (("positive", "rt-polarity.pos"), ("negative", "rt-polarity.neg"))
+        for text in lines_of(folder / file, "cp1252")
+    ]
+    order = np.random.default_rng(PERMUTATION + 1).permutation(len(rows))
+    rows = [rows[place] for place in order]
+    written = [json_line(text=text, label=label) for text, label in rows]
+    return Source(written[:-ROWS], written[-ROWS:], [label for _, label in rows[:-ROWS]])
+
+
+def trec(data: Path) -> Source:
+    """Questions and their six coarse types."""
+
+    def rows(file: str) -> list[tuple[str, str]]:
+        parts = [line.split(" ", 1) for line in lines_of(data / "classification" / "trec" / file)]
+        return [(text, label.split(":")[0]) for label, text in parts]
+
+    train, dev = (
+        [(json_line(text=text, label=label), label) for text, label in rows(file)]
+        for file in ("train_5500.label", "TREC_10.label")
+    )
+    return Source([line for line, _ in train], [line for line, _ in dev], [label for _, label in train])
+
+
+def conll(data: Path, *, train: str, dev: str) -> Source:
+    """Sentences of two columns; a line of blanks or tabs parts them too."""
+
+    def sentences(file: str) -> list[str]:
+        found: list[list[str]] = [[]]
+        for line in (data / "ner" / file).read_text(encoding="utf-8").split("\n"):
+            if line.strip():
+                found[-1].append(line)
+            elif found[-1]:
+                found.append([])
+        return ["\n".join(lines) + "\n" for lines in found if lines]
+
+    return Source(sentences(train), sentences(dev))
+
+
+def codah(data: Path) -> Source:
+    """Beginnings with four endings, fold 0: the lines as they are."""
+    train, dev = (lines_of(data / "multiple-choice" / "codah" / file) for file in ("train.tsv", "dev.tsv"))
+    return Source(train, dev, [line.split("\t")[6] for line in train])
+
+
+def squad(data: Path) -> Source:
+    """SQuAD 1.1's development set, divided by article: 15 to train, the next 5."""
+
+    def questions(articles: list[dict[str, Any]]) -> list[str]:
+        return [
+            json_line(title=article["title"], context=paragraph["context"], qas=[question])
+            for article in articles
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+
+    articles = json.loads((data / "squad" / "dev-v1.1.json").read_text(encoding="utf-8"))["data"]
+    return Source(questions(articles[:15]), questions(articles[15:20]))
+
+
+def squad_file(units: Iterable[str]) -> str:
+    """Questions in SQuAD's form, each in a paragraph of its own."""
+    found = [json.loads(unit) for unit in units]
+    data = [{"title": one["title"], "paragraphs": [{"context": one["context"], "qas": one["qas"]}]} for one in found]
+    return json.dumps({"version": "1.1", "data": data}, ensure_ascii=False) + "\n"
+
+
+# The tasks.
+
+
+@dataclass(frozen=True)
+class Task:
+    """A set, how it is trained and what is measured.
+
+    Attributes:
+        reading: options that `finetune` and `evaluate` need for its files.
+        options: options of `finetune` beside these.
+        metrics: the main one first.
+        stock: the contestants of stock and what they are given; none where they do not take part.
+        rows: training rows at most; None is all.
+        seeds: at most.
+    """
+
+    read: Callable[[Path], Source]
+    metrics: tuple[str, ...]
+    head: str = "sequence-classification"
+    ending: str = ".jsonl"
+    reading: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    stock: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: int | None = ROWS
+    seeds: int | None = None
+
+
+TAGS: dict[str, Any] = {"head": "token-classification", "ending": ".conll", "metrics": ("f1",)}
+PAIR_COLUMNS = {"sentence1": 1, "sentence2": 2, "label": 3}
+MRPC = partial(glue, name="MRPC", columns={"#1 String": 3, "#2 String": 4, "Quality": 0})
+MRPC_COLUMNS = {"text_column": "#1 String", "pair_column": "#2 String", "label_column": "Quality"}
+WNUT = partial(conll, train="wnut17/wnut17train.conll", dev="wnut17/emerging.dev.conll")
+TASKS = {
+    "mrpc": Task(MRPC, ("accuracy", "f1"), reading=MRPC_COLUMNS, stock=GLUE_STOCK, rows=None),
+    "mrpc-recipe": Task(
+        MRPC, ("accuracy", "f1"), reading=MRPC_COLUMNS, options={"config": CONFIGS / "mrpc.yaml"},
+        stock={"stock": RECIPE}, rows=None,
+    ),
+    "rte": Task(partial(glue, name="RTE", columns=PAIR_COLUMNS), ("accuracy",)),
+    "stsb": Task(
+        partial(glue, name="STS-B", columns={"sentence1": 7, "sentence2": 8, "label": 9}), ("pearson", "spearman"),
+        options={"problem_type": "regression"},
+    ),
+    "cola": Task(partial(glue, name="CoLA", columns={"text": 3, "label": 1}, header=False), ("matthews", "accuracy")),
+    "sst2": Task(
+        partial(glue, name="SST-2", columns={"text": 0, "label": 1}, train="train.tsv.gz"), ("accuracy",),
+        options={"epochs": 1}, rows=10_000,
+    ),
+    "polarity": Task(polarity, ("accuracy",)),
+    "polarity-1000": Task(polarity, ("accuracy",), stock=GLUE_STOCK, rows=1_000),
+    "trec": Task(trec, ("accuracy",)),
+    "wnut": Task(WNUT, **TAGS),
+    "wnut-1000": Task(WNUT, **TAGS, stock={"stock": {}}, rows=1_000),
+    "ncbi": Task(partial(conll, train="ncbi-disease/train.tsv", dev="ncbi-disease/devel.tsv"), **TAGS),
+    "codah": Task(
+        codah, ("accuracy",), "multiple-choice", ".tsv",
+        reading={"no_header": True, "text_column": 1, "choice_columns": "2,3,4,5", "label_column": 6},
+    ),
+    "squad": Task(
+        squad, ("exact_match", "f1"), "question-answering", ".json", reading={"max_length": 384}, seeds=1,
+    ),
+}  # fmt: skip
+
+
+def write_data(name: str, data: Path, out: Path, *, rows: int | None, dev_rows: int | None = None) -> Record:
+    """Write what a task trains and is measured on, once; returns the files and what is known of them."""
+    task, known = TASKS[name], out / "data" / f"{name}.json"
+    if known.exists():
+        found: Record = json.loads(known.read_text(encoding="utf-8"))
+        return found
+    known.parent.mkdir(parents=True, exist_ok=True)
+    source = task.read(data)
+    order = np.random.default_rng(PERMUTATION).permutation(len(source.train))[:rows]
+    parts = {"train": [source.train[place] for place in order], "dev": source.dev[:dev_rows]}
+    found = {}
+    for part, units in parts.items():
+        file = out / "data" / f"{name}.{part}{task.ending}"
+        content = squad_file(units) if task.ending == ".json" else "".join(f"{unit}\n" for unit in units)
+        aside = file.with_name(f".{file.name}.partial")
+        aside.write_text(content, encoding="utf-8", newline="")
+        aside.replace(file)
+        found[part] = {"file": str(file), "rows": len(units), "sha256": hashlib.sha256(content.encode()).hexdigest()}
+    constant = Counter(source.labels[place] for place in order).most_common(1)[0][0] if source.labels else None
+    contestants.write_json(known, found | {"constant": constant})
+    return found | {"constant": constant}
+
+
+# The contestants.
+
+
+def words_of(options: dict[str, Any]) -> list[str]:
+    """Options on a command line."""
+    words: list[str] = []
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+def bertsmith(*words: str) -> Record:
+    """What a verb of the command line answers."""
+    printed = contestants.run_quietly([sys.executable, "-m", "bertsmith", *words, "--json"])
+    answer: Record = json.loads(printed.splitlines()[-1])
+    return answer
+
+
+def ours(task: Task, model: str, data: Record, seed: int, work: Path, more: dict[str, Any]) -> Record:
+    """Fine-tune by the command line, and answer the development set with what came out."""
+    run, answers = work / "run", work / "answers"
+    train, dev = data["train"]["file"], data["dev"]["file"]
+    given = task.reading | task.options | more | {"seed": seed}
+    others, start = contestants.Others(), time.perf_counter()
+    result = bertsmith(
+        "finetune", task.head, "--model", model, "--train", train, "--dev", dev, "--out", str(run), *words_of(given)
+    )
+    seconds, cores = time.perf_counter() - start, others.cores()
+    reading = words_of(task.reading)
+    bertsmith("evaluate", str(run), dev, "--precision", "auto", "--predictions", str(answers), *reading)
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    lines = finetune_contestants.read_json_lines(run / "metrics.jsonl")
+    gold, predictions = read_answers(task, answers)
+    return {
+        "seconds": sum(contestants.update_seconds(lines)),
+        "command_seconds": seconds,
+        "updates": max(line["step"] for line in lines),
+        "metrics": result["metrics"],
+        "baseline": result["baseline"],
+        "best_step": json.loads((run / "seeds" / f"seed-{seed}" / "result.json").read_text("utf-8"))["best_step"],
+        "predictions": predictions,
+        "gold": gold,
+        "busy_cores": cores,
+        "settings": record["options"],
+        "choices": record["choices"],
+        "versions": record["versions"],
+    }
+
+
+def read_answers(task: Task, file: Path) -> tuple[list[Any] | None, Any]:
+    """What is true and what was predicted, from what `evaluate --predictions` wrote."""
+    if task.ending == ".json":
+        return None, json.loads(file.read_text(encoding="utf-8"))
+    if task.ending == ".conll":
+        rows = [
+            [line.split("\t") for line in block.split("\n")]
+            for block in file.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+        ]
+        return [[row[1] for row in block] for block in rows], [[row[2] for row in block] for block in rows]
+    found = finetune_contestants.read_json_lines(file)
+    if "value" in found[0]:
+        return [float(row["gold"]) for row in found], [row["value"] for row in found]
+    answer = "index" if task.head == "multiple-choice" else "label"
+    return [str(row["gold"]) for row in found], [str(row[answer]) for row in found]
+
+
+def columns_of(task: Task) -> tuple[str, str | None, str]:
+    """Of the text, of its pair and of the label in JSON lines."""
+    given = task.reading
+    return given.get("text_column", "text"), given.get("pair_column"), given.get("label_column", "label")
+
+
+def stock(task: Task, contestant: str, model: str, data: Record, seed: int, work: Path, smoke: bool) -> Record:
+    """Fine-tune by transformers' Trainer."""
+    given = task.stock[contestant] | ({"epochs": 1.0} if smoke else {})
+    job = Stock(model, data["train"]["file"], data["dev"]["file"], str(work), seed, columns_of(task), **given)
+    return finetune_contestants.run(job)
+
+
+def fresh(model: str, folder: Path, seed: int) -> str:
+    """A MODEL of the same architecture and tokenizer whose weights nothing has trained."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
+
+    set_seed(seed)
+    AutoModel.from_config(AutoConfig.from_pretrained(model)).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return str(folder)
+
+
+def done(name: str, contestant: str, seed: int, model: str, options: argparse.Namespace) -> Record:
+    """One run; its folder is emptied before and gone afterwards."""
+    task = TASKS[name]
+    rows, dev_rows = (SMOKE, SMOKE) if options.smoke else (task.rows, None)
+    data = write_data(name, options.data, options.out, rows=rows, dev_rows=dev_rows)
+    work = options.out / "work" / f"{name}.{contestant}.{seed}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    start = time.perf_counter()
+    if contestant in task.stock:
+        record = stock(task, contestant, model, data, seed, work, options.smoke)
+    else:
+        origin = fresh(model, work / "fresh", seed) if contestant.endswith("-scratch") else model
+        more: dict[str, Any] = {"epochs": 1} if options.smoke else {}
+        more |= {"eval_every": contestants.NEVER} if contestant == "ours-last" else {}
+        record = ours(task, origin, data, seed, work, more)
+    shutil.rmtree(work)
+    head = {"task": name, "contestant": contestant, "seed": seed, "figures": figures(task, record)}
+    return head | {"wall_seconds": time.perf_counter() - start, "data": data, **record}
+
+
+# The figures.
+
+Measure = Callable[[Ints], float]
+
+
+def measure(metric: str, gold: list[Any], predicted: list[Any]) -> Measure:
+    """A metric as a function of the examples that are counted, some of them several times."""
+    from bertsmith.metrics import classification, entities
+
+    if isinstance(gold[0], list):
+        table = np.zeros((len(gold), 3))
+        for row, types in enumerate(entities.count(gold, predicted)):
+            for counts in types.values():
+                table[row] += counts
+
+        def entity_f1(chosen: Ints) -> float:
+            right, guessed, true = table[chosen].sum(axis=0)
+            return float(2 * right / max(guessed + true, 1))
+
+        return entity_f1
+    if metric in ("pearson", "spearman"):
+        sides = [np.array(side, dtype=np.float64) for side in (gold, predicted)]
+    else:
+        number = {label: place for place, label in enumerate(sorted({*gold, *predicted, "0", "1"}))}
+        if metric == "f1":
+            number = dict.fromkeys(number, 0) | {"1": 1}
+        sides = [np.array([number[label] for label in side]) for side in (gold, predicted)]
+    function = classification.binary_f1 if metric == "f1" else getattr(classification, metric)
+    return lambda chosen: float(function(sides[0][chosen], sides[1][chosen]))
+
+
+def figures(task: Task, record: Record) -> dict[str, float]:
+    """The metrics of one run; those of questions as the product reports them."""
+    if record["gold"] is None:
+        return {metric: record["metrics"][metric]["mean"] for metric in task.metrics}
+    everything = np.arange(len(record["gold"]))
+    return {
+        metric: measure(metric, record["gold"], record["predictions"])(everything) for metric in task.metrics
+    }  # fmt: skip
+
+
+def baseline(task: Task, metric: str, record: Record) -> float | None:
+    """What the most frequent class of the training rows reaches; 0 for entities and for correlation with a constant."""
+    if record["gold"] is None:
+        value: float | None = record["baseline"].get(metric)
+        return value
+    constant = record["data"]["constant"]
+    if task.ending == ".conll" or metric in ("pearson", "spearman"):
+        return 0.0
+    return measure(metric, record["gold"], [constant] * len(record["gold"]))(np.arange(len(record["gold"])))
+
+
+def difference(metric: str, left: list[Record], right: list[Record]) -> tuple[float, float, float]:
+    """The mean difference of paired runs, the lower and the upper end of its 95% interval."""
+    from bertsmith.metrics.classification import interval
+
+    gold = left[0]["gold"]
+    if any(record["gold"] != gold for record in [*left, *right]):
+        raise SystemExit(f"{left[0]['task']}: the runs were not measured on the same examples; remove what is old")
+    sides = [[measure(metric, gold, record["predictions"]) for record in side] for side in (left, right)]
+
+    def value(chosen: Ints) -> float:
+        ours, theirs = (float(np.mean([one(chosen) for one in side])) for side in sides)
+        return ours - theirs
+
+    draw = np.random.default_rng(0)
+    resampled = [value(draw.integers(0, len(gold), len(gold))) for _ in range(RESAMPLES)]
+    found = interval(value(np.arange(len(gold))), np.array(resampled))
+    return found.value, found.low, found.high
+
+
+def best_epochs(task: Task, records: list[Record]) -> list[Record]:
+    """Runs of stock with the answers of the epoch that is best by the main metric."""
+
+    def value(record: Record) -> float:
+        return figures(task, record)[task.metrics[0]]
+
+    chosen = [
+        max((record | {"predictions": answers} for answers in record["each_epoch"]), key=value) for record in records
+    ]
+    return [record | {"figures": figures(task, record)} for record in chosen]
+
+
+def summary(out: Path) -> None:
+    """Print what each reached, then the differences."""
+    from bertsmith.metrics.classification import over_seeds
+
+    found: dict[tuple[str, str], list[Record]] = {}
+    for file in sorted((out / "results").glob("*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        found.setdefault((record["task"], record["contestant"]), []).append(record)
+    for (name, contestant), records in list(found.items()):
+        if records[0].get("each_epoch"):
+            found[name, f"{contestant}, best epoch"] = best_epochs(TASKS[name], records)
+    rows, pairs = [], []
+    for name, task in TASKS.items():
+        present = {contestant: records for (known, contestant), records in found.items() if known == name}
+        for metric in task.metrics:
+            for contestant, records in present.items():
+                mean = over_seeds([record["figures"][metric] for record in records])
+                base = baseline(task, metric, records[0])
+                rows.append([
+                    name, metric, contestant, str(len(records)),
+                    f"{mean.value:.4f}", f"{mean.low:.4f} to {mean.high:.4f}",
+                    "-" if base is None else f"{base:.4f}",
+                    f"{np.mean([record['seconds'] for record in records]):.0f}",
+                ])  # fmt: skip
+            for left, right in paired(present):
+                mean_difference, low, high = difference(metric, present[left], present[right])
+                pairs.append([
+                    name, metric, f"{left} - {right}", f"{mean_difference:+.4f}", f"{low:+.4f} to {high:+.4f}",
+                    f"{high - low:.4f}", "yes" if mean_difference > -0.01 else "NO", "yes" if high >= 0 else "NO",
+                ])  # fmt: skip
+    head = ["task", "metric", "who", "seeds", "mean", "95% interval", "baseline", "training s"]
+    contestants.show(head, rows)
+    if pairs:
+        print()
+        head = ["task", "metric", "difference", "mean", "95% interval", "width", "mean above -0.01",
+                "interval not wholly below 0"]  # fmt: skip
+        contestants.show(head, pairs)
+
+
+def paired(present: dict[str, list[Record]]) -> list[tuple[str, str]]:
+    """The contestants of a task that are compared."""
+    sides = [(left, right) for right in SIDES[2:] for left in SIDES[:2]]
+    known = [*sides, ("ours", "stock, best epoch"), *((name, f"{name}-scratch") for name in present)]
+    return [(left, right) for left, right in known if left in present and right in present]
+
+
+def named(text: str) -> tuple[str, str]:
+    """NAME=FOLDER."""
+    name, equals, folder = text.partition("=")
+    if not equals or not name or name in SIDES:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=FOLDER")
+    return name, folder
+
+
+def main() -> None:
+    """Do the runs that are not there yet, or print the summary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="the MODEL of ours and of stock")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--side", choices=[*SIDES, "both"], default="both")
+    parser.add_argument("--encoder", action="append", default=[], type=named, help="NAME=FOLDER, instead of --side")
+    parser.add_argument("--from-scratch", action="append", default=[], type=named, help="NAME=FOLDER, the same")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} rows, one epoch, in DIR/smoke")
+    parser.add_argument("--summary", action="store_true")
+    options = parser.parse_args()
+    options.out = (options.out / "smoke" if options.smoke else options.out).resolve()
+    if options.summary:
+        summary(options.out)
+        return
+    models = dict(options.encoder) | {f"{name}-scratch": folder for name, folder in options.from_scratch}
+    if options.data is None or (options.model is None and not models):
+        parser.error("--data is needed, and --model or --encoder or --from-scratch")
+    options.data = options.data.resolve()
+    if not models:
+        models = dict.fromkeys(["ours", "stock"] if options.side == "both" else [options.side], options.model)
+    names = options.tasks or (list(TASKS) if options.model else OWN_TASKS)
+    (options.out / "results").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for seed in range(min(options.seeds, TASKS[name].seeds or options.seeds)):
+            for contestant, model in models.items():
+                if contestant.startswith("stock") and contestant not in TASKS[name].stock:
+                    continue
+                file = options.out / "results" / f"{name}.{contestant}.{seed}.json"
+                record = contestants.once(file, partial(done, name, contestant, seed, model, options))
+                line = {key: record[key] for key in ("task", "contestant", "seed", "figures", "seconds")}
+                print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
