@@ -1718,10 +1718,27 @@ def finetune_problem_type(bench: Bench) -> None:
     data = ratings(bench)
     classes = bench.finetune(train=data, dev=data)
     number = bench.finetune(train=data, dev=data, problem_type="regression")
-    assert set(classes.metrics) == {"accuracy", "macro_f1"}
+    assert set(classes.metrics) == {"accuracy", "macro_f1", "matthews"}
     assert set(number.metrics) == {"pearson", "spearman", "mean_squared_error"}
     assert bench.weights(classes.run)["classifier.weight"].shape == (5, 32)
     assert bench.weights(number.run)["classifier.weight"].shape == (1, 32)
+    several = bench.finetune(train=data, dev=data, problem_type="multi_label_classification")
+    assert set(several.metrics) == {"micro_f1", "macro_f1", "accuracy"}
+    assert bench.lines("classify", several.run, A)[0]["label"] is None
+
+
+@effect(FinetuneOptions, "metric")
+def finetune_metric(bench: Bench) -> None:
+    """The figure is in each evaluation, and the kept weights are those of its best, also where lower is better."""
+    run = bench.finetune(metric="matthews", epochs=2).run
+    assert [set(line["evaluation"]) for line in bench.evaluations(run)] == [{"matthews"}]
+    data = ratings(bench)
+    for metric, best in (("mean_squared_error", min), ("spearman", max)):
+        options = {"metric": metric, "problem_type": "regression", "epochs": 4, "learning_rate": 1e-2}
+        found = bench.finetune(train=data, dev=data, **options)
+        values = [line["evaluation"][metric] for line in bench.evaluations(found.run)]
+        assert len(set(values)) > 1
+        assert best(found.metrics[metric]["mean"], *values) == found.metrics[metric]["mean"]
 
 
 def training_texts(bench: Bench) -> list[dict[str, Any]]:

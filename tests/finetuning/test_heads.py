@@ -164,7 +164,7 @@ def test_outputs_do_not_depend_on_the_batches(task: str, sample: Path, still: Pa
     whole, single = (head_outputs(head, model, data.encoded, 0, budget=budget) for budget in (100_000, 1))
     assert model.training
     assert head.score(whole, data.gold) == head.score(single, data.gold)
-    assert head.main_value(whole, data.gold) == head.score(whole, data.gold)[head.main_metric].value
+    assert head.values(whole, data.gold) == {name: it.value for name, it in head.score(whole, data.gold).items()}
     assert next(iter(head.score(whole, data.gold))) == head.main_metric
     baseline = head.baseline(data.gold, data.gold)
     assert set(baseline) == set(head.score(whole, data.gold))
@@ -212,5 +212,6 @@ def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResu
     examples = head.read(sample, Columns())
     inputs = head.encode(load_tokenizer(str(result.run)), examples, LENGTH)
     outputs = head_outputs(head, stock, inputs, 0)
-    assert head.main_value(outputs, head.targets(examples, "")) == result.metrics[head.main_metric]["mean"]
-    assert np.isfinite(head.main_value(outputs, head.targets(examples, "")))
+    values = head.values(outputs, head.targets(examples, ""))
+    assert values == {name: figure["mean"] for name, figure in result.metrics.items()}
+    assert all(np.isfinite(value) for value in values.values())

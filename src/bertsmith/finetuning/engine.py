@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from bertsmith.config.tasks import TASKS
 from bertsmith.errors import ModelError
 from bertsmith.inference.batched import head_outputs
+from bertsmith.metrics.classification import LOWER_IS_BETTER
 from bertsmith.models.loading import check_model, explained, quiet_transformers, refuse_mismatches
 from bertsmith.runtime import random
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
@@ -56,6 +57,8 @@ class HeadSettings:
     streams: int = 1
     """Micro-batches side by side."""
     task: str = TASKS[0]
+    metric: str | None = None
+    """The figure that the best weights are chosen by; None for the head's main one."""
 
     @property
     def head(self) -> AnyHead:
@@ -158,16 +161,17 @@ def train_head(
     torch.manual_seed(seed)
     model = load_head(settings)
     head, pad = settings.head, int(tokenizer.pad_token_id)
-    best: dict[str, Any] = {"value": -float("inf"), "step": 0, "weights": None}
+    metric = settings.metric or head.main_metric
+    best: dict[str, Any] = {"goodness": -math.inf, "step": 0, "weights": None}
     budget_tokens = settings.eval_batch_size * settings.max_length
 
     def evaluate(current: nn.Module, step: int) -> dict[str, float]:
         outputs = head_outputs(head, current, dev.encoded, pad, precision=settings.precision, budget=budget_tokens)
-        value = head.main_value(outputs, dev.gold)
-        if value > best["value"]:
+        value = head.values(outputs, dev.gold)[metric]
+        if goodness(metric, value) > best["goodness"]:
             weights = {name: tensor.detach().clone() for name, tensor in current.state_dict().items()}
-            best.update(value=value, step=step, weights=weights)
-        return {head.main_metric: value}
+            best.update(goodness=goodness(metric, value), step=step, weights=weights)
+        return {metric: value}
 
     budget = Budget(steps=settings.steps)
     plan = TrainingPlan(
@@ -200,6 +204,11 @@ def train_head(
         evaluate(model, settings.steps)
         model.load_state_dict(best["weights"])
     return TrainedHead(model, best["step"]), trainer.stop.requested
+
+
+def goodness(metric: str, value: float) -> float:
+    """A figure in the direction in which more is better."""
+    return -value if metric in LOWER_IS_BETTER else value
 
 
 def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:

@@ -257,7 +257,10 @@ class Predictor:
     def classify(
         self, text: str | list[str], pair: str | list[str] | None = None
     ) -> Classification | list[Classification]:
-        """The label of a text, or of a pair of texts. Raises ModelError without a classification head."""
+        """The label of a text, or of a pair of texts (`labels` where the model gives several).
+
+        Raises ModelError without a classification head.
+        """
         texts = [text] if isinstance(text, str) else list(text)
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
         if pairs is not None and len(pairs) != len(texts):
@@ -270,7 +273,9 @@ class Predictor:
         logits = self.head_outputs(head, encoded)
         decoded = sequence_classification.decode(logits, self.config.id2label, problem_type)
         answers = [
-            Classification(given, item.get("label"), item.get("probabilities"), item.get("value"), cut)
+            Classification(
+                given, item.get("label"), item.get("probabilities"), item.get("value"), cut, item.get("labels")
+            )
             for given, item, cut in zip(texts, decoded, encoded.truncated_tokens, strict=True)
         ]
         return answers[0] if isinstance(text, str) else answers

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.text_file import decoded, existing_file, json_lines
+from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
+SEPARATOR = "|"
+"""What parts several labels of one text where the file has no lists."""
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"}
 
 
@@ -47,11 +50,55 @@ class Columns:
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it, JSON numbers as numbers."""
+    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it: JSON numbers as numbers, a
+    list as a tuple. `file` and `line` say where it stands.
+    """
 
     text: str
     pair: str | None
-    label: str | int | float
+    label: str | int | float | tuple[str, ...]
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+    @property
+    def where(self) -> str:
+        """The place in the file, for messages."""
+        return f"{self.file}: line {self.line}"
+
+    @property
+    def class_name(self) -> str:
+        """The one label. Raises DataError where there is none, or a list of them."""
+        if isinstance(self.label, tuple):
+            raise DataError(
+                f"{self.where}: the label is a list; give --problem-type multi_label_classification for several labels"
+            )
+        name = str(self.label).strip()
+        if not name:
+            raise DataError(f"{self.where}: the label is empty")
+        return name
+
+    @property
+    def label_set(self) -> tuple[str, ...]:
+        """The labels of a text that may have several or none: of a list, or parted by `|`."""
+        names = self.label if isinstance(self.label, tuple) else str(self.label).split(SEPARATOR)
+        found = tuple(name.strip() for name in names)
+        if found == ("",):
+            return ()
+        if "" in found:
+            raise DataError(f"{self.where}: one of the labels in {self.label!r} is empty")
+        if len(set(found)) < len(found):
+            raise DataError(f"{self.where}: a label stands twice in {self.label!r}")
+        return found
+
+    def number(self, why: str) -> float:
+        """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
+        try:
+            value = float(self.label) if not isinstance(self.label, tuple) else math.nan
+        except (ValueError, OverflowError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{why}")
+        return value
 
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
@@ -81,13 +128,21 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
                 raise DataError(f"{path}: line {line}: column {name!r} is missing")
         if not str(record[text_name]).strip():
             raise DataError(f"{path}: line {line}: the text is empty")
-        label = record[label_name]
-        if isinstance(label, bool) or not isinstance(label, (str, int, float)):
-            label = json.dumps(label)
-        if isinstance(label, str) and not label.strip():
-            raise DataError(f"{path}: line {line}: the label is empty")
-        rows.append(Row(str(record[text_name]), str(record[pair_name]) if pair_name else None, label))
+        pair = str(record[pair_name]) if pair_name else None
+        label = _label(f"{path}: line {line}: column {label_name!r}", record[label_name])
+        rows.append(Row(str(record[text_name]), pair, label, str(path), line))
     return rows
+
+
+def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, (list, dict)) or item is None:
+                raise DataError(f"{where}: found {kind(item)} in the list, expected texts")
+        return tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return json.dumps(value)
+    return value
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

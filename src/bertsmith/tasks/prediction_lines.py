@@ -10,16 +10,25 @@ from bertsmith.errors import DataError
 from bertsmith.tasks.labelled_file import Row
 from bertsmith.tasks.text_file import decoded_predictions, existing_file, finite, json_lines, kind
 
-_EXPECTED = "JSON lines with 'text' and 'label' or 'value', as bertsmith evaluate --predictions writes them"
+_EXPECTED = "JSON lines with 'text' and 'label', 'labels' or 'value', as bertsmith evaluate --predictions writes them"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted label, or a value; `labels` are those that the model could have chosen, where the line says so."""
+    """A predicted label, several labels, or a value: one of the three.
+
+    `known` are the labels that the model could have chosen, where the line says so.
+    """
 
     label: str | None
+    labels: tuple[str, ...] | None
     value: float | None
-    labels: tuple[str, ...]
+    known: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """The name of what it holds."""
+        return "label" if self.label is not None else "value" if self.labels is None else "labels"
 
 
 def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[Prediction]:
@@ -41,28 +50,37 @@ def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[Predic
                 f"of {gold}; predictions stand in the order of the rows"
             )
         found.append(_prediction(where, record))
-        if (found[-1].label is None) != (found[0].label is None):
-            raise DataError(f"{where}: labels and values are mixed, expected one of them in all lines")
+        if found[-1].kind != found[0].kind:
+            raise DataError(
+                f"{where}: '{found[0].kind}' and '{found[-1].kind}' are mixed, expected one of them in all lines"
+            )
     if len(found) < len(rows):
         raise DataError(f"{path}: {len(found)} predictions, expected {len(rows)}, one for each row of {gold}")
     return found
 
 
 def _prediction(where: str, record: dict[str, object]) -> Prediction:
-    label, value, probabilities = record.get("label"), record.get("value"), record.get("probabilities", {})
+    label, labels, value = record.get("label"), record.get("labels"), record.get("value")
+    probabilities = record.get("probabilities") or {}
+    if not isinstance(probabilities, dict):
+        raise DataError(f"{where}: 'probabilities': found {kind(probabilities)}, expected an object of label to number")
+    known = tuple(name.strip() for name in probabilities)
     if isinstance(label, str) and label.strip():
-        if not isinstance(probabilities, dict):
-            raise DataError(
-                f"{where}: 'probabilities': found {kind(probabilities)}, expected an object of label to number"
-            )
-        return Prediction(label.strip(), None, tuple(name.strip() for name in probabilities))
+        return Prediction(label.strip(), None, None, known)
+    if isinstance(labels, list):
+        for name in labels:
+            if not isinstance(name, str) or not name.strip():
+                raise DataError(f"{where}: 'labels': found {name!r} in the list, expected the texts of labels")
+        return Prediction(None, tuple(name.strip() for name in labels), None, known)
+    if "labels" in record:
+        raise DataError(f"{where}: 'labels': found {kind(labels)}, expected a list of labels")
     if "label" in record:
         raise DataError(f"{where}: 'label': found {kind(label)}, expected the text of a label")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
-        return Prediction(None, float(value), ())
+        return Prediction(None, None, float(value), ())
     if "value" in record:
         raise DataError(f"{where}: 'value': found {value!r}, expected a finite number")
-    raise DataError(f"{where}: neither 'label' nor 'value', expected {_EXPECTED}")
+    raise DataError(f"{where}: neither 'label', 'labels' nor 'value', expected {_EXPECTED}")
 
 
 def _short(text: object) -> str:

@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.options import nearest
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
-from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
+from bertsmith.finetuning.engine import HeadSettings, LabelledData, goodness, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
@@ -90,6 +91,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
     data = _read(options, tokenizer)
+    metric = _metric(options, data)
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
@@ -110,7 +112,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     results: dict[int, dict[str, Any]] = {}
     for seed in range(options.seed, options.seed + options.seeds):
         results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
-    best_seed = max(results, key=lambda seed: results[seed]["dev"])
+    best_seed = max(results, key=lambda seed: goodness(metric, results[seed]["dev"]))
     result = FinetuneResult(
         run=options.out,
         metrics=_over_seeds([results[seed]["metrics"] for seed in sorted(results)]),
@@ -152,6 +154,16 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts)
 
 
+def _metric(options: FinetuneOptions, data: _Data) -> str:
+    """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
+    names = list(data.head.baseline(data.train.gold, data.dev.gold))
+    if options.metric is not None and options.metric not in names:
+        raise OptionError(
+            f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
+        )
+    return options.metric or data.head.main_metric
+
+
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
     choices = prepare_process()
     device = choose_device()
@@ -182,6 +194,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         max_length=options.max_length,
         streams=int(streams.value),
         task=options.task,
+        metric=options.metric,
     )
     return settings, choices
 
@@ -259,7 +272,7 @@ def _one_seed(
     result = {
         "seed": seed,
         "best_step": trained.best_step,
-        "dev": head.main_value(dev, data.dev.gold),
+        "dev": head.values(dev, data.dev.gold)[settings.metric or head.main_metric],
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
     }
     write_json(done, result)
