@@ -51,6 +51,9 @@ class Options(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that are given by position, in their order; the last may hold several values."""
 
+    repeated: ClassVar[tuple[str, ...]] = ()
+    """The other fields that hold several values: their option is given once for each."""
+
     @model_validator(mode="before")
     @classmethod
     def _paths_for_texts(cls, values: Any) -> Any:

@@ -82,6 +82,17 @@ class Classification(Result):
 
 
 @dataclass(frozen=True)
+class Choice(Result):
+    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order."""
+
+    prompt: str
+    choice: str
+    index: int
+    probabilities: list[float]
+    truncated_tokens: int = 0
+
+
+@dataclass(frozen=True)
 class TaggedEntity(Result):
     """An entity, `text[start:end]`: `start` and `end` count characters; `score` is its words' mean probability."""
 

@@ -26,7 +26,7 @@ ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"}
 
 @dataclass(frozen=True)
 class Columns:
-    """Where text, pair and label stand, and how the file is read."""
+    """Where text, pair, choices and label stand, and how the file is read."""
 
     text: str | None = None
     pair: str | None = None
@@ -34,6 +34,7 @@ class Columns:
     no_header: bool = False
     form: str | None = None
     encoding: str = "utf-8"
+    choices: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -45,6 +46,7 @@ class Columns:
             options.no_header,
             options.format,
             options.encoding,
+            options.choice_columns,
         )
 
 
@@ -103,19 +105,12 @@ class Row:
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
     """The rows of a labelled file. Raises DataError with the file and the line of the first mistake."""
-    existing_file(path, "a labelled file (.csv, .tsv or .jsonl)")
-    form = columns.form or ENDINGS.get(path.suffix.lower())
-    if form is None:
-        raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
-    if form == "conll":
-        raise OptionError("--format conll: is for token-classification; expected csv, tsv or jsonl")
-    text = decoded(path, columns.encoding)
-    records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
-    if not records:
-        raise DataError(f"{path}: no rows in this file")
+    if columns.choices is not None:
+        raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
+    records = read_records(path, columns)
     present = list(records[0][1])
-    text_name = _column(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
-    label_name = _column(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
+    text_name = column_name(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
+    label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
     if pair_name is None and columns.text is None:
         pair_name = next((name for name in PAIR_COLUMNS if name in present), None)
@@ -132,6 +127,21 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
         label = _label(f"{path}: line {line}: column {label_name!r}", record[label_name])
         rows.append(Row(str(record[text_name]), pair, label, str(path), line))
     return rows
+
+
+def read_records(path: Path, columns: Columns) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of CSV, TSV or JSON lines by their columns, at least one, each with its line."""
+    existing_file(path, "a labelled file (.csv, .tsv or .jsonl)")
+    form = columns.form or ENDINGS.get(path.suffix.lower())
+    if form is None:
+        raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
+    if form == "conll":
+        raise OptionError("--format conll: is for token-classification; expected csv, tsv or jsonl")
+    text = decoded(path, columns.encoding)
+    records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
+    if not records:
+        raise DataError(f"{path}: no rows in this file")
+    return records
 
 
 def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:
@@ -178,10 +188,22 @@ def _table(path: Path, text: str, form: str, no_header: bool) -> list[tuple[int,
     return records
 
 
-def _column(
-    path: Path, present: list[str], asked: str | None, usual: tuple[str, ...], what: str, option: str, position: str
+def column_name(
+    path: Path,
+    present: list[str],
+    asked: str | None,
+    usual: tuple[str, ...],
+    what: str,
+    option: str,
+    position: str | None,
 ) -> str:
-    candidates: tuple[str, ...] = (asked,) if asked is not None else (*usual, *((position,) if "0" in present else ()))
+    """The column that is asked for, else one of the usual names, else, in a file without a header, a position.
+
+    Raises DataError with the columns there.
+    """
+    candidates: tuple[str, ...] = (
+        (asked,) if asked is not None else (*usual, *((position,) if position is not None and "0" in present else ()))
+    )
     for name in candidates:
         if name in present:
             return name

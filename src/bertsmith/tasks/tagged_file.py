@@ -25,6 +25,8 @@ def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
         raise OptionError(f"--format {form}: sentences with tags are in conll (a token and its tag a line) or jsonl")
     if columns.pair is not None:
         raise OptionError("--pair-column: a tagged sentence has no second text")
+    if columns.choices is not None:
+        raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if form == "jsonl":

@@ -19,12 +19,14 @@ from bertsmith.metrics.classification import (
     Array,
     Interval,
     Metric,
+    accuracy,
     bootstrap,
     class_metrics,
     micro_f1,
 )
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
+from bertsmith.tasks.choice_file import read_questions
 from bertsmith.tasks.conll_file import (
     check_same_tokens,
     check_scheme,
@@ -119,13 +121,22 @@ class LabelScores(Scores):
     positive_label: str | None
 
 
+@dataclass(frozen=True)
+class ChoiceScores(Scores):
+    """multiple-choice: the `accuracy` (interval over the questions), and how many questions there are."""
+
+    total: int
+
+
 @verb(ScoreOptions)
-def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores:
+def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | ChoiceScores:
     """Score predictions that are in a file by the official metrics of their task."""
     if options.task == "question-answering":
         return _score_answers(options)
     if options.task == "token-classification":
         return _score_entities(options)
+    if options.task == "multiple-choice":
+        return _score_choices(options)
     return _score_labels(options)
 
 
@@ -249,6 +260,13 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
     return LabelScores(_bootstrapped(metrics, a, b), len(rows), labels, labels[1] if len(labels) == 2 else None)
 
 
+def _score_choices(options: ScoreOptions) -> ChoiceScores:
+    questions = read_questions(options.gold, _columns(options))
+    indices = prediction_lines.read_indices(options.predictions, questions, options.gold)
+    gold, predicted = np.array([question.label for question in questions]), np.array(indices)
+    return ChoiceScores(_bootstrapped({"accuracy": accuracy}, gold, predicted), len(questions))
+
+
 def _bootstrapped(metrics: Mapping[str, Metric], gold: Array, predicted: Array) -> dict[str, Interval]:
     return {name: bootstrap(metric, gold, predicted) for name, metric in metrics.items()}
 
@@ -260,6 +278,7 @@ def _columns(options: ScoreOptions) -> Columns:
         no_header=options.no_header,
         form=options.format,
         encoding=options.encoding,
+        choices=options.choice_columns,
     )
 
 
