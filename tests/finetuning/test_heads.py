@@ -171,7 +171,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Pat
         weights.append(trained.model.state_dict())
     start = load_file(still / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
     assert (weights[0]["bert.embeddings.word_embeddings.weight"] - start).abs().max() > 1e-3
-    # A bias moves the scores of all choices alike, which changes nothing: its gradient is rounding, made a step by Adam.
+    # A bias moves the scores of all choices alike, which changes nothing: its gradient is rounding, and Adam's steps.
     without = {"classifier.bias"} if task == "multiple-choice" else set()
     for other in weights[1:]:
         for name, tensor in weights[0].items():

@@ -321,6 +321,11 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         (name, f"{value['mean']:.4f}", f"{value['low']:.4f} to {value['high']:.4f}", record["baseline"].get(name))
         for name, value in record["metrics"].items()
     ]
+    several = options.seeds > 1
+    header = (
+        ["metric", "mean", "95% interval", "baseline"] if several else ["metric", "figure", "95% interval", "baseline"]
+    )
+    spread = f"Means over {options.seeds} seeds." if several else "One seed; the intervals are over the examples."
     chosen = (
         "the dev file, on which the checkpoint was chosen" if record["selected_on_reported_data"] else "the test file"
     )
@@ -329,7 +334,7 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         tags=["bert", options.task, "bertsmith"],
         summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
         sections=[
-            (f"Figures on {chosen}", markdown_table(["metric", "mean", "95% interval", "baseline"], rows)),
+            (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
             ("Labels", ", ".join(record["data"]["labels"]) or "a number (regression)"),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
