@@ -574,6 +574,23 @@ def test_one_class_only(finetune: Callable[..., str], tmp_path: Path) -> None:
     holds(finetune(train), "one class alone, 'good'; expected at least two")
 
 
+def test_a_figure_that_a_task_does_not_have(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = labelled(tmp_path / "train.csv")
+    message = finetune(train, None, "--metric", "mathews")
+    holds(message, "--metric: found 'mathews', expected one of accuracy, f1, macro_f1, matthews", "did you mean 'matth")
+    message = finetune(train, None, "--metric", "pearson")
+    holds(message, "--metric: found 'pearson', expected one of accuracy, f1, macro_f1, matthews")
+
+
+def test_several_labels_for_one_class(finetune: Callable[..., str], tmp_path: Path) -> None:
+    train = tmp_path / "train.jsonl"
+    train.write_text('{"text": "one", "label": ["a"]}\n{"text": "two", "label": []}\n')
+    message = finetune(train)
+    holds(message, train, "line 1: the label is a list; give --problem-type multi_label_classification")
+    message = finetune(train, None, "--problem-type", "multi_label_classification")
+    holds(message, "the training file has one label alone, 'a'; expected at least two")
+
+
 def test_a_label_that_is_no_number(finetune: Callable[..., str], tmp_path: Path) -> None:
     train = labelled(tmp_path / "train.csv")
     message = finetune(train, None, "--problem-type", "regression")
@@ -845,10 +862,16 @@ ONE, TWO = '{"text": "one", "label": "a"}\n', '{"text": "two", "label": "b"}\n'
         (ONE + "{", ("line 2: not JSON",)),
         (ONE + "[" * 100_000, ("line 2: JSON that cannot be read (nested too deeply)",)),
         ('{"label": "a"}\n', ("line 1: the text is missing, expected 'one' of row 1",)),
-        ('{"text": "one"}\n', ("line 1: neither 'label' nor 'value', expected JSON lines", "evaluate --predictions")),
+        (
+            '{"text": "one"}\n',
+            ("line 1: neither 'label', 'labels' nor 'value', expected JSON lines", "evaluate --predictions"),
+        ),
         ('{"text": "one", "label": 1}\n', ("line 1: 'label': found a number, expected the text of a label",)),
         ('{"text": "one", "value": NaN}\n', ("line 1: 'value': found nan, expected a finite number",)),
-        (ONE + '{"text": "two", "value": 1}\n', ("line 2: labels and values are mixed",)),
+        (ONE + '{"text": "two", "value": 1}\n', ("line 2: 'label' and 'value' are mixed",)),
+        (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: 'label' and 'labels' are mixed",)),
+        ('{"text": "one", "labels": "a"}\n', ("line 1: 'labels': found a text, expected a list of labels",)),
+        ('{"text": "one", "labels": ["a", 1]}\n', ("line 1: 'labels': found 1 in the list, expected the texts",)),
         (
             '{"text": "one", "label": "a", "probabilities": [1]}\n',
             ("line 1: 'probabilities': found a list, expected an object of label to number",),
@@ -865,7 +888,7 @@ def test_labels_that_do_not_fit(
 def test_values_for_classes(scored: Callable[..., tuple[str, Path, Path]]) -> None:
     values = '{"text": "one", "value": 1}\n{"text": "two", "value": 2}\n'
     message, gold, file = scored(TASK, ROWS_OF_GOLD, values, ending=".csv")
-    holds(message, gold, "row 1: label 'a', expected a finite number:", file, "holds values, not labels")
+    holds(message, gold, "line 2: label 'a', expected a finite number:", file, "holds values, not labels")
 
 
 def test_predictions_that_are_scored_by_themselves(refused: Callable[..., str], tmp_path: Path) -> None:

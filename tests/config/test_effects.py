@@ -29,6 +29,7 @@ from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options
 from bertsmith.config.predict import (
+    ChooseOptions,
     ClassifyOptions,
     EmbedOptions,
     FillMaskOptions,
@@ -343,8 +344,8 @@ def test_every_option_has_an_effect() -> None:
 
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
-    """All sixteen verbs are covered; doctor has no option."""
-    assert len(schemas()) == len(VERBS) == 16
+    """All seventeen verbs are covered; doctor has no option."""
+    assert len(schemas()) == len(VERBS) == 17
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -1722,10 +1723,27 @@ def finetune_problem_type(bench: Bench) -> None:
     data = ratings(bench)
     classes = bench.finetune(train=data, dev=data)
     number = bench.finetune(train=data, dev=data, problem_type="regression")
-    assert set(classes.metrics) == {"accuracy", "macro_f1"}
+    assert set(classes.metrics) == {"accuracy", "macro_f1", "matthews"}
     assert set(number.metrics) == {"pearson", "spearman", "mean_squared_error"}
     assert bench.weights(classes.run)["classifier.weight"].shape == (5, 32)
     assert bench.weights(number.run)["classifier.weight"].shape == (1, 32)
+    several = bench.finetune(train=data, dev=data, problem_type="multi_label_classification")
+    assert set(several.metrics) == {"micro_f1", "macro_f1", "accuracy"}
+    assert bench.lines("classify", several.run, A)[0]["label"] is None
+
+
+@effect(FinetuneOptions, "metric")
+def finetune_metric(bench: Bench) -> None:
+    """The figure is in each evaluation, and the kept weights are those of its best, also where lower is better."""
+    run = bench.finetune(metric="matthews", epochs=2).run
+    assert [set(line["evaluation"]) for line in bench.evaluations(run)] == [{"matthews"}]
+    data = ratings(bench)
+    for metric, best in (("mean_squared_error", min), ("spearman", max)):
+        options = {"metric": metric, "problem_type": "regression", "epochs": 4, "learning_rate": 1e-2}
+        found = bench.finetune(train=data, dev=data, **options)
+        values = [line["evaluation"][metric] for line in bench.evaluations(found.run)]
+        assert len(set(values)) > 1
+        assert best(found.metrics[metric]["mean"], *values) == found.metrics[metric]["mean"]
 
 
 def training_texts(bench: Bench) -> list[dict[str, Any]]:
@@ -2213,6 +2231,60 @@ def tag_texts_and_precision(bench: Bench) -> None:
     assert bench.lines("tag", run, stdin="\n".join(texts)) == answers
     (half,) = bench.lines("tag", run, texts[1], "--precision", "bf16")
     values_differ_a_little([answers[1]["entities"][0]["score"]], [half["entities"][0]["score"]])
+
+
+def questions(bench: Bench, right: str = "bread", ending: str = ".csv") -> Path:
+    """A table of questions whose right choice is this word; other columns hold the choices turned round."""
+    rows = ["prompt,choice0,choice1,label,turned0,turned1"]
+    for number in range(ROWS):
+        choices = ["bread", "horses"][:: 1 if number % 2 else -1]
+        turned = ",".join(reversed(choices))
+        rows.append(f"{'near ' * (1 + number % 5)}the river,{','.join(choices)},{choices.index(right)},{turned}")
+    return bench.file("\n".join(rows) + "\n", ending)
+
+
+def choosing_run(bench: Bench, right: str = "bread", **options: Any) -> Path:
+    """A RUN that chooses this word."""
+    from bertsmith.verbs.finetune import finetune
+
+    data = questions(bench, right)
+    settings = {"max_length": 32, "precision": "fp32", **LEARNING, **options}
+    return finetune("multiple-choice", model=bench.run, train=data, dev=data, out=bench.fresh(), **settings).run
+
+
+@effect(FinetuneOptions, "choice_columns")
+@effect(EvaluateOptions, "choice_columns")
+@effect(ScoreOptions, "choice_columns")
+def choice_columns(bench: Bench) -> None:
+    """The columns that hold the choices turned round make what is learnt, measured and scored the opposite."""
+    data, file = questions(bench), bench.fresh(".jsonl")
+    run, turned = choosing_run(bench), choosing_run(bench, choice_columns="turned0,turned1")
+    for model, columns, right in ((run, None, 1), (run, "turned0,turned1", 0), (turned, None, 0)):
+        figures = bench.evaluate(model, data, choice_columns=columns, predictions=file).metrics
+        assert figures["accuracy"]["value"] == right
+    bench.evaluate(run, data, predictions=file)
+    assert bench.score("multiple-choice", data, file) == {"accuracy": 1}
+    with pytest.raises(DataError, match="line 1: the choice is 'bread', expected 'horses', the one with the index"):
+        bench.score("multiple-choice", data, file, choice_columns=["turned0", "turned1"])
+
+
+@effect(ChooseOptions, "model", "prompt", "choice", "input", "precision")
+def choose(bench: Bench) -> None:
+    run, other = choosing_run(bench), choosing_run(bench, "horses")
+    words = ("--choice", "horses", "--choice", "bread")
+    found = [bench.lines("choose", model, "--prompt", "the river", *words)[0] for model in (run, other)]
+    assert [(answer["choice"], answer["index"]) for answer in found] == [("bread", 1), ("horses", 0)]
+    (three,) = bench.lines("choose", run, "--prompt", "the river", *words, "--choice", "some bread")
+    assert len(three["probabilities"]) == 3
+    (longer,) = bench.lines("choose", run, "--prompt", "near near the river", *words)
+    assert longer["probabilities"] != found[0]["probabilities"]
+    lines = [{"prompt": prompt, "choices": ["horses", "bread"]} for prompt in ("the river", "near near the river")]
+    file = bench.file("".join(f"{json.dumps(line)}\n" for line in lines), ".jsonl")
+    answers = bench.lines("choose", run, "--input", file)
+    assert [answer["index"] for answer in answers] == [1, 1]
+    np.testing.assert_allclose(answers[1]["probabilities"], longer["probabilities"], atol=1e-6)
+    (half,) = bench.lines("choose", run, "--prompt", "the river", *words, "--precision", "bf16")
+    values_differ_a_little(found[0]["probabilities"], half["probabilities"])
 
 
 # quickstart and report

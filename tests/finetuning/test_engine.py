@@ -159,7 +159,7 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
 
     figures = iter(values)
     monkeypatch.setattr(engine, "head_outputs", watched)
-    monkeypatch.setattr(head, "main_value", lambda *_: next(figures))
+    monkeypatch.setattr(head.SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
     data = data_of(24)
     trained = train_head(
         settings_of(str(run), steps=6), load_tokenizer(str(run)), data, data, RunFolder(tmp_path), 0, "a test"

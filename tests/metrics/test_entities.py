@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
 from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
+from bertsmith.tasks.conll_file import read_sentences
 
 PREFIXES: dict[Scheme, str] = {"BIO": "BI", "BIOES": "BIES", "IOB1": "BI"}
 
@@ -84,6 +86,34 @@ def test_both_readings_are_seqeval_s(scheme: Scheme) -> None:
         assert [tuple(entity) for entity in entities(tags)] == theirs
         (whole,) = schemes.Entities([tags], strict).entities
         assert [tuple(entity) for entity in entities(tags, scheme)] == [entity.to_tuple()[1:] for entity in whole]
+
+
+def noisy(gold: list[list[str]], share: float) -> list[list[str]]:
+    """The tags with a share of them drawn anew, so that many follow no scheme."""
+    draw, kinds = random.Random(0), sorted({tag for tags in gold for tag in tags})
+    return [[draw.choice(kinds) if draw.random() < share else tag for tag in tags] for tags in gold]
+
+
+def same_as_seqeval(gold: list[list[str]], predicted: list[list[str]]) -> None:
+    theirs = pytest.importorskip("seqeval.metrics")
+    found, _ = figures(count(gold, predicted))
+    for name in ("precision", "recall", "f1"):
+        assert found[name].value == pytest.approx(getattr(theirs, f"{name}_score")(gold, predicted), abs=1e-12)
+    assert 0 < found["f1"].value < 1
+
+
+@pytest.mark.parametrize("scheme", PREFIXES)
+def test_figures_are_seqeval_s(scheme: Scheme) -> None:
+    gold = [random_tags(scheme, seed) for seed in range(1000)]
+    same_as_seqeval(gold, noisy(gold, 0.3))
+
+
+def test_figures_of_real_tags_are_seqeval_s(shared_data: Path) -> None:
+    """WNUT-17 with noise of several strengths."""
+    sentences = read_sentences(shared_data / "ner" / "wnut17" / "emerging.test.annotated", "utf-8")
+    gold = [sentence.tags for sentence in sentences]
+    for share in (0.01, 0.15):
+        same_as_seqeval(gold, noisy(gold, share))
 
 
 def written(spans: list[tuple[str, int]], scheme: Scheme) -> list[str]:

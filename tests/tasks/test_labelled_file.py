@@ -141,7 +141,6 @@ def test_whatever_json_writes_is_read_again(
         ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: 3 fields, expected 2"),
         ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: 4 fields, expected 2"),
         ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
-        ("f.csv", "text,label\na,\n", r"line 2: the label is empty"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),
         ("f.csv", "text,label\n", "no rows in this file"),
@@ -163,6 +162,22 @@ def test_mistakes_have_file_and_line(tmp_path: Path, name: str, content: str, me
     with pytest.raises(DataError, match=message) as raised:
         rows_of(tmp_path, name, content)
     assert str(raised.value).startswith(str(tmp_path / name))
+
+
+def test_an_empty_label_is_none_of_a_class_and_no_label_of_a_set(tmp_path: Path) -> None:
+    first, second = rows_of(tmp_path, "f.csv", "text,label\na,x\nb, \n")
+    assert first.class_name == "x" and second.label_set == ()
+    with pytest.raises(DataError, match=r"f\.csv: line 3: the label is empty"):
+        assert second.class_name
+
+
+def test_a_list_of_labels(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path, "f.jsonl", '{"text": "a", "labels": ["x", 2, " y "]}\n')
+    assert row.label_set == ("x", "2", "y")
+    with pytest.raises(DataError, match=r"f\.jsonl: line 1: the label is a list; give --problem-type multi_label"):
+        assert row.class_name
+    with pytest.raises(DataError, match=r"f\.jsonl: line 1: column 'label': found null in the list, expected texts"):
+        rows_of(tmp_path, "f.jsonl", '{"text": "a", "label": ["x", null]}\n')
 
 
 def test_a_column_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -67,8 +68,8 @@ def test_padding(tokenizer: PreTrainedTokenizerBase) -> None:
     assert "token_type_ids" not in head.padded(encoded, [2, 0], 0, with_types=False)
 
 
-def rows(*labels: str | int | float) -> list[Row]:
-    return [Row("text", None, label) for label in labels]
+def rows(*labels: str | int | float | tuple[str, ...]) -> list[Row]:
+    return [Row("text", None, label, "dev.csv", line) for line, label in enumerate(labels, start=1)]
 
 
 @pytest.mark.parametrize(
@@ -95,16 +96,36 @@ def test_one_class_is_an_error_and_regression_has_none() -> None:
 
 
 def test_targets_are_the_numbers_of_the_classes() -> None:
-    assert head.targets(rows("b", " a", "b"), ["a", "b"], "dev.csv").tolist() == [1, 0, 1]
-    with pytest.raises(DataError, match=r"dev\.csv: label 'c' is not among those of the model \(a, b\); 2 such labels"):
-        head.targets(rows("a", "c", "d"), ["a", "b"], "dev.csv")
+    assert head.targets(rows("b", " a", "b"), ["a", "b"], head.SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
+    message = r"dev\.csv: label 'c' is not among those of the model \(a, b\); it stands in line 2, 2 such labels in all"
+    with pytest.raises(DataError, match=message):
+        head.targets(rows("a", "c", "d"), ["a", "b"], head.SINGLE_LABEL, "dev.csv")
+    with pytest.raises(DataError, match=r"dev\.csv: line 2: the label is a list; give --problem-type multi_label_cl"):
+        head.targets(rows("a", ("a", "b")), ["a", "b"], head.SINGLE_LABEL, "dev.csv")
+
+
+def test_targets_of_several_labels_are_sets() -> None:
+    given = rows("b", ("a", " b"), " a | c", "", (), 3)
+    labels = head.labels_of(given, head.MULTI_LABEL)
+    assert labels == ["3", "a", "b", "c"]
+    sets = head.targets(given, labels, head.MULTI_LABEL, "dev.csv")
+    assert sets.tolist() == [[0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+    with pytest.raises(DataError, match=r"dev\.csv: label 'd' is not among .* it stands in line 2"):
+        head.targets(rows("a", "a|d"), ["a", "b"], head.MULTI_LABEL, "dev.csv")
+    for wrong, message in (("a||b", "one of the labels in 'a||b' is empty"), ("a|a", "a label stands twice in 'a|a'")):
+        with pytest.raises(DataError, match=rf"dev\.csv: line 1: {re.escape(message)}"):
+            head.targets(rows(wrong), ["a", "b"], head.MULTI_LABEL, "dev.csv")
+    with pytest.raises(DataError, match="has no label, every field of labels is empty"):
+        head.labels_of(rows("", ()), head.MULTI_LABEL)
+    with pytest.raises(DataError, match="one label alone, 'a'; expected at least two"):
+        head.labels_of(rows("a", ()), head.MULTI_LABEL)
 
 
 def test_targets_of_regression_are_finite_numbers() -> None:
-    assert head.targets(rows("1.5", 2, "-3e1"), [], "dev.csv").tolist() == [1.5, 2, -30]
-    for wrong in ("good", "nan", "inf", ""):
-        with pytest.raises(DataError, match=r"dev\.csv: row 2: label .* expected a finite number"):
-            head.targets(rows(1, wrong), [], "dev.csv")
+    assert head.targets(rows("1.5", 2, "-3e1"), [], head.REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
+    for wrong in ("good", "nan", "inf", "", float("nan"), ("1", "2")):
+        with pytest.raises(DataError, match=r"dev\.csv: line 2: label .* expected a finite number for regression"):
+            head.targets(rows(1, wrong), [], head.REGRESSION, "dev.csv")
 
 
 def test_the_losses_are_sums() -> None:
@@ -131,20 +152,71 @@ def test_answers() -> None:
 def test_scores() -> None:
     logits = np.array([[1, 0], [0, 1], [1, 0], [1, 0]], dtype=np.float32)
     gold = np.array([0.0, 1, 1, 0])
-    scores = head.score(logits, gold, head.SINGLE_LABEL)
-    assert list(scores) == ["accuracy", "macro_f1"]
-    assert scores["accuracy"].value == head.main_value(logits, gold, head.SINGLE_LABEL) == 0.75
-    assert scores["macro_f1"].value == pytest.approx((0.8 + 2 / 3) / 2)
+    classes = head.SequenceClassification(("a", "b"), head.SINGLE_LABEL)
+    scores = classes.score(logits, gold)
+    assert list(scores) == ["accuracy", "f1", "macro_f1", "matthews"]
+    assert {name: figure.value for name, figure in scores.items()} == classes.values(logits, gold)
+    assert classes.values(logits, gold) == pytest.approx(
+        {"accuracy": 0.75, "f1": 2 / 3, "macro_f1": (0.8 + 2 / 3) / 2, "matthews": 2 / math.sqrt(1 * 3 * 2 * 2)}
+    )
     values = np.array([[1.0], [2], [4]], dtype=np.float32)
-    of_regression = head.score(values, np.array([1.0, 3, 2]), head.REGRESSION)
+    numbers = head.SequenceClassification((), head.REGRESSION)
+    of_regression = numbers.score(values, np.array([1.0, 3, 2]))
     assert list(of_regression) == ["pearson", "spearman", "mean_squared_error"]
     assert of_regression["mean_squared_error"].value == pytest.approx(5 / 3)
     assert of_regression["spearman"].value == pytest.approx(0.5)
-    assert of_regression["pearson"].value == head.main_value(values, np.array([1.0, 3, 2]), head.REGRESSION)
+    assert of_regression["pearson"].value == numbers.values(values, np.array([1.0, 3, 2]))["pearson"]
+
+
+def test_more_classes_have_no_f1_of_one() -> None:
+    classes = head.SequenceClassification(("a", "b", "c"), head.SINGLE_LABEL)
+    found = classes.values(np.eye(3, dtype=np.float32), np.array([0.0, 1, 1]))
+    assert list(found) == ["accuracy", "macro_f1", "matthews"]
+    assert found["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
+    """The first output of a foreign model may be the label that stands second."""
+    logits, gold = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), np.array([0.0, 0, 0, 1])
+    as_they_are, turned = (
+        head.SequenceClassification(labels, head.SINGLE_LABEL).values(logits, gold) for labels in ("ab", "ba")
+    )
+    assert as_they_are["f1"] == pytest.approx(2 / 3), "of the second output"
+    assert turned["f1"] == pytest.approx(0.8), "of the first output"
+    assert {**as_they_are, "f1": 0} == pytest.approx({**turned, "f1": 0})
+
+
+def test_several_labels() -> None:
+    """A label is answered above a probability of 0.5, which is a logit of 0."""
+    logits = np.array([[2.0, -1.0, 0.0], [-300.0, 1e-3, 300.0], [-1.0, -1.0, -1.0]], dtype=np.float32)
+    first, second, third = head.decode(logits, {0: "a", 1: "b", 2: "c"}, head.MULTI_LABEL)
+    assert first["labels"] == ["a"] and second["labels"] == ["b", "c"] and third["labels"] == []
+    assert first["probabilities"] == pytest.approx({"a": 1 / (1 + math.exp(-2)), "b": 1 / (1 + math.e), "c": 0.5})
+    sets = head.SequenceClassification(("a", "b", "c"), head.MULTI_LABEL)
+    gold = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 0]])
+    found = sets.values(logits, gold)
+    assert found == pytest.approx({"micro_f1": 6 / 7, "macro_f1": (1 + 1 + 2 / 3) / 3, "accuracy": 2 / 3})
+    assert list(found) == ["micro_f1", "macro_f1", "accuracy"] and sets.main_metric == "micro_f1"
+    assert {name: figure.value for name, figure in sets.score(logits, gold).items()} == found
+    loss = head.loss_sum(torch.from_numpy(logits), torch.from_numpy(gold), head.MULTI_LABEL).item()
+    assert loss == pytest.approx(
+        sum(
+            math.log1p(math.exp(-abs(logit))) + max(logit, 0) - logit * true
+            for logit, true in zip(logits.flatten().tolist(), gold.flatten().tolist(), strict=True)
+        )
+    )
 
 
 def test_the_baseline_is_the_most_frequent_class_or_the_mean() -> None:
     train, gold = np.array([1.0, 1, 0]), np.array([1.0, 0, 0, 0])
-    assert head.baseline(train, gold, head.SINGLE_LABEL) == {"accuracy": 0.25, "macro_f1": pytest.approx(0.2)}
-    values = head.baseline(np.array([1.0, 3]), np.array([2.0, 4]), head.REGRESSION)
+    classes = head.SequenceClassification(("a", "b"), head.SINGLE_LABEL)
+    assert classes.baseline(train, gold) == pytest.approx({"accuracy": 0.25, "f1": 0.4, "macro_f1": 0.2, "matthews": 0})
+    values = head.SequenceClassification((), head.REGRESSION).baseline(np.array([1.0, 3]), np.array([2.0, 4]))
     assert values == {"pearson": 0, "spearman": 0, "mean_squared_error": 2}
+
+
+def test_the_baseline_of_several_labels_is_those_of_more_than_half_of_the_texts() -> None:
+    sets = head.SequenceClassification(("a", "b", "c"), head.MULTI_LABEL)
+    train = np.array([[1.0, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]])
+    found = sets.baseline(train, np.array([[1.0, 0, 0], [0, 1, 0]]))
+    assert found == pytest.approx({"micro_f1": 0.5, "macro_f1": 1 / 3, "accuracy": 0.5})

@@ -42,12 +42,12 @@ def test_the_labels_are_the_same_for_every_scheme() -> None:
         assert head.labels == ["O", "B-X", "B-Y", "I-X", "I-Y"]
         assert head.targets([sentence], "f").numbers[0].tolist() == [1, 3, 1, 0, 2]
         assert head.label_counts([sentence]) == {"O": 1, "B-X": 2, "B-Y": 1, "I-X": 1, "I-Y": 0}
-    untyped = TokenClassification.for_training([tagged("B", "I", "O")], "")
+    untyped = TokenClassification.for_training([tagged("B", "I", "O")], "single_label_classification")
     assert untyped.labels == ["O", "B", "I"]
 
 
 def test_plain_labels_are_kept() -> None:
-    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], "")
+    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], "single_label_classification")
     assert head.labels == ["NN", "VB"] and head.main_metric == "accuracy"
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
     with pytest.raises(DataError, match=r"f: line 2: the tag 'JJ' is not among those of the model \(NN, VB\)"):
@@ -56,15 +56,15 @@ def test_plain_labels_are_kept() -> None:
 
 def test_labels_that_cannot_be_learnt() -> None:
     with pytest.raises(DataError, match="has no entity, every tag is O"):
-        TokenClassification.for_training([tagged("O", "O")], "")
+        TokenClassification.for_training([tagged("O", "O")], "single_label_classification")
     with pytest.raises(DataError, match="has one tag alone, 'NN'; expected at least two"):
-        TokenClassification.for_training([tagged("NN", "NN")], "")
+        TokenClassification.for_training([tagged("NN", "NN")], "single_label_classification")
     with pytest.raises(OptionError, match="--problem-type regression"):
         TokenClassification.for_training([BIO], "regression")
 
 
 def test_types_that_the_model_lacks() -> None:
-    head = TokenClassification.for_training([tagged("B-X", "O")], "")
+    head = TokenClassification.for_training([tagged("B-X", "O")], "single_label_classification")
     assert head.targets([tagged("B-X", "I-X")], "f").numbers[0].tolist() == [1, 2], "I-X needs no training example"
     with pytest.raises(DataError, match=r"dev: line 2: the tag 'B-Z' is not among those of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
@@ -115,7 +115,7 @@ def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
 
 @pytest.mark.parametrize("gold", [BIO, BIOES, IOB1], ids=["BIO", "BIOES", "IOB1"])
 def test_scores_are_in_the_scheme_of_the_file(gold: Sentence) -> None:
-    head = TokenClassification.for_training([BIO], "")
+    head = TokenClassification.for_training([BIO], "single_label_classification")
     targets = head.targets([gold], "f")
     perfect = head.score(of(head, BIO.tags), targets)
     assert list(perfect) == ["f1", "precision", "recall", "accuracy"]
@@ -123,7 +123,7 @@ def test_scores_are_in_the_scheme_of_the_file(gold: Sentence) -> None:
     half = of(head, ["B-X", "I-X", "O", "O", "B-X"])
     scores = head.score(half, targets)
     assert (scores["precision"].value, scores["recall"].value) == (1 / 2, 1 / 3)
-    assert head.main_value(half, targets) == scores["f1"].value == pytest.approx(2 / 5)
+    assert head.values(half, targets)["f1"] == scores["f1"].value == pytest.approx(2 / 5)
     baseline = head.baseline(targets, targets)
     assert baseline == {"f1": 0, "precision": 0, "recall": 0, "accuracy": 1 / 5}
 
@@ -134,11 +134,11 @@ def test_the_baseline_of_plain_labels_is_the_most_frequent_one() -> None:
     assert head.baseline(train, dev) == {"accuracy": 0.25}
     scores = head.score(of(head, ["VB", "NN", "NN", "VB"]), dev)
     assert list(scores) == ["accuracy"]
-    assert scores["accuracy"].value == head.main_value(of(head, ["VB", "NN", "NN", "VB"]), dev) == 0.75
+    assert scores["accuracy"].value == head.values(of(head, ["VB", "NN", "NN", "VB"]), dev)["accuracy"] == 0.75
 
 
 def test_spans() -> None:
-    head = TokenClassification.for_training([BIO], "")
+    head = TokenClassification.for_training([BIO], "single_label_classification")
     (spans,) = head.spans(of(head, ["B-X", "I-X", "O", "I-Y", "B-Y"]))
     assert [(span.label, span.start, span.end) for span in spans] == [("X", 0, 2), ("Y", 3, 4), ("Y", 4, 5)]
     assert spans[0].score == pytest.approx((0.5 + 0.625) / 2)

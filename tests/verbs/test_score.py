@@ -285,7 +285,7 @@ def test_a_number_beyond_float_is_named(tmp_path: Path) -> None:
     gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
     gold.write_text('{"text": "a", "label": ' + "9" * 400 + "}\n")
     predictions.write_text('{"text": "a", "value": 1.0}\n')
-    with pytest.raises(DataError, match=r"row 1: label .* expected a finite number"):
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label .* expected a finite number"):
         package.score("sequence-classification", gold, predictions)
 
 

@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "next-sentence": "whether B is the sentence after A",
     "embed": "one vector a text",
     "classify": "the label of a text",
+    "choose": "which of several texts goes with a prompt",
     "tag": "the entities of a text, or the label of each word",
     "report": "report.html of a STORE or a RUN",
 }

@@ -25,7 +25,8 @@ def _show(result: Any) -> str:
     if result.probabilities is None:
         return f"{result.value:.4f}   {result.text}"
     ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])[:5]
-    return f"{result.text}\n" + "\n".join(f"  {probability:7.2%}  {label}" for label, probability in ranked)
+    lines = [] if result.labels is None else [f"labels: {', '.join(result.labels) or 'none'}"]
+    return "\n".join([result.text, *lines, *(f"  {probability:7.2%}  {label}" for label, probability in ranked)])
 
 
 COMMAND = Command(

@@ -11,6 +11,10 @@ from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
 from bertsmith.runtime.files import read_json
 
+_TEXT = '"A text."'
+_INPUTS = {"choose": '--prompt "A text." --choice "One end." --choice "Another."'}
+"""What a verb takes where it is not a text alone."""
+
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.verbs.finetune import finetune
@@ -30,7 +34,8 @@ def _show(result: Any) -> str:
     if result.selected_on_reported_data:
         lines.append("  the best checkpoint was chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
-    lines.append(f'Next: bertsmith {HEADS[_task(result.run)]} {result.run} "A text."')
+    verb = HEADS[_task(result.run)]
+    lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}")
     return "\n".join(lines)
 
 

@@ -53,8 +53,8 @@ def _figures(found: dict[str, Any], digits: int) -> list[str]:
 
 COMMAND = Command(
     "score",
-    "Score predictions that are in a file, without a model: answers (SQuAD), tags (CoNLL) or labels, by the official "
-    "metrics of their task with bootstrap intervals.",
+    "Score predictions that are in a file, without a model: answers (SQuAD), tags (CoNLL), labels or choices, by the "
+    "official metrics of their task with bootstrap intervals.",
     ScoreOptions,
     _run,
     _show,

@@ -23,7 +23,7 @@ class EvaluateOptions(LabelledOptions):
     predictions: Path | None = Field(
         None, description="write a head's predictions here, for score: JSON lines, or CoNLL columns"
     )
-    problem_type: Literal["single_label_classification", "regression"] | None = Field(
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )
     sequence_length: int | None = Field(

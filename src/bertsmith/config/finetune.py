@@ -26,8 +26,12 @@ class FinetuneOptions(LabelledOptions):
     dev: Path = Field(description="the same that the best checkpoint and seed are chosen on (hf: its validation part)")
     test: Path | None = Field(None, description="the same that nothing is chosen on, for the reported figures")
     out: Path = Field(description="the folder of the RUN")
-    problem_type: Literal["single_label_classification", "regression"] = Field(
-        "single_label_classification", description="classes, or a number"
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = Field(
+        "single_label_classification", description="one class a text, several labels or none, or a number"
+    )
+    metric: str | None = Field(
+        None,
+        description="the figure on the dev file that the best checkpoint and seed are chosen by (default: by task)",
     )
     max_length: int = Field(
         128,

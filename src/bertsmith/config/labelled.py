@@ -19,6 +19,10 @@ class LabelledFileOptions(Options):
     label_column: str | None = Field(
         None, description="the column of the label (default: by its usual names; CoNLL: the last)"
     )
+    choice_columns: tuple[str, ...] | None = Field(
+        None,
+        description="the columns of the choices, parted by commas (multiple-choice; default: by their usual names)",
+    )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
     format: Literal["csv", "tsv", "jsonl", "parquet", "conll"] | None = Field(
         None, description="the file's form (default: by its ending; conll for token-classification)"
@@ -29,6 +33,13 @@ class LabelledFileOptions(Options):
     @classmethod
     def _by_number(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
+
+    @field_validator("choice_columns", mode="before")
+    @classmethod
+    def _parted(cls, value: object) -> object:
+        """Names in one text, parted by commas, or in a list; also numbers."""
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(part).strip() for part in parts) if isinstance(parts, (list, tuple)) else parts
 
 
 class LabelledOptions(LabelledFileOptions):

@@ -54,6 +54,9 @@ class Options(BaseModel):
     names_elsewhere: ClassVar[Mapping[str, str]] = {}
     """What stands for an option that other tools have under this name (`config.tutorial_names`)."""
 
+    repeated: ClassVar[tuple[str, ...]] = ()
+    """The other fields that hold several values: their option is given once for each."""
+
     @model_validator(mode="before")
     @classmethod
     def _paths_for_texts(cls, values: Any) -> Any:

@@ -69,5 +69,17 @@ class ClassifyOptions(PredictOptions):
     pair: str | None = Field(None, description="the second text of a pair")
 
 
+class ChooseOptions(ModelOptions):
+    """Which of several texts goes with a prompt."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model",)
+    repeated: ClassVar[tuple[str, ...]] = ("choice",)
+
+    prompt: str | None = Field(None, description="the prompt, or the question")
+    choice: tuple[str, ...] = Field((), description="a text to choose from; given once for each, at least twice")
+    input: Path | None = Field(None, description="read the inputs from this file, JSON lines with prompt and choices")
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
 class TagOptions(PredictOptions):
     """The entities of a text, or the label of each word."""

@@ -11,12 +11,14 @@ from bertsmith.config.labelled import LabelledFileOptions
 from bertsmith.config.options import external_name
 from bertsmith.config.tasks import SCORED_TASKS, known_task
 
+_LABELLED = ("sequence-classification", "token-classification", "multiple-choice")
 _TASKS_OF = {
-    "text_column": ("sequence-classification", "token-classification"),
-    "label_column": ("sequence-classification", "token-classification"),
-    "no_header": ("sequence-classification",),
-    "format": ("sequence-classification", "token-classification"),
-    "encoding": ("sequence-classification", "token-classification"),
+    "text_column": _LABELLED,
+    "label_column": _LABELLED,
+    "choice_columns": ("multiple-choice",),
+    "no_header": ("sequence-classification", "multiple-choice"),
+    "format": _LABELLED,
+    "encoding": _LABELLED,
     "scheme": ("token-classification",),
     "strict": ("token-classification",),
     "no_answer_probabilities": ("question-answering",),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 HEADS = {
     "sequence-classification": "classify",
     "token-classification": "tag",
+    "multiple-choice": "choose",
 }
 """The tasks that have a head, and the verb that uses it. The head of a task stands in the module of its name in
 `bertsmith.tasks`."""

@@ -91,7 +91,7 @@ def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any
 def takes_many(schema: type[Options], name: str) -> bool:
     """Whether an option holds several values."""
     annotation = schema.model_fields[name].annotation
-    return get_origin(annotation) is tuple and name in schema.positional
+    return get_origin(annotation) is tuple and name in (*schema.positional, *schema.repeated)
 
 
 def signature(schema: type[Options]) -> inspect.Signature:

@@ -16,6 +16,7 @@ from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledD
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
+from bertsmith.metrics.classification import goodness
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import AnyHead, has_head, head_class
@@ -55,6 +56,8 @@ class HeadSettings:
     save_every: int | None = None
     task: str = TASKS[0]
     class_weights: tuple[float, ...] | None = None
+    metric: str | None = None
+    """The figure that the best weights are chosen by; None for the head's main one."""
 
     @property
     def head(self) -> AnyHead:
@@ -152,6 +155,7 @@ def train_head(
     if settings.freeze_layers is not None:
         freeze(model, model.config, settings.freeze_layers)
     head, pad = settings.head, int(tokenizer.pad_token_id)
+    metric = settings.metric or head.main_metric
     best = BestWeights()
     if checkpoint is not None:
         best.load(checkpoint)
@@ -160,14 +164,14 @@ def train_head(
         outputs = head_outputs(
             head, current, dev.encoded, pad, precision=settings.precision, budget=settings.eval_tokens
         )
-        value = head.main_value(outputs, dev.gold)
+        value = head.values(outputs, dev.gold)[metric]
         step = trainer.state.global_step
-        best.consider(current, value, step)
+        best.consider(current, goodness(metric, value), step)
         if settings.patience is not None and best.without_gain >= settings.patience and step < settings.steps:
             times = "evaluation" if settings.patience == 1 else "evaluations"
-            say(f"update {step}: {settings.patience} {times} without a higher {head.main_metric}, the training ends")
+            say(f"update {step}: {settings.patience} {times} without a better {metric}, the training ends")
             trainer.stopped_early = True
-        return {head.main_metric: value}
+        return {metric: value}
 
     budget = Budget(steps=settings.steps)
     plan = TrainingPlan(

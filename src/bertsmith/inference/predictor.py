@@ -22,6 +22,7 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs
 from bertsmith.inference.results import (
+    Choice,
     Classification,
     Embedding,
     FilledMasks,
@@ -41,6 +42,7 @@ from bertsmith.tasks import sequence_classification
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
 from bertsmith.tasks.head import AnyHead, Inputs, has_head, head_class
+from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 from bertsmith.tokenization.folder import load_tokenizer
@@ -118,13 +120,16 @@ class Predictor:
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
         """Encode and cut at the model's length, saying so."""
         encoded = encode(self.tokenizer, texts, pairs, self.max_length)
+        self._say_what_is_cut(encoded)
+        return encoded
+
+    def _say_what_is_cut(self, encoded: Encoded) -> None:
         cut = sum(lost > 0 for lost in encoded.truncated_tokens)
         if cut:
             warn(
-                f"{cut} of {len(texts)} texts are longer than the model's {self.max_length} tokens and were cut "
+                f"{cut} of {len(encoded)} texts are longer than the model's {self.max_length} tokens and were cut "
                 f"({sum(encoded.truncated_tokens):,} tokens in all)"
             )
-        return encoded
 
     def _refuse_long(self, encoded: Encoded, what: str) -> None:
         for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
@@ -257,7 +262,10 @@ class Predictor:
     def classify(
         self, text: str | list[str], pair: str | list[str] | None = None
     ) -> Classification | list[Classification]:
-        """The label of a text, or of a pair of texts. Raises ModelError without a classification head."""
+        """The label of a text, or of a pair of texts (`labels` where the model gives several).
+
+        Raises ModelError without a classification head.
+        """
         texts = [text] if isinstance(text, str) else list(text)
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
         if pairs is not None and len(pairs) != len(texts):
@@ -270,10 +278,41 @@ class Predictor:
         logits = self.head_outputs(head, encoded)
         decoded = sequence_classification.decode(logits, self.config.id2label, problem_type)
         answers = [
-            Classification(given, item.get("label"), item.get("probabilities"), item.get("value"), cut)
+            Classification(
+                given, item.get("label"), item.get("probabilities"), item.get("value"), cut, item.get("labels")
+            )
             for given, item, cut in zip(texts, decoded, encoded.truncated_tokens, strict=True)
         ]
         return answers[0] if isinstance(text, str) else answers
+
+    @overload
+    def choose(self, prompt: str, choices: Sequence[str]) -> Choice: ...
+    @overload
+    def choose(self, prompt: list[str], choices: Sequence[Sequence[str]]) -> list[Choice]: ...
+    def choose(
+        self, prompt: str | list[str], choices: Sequence[str] | Sequence[Sequence[str]]
+    ) -> Choice | list[Choice]:
+        """Which of several texts goes with a prompt; for a list of prompts a list of choices each.
+
+        Raises InputError for fewer than two choices, ModelError without a multiple-choice head.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        given: list[Any] = [choices] if isinstance(prompt, str) else list(choices)
+        if len(given) != len(prompts):
+            raise InputError(f"choose: {len(prompts)} prompts and choices for {len(given)}, expected some for each")
+        if not prompts:
+            return []
+        for found in given:
+            if isinstance(found, str) or len(found) < 2:
+                raise InputError(f"choose: found {found!r}, expected a list of at least two choices")
+        encoded = encode_choices(self.tokenizer, prompts, given, self.max_length)
+        self._say_what_is_cut(encoded.pairs)
+        answers = []
+        for number, scores in enumerate(self.head_outputs(MultipleChoice(), encoded)):
+            index = int(scores.argmax())
+            cut = encoded.truncated_tokens[number]
+            answers.append(Choice(prompts[number], given[number][index], index, probabilities(scores), cut))
+        return answers[0] if isinstance(prompt, str) else answers
 
     @overload
     def tag(self, text: str) -> Tagging: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bertsmith.config.verb import Result
 
@@ -65,12 +66,29 @@ class Embedding(Result):
 
 @dataclass(frozen=True)
 class Classification(Result):
-    """The label of a text and the probability of each; for regression `value` alone."""
+    """The label of a text and the probability of each; for regression `value` alone.
 
+    `labels` is for models of several labels a text: those whose probability, each its own, is above 0.5; `label` is
+    None then.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("labels",)
     text: str
     label: str | None
     probabilities: dict[str, float] | None
     value: float | None = None
+    truncated_tokens: int = 0
+    labels: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Choice(Result):
+    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order."""
+
+    prompt: str
+    choice: str
+    index: int
+    probabilities: list[float]
     truncated_tokens: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from bertsmith.runtime import random
 
 Array = npt.NDArray[np.generic]
+Metric = Callable[[Array, Array], float]
+"""A figure of what is true and what is predicted, both of [examples]; of label sets bool of [examples, labels]."""
 RESAMPLES = 1_000
 
 
@@ -92,9 +95,61 @@ def mean_squared_error(gold: Array, predicted: Array) -> float:
     return float(np.mean((np.asarray(gold, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)) ** 2))
 
 
-def bootstrap(
-    metric: Callable[[Array, Array], float], gold: Array, predicted: Array, *, resamples: int = RESAMPLES
-) -> Interval:
+def exact_match(gold: Array, predicted: Array) -> float:
+    """The share of examples whose label set is right, no label more and none less."""
+    return float(np.mean(np.all(gold == predicted, axis=1)))
+
+
+def micro_f1_of_sets(gold: Array, predicted: Array) -> float:
+    """2TP / (2TP + FP + FN) with the counts of all labels added up; 0 where neither side has a label."""
+    true_positive, wrong = (int(counts.sum()) for counts in _counts_of_sets(gold, predicted))
+    return 2 * true_positive / (2 * true_positive + wrong) if true_positive + wrong else 0.0
+
+
+def macro_f1_of_sets(gold: Array, predicted: Array) -> float:
+    """The mean of the labels' 2TP / (2TP + FP + FN), over the labels that occur on either side; 0 where none does."""
+    true_positive, wrong = _counts_of_sets(gold, predicted)
+    occurring = true_positive + wrong > 0
+    scores = 2 * true_positive[occurring] / (2 * true_positive + wrong)[occurring]
+    return math.fsum(scores) / len(scores) if len(scores) else 0.0
+
+
+def _counts_of_sets(gold: Array, predicted: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """TP, and FP + FN, of each label."""
+    true, guessed = np.asarray(gold, dtype=bool), np.asarray(predicted, dtype=bool)
+    return np.sum(true & guessed, axis=0), np.sum(true ^ guessed, axis=0)
+
+
+SET_METRICS: dict[str, Metric] = {
+    "micro_f1": micro_f1_of_sets,
+    "macro_f1": macro_f1_of_sets,
+    "accuracy": exact_match,
+}
+"""The figures of label sets, the main one first."""
+
+NUMBER_METRICS: dict[str, Metric] = {
+    "pearson": pearson,
+    "spearman": spearman,
+    "mean_squared_error": mean_squared_error,
+}
+"""The figures of numbers, the main one first."""
+
+LOWER_IS_BETTER = frozenset({"mean_squared_error"})
+"""The figures of which the lowest is the best."""
+
+
+def goodness(metric: str, value: float) -> float:
+    """A figure in the direction in which more is better."""
+    return -value if metric in LOWER_IS_BETTER else value
+
+
+def class_metrics(classes: int) -> dict[str, Metric]:
+    """The figures of so many classes, numbered in their order, the main one first; with two also `f1`, of class 1."""
+    f1: dict[str, Metric] = {"f1": binary_f1} if classes == 2 else {}
+    return {"accuracy": accuracy, **f1, "macro_f1": macro_f1, "matthews": matthews}
+
+
+def bootstrap(metric: Metric, gold: Array, predicted: Array, *, resamples: int = RESAMPLES) -> Interval:
     """A metric with its 95% percentile interval over resampled examples (Efron 1979); the same each time."""
     generator = random.generator("bootstrap", len(gold), resamples)
     values = np.empty(resamples)

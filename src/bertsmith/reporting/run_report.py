@@ -416,8 +416,14 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
 def add_head_metrics(
     page: Page, metrics: Mapping[str, Any], baseline: Mapping[str, float], title: str = "Figures"
 ) -> None:
-    """The figures of a head with their intervals, by seed, beside the majority baseline."""
-    page.section(title, "Mean over the seeds, with a 95% interval.")
+    """The figures of a head with their intervals, by seed, beside the baseline."""
+    several = any(len(value["seeds"]) > 1 for value in metrics.values())
+    page.section(
+        title,
+        "Mean over the seeds, with its 95% interval by Student's t."
+        if several
+        else "One seed, with the 95% interval over the examples.",
+    )
     rows = [
         (
             metric,
@@ -429,4 +435,6 @@ def add_head_metrics(
         )
         for metric, value in metrics.items()
     ]
-    page.table(["metric", "mean", "low", "high", "majority baseline", "each seed"], rows, caption="Figures")
+    page.table(
+        ["metric", "mean" if several else "figure", "low", "high", "baseline", "each seed"], rows, caption="Figures"
+    )

@@ -28,6 +28,9 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.metrics.classification import Interval
 from bertsmith.tasks.labelled_file import Columns
 
+SINGLE_LABEL = "single_label_classification"
+"""The problem type that every head has; only sequence-classification has others."""
+
 
 class Inputs(Protocol):
     """Examples as rows of ids."""
@@ -183,11 +186,11 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @property
     @abstractmethod
     def main_metric(self) -> str:
-        """The name of the figure that checkpoints and seeds are chosen by; higher is better."""
+        """The figure that checkpoints and seeds are chosen by unless another is asked for."""
 
-    @abstractmethod
-    def main_value(self, outputs: OutputsType, targets: TargetsType) -> float:
-        """The main metric alone."""
+    def values(self, outputs: OutputsType, targets: TargetsType) -> dict[str, float]:
+        """The metrics without their intervals; a head says them itself where that is quicker."""
+        return {name: figure.value for name, figure in self.score(outputs, targets).items()}
 
     @abstractmethod
     def score(self, outputs: OutputsType, targets: TargetsType) -> dict[str, Interval]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.records import form_of, read_records
-from bertsmith.tasks.text_file import existing_file
+from bertsmith.tasks.records import Record, form_of, read_records
+from bertsmith.tasks.text_file import existing_file, kind
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
+SEPARATOR = "|"
+"""What parts several labels of one text where the file has no lists."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where text, pair and label stand, and how the file is read."""
+    """Where text, pair, choices and label stand, and how the file is read."""
 
     text: str | None = None
     pair: str | None = None
@@ -28,6 +32,7 @@ class Columns:
     no_header: bool = False
     form: str | None = None
     encoding: str = "utf-8"
+    choices: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -39,34 +44,71 @@ class Columns:
             options.no_header,
             options.format,
             options.encoding,
+            options.choice_columns,
         )
 
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it, JSON numbers as numbers.
-
-    `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines.
+    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it: JSON numbers as numbers, a
+    list as a tuple. `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines.
     """
 
     text: str
     pair: str | None
-    label: str | int | float
+    label: str | int | float | tuple[str, ...]
+    file: str = field(default="", compare=False)
     place: str = field(default="", compare=False)
+
+    @property
+    def where(self) -> str:
+        """The place in the file, for messages."""
+        return f"{self.file}: {self.place}"
+
+    @property
+    def class_name(self) -> str:
+        """The one label. Raises DataError where there is none, or a list of them."""
+        if isinstance(self.label, tuple):
+            raise DataError(
+                f"{self.where}: the label is a list; give --problem-type multi_label_classification for several labels"
+            )
+        name = str(self.label).strip()
+        if not name:
+            raise DataError(f"{self.where}: the label is empty")
+        return name
+
+    @property
+    def label_set(self) -> tuple[str, ...]:
+        """The labels of a text that may have several or none: of a list, or parted by `|`."""
+        names = self.label if isinstance(self.label, tuple) else str(self.label).split(SEPARATOR)
+        found = tuple(name.strip() for name in names)
+        if found == ("",):
+            return ()
+        if "" in found:
+            raise DataError(f"{self.where}: one of the labels in {self.label!r} is empty")
+        if len(set(found)) < len(found):
+            raise DataError(f"{self.where}: a label stands twice in {self.label!r}")
+        return found
+
+    def number(self, why: str) -> float:
+        """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
+        try:
+            value = float(self.label) if not isinstance(self.label, tuple) else math.nan
+        except (ValueError, OverflowError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{why}")
+        return value
 
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
     """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake."""
-    form = form_of(path, columns.form)
-    if form is None:
-        existing_file(path, "a labelled file")
-        raise DataError(f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format")
-    if form == "conll":
-        raise OptionError("--format conll: is for token-classification; expected csv, tsv, jsonl or parquet")
-    records = read_records(path, form, columns.encoding, no_header=columns.no_header)
+    if columns.choices is not None:
+        raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
+    records = labelled_records(path, columns)
     present = list(records[0].values)
-    text_name = _column(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
-    label_name = _column(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
+    text_name = column_name(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
+    label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
     if pair_name is None and columns.text is None:
         pair_name = next((name for name in PAIR_COLUMNS if name in present), None)
@@ -81,13 +123,32 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
                 raise DataError(f"{where}: column {name!r} is missing" + ("" if value is None else ", found NaN"))
         if not str(values[text_name]).strip():
             raise DataError(f"{where}: the text is empty")
-        label = values[label_name]
-        if isinstance(label, bool) or not isinstance(label, (str, int, float)):
-            label = json.dumps(label, default=str)
-        if isinstance(label, str) and not label.strip():
-            raise DataError(f"{where}: the label is empty")
-        rows.append(Row(str(values[text_name]), str(values[pair_name]) if pair_name else None, label, record.place))
+        pair = str(values[pair_name]) if pair_name else None
+        label = _label(f"{where}: column {label_name!r}", values[label_name])
+        rows.append(Row(str(values[text_name]), pair, label, str(path), record.place))
     return rows
+
+
+def labelled_records(path: Path, columns: Columns) -> list[Record]:
+    """The rows of a file or data set by their columns, at least one. Raises DataError where it is none of the forms."""
+    form = form_of(path, columns.form)
+    if form is None:
+        existing_file(path, "a labelled file")
+        raise DataError(f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format")
+    if form == "conll":
+        raise OptionError("--format conll: is for token-classification; expected csv, tsv, jsonl or parquet")
+    return read_records(path, form, columns.encoding, no_header=columns.no_header)
+
+
+def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, (list, dict)) or item is None:
+                raise DataError(f"{where}: found {kind(item)} in the list, expected texts")
+        return tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return json.dumps(value, default=str)
+    return value
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
@@ -96,10 +157,22 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(names, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
-def _column(
-    path: Path, present: list[str], asked: str | None, usual: tuple[str, ...], what: str, option: str, position: str
+def column_name(
+    path: Path,
+    present: list[str],
+    asked: str | None,
+    usual: tuple[str, ...],
+    what: str,
+    option: str,
+    position: str | None,
 ) -> str:
-    candidates: tuple[str, ...] = (asked,) if asked is not None else (*usual, *((position,) if "0" in present else ()))
+    """The column that is asked for, else one of the usual names, else, in a file without a header, a position.
+
+    Raises DataError with the columns there.
+    """
+    candidates: tuple[str, ...] = (
+        (asked,) if asked is not None else (*usual, *((position,) if position is not None and "0" in present else ()))
+    )
     for name in candidates:
         if name in present:
             return name

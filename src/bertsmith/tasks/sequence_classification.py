@@ -1,4 +1,4 @@
-"""sequence-classification: the label of a text or of a pair, or a number (regression).
+"""sequence-classification: the label of a text or of a pair, several labels (multi-label), or a number (regression).
 
 `encode` makes the model's inputs, `decode` reads its outputs, `score` compares with what is true.
 """
@@ -20,68 +20,75 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.classification import (
+    NUMBER_METRICS,
+    SET_METRICS,
+    Array,
     Interval,
-    accuracy,
+    Metric,
     bootstrap,
-    macro_f1,
-    mean_squared_error,
-    pearson,
-    spearman,
+    class_metrics,
 )
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import Head, Item
-from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Row, in_order, read_rows
 
 REGRESSION = "regression"
-SINGLE_LABEL = "single_label_classification"
-MAIN_METRIC = {SINGLE_LABEL: "accuracy", REGRESSION: "pearson"}
+MULTI_LABEL = "multi_label_classification"
+THRESHOLD = 0.5
+"""A label of several is answered where its probability is above this."""
 
 
 def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
-    """The classes of a training file, sorted (as numbers where all are whole numbers); none for regression."""
+    """The labels of a training file, sorted (as numbers where all are whole numbers); none for regression."""
     if problem_type == REGRESSION:
         return []
-    names = {str(row.label).strip() for row in rows}
+    names = {name for row in rows for name in _names(row, problem_type)}
+    if not names:
+        raise DataError("the training file has no label, every field of labels is empty; is it the right column?")
     if len(names) < 2:
-        raise DataError(f"the training file has one class alone, {next(iter(names))!r}; expected at least two")
+        what = "label" if problem_type == MULTI_LABEL else "class"
+        raise DataError(f"the training file has one {what} alone, {next(iter(names))!r}; expected at least two")
     return in_order(names)
 
 
-def targets(rows: Sequence[Row], labels: Sequence[str], where: str) -> npt.NDArray[np.float64]:
-    """float64 of [rows]: the number of each row's class, or its value where there are no classes.
+def _names(row: Row, problem_type: str) -> tuple[str, ...]:
+    """The labels of a row: one, or as many as it has."""
+    return row.label_set if problem_type == MULTI_LABEL else (row.class_name,)
 
-    Raises DataError for a class that the training file lacks, and for a value that is not a finite number.
+
+def targets(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where: str) -> npt.NDArray[np.float64]:
+    """float64 of [rows]: the number of each row's class, or its value; for several labels of [rows, labels], 0 or 1.
+
+    Raises DataError for a label that the training file lacks, and for a value that is not a finite number.
     """
-    if labels:
-        numbers = {label: number for number, label in enumerate(labels)}
-        unknown = sorted({str(row.label).strip() for row in rows} - set(labels))
-        if unknown:
-            place = next(row.place for row in rows if str(row.label).strip() == unknown[0])
-            where = f"{where}: {place}" if place else where
-            raise DataError(
-                f"{where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])}); "
-                f"{len(unknown)} such labels in all"
-            )
-        return np.array([numbers[str(row.label).strip()] for row in rows], dtype=np.float64)
-    values = []
-    for number, row in enumerate(rows, start=1):
-        try:
-            value = float(row.label)
-        except (ValueError, OverflowError):
-            value = float("nan")
-        if not np.isfinite(value):
-            raise DataError(
-                f"{where}: {row.place or f'row {number}'}: label {row.label!r}, expected a finite number for regression"
-            )
-        values.append(value)
-    return np.array(values)
+    if problem_type == REGRESSION:
+        return np.array([row.number(" for regression") for row in rows])
+    numbers = {label: number for number, label in enumerate(labels)}
+    names = [_names(row, problem_type) for row in rows]
+    unknown = sorted({name for found in names for name in found} - set(labels))
+    if unknown:
+        first = next(row for row, found in zip(rows, names, strict=True) if unknown[0] in found)
+        raise DataError(
+            f"{first.where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])}); "
+            f"{len(unknown)} such labels in all"
+        )
+    if problem_type == MULTI_LABEL:
+        sets = np.zeros((len(rows), len(labels)))
+        for number, found in enumerate(names):
+            sets[number, [numbers[name] for name in found]] = 1
+        return sets
+    return np.array([numbers[name] for (name,) in names], dtype=np.float64)
 
 
 def loss_sum(logits: Tensor, gold: Tensor, problem_type: str) -> Tensor:
-    """float32 scalar: cross-entropy in nats, or the squared error, summed over the examples."""
+    """float32 scalar: cross-entropy in nats, or the squared error, summed over the examples; for several labels the
+    binary cross-entropy in nats, summed over examples and labels.
+    """
     if problem_type == REGRESSION:
         return functional.mse_loss(logits.float().squeeze(-1), gold.float(), reduction="sum")
+    if problem_type == MULTI_LABEL:
+        return functional.binary_cross_entropy_with_logits(logits.float(), gold.float(), reduction="sum")
     return functional.cross_entropy(logits.float(), gold.long(), reduction="sum")
 
 
@@ -89,6 +96,13 @@ def decode(logits: npt.NDArray[np.float32], id2label: dict[int, str], problem_ty
     """What the verb `classify` answers for each row of logits: [texts, labels]."""
     if problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
+    if problem_type == MULTI_LABEL:
+        found = []
+        for row in _probabilities_of_sets(logits):
+            by_label = {id2label[number]: float(value) for number, value in enumerate(row)}
+            answered = [label for label, value in by_label.items() if value > THRESHOLD]
+            found.append({"labels": answered, "probabilities": by_label})
+        return found
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
     answers = []
@@ -98,38 +112,14 @@ def decode(logits: npt.NDArray[np.float32], id2label: dict[int, str], problem_ty
     return answers
 
 
-def score(logits: npt.NDArray[np.float32], gold: npt.NDArray[np.float64], problem_type: str) -> dict[str, Interval]:
-    """The metrics of predictions, each with a bootstrap interval; the main one first."""
-    if problem_type == REGRESSION:
-        predicted = logits[:, 0].astype(np.float64)
-        metrics = {"pearson": pearson, "spearman": spearman, "mean_squared_error": mean_squared_error}
-        return {name: bootstrap(metric, gold, predicted) for name, metric in metrics.items()}
-    classes = logits.argmax(axis=1).astype(np.float64)
-    return {
-        "accuracy": bootstrap(accuracy, gold, classes),
-        "macro_f1": bootstrap(macro_f1, gold, classes),
-    }
-
-
-def main_value(logits: npt.NDArray[np.float32], gold: npt.NDArray[np.float64], problem_type: str) -> float:
-    """The main metric alone, by which checkpoints and seeds are chosen."""
-    if problem_type == REGRESSION:
-        return pearson(gold, logits[:, 0].astype(np.float64))
-    return accuracy(gold, logits.argmax(axis=1).astype(np.float64))
-
-
-def baseline(train: npt.NDArray[np.float64], gold: npt.NDArray[np.float64], problem_type: str) -> dict[str, float]:
-    """What always answering the most frequent class, or the mean, reaches."""
-    if problem_type == REGRESSION:
-        mean = np.full_like(gold, train.mean())
-        return {"pearson": 0.0, "spearman": 0.0, "mean_squared_error": mean_squared_error(gold, mean)}
-    values, counts = np.unique(train, return_counts=True)
-    constant = np.full_like(gold, values[counts.argmax()])
-    return {"accuracy": accuracy(gold, constant), "macro_f1": macro_f1(gold, constant)}
+def _probabilities_of_sets(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """float64 of [texts, labels]: of each label by itself."""
+    probabilities: npt.NDArray[np.float64] = torch.from_numpy(logits).double().sigmoid().numpy()
+    return probabilities
 
 
 def problem_type_of(config: Any) -> str:
-    """`regression` or `single_label_classification`, as a model's configuration says."""
+    """The problem type that a model's configuration says."""
     said = getattr(config, "problem_type", None)
     if said is None:
         return REGRESSION if config.num_labels == 1 else SINGLE_LABEL
@@ -145,12 +135,12 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
 
     @classmethod
     def for_training(cls, examples: Sequence[Row], problem_type: str) -> SequenceClassification:
-        """The classes of the file, none for regression."""
+        """The labels of the file, none for regression."""
         return cls(labels_of(examples, problem_type), problem_type)
 
     @classmethod
     def for_model(cls, config: Any, problem_type: str | None, name: str) -> SequenceClassification:
-        """The classes of the MODEL, none for regression."""
+        """The labels of the MODEL, none for regression."""
         chosen = problem_type or problem_type_of(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
             raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
@@ -167,25 +157,29 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         return read_rows(path, columns)
 
     def targets(self, examples: Sequence[Row], where: str) -> npt.NDArray[np.float64]:
-        """float64 of [texts]."""
-        return targets(examples, self.labels, where)
+        """float64 of [texts], for several labels of [texts, labels]."""
+        return targets(examples, self.labels, self.problem_type, where)
 
     def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
-        """Texts of each class."""
-        counts = Counter(str(row.label).strip() for row in examples)
+        """Texts of each label."""
+        if self.problem_type == REGRESSION:
+            return {}
+        counts = Counter(name for row in examples for name in _names(row, self.problem_type))
         return {label: counts[label] for label in self.labels}
 
     def items(self, examples: Sequence[Row]) -> Iterator[Item]:
         """The text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
-            yield Item(texts, str(row.label).strip(), row.place)
+            told = str(row.label) if self.problem_type == REGRESSION else SEPARATOR.join(_names(row, self.problem_type))
+            yield Item(texts, told, row.place)
 
     def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
         """JSON lines: the text, its label in the file, and the answer of `classify`."""
         answers = decode(outputs, dict(enumerate(self.labels)), self.problem_type)
         for row, answer in zip(examples, answers, strict=True):
-            yield json.dumps({"text": row.text, "gold": row.label, **answer}, ensure_ascii=False)
+            gold = row.label_set if self.problem_type == MULTI_LABEL else row.label
+            yield json.dumps({"text": row.text, "gold": gold, **answer}, ensure_ascii=False)
 
     def encode(self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Row], max_length: int) -> Encoded:
         """Texts, or pairs where the file has them."""
@@ -197,7 +191,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
     def gold(self, inputs: Encoded, targets: npt.NDArray[np.float64], rows: Sequence[int]) -> Tensor:
-        """float64 of [rows]."""
+        """float64 of [rows], for several labels of [rows, labels]."""
         return torch.from_numpy(targets[list(rows)])
 
     @property
@@ -206,8 +200,8 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         return self.problem_type == SINGLE_LABEL
 
     def loss_count(self, gold: Tensor) -> float:
-        """One loss a text."""
-        return len(gold) if self.class_weights is None else sum_of_weights(gold.long(), self.class_weights)
+        """One loss a text, or what it weighs; for several labels one a text and label."""
+        return gold.numel() if self.class_weights is None else sum_of_weights(gold.long(), self.class_weights)
 
     def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
         """As the function `loss_sum`, of the model's logits: [rows, labels]."""
@@ -226,20 +220,55 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
 
     @property
     def main_metric(self) -> str:
-        """Accuracy, for regression Pearson's correlation."""
-        return MAIN_METRIC[self.problem_type]
+        """Accuracy, for regression Pearson's correlation, for several labels micro-averaged F1."""
+        return next(iter(self._metrics))
 
-    def main_value(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> float:
-        """As the function `main_value`."""
-        return main_value(outputs, targets, self.problem_type)
+    @property
+    def _metrics(self) -> dict[str, Metric]:
+        if self.problem_type == REGRESSION:
+            return NUMBER_METRICS
+        return SET_METRICS if self.problem_type == MULTI_LABEL else class_metrics(len(self.labels))
+
+    def _answers(self, outputs: npt.NDArray[np.float32]) -> Array:
+        """What the metrics compare: numbers, bool of [texts, labels], or classes."""
+        if self.problem_type == REGRESSION:
+            return outputs[:, 0].astype(np.float64)
+        if self.problem_type == MULTI_LABEL:
+            return _probabilities_of_sets(outputs) > THRESHOLD
+        return self._classes(outputs.argmax(axis=1))
+
+    def _truth(self, targets: npt.NDArray[np.float64]) -> Array:
+        """The targets in the same form."""
+        return self._classes(targets) if self.problem_type == SINGLE_LABEL else targets
+
+    def _classes(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Numbers of the model's labels as classes in the order of the labels, which a model need not keep."""
+        order = {label: place for place, label in enumerate(in_order(self.labels))}
+        places = np.array([order[label] for label in self.labels])
+        classes: npt.NDArray[np.int64] = places[numbers.astype(np.int64)]
+        return classes
+
+    def values(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Without the intervals."""
+        return self._compared(self._answers(outputs), targets)
+
+    def _compared(self, answers: Array, targets: npt.NDArray[np.float64]) -> dict[str, float]:
+        truth = self._truth(targets)
+        return {name: metric(truth, answers) for name, metric in self._metrics.items()}
 
     def score(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Interval]:
-        """As the function `score`."""
-        return score(outputs, targets, self.problem_type)
+        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
+        truth, answers = self._truth(targets), self._answers(outputs)
+        return {name: bootstrap(metric, truth, answers) for name, metric in self._metrics.items()}
 
     def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
-        """As the function `baseline`."""
-        return baseline(train, targets, self.problem_type)
+        """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
+        if self.problem_type == REGRESSION:
+            return self._compared(np.full_like(targets, train.mean()), targets)
+        if self.problem_type == MULTI_LABEL:
+            return self._compared(np.broadcast_to(train.mean(axis=0) > 0.5, targets.shape), targets)
+        values, counts = np.unique(train, return_counts=True)
+        return self._compared(self._classes(np.full_like(targets, values[counts.argmax()])), targets)
 
 
 HEAD = SequenceClassification

@@ -30,6 +30,8 @@ def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
         )
     if columns.pair is not None:
         raise OptionError("--pair-column: a tagged sentence has no second text")
+    if columns.choices is not None:
+        raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if form != "conll":

@@ -31,7 +31,7 @@ from bertsmith.metrics.entities import Entity, Scheme, parse_tag
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import Head, Item
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
@@ -96,8 +96,10 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
     @classmethod
     def for_training(cls, examples: Sequence[Sentence], problem_type: str) -> TokenClassification:
         """O, then B and I of each type; or the plain labels; sorted."""
-        if problem_type == "regression":
-            raise OptionError("--problem-type regression: the tags of token-classification are classes")
+        if problem_type != SINGLE_LABEL:
+            raise OptionError(
+                f"--problem-type {problem_type}: the tags of token-classification are classes, one a word"
+            )
         if has_plain_labels(examples):
             labels = sorted({tag for sentence in examples for tag in sentence.tags})
             if len(labels) < 2:
@@ -263,9 +265,9 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """F1 of entities; accuracy of plain labels."""
         return "accuracy" if self.plain else "f1"
 
-    def main_value(self, outputs: Tagged, targets: Targets) -> float:
+    def values(self, outputs: Tagged, targets: Targets) -> dict[str, float]:
         """Without the intervals."""
-        return self._values(targets, self.tags(outputs, targets.scheme))[self.main_metric]
+        return self._values(targets, self.tags(outputs, targets.scheme))
 
     def score(self, outputs: Tagged, targets: Targets) -> dict[str, Interval]:
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""

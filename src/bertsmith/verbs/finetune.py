@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.options import nearest
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
@@ -20,7 +21,7 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import over_seeds
+from bertsmith.metrics.classification import goodness, over_seeds
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes
@@ -107,6 +108,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if (options.freeze_layers or 0) > config.num_hidden_layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
     data = _read(options, tokenizer)
+    metric = _metric(options, data)
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
@@ -130,8 +132,8 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if not ended:
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
     diverged = [seed for seed, found in results.items() if found["diverged"]]
-    folder.record["warnings"] += _diverged(data, results, diverged)
-    best_seed = max(ended, key=lambda seed: ended[seed]["dev"])
+    folder.record["warnings"] += _diverged(metric, results, diverged)
+    best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
     result = FinetuneResult(
         run=options.out,
         metrics=_over_seeds([found["metrics"] for found in ended.values()]),
@@ -175,6 +177,16 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     compared = {part: Part(found, parts[part].encoded) for part, found in examples.items()}
     report = labelled_data_report(head, tokenizer, compared, options.max_length)
     return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
+
+
+def _metric(options: FinetuneOptions, data: _Data) -> str:
+    """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
+    names = list(data.head.baseline(data.train.gold, data.dev.gold))
+    if options.metric is not None and options.metric not in names:
+        raise OptionError(
+            f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
+        )
+    return options.metric or data.head.main_metric
 
 
 def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
@@ -221,6 +233,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         streams=int(streams.value),
         task=options.task,
         class_weights=weights,
+        metric=options.metric,
     )
     own = replaced_labels(config, settings)
     if own is not None:
@@ -337,15 +350,16 @@ def _one_seed(
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, reported.gold)
-    value = head.main_value(dev, data.dev.gold)
-    baseline = head.baseline(data.train.gold, data.dev.gold)[head.main_metric]
-    stuck = f"{head.main_metric} {value:.4g} on the dev file does not pass the baseline of {baseline:.4g}"
+    metric = settings.metric or head.main_metric
+    value = head.values(dev, data.dev.gold)[metric]
+    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
+    stuck = f"{metric} {value:.4g} on the dev file does not pass the baseline of {baseline:.4g}"
     result = {
         "seed": seed,
         "best_step": trained.best_step,
         "steps": trained.steps,
         "dev": value,
-        "diverged": stuck if value <= baseline else None,
+        "diverged": stuck if goodness(metric, value) <= goodness(metric, baseline) else None,
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
     }
     write_json(done, result)
@@ -353,14 +367,13 @@ def _one_seed(
     return result
 
 
-def _diverged(data: _Data, results: dict[int, dict[str, Any]], diverged: list[int]) -> list[str]:
+def _diverged(metric: str, results: dict[int, dict[str, Any]], diverged: list[int]) -> list[str]:
     """What is said of the seeds that diverged."""
     texts = [f"seed {seed} diverged: {results[seed]['diverged']}" for seed in diverged]
-    name = data.head.main_metric
-    others = [found["metrics"][name]["value"] for seed, found in results.items() if seed not in diverged]
+    others = [found["metrics"][metric]["value"] for seed, found in results.items() if seed not in diverged]
     if diverged and others:
         texts.append(
-            f"the mean is over all seeds with figures; without those that diverged {name} is {np.mean(others):.4f}"
+            f"the mean is over all seeds with figures; without those that diverged {metric} is {np.mean(others):.4f}"
         )
     for text in texts:
         warn(text)
@@ -410,6 +423,11 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         (name, f"{value['mean']:.4f}", f"{value['low']:.4f} to {value['high']:.4f}", record["baseline"].get(name))
         for name, value in record["metrics"].items()
     ]
+    several = options.seeds > 1
+    header = (
+        ["metric", "mean", "95% interval", "baseline"] if several else ["metric", "figure", "95% interval", "baseline"]
+    )
+    spread = f"Means over {options.seeds} seeds." if several else "One seed; the intervals are over the examples."
     chosen = (
         "the dev file, on which the checkpoint was chosen" if record["selected_on_reported_data"] else "the test file"
     )
@@ -418,7 +436,7 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         tags=["bert", options.task, "bertsmith"],
         summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
         sections=[
-            (f"Figures on {chosen}", markdown_table(["metric", "mean", "95% interval", "baseline"], rows)),
+            (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
             ("Labels", ", ".join(record["data"]["labels"]) or "a number (regression)"),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),

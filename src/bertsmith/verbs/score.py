@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,19 +14,19 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics import entities, squad
 from bertsmith.metrics.classification import (
+    NUMBER_METRICS,
+    SET_METRICS,
+    Array,
     Interval,
+    Metric,
     accuracy,
-    binary_f1,
     bootstrap,
-    macro_f1,
-    matthews,
-    mean_squared_error,
+    class_metrics,
     micro_f1,
-    pearson,
-    spearman,
 )
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
+from bertsmith.tasks.choice_file import read_questions
 from bertsmith.tasks.conll_file import (
     check_same_tokens,
     check_scheme,
@@ -32,7 +34,7 @@ from bertsmith.tasks.conll_file import (
     has_plain_labels,
     read_sentences,
 )
-from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.labelled_file import Columns, in_order, read_rows
 from bertsmith.tasks.tagged_file import read_tagged
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
@@ -105,12 +107,13 @@ class EntityScores(Scores):
 
 @dataclass(frozen=True)
 class LabelScores(Scores):
-    """sequence-classification: metrics of labels, or of numbers (intervals over the examples).
+    """sequence-classification: metrics of labels, of sets of labels, or of numbers (intervals over the examples).
 
     Attributes:
         total: examples.
-        labels: the classes, in their order; none for numbers.
-        positive_label: the class that `f1` is of, the second of two; None where there are more or fewer.
+        labels: in their order; none for numbers.
+        positive_label: the class that `f1` is of, the second of two; None where there are more
+            or fewer, or a text may have several.
     """
 
     total: int
@@ -118,13 +121,22 @@ class LabelScores(Scores):
     positive_label: str | None
 
 
+@dataclass(frozen=True)
+class ChoiceScores(Scores):
+    """multiple-choice: the `accuracy` (interval over the questions), and how many questions there are."""
+
+    total: int
+
+
 @verb(ScoreOptions)
-def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores:
+def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | ChoiceScores:
     """Score predictions that are in a file by the official metrics of their task."""
     if options.task == "question-answering":
         return _score_answers(options)
     if options.task == "token-classification":
         return _score_entities(options)
+    if options.task == "multiple-choice":
+        return _score_choices(options)
     return _score_labels(options)
 
 
@@ -227,25 +239,36 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
         )
     rows = read_rows(options.gold, _columns(options))
     predictions = prediction_lines.read_predictions(options.predictions, rows, options.gold)
-    if predictions[0].label is None:
-        gold = np.array([_number(options, place, row) for place, row in enumerate(rows, start=1)])
+    if predictions[0].kind == "value":
+        why = f": {options.predictions} holds values, not labels"
+        gold = np.array([row.number(why) for row in rows])
         values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
-        numeric = {"pearson": pearson, "spearman": spearman, "mean_squared_error": mean_squared_error}
-        return LabelScores({name: bootstrap(f, gold, values) for name, f in numeric.items()}, len(rows), [], None)
-    true = [str(row.label).strip() for row in rows]
-    guessed = [str(prediction.label) for prediction in predictions]
-    labels = in_order([*true, *guessed, *(label for prediction in predictions for label in prediction.labels)])
+        return LabelScores(_bootstrapped(NUMBER_METRICS, gold, values), len(rows), [], None)
+    several = predictions[0].kind == "labels"
+    true = [row.label_set if several else (row.class_name,) for row in rows]
+    guessed = [prediction.labels or () if several else (str(prediction.label),) for prediction in predictions]
+    labels = in_order(chain(*true, *guessed, *(prediction.known for prediction in predictions)))
     number = {label: place for place, label in enumerate(labels)}
-    a, b = (np.array([number[label] for label in side]) for side in (true, guessed))
-    metrics = {"accuracy": accuracy, "macro_f1": macro_f1, "micro_f1": micro_f1, "matthews": matthews}
-    if len(labels) == 2:
-        metrics["f1"] = binary_f1
-    return LabelScores(
-        {name: bootstrap(f, a, b) for name, f in metrics.items()},
-        len(rows),
-        labels,
-        labels[1] if len(labels) == 2 else None,
-    )
+    if several:
+        sets = np.zeros((2, len(rows), len(labels)), dtype=bool)
+        for side, found in zip(sets, (true, guessed), strict=True):
+            for place, names in enumerate(found):
+                side[place, [number[name] for name in names]] = True
+        return LabelScores(_bootstrapped(SET_METRICS, *sets), len(rows), labels, None)
+    a, b = (np.array([number[name] for (name,) in side]) for side in (true, guessed))
+    metrics = {**class_metrics(len(labels)), "micro_f1": micro_f1}
+    return LabelScores(_bootstrapped(metrics, a, b), len(rows), labels, labels[1] if len(labels) == 2 else None)
+
+
+def _score_choices(options: ScoreOptions) -> ChoiceScores:
+    questions = read_questions(options.gold, _columns(options))
+    indices = prediction_lines.read_indices(options.predictions, questions, options.gold)
+    gold, predicted = np.array([question.label for question in questions]), np.array(indices)
+    return ChoiceScores(_bootstrapped({"accuracy": accuracy}, gold, predicted), len(questions))
+
+
+def _bootstrapped(metrics: Mapping[str, Metric], gold: Array, predicted: Array) -> dict[str, Interval]:
+    return {name: bootstrap(metric, gold, predicted) for name, metric in metrics.items()}
 
 
 def _columns(options: ScoreOptions) -> Columns:
@@ -255,20 +278,8 @@ def _columns(options: ScoreOptions) -> Columns:
         no_header=options.no_header,
         form=options.format,
         encoding=options.encoding,
+        choices=options.choice_columns,
     )
-
-
-def _number(options: ScoreOptions, place: int, row: Row) -> float:
-    try:
-        value = float(row.label)
-    except (ValueError, OverflowError):
-        value = float("nan")
-    if not np.isfinite(value):
-        raise DataError(
-            f"{options.gold}: row {place}: label {row.label!r}, expected a finite number: {options.predictions} holds "
-            "values, not labels"
-        )
-    return value
 
 
 def _values(metrics: dict[str, Interval]) -> dict[str, float]:

@@ -1,0 +1,45 @@
+"""bertsmith choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.predict import ChooseOptions
+from bertsmith.errors import OptionError
+
+
+def _run(options: ChooseOptions) -> Iterable[Answer]:
+    from bertsmith.tasks.choice_file import read_prompts
+    from bertsmith.verbs.predict import load
+
+    if options.input is not None:
+        if options.prompt is not None or options.choice:
+            raise OptionError("choose: a prompt is given as an option and with --input; give one of them")
+        questions = list(read_prompts(options.input))
+    else:
+        if options.prompt is None or len(options.choice) < 2:
+            raise OptionError(
+                f"choose: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
+                'give bertsmith choose MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
+            )
+        if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
+            raise OptionError("choose: the prompt or a choice is empty")
+        questions = [(options.prompt, options.choice)]
+    model = load(options.model, precision=options.precision)
+    yield from model.choose([prompt for prompt, _ in questions], [choices for _, choices in questions])
+
+
+def _show(result: Any) -> str:
+    return f"{result.probabilities[result.index]:7.2%}  {result.choice}   (choice {result.index} for: {result.prompt})"
+
+
+COMMAND = Command(
+    "choose",
+    "Which of several texts goes with a prompt, with the probability of each.",
+    ChooseOptions,
+    _run,
+    _show,
+    'bertsmith choose runs/endings --prompt "He opened the door." --choice "The room was dark." --choice "It rained."',
+)

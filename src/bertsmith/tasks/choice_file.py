@@ -1,0 +1,137 @@
+"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index of the right one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bertsmith.errors import DataError, OptionError
+from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
+from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
+
+PROMPT_COLUMNS = ("prompt", "question", "startphrase", "context", "premise", "text", "sentence")
+LIST_COLUMNS = ("choices", "endings", "options")
+NUMBERED_COLUMNS = ("choice", "ending", "option")
+"""The usual names of choices: a list of JSON, or columns with a number behind the name, from 0 or from 1."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt and its choices; `label` is the index of the right one, from 0; `place` says where it stands."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    label: int
+    place: str = field(default="", compare=False)
+
+
+def read_questions(path: Path, columns: Columns) -> list[Question]:
+    """The questions of a labelled file, each with at least two choices; in a table empty last fields are no choices.
+
+    Raises DataError with the file and the line of the first mistake, OptionError for a column that such files do not
+    have.
+    """
+    if columns.pair is not None:
+        raise OptionError("--pair-column: a question has choices; name their columns with --choice-columns")
+    records = labelled_records(path, columns)
+    present = list(records[0].values)
+    prompt_name = column_name(path, present, columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
+    choice_names = _choice_columns(path, present, columns.choices)
+    label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
+    questions = []
+    for record in records:
+        where, values = f"{path}: {record.place}", record.values
+        for name in (prompt_name, label_name):
+            if values.get(name) is None:
+                raise DataError(f"{where}: column {name!r} is missing")
+        prompt = str(values[prompt_name])
+        if not prompt.strip():
+            raise DataError(f"{where}: the prompt is empty")
+        choices = _choices(where, values, choice_names)
+        label = _index(f"{where}: the label (column {label_name!r})", values[label_name], len(choices))
+        questions.append(Question(prompt, choices, label, record.place))
+    return questions
+
+
+def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The columns of the choices: one that holds lists, or one for each choice."""
+    shown = ", ".join(map(repr, present))
+    if asked is not None:
+        lacking = [name for name in asked if name not in present]
+        if lacking:
+            raise DataError(
+                f"{path}: no column {lacking[0]!r}; the columns there are {shown}. Name it with --choice-columns"
+            )
+        return asked
+    for name in LIST_COLUMNS:
+        if name in present:
+            return (name,)
+    for name in NUMBERED_COLUMNS:
+        numbers = sorted(int(match[1]) for column in present if (match := re.fullmatch(rf"{name}([0-9])", column)))
+        if len(numbers) > 1 and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
+            return tuple(f"{name}{number}" for number in numbers)
+    raise DataError(
+        f"{path}: no columns of choices by their usual names (choices, or choice0, choice1 and so on); the columns "
+        f"there are {shown}. Name them with --choice-columns A,B,C"
+    )
+
+
+def _choices(where: str, record: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    values = [record.get(name) for name in names]
+    if len(names) == 1:
+        if not isinstance(values[0], list):
+            raise DataError(f"{where}: {names[0]!r}: found {kind(values[0])}, expected a list of choices")
+        values = values[0]
+    else:
+        while values and (values[-1] is None or not str(values[-1]).strip()):
+            values.pop()
+    return checked_choices(where, values)
+
+
+def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
+    """At least two choices, none of them empty; raises DataError otherwise."""
+    for number, value in enumerate(values):
+        if isinstance(value, (list, dict, bool)) or value is None:
+            raise DataError(f"{where}: choice {number} (from 0): found {kind(value)}, expected a text")
+        if not str(value).strip():
+            raise DataError(f"{where}: choice {number} (from 0) is empty")
+    if len(values) < 2:
+        raise DataError(f"{where}: {len(values)} choices, expected at least two")
+    return tuple(map(str, values))
+
+
+def _index(where: str, value: Any, choices: int) -> int:
+    """An index from 0, as a whole number or the text of one."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value)):
+        index = int(value)
+        if 0 <= index < choices:
+            return index
+    raise DataError(
+        f"{where}: found {value!r}, expected the index of one of {choices} choices, from 0 to {choices - 1}"
+    )
+
+
+def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The prompts of `choose --input`: JSON lines with `prompt` and `choices`."""
+    existing_file(path, "JSON lines with 'prompt' and 'choices'")
+    records = json_lines(path, decoded(path, "utf-8"))
+    if not records:
+        raise DataError(f"{path}: no question in it, expected JSON lines with 'prompt' and 'choices'")
+    for line, record in records:
+        where = f"{path}: line {line}"
+        prompt, choices = record.get("prompt"), record.get("choices")
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected a text that is not empty")
+        if not isinstance(choices, list):
+            raise DataError(f"{where}: 'choices': found {_found(choices)}, expected a list of texts")
+        yield prompt, checked_choices(where, choices)
+
+
+def _found(value: object) -> str:
+    return (
+        "nothing" if value is None else "an empty text" if isinstance(value, str) and not value.strip() else kind(value)
+    )

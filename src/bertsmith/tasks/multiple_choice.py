@@ -1,0 +1,218 @@
+"""multiple-choice: which of several texts goes with a prompt (SWAG: Zellers et al. 2018; Devlin et al. 2019, 4.4).
+
+Each choice is read as a pair with the prompt and has one score; the softmax over an example's choices makes them
+probabilities. Examples may have unequal numbers of choices. A batch is [examples, choices, length] of ids as stock's
+model takes it, filled up with choices of one padding token, whose scores count for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase
+
+from bertsmith.errors import OptionError
+from bertsmith.metrics.classification import Interval, accuracy, bootstrap
+from bertsmith.tasks.choice_file import Question, read_questions
+from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.labelled_file import Columns
+
+Ints = npt.NDArray[np.int64]
+Scores = list[npt.NDArray[np.float32]]
+"""For each example float32 of [its choices]: the model's scores (logits)."""
+
+
+@dataclass(frozen=True)
+class EncodedChoices:
+    """Prompts with their choices as ids.
+
+    Attributes:
+        pairs: the ids of every choice with its prompt, one example behind the other.
+        starts: int64 of [examples + 1]: where the choices of each example begin in them.
+    """
+
+    pairs: Encoded
+    starts: Ints
+
+    def choices(self, row: int) -> range:
+        """The numbers of an example's pairs."""
+        return range(int(self.starts[row]), int(self.starts[row + 1]))
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each example with its padding: its choices times the longest of them."""
+        longest = np.maximum.reduceat(np.array(self.pairs.lengths), self.starts[:-1])
+        tokens: list[int] = (longest * np.diff(self.starts)).tolist()
+        return tokens
+
+    @property
+    def full_lengths(self) -> list[int]:
+        """Tokens of the longest choice of each example with the prompt, before anything is cut."""
+        longest: list[int] = np.maximum.reduceat(np.array(self.pairs.full_lengths), self.starts[:-1]).tolist()
+        return longest
+
+    @property
+    def truncated_tokens(self) -> list[int]:
+        """How many tokens of all choices of each example were cut."""
+        cut: list[int] = np.add.reduceat(np.array(self.pairs.truncated_tokens), self.starts[:-1]).tolist()
+        return cut
+
+    @property
+    def windowed(self) -> int | None:
+        """None: what is too long is cut."""
+        return None
+
+
+def encode_choices(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], choices: Sequence[Sequence[str]], max_length: int
+) -> EncodedChoices:
+    """Every choice as the second text of a pair with its prompt, cut as pairs are."""
+    counts = [len(found) for found in choices]
+    first = [prompt for prompt, count in zip(prompts, counts, strict=True) for _ in range(count)]
+    second = [choice for found in choices for choice in found]
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
+
+
+def probabilities(scores: npt.NDArray[np.float32]) -> list[float]:
+    """The softmax over the choices of one example."""
+    found: list[float] = torch.from_numpy(scores).softmax(-1).tolist()
+    return found
+
+
+class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
+    """One row of choices and one score a choice for each example; pairs beyond the length are cut."""
+
+    auto_class = "AutoModelForMultipleChoice"
+    pipeline_tag = "multiple-choice"
+    called = "multiple-choice head"
+
+    def __init__(self, labels: Sequence[str] = (), problem_type: str = "") -> None:
+        super().__init__(labels, problem_type)
+
+    @classmethod
+    def for_training(cls, examples: Sequence[Question], problem_type: str) -> MultipleChoice:
+        """The head, which has no labels: the index of the right choice is no class."""
+        if problem_type != SINGLE_LABEL:
+            raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")
+        return cls()
+
+    @classmethod
+    def for_model(cls, config: Any, problem_type: str | None, name: str) -> MultipleChoice:
+        """The head of any MODEL that has one."""
+        if problem_type is not None:
+            raise OptionError(f"--problem-type {problem_type}: {name} chooses one of several texts; leave it out")
+        return cls()
+
+    def config_values(self) -> dict[str, Any]:
+        """Nothing: a model scores any number of choices."""
+        return {}
+
+    @classmethod
+    def read(cls, path: Path, columns: Columns) -> list[Question]:
+        """The questions of CSV, TSV or JSON lines."""
+        return read_questions(path, columns)
+
+    def targets(self, examples: Sequence[Question], where: str) -> Ints:
+        """int64 of [examples]: the index of the right choice."""
+        return np.array([example.label for example in examples], dtype=np.int64)
+
+    def label_counts(self, examples: Sequence[Question]) -> Mapping[str, int]:
+        """How often the right choice stands at each index."""
+        counts = Counter(example.label for example in examples)
+        return {str(index): counts[index] for index in range(max(len(example.choices) for example in examples))}
+
+    def items(self, examples: Sequence[Question]) -> Iterator[Item]:
+        """The prompt with its choices, and the index of the right one."""
+        for question in examples:
+            yield Item((question.prompt, *question.choices), str(question.label), question.place)
+
+    def predictions(self, examples: Sequence[Question], outputs: Scores) -> Iterator[str]:
+        """JSON lines: the prompt, the index of the right choice, and the answer of `choose`."""
+        for example, scores in zip(examples, outputs, strict=True):
+            index = int(scores.argmax())
+            answer = {"choice": example.choices[index], "index": index, "probabilities": probabilities(scores)}
+            yield json.dumps({"prompt": example.prompt, "gold": example.label, **answer}, ensure_ascii=False)
+
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Question], max_length: int
+    ) -> EncodedChoices:
+        """As `encode_choices`."""
+        prompts, choices = [example.prompt for example in examples], [example.choices for example in examples]
+        return encode_choices(tokenizer, prompts, choices, max_length)
+
+    def batch(
+        self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+    ) -> dict[str, Tensor]:
+        """int64 of [rows, choices, length]. A choice that a row lacks is one token of padding, which it attends to."""
+        counts = torch.tensor([len(inputs.choices(row)) for row in rows])
+        there = torch.arange(int(counts.max())) < counts[:, None]
+        flat = padded(
+            inputs.pairs, [pair for row in rows for pair in inputs.choices(row)], pad_token_id, with_types=with_types
+        )
+        empty = {"input_ids": pad_token_id, "attention_mask": 0, "token_type_ids": 0}
+        batch = {}
+        for name, values in flat.items():
+            batch[name] = torch.full((*there.shape, values.shape[1]), empty[name])
+            batch[name][there] = values
+        batch["attention_mask"][~there, 0] = 1
+        return batch
+
+    def gold(self, inputs: EncodedChoices, targets: Ints, rows: Sequence[int]) -> Tensor:
+        """int64 of [rows, 2]: the index of the right choice, and how many choices there are."""
+        return torch.tensor([[int(targets[row]), len(inputs.choices(row))] for row in rows])
+
+    def loss_count(self, gold: Tensor) -> int:
+        """One loss an example."""
+        return len(gold)
+
+    def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
+        """Cross-entropy in nats over the choices that an example has, summed over the examples."""
+        scores = output.logits.float()
+        missing = torch.arange(scores.shape[1], device=scores.device) >= gold[:, 1:]
+        return functional.cross_entropy(scores.masked_fill(missing, -torch.inf), gold[:, 0], reduction="sum")
+
+    def keep(self, output: Any, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        """The scores of each example's own choices."""
+        for row, scores in zip(rows, output.logits.float().cpu().numpy(), strict=True):
+            yield scores[: len(inputs.choices(row))]
+
+    def join(self, kept: Sequence[npt.NDArray[np.float32]], inputs: EncodedChoices) -> Scores:
+        """The scores of all examples."""
+        return list(kept)
+
+    @property
+    def main_metric(self) -> str:
+        """The only one."""
+        return "accuracy"
+
+    def values(self, outputs: Scores, targets: Ints) -> dict[str, float]:
+        """Without the interval."""
+        return {"accuracy": accuracy(targets, _indices(outputs))}
+
+    def score(self, outputs: Scores, targets: Ints) -> dict[str, Interval]:
+        """`accuracy`."""
+        return {"accuracy": bootstrap(accuracy, targets, _indices(outputs))}
+
+    def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
+        """Always the most frequent index."""
+        return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}
+
+
+def _indices(outputs: Scores) -> Ints:
+    """int64 of [examples]: the choice with the highest score."""
+    return np.array([int(scores.argmax()) for scores in outputs], dtype=np.int64)
+
+
+HEAD = MultipleChoice
