@@ -132,9 +132,9 @@ def _length_bins(lengths: Sequence[int], max_length: int) -> list[dict[str, int 
 def _unknown_tokens(head: AnyHead, tokenizer: PreTrainedTokenizerBase, inputs: Inputs) -> int:
     if tokenizer.unk_token_id is None:
         return 0
-    pad, count = int(tokenizer.pad_token_id), 0
-    for start in range(0, len(inputs.lengths), ROWS):
-        rows = range(start, min(start + ROWS, len(inputs.lengths)))
+    pad, total, count = int(tokenizer.pad_token_id), len(inputs.lengths), 0
+    for start in range(0, total, ROWS):
+        rows = range(start, min(start + ROWS, total))
         ids = head.batch(inputs, rows, pad, with_types=False)["input_ids"]
         count += int((ids == tokenizer.unk_token_id).sum())
     return count
