@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "embed": "one vector a text",
     "classify": "the label of a text",
     "tag": "the entities of a text, or the label of each word",
+    "answer": "the answer to a question in a text",
     "report": "report.html of a STORE or a RUN",
 }
 """Every verb and its line in `bertsmith --help`; `bertsmith.cli.<verb>` holds its command."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
-from bertsmith.config.tasks import TASKS, known_task
+from bertsmith.config.tasks import TASKS, known_task, lengths_in_words
 
 
 class FinetuneOptions(LabelledOptions):
@@ -26,10 +26,11 @@ class FinetuneOptions(LabelledOptions):
     problem_type: Literal["single_label_classification", "regression"] = Field(
         "single_label_classification", description="classes, or a number"
     )
-    max_length: int = Field(
-        128,
+    max_length: int | None = Field(
+        None,
         ge=8,
-        description="tokens a text; what is longer is cut and counted, or read in windows (token-classification)",
+        description=f"tokens a row (default: {lengths_in_words()}); what is longer is cut and counted, or read in "
+        "windows (token-classification, question-answering)",
     )
     epochs: float = Field(3, gt=0, description="passes over the training file")
     batch_size: int = Field(32, gt=0, description="examples an update")

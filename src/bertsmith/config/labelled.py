@@ -20,7 +20,7 @@ class LabelledFileOptions(Options):
         None, description="the column of the label (default: by its usual names; CoNLL: the last)"
     )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
-    format: Literal["csv", "tsv", "jsonl", "conll"] | None = Field(
+    format: Literal["csv", "tsv", "jsonl", "conll", "squad"] | None = Field(
         None, description="the file's form (default: by its ending; conll for token-classification)"
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")

@@ -65,10 +65,11 @@ class HeadSettings:
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head with its best weights, and the update that they are of."""
+    """A head with its best weights, the update that they are of, and what was chosen with them on the dev file."""
 
     model: nn.Module
     best_step: int
+    head: AnyHead
 
 
 class HeadBatches:
@@ -158,15 +159,16 @@ def train_head(
     torch.manual_seed(seed)
     model = load_head(settings)
     head, pad = settings.head, int(tokenizer.pad_token_id)
-    best: dict[str, Any] = {"value": -float("inf"), "step": 0, "weights": None}
+    best: dict[str, Any] = {"value": -float("inf"), "step": 0, "weights": None, "head": head}
     budget_tokens = settings.eval_batch_size * settings.max_length
 
     def evaluate(current: nn.Module, step: int) -> dict[str, float]:
         outputs = head_outputs(head, current, dev.encoded, pad, precision=settings.precision, budget=budget_tokens)
-        value = head.main_value(outputs, dev.gold)
+        chosen = head.choose(outputs, dev.gold)
+        value = chosen.main_value(outputs, dev.gold)
         if value > best["value"]:
             weights = {name: tensor.detach().clone() for name, tensor in current.state_dict().items()}
-            best.update(value=value, step=step, weights=weights)
+            best.update(value=value, step=step, weights=weights, head=chosen)
         return {head.main_metric: value}
 
     budget = Budget(steps=settings.steps)
@@ -199,7 +201,9 @@ def train_head(
     if trainer.stop.requested is None:
         evaluate(model, settings.steps)
         model.load_state_dict(best["weights"])
-    return TrainedHead(model, best["step"]), trainer.stop.requested
+        config: Any = model.config
+        config.update(best["head"].chosen)
+    return TrainedHead(model, best["step"], best["head"]), trainer.stop.requested
 
 
 def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:

@@ -19,6 +19,7 @@ TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "conten
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl"}
+OTHER_FORMS = {"conll": "token-classification", "squad": "question-answering"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     form = columns.form or ENDINGS.get(path.suffix.lower())
     if form is None:
         raise DataError(f"{path}: the ending is not .csv, .tsv or .jsonl; say what it is with --format")
-    if form == "conll":
-        raise OptionError("--format conll: is for token-classification; expected csv, tsv or jsonl")
+    if form in OTHER_FORMS:
+        raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv or jsonl")
     text = decoded(path, columns.encoding)
     records = json_lines(path, text) if form == "jsonl" else _table(path, text, form, columns.no_header)
     if not records:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.finetuning.engine import HeadSettings, LabelledData, train_head
@@ -87,9 +88,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
     limit = max_tokens(config)
-    if options.max_length > limit:
+    if options.max_length is not None and options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
-    data = _read(options, tokenizer)
+    length = options.max_length or min(default_length(options.task), limit)
+    data = _read(options, tokenizer, length)
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
@@ -98,7 +100,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.resume and folder.finished:
         say(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **folder.record["result"])
-    settings, choices = _settings(options, data, config)
+    settings, choices = _settings(options, data, config, length)
     _announce(options, data, settings, choices)
     if options.dry_run:
         return FinetuneResult(
@@ -125,17 +127,19 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     return result
 
 
-def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
+def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
     columns = Columns.of(options)
     paths = {"train": options.train, "dev": options.dev, "test": options.test}
     task = head_class(options.task)
     examples = {part: task.read(path, columns) for part, path in paths.items() if path is not None}
     head = task.for_training(examples["train"], options.problem_type)
     files, parts = [], {}
-    for part, found in examples.items():
-        encoded = head.encode(tokenizer, found, options.max_length)
+    for part, every in examples.items():
+        found = head.learnable(every) if part == "train" else every
+        encoded = head.encode(tokenizer, found, length)
         parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
         windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
+        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
         files.append(
             {
                 "name": str(paths[part]),
@@ -145,6 +149,7 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
                 "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
                 "truncated_tokens": sum(encoded.truncated_tokens),
                 **windowed,
+                **left_out,
                 "sha256": sha256_of(Path(str(paths[part]))),
             }
         )
@@ -152,7 +157,7 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
     return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts)
 
 
-def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
+def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -> tuple[HeadSettings, list[Choice]]:
     choices = prepare_process()
     device = choose_device()
     precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
@@ -179,7 +184,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         weight_decay=options.weight_decay,
         precision=precision.value,
         attention=attention.value,
-        max_length=options.max_length,
+        max_length=length,
         streams=int(streams.value),
         task=options.task,
     )
@@ -188,9 +193,10 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
 
 def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
-        cut = f", {part['truncated_texts']} texts cut at {options.max_length}" if part["truncated_texts"] else ""
+        length = settings.max_length
+        cut = f", {part['truncated_texts']} texts cut at {length}" if part["truncated_texts"] else ""
         if part.get("windowed_examples"):
-            cut += f", {part['windowed_examples']:,} longer than {options.max_length} are read in overlapping windows"
+            cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
         say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
     if data.label_counts:
         say("labels: " + ", ".join(f"{label} {count:,}" for label, count in list(data.label_counts.items())[:20]))
@@ -248,9 +254,9 @@ def _one_seed(
             f"stopped by {signal}; the seeds before {seed} are kept. Go on with:\n  {_command(options)} --resume"
         )
     pad = int(tokenizer.pad_token_id)
-    budget = options.eval_batch_size * options.max_length
+    budget = settings.eval_batch_size * settings.max_length
     reported = data.test if data.test is not None else data.dev
-    head = data.head
+    head = trained.head
     outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=budget)
     outputs = outputs_of(reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
@@ -317,7 +323,7 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
         sections=[
             (f"Figures on {chosen}", markdown_table(["metric", "mean", "95% interval", "baseline"], rows)),
-            ("Labels", ", ".join(record["data"]["labels"]) or "a number (regression)"),
+            ("Labels", ", ".join(record["data"]["labels"]) or head_class(options.task).without_labels),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
         ],
