@@ -731,7 +731,6 @@ def test_thresholds_that_mean_nothing(scored: Callable[..., tuple[str, Path, Pat
         ("question-answering", ("--strict",)),
         ("question-answering", ("--encoding", "cp1252")),
         ("question-answering", ("--text-column", "words")),
-        ("question-answering", ("--format", "jsonl")),
         ("token-classification", ("--no-header",)),
         ("token-classification", ("--no-answer-threshold", "0.5")),
         (TASK, ("--no-answer-probabilities", "p.json")),
