@@ -2,8 +2,8 @@
 
     python benchmarks/span_search.py [--questions 10570]
 
-Contexts have as many pieces as those of SQuAD (log-normal, mean about 150), so some are read in several windows; rows are
-padded to 384. The logits are drawn batch by batch outside of the time. `kept_megabytes` is what stays of all rows.
+Contexts have as many pieces as those of SQuAD (log-normal, mean about 150), so some are read in several windows; rows
+are padded to 384. The logits are drawn batch by batch outside of the time. `kept_megabytes` is what stays of all rows.
 """
 
 from __future__ import annotations

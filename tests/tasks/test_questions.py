@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_windows_hold_every_piece_and_overlap(count: int, room: int) -> None:
     assert all(size <= room for _, size in found)
     if len(found) > 1:
         assert {size for _, size in found} == {room} and found[-1][0] + room == count
-        for (before, _), (first, _) in zip(found, found[1:], strict=False):
+        for (before, _), (first, _) in pairwise(found):
             assert before < first and before + room - first >= min(128, room // 2)
 
 
