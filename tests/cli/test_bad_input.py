@@ -807,7 +807,6 @@ def test_thresholds_that_mean_nothing(scored: Callable[..., tuple[str, Path, Pat
         ("question-answering", ("--strict",)),
         ("question-answering", ("--encoding", "cp1252")),
         ("question-answering", ("--text-column", "words")),
-        ("question-answering", ("--format", "jsonl")),
         ("token-classification", ("--no-header",)),
         ("token-classification", ("--no-answer-threshold", "0.5")),
         (TASK, ("--no-answer-probabilities", "p.json")),
@@ -1012,3 +1011,31 @@ def test_no_command_line_brings_a_traceback(bertsmith: Callable[..., Any], seed:
         arguments = draw.choices(words, k=draw.randint(0, 6))
         answer = bertsmith(verb, *arguments, stdin="")
         assert answer.code == 2, (verb, arguments, answer.stderr)
+
+
+# Questions
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 1: not JSON"),
+        ("[]", "line 1: found list, expected an object"),
+        ('{"question": "who?"}', "line 1: 'context': found nothing, expected a text"),
+        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected a text"),
+        ('{"question": " ", "context": "a"}', "line 1: 'question': the text is empty"),
+    ],
+)
+def test_questions_that_cannot_be_answered(
+    refused: Callable[..., str], run: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text(f"{line}\n")
+    holds(refused("answer", run, "--input", file), file, said)
+
+
+def test_half_a_question(refused: Callable[..., str], run: Path, tmp_path: Path) -> None:
+    holds(refused("answer", run, "--question", "who?"), "answer: give both texts")
+    both = ("--question", "who?", "--context", "the baker")
+    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and with --input; give one of them")
+    holds(refused("answer", run, *both), "has no question-answering head")

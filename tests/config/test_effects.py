@@ -29,6 +29,7 @@ from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options
 from bertsmith.config.predict import (
+    AnswerOptions,
     ChooseOptions,
     ClassifyOptions,
     EmbedOptions,
@@ -2285,6 +2286,54 @@ def choose(bench: Bench) -> None:
     np.testing.assert_allclose(answers[1]["probabilities"], longer["probabilities"], atol=1e-6)
     (half,) = bench.lines("choose", run, "--prompt", "the river", *words, "--precision", "bf16")
     values_differ_a_little(found[0]["probabilities"], half["probabilities"])
+
+
+def answering_run(bench: Bench, person: str = "baker") -> Path:
+    """A RUN that answers with this person, whatever the question, where it stands in the context."""
+    from bertsmith.verbs.finetune import finetune
+
+    lines = []
+    for number in range(ROWS):
+        context = f"{'near the river ' * (number % 4)}the {person} sold bread"
+        answers = [{"text": person, "start": context.index(person)}]
+        lines.append(json.dumps({"question": "who?", "context": context, "answers": answers}))
+    data = bench.file("\n".join(lines), ".jsonl")
+    settings = {"max_length": 48, "precision": "fp32", **LEARNING}
+    result = finetune("question-answering", model=bench.run, train=data, dev=data, out=bench.fresh(), **settings)
+    assert result.metrics["f1"]["mean"] > 90
+    return result.run
+
+
+ASKED = ("--question", "who?", "--context", "the baker sold bread")
+
+
+@effect(AnswerOptions, "model")
+def answer_model(bench: Bench) -> None:
+    (answer,) = bench.lines("answer", answering_run(bench), *ASKED)
+    (other,) = bench.lines("answer", answering_run(bench, "bread"), *ASKED)
+    assert (answer["answer"], answer["start"], answer["end"]) == ("baker", 4, 9)
+    assert other["answer"] != "baker"
+
+
+@effect(AnswerOptions, "question", "context", "input", "top_k", "no_answer_threshold", "precision")
+def answer_options(bench: Bench) -> None:
+    run = answering_run(bench)
+    (answer,) = bench.lines("answer", run, *ASKED)
+    (question,) = bench.lines("answer", run, "--question", "bread near the river?", *ASKED[2:])
+    assert question["no_answer_probability"] != answer["no_answer_probability"]
+    (context,) = bench.lines("answer", run, *ASKED[:3], "near the river the baker sold bread")
+    assert (context["answer"], context["start"]) == ("baker", 19)
+    lines = "".join(f"{json.dumps({'question': 'who?', 'context': text})}\n" for text in (ASKED[3], "the river"))
+    found = bench.lines("answer", run, "--input", bench.file(lines))
+    assert found == bench.lines("answer", run, stdin=lines) and len(found) == 2
+    assert found[0]["answer"] == answer["answer"]
+    (several,) = bench.lines("answer", run, *ASKED, "--top-k", 3)
+    assert "candidates" not in answer and len(several["candidates"]) == 3
+    assert several["candidates"][0]["answer"] == answer["answer"]
+    (left,) = bench.lines("answer", run, *ASKED, "--no-answer-threshold", 0)
+    assert left["answer"] == "" != answer["answer"]
+    (half,) = bench.lines("answer", run, *ASKED, "--precision", "bf16")
+    values_differ_a_little([answer["no_answer_probability"]], [half["no_answer_probability"]])
 
 
 # quickstart and report

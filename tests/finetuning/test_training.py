@@ -276,15 +276,15 @@ def test_the_best_weights_and_their_files(tmp_path: Path) -> None:
     again = BestWeights()
     again.load(tmp_path)
     assert (again.value, again.weights) == (float("-inf"), {})
-    best.consider(model, float("nan"), 1)
+    best.consider(model, float("nan"), 1, {})
     assert best.weights == {} and best.without_gain == 1
-    best.consider(model, 0.5, 2)
+    best.consider(model, 0.5, 2, {"a": 1.5})
     kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with torch.no_grad():
         model.weight.zero_()
-    best.consider(model, 0.5, 3)
+    best.consider(model, 0.5, 3, {"a": 2})
     best.save(tmp_path)
     again.load(tmp_path)
-    assert (again.value, again.step, again.without_gain) == (0.5, 2, 1)
+    assert (again.value, again.step, again.without_gain, again.chosen) == (0.5, 2, 1, {"a": 1.5})
     again.give_to(model)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())

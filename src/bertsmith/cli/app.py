@@ -33,6 +33,7 @@ VERBS: dict[str, str] = {
     "classify": "the label of a text",
     "choose": "which of several texts goes with a prompt",
     "tag": "the entities of a text, or the label of each word",
+    "answer": "the answer to a question in a text",
     "report": "report.html of a STORE or a RUN",
 }
 """Every verb and its line in `bertsmith --help`; `bertsmith.cli.<verb>` holds its command."""

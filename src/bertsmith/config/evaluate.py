@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
+from bertsmith.config.tasks import lengths_in_words
 
 
 class EvaluateOptions(LabelledOptions):
@@ -21,7 +22,7 @@ class EvaluateOptions(LabelledOptions):
         description="a STORE or a text for a language model, a labelled file (or hf:NAME, its test part) for a head"
     )
     predictions: Path | None = Field(
-        None, description="write a head's predictions here, for score: JSON lines, or CoNLL columns"
+        None, description="write a head's predictions here, for score: JSON lines, CoNLL columns, or JSON of id to text"
     )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
@@ -29,7 +30,9 @@ class EvaluateOptions(LabelledOptions):
     sequence_length: int | None = Field(
         None, ge=8, description="tokens an example (default: as in pre-training, or 128)"
     )
-    max_length: int = Field(128, ge=8, description="tokens a text of a labelled file")
+    max_length: int | None = Field(
+        None, ge=8, description=f"tokens a row of a labelled file (default: {lengths_in_words()})"
+    )
     batch_size: int = Field(64, gt=0, description="examples at once")
     seed: int = Field(0, ge=0, lt=SEEDS, description="chooses the frozen masks and pairs; 0 is what a RUN reports")
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")

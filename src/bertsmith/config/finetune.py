@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from bertsmith.config import tutorial_names
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
-from bertsmith.config.tasks import TASKS, known_task
+from bertsmith.config.tasks import TASKS, known_task, lengths_in_words
 
 
 class FinetuneOptions(LabelledOptions):
@@ -33,10 +33,11 @@ class FinetuneOptions(LabelledOptions):
         None,
         description="the figure on the dev file that the best checkpoint and seed are chosen by (default: by task)",
     )
-    max_length: int = Field(
-        128,
+    max_length: int | None = Field(
+        None,
         ge=8,
-        description="tokens a text; what is longer is cut and counted, or read in windows (token-classification)",
+        description=f"tokens a row (default: {lengths_in_words()}); what is longer is cut and counted, or read in "
+        "windows (token-classification, question-answering)",
     )
     epochs: float | None = Field(
         None, gt=0, description="passes over the training file (default: 3, up to 10 for a small file)"

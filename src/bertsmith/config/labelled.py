@@ -24,7 +24,7 @@ class LabelledFileOptions(Options):
         description="the columns of the choices, parted by commas (multiple-choice; default: by their usual names)",
     )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
-    format: Literal["csv", "tsv", "jsonl", "parquet", "conll"] | None = Field(
+    format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "squad"] | None = Field(
         None, description="the file's form (default: by its ending; conll for token-classification)"
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")

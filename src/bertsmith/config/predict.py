@@ -81,5 +81,25 @@ class ChooseOptions(ModelOptions):
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
 
 
+class AnswerOptions(ModelOptions):
+    """The answer to a question in a context."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model",)
+
+    question: str | None = Field(
+        None, description="the question (default: JSON lines with question and context, from --input or standard input)"
+    )
+    context: str | None = Field(None, description="the text that the answer is looked for in")
+    top_k: int = Field(1, gt=0, le=20, description="with more than 1, so many candidates beside the answer")
+    no_answer_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="a question whose probability of no answer is above this is left unanswered (default: as the MODEL "
+        "says, else 1: every question is answered)",
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
 class TagOptions(PredictOptions):
     """The entities of a text, or the label of each word."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.labelled import LabelledFileOptions
 from bertsmith.config.options import external_name
-from bertsmith.config.tasks import SCORED_TASKS, known_task
+from bertsmith.config.tasks import TASKS, known_task
 
 _LABELLED = ("sequence-classification", "token-classification", "multiple-choice")
 _TASKS_OF = {
@@ -17,7 +17,6 @@ _TASKS_OF = {
     "label_column": _LABELLED,
     "choice_columns": ("multiple-choice",),
     "no_header": ("sequence-classification", "multiple-choice"),
-    "format": _LABELLED,
     "encoding": _LABELLED,
     "scheme": ("token-classification",),
     "strict": ("token-classification",),
@@ -31,7 +30,7 @@ class ScoreOptions(LabelledFileOptions):
 
     positional: ClassVar[tuple[str, ...]] = ("task", "gold", "predictions")
 
-    task: str = Field(description=f"the task: {', '.join(SCORED_TASKS)}")
+    task: str = Field(description=f"the task: {', '.join(TASKS)}")
     gold: Path = Field(description="what is true: SQuAD JSON, CoNLL columns, or a labelled file")
     predictions: Path = Field(
         description="the predictions, UTF-8: JSON of id to text, CoNLL columns, or what evaluate --predictions writes"
@@ -52,7 +51,7 @@ class ScoreOptions(LabelledFileOptions):
     @field_validator("task")
     @classmethod
     def _known_task(cls, value: str) -> str:
-        return known_task(value, SCORED_TASKS)
+        return known_task(value, TASKS)
 
     @model_validator(mode="after")
     def _consistent(self) -> ScoreOptions:

@@ -7,14 +7,27 @@ from collections.abc import Sequence
 HEADS = {
     "sequence-classification": "classify",
     "token-classification": "tag",
+    "question-answering": "answer",
     "multiple-choice": "choose",
 }
 """The tasks that have a head, and the verb that uses it. The head of a task stands in the module of its name in
 `bertsmith.tasks`."""
 
 TASKS = tuple(HEADS)
-SCORED_TASKS = (*TASKS, "question-answering")
-"""The tasks whose predictions can be scored: those with a head, and one whose predictions come from elsewhere."""
+
+MAX_LENGTHS = {"question-answering": 384}
+"""Tokens of a row for the tasks that read more at once than `MAX_LENGTH`."""
+MAX_LENGTH = 128
+
+
+def default_length(task: str) -> int:
+    """Tokens of a row of a task, where no option says so."""
+    return MAX_LENGTHS.get(task, MAX_LENGTH)
+
+
+def lengths_in_words() -> str:
+    """`default_length` of all tasks, for the help."""
+    return ", ".join([str(MAX_LENGTH), *(f"{length} for {task}" for task, length in MAX_LENGTHS.items())])
 
 
 def known_task(value: str, tasks: Sequence[str]) -> str:

@@ -18,17 +18,19 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
+        chosen: what the head chose then beside the weights (`tasks.head.Head.settled`).
         without_gain: evaluations since then.
     """
 
     def __init__(self) -> None:
         self.value, self.step, self.without_gain = float("-inf"), 0, 0
         self.weights: dict[str, Tensor] = {}
+        self.chosen: dict[str, Any] = {}
 
-    def consider(self, model: nn.Module, value: float, step: int) -> None:
+    def consider(self, model: nn.Module, value: float, step: int, chosen: dict[str, Any]) -> None:
         """An evaluation after `step` updates reached this value; NaN is never better."""
         if value > self.value:
-            self.value, self.step, self.without_gain = value, step, 0
+            self.value, self.step, self.without_gain, self.chosen = value, step, 0, chosen
             self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         else:
             self.without_gain += 1
@@ -41,12 +43,12 @@ class BestWeights:
         """Write them into the folder of a checkpoint."""
         if self.weights:
             save_file({name: tensor.contiguous() for name, tensor in self.weights.items()}, folder / WEIGHTS)
-        facts: dict[str, Any] = {"step": self.step, "without_gain": self.without_gain}
+        facts: dict[str, Any] = {"step": self.step, "without_gain": self.without_gain, "chosen": self.chosen}
         write_json(folder / FACTS, facts | ({"value": self.value} if self.weights else {}))
 
     def load(self, folder: Path) -> None:
         """Take up what `save` wrote."""
         facts = read_json(folder / FACTS)
-        self.step, self.without_gain = facts["step"], facts["without_gain"]
+        self.step, self.without_gain, self.chosen = facts["step"], facts["without_gain"], facts["chosen"]
         if "value" in facts:
             self.value, self.weights = facts["value"], load_file(folder / WEIGHTS)

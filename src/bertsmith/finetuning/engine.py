@@ -74,9 +74,13 @@ class HeadSettings:
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head with its best weights, and the update that they are of; `signal` names what stopped it before its end."""
+    """A model with its best weights, the head with what was settled on the dev file, and the update that both are of.
+
+    `signal` names what stopped the training before its end.
+    """
 
     model: nn.Module
+    head: AnyHead
     best_step: int
     steps: int
     signal: str | None
@@ -164,9 +168,10 @@ def train_head(
         outputs = head_outputs(
             head, current, dev.encoded, pad, precision=settings.precision, budget=settings.eval_tokens
         )
-        value = head.values(outputs, dev.gold)[metric]
+        settled = head.settled(outputs, dev.gold)
+        value = settled.values(outputs, dev.gold)[metric]
         step = trainer.state.global_step
-        best.consider(current, goodness(metric, value), step)
+        best.consider(current, goodness(metric, value), step, settled.chosen)
         if settings.patience is not None and best.without_gain >= settings.patience and step < settings.steps:
             times = "evaluation" if settings.patience == 1 else "evaluations"
             say(f"update {step}: {settings.patience} {times} without a better {metric}, the training ends")
@@ -205,7 +210,10 @@ def train_head(
     signal = None if trainer.stopped_early else trainer.stop.requested
     if signal is None:
         best.give_to(model)
-    return TrainedHead(model, best.step, trainer.state.global_step, signal)
+        head.chosen = best.chosen
+        config: Any = model.config
+        config.update(best.chosen)
+    return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
 
 
 def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.config.tasks import TASKS
+from bertsmith.config.tasks import TASKS, default_length
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs
 from bertsmith.inference.results import (
+    Answer,
+    AnswerCandidate,
     Choice,
     Classification,
     Embedding,
@@ -43,6 +45,8 @@ from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
 from bertsmith.tasks.head import AnyHead, Inputs, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
+from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
+from bertsmith.tasks.questions import encode_questions
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 from bertsmith.tokenization.folder import load_tokenizer
@@ -342,6 +346,60 @@ class Predictor:
                     entity = TaggedEntity(span.label, texts[number][start:end], start, end, span.score)
                     answers[number].entities.append(entity)
         return answers[0] if isinstance(text, str) else answers
+
+    @overload
+    def answer(
+        self, question: str, context: str, *, top_k: int = 1, no_answer_threshold: float | None = None
+    ) -> Answer: ...
+    @overload
+    def answer(
+        self, question: list[str], context: list[str], *, top_k: int = 1, no_answer_threshold: float | None = None
+    ) -> list[Answer]: ...
+    def answer(
+        self,
+        question: str | list[str],
+        context: str | list[str],
+        *,
+        top_k: int = 1,
+        no_answer_threshold: float | None = None,
+    ) -> Answer | list[Answer]:
+        """The span of a context that answers a question; lists: a context for each question.
+
+        A long context is read in overlapping windows of 384 tokens, as `evaluate` does. With `top_k` above 1 the answer
+        has candidates. A question whose probability of no answer is above the threshold is left unanswered: the
+        option's, else the model's, else every question is answered.
+
+        Raises InputError for an empty question or context, ModelError without a question-answering head.
+        """
+        if not 1 <= top_k <= CANDIDATES:
+            raise InputError(f"top_k: found {top_k}, expected 1 to {CANDIDATES}")
+        questions = [question] if isinstance(question, str) else list(question)
+        contexts = [context] if isinstance(context, str) else list(context)
+        if len(questions) != len(contexts):
+            raise InputError(f"answer: {len(questions)} questions and {len(contexts)} contexts, expected one for each")
+        for number, pair in enumerate(zip(questions, contexts, strict=True), start=1):
+            for name, text in zip(("question", "context"), pair, strict=True):
+                if not text.strip():
+                    raise InputError(f"answer: {name} {number} is empty")
+        self._with_head(QuestionAnswering)
+        if not questions:
+            return []
+        head = QuestionAnswering.for_model(self.config, None, self.name)
+        threshold = head.threshold if no_answer_threshold is None else no_answer_threshold
+        length = min(default_length("question-answering"), self.max_length)
+        inputs = encode_questions(self.tokenizer, questions, contexts, length)
+        cut = sum(lost > 0 for lost in inputs.truncated_tokens)
+        if cut:
+            warn(f"{cut} of {len(questions)} questions are too long and were cut")
+        outputs = self.head_outputs(head, inputs)
+        answers = []
+        for number, text in enumerate(contexts):
+            found = [AnswerCandidate(text[at:to], at, to, share) for at, to, share in outputs.candidates(number)]
+            nothing = float(outputs.no_answer[number])
+            best = found[0] if found and nothing <= threshold else AnswerCandidate("", 0, 0, nothing)
+            candidates = found[:top_k] if top_k > 1 else None
+            answers.append(Answer(best.answer, best.start, best.end, best.score, nothing, candidates))
+        return answers[0] if isinstance(question, str) else answers
 
 
 def _pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:

@@ -109,3 +109,32 @@ class Tagging(Result):
 
     text: str
     entities: list[TaggedEntity]
+
+
+@dataclass(frozen=True)
+class AnswerCandidate(Result):
+    """A span that may be the answer, `context[start:end]`, with its probability among the 20 best spans."""
+
+    answer: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Answer(Result):
+    """The answer to a question, `context[start:end]`; the empty text where the question is left unanswered.
+
+    `score` is the probability of the answer among the 20 best spans, of an unanswered question that of no answer.
+    `no_answer_probability` compares no answer with the best span; it means something where the model was trained with
+    questions that have none. `candidates` are the best spans, the best first, where more than one is asked for.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("candidates",)
+
+    answer: str
+    start: int
+    end: int
+    score: float
+    no_answer_probability: float
+    candidates: list[AnswerCandidate] | None = None

@@ -81,15 +81,19 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         pipeline_tag: the Hub's name of the task.
         called: the head in messages.
         class_weights: what a loss of each label counts, in their order; None where each counts 1.
+        without_labels: what the output is where there are no labels, in words.
+        chosen: what `settled` has chosen, by its names in a model's configuration.
     """
 
     auto_class: ClassVar[str]
     pipeline_tag: ClassVar[str]
     called: ClassVar[str]
     class_weights: tuple[float, ...] | None = None
+    without_labels: ClassVar[str] = "a number (regression)"
 
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
+        self.chosen: dict[str, Any] = {}
 
     # Where a head comes from
 
@@ -123,6 +127,10 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @abstractmethod
     def read(cls, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
+
+    def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:
+        """The examples of a training file that something can be learnt from: all, unless a head says otherwise."""
+        return examples
 
     @abstractmethod
     def targets(self, examples: Sequence[ExampleType], where: str) -> TargetsType:
@@ -182,6 +190,10 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @abstractmethod
     def join(self, kept: Sequence[Any], inputs: InputsType) -> OutputsType:
         """What was kept of all rows, by examples."""
+
+    def settled(self, outputs: OutputsType, targets: TargetsType) -> Head[Any, Any, Any, Any]:
+        """The head with what is chosen on the dev file beside the weights: nothing, unless a head says otherwise."""
+        return self
 
     @property
     @abstractmethod

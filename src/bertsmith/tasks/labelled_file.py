@@ -18,6 +18,7 @@ from bertsmith.tasks.text_file import existing_file, kind
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
+OTHER_FORMS = {"conll": "token-classification", "squad": "question-answering"}
 SEPARATOR = "|"
 """What parts several labels of one text where the file has no lists."""
 
@@ -135,8 +136,8 @@ def labelled_records(path: Path, columns: Columns) -> list[Record]:
     if form is None:
         existing_file(path, "a labelled file")
         raise DataError(f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format")
-    if form == "conll":
-        raise OptionError("--format conll: is for token-classification; expected csv, tsv, jsonl or parquet")
+    if form in OTHER_FORMS:
+        raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
     return read_records(path, form, columns.encoding, no_header=columns.no_header)
 
 

@@ -86,16 +86,21 @@ def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}: line {number}: not JSON ({error.msg} at column {error.colno})") from None
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: line {number}: JSON that cannot be read ({_beyond(error)})") from None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}: line {number}: found {type(record).__name__}, expected an object")
-        records.append((number, record))
+        records.append((number, json_object(f"{path}: line {number}", line)))
     return records
+
+
+def json_object(where: str, line: str) -> dict[str, Any]:
+    """The object in a line of JSON."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: JSON that cannot be read ({_beyond(error)})") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: found {type(record).__name__}, expected an object")
+    return record
 
 
 def _beyond(error: ValueError | RecursionError) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TokenStore, is_store
@@ -66,12 +67,12 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     predictor = Predictor(options.model, precision=options.precision)
     head = head_class(task).for_model(predictor.config, options.problem_type, options.model)
     gold = head.targets(examples, str(data))
-    length = min(options.max_length, predictor.max_length)
+    length = min(options.max_length or default_length(task), predictor.max_length)
     inputs = head.encode(predictor.tokenizer, examples, length)
     if inputs.windowed:
         say(f"{options.data}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
     with progress("evaluating", unit="texts") as bar:
-        outputs = predictor.head_outputs(head, inputs, options.batch_size * options.max_length, bar)
+        outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
     if options.predictions is not None:
         write_text(options.predictions, "".join(f"{line}\n" for line in head.predictions(examples, outputs)))
     metrics = {name: interval.to_dict() for name, interval in head.score(outputs, gold).items()}

@@ -14,6 +14,7 @@ import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import nearest
+from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
@@ -103,11 +104,12 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
     limit = max_tokens(config)
-    if options.max_length > limit:
+    if options.max_length is not None and options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
+    length = options.max_length or min(default_length(options.task), limit)
     if (options.freeze_layers or 0) > config.num_hidden_layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
-    data = _read(options, tokenizer)
+    data = _read(options, tokenizer, length)
     metric = _metric(options, data)
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
@@ -116,7 +118,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.resume and folder.finished and folder.record["seeds"] == options.seeds:
         say(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **folder.record["result"])
-    settings, choices = _settings(options, data, config)
+    settings, choices = _settings(options, data, config, length)
     _announce(options, data, settings, choices)
     if options.dry_run:
         return FinetuneResult(
@@ -149,18 +151,21 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     return result
 
 
-def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
+def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
     columns = Columns.of(options)
     given = {"train": options.train, "dev": options.dev, "test": options.test}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
     examples = {part: task.read(path, columns) for part, path in paths.items()}
     head = task.for_training(examples["train"], options.problem_type)
-    files, parts = [], {}
-    for part, found in examples.items():
-        encoded = head.encode(tokenizer, found, options.max_length)
+    files, parts, compared = [], {}, {}
+    for part, every in examples.items():
+        found = head.learnable(every) if part == "train" else every
+        encoded = head.encode(tokenizer, found, length)
         parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
+        compared[part] = Part(found, encoded)
         windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
+        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
         files.append(
             {
                 "name": str(paths[part]),
@@ -170,12 +175,12 @@ def _read(options: FinetuneOptions, tokenizer: Any) -> _Data:
                 "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
                 "truncated_tokens": sum(encoded.truncated_tokens),
                 **windowed,
+                **left_out,
                 "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
             }
         )
     counts = dict(head.label_counts(examples["train"]))
-    compared = {part: Part(found, parts[part].encoded) for part, found in examples.items()}
-    report = labelled_data_report(head, tokenizer, compared, options.max_length)
+    report = labelled_data_report(head, tokenizer, compared, length)
     return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
 
 
@@ -189,7 +194,7 @@ def _metric(options: FinetuneOptions, data: _Data) -> str:
     return options.metric or data.head.main_metric
 
 
-def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadSettings, list[Choice]]:
+def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -> tuple[HeadSettings, list[Choice]]:
     weights = None
     if options.class_weights is not None:
         if not data.head.weighs_classes:
@@ -229,7 +234,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
         weight_decay=options.weight_decay,
         precision=precision.value,
         attention=attention.value,
-        max_length=options.max_length,
+        max_length=length,
         streams=int(streams.value),
         task=options.task,
         class_weights=weights,
@@ -246,12 +251,13 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any) -> tuple[HeadS
 
 def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
+        length = settings.max_length
         cut = ""
         if part["truncated_texts"]:
             share = part["truncated_texts"] / part["examples"]
-            cut = f", {part['truncated_texts']} texts cut at {options.max_length} ({share:.1%})"
+            cut = f", {part['truncated_texts']} texts cut at {length} ({share:.1%})"
         if part.get("windowed_examples"):
-            cut += f", {part['windowed_examples']:,} longer than {options.max_length} are read in overlapping windows"
+            cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
         say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
     for line in summary(data.report):
         say(line)
@@ -344,7 +350,7 @@ def _one_seed(
         )
     pad = int(tokenizer.pad_token_id)
     reported = data.test if data.test is not None else data.dev
-    head = data.head
+    head = trained.head
     outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=settings.eval_tokens)
     outputs = outputs_of(reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
@@ -437,7 +443,7 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
         sections=[
             (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
-            ("Labels", ", ".join(record["data"]["labels"]) or "a number (regression)"),
+            ("Labels", ", ".join(record["data"]["labels"]) or head_class(options.task).without_labels),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
         ],

@@ -141,7 +141,7 @@ def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | 
 
 
 def _score_answers(options: ScoreOptions) -> AnswerScores:
-    questions = squad_file.read_questions(options.gold)
+    questions = squad_file.read_questions(options.gold, options.format)
     predictions = squad_file.read_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
