@@ -12,7 +12,8 @@ import torch
 import transformers
 
 import bertsmith
-from bertsmith.finetuning.engine import HeadBatches, HeadSettings, LabelledData, load_head, train_head
+from bertsmith.finetuning.batches import HeadBatches, LabelledData
+from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
@@ -94,7 +95,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(data: Path, run: Path,
         folder = RunFolder(tmp_path / f"run-{streams}")
         folder.path.mkdir()
         settings = settings_of(head, still, streams=streams)
-        trained, _ = train_head(settings, load_tokenizer(str(run)), part, part, folder, 0, "a test")
+        trained = train_head(settings, load_tokenizer(str(run)), part, part, folder, 0, "a test")
         weights.append(trained.model.state_dict())
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, atol=2e-5, rtol=1e-3)
@@ -102,7 +103,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(data: Path, run: Path,
 
 def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> None:
     head, part = encoded(data, run)
-    batch = HeadBatches(part, settings_of(head, run), transformers.BertConfig(), 0, seed=0)(range(12))
+    batch = HeadBatches(part, head, 12, 0, with_types=True, seed=0)(range(12))
     assert batch["gold"].shape == (12, 3)
     assert batch["loss_counts"].tolist() == [36]
 
