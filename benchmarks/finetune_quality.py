@@ -220,7 +220,8 @@ TASKS = {
         partial(glue, name="STS-B", columns={"sentence1": 7, "sentence2": 8, "label": 9}), ("pearson", "spearman"),
         options={"problem_type": "regression"},
     ),
-    "cola": Task(partial(glue, name="CoLA", columns={"text": 3, "label": 1}, header=False), ("matthews", "accuracy")),
+    "cola": Task(partial(glue, name="CoLA", columns={"text": 3, "label": 1}, header=False), ("matthews", "accuracy"),
+                 options={"metric": "matthews"}),
     "sst2": Task(
         partial(glue, name="SST-2", columns={"text": 0, "label": 1}, train="train.tsv.gz"), ("accuracy",),
         options={"epochs": 1}, rows=10_000,
