@@ -85,6 +85,39 @@ def test_gradients_and_losses_are_those_of_one_after_the_other(count: int, batch
         torch.testing.assert_close(found_gradients[name], gradient, atol=1e-5, rtol=1e-5, msg=name)
 
 
+def sentence_losses(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Without the decoder, so that the word embeddings have gradients in the rows alone that were read."""
+    inputs = {name: value for name, value in batch.items() if not name.startswith("masked")}
+    return model(**inputs).nsp_loss_sum[None]
+
+
+def test_a_vocabulary_of_which_few_rows_are_read() -> None:
+    """Update after update, with other rows, more micro-batches than streams, and gradients that were there."""
+    model, copies = model_of(), WorkingCopies.for_precision("fp32")
+    name = "bert.embeddings.word_embeddings.weight"
+    with streams_of(model, 2) as streams:
+        for first, last, clear in ((0, 2, True), (2, 5, True), (5, 6, True), (6, 8, False)):
+            inputs = batches_of(8)[first:last]
+            for batch in inputs:
+                batch["input_ids"] = batch["input_ids"] % 7 + 7 * first
+            before = {} if clear else gradients_of(model)
+            if clear:
+                model.zero_grad()
+            streams.backward(inputs, sentence_losses)
+            found = gradients_of(model)
+            plain = copy.deepcopy(model)
+            plain.zero_grad()
+            with fast(plain, copies):
+                sum(sentence_losses(plain, batch).sum() for batch in inputs).backward()
+            expected = gradients_of(plain)
+            assert found.keys() == expected.keys()
+            assert not found[name].is_sparse
+            read = torch.unique(torch.cat([batch["input_ids"].flatten() for batch in inputs]))
+            assert expected[name][read].abs().sum() > 0
+            for key, gradient in expected.items():
+                torch.testing.assert_close(found[key], gradient + before.get(key, 0.0), atol=1e-6, rtol=1e-4, msg=key)
+
+
 def test_they_are_computed_by_as_many_threads() -> None:
     model, seen, together = model_of(), set[int](), threading.Barrier(2, timeout=60)
     everywhere = torch.get_num_threads()

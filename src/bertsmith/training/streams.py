@@ -39,6 +39,9 @@ class Streams:
         self.generators = [torch.Generator() for _ in range(count)]
         self.replicas: list[nn.Module] = []
         self.aliases: list[list[nn.Parameter]] = []
+        self.kept: Tensor | None = None
+        self.rows: list[Tensor] = []
+        """The gradient of the word embeddings where it has few rows, and which rows of it are not zero."""
         for _ in range(count):
             replica, aliases = _replica(model, self.parameters)
             self.replicas.append(replica)
@@ -47,7 +50,7 @@ class Streams:
     def __enter__(self) -> Streams:
         self._open = ExitStack()
         for replica, generator in zip(self.replicas, self.generators, strict=True):
-            self._open.enter_context(fast(replica.train(), self.copies, generator=generator))
+            self._open.enter_context(fast(replica.train(), self.copies, generator=generator, rows_alone=True))
         count, everywhere = len(self.replicas), torch.get_num_threads()
         threads = max(1, everywhere // count)
         # A thread keeps the number that it has set; the last one set is that of threads to come.
@@ -88,12 +91,31 @@ class Streams:
             own = [aliases[number].grad for aliases in self.aliases]
             gradients = [gradient for gradient in (parameter.grad, *own) if gradient is not None]
             if gradients:
-                total, *others = gradients
-                for other in others:
+                dense = [gradient for gradient in gradients if not gradient.is_sparse]
+                total = dense[0] if dense else self._empty(parameter)
+                for other in dense[1:]:
                     total += other
+                for gradient in gradients:
+                    if gradient.is_sparse:
+                        self._add_rows(total, gradient)
                 parameter.grad = total
             for aliases in self.aliases:
                 aliases[number].grad = None
+
+    def _empty(self, parameter: nn.Parameter) -> Tensor:
+        """A gradient of zeros, as large as a vocabulary: that of the last update with its few rows cleared."""
+        if self.kept is None or self.kept.shape != parameter.shape:
+            self.kept = torch.zeros_like(parameter)
+        for rows in self.rows:
+            self.kept.index_fill_(0, rows, 0.0)
+        self.rows = []
+        return self.kept
+
+    def _add_rows(self, total: Tensor, gradient: Tensor) -> None:
+        rows = gradient._indices()[0]
+        total.index_add_(0, rows, gradient._values())
+        if total is self.kept:
+            self.rows.append(rows)
 
 
 def _replica(model: nn.Module, parameters: Sequence[nn.Parameter]) -> tuple[nn.Module, list[nn.Parameter]]:

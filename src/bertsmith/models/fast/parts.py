@@ -24,9 +24,17 @@ NOT_ATTENDED = -1e9
 class FastParts:
     """What stands in for the parts of one BERT: embeddings, layers, and the loss of its decoder."""
 
-    def __init__(self, copies: WorkingCopies, *, attention: str, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        copies: WorkingCopies,
+        *,
+        attention: str,
+        generator: torch.Generator | None = None,
+        rows_alone: bool = False,
+    ) -> None:
         self.copies, self.attention, self.generator = copies, attention, generator
         self.shared = SharedGradient()
+        self.shared.rows_alone = rows_alone
 
     def embeddings(
         self, module: Any, input_ids: Any = None, token_type_ids: Any = None, position_ids: Any = None, **others: Any
@@ -149,19 +157,22 @@ def encoder_of(model: nn.Module) -> transformers.BertModel | None:
 
 
 @contextmanager
-def fast(model: Any, copies: WorkingCopies, *, generator: torch.Generator | None = None) -> Iterator[None]:
+def fast(
+    model: Any, copies: WorkingCopies, *, generator: torch.Generator | None = None, rows_alone: bool = False
+) -> Iterator[None]:
     """Let the encoder in a model, and a head that asks for it (`model.fast`), compute by the fast operations.
 
     A model without a stock BERT encoder is left as it is.
 
     Args:
         generator: what dropout draws its seeds from, torch's own by default.
+        rows_alone: the gradient of the word embeddings may be sparse (`SharedGradient.rows_alone`).
     """
     bert = encoder_of(model)
     if bert is None:
         yield
         return
-    parts = FastParts(copies, attention=bert.config._attn_implementation, generator=generator)
+    parts = FastParts(copies, attention=bert.config._attn_implementation, generator=generator, rows_alone=rows_alone)
     inside = set(bert.modules())
     heads = [module for module in model.modules() if isinstance(module, nn.Dropout) and module not in inside]
     replaced: list[tuple[Any, Callable[..., Tensor]]] = [

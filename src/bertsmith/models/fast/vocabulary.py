@@ -26,6 +26,9 @@ class SharedGradient:
         self.gradient: Tensor | None = None
         self.awaited = False
         """Whether the embeddings took part in this forward pass, so that they will fetch it."""
+        self.rows_alone = False
+        """Whether the embeddings give the gradients of the rows that they read alone (a sparse tensor, rows may stand
+        in it several times) where no dense one was left: someone else adds them up."""
 
     def fetch(self) -> Tensor | None:
         """The gradient, if one was left; it is handed over."""
@@ -51,14 +54,17 @@ class EmbeddingSum(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        """Dense gradients of the three weights."""
+        """Gradients of the three weights; that of the words is sparse where rows alone are wanted."""
         ids, type_ids = ctx.saved_tensors
         words, types, positions = ctx.shapes
         rows = gradient.flatten(0, 1)
         of_words = of_types = of_positions = None
         if ctx.needs_input_grad[0]:
             left = ctx.shared.fetch()
-            of_words = (gradient.new_zeros(words) if left is None else left).index_add_(0, ids.flatten(), rows)
+            if left is None and ctx.shared.rows_alone:
+                of_words = torch.sparse_coo_tensor(ids.reshape(1, -1), rows, words, check_invariants=False)
+            else:
+                of_words = (gradient.new_zeros(words) if left is None else left).index_add_(0, ids.flatten(), rows)
         if ctx.needs_input_grad[1]:
             of_types = functional.one_hot(type_ids.flatten(), types[0]).to(rows.dtype).t() @ rows
         if ctx.needs_input_grad[2]:
