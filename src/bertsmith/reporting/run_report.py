@@ -37,7 +37,7 @@ def run_report(
     else:
         title = f"{name}: {record['task'].replace('-', ' ')}"
         page = Page(title, f"Fine-tuned from {record['options']['model']}", refresh_seconds)
-        _finetuning(page, record, updates, as_of)
+        _finetuning(page, record, updates, evaluations, as_of)
     return page.html()
 
 
@@ -354,7 +354,7 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
         page.details(title, values)
 
 
-def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: str) -> None:
+def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     page.figures(
         [
@@ -383,6 +383,16 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, as_of: st
         ),
         f"Training loss of seed {record['best_seed']}" if _is_finished(record) else "Training loss of the newest seed",
     )
+    if len(evaluations) > 1:
+        metric = next(iter(evaluations[0]["evaluation"]))
+        points = [(float(line["step"]), float(line["evaluation"][metric])) for line in evaluations]
+        name = metric.replace("_", " ")
+        page.chart(
+            line_chart(
+                [Series("dev file", points, "points")], x_label="updates", y_label=name, title=f"{name} on the dev file"
+            ),
+            f"{name} on the dev file, by which the weights were chosen",
+        )
     page.section("Data")
     files = record["data"]["files"]
     in_windows = ["in windows"] if files and "windowed_examples" in files[0] else []
