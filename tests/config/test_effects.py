@@ -346,7 +346,7 @@ def test_every_option_has_an_effect() -> None:
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
     """All seventeen verbs are covered; doctor has no option."""
-    assert len(schemas()) == len(VERBS) == 17
+    assert len(schemas()) == len(VERBS) == 18
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -1737,7 +1737,7 @@ def finetune_problem_type(bench: Bench) -> None:
 def finetune_metric(bench: Bench) -> None:
     """The figure is in each evaluation, and the kept weights are those of its best, also where lower is better."""
     run = bench.finetune(metric="matthews", epochs=2).run
-    assert [set(line["evaluation"]) for line in bench.evaluations(run)] == [{"matthews"}]
+    assert [set(line["evaluation"]) for line in bench.evaluations(run)] == [{"matthews"}] * 2
     data = ratings(bench)
     for metric, best in (("mean_squared_error", min), ("spearman", max)):
         options = {"metric": metric, "problem_type": "regression", "epochs": 4, "learning_rate": 1e-2}
@@ -1859,7 +1859,7 @@ def finetune_eval_every(bench: Bench) -> None:
     for every in (1, 2, None):
         run = bench.finetune(eval_every=every, batch_size=8, epochs=2).run
         found[every] = [line["step"] for line in bench.evaluations(run)]
-    assert found == {1: [1, 2, 3, 4, 5, 6, 7], 2: [2, 4, 6], None: [4]}
+    assert found == {1: [1, 2, 3, 4, 5, 6, 7, 8], 2: [2, 4, 6, 8], None: [4, 8]}
 
 
 @effect(FinetuneOptions, "learning_rate")
@@ -2009,7 +2009,7 @@ def finetune_dry_run(bench: Bench) -> None:
     out = bench.finetune(dry_run=True).run
     assert not out.exists()
     assert "2 updates for each of 1 seeds" in bench.said
-    assert "labels: bad 16, good 16" in bench.said
+    assert "train: labels: bad 16 (50.0%), good 16 (50.0%)" in bench.said
 
 
 # Verbs that predict

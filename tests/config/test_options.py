@@ -64,7 +64,8 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         FinetuneOptions,
         {**FINETUNE, "task": "classification"},
-        "TASK: found 'classification', expected one of sequence-classification, token-classification",
+        "TASK: found 'classification', expected one of sequence-classification, token-classification, "
+        "question-answering, multiple-choice",
     ),
     # Ranges.
     (PretrainOptions, {**PRETRAIN, "steps": 0}, "--steps: found 0, expected above 0"),

@@ -36,7 +36,7 @@ def report_on(
 
 
 def rows(*texts: str, label: str = "a", start: int = 1) -> list[Row]:
-    return [Row(text, None, label, f"line {line}") for line, text in enumerate(texts, start=start)]
+    return [Row(text, None, label, "file", f"line {line}") for line, text in enumerate(texts, start=start)]
 
 
 def test_repeats_contradictions_and_overlaps(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -74,8 +74,8 @@ def test_repeats_contradictions_and_overlaps(tokenizer: PreTrainedTokenizerBase)
 
 
 def test_pairs_are_compared_together(tokenizer: PreTrainedTokenizerBase) -> None:
-    pair, turned = Row("one", "two", "x", "line 1"), Row("two", "one", "y", "line 2")
-    other = Row("one", "three", "x", "line 1")
+    pair, turned = Row("one", "two", "x", "file", "line 1"), Row("two", "one", "y", "file", "line 2")
+    other = Row("one", "three", "x", "file", "line 1")
     report = report_on(tokenizer, {"train": [pair, turned], "dev": [other]})
     assert report["parts"]["train"]["contradictions"]["texts"] == 0
     assert report["overlaps"]["train/dev"]["examples_in_both"] == 0
@@ -95,13 +95,13 @@ def test_a_rare_label_is_warned_of(tokenizer: PreTrainedTokenizerBase, rare: int
 def test_o_is_no_label_to_compare_with(tokenizer: PreTrainedTokenizerBase) -> None:
     words = [f"word{number}" for number in range(100)]
     sentences = [Sentence(words, ["B-X", "I-X", "B-Y", *["O"] * 97], list(range(1, 101)))]
-    report = report_on(tokenizer, {"train": sentences}, "token-classification", "")
+    report = report_on(tokenizer, {"train": sentences}, "token-classification")
     assert report["parts"]["train"]["labels"] == {"O": 97, "B-X": 1, "B-Y": 1, "I-X": 1, "I-Y": 0}
     assert not any("rare" in line for line in report["warnings"])
 
 
 def test_regression_has_no_labels(tokenizer: PreTrainedTokenizerBase) -> None:
-    train = [Row("a", None, 1.0, "line 1"), Row("a", None, 2.5, "line 2")]
+    train = [Row("a", None, 1.0, "file", "line 1"), Row("a", None, 2.5, "file", "line 2")]
     report = report_on(tokenizer, {"train": train}, problem_type="regression")
     assert report["parts"]["train"]["labels"] == {}
     assert [said["label"] for said in report["parts"]["train"]["contradictions"]["examples"][0]["labels"]] == [

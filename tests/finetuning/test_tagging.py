@@ -259,7 +259,7 @@ def test_real_files_keep_every_word(run: Path, shared_data: Path, name: str) -> 
 
     file = shared_data / "ner" / name
     examples = TokenClassification.read(file, Columns())[:300]
-    head = TokenClassification.for_training(examples, "")
+    head = TokenClassification.for_training(examples, "single_label_classification")
     inputs = head.encode(load_tokenizer(str(run)), examples, 32)
     targets, rows = head.targets(examples, str(file)), list(range(len(inputs.lengths)))
     assert inputs.windowed > 0
