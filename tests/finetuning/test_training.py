@@ -26,6 +26,7 @@ from bertsmith.tasks.sequence_classification import SINGLE_LABEL, SequenceClassi
 from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Update
 from bertsmith.training.run_folder import read_metrics
+from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
@@ -204,6 +205,20 @@ def test_more_seeds_later(run: Path, labelled: Labelled, tmp_path: Path) -> None
     whole = finetune("sequence-classification", **options, out=tmp_path / "whole", seeds=3)
     assert result.metrics == whole.metrics and result.best_seed == whole.best_seed
     assert same(out, whole.run)
+    with pytest.raises(OptionError, match=r"--seeds 2: .* has 3 seeds already; give 3 or more"):
+        finetune("sequence-classification", **options, out=out, seeds=2, resume=True)
+    assert same(out, whole.run)
+
+
+def test_reported_figures_are_those_of_evaluate_whatever_training_computes_with(
+    run: Path, labelled: Labelled, tmp_path: Path
+) -> None:
+    options = {**QUICK, "model": run, "train": labelled("train", 96), "dev": labelled("dev", 60), "precision": "bf16"}
+    result = finetune("sequence-classification", **options, out=tmp_path / "run")
+    found = evaluate(tmp_path / "run", labelled("dev", 60), max_length=32).metrics
+    assert {name: figure["value"] for name, figure in found.items()} == {
+        name: figure["mean"] for name, figure in result.metrics.items()
+    }
 
 
 def test_a_changed_file_is_not_gone_on_with(run: Path, labelled: Labelled, tmp_path: Path) -> None:

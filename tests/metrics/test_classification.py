@@ -22,6 +22,7 @@ from bertsmith.metrics.classification import (
     micro_f1,
     over_seeds,
     pearson,
+    possible,
     resampled_sums,
     spearman,
 )
@@ -190,3 +191,10 @@ def test_over_seeds_is_student_s() -> None:
     assert (one.low, one.value, one.high) == (0.5, 0.5, 0.5)
     many = over_seeds([0.0, 1.0] * 50)
     assert many.high - many.value == pytest.approx(2.0 * 0.05, rel=0.05)
+
+
+def test_intervals_end_where_a_figure_can_go_no_further() -> None:
+    assert possible("accuracy", 1.2, 1.0) == 1.0 and possible("f1", -5.3, 1.0) == 0.0
+    assert possible("matthews", -0.4, 1.0) == -0.4 and possible("pearson", -1.7, 1.0) == -1.0
+    assert possible("f1", 93.5, 100.0) == 93.5 and possible("exact_match", 104.0, 100.0) == 100.0
+    assert possible("mean_squared_error", 7.5, 1.0) == 7.5 and possible("mean_squared_error", -2.0, 1.0) == 0.0

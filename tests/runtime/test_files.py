@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from bertsmith.errors import ResourceError
+from bertsmith.errors import OutputError, ResourceError
 from bertsmith.runtime.files import disk_errors, free_bytes, sole_writer, write_bytes, written_aside
 
 
@@ -46,6 +47,24 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, error: BaseException,
         raise error
     assert (path.read_bytes() if path.exists() else None) == before
     assert names(tmp_path) == ([] if before is None else ["data.bin"])
+
+
+def test_what_is_no_file_is_written_into(tmp_path: Path) -> None:
+    """A device or a pipe must not be replaced by a file: as root that would take /dev/null away."""
+    pipe, read = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_bytes(pipe, b"text")
+    reader.join(timeout=30)
+    assert read == [b"text"]
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"is a folder, expected the name of a file"):
+        write_bytes(tmp_path, b"text")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_said_with_the_place(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from bertsmith.config.tasks import HEADS
 from bertsmith.runtime.files import read_json
 
 _TEXT = '"A text."'
-_INPUTS = {"choose": '--prompt "A text." --choice "One end." --choice "Another."'}
+_INPUTS = {
+    "answer": '--question "A question?" --context "A text."',
+    "choose": '--prompt "A text." --choice "One end." --choice "Another."',
+}
 """What a verb takes where it is not a text alone."""
 
 

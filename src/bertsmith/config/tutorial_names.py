@@ -85,9 +85,31 @@ _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (
         "it is --eval-every here, in updates",
     ),
     (
-        "save_strategy save_steps save_total_limit",
+        "save_strategy save_steps",
         "it is --save-every here, in updates; the best weights of each seed are kept",
         "it is --save-every here, in updates",
+    ),
+    (
+        "save_total_limit",
+        "the two newest checkpoints of a seed are kept until it is finished",
+        "the two newest checkpoints are kept, and the best one",
+    ),
+    ("num_labels", "the labels are those of the training file", None),
+    ("is_regression", "it is --problem-type regression here", None),
+    ("doc_stride", "windows always overlap by 128 tokens, at most by half", None),
+    ("max_query_length", "a question always has at most 64 tokens", None),
+    ("max_answer_length", "an answer always has at most 30 tokens", None),
+    ("n_best_size", "`bertsmith answer` gives the best ones where it is asked for several", None),
+    (
+        "version_2_with_negative null_score_diff_threshold",
+        "questions without an answer are found in the files, and the threshold is chosen on --dev",
+        None,
+    ),
+    ("do_lower_case", "it is the tokenizer of --model that knows", "it was said to `bertsmith prepare`"),
+    (
+        "hidden_dropout_prob attention_probs_dropout_prob",
+        "dropout is as in the configuration of --model",
+        "it is --dropout here",
     ),
     (
         "load_best_model_at_end",
@@ -96,7 +118,7 @@ _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (
     ),
     (
         "metric_for_best_model greater_is_better",
-        "the best is always by the task's main figure on --dev",
+        "it is --metric here: a figure on --dev; whether more is better is known of each",
         "the best is always by the held-out loss",
     ),
     ("early_stopping_patience", "it is --patience here", "it is --patience here"),

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.metrics.entities import are_plain
 from bertsmith.tasks.head import AnyHead, Inputs, Item
+from bertsmith.tasks.sequence_classification import MULTI_LABEL
 from bertsmith.tasks.words import words_of_text
 
 UNEVEN = 10
@@ -75,6 +76,7 @@ def _part_report(
     return {
         "examples": len(part.examples),
         "labels": dict(head.label_counts(part.examples)),
+        "labels_of": len(part.examples) if head.problem_type == MULTI_LABEL else None,
         "repeated": len(items) - len({_key(item) for item in items}),
         "contradictions": _contradictions(items),
         "lengths": _length_bins(lengths, max_length),
@@ -201,7 +203,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     """Short lines on what is no reason for a warning."""
     for name, part in report["parts"].items():
         if part["labels"]:
-            total = sum(part["labels"].values())
+            total = part["labels_of"] or sum(part["labels"].values())
             counts = list(part["labels"].items())
             more = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
             listed = ", ".join(f"{label} {count:,} ({count / max(total, 1):.1%})" for label, count in counts[:20])

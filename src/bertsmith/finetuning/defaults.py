@@ -15,10 +15,8 @@ def choose_epochs(examples: int, batch_size: int) -> Choice:
     """Three passes over the training file, more over a small one: it is the number of updates that is short there."""
     wanted = UPDATES * batch_size / examples
     epochs = min(max(round(wanted), FEWEST_EPOCHS), MOST_EPOCHS)
-    reason = (
-        f"enough for {UPDATES} updates, {FEWEST_EPOCHS} to {MOST_EPOCHS}; the training file has {examples:,} examples"
-    )
-    return Choice("epochs", str(epochs), reason)
+    why = f"up to {MOST_EPOCHS} for {UPDATES} updates" if epochs > FEWEST_EPOCHS else "more for a small file alone"
+    return Choice("epochs", str(epochs), f"{why}; the training file has {examples:,} examples")
 
 
 def choose_learning_rate(config: Any) -> Choice:

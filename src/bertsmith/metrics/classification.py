@@ -138,6 +138,17 @@ LOWER_IS_BETTER = frozenset({"mean_squared_error"})
 """The figures of which the lowest is the best."""
 
 
+CORRELATIONS = frozenset({"matthews", "pearson", "spearman"})
+"""The figures that may be negative, down to -1."""
+
+
+def possible(metric: str, value: float, top: float) -> float:
+    """A value cut at what a figure can be; `top` is the most that shares and correlations can be, 1 or 100."""
+    if metric in LOWER_IS_BETTER:
+        return max(value, 0.0)
+    return min(max(value, -top if metric in CORRELATIONS else 0.0), top)
+
+
 def goodness(metric: str, value: float) -> float:
     """A figure in the direction in which more is better."""
     return -value if metric in LOWER_IS_BETTER else value

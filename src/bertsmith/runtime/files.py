@@ -19,9 +19,17 @@ from bertsmith.errors import OutputError, ResourceError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises ResourceError where the disk does not take it."""
+    """Write a file whole or not at all; what is no file (/dev/stdout, a pipe) is written into.
+
+    Raises ResourceError where the disk does not take it, OutputError for a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder, expected the name of a file to write")
     aside = path.with_name(f".{path.name}.partial")
     with disk_errors(path):
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with aside.open("wb") as file:

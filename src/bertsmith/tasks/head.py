@@ -80,6 +80,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         auto_class: the class of transformers that loads a model with this head.
         pipeline_tag: the Hub's name of the task.
         called: the head in messages.
+        top: the most that its figures can be, 1 or 100.
         class_weights: what a loss of each label counts, in their order; None where each counts 1.
         without_labels: what the output is where there are no labels, in words.
         chosen: what `settled` has chosen, by its names in a model's configuration.
@@ -88,6 +89,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     auto_class: ClassVar[str]
     pipeline_tag: ClassVar[str]
     called: ClassVar[str]
+    top: ClassVar[float] = 1.0
     class_weights: tuple[float, ...] | None = None
     without_labels: ClassVar[str] = "a number (regression)"
 

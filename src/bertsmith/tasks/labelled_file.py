@@ -135,7 +135,10 @@ def labelled_records(path: Path, columns: Columns) -> list[Record]:
     form = form_of(path, columns.form)
     if form is None:
         existing_file(path, "a labelled file")
-        raise DataError(f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format")
+        raise DataError(
+            f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format (columns of "
+            "tokens and tags are for token-classification)"
+        )
     if form in OTHER_FORMS:
         raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
     return read_records(path, form, columns.encoding, no_header=columns.no_header)

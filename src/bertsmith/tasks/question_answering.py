@@ -75,6 +75,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
     pipeline_tag = "question-answering"
     called = "question-answering head"
     without_labels = "a span of the context"
+    top = 100.0
 
     @classmethod
     def for_training(cls, examples: Sequence[ContextQuestion], problem_type: str) -> QuestionAnswering:

@@ -106,7 +106,8 @@ class RunFolder:
             warn(f"{checkpoint} is passed over: {fault}")
         if checkpoints:
             raise OutputError(
-                f"--resume: no checkpoint in {self.path / 'checkpoints'} is whole; --overwrite starts again"
+                f"--resume: no checkpoint in {self.path / 'checkpoints'} is whole; remove that folder to start "
+                "this part again, or give --overwrite to start all of it again"
             )
         return None
 

@@ -62,6 +62,8 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
 
 
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
+    if options.predictions is not None and options.predictions.is_dir():
+        raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
     data = with_split(Path(options.data), "test")
     examples = head_class(task).read(data, Columns.of(options))
     predictor = Predictor(options.model, precision=options.precision)

@@ -22,7 +22,7 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import goodness, over_seeds
+from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes
@@ -115,9 +115,13 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
     _check_same(folder, options, data)
-    if options.resume and folder.finished and folder.record["seeds"] == options.seeds:
-        say(f"{options.out} is finished already")
-        return FinetuneResult(run=options.out, **folder.record["result"])
+    if options.resume and folder.finished:
+        made = folder.record["seeds"]
+        if made > options.seeds:
+            raise OptionError(f"--seeds {options.seeds}: {options.out} has {made} seeds already; give {made} or more")
+        if made == options.seeds:
+            say(f"{options.out} is finished already")
+            return FinetuneResult(run=options.out, **folder.record["result"])
     settings, choices = _settings(options, data, config, length)
     _announce(options, data, settings, choices)
     if options.dry_run:
@@ -138,7 +142,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
     result = FinetuneResult(
         run=options.out,
-        metrics=_over_seeds([found["metrics"] for found in ended.values()]),
+        metrics=_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
         best_seed=best_seed,
         diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
@@ -351,7 +355,8 @@ def _one_seed(
     pad = int(tokenizer.pad_token_id)
     reported = data.test if data.test is not None else data.dev
     head = trained.head
-    outputs_of = partial(head_outputs, head, trained.model, precision=settings.precision, budget=settings.eval_tokens)
+    # What is reported is what `evaluate` gives again: in float32, whatever the training was in.
+    outputs_of = partial(head_outputs, head, trained.model, budget=settings.eval_tokens)
     outputs = outputs_of(reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     single.publish(trained.model, tokenizer)
@@ -359,7 +364,10 @@ def _one_seed(
     metric = settings.metric or head.main_metric
     value = head.values(dev, data.dev.gold)[metric]
     baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
-    stuck = f"{metric} {value:.4g} on the dev file does not pass the baseline of {baseline:.4g}"
+    stuck = (
+        f"{metric} {value:.4g} on the dev file after {trained.steps:,} updates does not pass the baseline of "
+        f"{baseline:.4g}; it learnt nothing: more --epochs, another --learning-rate"
+    )
     result = {
         "seed": seed,
         "best_step": trained.best_step,
@@ -386,12 +394,12 @@ def _diverged(metric: str, results: dict[int, dict[str, Any]], diverged: list[in
     return texts
 
 
-def _over_seeds(results: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+def _over_seeds(results: list[dict[str, dict[str, float]]], top: float) -> dict[str, dict[str, Any]]:
     metrics = {}
     for name in results[0]:
         values = [result[name]["value"] for result in results]
         interval = over_seeds(values)
-        low, high = interval.low, interval.high
+        low, high = possible(name, interval.low, top), possible(name, interval.high, top)
         if len(values) == 1:
             low, high = results[0][name]["low"], results[0][name]["high"]
         metrics[name] = {"mean": float(np.mean(values)), "low": low, "high": high, "seeds": values}
