@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,3 +34,14 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return file
 
     return make
+
+
+@pytest.fixture
+def still(run: Path, tmp_path: Path) -> Path:
+    """The RUN without dropout, so that nothing is drawn while it trains."""
+    folder = tmp_path / "still"
+    shutil.copytree(run, folder)
+    config = json.loads((folder / "config.json").read_text())
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0}
+    (folder / "config.json").write_text(json.dumps(config | none))
+    return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,17 +96,6 @@ def task(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def sample(task: str, tmp_path: Path) -> Path:
     return SAMPLES[task](tmp_path / "sample.jsonl")
-
-
-@pytest.fixture
-def still(run: Path, tmp_path: Path) -> Path:
-    """The RUN without dropout, so that nothing is drawn while it trains."""
-    folder = tmp_path / "still"
-    shutil.copytree(run, folder)
-    config = json.loads((folder / "config.json").read_text())
-    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0}
-    (folder / "config.json").write_text(json.dumps(config | none))
-    return folder
 
 
 OUT_OF = {"question-answering": 100.0}

@@ -76,18 +76,6 @@ def test_a_row_beyond_the_budget_is_alone() -> None:
     assert sorted(map(len, parts)) == [1, 2]
 
 
-@pytest.fixture
-def still(run: Path, tmp_path: Path) -> Path:
-    import shutil
-
-    folder = tmp_path / "still"
-    shutil.copytree(run, folder)
-    config = json.loads((folder / "config.json").read_text())
-    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0}
-    (folder / "config.json").write_text(json.dumps(config | none))
-    return folder
-
-
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
