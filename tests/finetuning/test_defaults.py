@@ -11,7 +11,7 @@ from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 
 @pytest.mark.parametrize(
     ("examples", "batch_size", "epochs"),
-    [(1, 32, 10), (100, 32, 10), (960, 32, 5), (1_600, 32, 3), (100_000, 32, 3), (480, 16, 5)],
+    [(1, 32, 10), (100, 32, 10), (1_920, 32, 5), (3_200, 32, 3), (100_000, 32, 3), (960, 16, 5)],
 )
 def test_small_files_are_passed_over_more_often(examples: int, batch_size: int, epochs: int) -> None:
     choice = choose_epochs(examples, batch_size)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bertsmith.runtime.machine import Choice
 
-UPDATES = 150
+UPDATES = 300
 """A small file is passed over until so many updates are made."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 10
 
