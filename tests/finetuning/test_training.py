@@ -265,6 +265,16 @@ def test_no_seed_that_ends(run: Path, labelled: Labelled, tmp_path: Path, monkey
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+def test_figures_that_are_no_numbers(
+    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": float("nan")})
+    options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
+    with pytest.raises(DivergedError, match=r"no seed came to its end: no evaluation gave a number: accuracy"):
+        finetune("sequence-classification", **options, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_a_seed_at_the_baseline_is_marked(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "learning_rate": 1e-9}
     result = finetune("sequence-classification", **options, out=tmp_path / "run")

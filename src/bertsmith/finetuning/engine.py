@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bertsmith.config.tasks import TASKS
-from bertsmith.errors import ModelError
+from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
@@ -152,7 +152,7 @@ def train_head(
 ) -> TrainedHead:
     """Train with one seed, from a checkpoint on where there is one; gives the head with its best weights.
 
-    Raises DivergedError where the loss is not finite any more.
+    Raises DivergedError where the loss is not finite any more, or no evaluation gave a number.
     """
     torch.manual_seed(seed)
     model = load_head(settings)
@@ -209,6 +209,8 @@ def train_head(
     trainer.run(checkpoint)
     signal = None if trainer.stopped_early else trainer.stop.requested
     if signal is None:
+        if not best.weights:
+            raise DivergedError(f"no evaluation gave a number: {metric} on the dev file is not finite")
         best.give_to(model)
         head.chosen = best.chosen
         config: Any = model.config
