@@ -28,14 +28,13 @@ difference with its 95% interval (the examples resampled, sentences for entities
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -47,11 +46,11 @@ import numpy.typing as npt
 import contestants
 import finetune_contestants
 from finetune_contestants import Stock
+from finetune_sets import PERMUTATION, Source, codah, conll, glue, polarity, squad, squad_file, trec
 
 Record = dict[str, Any]
 Ints = npt.NDArray[np.int64]
 
-PERMUTATION = 20_261_122
 ROWS = 3_000
 RESAMPLES = 2_000
 SMOKE = 64
@@ -63,118 +62,6 @@ README = {"batch_size": 32, "learning_rate": 2e-5}
 RECIPE = {"batch_size": 16, "eval_batch_size": 64, "learning_rate": 2e-5, "weight_decay": 0.01, "evaluate": True}
 """What configs/mrpc.yaml says, and the product's defaults where it says nothing."""
 GLUE_STOCK: dict[str, dict[str, Any]] = {"stock": README, "stock-defaults": {}}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A set: examples as they are written (a line, a sentence, a question), and the labels of those of `train`."""
-
-    train: list[str]
-    dev: list[str]
-    labels: list[str] = field(default_factory=list)
-
-
-# The sets.
-
-
-def lines_of(file: Path, encoding: str = "utf-8-sig") -> list[str]:
-    """Lines that end in a line feed alone: U+0085 within a text is none."""
-    raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    return [line.rstrip("\r") for line in raw.decode(encoding).split("\n") if line.strip()]
-
-
-def json_line(**values: object) -> str:
-    """An object in one line."""
-    return json.dumps(values, ensure_ascii=False)
-
-
-def glue(
-    data: Path, *, name: str, columns: dict[str, int], header: bool = True, train: str = "train.tsv"
-) -> Source:  # fmt: skip
-    """A set of GLUE: tab-separated, without quoting; `columns` are the fields of the JSON lines, the label last."""
-    label = list(columns)[-1]
-
-    def rows(file: str) -> list[dict[str, str]]:
-        cells = [line.split("\t") for line in lines_of(data / "glue" / name / file)[1 if header else 0 :]]
-        return [{field: row[place] for field, place in columns.items()} for row in cells]
-
-    found = rows(train)
-    return Source(
-        [json_line(**row) for row in found],
-        [json_line(**row) for row in rows("dev.tsv")],
-        [row[label] for row in found],
-    )
-
-
-def polarity(data: Path) -> Source:
-    """Film review sentences; the last 3,000 of a permutation are the development set."""
-    folder = data / "classification" / "sentence-polarity"
-    rows = [
-        (text.strip(), label)
-        for label, file in (("positive", "rt-polarity.pos"), ("negative", "rt-polarity.neg"))
-        for text in lines_of(folder / file, "cp1252")
-    ]
-    order = np.random.default_rng(PERMUTATION + 1).permutation(len(rows))
-    rows = [rows[place] for place in order]
-    written = [json_line(text=text, label=label) for text, label in rows]
-    return Source(written[:-ROWS], written[-ROWS:], [label for _, label in rows[:-ROWS]])
-
-
-def trec(data: Path) -> Source:
-    """Questions and their six coarse types."""
-
-    def rows(file: str) -> list[tuple[str, str]]:
-        parts = [line.split(" ", 1) for line in lines_of(data / "classification" / "trec" / file)]
-        return [(text, label.split(":")[0]) for label, text in parts]
-
-    train, dev = (
-        [(json_line(text=text, label=label), label) for text, label in rows(file)]
-        for file in ("train_5500.label", "TREC_10.label")
-    )
-    return Source([line for line, _ in train], [line for line, _ in dev], [label for _, label in train])
-
-
-def conll(data: Path, *, train: str, dev: str) -> Source:
-    """Sentences of two columns; a line of blanks or tabs parts them too."""
-
-    def sentences(file: str) -> list[str]:
-        found: list[list[str]] = [[]]
-        for line in (data / "ner" / file).read_text(encoding="utf-8").split("\n"):
-            if line.strip():
-                found[-1].append(line)
-            elif found[-1]:
-                found.append([])
-        return ["\n".join(lines) + "\n" for lines in found if lines]
-
-    return Source(sentences(train), sentences(dev))
-
-
-def codah(data: Path) -> Source:
-    """Beginnings with four endings, fold 0: the lines as they are."""
-    train, dev = (lines_of(data / "multiple-choice" / "codah" / file) for file in ("train.tsv", "dev.tsv"))
-    return Source(train, dev, [line.split("\t")[6] for line in train])
-
-
-def squad(data: Path) -> Source:
-    """SQuAD 1.1's development set, divided by article: 15 to train, the next 5."""
-
-    def questions(articles: list[dict[str, Any]]) -> list[str]:
-        return [
-            json_line(title=article["title"], context=paragraph["context"], qas=[question])
-            for article in articles
-            for paragraph in article["paragraphs"]
-            for question in paragraph["qas"]
-        ]
-
-    articles = json.loads((data / "squad" / "dev-v1.1.json").read_text(encoding="utf-8"))["data"]
-    return Source(questions(articles[:15]), questions(articles[15:20]))
-
-
-def squad_file(units: Iterable[str]) -> str:
-    """Questions in SQuAD's form, each in a paragraph of its own."""
-    found = [json.loads(unit) for unit in units]
-    data = [{"title": one["title"], "paragraphs": [{"context": one["context"], "qas": one["qas"]}]} for one in found]
-    return json.dumps({"version": "1.1", "data": data}, ensure_ascii=False) + "\n"
 
 
 # The tasks.
