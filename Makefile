@@ -14,7 +14,7 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster,lora,search]'
 	touch $@
 
 setup: $(VENV)/dev.stamp  ## .venv with bertsmith and every development tool
