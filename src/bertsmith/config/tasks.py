@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bertsmith.config.options import nearest
+
 HEADS = {
     "sequence-classification": "classify",
     "token-classification": "tag",
@@ -20,6 +22,21 @@ MAX_LENGTHS = {"question-answering": 384}
 MAX_LENGTH = 128
 
 
+NAMES_ELSEWHERE = {
+    "text-classification": "sequence-classification",
+    "classification": "sequence-classification",
+    "sentiment-analysis": "sequence-classification",
+    "regression": "sequence-classification",
+    "ner": "token-classification",
+    "pos": "token-classification",
+    "chunk": "token-classification",
+    "qa": "question-answering",
+    "squad": "question-answering",
+    "swag": "multiple-choice",
+}
+"""What libraries, their examples and people call these tasks."""
+
+
 def default_length(task: str) -> int:
     """Tokens of a row of a task, where no option says so."""
     return MAX_LENGTHS.get(task, MAX_LENGTH)
@@ -33,5 +50,7 @@ def lengths_in_words() -> str:
 def known_task(value: str, tasks: Sequence[str]) -> str:
     """The name, where it is one of these; else ValueError in the words of an option."""
     if value not in tasks:
-        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}")
+        meant = NAMES_ELSEWHERE.get(value.lower().replace("_", "-"))
+        hint = f"; '{meant}' does that" if meant in tasks else nearest(value, tasks)
+        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}{hint}")
     return value
