@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -54,10 +54,14 @@ class Command(Generic[OptionsType]):
     example: str
     many_processes: bool = False
     """Whether the verb runs under torchrun; the first process prints."""
+    words: Mapping[str, Command[Any]] = field(default_factory=dict)
+    """Commands of their own that a word behind the verb's name stands for: `finetune glue`."""
 
 
 def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     """Parse, check, run, print. Raises BertsmithError for every mistake."""
+    if tokens and tokens[0] in command.words:
+        return execute(command.words[tokens[0]], tokens[1:])
     app = _app(command)
     try:
         called, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False)

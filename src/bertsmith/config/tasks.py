@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bertsmith.config.options import nearest
+
 HEADS = {
     "sequence-classification": "classify",
     "token-classification": "tag",
@@ -14,6 +16,9 @@ HEADS = {
 `bertsmith.tasks`."""
 
 TASKS = tuple(HEADS)
+
+SUITES = ("glue",)
+"""What stands in the place of a task for several of them: `finetune glue`, with options of its own."""
 
 MAX_LENGTHS = {"question-answering": 384}
 """Tokens of a row for the tasks that read more at once than `MAX_LENGTH`."""
@@ -30,8 +35,10 @@ def lengths_in_words() -> str:
     return ", ".join([str(MAX_LENGTH), *(f"{length} for {task}" for task, length in MAX_LENGTHS.items())])
 
 
-def known_task(value: str, tasks: Sequence[str]) -> str:
-    """The name, where it is one of these; else ValueError in the words of an option."""
+def known_task(value: str, tasks: Sequence[str], suites: Sequence[str] = ()) -> str:
+    """The name, where it is one of these tasks; else ValueError in the words of an option, which name suites too."""
     if value not in tasks:
-        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}")
+        suite = f", or the suite {', '.join(suites)}" if suites else ""
+        near = nearest(value, (*tasks, *suites))
+        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}{suite}{near}")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,11 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake."""
     if columns.choices is not None:
         raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
-    records = labelled_records(path, columns)
+    return rows_of(path, labelled_records(path, columns), columns)
+
+
+def rows_of(path: Path, records: Sequence[Record], columns: Columns) -> list[Row]:
+    """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
     text_name = column_name(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
     label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
