@@ -9,7 +9,7 @@ from bertsmith.reporting.scales import is_drawable, nice_ticks, tick_labels, wid
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
 _ROW, _LEGEND, _AXIS = 34.0, 34.0, 34.0
-_WHISKER, _TICK = 5.0, 9.0
+_WHISKER, _TICK = 5.0, 12.0
 """Half of the height of a whisker's end, and of the mark of a baseline."""
 
 

@@ -22,23 +22,6 @@ def suite_report(name: str, record: Mapping[str, Any]) -> str:
     _add_notices(page, record)
     page.section("Figures", "Each task's own metrics. What they are of stands beside each.")
     if tasks:
-        page.table(
-            ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
-            [
-                (
-                    task if place == 0 else "",
-                    metric,
-                    f"{figure['mean']:.4f}",
-                    f"{figure['low']:.4f} to {figure['high']:.4f}",
-                    f"{entry['baseline'][metric]:.4f}",
-                    entry["num_examples"],
-                    protocol_in_words(entry),
-                )
-                for task, entry in tasks.items()
-                for place, (metric, figure) in enumerate(entry["metrics"].items())
-            ],
-            caption="The tasks that are done",
-        )
         rows = [
             IntervalRow(f"{task} {metric}", figure["mean"], figure["low"], figure["high"], entry["baseline"][metric])
             for task, entry in tasks.items()
@@ -50,6 +33,23 @@ def suite_report(name: str, record: Mapping[str, Any]) -> str:
             ),
             "The baseline is always the same answer: the most frequent label of the training file, or its mean. Over "
             "several seeds the interval is of their mean (Student's t), with one seed it is over the examples.",
+        )
+        page.table(
+            ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
+            [
+                (
+                    _in_pieces(task) if place == 0 else "",
+                    metric,
+                    f"{figure['mean']:.4f}",
+                    _in_pieces(f"{figure['low']:.4f} to {figure['high']:.4f}"),
+                    f"{entry['baseline'][metric]:.4f}",
+                    entry["num_examples"],
+                    _in_pieces(protocol_in_words(entry)),
+                )
+                for task, entry in tasks.items()
+                for place, (metric, figure) in enumerate(entry["metrics"].items())
+            ],
+            caption="The tasks that are done",
         )
     else:
         page.text("No task is done yet.")
@@ -93,8 +93,10 @@ def protocol_in_words(entry: Mapping[str, Any]) -> str:
     chosen = "the same examples" if protocol["selected_on_reported_data"] else protocol["chosen_on"]
     drawn = ""
     if entry.get("drawn_from"):
-        drawn = f"; trained on {entry['num_train_examples']:,} of {entry['drawn_from']:,}"
-    return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}"
+        drawn = f", trained on {_training_examples(entry)}"
+    diverged = entry.get("diverged_seeds")
+    lost = f", diverged: {' and '.join(map(str, diverged))}" if diverged else ""
+    return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}{lost}"
 
 
 def average_in_words(average: Mapping[str, Any], missing: list[str]) -> str:
@@ -105,8 +107,13 @@ def average_in_words(average: Mapping[str, Any], missing: list[str]) -> str:
     return f"partial: over {tasks} of {tasks + len(missing)} tasks, without {', '.join(missing)}"
 
 
+def _in_pieces(text: str) -> str:
+    """A text that breaks between its pieces alone, for a narrow cell."""
+    return ", ".join(piece.replace(" ", "\u00a0").replace("-", "\u2011") for piece in text.split(", "))
+
+
 def _add_figures(page: Page, average: Mapping[str, Any], tasks: Mapping[str, Any]) -> None:
-    interval = f"{average['low']:.3f} to {average['high']:.3f}" if average["low"] is not None else "no interval"
+    interval = f"{average['low']:.3f} to {average['high']:.3f}" if average["low"] is not None else "of one seed"
     label = "Average, partial" if average["partial"] else "Average"
     cards: list[tuple[str, str | int | float, str]] = [(label, f"{average['mean']:.3f}", interval)]
     for task, entry in tasks.items():
@@ -134,6 +141,17 @@ def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
         page.notice(
             f"The best checkpoint was chosen on the very examples that the figures of {', '.join(same)} are of, as is "
             "usual for GLUE's dev files: they are a little too good."
+        )
+    diverged = [
+        f"{task} ({' and '.join(map(str, entry['diverged_seeds']))})"
+        for task, entry in record["tasks"].items()
+        if entry.get("diverged_seeds")
+    ]
+    if diverged:
+        page.notice(
+            f"Seeds that diverged, whose best figure on the dev file does not pass the baseline: {', '.join(diverged)}. "
+            "The reports of the tasks say more.",
+            "warning",
         )
     drawn = [task for task, entry in record["tasks"].items() if entry.get("drawn_from")]
     if drawn:
