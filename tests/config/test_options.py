@@ -65,7 +65,7 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
         FinetuneOptions,
         {**FINETUNE, "task": "classification"},
         "TASK: found 'classification', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice",
+        "question-answering, multiple-choice, or the suite glue; did you mean 'token-classification'?",
     ),
     # Ranges.
     (PretrainOptions, {**PRETRAIN, "steps": 0}, "--steps: found 0, expected above 0"),

@@ -66,6 +66,8 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     try:
         called, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
     except CycloptsError as error:
+        if command.words and not tokens[0].startswith("-"):
+            _refuse_word(command, tokens[0])
         raise OptionError(f"{_in_our_words(error, command.schema)} (bertsmith {command.name} --help)") from None
     if called is not _target:
         called(*bound.args, **bound.kwargs)
@@ -90,6 +92,17 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
             sys.stdout.write(command.show(answer).rstrip() + "\n")
         sys.stdout.flush()
     return 0
+
+
+def _refuse_word(command: Command[Any], word: str) -> None:
+    """Raise OptionError where the word behind the verb is none of those it may be: its options are others then."""
+    first = command.schema.positional[0]
+    try:
+        command.schema.build({first: word})
+    except OptionError as error:
+        for line in str(error).splitlines():
+            if line.startswith(f"{first.upper()}: "):
+                raise OptionError(f"{line} (bertsmith {command.name} --help)") from None
 
 
 def _target(*args: Any, **values: Any) -> None:

@@ -149,8 +149,8 @@ def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
     ]
     if diverged:
         page.notice(
-            f"Seeds that diverged, whose best figure on the dev file does not pass the baseline: {', '.join(diverged)}. "
-            "The reports of the tasks say more.",
+            "Seeds that diverged, whose best figure on the dev file does not pass the baseline: "
+            f"{', '.join(diverged)}. The reports of the tasks say more.",
             "warning",
         )
     drawn = [task for task, entry in record["tasks"].items() if entry.get("drawn_from")]
