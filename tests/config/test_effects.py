@@ -1821,6 +1821,22 @@ def finetune_encoding(bench: Bench) -> None:
     assert bench.finetune(train=data, dev=data, encoding="latin-1").num_examples == ROWS
 
 
+@effect(FinetuneOptions, "skip_broken_rows")
+def finetune_skip_broken_rows(bench: Bench) -> None:
+    data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, skip_broken_rows=True).num_examples == ROWS
+
+
+@effect(EvaluateOptions, "skip_broken_rows")
+def evaluate_skip_broken_rows(bench: Bench) -> None:
+    data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, skip_broken_rows=True).num_examples == ROWS
+
+
 @effect(FinetuneOptions, "max_train_examples")
 def finetune_max_train_examples(bench: Bench) -> None:
     """So many rows of the file, the same for each seed, and among those of a larger number."""

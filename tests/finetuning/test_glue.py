@@ -420,6 +420,15 @@ def test_where_no_task_can_be_read_nothing_is_written(run: Path, glue: Glue, tmp
 # Options
 
 
+def test_broken_rows_of_qqp_are_left_out(run: Path, glue: Glue, tmp_path: Path) -> None:
+    data = glue("QQP")
+    with (data / "QQP" / "train.tsv").open("a", encoding="utf-8") as file:
+        file.write("7\t8\t9\tWhy is\nit so?\tIs it?\t1\n")
+    result = finetune_glue(model=run, data=data, out=tmp_path / "out", **QUICK)
+    assert result.tasks["QQP"]["num_train_examples"] == 24
+    assert list(result.tasks["QQP"]["metrics"]) == ["accuracy", "f1"]
+
+
 def test_a_dry_run_tells_rows_and_writes_nothing(bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path) -> None:
     words = ["--model", run, "--data", glue("MNLI", "RTE"), "--out", tmp_path / "out", "--dry-run", *WORDS]
     found = bertsmith("finetune", "glue", *words, "--json").json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,23 +30,23 @@ def test_each_task_as_glue_gives_it(glue: Glue, name: str) -> None:
     (files,) = find_tasks(glue(name), None)
     assert files.task.name == name
     for path, rows in ((files.train, 24), (files.dev, 12)):
-        part = read_part(path, files.task.layouts)
+        part = read_part(path, files.task)
         assert part.rows == rows
         assert sum(part.labels.values()) == rows
     expected = {
         "STS-B": 12,  # distinct numbers
         "MNLI": 3,
     }
-    assert len(read_part(files.train, files.task.layouts).labels) >= expected.get(name, 2)
+    assert len(read_part(files.train, files.task).labels) >= expected.get(name, 2)
     assert [one.name for one, _ in files.further] == (["MNLI-mm"] if name == "MNLI" else [])
 
 
 def test_cola_has_no_header(glue: Glue) -> None:
     (files,) = find_tasks(glue("CoLA"), None)
-    layout = read_part(files.train, of("CoLA").layouts).layout
+    layout = read_part(files.train, of("CoLA")).layout
     assert (layout.text, layout.label, layout.no_header) == ("3", "1", True)
     files.train.write_text("sentence\tlabel\tidx\nA bell rang.\t1\t0\nBell a rang.\t0\t1\n")
-    layout = read_part(files.train, of("CoLA").layouts).layout
+    layout = read_part(files.train, of("CoLA")).layout
     assert (layout.text, layout.label, layout.no_header) == ("sentence", "label", False)
 
 
@@ -65,7 +66,7 @@ def test_names_of_the_hub_and_packed_files(tmp_path: Path) -> None:
     (here / "validation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (files,) = find_tasks(tmp_path / "glue", None)
     assert (files.task.name, files.train.name, files.dev.name) == ("SST-2", "train.tsv.gz", "validation.jsonl")
-    assert [read_part(path, files.task.layouts).rows for path in (files.train, files.dev)] == [2, 2]
+    assert [read_part(path, files.task).rows for path in (files.train, files.dev)] == [2, 2]
     (here / "train.tsv").write_text("sentence\tlabel\nan unpacked film\t1\n")
     (files,) = find_tasks(tmp_path / "glue", None)
     assert files.train.name == "train.tsv", "an unpacked file comes before a packed one"
@@ -78,7 +79,7 @@ def test_parquet_files_of_the_hub(tmp_path: Path) -> None:
     for part in ("train", "validation"):
         pq.write_table(table, here / f"{part}-00000-of-00001.parquet")
     (files,) = find_tasks(tmp_path, None)
-    assert read_part(files.dev, files.task.layouts).labels == {"0": 1, "1": 1}
+    assert read_part(files.dev, files.task).labels == {"0": 1, "1": 1}
 
 
 def test_a_test_file_counts_where_it_has_labels(tmp_path: Path) -> None:
@@ -113,11 +114,11 @@ def test_files_with_other_columns(glue: Glue) -> None:
     (files,) = find_tasks(glue("RTE"), None)
     files.dev.write_text("premise\tclaim\tverdict\na\tb\t1\n")
     with pytest.raises(DataError, match=r"dev\.tsv: no columns 'sentence1', 'sentence2', 'label'; the columns there"):
-        read_part(files.dev, files.task.layouts)
+        read_part(files.dev, files.task)
     (files,) = find_tasks(glue("MRPC"), ("MRPC",))
     files.dev.write_text("a\tb\n1\t2\n")
     with pytest.raises(DataError, match=r"'#1 String', '#2 String', 'Quality' or 'sentence1', 'sentence2', 'label'"):
-        read_part(files.dev, files.task.layouts)
+        read_part(files.dev, files.task)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +148,26 @@ def test_names_that_are_none(written: str, message: str) -> None:
         GlueOptions.build({"model": "m", "data": "d", "out": "o", "tasks": written})
 
 
+def test_the_pieces_of_broken_rows_of_qqp(glue: Glue) -> None:
+    """A question with a line end in it stands in two pieces, neither of which is a row."""
+    (files,) = find_tasks(glue("QQP"), None)
+    with files.train.open("a", encoding="utf-8") as file:
+        file.write("7\t8\t9\tWhy is\nit so?\tIs it?\t1\n10\t11\t12\ta\tb\t0\n")
+    assert files.task.broken_rows
+    assert read_part(files.train, files.task).rows == 25
+    with pytest.raises(DataError, match=r"line 26: 4 fields, expected 6"):
+        read_part(files.train, replace(files.task, broken_rows=False))
+    jsonl = files.dev.with_suffix(".jsonl")
+    jsonl.write_text('{"question1": "a", "question2": "b", "label": 1}\n')
+    assert not read_part(jsonl, files.task).skip_broken, "what has no lines with fields has no broken ones"
+
+
 @pytest.mark.slow
 def test_the_real_files(shared_data: Path) -> None:
     """The rows that GLUE is known to have."""
     found = {files.task.name: files for files in find_tasks(shared_data / "glue", ("CoLA", "MRPC", "STS-B", "RTE"))}
     rows = {
-        name: tuple(read_part(path, files.task.layouts).rows for path in (files.train, files.dev))
+        name: tuple(read_part(path, files.task).rows for path in (files.train, files.dev))
         for name, files in found.items()
     }
     assert rows == {"CoLA": (8551, 1043), "MRPC": (3668, 408), "STS-B": (5749, 1500), "RTE": (2490, 277)}

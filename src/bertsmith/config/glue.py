@@ -58,6 +58,8 @@ class GlueTask:
     dev: tuple[str, ...] = ("dev", "validation")
     test: tuple[str, ...] = ("test",)
     further: tuple[Further, ...] = ()
+    broken_rows: bool = False
+    """Whether GLUE's own files have rows in pieces (a line end within a question), which everybody leaves out."""
 
 
 TRAIN = ("train",)
@@ -79,6 +81,7 @@ GLUE = (
         "QQP",
         ("accuracy", "f1"),
         (Layout("question1", "question2", "is_duplicate"), Layout("question1", "question2", "label")),
+        broken_rows=True,
     ),
     GlueTask(
         "MNLI",

@@ -14,7 +14,7 @@ from bertsmith.config.glue import GLUE, NAMES, TRAIN, Further, GlueTask, Layout,
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
 from bertsmith.tasks.labelled_file import Columns, labelled_records, rows_of
-from bertsmith.tasks.records import ENDINGS, Record
+from bertsmith.tasks.records import ENDINGS, Record, form_of, is_table
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
@@ -41,6 +41,8 @@ class Part:
     layout: Layout
     rows: int
     labels: Mapping[str, int]
+    skip_broken: bool = False
+    """Whether broken rows were left out."""
 
 
 def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
@@ -109,9 +111,10 @@ def _listed(folder: Path) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def read_part(path: Path, layouts: Sequence[Layout]) -> Part:
+def read_part(path: Path, task: GlueTask) -> Part:
     """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
-    records = labelled_records(path, Columns())
+    layouts, skip_broken = task.layouts, task.broken_rows and is_table(form_of(path, None))
+    records = labelled_records(path, Columns(skip_broken=skip_broken))
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
     if layout is None:
         layout = next((one for one in layouts if one.no_header), None)
@@ -121,18 +124,18 @@ def read_part(path: Path, layouts: Sequence[Layout]) -> Part:
                 f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
             )
         records = labelled_records(path, Columns(no_header=True))
-    return _part(path, layout, records)
+    return _part(path, layout, records, skip_broken)
 
 
-def read_test(path: Path, layouts: Sequence[Layout]) -> Part | None:
+def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:
     """The same of a test file; None where it has no labels: no such column, or -1 in each row, as GLUE gives it."""
-    records = labelled_records(path, Columns())
+    records = labelled_records(path, Columns(skip_broken=skip_broken))
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
     if layout is None or all(str(record.values[layout.label]).strip() in _NO_LABEL for record in records):
         return None
-    return _part(path, layout, records)
+    return _part(path, layout, records, skip_broken)
 
 
-def _part(path: Path, layout: Layout, records: list[Record]) -> Part:
+def _part(path: Path, layout: Layout, records: list[Record], skip_broken: bool = False) -> Part:
     rows = rows_of(path, records, Columns(layout.text, layout.pair, layout.label, layout.no_header))
-    return Part(path, layout, len(rows), Counter(str(row.label) for row in rows))
+    return Part(path, layout, len(rows), Counter(str(row.label) for row in rows), skip_broken)

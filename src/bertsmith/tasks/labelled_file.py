@@ -34,6 +34,8 @@ class Columns:
     form: str | None = None
     encoding: str = "utf-8"
     choices: tuple[str, ...] | None = None
+    skip_broken: bool = False
+    """Whether rows of a table with another number of fields than the header are left out."""
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -46,6 +48,7 @@ class Columns:
             options.format,
             options.encoding,
             options.choice_columns,
+            options.skip_broken_rows,
         )
 
 
@@ -145,7 +148,7 @@ def labelled_records(path: Path, columns: Columns) -> list[Record]:
         )
     if form in OTHER_FORMS:
         raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
-    return read_records(path, form, columns.encoding, no_header=columns.no_header)
+    return read_records(path, form, columns.encoding, no_header=columns.no_header, skip_broken=columns.skip_broken)
 
 
 def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:

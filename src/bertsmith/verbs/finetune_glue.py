@@ -146,16 +146,16 @@ def _plan(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[dict[str, _
     """Each task with its files read, and what is wrong with those that cannot be read."""
     plan, failures = {}, {}
     for files in found:
-        layouts = files.task.layouts
         try:
-            train, dev = read_part(files.train, layouts), read_part(files.dev, layouts)
-            wanted = options.report_on == "test" and files.test is not None
-            test = read_test(files.test, layouts) if wanted and files.test is not None else None
+            train, dev = read_part(files.train, files.task), read_part(files.dev, files.task)
+            test = None
+            if options.report_on == "test" and files.test is not None:
+                test = read_test(files.test, files.task.layouts, skip_broken=train.skip_broken)
             for part in (dev, test):
-                if part is not None and part.layout != train.layout:
+                if part is not None and (part.layout, part.skip_broken) != (train.layout, train.skip_broken):
                     raise DataError(
                         f"{part.path}: the columns are {', '.join(part.layout.columns)}, those of {train.path} are "
-                        f"{', '.join(train.layout.columns)}; expected the same form in all files of a task"
+                        f"{', '.join(train.layout.columns)}; expected files of one form in all of a task"
                     )
             further = [(one, read_test(path, one.layouts)) for one, path in files.further]
         except DataError as error:
@@ -261,6 +261,7 @@ def _one_task(options: GlueOptions, planned: _Planned, before: Mapping[str, Entr
             "pair_column": layout.pair,
             "label_column": layout.label,
             "no_header": layout.no_header,
+            "skip_broken_rows": planned.train.skip_broken,
             "problem_type": "regression" if task.regression else "single_label_classification",
             "metric": task.metrics[0],
             "overwrite": False,
