@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -160,6 +161,27 @@ def test_the_pieces_of_broken_rows_of_qqp(glue: Glue) -> None:
     jsonl = files.dev.with_suffix(".jsonl")
     jsonl.write_text('{"question1": "a", "question2": "b", "label": 1}\n')
     assert not read_part(jsonl, files.task).skip_broken, "what has no lines with fields has no broken ones"
+
+
+def test_f1_is_of_the_class_1_or_of_none(tmp_path: Path) -> None:
+    """Names of classes stand in another order than their numbers: F1 would be of the other class."""
+    here = tmp_path / "mrpc"
+    here.mkdir()
+    features = datasets.Features(
+        {
+            "sentence1": datasets.Value("string"),
+            "sentence2": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["not_equivalent", "equivalent"]),
+        }
+    )
+    rows = {"sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [0, 1]}
+    for part in ("train", "validation"):
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(here / f"{part}.parquet")
+    (files,) = find_tasks(tmp_path, None)
+    with pytest.raises(
+        DataError, match=r"the labels are equivalent, not_equivalent, expected 0 and 1: GLUE's F1 is of"
+    ):
+        read_part(files.dev, files.task)
 
 
 @pytest.mark.slow

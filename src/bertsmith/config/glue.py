@@ -58,6 +58,8 @@ class GlueTask:
     dev: tuple[str, ...] = ("dev", "validation")
     test: tuple[str, ...] = ("test",)
     further: tuple[Further, ...] = ()
+    positive: str | None = None
+    """The class that F1 is of, where a metric is F1."""
     broken_rows: bool = False
     """Whether GLUE's own files have rows in pieces (a line end within a question), which everybody leaves out."""
 
@@ -70,7 +72,7 @@ _MNLI = (Layout("sentence1", "sentence2", "gold_label"), _PREMISES, _SENTENCES)
 GLUE = (
     GlueTask("CoLA", ("matthews",), (Layout("sentence", None, "label"), Layout("3", None, "1", no_header=True))),
     GlueTask("SST-2", ("accuracy",), (Layout("sentence", None, "label"),)),
-    GlueTask("MRPC", ("accuracy", "f1"), (Layout("#1 String", "#2 String", "Quality"), _SENTENCES)),
+    GlueTask("MRPC", ("accuracy", "f1"), (Layout("#1 String", "#2 String", "Quality"), _SENTENCES), positive="1"),
     GlueTask(
         "STS-B",
         ("pearson", "spearman"),
@@ -81,6 +83,7 @@ GLUE = (
         "QQP",
         ("accuracy", "f1"),
         (Layout("question1", "question2", "is_duplicate"), Layout("question1", "question2", "label")),
+        positive="1",
         broken_rows=True,
     ),
     GlueTask(

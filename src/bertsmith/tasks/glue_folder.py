@@ -13,7 +13,7 @@ from pathlib import Path
 from bertsmith.config.glue import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
-from bertsmith.tasks.labelled_file import Columns, labelled_records, rows_of
+from bertsmith.tasks.labelled_file import Columns, in_order, labelled_records, rows_of
 from bertsmith.tasks.records import ENDINGS, Record, form_of, is_table
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
@@ -124,7 +124,14 @@ def read_part(path: Path, task: GlueTask) -> Part:
                 f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
             )
         records = labelled_records(path, Columns(no_header=True))
-    return _part(path, layout, records, skip_broken)
+    part = _part(path, layout, records, skip_broken)
+    if task.positive is not None and task.positive not in part.labels:
+        raise DataError(
+            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of the "
+            f"class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
+            "holds the numbers"
+        )
+    return part
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:

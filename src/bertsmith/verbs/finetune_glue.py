@@ -113,7 +113,8 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
             try:
                 record["tasks"] |= _one_task(options, planned, record["tasks"])
             except (DataError, DivergedError, OutputError) as error:
-                record["tasks"].pop(name, None)
+                for one in (name, *(further.name for further, _ in planned.files.further)):
+                    record["tasks"].pop(one, None)
                 record["failures"] |= _failure(name, error)
             _save(options.out, record)
     record["status"] = "finished"
