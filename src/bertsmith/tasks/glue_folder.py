@@ -127,8 +127,8 @@ def read_part(path: Path, task: GlueTask) -> Part:
     part = _part(path, layout, records, skip_broken)
     if task.positive is not None and task.positive not in part.labels:
         raise DataError(
-            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of the "
-            f"class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
+            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
+            f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
             "holds the numbers"
         )
     return part
