@@ -436,6 +436,7 @@ def test_a_dry_run_tells_rows_and_writes_nothing(bertsmith: Answers, run: Path, 
         name: {part: file["rows"] for part, file in entry["files"].items()} for name, entry in found["tasks"].items()
     }
     assert rows == {"MNLI": {"train": 24, "dev": 12, "MNLI-mm": 12}, "RTE": {"train": 24, "dev": 12}}
+    assert found["missing"] == [name for name in NAMES if name not in ("MNLI", "RTE")]
     assert not (tmp_path / "out").exists()
     shown = bertsmith("finetune", "glue", *words).stdout
     assert "train 24 (" in shown and shown.splitlines()[-1] == "nothing was trained (--dry-run)"

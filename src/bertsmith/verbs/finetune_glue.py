@@ -102,7 +102,8 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
     if not plan:
         raise DataError("\n".join(failure["message"] for failure in failures.values()))
     if options.dry_run:
-        return GlueResult(options.out, {name: _rows(one) for name, one in plan.items()}, None, [], failures, None)
+        missing = [name for name in NAMES if name not in plan]
+        return GlueResult(options.out, {name: _rows(one) for name, one in plan.items()}, None, missing, failures, None)
     _announce(plan, options)
     kept = {name: failure for name, failure in record.get("failures", {}).items() if name not in plan}
     record = _new_record(options) | {"tasks": record.get("tasks", {}), "failures": kept | failures}
