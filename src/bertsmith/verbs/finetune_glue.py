@@ -34,7 +34,7 @@ from bertsmith.runtime.files import (
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
 from bertsmith.training.run_folder import read_metrics
-from bertsmith.verbs.evaluate import evaluate
+from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import (
     FinetuneResult,
     check_same_options,
@@ -146,7 +146,8 @@ def _identity(options: GlueOptions) -> dict[str, Any]:
 
 def _plan(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[dict[str, _Planned], dict[str, dict[str, str]]]:
     """Each task with its files read, and what is wrong with those that cannot be read."""
-    plan, failures = {}, {}
+    plan: dict[str, _Planned] = {}
+    failures: dict[str, dict[str, str]] = {}
     for files in found:
         try:
             train, dev = read_part(files.train, files.task), read_part(files.dev, files.task)
@@ -314,6 +315,7 @@ def _measured(options: GlueOptions, planned: _Planned, result: FinetuneResult, f
                 max_length=options.max_length,
                 batch_size=options.eval_batch_size,
             )
+            assert isinstance(figures, HeadFigures)
             found.append({name: figures.metrics[name] for name in further.metrics})
     metrics = figures_over_seeds(found, 1.0)
     counts = read_json(result.run / "run.json")["data"]["labels"]
@@ -342,7 +344,7 @@ def _protocol(reported: Path, chosen_on: Path, metrics: Mapping[str, Entry]) -> 
 def _seconds(run: Path) -> float:
     """Seconds of training of all seeds, also of those that were stopped and went on."""
     lasts = [updates[-1] for path in sorted((run / "seeds").iterdir()) if (updates := read_metrics(path)[0])]
-    return round(sum(line["seconds"] for line in lasts), 1)
+    return round(sum(float(line["seconds"]) for line in lasts), 1)
 
 
 def _score(metrics: Mapping[str, Entry]) -> float:
