@@ -97,7 +97,7 @@ def test_figures_of_the_models_of_another_task() -> None:
             {"drawn_from": 9000, "num_train_examples": 1000},
             "dev.tsv, one seed, chosen on the same examples, trained on 1,000 of 9,000",
         ),
-        ({"diverged_seeds": [1]}, "dev.tsv, one seed, chosen on the same examples, diverged: 1"),
+        ({"diverged_seeds": [1]}, "dev.tsv, one seed, chosen on the same examples, diverged seeds: 1"),
     ],
 )
 def test_the_protocol_in_words(more: dict[str, Any], said: str) -> None:

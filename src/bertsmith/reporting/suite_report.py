@@ -95,7 +95,7 @@ def protocol_in_words(entry: Mapping[str, Any]) -> str:
     if entry.get("drawn_from"):
         drawn = f", trained on {_training_examples(entry)}"
     diverged = entry.get("diverged_seeds")
-    lost = f", diverged: {' and '.join(map(str, diverged))}" if diverged else ""
+    lost = f", diverged seeds: {' and '.join(map(str, diverged))}" if diverged else ""
     return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}{lost}"
 
 
