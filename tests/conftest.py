@@ -136,6 +136,70 @@ def shared_data() -> Path:
     return folder
 
 
+GLUE_HEADERS = {
+    "CoLA": None,
+    "SST-2": "sentence\tlabel",
+    "MRPC": "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String",
+    "STS-B": "index\tgenre\tsentence1\tsentence2\tscore",
+    "QQP": "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate",
+    "MNLI": "index\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",
+    "QNLI": "index\tquestion\tsentence\tlabel",
+    "RTE": "index\tsentence1\tsentence2\tlabel",
+    "WNLI": "index\tsentence1\tsentence2\tlabel",
+}
+"""The first lines of GLUE's own files; CoLA has none."""
+
+
+def glue_line(task: str, number: int) -> str:
+    """A row of a task as GLUE writes it; the object of its first sentence tells the label."""
+    draw = random.Random(f"{task}{number}")
+    kind = number % (3 if task == "MNLI" else 2)
+    text = f"{draw.choice(SUBJECTS)} {draw.choice(VERBS)} {OBJECTS[kind]} {draw.choice(PLACES)}."
+    second = f'" {draw.choice(SUBJECTS)} {draw.choice(VERBS)} {draw.choice(OBJECTS)} .'
+    entailed = ("entailment", "not_entailment")[kind % 2]
+    fields: dict[str, tuple[object, ...]] = {
+        "CoLA": ("gj04", kind, "*" if kind == 0 else "", text),
+        "SST-2": (text, kind),
+        "MRPC": (kind, 100 + number, 200 + number, text, second),
+        "STS-B": (number, "news", text, second, f"{4.0 * kind + 0.01 * (number % 7):.3f}"),
+        "QQP": (number, number, number + 1, text, second, kind),
+        "MNLI": (number, "fiction", text, second, "neutral", ("contradiction", "entailment", "neutral")[kind]),
+        "QNLI": (number, text, second, entailed),
+        "RTE": (number, text, second, entailed),
+        "WNLI": (number, text, second, kind),
+    }
+    return "\t".join(map(str, fields[task]))
+
+
+@pytest.fixture(scope="session")
+def glue_file() -> Callable[..., Path]:
+    """Writes a file of a task as GLUE gives it: `glue_file(path, "MRPC", 20, first=100)`."""
+
+    def make(path: Path, task: str, rows: int, *, first: int = 0) -> Path:
+        header = GLUE_HEADERS[task]
+        lines = [*([header] if header else []), *(glue_line(task, first + row) for row in range(rows))]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + ("" if task == "CoLA" else "\n"), encoding="utf-8")
+        return path
+
+    return make
+
+
+@pytest.fixture
+def glue(glue_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of GLUE with these tasks: 24 rows to train on, 12 in each dev file."""
+
+    def make(*tasks: str, rows: int = 24) -> Path:
+        folder = tmp_path / "glue"
+        for task in tasks:
+            glue_file(folder / task / "train.tsv", task, rows)
+            for place, dev in enumerate(("dev_matched", "dev_mismatched") if task == "MNLI" else ("dev",), start=1):
+                glue_file(folder / task / f"{dev}.tsv", task, 12, first=1000 * place)
+        return folder
+
+    return make
+
+
 @dataclass(frozen=True)
 class Answered:
     """What a command line answered."""

@@ -15,6 +15,7 @@ import bertsmith
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
@@ -35,6 +36,7 @@ PUBLIC = [
     "evaluate",
     "extend_tokenizer",
     "finetune",
+    "finetune_glue",
     "load",
     "prepare",
     "pretrain",
@@ -49,6 +51,7 @@ SCHEMAS: dict[str, type[Options]] = {
     "evaluate": EvaluateOptions,
     "extend_tokenizer": ExtendTokenizerOptions,
     "finetune": FinetuneOptions,
+    "finetune_glue": GlueOptions,
     "prepare": PrepareOptions,
     "pretrain": PretrainOptions,
     "quickstart": QuickstartOptions,
@@ -120,10 +123,14 @@ def test_every_schema_is_a_verb_s() -> None:
     """Each verb of the command line takes the schema that its Python function takes."""
     from bertsmith.cli.app import VERBS
 
+    names = set()
     for verb in VERBS:
-        schema = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND.schema
-        assert schema is SCHEMAS.get(verb.replace("-", "_"), schema)
-    assert set(SCHEMAS) <= {verb.replace("-", "_") for verb in VERBS}
+        command = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+        for one in (command, *command.words.values()):
+            name = one.name.replace("-", "_").replace(" ", "_")
+            assert one.schema is SCHEMAS.get(name, one.schema)
+            names.add(name)
+    assert set(SCHEMAS) <= names
 
 
 def modules() -> list[Path]:

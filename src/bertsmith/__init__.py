@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bertsmith.verbs.evaluate import evaluate as evaluate
     from bertsmith.verbs.extend_tokenizer import extend_tokenizer as extend_tokenizer
     from bertsmith.verbs.finetune import finetune as finetune
+    from bertsmith.verbs.finetune_glue import finetune_glue as finetune_glue
     from bertsmith.verbs.predict import load as load
     from bertsmith.verbs.prepare import prepare as prepare
     from bertsmith.verbs.pretrain import pretrain as pretrain
@@ -51,6 +52,7 @@ _PUBLIC = {
     "evaluate": "bertsmith.verbs.evaluate",
     "extend_tokenizer": "bertsmith.verbs.extend_tokenizer",
     "finetune": "bertsmith.verbs.finetune",
+    "finetune_glue": "bertsmith.verbs.finetune_glue",
     "load": "bertsmith.verbs.predict",
     "prepare": "bertsmith.verbs.prepare",
     "pretrain": "bertsmith.verbs.pretrain",

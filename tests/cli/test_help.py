@@ -73,6 +73,18 @@ def test_the_help_of_a_verb(bertsmith: Callable[..., Any], verb: str) -> None:
         assert shown in said
 
 
+def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None:
+    """`finetune glue` has options of its own, and its verb says that it is there."""
+    glue = command("finetune").words["glue"]
+    answer = bertsmith("finetune", "glue", "--help")
+    said = flat(answer.stdout)
+    assert answer.code == 0 and answer.stderr == ""
+    assert flat(f"Example: {glue.example}") in said
+    assert all(f"--{external_name(name)}" in said for name in glue.schema.model_fields)
+    assert "--train " not in said
+    assert "or a suite of tasks: glue" in flat(bertsmith("finetune", "--help").stdout)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_example_can_be_parsed(verb: str) -> None:
     """Every option of the example exists, and what is required is given."""

@@ -26,7 +26,8 @@ import pytest
 from bertsmith.cli.app import VERBS
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
-from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
+from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options
 from bertsmith.config.predict import (
     AnswerOptions,
@@ -66,9 +67,10 @@ def effect(schema: type[Options], *names: str, slow: bool = False) -> Callable[[
 
 
 def schemas() -> list[type[Options]]:
-    """The schema of every verb of the command line."""
+    """The schema of every verb of the command line, and of the words that may follow one."""
     modules = [importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}") for verb in VERBS]
-    return [module.COMMAND.schema for module in modules]
+    commands = [command for module in modules for command in (module.COMMAND, *module.COMMAND.words.values())]
+    return [command.schema for command in commands]
 
 
 # The bench: what the effects work with
@@ -345,8 +347,9 @@ def test_every_option_has_an_effect() -> None:
 
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
-    """All seventeen verbs are covered; doctor has no option."""
-    assert len(schemas()) == len(VERBS) == 18
+    """All verbs are covered, and `finetune glue`; doctor has no option."""
+    assert len(VERBS) == 18
+    assert len(schemas()) == len(VERBS) + 1
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -1818,6 +1821,40 @@ def finetune_encoding(bench: Bench) -> None:
     assert bench.finetune(train=data, dev=data, encoding="latin-1").num_examples == ROWS
 
 
+@effect(FinetuneOptions, "skip_broken_rows")
+def finetune_skip_broken_rows(bench: Bench) -> None:
+    data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, skip_broken_rows=True).num_examples == ROWS
+
+
+@effect(EvaluateOptions, "skip_broken_rows")
+def evaluate_skip_broken_rows(bench: Bench) -> None:
+    data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, skip_broken_rows=True).num_examples == ROWS
+
+
+@effect(FinetuneOptions, "max_train_examples")
+def finetune_max_train_examples(bench: Bench) -> None:
+    """So many rows of the file, the same for each seed, and among those of a larger number."""
+
+    def trained_on(count: int | None, seed: int) -> tuple[int, set[str]]:
+        seen = training_texts(bench)
+        run = bench.finetune(max_train_examples=count, seed=seed, batch_size=4).run
+        (train, _) = bench.record(run)["data"]["files"]
+        assert train.get("drawn_from") == (None if count is None else ROWS)
+        return train["examples"], {str(row[row > 0].tolist()) for batch in seen for row in batch["input_ids"]}
+
+    (six, few), (again, same), (nine, more) = trained_on(6, 0), trained_on(6, 1), trained_on(9, 0)
+    assert (six, again, nine) == (6, 6, 9)
+    assert few == same
+    assert few < more
+    assert trained_on(None, 0)[0] == ROWS
+
+
 @effect(FinetuneOptions, "max_length")
 def finetune_max_length(bench: Bench) -> None:
     seen = training_texts(bench)
@@ -2010,6 +2047,112 @@ def finetune_dry_run(bench: Bench) -> None:
     assert not out.exists()
     assert "2 updates for each of 1 seeds" in bench.said
     assert "train: labels: bad 16 (50.0%), good 16 (50.0%)" in bench.said
+
+
+# finetune glue
+
+
+def glue(bench: Bench, *tasks: str, out: Path | None = None, **options: Any) -> Any:
+    """Heads on the tasks of a folder of GLUE, after two updates each."""
+    from bertsmith.verbs.finetune_glue import finetune_glue
+
+    data = options.pop("data", None) or glue_data(bench, *(tasks or ("RTE",)))
+    settings = {"max_length": 32, "batch_size": 16, "epochs": 1, "precision": "fp32", "learning_rate": 1e-3}
+    return finetune_glue(**{"model": bench.run, "data": data, "out": out or bench.fresh(), **settings, **options})
+
+
+def glue_data(bench: Bench, *tasks: str) -> Path:
+    """A folder of GLUE."""
+    folder, make = bench.fresh(), bench.request.getfixturevalue("glue_file")
+    for task in tasks:
+        for part, first in (("train", 0), ("dev", 1000)):
+            make(folder / task / f"{part}.tsv", task, 20, first=first)
+    return folder
+
+
+TRAINING: dict[str, Any] = {
+    "max_train_examples": 16,
+    "max_length": 24,
+    "epochs": 2.0,
+    "batch_size": 8,
+    "eval_batch_size": 4,
+    "eval_every": 1,
+    "learning_rate": 1e-4,
+    "weight_decay": 0.1,
+    "precision": "fp32",
+    "patience": 3,
+    "layer_decay": 0.9,
+    "freeze_layers": 0,
+    "micro_batch_tokens": 512,
+    "save_every": 2,
+    "seeds": 2,
+    "seed": 5,
+}
+"""What no option is by default."""
+
+
+@effect(GlueOptions, *TRAINING)
+def glue_training(bench: Bench) -> None:
+    """`finetune` is told the same for each task; what it does then is shown above."""
+    import bertsmith.verbs.finetune_glue as module
+
+    assert set(TRAINING) | {"overwrite", "resume", "dry_run"} == set(HeadTrainingOptions.model_fields)
+    told: list[dict[str, Any]] = []
+    bench.watch(module, "finetune", lambda task, **values: told.append(values))
+    result = glue(bench, "CoLA", "RTE", **TRAINING)
+    assert [{name: values[name] for name in TRAINING} for values in told] == [TRAINING] * 2
+    assert sorted(path.name for path in (result.out / "RTE" / "seeds").iterdir()) == ["seed-5", "seed-6"]
+    told.clear()
+    glue(bench)
+    assert not any(
+        told[0][name] == value for name, value in TRAINING.items() if name not in ("precision", "max_length")
+    )
+
+
+@effect(GlueOptions, "model", "data", "out")
+def glue_model(bench: Bench) -> None:
+    """The weights come from the MODEL, the rows from the folder, and all of it goes to another one."""
+    out, name = bench.place / "deep" / "glue", "bert.embeddings.word_embeddings.weight"
+    result = glue(bench, "RTE", out=out, learning_rate=1e-9)
+    assert sorted(path.name for path in out.iterdir()) == ["RTE", "report.html", "suite.json"]
+    np.testing.assert_allclose(bench.weights(out / "RTE")[name], bench.weights(bench.run)[name], atol=1e-6)
+    assert list(result.tasks) == ["RTE"]
+    other = glue(bench, "CoLA", model=bench.base, learning_rate=1e-9)
+    np.testing.assert_allclose(bench.weights(other.out / "CoLA")[name], bench.weights(bench.base)[name], atol=1e-6)
+    assert list(other.tasks) == ["CoLA"]
+
+
+@effect(GlueOptions, "tasks")
+def glue_tasks(bench: Bench) -> None:
+    data = glue_data(bench, "CoLA", "SST-2", "RTE")
+    for written, names in (("rte,cola", ["CoLA", "RTE"]), (("sst2",), ["SST-2"]), ("all", ["CoLA", "SST-2", "RTE"])):
+        assert list(glue(bench, data=data, tasks=written, dry_run=True).tasks) == names
+
+
+@effect(GlueOptions, "report_on")
+def glue_report_on(bench: Bench) -> None:
+    data = glue_data(bench, "RTE")
+    bench.request.getfixturevalue("glue_file")(data / "RTE" / "test.tsv", "RTE", 9, first=2000)
+    for part, rows in (("dev", 20), ("test", 9)):
+        entry = glue(bench, data=data, report_on=part).tasks["RTE"]
+        assert (entry["num_examples"], entry["protocol"]["figures_of"]) == (rows, f"{part}.tsv")
+
+
+@effect(GlueOptions, "overwrite", "resume", "dry_run")
+def glue_again(bench: Bench) -> None:
+    data, out = glue_data(bench, "RTE"), bench.fresh()
+    assert glue(bench, data=data, out=out, dry_run=True).report is None
+    assert not out.exists()
+    glue(bench, data=data, out=out)
+    with pytest.raises(OutputError, match="not empty"):
+        glue(bench, data=data, out=out)
+    weights, left = out / "RTE" / "model.safetensors", out / "left.txt"
+    left.write_text("of the first time")
+    before = weights.stat().st_mtime_ns
+    glue(bench, data=data, out=out, resume=True)
+    assert weights.stat().st_mtime_ns == before and left.is_file()
+    glue(bench, data=data, out=out, overwrite=True)
+    assert weights.stat().st_mtime_ns > before and not left.exists()
 
 
 # Verbs that predict

@@ -65,19 +65,19 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
         FinetuneOptions,
         {**FINETUNE, "task": "classification"},
         "TASK: found 'classification', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice; 'sequence-classification' does that",
+        "question-answering, multiple-choice, or the suite glue; 'sequence-classification' does that",
     ),
     (
         FinetuneOptions,
         {**FINETUNE, "task": "NER"},
         "TASK: found 'NER', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice; 'token-classification' does that",
+        "question-answering, multiple-choice, or the suite glue; 'token-classification' does that",
     ),
     (
         FinetuneOptions,
         {**FINETUNE, "task": "token-clasification"},
         "TASK: found 'token-clasification', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice; did you mean 'token-classification'?",
+        "question-answering, multiple-choice, or the suite glue; did you mean 'token-classification'?",
     ),
     # Ranges.
     (PretrainOptions, {**PRETRAIN, "steps": 0}, "--steps: found 0, expected above 0"),

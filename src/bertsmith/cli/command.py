@@ -10,8 +10,8 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -54,14 +54,20 @@ class Command(Generic[OptionsType]):
     example: str
     many_processes: bool = False
     """Whether the verb runs under torchrun; the first process prints."""
+    words: Mapping[str, Command[Any]] = field(default_factory=dict)
+    """Commands of their own that a word behind the verb's name stands for: `finetune glue`."""
 
 
 def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     """Parse, check, run, print. Raises BertsmithError for every mistake."""
+    if tokens and tokens[0] in command.words:
+        return execute(command.words[tokens[0]], tokens[1:])
     app = _app(command)
     try:
         called, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False)
     except CycloptsError as error:
+        if command.words and not tokens[0].startswith("-"):
+            _refuse_word(command, tokens[0])
         raise OptionError(f"{_in_our_words(error, command.schema)} (bertsmith {command.name} --help)") from None
     if called is not _target:
         called(*bound.args, **bound.kwargs)
@@ -86,6 +92,17 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
             sys.stdout.write(command.show(answer).rstrip() + "\n")
         sys.stdout.flush()
     return 0
+
+
+def _refuse_word(command: Command[Any], word: str) -> None:
+    """Raise OptionError where the word behind the verb is none of those it may be: its options are others then."""
+    first = command.schema.positional[0]
+    try:
+        command.schema.build({first: word})
+    except OptionError as error:
+        for line in str(error).splitlines():
+            if line.startswith(f"{first.upper()}: "):
+                raise OptionError(f"{line} (bertsmith {command.name} --help)") from None
 
 
 def _target(*args: Any, **values: Any) -> None:

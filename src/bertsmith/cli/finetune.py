@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
 from bertsmith.runtime.files import read_json
@@ -53,4 +54,5 @@ COMMAND = Command(
     _run,
     _show,
     "bertsmith finetune sequence-classification --model runs/books --train train.csv --dev dev.csv --out runs/reviews",
+    words={"glue": GLUE},
 )

@@ -30,7 +30,7 @@ def reference() -> str:
     sections = [INTRODUCTION]
     for verb in VERBS:
         command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
-        sections.append(_section(command))
+        sections += [_section(one) for one in (command, *command.words.values())]
     return "\n".join(sections)
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
 from bertsmith.config.labelled import LabelledOptions
-from bertsmith.config.options import SEEDS
-from bertsmith.config.tasks import TASKS, known_task, lengths_in_words
+from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.tasks import SUITES, TASKS, known_task, lengths_in_words
 
 
-class FinetuneOptions(LabelledOptions):
-    """Fine-tune a head on labelled text."""
+class LabelledFilesOptions(LabelledOptions):
+    """What is trained: a task, a MODEL, labelled files, and where the RUN goes."""
 
-    positional: ClassVar[tuple[str, ...]] = ("task",)
-    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
-
-    task: str = Field(description=f"the task: {', '.join(TASKS)}")
+    task: str = Field(description=f"the task: {', '.join(TASKS)}; or a suite of tasks: {', '.join(SUITES)}")
     model: str = Field(description="the MODEL to start from")
     train: Path = Field(description="the labelled file, or data set hf:NAME[/CONFIG][:SPLIT], to train on")
     dev: Path = Field(description="the same that the best checkpoint and seed are chosen on (hf: its validation part)")
@@ -32,6 +29,24 @@ class FinetuneOptions(LabelledOptions):
     metric: str | None = Field(
         None,
         description="the figure on the dev file that the best checkpoint and seed are chosen by (default: by task)",
+    )
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        if value in SUITES:
+            raise ValueError(
+                f"{value!r} is a suite of tasks with options of its own; the word stands right behind the verb: "
+                f"bertsmith finetune {value} --help (in Python bertsmith.finetune_{value})"
+            )
+        return known_task(value, TASKS, SUITES)
+
+
+class HeadTrainingOptions(Options):
+    """How a head is trained, whatever it is trained on."""
+
+    max_train_examples: int | None = Field(
+        None, gt=0, description="train on so many examples of the training file, a fixed random part (default: all)"
     )
     max_length: int | None = Field(
         None,
@@ -46,9 +61,6 @@ class FinetuneOptions(LabelledOptions):
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")
     learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
-    class_weights: Literal["balanced"] | None = Field(
-        None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
-    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
     patience: int | None = Field(
@@ -74,13 +86,19 @@ class FinetuneOptions(LabelledOptions):
     )
     dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
 
-    @field_validator("task")
-    @classmethod
-    def _known_task(cls, value: str) -> str:
-        return known_task(value, TASKS)
-
     @model_validator(mode="after")
-    def _consistent(self) -> FinetuneOptions:
+    def _consistent(self) -> Self:
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         return self
+
+
+class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
+    """Fine-tune a head on labelled text."""
+
+    positional: ClassVar[tuple[str, ...]] = ("task",)
+    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
+
+    class_weights: Literal["balanced"] | None = Field(
+        None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
+    )

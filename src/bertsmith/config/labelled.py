@@ -46,3 +46,8 @@ class LabelledOptions(LabelledFileOptions):
     """The same for what a model reads: also where the second text of a pair stands."""
 
     pair_column: str | None = Field(None, description="the column of the second text, for pairs")
+    skip_broken_rows: bool = Field(
+        False,
+        description="leave out the rows of CSV and TSV that have another number of fields than the header, and say how "
+        "many (default: the first one is an error)",
+    )

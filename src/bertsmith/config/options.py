@@ -119,8 +119,11 @@ class Options(BaseModel):
                 yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
 
     def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
-        """The command that gives these options: the positional ones, and what is not as it is by default."""
-        words = ["bertsmith", verb]
+        """The command that gives these options: the positional ones, and what is not as it is by default.
+
+        `verb` may be of two words, such as `finetune glue`.
+        """
+        words = ["bertsmith", *verb.split()]
         for name in self.positional:
             value = getattr(self, name)
             words += [str(part) for part in value] if isinstance(value, tuple) else [str(value)]

@@ -17,10 +17,12 @@ HEADS = {
 
 TASKS = tuple(HEADS)
 
+SUITES = ("glue",)
+"""What stands in the place of a task for several of them: `finetune glue`, with options of its own."""
+
 MAX_LENGTHS = {"question-answering": 384}
 """Tokens of a row for the tasks that read more at once than `MAX_LENGTH`."""
 MAX_LENGTH = 128
-
 
 NAMES_ELSEWHERE = {
     "text-classification": "sequence-classification",
@@ -47,10 +49,11 @@ def lengths_in_words() -> str:
     return ", ".join([str(MAX_LENGTH), *(f"{length} for {task}" for task, length in MAX_LENGTHS.items())])
 
 
-def known_task(value: str, tasks: Sequence[str]) -> str:
-    """The name, where it is one of these; else ValueError in the words of an option."""
+def known_task(value: str, tasks: Sequence[str], suites: Sequence[str] = ()) -> str:
+    """The name, where it is one of these tasks; else ValueError in the words of an option, which name suites too."""
     if value not in tasks:
+        suite = f", or the suite {', '.join(suites)}" if suites else ""
         meant = NAMES_ELSEWHERE.get(value.lower().replace("_", "-"))
-        hint = f"; '{meant}' does that" if meant in tasks else nearest(value, tasks)
-        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}{hint}")
+        hint = f"; '{meant}' does that" if meant in tasks else nearest(value, (*tasks, *suites))
+        raise ValueError(f"found {value!r}, expected one of {', '.join(tasks)}{suite}{hint}")
     return value

@@ -136,7 +136,8 @@ _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (
         "there is none: examples are made up to --sequence-length",
     ),
     ("remove_unused_columns", "only the columns of the text and the label are read", None),
-    ("max_train_samples max_eval_samples max_predict_samples", _SHORTER, _SHORTER),
+    ("max_train_samples", "it is --max-train-examples here", _SHORTER),
+    ("max_eval_samples max_predict_samples", _SHORTER, _SHORTER),
     (
         "dataloader_num_workers preprocessing_num_workers",
         "there is none: texts are encoded once, before training",

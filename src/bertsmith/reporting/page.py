@@ -85,6 +85,10 @@ class Page:
         """Lines of code or of a terminal, as they are."""
         self._add("code", code=code)
 
+    def links(self, links: Sequence[tuple[str, str]]) -> None:
+        """Pages to go to: (name, address), the address relative to this page."""
+        self._add("links", links=links)
+
     def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
         """A box that stands out, with a word for its kind."""
         self._add("notice", text=text, tone=kind, word=_NOTICE_WORDS[kind])

@@ -411,6 +411,12 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
         ],
         caption="The labelled files",
     )
+    for part in files:
+        if "drawn_from" in part:
+            page.notice(
+                f"Trained on a fixed random part of {part['name']}: {part['examples']:,} of {part['drawn_from']:,} "
+                "examples (--max-train-examples)."
+            )
     if record["data"].get("report"):
         add_labelled_data(page, record["data"]["report"])
     elif record["data"].get("labels"):

@@ -195,6 +195,7 @@ MARKERS = {
     "extend-tokenizer": "extension.json",
     "pretrain": "run.json",
     "finetune": "run.json",
+    "finetune glue": "suite.json",
     "quickstart": "quickstart.json",
 }
 """The file by which a verb knows a folder of its own."""
@@ -207,13 +208,13 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
     `overwrite` refuses a folder that bertsmith did not write, so that a mistyped `--out` deletes nobody's files.
     """
     if not folder.name or folder.name == "..":
-        raise OutputError(f"--out {folder}: expected a folder with a name of its own, such as runs/{verb}")
+        raise OutputError(f"--out {folder}: expected a folder with a name of its own, such as runs/{verb.split()[-1]}")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"--out {folder}: is a file, expected a folder that does not exist yet")
     if not holds_something(folder):
         return
     if not overwrite and not resume:
-        resumable = verb in ("prepare", "pretrain", "finetune")
+        resumable = verb in ("prepare", "pretrain", "finetune", "finetune glue")
         going_on = f"--resume to go on with an interrupted {verb}, " if resumable else ""
         raise OutputError(
             f"--out {folder}: the folder is not empty. Give --overwrite to replace it, {going_on}or another --out."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Columns:
     form: str | None = None
     encoding: str = "utf-8"
     choices: tuple[str, ...] | None = None
+    skip_broken: bool = False
+    """Whether rows of a table with another number of fields than the header are left out."""
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -46,6 +48,7 @@ class Columns:
             options.format,
             options.encoding,
             options.choice_columns,
+            options.skip_broken_rows,
         )
 
 
@@ -106,7 +109,11 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake."""
     if columns.choices is not None:
         raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
-    records = labelled_records(path, columns)
+    return rows_of(path, labelled_records(path, columns), columns)
+
+
+def rows_of(path: Path, records: Sequence[Record], columns: Columns) -> list[Row]:
+    """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
     text_name = column_name(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
     label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
@@ -141,7 +148,7 @@ def labelled_records(path: Path, columns: Columns) -> list[Record]:
         )
     if form in OTHER_FORMS:
         raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
-    return read_records(path, form, columns.encoding, no_header=columns.no_header)
+    return read_records(path, form, columns.encoding, no_header=columns.no_header, skip_broken=columns.skip_broken)
 
 
 def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:

@@ -18,7 +18,7 @@ from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.corpus.reading.tables import is_quoted, rows_of_table
 from bertsmith.corpus.reading.unpacking import damaged, opened
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.text_file import decoded, ending, existing_file, json_lines
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -45,6 +45,11 @@ def is_data_set(path: Path) -> bool:
     return str(path).startswith(PREFIX)
 
 
+def is_table(form: str | None) -> bool:
+    """Whether a form is of lines with fields, below a header or without one."""
+    return form in ("csv", "tsv")
+
+
 def with_split(path: Path, split: str) -> Path:
     """The name of a data set with its split, this one where it names none; a file as it is."""
     if not is_data_set(path):
@@ -62,13 +67,18 @@ def form_of(path: Path, asked: str | None) -> str | None:
     return DATA_SET
 
 
-def read_records(path: Path, form: str, encoding: str, *, no_header: bool = False) -> list[Record]:
+def read_records(
+    path: Path, form: str, encoding: str, *, no_header: bool = False, skip_broken: bool = False
+) -> list[Record]:
     """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
 
-    Raises DataError with the file and the line or row of the first mistake, and where there is no row.
+    `skip_broken` leaves out the rows of a table that have another number of fields than its header. Raises DataError
+    with the file and the line or row of the first mistake, and where there is no row.
     """
-    if no_header and form not in ("csv", "tsv"):
+    if no_header and not is_table(form):
         raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
+    if skip_broken and not is_table(form):
+        raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
     if form == DATA_SET:
         records = _of_data_set(path)
     else:
@@ -78,13 +88,13 @@ def read_records(path: Path, form: str, encoding: str, *, no_header: bool = Fals
         elif form == "jsonl":
             records = [Record(values, line) for line, values in json_lines(path, decoded(path, encoding))]
         else:
-            records = _of_table(path, decoded(path, encoding), form, no_header)
+            records = _of_table(path, decoded(path, encoding), form, no_header, skip_broken)
     if not records:
         raise DataError(f"{path}: no rows in this file")
     return records
 
 
-def _of_table(path: Path, text: str, form: str, no_header: bool) -> list[Record]:
+def _of_table(path: Path, text: str, form: str, no_header: bool, skip_broken: bool) -> list[Record]:
     """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
 
     def lines() -> Iterable[str]:
@@ -101,11 +111,19 @@ def _of_table(path: Path, text: str, form: str, no_header: bool) -> list[Record]
         header = [str(number) for number in range(len(rows[0][1]))]
     else:
         header = [name.strip() for name in rows.pop(0)[1]]
-    records = []
+    records, broken = [], []
     for line, row in rows:
         if len(row) != len(header):
+            if skip_broken:
+                broken.append(line)
+                continue
             raise DataError(f"{path}: line {line}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
         records.append(Record(dict(zip(header, row, strict=True)), line))
+    if broken:
+        warn(
+            f"{path}: {len(broken):,} rows of {len(rows):,} are left out, the first on line {broken[0]}: they have "
+            f"another number of fields than {len(header)} ({', '.join(header)})"
+        )
     return records
 
 

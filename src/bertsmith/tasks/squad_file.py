@@ -81,6 +81,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
         ("--no-header", columns.no_header or None),
+        ("--skip-broken-rows", columns.skip_broken or None),
         ("--encoding", None if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else columns.encoding),
     ):
         if given is not None:

@@ -34,6 +34,8 @@ def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
         raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
+    if columns.skip_broken:
+        raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
     if form != "conll":
         sentences = _sentences_of_records(path, form, columns)
     else:

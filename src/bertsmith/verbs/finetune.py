@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.options import nearest
+from bertsmith.config.glue import GlueOptions
+from bertsmith.config.options import Options, nearest
 from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
@@ -25,7 +27,7 @@ from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
-from bertsmith.runtime import processes
+from bertsmith.runtime import processes, random
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
 from bertsmith.runtime.machine import (
@@ -98,17 +100,8 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
     The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
     """
-    if processes.world_size() > 1:
-        raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
     folder = RunFolder(options.out)
-    tokenizer = load_tokenizer(options.model)
-    config = load_config(options.model)
-    limit = max_tokens(config)
-    if options.max_length is not None and options.max_length > limit:
-        raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
-    length = options.max_length or min(default_length(options.task), limit)
-    if (options.freeze_layers or 0) > config.num_hidden_layers:
-        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
+    tokenizer, config, length = checked_model(options, options.task)
     data = _read(options, tokenizer, length)
     metric = _metric(options, data)
     if options.out.resolve() == Path(options.model).resolve():
@@ -142,7 +135,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
     result = FinetuneResult(
         run=options.out,
-        metrics=_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
+        metrics=figures_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
         best_seed=best_seed,
         diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
@@ -155,6 +148,20 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     return result
 
 
+def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[Any, Any, int]:
+    """Tokenizer and configuration of the MODEL, and the tokens of a row. Raises where it cannot be trained so."""
+    if processes.world_size() > 1:
+        raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
+    tokenizer = load_tokenizer(options.model)
+    config = load_config(options.model)
+    limit = max_tokens(config)
+    if options.max_length is not None and options.max_length > limit:
+        raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
+    if (options.freeze_layers or 0) > config.num_hidden_layers:
+        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
+    return tokenizer, config, options.max_length or min(default_length(task), limit)
+
+
 def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
     columns = Columns.of(options)
     given = {"train": options.train, "dev": options.dev, "test": options.test}
@@ -165,11 +172,16 @@ def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
     files, parts, compared = [], {}, {}
     for part, every in examples.items():
         found = head.learnable(every) if part == "train" else every
+        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
+        drawn = {}
+        if part == "train" and (options.max_train_examples or len(found)) < len(found):
+            drawn = {"drawn_from": len(found)}
+            found = _fixed_part(found, options.max_train_examples or 0)
+            examples["train"] = found
         encoded = head.encode(tokenizer, found, length)
         parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
         compared[part] = Part(found, encoded)
         windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
-        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
         files.append(
             {
                 "name": str(paths[part]),
@@ -180,12 +192,19 @@ def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
                 "truncated_tokens": sum(encoded.truncated_tokens),
                 **windowed,
                 **left_out,
+                **drawn,
                 "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
             }
         )
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
+
+
+def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
+    """So many of the examples, in their order: the same for every seed, and among those of every larger count."""
+    chosen = random.generator("training part", len(examples)).permutation(len(examples))[:count]
+    return [examples[row] for row in sorted(chosen)]
 
 
 def _metric(options: FinetuneOptions, data: _Data) -> str:
@@ -262,7 +281,8 @@ def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, cho
             cut = f", {part['truncated_texts']} texts cut at {length} ({share:.1%})"
         if part.get("windowed_examples"):
             cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
-        say(f"{part['name']}: {part['examples']:,} examples, the longest has {part['longest']} tokens{cut}")
+        of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
+        say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
     for line in summary(data.report):
         say(line)
     for warning in data.report["warnings"]:
@@ -278,7 +298,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
         "task": options.task,
         "status": "running",
         "command": _command(options),
-        "options": _identity(options),
+        "options": identity(options),
         "seeds": options.seeds,
         "choices": [choice.to_dict() for choice in choices],
         "machine": describe_machine(),
@@ -290,7 +310,8 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: li
     folder.withdraw()
 
 
-def _identity(options: FinetuneOptions) -> dict[str, Any]:
+def identity(options: Options) -> dict[str, Any]:
+    """The options that a run which goes on has as it began."""
     return {
         name: value
         for name, value in options.to_dict().items()
@@ -298,18 +319,22 @@ def _identity(options: FinetuneOptions) -> dict[str, Any]:
     }
 
 
-def _check_same(folder: RunFolder, options: FinetuneOptions, data: _Data) -> None:
-    """A run that goes on has the options and the files that it began with."""
-    if not folder.record:
-        return
-    before, now = folder.record["options"], _identity(options)
+def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises OptionError where what goes on has another option (of `identity`) than it began with."""
     other = [name for name in now if before.get(name) != now[name]]
     if other:
         name = other[0]
         raise OptionError(
-            f"--resume: {options.out} was started with --{name.replace('_', '-')} {before.get(name)}, found "
-            f"{now[name]}; give the same options, or --overwrite, or another --out"
+            f"--resume: {out} was started with --{name.replace('_', '-')} {before.get(name)}, found {now[name]}; give "
+            "the same options, or --overwrite, or another --out"
         )
+
+
+def _check_same(folder: RunFolder, options: FinetuneOptions, data: _Data) -> None:
+    """A run that goes on has the options and the files that it began with."""
+    if not folder.record:
+        return
+    check_same_options(options.out, folder.record["options"], identity(options))
     for then, found in zip(folder.record["data"]["files"], data.files, strict=True):
         if then["sha256"] != found["sha256"]:
             raise OptionError(
@@ -394,7 +419,8 @@ def _diverged(metric: str, results: dict[int, dict[str, Any]], diverged: list[in
     return texts
 
 
-def _over_seeds(results: list[dict[str, dict[str, float]]], top: float) -> dict[str, dict[str, Any]]:
+def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -> dict[str, dict[str, Any]]:
+    """Of the figures of each seed mean, 95% interval and values; `top` is the most that a share can be, 1 or 100."""
     metrics = {}
     for name in results[0]:
         values = [result[name]["value"] for result in results]

@@ -1,4 +1,4 @@
-"""report: write report.html of a STORE or a RUN (again), once or while a run goes on."""
+"""report: write report.html of a STORE, a RUN or the results of a suite (again), once or while a run goes on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.run_report import run_report
 from bertsmith.reporting.store_report import store_report
+from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, written_aside
 from bertsmith.training.run_folder import read_metrics
 
+SUITE_RECORD = "suite.json"
+"""The record of several tasks that were trained as one, in the folder that holds their RUNs."""
 SECONDS_BETWEEN_PAGES = 5
 """How often a watched page is drawn at most, and how often the browser loads it."""
 
@@ -89,13 +92,18 @@ def write_report(folder: Path, title: str | None = None) -> Path:
         _write_run(folder, name)
     elif is_store(folder):
         _write(folder, store_report(name, read_json(folder / "manifest.json")))
+    elif (folder / SUITE_RECORD).is_file():
+        _write(folder, suite_report(name, read_json(folder / SUITE_RECORD)))
     else:
         raise _nothing_to_report(folder)
     return folder / "report.html"
 
 
 def _nothing_to_report(folder: Path) -> InputError:
-    return InputError(f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json), so there is nothing to report")
+    return InputError(
+        f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json) nor the results of a suite ({SUITE_RECORD}), "
+        "so there is nothing to report"
+    )
 
 
 def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:

@@ -1,0 +1,72 @@
+"""bertsmith finetune glue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.cli.command import Answer, Command
+from bertsmith.config.glue import GlueOptions
+from bertsmith.errors import DivergedError, InputError
+
+
+def _run(options: GlueOptions) -> Iterable[Answer]:
+    """The table is printed first; where a task failed, an error behind it gives the exit code."""
+    from bertsmith.verbs.finetune_glue import finetune_glue
+
+    result = finetune_glue(options)
+    yield result
+    if result.failures:
+        message = "\n".join(f"{name}: {failure['message']}" for name, failure in result.failures.items())
+        diverged = all(failure["error"] == DivergedError.__name__ for failure in result.failures.values())
+        raise (DivergedError if diverged else InputError)(
+            f"{len(result.failures)} of the tasks failed, the others are kept:\n{message}"
+        )
+
+
+def _show(result: Any) -> str:
+    if result.report is None:
+        return "\n".join([*_rows(result.tasks), "nothing was trained (--dry-run)"])
+    from bertsmith.reporting.suite_report import average_in_words
+
+    lines = table(result.tasks, result.failures)
+    if result.average is not None:
+        average = result.average
+        interval = ""
+        if average["low"] is not None:
+            interval = f"   95% interval {average['low']:.4f} to {average['high']:.4f}"
+        lines.append(f"average {average['mean']:.4f}{interval}   {average_in_words(average, result.missing)}")
+    return "\n".join([*lines, f"report: {result.report}"])
+
+
+def _rows(tasks: dict[str, Any]) -> list[str]:
+    """The files of each task, of a dry run."""
+    return [
+        f"{name:<8} " + "   ".join(f"{part} {file['rows']:,} ({file['file']})" for part, file in entry["files"].items())
+        for name, entry in tasks.items()
+    ]
+
+
+def table(tasks: dict[str, Any], failures: dict[str, dict[str, str]]) -> list[str]:
+    """A line for each figure, with its interval, its baseline, and how it was measured."""
+    from bertsmith.reporting.suite_report import protocol_in_words
+
+    lines = [f"{'task':<8} {'metric':<9} {'figure':>8}  {'95% interval':<18} {'baseline':>8} {'examples':>9}  protocol"]
+    for name, entry in tasks.items():
+        for place, (metric, figure) in enumerate(entry["metrics"].items()):
+            interval = f"{figure['low']:.4f} to {figure['high']:.4f}"
+            lines.append(
+                f"{'' if place else name:<8} {metric:<9} {figure['mean']:>8.4f}  {interval:<18} "
+                f"{entry['baseline'][metric]:>8.4f} {entry['num_examples']:>9,}  {protocol_in_words(entry)}"
+            )
+    return lines + [f"{name:<8} failed" for name in failures]
+
+
+GLUE = Command(
+    "finetune glue",
+    "Fine-tune a MODEL on the tasks of GLUE that a folder has; each becomes a RUN, all of them a table.",
+    GlueOptions,
+    _run,
+    _show,
+    "bertsmith finetune glue --model runs/books --data data/glue --tasks MRPC,RTE,STS-B,CoLA --seeds 3 --out runs/glue",
+)

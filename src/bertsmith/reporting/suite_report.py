@@ -1,0 +1,163 @@
+"""The report of a suite: the table of its tasks, a picture of their figures, and how they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertsmith.reporting.interval_chart import IntervalRow, interval_chart
+from bertsmith.reporting.page import Page
+from bertsmith.runtime.console import clock
+
+TITLES = {"glue": "GLUE"}
+
+
+def suite_report(name: str, record: Mapping[str, Any]) -> str:
+    """report.html of the results of a suite, from its suite.json."""
+    tasks, failures = record["tasks"], record["failures"]
+    suite = TITLES[record["suite"]]
+    page = Page(f"{name}: {suite}", f"Fine-tuned from {record['options']['model']}")
+    if record["average"] is not None:
+        _add_figures(page, record["average"], tasks)
+    _add_notices(page, record)
+    page.section("Figures", "Each task's own metrics. What they are of stands beside each.")
+    if tasks:
+        rows = [
+            IntervalRow(f"{task} {metric}", figure["mean"], figure["low"], figure["high"], entry["baseline"][metric])
+            for task, entry in tasks.items()
+            for metric, figure in entry["metrics"].items()
+        ]
+        page.chart(
+            interval_chart(
+                rows, title=f"{suite}, each task's metrics", value_name="figure, 95% interval", baseline_name="baseline"
+            ),
+            "The baseline is always the same answer: the most frequent label of the training file, or its mean. Over "
+            "several seeds the interval is of their mean (Student's t), with one seed it is over the examples.",
+        )
+        page.table(
+            ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
+            [
+                (
+                    _in_pieces(task) if place == 0 else "",
+                    metric,
+                    f"{figure['mean']:.4f}",
+                    _in_pieces(f"{figure['low']:.4f} to {figure['high']:.4f}"),
+                    f"{entry['baseline'][metric]:.4f}",
+                    entry["num_examples"],
+                    _in_pieces(protocol_in_words(entry)),
+                )
+                for task, entry in tasks.items()
+                for place, (metric, figure) in enumerate(entry["metrics"].items())
+            ],
+            caption="The tasks that are done",
+        )
+    else:
+        page.text("No task is done yet.")
+    if failures:
+        page.table(
+            ["task", "what stopped it"],
+            [(task, failure["message"]) for task, failure in failures.items()],
+            caption="The tasks that failed",
+        )
+    runs = {entry["run"]: task for task, entry in reversed(tasks.items())}
+    if runs:
+        page.section("Tasks", "Each task is a RUN of its own, with its own report.")
+        page.links([(task, f"{task}/report.html") for task in reversed(runs.values())])
+        page.table(
+            ["task", "training examples", "time of training", "texts cut, tokens", "diverged seeds"],
+            [
+                (
+                    task,
+                    _training_examples(entry),
+                    clock(entry["seconds"]),
+                    entry["truncated_tokens"],
+                    ", ".join(map(str, entry["diverged_seeds"])) or "none",
+                )
+                for task, entry in tasks.items()
+                if "seconds" in entry
+            ],
+            caption="How they were trained",
+        )
+    page.section("How it was made")
+    page.text("The command that makes it again:")
+    page.code(record["command"])
+    for title in ("options", "machine", "versions"):
+        page.details(title.capitalize(), record[title])
+    return page.html()
+
+
+def protocol_in_words(entry: Mapping[str, Any]) -> str:
+    """Of which file a task's figures are, over which seeds, and where the checkpoint was chosen."""
+    protocol = entry["protocol"]
+    seeds = f"mean of {protocol['seeds']} seeds" if protocol["seeds"] > 1 else "one seed"
+    chosen = "the same examples" if protocol["selected_on_reported_data"] else protocol["chosen_on"]
+    drawn = ""
+    if entry.get("drawn_from"):
+        drawn = f", trained on {_training_examples(entry)}"
+    diverged = entry.get("diverged_seeds")
+    lost = f", diverged seeds: {' and '.join(map(str, diverged))}" if diverged else ""
+    return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}{lost}"
+
+
+def average_in_words(average: Mapping[str, Any], missing: list[str]) -> str:
+    """What an average is over; a partial one is called so."""
+    tasks = len(average["tasks"])
+    if not average["partial"]:
+        return f"mean over all {tasks} tasks"
+    return f"partial: over {tasks} of {tasks + len(missing)} tasks, without {', '.join(missing)}"
+
+
+def _in_pieces(text: str) -> str:
+    """A text that breaks between its pieces alone, for a narrow cell."""
+    return ", ".join(piece.replace(" ", "\u00a0").replace("-", "\u2011") for piece in text.split(", "))
+
+
+def _add_figures(page: Page, average: Mapping[str, Any], tasks: Mapping[str, Any]) -> None:
+    interval = f"{average['low']:.3f} to {average['high']:.3f}" if average["low"] is not None else "of one seed"
+    label = "Average, partial" if average["partial"] else "Average"
+    cards: list[tuple[str, str | int | float, str]] = [(label, f"{average['mean']:.3f}", interval)]
+    for task, entry in tasks.items():
+        cards.append((task, f"{entry['score']:.3f}", " and ".join(entry["metrics"])))
+    page.figures(cards)
+
+
+def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
+    if record["status"] != "finished":
+        page.notice(
+            "Not all tasks are done. "
+            + ("They are going on." if record["status"] == "running" else "The command below, with --resume, goes on."),
+            "info" if record["status"] == "running" else "warning",
+        )
+    for task, failure in record["failures"].items():
+        page.notice(f"{task} failed: {failure['message']}", "warning")
+    average = record["average"]
+    if average is not None and average["partial"]:
+        page.notice(
+            f"The average is {average_in_words(average, record['missing'])}. It cannot be set beside averages over all "
+            "of them."
+        )
+    same = [task for task, entry in record["tasks"].items() if entry["protocol"]["selected_on_reported_data"]]
+    if same:
+        page.notice(
+            f"The best checkpoint was chosen on the very examples that the figures of {', '.join(same)} are of, as is "
+            "usual for GLUE's dev files: they are a little too good."
+        )
+    diverged = [
+        f"{task} ({' and '.join(map(str, entry['diverged_seeds']))})"
+        for task, entry in record["tasks"].items()
+        if entry.get("diverged_seeds")
+    ]
+    if diverged:
+        page.notice(
+            "Seeds that diverged, whose best figure on the dev file does not pass the baseline: "
+            f"{', '.join(diverged)}. The reports of the tasks say more.",
+            "warning",
+        )
+    drawn = [task for task, entry in record["tasks"].items() if entry.get("drawn_from")]
+    if drawn:
+        page.notice(f"Trained on a fixed random part of the training files alone: {', '.join(drawn)}.", "warning")
+
+
+def _training_examples(entry: Mapping[str, Any]) -> str:
+    of_all = f" of {entry['drawn_from']:,}" if entry["drawn_from"] else ""
+    return f"{entry['num_train_examples']:,}{of_all}"
