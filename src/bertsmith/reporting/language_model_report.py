@@ -1,0 +1,193 @@
+"""The page of a language model that was evaluated: its figures, what it has learnt and what not, and its vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bertsmith.reporting.charts import Series, compared_bars, line_chart
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.run_report import add_language_model_figures, add_pair_accuracies, add_pairs
+
+Figures = Mapping[str, Any]
+
+DIVISIONS = {
+    "frequency": "by how often the token stands in a million tokens of the training text",
+    "piece": "by the kind of piece",
+    "place": "by the place in the sentence",
+    "shown": "by what the input shows there",
+}
+"""The divisions of the masked predictions (evaluation/breakdown.py) in words."""
+
+_ALIKE, _APART = 0.5, 0.2
+"""From this mean cosine on vectors are alike, up to this one they point in many directions."""
+_ONE_DIRECTION = 0.25
+
+
+def language_model_report(
+    model: str, data: str, figures: Figures, audit: Figures | None, options: Mapping[str, object]
+) -> str:
+    """The page, from the JSON of `evaluate --details` and the audit of its pairs (None where none are judged)."""
+    page = Page(f"{model} on {data}", "A language model, evaluated on frozen masks")
+    add_language_model_figures(page, figures, None)
+    breakdown, pseudo = figures.get("breakdown"), figures.get("pseudo_perplexity")
+    if breakdown is not None:
+        page.section(
+            "Masked predictions",
+            f"{figures['num_masked_tokens']:,} masked tokens, divided in four ways; the means of each, weighted by "
+            "their counts, are the figures above.",
+        )
+        for name, words in DIVISIONS.items():
+            _add_division(page, words, breakdown[name])
+    if pseudo is not None:
+        page.section("Pseudo-perplexity", "Every token masked alone and predicted from all others of its sentence.")
+        _add_pseudo_perplexity(page, pseudo)
+    if audit is not None:
+        page.section("Next sentence", "The model beside what can be had without reading.")
+        if audit["length_only"] is not None:
+            add_pairs(page, audit, None, figures)
+        else:
+            add_pair_accuracies(page, audit, figures)
+            page.text("What lengths alone give is learnt from the training pairs of a STORE; this text has none.")
+    page.section("Sentence vectors", "How alike the vectors of different sentences are, as embed gives them.")
+    _add_vectors(page, figures.get("sentence_vectors"))
+    page.section("How it was measured")
+    page.details("Options", options)
+    return page.html()
+
+
+def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> None:
+    if groups is None:
+        page.text(f"Not divided {words}: neither a STORE nor the RUN's record has counts of a training text.")
+        return
+    title = f"Loss {words}"
+    page.chart(
+        compared_bars(
+            [(group["group"], group["nats"], group["unigram_nats"]) for group in groups],
+            names=("the model", "the unigram baseline"),
+            title=title,
+        ),
+        f"{title}, in nats; less is better",
+    )
+    total = sum(group["count"] for group in groups)
+    page.table(
+        ["", "masked tokens", "share", "loss, nats", "unigram, nats", "right"],
+        [
+            (
+                group["group"],
+                group["count"],
+                f"{group['count'] / total:.1%}",
+                f"{group['nats']:.3f}",
+                f"{group['unigram_nats']:.3f}" if group["unigram_nats"] is not None else None,
+                f"{group['accuracy']:.1%}",
+            )
+            for group in groups
+        ],
+        caption=f"Masked predictions {words}",
+    )
+
+
+def _add_pseudo_perplexity(page: Page, found: Figures) -> None:
+    page.figures(
+        [
+            ("Pseudo-perplexity", f"{found['pseudo_perplexity']:,.1f}", "of a token"),
+            (
+                "Loss of a token",
+                f"{found['nats_per_token']:.3f}",
+                f"nats{_error(found['nats_per_token_standard_error'])}",
+            ),
+            ("Loss of a word", f"{found['nats_per_word']:.3f}", f"nats{_error(found['nats_per_word_standard_error'])}"),
+            ("Sentences", found["sentences"], f"{found['tokens']:,} tokens, {found['words']:,} words"),
+        ]
+    )
+    page.text(pseudo_perplexity_note(found))
+
+
+def _error(value: float | None) -> str:
+    return f", standard error {value:.3f}" if value is not None else ""
+
+
+def pseudo_perplexity_note(found: Figures) -> str:
+    """What the figures are of, and what can be compared by them."""
+    beside = [
+        f"{found[name]:,} {words}"
+        for name, words in (
+            ("unknown_tokens", "unknown tokens were not predicted"),
+            ("cut_sentences", "sentences are longer than a row and were cut"),
+        )
+        if found[name]
+    ]
+    return (
+        "The loss of a token compares models of one tokenizer. That of a word, whose later pieces are hidden while an "
+        "earlier one is predicted, also compares models with other vocabularies, on the same text."
+        + (f" {'; '.join(beside)}." if beside else "")
+    )
+
+
+def _add_vectors(page: Page, found: Figures | None) -> None:
+    if found is None:
+        page.text("There are fewer than two sentences.")
+        return
+    mean = found["mean"]
+    cards: list[tuple[str, str | int | float, str]] = [
+        ("Mean cosine", f"{mean['mean_cosine']:.2f}", "of two sentences, mean of the tokens"),
+        ("Mean cosine, [CLS]", f"{found['cls']['mean_cosine']:.2f}", "of two sentences"),
+    ]
+    if mean["first_component_share"] is not None:
+        cards.append(("First component", f"{mean['first_component_share']:.0%}", "of the variance around the mean"))
+    page.figures([*cards, ("Sentences", found["sentences"], "each with each")])
+    page.notice(vectors_advice(found))
+    page.table(
+        ["", "mean cosine", "90% of pairs", "centred: mean", "centred: 90% of pairs", "first component"],
+        [(label, *_vector_cells(found[name])) for name, label in (("mean", "mean of the tokens"), ("cls", "[CLS]"))],
+        caption="Cosines of sentences, last layer; centred: after the mean vector was subtracted",
+    )
+    series = [
+        Series(label, [(float(item["layer"]), item[name]) for item in found["by_layer"]])
+        for name, label in (("mean", "mean of the tokens"), ("cls", "[CLS]"))
+    ]
+    title = "Mean cosine of two sentences by layer"
+    page.chart(
+        line_chart(series, x_label="layer", y_label="mean cosine", title=title, marks=True),
+        f"{title}; layer 0 is the embeddings, in which [CLS] is the same for every sentence",
+    )
+
+
+def _vector_cells(figures: Figures) -> list[str]:
+    def between(prefix: str) -> str:
+        low, high = figures[f"{prefix}cosine_5th_percentile"], figures[f"{prefix}cosine_95th_percentile"]
+        return f"{low:.2f} to {high:.2f}" if low is not None else "all alike"
+
+    centred, share = figures["centred_mean_cosine"], figures["first_component_share"]
+    return [
+        f"{figures['mean_cosine']:.2f}",
+        between(""),
+        f"{centred:.2f}" if centred is not None else "all alike",
+        between("centred_"),
+        f"{share:.0%}" if share is not None else "none",
+    ]
+
+
+def vectors_advice(found: Figures) -> str:
+    """What follows for whoever compares sentences by the model's vectors."""
+    figures = found["mean"]
+    cosine, share = figures["mean_cosine"], figures["first_component_share"]
+    if figures["centred_mean_cosine"] is None:
+        return "All sentences have the same vector: the model tells none from another."
+    low, high = figures["centred_cosine_5th_percentile"], figures["centred_cosine_95th_percentile"]
+    if cosine >= _ALIKE:
+        said = (
+            f"Cosines of any two sentences are about {cosine:.2f}, so a high one says little. Subtract the mean vector "
+            f"of your texts before you compare (90% of the pairs then lie between {low:.2f} and {high:.2f}), or "
+            "fine-tune the model for what you compare."
+        )
+    elif cosine > _APART:
+        said = (
+            f"Cosines of any two sentences are about {cosine:.2f}: compare them with each other, not with a fixed "
+            "limit, or subtract the mean vector of your texts first."
+        )
+    else:
+        said = f"Cosines of any two sentences are about {cosine:.2f}: they can be compared as they are."
+    if share is not None and share >= _ONE_DIRECTION:
+        said += f" One direction holds {share:.0%} of what is left: removing it too can help (all-but-the-top)."
+    return said
