@@ -32,11 +32,11 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"                    lengths alone give {lengths['value']:.1%} ({interval})"
     if pseudo is not None:
         error = pseudo["nats_per_token_standard_error"]
-        between = f" (standard error {error:.3f})" if error is not None else ""
-        yield (
-            f"  pseudo-perplexity {pseudo['pseudo_perplexity']:,.1f}: {pseudo['nats_per_token']:.3f} nats a token{between}, "
-            f"{pseudo['nats_per_word']:.3f} a word; {pseudo['sentences']:,} sentences, {pseudo['tokens']:,} tokens"
-        )
+        beside = f" (standard error {error:.3f})" if error is not None else ""
+        of_token, of_word = (f"{pseudo[f'nats_per_{unit}']:.3f}" for unit in ("token", "word"))
+        whole = f"{pseudo['pseudo_perplexity']:,.1f}"
+        yield f"  pseudo-perplexity {whole}; {of_token} nats a token{beside}, {of_word} a word"
+        yield f"                    {pseudo['tokens']:,} tokens of {pseudo['sentences']:,} sentences, each masked alone"
     for name, groups in (figures.get("breakdown") or {}).items():
         yield f"\n  masked tokens {DIVISIONS[name]}:"
         if groups is None:

@@ -86,8 +86,6 @@ class Breakdown:
         tokens = self.token_numbers(examples, flat)
         sentences = np.searchsorted(part.sentence_offsets, tokens, side="right") - 1
         starts, stops = part.sentence_offsets[sentences], part.sentence_offsets[sentences + 1]
-        # The middle of a token decides: of two tokens one is in the first third and one in the last.
-        place = (3 * (2 * (tokens - starts) + 1)) // (2 * (stops - starts))
         divided = np.zeros(len(labels), bool)
         followed = np.flatnonzero(tokens + 1 < stops)
         after = part.runs(tokens[followed] + 1, tokens[followed] + 2)
@@ -96,7 +94,7 @@ class Breakdown:
         kinds[self.vocabulary.continues[labels]] = 2
         groups = {
             PIECE: kinds,
-            PLACE: place,
+            PLACE: third_of(tokens - starts, stops - starts),
             SHOWN: np.where(shown == self.vocabulary.mask, 0, np.where(shown == labels, 2, 1)),
         }
         return groups | ({FREQUENCY: self._frequencies[labels]} if self._frequencies is not None else {})
@@ -139,6 +137,13 @@ def frequency_groups(counts: Ints) -> Ints:
     """int64 of [vocabulary]: the place of each id in the groups by frequency."""
     rates = counts / max(int(counts.sum()), 1) * 1e6
     return np.where(counts > 0, 1 + np.searchsorted(_BOUNDS, rates, side="right"), 0)
+
+
+def third_of(positions: Ints, lengths: Ints) -> Ints:
+    """0, 1 or 2: the third of a sentence in which the middle of a token lies; of two tokens one is in the first third
+    and one in the last.
+    """
+    return 3 * (2 * positions + 1) // (2 * lengths)
 
 
 def _kinds_of_whole_pieces(tokenizer: PreTrainedTokenizerBase, size: int) -> Ints:

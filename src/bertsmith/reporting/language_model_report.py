@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from bertsmith.reporting.charts import Series, compared_bars, line_chart
@@ -19,6 +20,16 @@ DIVISIONS = {
 }
 """The divisions of the masked predictions (evaluation/breakdown.py) in words."""
 
+_ROWS = {
+    "mean_cosine": "mean cosine",
+    "cosine_5th_percentile": "90% of pairs, from",
+    "cosine_95th_percentile": "90% of pairs, to",
+    "centred_mean_cosine": "mean, the mean vector subtracted",
+    "centred_cosine_5th_percentile": "90% of pairs then, from",
+    "centred_cosine_95th_percentile": "90% of pairs then, to",
+    "first_component_share": "share of the first component",
+}
+
 _ALIKE, _APART = 0.5, 0.2
 """From this mean cosine on vectors are alike, up to this one they point in many directions."""
 _ONE_DIRECTION = 0.25
@@ -28,7 +39,7 @@ def language_model_report(
     model: str, data: str, figures: Figures, audit: Figures | None, options: Mapping[str, object]
 ) -> str:
     """The page, from the JSON of `evaluate --details` and the audit of its pairs (None where none are judged)."""
-    page = Page(f"{model} on {data}", "A language model, evaluated on frozen masks")
+    page = Page(f"{_last(model)} on {_last(data)}", "A language model, evaluated on frozen masks")
     add_language_model_figures(page, figures, None)
     breakdown, pseudo = figures.get("breakdown"), figures.get("pseudo_perplexity")
     if breakdown is not None:
@@ -37,6 +48,9 @@ def language_model_report(
             f"{figures['num_masked_tokens']:,} masked tokens, divided in four ways; the means of each, weighted by "
             "their counts, are the figures above.",
         )
+        masked = {group["group"]: group for group in breakdown["shown"]}.get("[MASK]")
+        if masked is not None:
+            page.notice(what_masks_show(masked))
         for name, words in DIVISIONS.items():
             _add_division(page, words, breakdown[name])
     if pseudo is not None:
@@ -56,6 +70,20 @@ def language_model_report(
     return page.html()
 
 
+def _last(path: str) -> str:
+    return PurePath(path).name or path
+
+
+def what_masks_show(masked: Figures) -> str:
+    """The loss at [MASK] alone, which is what a user of the model meets."""
+    nats, unigram = masked["nats"], masked["unigram_nats"]
+    beside = f" (unigram baseline {unigram:.2f})" if unigram is not None else ""
+    return (
+        f"At [MASK] alone the loss is {nats:.2f} nats{beside}: that is what fill-mask is asked. The whole figure also "
+        "holds the tokens that the input shows as they are, which a model soon learns to trust."
+    )
+
+
 def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> None:
     if groups is None:
         page.text(f"Not divided {words}: neither a STORE nor the RUN's record has counts of a training text.")
@@ -71,7 +99,7 @@ def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> N
     )
     total = sum(group["count"] for group in groups)
     page.table(
-        ["", "masked tokens", "share", "loss, nats", "unigram, nats", "right"],
+        ["", "tokens", "share", "nats", "unigram", "right"],
         [
             (
                 group["group"],
@@ -83,7 +111,7 @@ def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> N
             )
             for group in groups
         ],
-        caption=f"Masked predictions {words}",
+        caption="The same in figures",
     )
 
 
@@ -110,17 +138,17 @@ def _error(value: float | None) -> str:
 def pseudo_perplexity_note(found: Figures) -> str:
     """What the figures are of, and what can be compared by them."""
     beside = [
-        f"{found[name]:,} {words}"
+        f"{words}: {found[name]:,}"
         for name, words in (
-            ("unknown_tokens", "unknown tokens were not predicted"),
-            ("cut_sentences", "sentences are longer than a row and were cut"),
+            ("unknown_tokens", "Unknown tokens, which are not predicted"),
+            ("cut_sentences", "Sentences longer than a row, which are cut"),
         )
         if found[name]
     ]
     return (
         "The loss of a token compares models of one tokenizer. That of a word, whose later pieces are hidden while an "
         "earlier one is predicted, also compares models with other vocabularies, on the same text."
-        + (f" {'; '.join(beside)}." if beside else "")
+        + (f" {'. '.join(beside)}." if beside else "")
     )
 
 
@@ -138,9 +166,9 @@ def _add_vectors(page: Page, found: Figures | None) -> None:
     page.figures([*cards, ("Sentences", found["sentences"], "each with each")])
     page.notice(vectors_advice(found))
     page.table(
-        ["", "mean cosine", "90% of pairs", "centred: mean", "centred: 90% of pairs", "first component"],
-        [(label, *_vector_cells(found[name])) for name, label in (("mean", "mean of the tokens"), ("cls", "[CLS]"))],
-        caption="Cosines of sentences, last layer; centred: after the mean vector was subtracted",
+        ["", "mean of the tokens", "[CLS]"],
+        [(words, *(_short(found[pooling][name]) for pooling in ("mean", "cls"))) for name, words in _ROWS.items()],
+        caption="Cosines of all pairs, last layer",
     )
     series = [
         Series(label, [(float(item["layer"]), item[name]) for item in found["by_layer"]])
@@ -153,19 +181,8 @@ def _add_vectors(page: Page, found: Figures | None) -> None:
     )
 
 
-def _vector_cells(figures: Figures) -> list[str]:
-    def between(prefix: str) -> str:
-        low, high = figures[f"{prefix}cosine_5th_percentile"], figures[f"{prefix}cosine_95th_percentile"]
-        return f"{low:.2f} to {high:.2f}" if low is not None else "all alike"
-
-    centred, share = figures["centred_mean_cosine"], figures["first_component_share"]
-    return [
-        f"{figures['mean_cosine']:.2f}",
-        between(""),
-        f"{centred:.2f}" if centred is not None else "all alike",
-        between("centred_"),
-        f"{share:.0%}" if share is not None else "none",
-    ]
+def _short(value: float | None) -> str | None:
+    return f"{value:.3f}" if value is not None else None
 
 
 def vectors_advice(found: Figures) -> str:
