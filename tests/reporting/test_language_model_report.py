@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
-from bertsmith.reporting.charts import compared_bars
 from bertsmith.reporting.language_model_report import language_model_report, vectors_advice
 
 FIGURES: dict[str, Any] = {
@@ -128,32 +126,3 @@ def test_the_advice_follows_from_the_cosines(cosine: float, share: float | None,
     said = vectors_advice({"mean": likeness(cosine, share)})
     assert expected in said
     assert ("One direction" in said) == (share == 0.4)
-
-
-# The chart
-
-
-def bars(svg: str) -> list[tuple[str, float, float]]:
-    """The class, width and top of every bar, without the legend's."""
-    rects = [item.attrib for item in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}rect")]
-    return [(item["class"], float(item["width"]), float(item["y"])) for item in rects if float(item["y"]) > 20]
-
-
-def test_bars_are_as_long_as_their_values_and_each_stands_over_its_grey_one() -> None:
-    svg = compared_bars([("one", 2.0, 4.0), ("two", 1.0, None)], names=("model", "baseline"), title="Loss")
-    (_, first, top), (_, grey, under), (_, second, last) = found = bars(svg)
-    assert [kind for kind, *_ in found] == ["chart-bar", "chart-bar-muted", "chart-bar"]
-    assert grey == pytest.approx(2 * first, abs=0.02) == pytest.approx(4 * second, abs=0.03)
-    assert top < under < last
-    assert "one, baseline: 4.00; two, model: 1.00" in svg
-
-
-def test_without_grey_bars_the_legend_has_none() -> None:
-    svg = compared_bars([("one", 2.0, None)], names=("model", "baseline"), title="Loss")
-    assert ">model<" in svg and ">baseline<" not in svg
-
-
-def test_what_cannot_be_drawn_has_no_bar() -> None:
-    svg = compared_bars([("one", float("nan"), 1.0), ("two", -1.0, 0.0)], names=("a", "b"), title="Loss")
-    assert len(bars(svg)) == 1 and ">n/a<" in svg and ">-1.00<" in svg
-    assert "no data yet" in compared_bars([], names=("a", "b"), title="Loss")
