@@ -87,7 +87,15 @@ def page(figures: dict[str, Any], audit: dict[str, Any] | None = None) -> str:
 def test_everything_that_was_measured_is_on_the_page() -> None:
     html = page({"breakdown": BREAKDOWN, "pseudo_perplexity": PSEUDO, "sentence_vectors": VECTORS}, AUDIT)
     assert "books on books" in html
-    for words in ("5.87", "14.2%", "12.500", "96.0%", "10,000 or more", "At [MASK] alone the loss is 6.37 nats"):
+    for words in (
+        "5.87",
+        "14.2%",
+        "12.500",
+        "96.0%",
+        "10,000 or more",
+        "the loss is 6.37 nats, 0.13 below the unigram baseline",
+        "as they are (0.67 nats)",
+    ):
         assert words in html
     for words in ("632.6", "standard error 0.035", "7.057", "6,514 tokens", "which are not predicted: 3"):
         assert words in html
@@ -104,7 +112,7 @@ def test_what_was_not_measured_is_said() -> None:
         {"breakdown": {**bare, "frequency": None}, "unigram_nats_per_token": None}, {**AUDIT, "length_only": None}
     )
     assert "neither a STORE nor the RUN&#39;s record has counts" in html
-    assert "the unigram baseline" not in html
+    assert "the unigram baseline" not in html and "the loss is 6.37 nats. Tokens" in html
     assert "learnt from the training pairs of a STORE; this text has none" in html
     assert "lengths alone" not in html.replace("What lengths alone give", "")
     assert "There are fewer than two sentences." in html

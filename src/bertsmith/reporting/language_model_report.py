@@ -48,9 +48,9 @@ def language_model_report(
             f"{figures['num_masked_tokens']:,} masked tokens, divided in four ways; the means of each, weighted by "
             "their counts, are the figures above.",
         )
-        masked = {group["group"]: group for group in breakdown["shown"]}.get("[MASK]")
-        if masked is not None:
-            page.notice(what_masks_show(masked))
+        shown = {group["group"]: group for group in breakdown["shown"]}
+        if "[MASK]" in shown:
+            page.notice(_at_masks(shown["[MASK]"], shown.get("itself")))
         for name, words in DIVISIONS.items():
             _add_division(page, words, breakdown[name])
     if pseudo is not None:
@@ -74,14 +74,19 @@ def _last(path: str) -> str:
     return PurePath(path).name or path
 
 
-def what_masks_show(masked: Figures) -> str:
+def _at_masks(masked: Figures, itself: Figures | None) -> str:
     """The loss at [MASK] alone, which is what a user of the model meets."""
     nats, unigram = masked["nats"], masked["unigram_nats"]
-    beside = f" (unigram baseline {unigram:.2f})" if unigram is not None else ""
-    return (
-        f"At [MASK] alone the loss is {nats:.2f} nats{beside}: that is what fill-mask is asked. The whole figure also "
-        "holds the tokens that the input shows as they are, which a model soon learns to trust."
-    )
+    gain = unigram - nats if unigram is not None else None
+    side = "below" if gain is not None and gain > 0 else "above"
+    said = f"At [MASK] alone, which is what fill-mask asks, the loss is {nats:.2f} nats"
+    said += f", {abs(gain):.2f} {side} the unigram baseline there." if gain is not None else "."
+    if itself is not None:
+        said += (
+            f" Tokens that the input shows as they are ({itself['nats']:.2f} nats) count in the whole figure too: "
+            "to copy them takes no knowledge of the language."
+        )
+    return said
 
 
 def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> None:
