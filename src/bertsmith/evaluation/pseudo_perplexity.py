@@ -5,7 +5,7 @@ of the mean loss. Tokens are those of the model's tokenizer, so it compares mode
 
 Of a word: a later piece of a word is easily guessed from the first, so the sum of these losses favours tokenizers that
 divide words. Here the later pieces of a word are hidden too while an earlier one is predicted (Kauf and Ivanova 2023,
-"A Better Way to Do Masked Language Model Scoring", section 2): the sum over the pieces of a word is then minus the log
+"A Better Way to Do Masked Language Model Scoring"): the sum over the pieces of a word is then minus the log
 of the probability of that word where it stands. A word is what a BERT tokenizer parts before it divides: a run of
 letters and digits, or a mark of punctuation. So nats a word compare models with other vocabularies.
 """

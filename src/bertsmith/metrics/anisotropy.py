@@ -1,7 +1,7 @@
 """Anisotropy: whether vectors point in all directions or huddle in a cone, where every cosine is near 1.
 
-Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", section 3.3: the mean cosine of random
-ones. Mu and Viswanath 2018, "All-but-the-Top", sections 2 and 3: what a common mean vector and the first principal
+Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", section 3: the mean cosine of random
+ones. Mu and Viswanath 2018, "All-but-the-Top", section 2: what a common mean vector and the first principal
 components take of them, and that they tell more without it.
 """
 
