@@ -1377,6 +1377,34 @@ def ratings(bench: Bench) -> Path:
     return bench.file("\n".join(["text,label", *rows]), ".csv")
 
 
+@effect(EvaluateOptions, "report")
+def evaluate_report(bench: Bench) -> None:
+    page = bench.fresh(".html")
+    figures = bench.evaluate(report=page)
+    assert figures.report == page and bench.evaluate().report is None
+    html = page.read_text()
+    assert f"{figures.unigram_nats_per_token:.2f}" in html
+    assert "Masked predictions" in html and "Sentence vectors" in html and "<svg" in html
+
+
+@effect(EvaluateOptions, "details")
+def evaluate_details(bench: Bench) -> None:
+    plain, detailed = bench.evaluate().to_dict(), bench.evaluate(details=True).to_dict()
+    assert set(detailed) - set(plain) == {"breakdown", "next_sentence_length_only", "sentence_vectors"}
+    assert {name: detailed[name] for name in plain} == plain
+
+
+@effect(EvaluateOptions, "pseudo_perplexity", "max_sentences")
+def evaluate_pseudo_perplexity(bench: Bench) -> None:
+    assert "pseudo_perplexity" not in bench.evaluate().to_dict()
+    few, same, many = (
+        bench.evaluate(pseudo_perplexity=True, max_sentences=count).pseudo_perplexity for count in (3, 3, 9)
+    )
+    assert few == same
+    assert (few["sentences"], many["sentences"]) == (3, 9)
+    assert few["nats_per_token"] != many["nats_per_token"]
+
+
 @effect(EvaluateOptions, "problem_type")
 def evaluate_problem_type(bench: Bench) -> None:
     """A model whose configuration says the wrong thing is refused, and measured once the right thing is said."""

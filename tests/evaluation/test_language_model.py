@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random as python_random
 from collections.abc import Callable
@@ -233,3 +234,52 @@ def test_evaluate_on_a_text_with_a_stock_folder_has_no_baseline(run: Path, corpu
     assert result["unigram_nats_per_token"] is None
     assert result["next_sentence_accuracy"] is None and result["num_pairs"] == 0
     assert result["mlm_nats_per_masked_token"] > 0
+
+
+def test_evaluate_gives_no_more_than_it_is_asked_for(
+    bertsmith: Callable[..., Any], run: Path, store: Path, tmp_path: Path
+) -> None:
+    names = [field.name for field in dataclasses.fields(LanguageModelFigures)]
+    plain = bertsmith("evaluate", run, store, "--json").json
+    assert list(plain) == names
+    page = tmp_path / "page.html"
+    with_page = bertsmith("evaluate", run, store, "--report", page, "--json").json
+    assert with_page == {**plain, "report": str(page)}
+    detailed = bertsmith("evaluate", run, store, "--details", "--json").json
+    assert {name: detailed[name] for name in names} == plain
+    judged = run_audit(run)["length_only"]
+    assert detailed["next_sentence_length_only"] == judged, "what the RUN itself reports"
+    assert sum(group["count"] for group in detailed["breakdown"]["place"]) == plain["num_masked_tokens"]
+
+
+def run_audit(run: Path) -> dict[str, Any]:
+    """The audit of the pairs in run.json."""
+    from bertsmith.runtime.files import read_json
+
+    found: dict[str, Any] = read_json(run / "run.json")["data"]["pairs"]
+    return found
+
+
+def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
+    bertsmith: Callable[..., Any], run: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    asked = ("--details", "--pseudo-perplexity", "--max-sentences", 5, "--sequence-length", 32)
+    answer = bertsmith("evaluate", run, corpus_file, *asked)
+    assert answer.code == 0
+    assert "learnt from the training pairs of a STORE; a text has none" in answer.stderr
+    assert "lengths alone give" not in answer.stdout
+    for words in (
+        "pseudo-perplexity",
+        "masked tokens by the place in the sentence",
+        "10,000 or more",
+        "Cosines of any",
+    ):
+        assert words in answer.stdout
+    stock = tmp_path / "stock"
+    transformers.BertForMaskedLM.from_pretrained(run).save_pretrained(stock)
+    load_tokenizer(str(run)).save_pretrained(stock)
+    found = bertsmith("evaluate", stock, corpus_file, *asked, "--json", "--report", tmp_path / "page.html").json
+    assert found["breakdown"]["frequency"] is None
+    assert "next_sentence_length_only" not in found
+    assert found["pseudo_perplexity"]["sentences"] == 5
+    assert "has counts of a training text" in (tmp_path / "page.html").read_text()

@@ -7,10 +7,11 @@ import re
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.reporting.charts import Series, bar_chart, histogram, line_chart
+from bertsmith.reporting.charts import Series, bar_chart, compared_bars, histogram, line_chart
 from bertsmith.reporting.svg import shortened, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -212,3 +213,37 @@ def test_any_histogram_is_well_formed(bins: list[tuple[float, float, int]], labe
 @given(st.text(), st.floats(20, 600))
 def test_shortened_text_fits(content: str, room: float) -> None:
     assert text_width(shortened(content, room)) <= room
+
+
+# Bars beside each other
+
+
+def compared(svg: str) -> list[tuple[str, float, float]]:
+    """The class, width and top of every bar, without the legend's."""
+    rects = [item.attrib for item in parsed(svg).iter(f"{SVG}rect")]
+    return [(item["class"], float(item["width"]), float(item["y"])) for item in rects if float(item["y"]) > 20]
+
+
+def test_bars_are_as_long_as_their_values_and_each_stands_over_its_grey_one() -> None:
+    svg = compared_bars([("one", 2.0, 4.0), ("two", 1.0, None)], names=("model", "baseline"), title="Loss")
+    (_, first, top), (_, grey, under), (_, second, last) = found = compared(svg)
+    assert [kind for kind, *_ in found] == ["chart-bar", "chart-bar-muted", "chart-bar"]
+    assert grey == pytest.approx(2 * first, abs=0.02) == pytest.approx(4 * second, abs=0.03)
+    assert top < under < last
+    assert "one, baseline: 4.00; two, model: 1.00" in svg
+
+
+def test_without_grey_bars_the_legend_has_none() -> None:
+    svg = compared_bars([("one", 2.0, None)], names=("model", "baseline"), title="Loss")
+    assert ">model<" in svg and ">baseline<" not in svg
+
+
+def test_what_cannot_be_drawn_has_no_bar() -> None:
+    svg = compared_bars([("one", float("nan"), 1.0), ("two", -1.0, 0.0)], names=("a", "b"), title="Loss")
+    assert len(compared(svg)) == 1 and ">n/a<" in svg and ">-1.00<" in svg
+    assert "no data yet" in compared_bars([], names=("a", "b"), title="Loss")
+
+
+@given(st.lists(st.tuples(st.text(), numbers, st.none() | numbers), max_size=8))
+def test_any_compared_bars_are_well_formed(rows: list[tuple[str, float, float | None]]) -> None:
+    parsed(compared_bars(rows, names=(ATTACK, "baseline"), title=ATTACK))

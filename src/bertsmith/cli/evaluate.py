@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
@@ -18,7 +18,39 @@ def _run(options: EvaluateOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if hasattr(result, "metrics"):
         return head_lines(result.metrics, result.num_examples)
-    return language_model_lines(result.to_dict(), None)
+    figures = result.to_dict()
+    return "\n".join([language_model_lines(figures, None), *_detail_lines(figures)])
+
+
+def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for beside the figures, for people."""
+    from bertsmith.reporting.language_model_report import DIVISIONS, vectors_advice
+
+    lengths, pseudo = figures.get("next_sentence_length_only"), figures.get("pseudo_perplexity")
+    if lengths is not None:
+        interval = f"95% interval {lengths['low']:.1%} to {lengths['high']:.1%}"
+        yield f"                    lengths alone give {lengths['value']:.1%} ({interval})"
+    if pseudo is not None:
+        error = pseudo["nats_per_token_standard_error"]
+        beside = f" (standard error {error:.3f})" if error is not None else ""
+        of_token, of_word = (f"{pseudo[f'nats_per_{unit}']:.3f}" for unit in ("token", "word"))
+        whole = f"{pseudo['pseudo_perplexity']:,.1f}"
+        yield f"  pseudo-perplexity {whole}; {of_token} nats a token{beside}, {of_word} a word"
+        yield f"                    {pseudo['tokens']:,} tokens of {pseudo['sentences']:,} sentences, each masked alone"
+    for name, groups in (figures.get("breakdown") or {}).items():
+        yield f"\n  masked tokens {DIVISIONS[name]}:"
+        if groups is None:
+            yield "    neither a STORE nor the RUN's record has counts of a training text"
+            continue
+        yield f"    {'':<24}{'count':>9}{'nats':>9}{'unigram':>9}{'right':>8}"
+        for group in groups:
+            unigram = f"{group['unigram_nats']:.3f}" if group["unigram_nats"] is not None else ""
+            row = f"{group['count']:>9,}{group['nats']:>9.3f}{unigram:>9}{group['accuracy']:>8.1%}"
+            yield f"    {group['group']:<24}{row}"
+    if "sentence_vectors" in figures:
+        yield f"\n  {vectors_advice(figures['sentence_vectors'])}"
+    if "report" in figures:
+        yield f"  report            {figures['report']}"
 
 
 def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) -> str:

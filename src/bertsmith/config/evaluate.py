@@ -24,6 +24,21 @@ class EvaluateOptions(LabelledOptions):
     predictions: Path | None = Field(
         None, description="write a head's predictions here, for score: JSON lines, CoNLL columns, or JSON of id to text"
     )
+    report: Path | None = Field(
+        None, description="write a page with pictures and tables of the figures here, an .html file"
+    )
+    details: bool = Field(
+        False,
+        description="of a language model also: masked predictions by frequency, piece and place, how well lengths "
+        "alone tell next sentences, and how alike sentence vectors are",
+    )
+    pseudo_perplexity: bool = Field(
+        False,
+        description="of a language model also: the loss with every token masked alone, one pass of the model each",
+    )
+    max_sentences: int = Field(
+        100, gt=0, description="so many sentences for the pseudo-perplexity, at random, the same each time"
+    )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )
@@ -34,5 +49,7 @@ class EvaluateOptions(LabelledOptions):
         None, ge=8, description=f"tokens a row of a labelled file (default: {lengths_in_words()})"
     )
     batch_size: int = Field(64, gt=0, description="examples at once")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="chooses the frozen masks and pairs; 0 is what a RUN reports")
+    seed: int = Field(
+        0, ge=0, lt=SEEDS, description="chooses the frozen masks, pairs and sentences; 0 is what a RUN reports"
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")

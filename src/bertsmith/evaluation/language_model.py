@@ -8,26 +8,30 @@ model that does not pass it has learnt how often tokens are, and nothing of thei
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bertsmith.config.verb import Result
 from bertsmith.corpus.store import TokenPart
 from bertsmith.models.bert import BertForPreTraining, PretrainingOutput
 from bertsmith.objectives.collator import IGNORED, PretrainingCollator
-from bertsmith.objectives.examples import EpochPlan
+from bertsmith.objectives.examples import EpochPlan, PaddedExamples
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 
+Observer = Callable[[PaddedExamples, dict[str, torch.Tensor], PretrainingOutput], None]
+"""What looks at each batch of an evaluation: the examples before masking, the masked batch, and the output for it."""
+
 
 @dataclass(frozen=True)
-class LanguageModelFigures:
+class LanguageModelFigures(Result):
     """The figures of a language model on a held-out part; None where the model has no such head or counts lack.
 
     `mlm_nats_per_masked_token` is the cross-entropy of the true tokens at the masked positions, in nats;
@@ -44,10 +48,6 @@ class LanguageModelFigures:
     nsp_nats_per_pair: float | None
     num_masked_tokens: int
     num_pairs: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return asdict(self)
 
 
 class FrozenEvaluation:
@@ -84,11 +84,17 @@ class FrozenEvaluation:
 
     @torch.no_grad()
     def __call__(
-        self, model: BertForPreTraining, *, precision: str = "fp32", bar: Progress | None = None
+        self,
+        model: BertForPreTraining,
+        *,
+        precision: str = "fp32",
+        bar: Progress | None = None,
+        observe: Observer | None = None,
     ) -> LanguageModelFigures:
         """Measure a model. It is in evaluation mode meanwhile, and as it was afterwards.
 
         Several processes take a batch each in turn, all the same number of them: a sharded model needs every one.
+        `observe` is called with each batch that this process measures.
         """
         was_training = model.training
         model.eval()
@@ -106,6 +112,8 @@ class FrozenEvaluation:
                 output = model(**batch)
             if number < len(starts):
                 self._add(sums, batch, output)
+                if observe is not None:
+                    observe(examples, batch, output)
             if bar is not None:
                 bar.update(min((turn + 1) * world_size * self.batch_size, self.num_examples), total=self.num_examples)
         sums = dict(zip(sums, processes.sums(list(sums.values())), strict=True))

@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.config.tasks import TASKS, default_length
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs
+from bertsmith.inference.pooling import pooled
 from bertsmith.inference.results import (
     Answer,
     AnswerCandidate,
@@ -253,7 +254,7 @@ class Predictor:
         encoded = self._encode(texts)
         answers: dict[int, Embedding] = {}
         for numbers, batch in self._batches(encoded):
-            vectors = _pooled(self._hidden(batch, layer), batch["attention_mask"], pooling)
+            vectors = pooled(self._hidden(batch, layer), batch["attention_mask"], pooling)
             for number, vector in zip(numbers, vectors.tolist(), strict=True):
                 answers[number] = Embedding(texts[number], vector, encoded.truncated_tokens[number])
         ordered = [answers[number] for number in range(len(texts))]
@@ -400,18 +401,6 @@ class Predictor:
             candidates = found[:top_k] if top_k > 1 else None
             answers.append(Answer(best.answer, best.start, best.end, best.score, nothing, candidates))
         return answers[0] if isinstance(question, str) else answers
-
-
-def _pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
-    """float32 of [texts, hidden size]."""
-    if pooling == "cls":
-        return hidden[:, 0]
-    if pooling == "max":
-        return hidden.masked_fill(mask[:, :, None] == 0, float("-inf")).amax(1)
-    if pooling == "mean":
-        weights = mask[:, :, None].to(hidden.dtype)
-        return (hidden * weights).sum(1) / weights.sum(1)
-    raise InputError(f"pooling: found {pooling!r}, expected mean, cls or max")
 
 
 def _short(text: str) -> str:

@@ -141,6 +141,47 @@ def bar_chart(
     return figure(parts, height=height, title=title, description=described)
 
 
+def compared_bars(
+    rows: Sequence[tuple[str, float, float | None]], *, names: tuple[str, str], title: str, value_format: str = "{:.2f}"
+) -> str:
+    """Horizontal bars from zero, and under each a thin grey one that it is compared with, both with their values.
+
+    `names` says what the bars and the grey ones are, in a legend; a grey one that is None is left out. Labels stand
+    above the bars. A value that is not finite or below zero has no bar.
+    """
+    if not rows:
+        return empty_figure(title)
+    drawable = [value for _, *pair in rows for value in pair if value is not None and is_drawable(value)]
+    scale = _linear((0.0, max([0.0, *drawable]) or 1.0), (0.0, WIDTH - 90))
+    thick, thin = 18.0, 8.0
+    parts: list[str] = []
+    x = 0.0
+    shown = names if any(second is not None for *_, second in rows) else names[:1]
+    for name, kind in zip(shown, ("chart-bar", "chart-bar-muted"), strict=False):
+        parts.append(element("rect", {"class": kind, "x": x, "y": 5, "width": 22, "height": 12, "rx": 2}))
+        parts.append(text(name, x + 30, 17, "chart-label"))
+        x += 30 + text_width(name) + 24
+    top = 34.0
+    described = []
+    for label, value, beside in rows:
+        parts.append(text(label, 0, top + 16, "chart-label"))
+        at = top + 23
+        for one, kind, height in ((value, "chart-bar", thick), (beside, "chart-bar-muted", thin)):
+            if one is None:
+                continue
+            written = value_format.format(one) if is_drawable(one) else "n/a"
+            described.append(f"{label}, {names[0] if kind == 'chart-bar' else names[1]}: {written}")
+            if is_drawable(one) and one > 0:
+                shape = {"x": 0, "y": at, "width": scale(one), "height": height, "rx": 2}
+                parts.append(element("rect", {"class": kind, **shape}))
+            name = "chart-value" if kind == "chart-bar" else "chart-muted"
+            at_y = at + (14 if kind == "chart-bar" else 16)
+            parts.append(text(written, WIDTH, at_y, name, anchor="end", room=90))
+            at += height + 1
+        top += 64 if beside is not None else 52
+    return figure(parts, height=top, title=title, description="; ".join(described))
+
+
 def histogram(
     bins: Sequence[tuple[float, float, int]], *, title: str, x_label: str, muted_from: float | None = None
 ) -> str:

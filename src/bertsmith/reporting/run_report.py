@@ -245,12 +245,8 @@ def add_pairs(
             ("Same document", same, f"B of {_percent(same, negatives)} of random pairs"),
         ]
     page.figures([*cards, ("Tokens left out", audit["left_out_tokens"], left_out)])
-    baselines = _without_reading(audit)
-    if not baselines:
-        page.text("There is no held-out pair to judge.")
-        return
-    _add_pair_accuracies(page, audit, baselines, after)
-    if not audit["swap"] and negatives > same:
+    add_pair_accuracies(page, audit, after)
+    if audit["held_out_pairs"] and not audit["swap"] and negatives > same:
         page.text(
             f"Lengths are not all that gives pairs away. In {_percent(negatives - same, negatives)} of the random "
             "pairs B is of another document, and its topic may tell."
@@ -264,9 +260,12 @@ def _without_reading(audit: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _add_pair_accuracies(
-    page: Page, audit: Mapping[str, Any], baselines: Mapping[str, float], after: Mapping[str, Any] | None
-) -> None:
+def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+    """The model's accuracy beside what can be had without reading."""
+    baselines = _without_reading(audit)
+    if not baselines:
+        page.text("There is no held-out pair to judge.")
+        return
     model, judged = (after or {}).get("next_sentence_accuracy"), (after or {}).get("num_pairs") or 0
     title = "Held-out accuracy on the order of segments" if audit["swap"] else "Held-out next sentence accuracy"
     rows = [("the model", model)] if model is not None else []

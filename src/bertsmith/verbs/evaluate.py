@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,14 +13,20 @@ from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
-from bertsmith.corpus.store import HELD_OUT, TokenStore, is_store
+from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.evaluation.language_model import LanguageModelFigures
+from bertsmith.evaluation.breakdown import Breakdown
+from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
+from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
+from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
+from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.objectives.pairs import OTHER_DOCUMENT
+from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
+from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -46,8 +52,31 @@ class HeadFigures(Result):
     windowed_examples: int | None = None
 
 
+@dataclass(frozen=True)
+class LanguageModelResult(LanguageModelFigures):
+    """The figures of a language model, and what else was asked for.
+
+    With `details`: `breakdown` (evaluation/breakdown.py), `next_sentence_length_only` (the `length_only` of
+    objectives/audit.py; left out without a STORE, as it is learnt from training pairs) and `sentence_vectors`
+    (evaluation/sentence_vectors.py). With `pseudo_perplexity`: evaluation/pseudo_perplexity.py. `report` is the page.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = (
+        "pseudo_perplexity",
+        "breakdown",
+        "next_sentence_length_only",
+        "sentence_vectors",
+        "report",
+    )
+    pseudo_perplexity: dict[str, Any] | None = None
+    breakdown: dict[str, Any] | None = None
+    next_sentence_length_only: dict[str, float] | None = None
+    sentence_vectors: dict[str, Any] | None = None
+    report: Path | None = None
+
+
 @verb(EvaluateOptions)
-def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
+def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
     """Evaluate a language model on frozen masks, or a head on a labelled file.
 
     What is measured follows from the MODEL: with a head of one of the tasks it is the head.
@@ -55,6 +84,9 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
     check_model(options.model)
     task = task_of(load_config(options.model))
     if task is not None:
+        for name, given in (("details", options.details), ("pseudo-perplexity", options.pseudo_perplexity)):
+            if given:
+                raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
         return _evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
@@ -81,7 +113,9 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     return HeadFigures(metrics, len(examples), sum(inputs.truncated_tokens), inputs.windowed)
 
 
-def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
+def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
+    if options.report is not None:
+        _check_page(options.report)
     prepare_process()
     device = choose_device().value
     precision = choose_precision(options.precision, device).value
@@ -95,7 +129,13 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
     if length > positions:
         raise OptionError(f"--sequence-length {length}: the model has {positions} positions")
     objective = _objective(options.model, loaded, record)
+    if options.pseudo_perplexity and objective == "nsp":
+        raise ModelError(
+            f"{options.model}: has no trained MLM head, which --pseudo-perplexity measures; "
+            f"bertsmith pretrain STORE --from {options.model} --objective mlm trains one"
+        )
     counts = np.asarray(record["unigram_counts"]) if "unigram_counts" in record else None
+    store: TokenStore | None = None
     with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
         if is_store(Path(options.data)):
             store = TokenStore(options.data)
@@ -108,9 +148,10 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
         else:
             reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
             part = part_of_text(options.data, reading, tokenizer, Path(aside))
+        vocabulary = Vocabulary.of(tokenizer)
         evaluation = frozen_text(
             part,
-            Vocabulary.of(tokenizer),
+            vocabulary,
             objective=objective,
             sequence_length=length,
             batch_size=options.batch_size,
@@ -118,8 +159,58 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
             seed=options.seed,
             unigram_counts=counts,
         )
+        looks = options.details or options.report is not None
+        breakdown = Breakdown(evaluation, tokenizer, counts) if looks and objective != "nsp" else None
         with progress("evaluating", unit="examples") as bar:
-            return evaluation(loaded.model, precision=precision, bar=bar)
+            figures = evaluation(loaded.model, precision=precision, bar=bar, observe=breakdown)
+        result = LanguageModelResult(**asdict(figures))
+        settings: dict[str, Any] = {"max_length": length, "precision": precision}
+        if options.pseudo_perplexity:
+            sample = random_sentences(part, options.max_sentences, purpose="pseudo-perplexity", seed=options.seed)
+            with progress("masking every token alone", unit="sentences") as bar:
+                measured = pseudo_perplexity(loaded.model, vocabulary, sample, bar=bar, **settings)
+            result = replace(result, pseudo_perplexity=measured.to_dict() if measured is not None else None)
+        if not looks:
+            return result
+        sample = random_sentences(part, SENTENCES, purpose="sentence vectors", seed=options.seed)
+        with progress("comparing sentence vectors", unit="sentences") as bar:
+            vectors = sentence_vectors(loaded.model, vocabulary, sample, bar=bar, **settings)
+        audit = _audit(evaluation, store, record.get("options", {}).get("seed", 0))
+        detailed = replace(
+            result,
+            breakdown=breakdown.to_dict() if breakdown is not None else None,
+            next_sentence_length_only=audit["length_only"] if audit is not None else None,
+            sentence_vectors=vectors,
+        )
+        if options.report is not None:
+            page = language_model_report(options.model, options.data, detailed.to_dict(), audit, options.to_dict())
+            write_text(options.report, page)
+        return replace(detailed if options.details else result, report=options.report)
+
+
+def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> dict[str, Any] | None:
+    """The audit of the pairs that are judged; None where none are. `seed` is that of the training pairs."""
+    if evaluation.objective == "mlm":
+        return None
+    plan = evaluation.plan
+    train = joined([])
+    if store is None:
+        say("what lengths alone tell of next sentences is learnt from the training pairs of a STORE; a text has none")
+    else:
+        train = plan_epoch(
+            store.part(TRAIN), plan.objective, plan.sequence_length, negatives=plan.negatives, seed=seed, epoch=0
+        )
+    return audit_pairs(train, plan.first, swap=evaluation.objective == "mlm+sop")
+
+
+def _check_page(report: Path) -> None:
+    """Raises OptionError where no page can be written, before anything is measured."""
+    if report.is_dir():
+        raise OptionError(f"--report {report}: is a folder, expected the name of an .html file to write")
+    if not report.parent.is_dir():
+        raise OptionError(
+            f"--report {report}: there is no folder {report.parent}; make it first: mkdir {report.parent}"
+        )
 
 
 def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:

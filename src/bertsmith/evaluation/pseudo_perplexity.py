@@ -1,0 +1,178 @@
+"""Pseudo-perplexity: every token of a sentence masked alone, and predicted from all the others.
+
+Of a token (Salazar et al. 2020, "Masked Language Model Scoring", section 2): the pseudo-perplexity is the exponential
+of the mean loss. Tokens are those of the model's tokenizer, so it compares models of one tokenizer alone.
+
+Of a word: a later piece of a word is easily guessed from the first, so the sum of these losses favours tokenizers that
+divide words. Here the later pieces of a word are hidden too while an earlier one is predicted (Kauf and Ivanova 2023,
+"A Better Way to Do Masked Language Model Scoring"): the sum over the pieces of a word is then minus the log
+of the probability of that word where it stands. A word is what a BERT tokenizer parts before it divides: a run of
+letters and digits, or a mark of punctuation. So nats a word compare models with other vocabularies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from bertsmith.config.verb import Result
+from bertsmith.inference.batched import batches
+from bertsmith.models.bert import BertForPreTraining
+from bertsmith.objectives.masks import Vocabulary
+from bertsmith.runtime.computing import computing
+from bertsmith.runtime.console import Progress
+from bertsmith.tasks.encoded_texts import Encoded
+
+SENTENCES_AT_ONCE = 64
+"""So many sentences of like length are made into rows at once."""
+
+
+@dataclass(frozen=True)
+class PseudoPerplexity(Result):
+    """Figures of some sentences, in nats.
+
+    Standard errors are those of a ratio of sums over sentences, which are taken as independent. Unknown tokens are seen
+    but not predicted: no model learns to. `cut_sentences` are longer than a row; of those the beginning is measured.
+    """
+
+    pseudo_perplexity: float
+    nats_per_token: float
+    nats_per_token_standard_error: float | None
+    nats_per_word: float
+    nats_per_word_standard_error: float | None
+    sentences: int
+    tokens: int
+    words: int
+    unknown_tokens: int
+    cut_sentences: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A sentence with one token to predict; whether its loss counts for tokens, and for words."""
+
+    sentence: int
+    input_ids: list[int]
+    position: int
+    label: int
+    of_token: bool
+    of_word: bool
+
+
+@torch.inference_mode()
+def pseudo_perplexity(
+    model: BertForPreTraining,
+    vocabulary: Vocabulary,
+    sentences: Sequence[Sequence[int]],
+    *,
+    max_length: int,
+    precision: str = "fp32",
+    bar: Progress | None = None,
+) -> PseudoPerplexity | None:
+    """Measure sentences, given as ids without special tokens; None where no token of them can be predicted.
+
+    A row is [CLS] sentence [SEP] with one token (or the rest of a word from it on) masked; rows are batched by a budget
+    of tokens. The model is in evaluation mode meanwhile, and as it was afterwards.
+
+    Args:
+        max_length: tokens of a row, [CLS] and [SEP] included; longer sentences are cut before a word.
+    """
+    was_training = model.training
+    model.eval()
+    kept = [_cut(ids, vocabulary, max_length - 2) for ids in sentences]
+    # Of each sentence the loss by tokens, their number, the loss by words, their number.
+    sums = np.zeros((4, len(kept)))
+    order = sorted(range(len(kept)), key=lambda number: len(kept[number]))
+    for start in range(0, len(order), SENTENCES_AT_ONCE):
+        chosen = order[start : start + SENTENCES_AT_ONCE]
+        rows = [row for number in chosen for row in _rows(number, kept[number], vocabulary)]
+        nats = _losses(model, vocabulary, rows, precision)
+        for row, loss in zip(rows, nats.tolist(), strict=True):
+            sums[:2, row.sentence] += row.of_token * loss, row.of_token
+            sums[2:, row.sentence] += row.of_word * loss, row.of_token and not vocabulary.continues[row.label]
+        if bar is not None:
+            bar.update(start + len(chosen), total=len(order))
+    model.train(was_training)
+    token_nats, tokens, word_nats, words = sums.sum(axis=1).tolist()
+    if not tokens:
+        return None
+    return PseudoPerplexity(
+        pseudo_perplexity=math.exp(min(token_nats / tokens, 700.0)),
+        nats_per_token=token_nats / tokens,
+        nats_per_token_standard_error=_standard_error(sums[0], sums[1]),
+        nats_per_word=word_nats / words,
+        nats_per_word_standard_error=_standard_error(sums[2], sums[3]),
+        sentences=int((sums[1] > 0).sum()),
+        tokens=int(tokens),
+        words=int(words),
+        unknown_tokens=sum(map(len, kept)) - int(tokens),
+        cut_sentences=sum(len(short) < len(whole) for short, whole in zip(kept, sentences, strict=True)),
+    )
+
+
+def _cut(ids: Sequence[int], vocabulary: Vocabulary, most: int) -> list[int]:
+    """The beginning of a sentence, up to the last word that is whole in `most` tokens (or as many of its first)."""
+    if len(ids) <= most:
+        return list(ids)
+    stop = most
+    while stop and vocabulary.continues[ids[stop]]:
+        stop -= 1
+    return list(ids[: stop or most])
+
+
+def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
+    """The rows of a sentence: one a token, and one more for each piece of a word that others follow."""
+    hidden = vocabulary.special_or_padding
+    rows = []
+    end = len(ids)
+    for at in reversed(range(len(ids))):
+        label = ids[at]
+        if not hidden[label]:
+            alone = end == at + 1
+            rows.append(_row(number, ids, at, at + 1, vocabulary, of_token=True, of_word=alone))
+            if not alone:
+                rows.append(_row(number, ids, at, end, vocabulary, of_token=False, of_word=True))
+        if not vocabulary.continues[label]:
+            end = at
+    return rows
+
+
+def _row(
+    number: int, ids: list[int], at: int, end: int, vocabulary: Vocabulary, *, of_token: bool, of_word: bool
+) -> _Row:
+    masked = [vocabulary.cls, *ids[:at], *[vocabulary.mask] * (end - at), *ids[end:], vocabulary.sep]
+    return _Row(number, masked, at + 1, ids[at], of_token, of_word)
+
+
+def _losses(
+    model: BertForPreTraining, vocabulary: Vocabulary, rows: Sequence[_Row], precision: str
+) -> npt.NDArray[np.float64]:
+    """float64 of [rows]: the cross-entropy of each row's token, in nats."""
+    ids = [row.input_ids for row in rows]
+    encoded = Encoded(ids, [[0] * len(row) for row in ids], [0] * len(ids))
+    device = next(model.parameters()).device
+    losses = np.zeros(len(rows))
+    for numbers, batch in batches(encoded, model.config, vocabulary.pad, str(device)):
+        length = batch["input_ids"].shape[1]
+        positions = torch.tensor([row * length + rows[number].position for row, number in enumerate(numbers)])
+        labels = torch.tensor([rows[number].label for number in numbers]).to(device)
+        with computing(precision, device.type):
+            output = model(**batch, masked_positions=positions.to(device), masked_labels=labels)
+        nats = functional.cross_entropy(output.prediction_logits.float(), labels, reduction="none")
+        losses[numbers] = nats.cpu().numpy()
+    return losses
+
+
+def _standard_error(sums: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> float | None:
+    """The standard error of a ratio of two sums (Cochran 1977, section 2.11); None of one sentence."""
+    size, total = len(sums), counts.sum()
+    if size < 2:
+        return None
+    residuals = sums - sums.sum() / total * counts
+    return float(math.sqrt(size / (size - 1) * np.square(residuals).sum()) / total)

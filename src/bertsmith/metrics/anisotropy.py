@@ -1,0 +1,68 @@
+"""Anisotropy: whether vectors point in all directions or huddle in a cone, where every cosine is near 1.
+
+Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", section 3: the mean cosine of random
+ones. Mu and Viswanath 2018, "All-but-the-Top", section 2: what a common mean vector and the first principal
+components take of them, and that they tell more without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bertsmith.config.verb import Result
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Anisotropy(Result):
+    """The cosines of all pairs of vectors: their mean, and between which two 90% of them lie.
+
+    The same after the mean vector was subtracted (None where all vectors are one). `first_component_share` is the part
+    of the variance around the mean that lies in the direction of its first principal component.
+    """
+
+    mean_cosine: float
+    cosine_5th_percentile: float
+    cosine_95th_percentile: float
+    centred_mean_cosine: float | None
+    centred_cosine_5th_percentile: float | None
+    centred_cosine_95th_percentile: float | None
+    first_component_share: float | None
+
+
+def anisotropy(vectors: Floats) -> Anisotropy:
+    """Figures of float [vectors, dimensions], of two vectors at least; memory grows with their number squared."""
+    given = vectors.astype(np.float64)
+    centred = given - given.mean(axis=0)
+    # What rounding leaves of equal vectors is no direction.
+    spread = np.square(centred).sum() > 1e-12 * np.square(given).sum()
+    none = (None, None, None)
+    share = None
+    if spread:
+        variances = np.square(np.linalg.svd(centred, compute_uv=False))
+        share = float(variances[0] / variances.sum())
+    return Anisotropy(*_cosines(given), *(_cosines(centred) if spread else none), share)
+
+
+def mean_cosine(vectors: Floats) -> float:
+    """The mean cosine of all pairs of different vectors, from the sum of the unit vectors alone."""
+    units = _units(vectors.astype(np.float64))
+    count = len(units)
+    return float((np.square(units.sum(axis=0)).sum() - np.square(units).sum()) / (count * (count - 1)))
+
+
+def _cosines(vectors: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    units = _units(vectors)
+    cosines = (units @ units.T)[np.triu_indices(len(units), k=1)]
+    low, high = np.quantile(cosines, (0.05, 0.95)).tolist()
+    return mean_cosine(vectors), low, high
+
+
+def _units(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Vectors of length 1; one of length 0 stays, and its cosines are 0."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1)
