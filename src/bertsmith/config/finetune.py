@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
-from bertsmith.config.labelled import LabelledOptions
-from bertsmith.config.options import SEEDS
+from bertsmith.config.labelled import LabelledOptions, parted
+from bertsmith.config.options import SEEDS, external_name
 from bertsmith.config.tasks import TASKS, known_task, lengths_in_words
 
 
@@ -60,6 +60,17 @@ class FinetuneOptions(LabelledOptions):
     freeze_layers: int | None = Field(
         None, ge=0, description="the embeddings and the first so many layers stay as they are (default: all learn)"
     )
+    lora: int | None = Field(
+        None, gt=0, description="train low-rank adapters of this rank in place of the encoder's weights (needs peft)"
+    )
+    lora_alpha: float | None = Field(
+        None, gt=0, description="what adapters add counts alpha / rank (default: twice the rank)"
+    )
+    lora_targets: tuple[str, ...] | None = Field(
+        None,
+        description="the linear layers that get adapters, parted by commas, or all-linear (default: those of the "
+        "queries and values)",
+    )
     micro_batch_tokens: int = Field(
         8_192, gt=0, description="tokens at once in training, padding included; the result does not depend on it"
     )
@@ -79,8 +90,17 @@ class FinetuneOptions(LabelledOptions):
     def _known_task(cls, value: str) -> str:
         return known_task(value, TASKS)
 
+    @field_validator("lora_targets", mode="before")
+    @classmethod
+    def _parted_targets(cls, value: object) -> object:
+        return parted(value)
+
     @model_validator(mode="after")
     def _consistent(self) -> FinetuneOptions:
+        for owner, owned in (("lora", ("lora_alpha", "lora_targets")),):
+            for name in owned:
+                if getattr(self, owner) is None and getattr(self, name) is not None:
+                    raise ValueError(f"--{external_name(name)} belongs to --{owner}, which is missing")
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         return self

@@ -14,6 +14,7 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
+from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness
@@ -58,6 +59,8 @@ class HeadSettings:
     class_weights: tuple[float, ...] | None = None
     metric: str | None = None
     """The figure that the best weights are chosen by; None for the head's main one."""
+    lora: Lora | None = None
+    """Adapters that learn in the place of the encoder's weights."""
 
     @property
     def head(self) -> AnyHead:
@@ -119,6 +122,31 @@ def load_head(settings: HeadSettings) -> nn.Module:
     return trained
 
 
+def outline(settings: HeadSettings) -> nn.Module:
+    """The model as `train_head` trains it, without weights: what learns in it, and how many numbers that is.
+
+    Raises OptionError where the settings do not fit the MODEL.
+    """
+    import transformers
+
+    head = settings.head
+    with explained(settings.model), quiet_transformers(), torch.device("meta"):
+        config = transformers.AutoConfig.from_pretrained(settings.model, **head.config_values())
+        model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
+        return _learning(model, settings)
+
+
+def _learning(model: Any, settings: HeadSettings) -> nn.Module:
+    """The model with the parts that learn."""
+    frozen = -1 if settings.freeze_layers is None else settings.freeze_layers
+    if settings.lora is not None:
+        add_adapters(model, settings.lora, frozen_layers=frozen)
+    else:
+        freeze(model, model.config, frozen)
+    learning: nn.Module = model
+    return learning
+
+
 def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
     """The labels of the head that a MODEL of this configuration has, where they are others than those to learn.
 
@@ -155,9 +183,7 @@ def train_head(
     Raises DivergedError where the loss is not finite any more, or no evaluation gave a number.
     """
     torch.manual_seed(seed)
-    model = load_head(settings)
-    if settings.freeze_layers is not None:
-        freeze(model, model.config, settings.freeze_layers)
+    model = _learning(load_head(settings), settings)
     head, pad = settings.head, int(tokenizer.pad_token_id)
     metric = settings.metric or head.main_metric
     best = BestWeights()
@@ -212,6 +238,8 @@ def train_head(
         if not best.weights:
             raise DivergedError(f"no evaluation gave a number: {metric} on the dev file is not finite")
         best.give_to(model)
+        if settings.lora is not None:
+            merge_adapters(model)
         head.chosen = best.chosen
         config: Any = model.config
         config.update(best.chosen)

@@ -21,6 +21,7 @@ from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summa
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
+from bertsmith.finetuning.trained_parts import choose_parameters, lora_of
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
@@ -215,7 +216,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
     choices += [device, precision, attention, streams]
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
-        choices.append(choose_learning_rate(config))
+        choices.append(choose_learning_rate(config, lora=options.lora is not None))
         rate = float(choices[-1].value)
     examples = len(data.train.encoded.lengths)
     if epochs is None:
@@ -243,7 +244,9 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
         task=options.task,
         class_weights=weights,
         metric=options.metric,
+        lora=lora_of(options),
     )
+    choices += choose_parameters(settings)
     own = replaced_labels(config, settings)
     if own is not None:
         choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
