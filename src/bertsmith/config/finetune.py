@@ -13,6 +13,14 @@ from bertsmith.config.labelled import LabelledOptions, parted
 from bertsmith.config.options import SEEDS, external_name
 from bertsmith.config.tasks import TASKS, known_task, lengths_in_words
 
+OWNERS = {
+    "lora_alpha": "lora",
+    "lora_targets": "lora",
+    "distil_weight": "teacher",
+    "distil_temperature": "teacher",
+}
+"""Options that say more of another one."""
+
 
 class FinetuneOptions(LabelledOptions):
     """Fine-tune a head on labelled text."""
@@ -71,6 +79,18 @@ class FinetuneOptions(LabelledOptions):
         description="the linear layers that get adapters, parted by commas, or all-linear (default: those of the "
         "queries and values)",
     )
+    layers: int | None = Field(
+        None, gt=0, description="keep so many of the MODEL's layers, evenly spaced (default: all)"
+    )
+    teacher: str | None = Field(
+        None, description="a MODEL that has learnt the task; its answers are learnt beside the labels (distillation)"
+    )
+    distil_weight: float | None = Field(
+        None, gt=0, le=1, description="the share of the teacher's answers in the loss (default: 0.5)"
+    )
+    distil_temperature: float | None = Field(
+        None, gt=0, description="what softens the answers of teacher and student (default: 2)"
+    )
     micro_batch_tokens: int = Field(
         8_192, gt=0, description="tokens at once in training, padding included; the result does not depend on it"
     )
@@ -97,10 +117,9 @@ class FinetuneOptions(LabelledOptions):
 
     @model_validator(mode="after")
     def _consistent(self) -> FinetuneOptions:
-        for owner, owned in (("lora", ("lora_alpha", "lora_targets")),):
-            for name in owned:
-                if getattr(self, owner) is None and getattr(self, name) is not None:
-                    raise ValueError(f"--{external_name(name)} belongs to --{owner}, which is missing")
+        for name, owner in OWNERS.items():
+            if getattr(self, owner) is None and getattr(self, name) is not None:
+                raise ValueError(f"--{external_name(name)} belongs to --{owner}, which is missing")
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         return self

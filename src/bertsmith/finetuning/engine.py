@@ -14,10 +14,12 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
+from bertsmith.finetuning.distillation import Distillation
 from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness
+from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import AnyHead, has_head, head_class
@@ -61,6 +63,10 @@ class HeadSettings:
     """The figure that the best weights are chosen by; None for the head's main one."""
     lora: Lora | None = None
     """Adapters that learn in the place of the encoder's weights."""
+    layers: int | None = None
+    """So many of the MODEL's layers are kept."""
+    distillation: Distillation | None = None
+    """How a teacher's logits (`LabelledData.taught`) are learnt."""
 
     @property
     def head(self) -> AnyHead:
@@ -118,7 +124,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
         )
     if replaced_labels(load_config(settings.model), settings) is not None:
         _start_afresh(model)
-    trained: nn.Module = model
+    trained: nn.Module = model if settings.layers is None else with_fewer_layers(model, settings.layers)
     return trained
 
 
@@ -133,6 +139,8 @@ def outline(settings: HeadSettings) -> nn.Module:
     with explained(settings.model), quiet_transformers(), torch.device("meta"):
         config = transformers.AutoConfig.from_pretrained(settings.model, **head.config_values())
         model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
+        if settings.layers is not None:
+            model = with_fewer_layers(model, settings.layers)
         return _learning(model, settings)
 
 
@@ -209,7 +217,7 @@ def train_head(
         budget=budget,
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
-        loss_sums=_loss_sums(head),
+        loss_sums=_loss_sums(head, settings.distillation),
         evaluate=evaluate,
         optimizer="adamw",
         schedule="linear",
@@ -246,9 +254,13 @@ def train_head(
     return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
 
 
-def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def _loss_sums(head: AnyHead, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        inputs = {name: value for name, value in batch.items() if name != "gold"}
-        return head.loss_sum(model(**inputs), batch["gold"])[None]
+        output = model(**{name: value for name, value in batch.items() if name not in ("gold", "soft")})
+        loss = head.loss_sum(output, batch["gold"])
+        if distillation is not None:
+            soft = head.soft_loss_sum(output, batch["soft"], batch["gold"], distillation.temperature)
+            loss = (1 - distillation.weight) * loss + distillation.weight * soft
+        return loss[None]
 
     return compute

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,8 +21,9 @@ from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
+from bertsmith.finetuning.distillation import Teacher, distillation_of, forget
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
-from bertsmith.finetuning.trained_parts import choose_parameters, lora_of
+from bertsmith.finetuning.trained_parts import choose_parts, lora_of
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
@@ -80,6 +82,7 @@ class FinetuneResult(Result):
 class _Data:
     head: AnyHead
     train: LabelledData
+    train_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
     files: list[dict[str, Any]]
@@ -108,12 +111,15 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.max_length is not None and options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
     length = options.max_length or min(default_length(options.task), limit)
-    if (options.freeze_layers or 0) > config.num_hidden_layers:
-        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
+    layers = options.layers or config.num_hidden_layers
+    if (options.freeze_layers or 0) > layers:
+        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
     data = _read(options, tokenizer, length)
     metric = _metric(options, data)
-    if options.out.resolve() == Path(options.model).resolve():
-        raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
+    for name in (options.model, options.teacher):
+        if name is not None and options.out.resolve() == Path(name).resolve():
+            what = "the MODEL" if name == options.model else "the teacher"
+            raise OptionError(f"--out {options.out}: is {what} itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
     _check_same(folder, options, data)
     if options.resume and folder.finished:
@@ -124,12 +130,18 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             say(f"{options.out} is finished already")
             return FinetuneResult(run=options.out, **folder.record["result"])
     settings, choices = _settings(options, data, config, length)
+    teacher = None
+    if options.teacher is not None:
+        teacher = Teacher(options, data.head, tokenizer, data.train.encoded, data.train_examples)
     _announce(options, data, settings, choices)
     if options.dry_run:
         return FinetuneResult(
             options.out, {}, options.seed, [], options.test is None, {}, len(data.dev.gold), 0, data.windowed
         )
     _start(folder, options, data, choices)
+    if teacher is not None:
+        data.train = replace(data.train, taught=teacher.answers(folder.path))
+        teacher = None  # its weights are of no use any more
 
     reported = data.test if data.test is not None else data.dev
     results: dict[int, dict[str, Any]] = {}
@@ -186,7 +198,8 @@ def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
         )
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
-    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
+    learnt = compared["train"].examples if options.teacher is not None else ()
+    return _Data(head, parts["train"], learnt, parts["dev"], parts.get("test"), files, counts, report)
 
 
 def _metric(options: FinetuneOptions, data: _Data) -> str:
@@ -245,8 +258,10 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
         class_weights=weights,
         metric=options.metric,
         lora=lora_of(options),
+        layers=options.layers,
+        distillation=distillation_of(options, data.head),
     )
-    choices += choose_parameters(settings)
+    choices += choose_parts(settings, config)
     own = replaced_labels(config, settings)
     if own is not None:
         choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
@@ -421,6 +436,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
         "selected_on_reported_data": result.selected_on_reported_data,
         "result": {key: value for key, value in result.to_dict().items() if key != "run"},
     }
+    forget(folder.path)
     chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     folder.save_record()
