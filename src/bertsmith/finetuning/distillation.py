@@ -21,6 +21,7 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import disk_errors
+from bertsmith.runtime.machine import Choice
 from bertsmith.runtime.ragged import offsets_of
 from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, task_of
 from bertsmith.tasks.sequence_classification import REGRESSION
@@ -36,6 +37,10 @@ class Distillation:
 
     weight: float
     temperature: float
+
+    def choice(self, teacher: str) -> Choice:
+        """For the record."""
+        return Choice("teacher", teacher, f"{self.weight:g} of the loss, at a temperature of {self.temperature:g}")
 
 
 @dataclass(frozen=True)

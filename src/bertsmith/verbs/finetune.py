@@ -262,6 +262,8 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
         distillation=distillation_of(options, data.head),
     )
     choices += choose_parts(settings, config)
+    if settings.distillation is not None and options.teacher is not None:
+        choices.append(settings.distillation.choice(options.teacher))
     own = replaced_labels(config, settings)
     if own is not None:
         choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
