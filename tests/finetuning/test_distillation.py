@@ -163,12 +163,12 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     from bertsmith.verbs.pretrain import pretrain
 
     store = prepare(corpus_file, out=tmp_path / "store", vocab_size=120, held_out=0.2, workers=1).store
-    shape = {"layers": 1, "hidden_size": 16, "attention_heads": 2, "intermediate_size": 32, "max_positions": 16}
-    small = {**shape, "sequence_length": 16, "batch_size": 8, "precision": "fp32", "steps": 1}
+    shape = {"layers": 1, "hidden_size": 16, "attention_heads": 2, "intermediate_size": 32, "max_positions": 32}
+    small = {**shape, "sequence_length": 32, "batch_size": 8, "precision": "fp32", "steps": 1}
     other = pretrain(store, out=tmp_path / "other", **small).run
     sample = samples("token-classification", tmp_path / "sample.jsonl")
-    options = {**QUICK, "train": sample, "dev": sample}
-    teacher = finetune("token-classification", **{**options, "max_length": 12}, model=other, out=tmp_path / "t").run
+    options = {**QUICK, "train": sample, "dev": sample, "max_length": 64}
+    teacher = finetune("token-classification", **{**options, "max_length": 32}, model=other, out=tmp_path / "t").run
     seen: list[Any] = []
     original = TaughtLogits.save
     monkeypatch.setattr(TaughtLogits, "save", lambda logits, at: (seen.extend(logits), original(logits, at)))
@@ -176,14 +176,15 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     predictor = Predictor(str(teacher))
     head = head_class("token-classification").for_model(predictor.config, None, "")
     examples = head.read(sample, Columns())
-    inputs = head.encode(predictor.tokenizer, examples, 16)
+    inputs = head.encode(predictor.tokenizer, examples, 32)
+    assert inputs.windowed
     outputs = predictor.head_outputs(head, inputs)
     assert [len(words) for words in seen] == [len(example.tokens) for example in examples]
     for words, numbers in zip(seen, outputs.numbers, strict=True):
         assert np.array_equal(words.argmax(-1), numbers)
 
     spans = samples("question-answering", tmp_path / "questions.jsonl")
-    asked = {**QUICK, "max_length": 16, "train": spans, "dev": spans}
+    asked = {**QUICK, "max_length": 32, "train": spans, "dev": spans}
     answers = finetune("question-answering", **asked, model=other, out=tmp_path / "answers").run
     with pytest.raises(OptionError, match="divides the texts into other tokens or windows than"):
         finetune("question-answering", **asked, model=still, teacher=answers, out=tmp_path / "nothing")
