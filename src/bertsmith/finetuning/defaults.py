@@ -9,7 +9,7 @@ from bertsmith.runtime.machine import Choice
 UPDATES = 300
 """A small file is passed over until so many updates are made."""
 ADAPTERS = 10
-"""The rate of low-rank adapters is so many times that of all weights."""
+"""The rate of low-rank adapters is so many times that of all weights (benchmarks/notes.md)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 10
 
 
