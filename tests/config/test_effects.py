@@ -1997,6 +1997,59 @@ def finetune_freeze_layers(bench: Bench) -> None:
         assert same == {name for name in tuned if name.split(".")[1] in parts}
 
 
+@effect(FinetuneOptions, "lora", "lora_targets")
+def finetune_lora(bench: Bench) -> None:
+    """In the encoder the weights of the targets learn alone."""
+    start, layer = bench.weights(bench.run), "bert.encoder.layer.0"
+    for targets, moved in (
+        (None, {"attention.self.query", "attention.self.value"}),
+        ("key", {"attention.self.key"}),
+        ("output.dense", {"attention.output.dense", "output.dense"}),
+    ):
+        tuned = bench.weights(bench.finetune(lora=2, lora_targets=targets, learning_rate=1e-2).run)
+        inside = [name for name in tuned if name.startswith("bert.") and "pooler" not in name]
+        other = {name for name in inside if not np.array_equal(start[name], tuned[name])}
+        assert other == {f"{layer}.{name}.weight" for name in moved}
+
+
+@effect(FinetuneOptions, "lora_alpha")
+def finetune_lora_alpha(bench: Bench) -> None:
+    """What an adapter of rank 2 adds is halved and multiplied by alpha."""
+    name = "bert.encoder.layer.0.attention.self.value.weight"
+    start, moved = bench.weights(bench.run)[name], []
+    for alpha in (2, 200):
+        tuned = bench.weights(bench.finetune(lora=2, lora_alpha=alpha).run)[name]
+        moved.append(float(np.abs(tuned - start).max()))
+    assert moved[1] > 20 * moved[0] > 0
+
+
+@effect(FinetuneOptions, "layers")
+def finetune_layers(bench: Bench) -> None:
+    large = bench.pretrain(layers=3).run
+    start = bench.weights(large)
+    small = bench.finetune(model=large, layers=2, learning_rate=1e-9).run
+    assert json.loads((small / "config.json").read_text())["num_hidden_layers"] == 2
+    tuned = bench.weights(small)
+    for place, layer in ((0, 0), (1, 2)):
+        ours, theirs = (f"bert.encoder.layer.{number}.output.dense.weight" for number in (place, layer))
+        assert np.abs(tuned[ours] - start[theirs]).max() < 1e-6
+    assert not any(name.startswith("bert.encoder.layer.2") for name in tuned)
+
+
+@effect(FinetuneOptions, "teacher", "distil_weight", "distil_temperature")
+def finetune_teacher(bench: Bench) -> None:
+    """The first loss is what the options make of that of the labels and that of the teacher's answers."""
+
+    def first(**options: Any) -> float:
+        return float(bench.updates(bench.finetune(**options).run)[0]["loss"])
+
+    taught = {"teacher": bench.head}
+    labels, answers = first(), first(**taught, distil_weight=1)
+    assert answers != pytest.approx(labels, rel=0.1)
+    assert first(**taught, distil_weight=0.25) == pytest.approx(0.75 * labels + 0.25 * answers, rel=1e-5)
+    assert first(**taught, distil_weight=1, distil_temperature=20) != pytest.approx(answers, rel=0.1)
+
+
 @effect(FinetuneOptions, "micro_batch_tokens")
 def finetune_micro_batch_tokens(bench: Bench) -> None:
     import bertsmith.finetuning.batches as module

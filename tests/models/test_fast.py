@@ -128,6 +128,27 @@ def test_what_is_frozen_gets_no_gradient_and_the_rest_the_same(frozen: str) -> N
         same(losses_and_gradients(model, inputs)[1], expected)
 
 
+@pytest.mark.parametrize("targets", [["query", "value"], ["key", "output.dense"]])
+def test_adapters_give_and_learn_as_by_peft(targets: list[str]) -> None:
+    import peft
+
+    model = small()
+    config = peft.LoraConfig(r=3, lora_alpha=5, target_modules=targets, init_lora_weights=False)
+    peft.inject_adapter_in_model(config, model)
+    inputs = batch(model)
+    expected = losses_and_gradients(model, inputs)
+    assert expected[1] and all(".lora_" in name for name in expected[1])
+    with fast(model, copies("fp32")):
+        found = losses_and_gradients(model, inputs)
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)
+    same(found[1], expected[1])
+    with fast(model, copies("bf16")), torch.autocast("cpu", torch.bfloat16):
+        rounded = losses_and_gradients(model, inputs)
+    assert rounded[0] == pytest.approx(expected[0], rel=0.02)
+    for name, gradient in expected[1].items():
+        assert torch.cosine_similarity(rounded[1][name].flatten(), gradient.flatten(), dim=0) > 0.98
+
+
 def test_embeddings_that_are_given_leave_the_decoder_its_gradient() -> None:
     """The decoder hands its gradient to the word embeddings only where these take part."""
     model = small()

@@ -9,9 +9,17 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
-from bertsmith.config.labelled import LabelledOptions
-from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.labelled import LabelledOptions, parted
+from bertsmith.config.options import SEEDS, Options, external_name
 from bertsmith.config.tasks import SUITES, TASKS, known_task, lengths_in_words
+
+OWNERS = {
+    "lora_alpha": "lora",
+    "lora_targets": "lora",
+    "distil_weight": "teacher",
+    "distil_temperature": "teacher",
+}
+"""Options that say more of another one."""
 
 
 class LabelledFilesOptions(LabelledOptions):
@@ -72,6 +80,20 @@ class HeadTrainingOptions(Options):
     freeze_layers: int | None = Field(
         None, ge=0, description="the embeddings and the first so many layers stay as they are (default: all learn)"
     )
+    lora: int | None = Field(
+        None, gt=0, description="train low-rank adapters of this rank in place of the encoder's weights (needs peft)"
+    )
+    lora_alpha: float | None = Field(
+        None, gt=0, description="what adapters add counts alpha / rank (default: twice the rank)"
+    )
+    lora_targets: tuple[str, ...] | None = Field(
+        None,
+        description="the linear layers that get adapters, parted by commas, or all-linear (default: those of the "
+        "queries and values)",
+    )
+    layers: int | None = Field(
+        None, gt=0, description="keep so many of the MODEL's layers, evenly spaced (default: all)"
+    )
     micro_batch_tokens: int = Field(
         8_192, gt=0, description="tokens at once in training, padding included; the result does not depend on it"
     )
@@ -86,8 +108,16 @@ class HeadTrainingOptions(Options):
     )
     dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
 
+    @field_validator("lora_targets", mode="before")
+    @classmethod
+    def _parted_targets(cls, value: object) -> object:
+        return parted(value)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        for name, owner in OWNERS.items():
+            if getattr(self, owner, None) is None and getattr(self, name, None) is not None:
+                raise ValueError(f"--{external_name(name)} belongs to --{owner}, which is missing")
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         return self
@@ -101,4 +131,13 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
 
     class_weights: Literal["balanced"] | None = Field(
         None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
+    )
+    teacher: str | None = Field(
+        None, description="a MODEL that has learnt the task; its answers are learnt beside the labels (distillation)"
+    )
+    distil_weight: float | None = Field(
+        None, gt=0, le=1, description="the share of the teacher's answers in the loss (default: 0.5)"
+    )
+    distil_temperature: float | None = Field(
+        None, gt=0, description="what softens the answers of teacher and student (default: 2)"
     )

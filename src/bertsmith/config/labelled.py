@@ -10,6 +10,12 @@ from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import Options
 
 
+def parted(value: object) -> object:
+    """Names in one text, parted by commas, or in a list; also numbers."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(str(part).strip() for part in parts) if isinstance(parts, (list, tuple)) else parts
+
+
 class LabelledFileOptions(Options):
     """Where text and label stand in a labelled file."""
 
@@ -37,9 +43,7 @@ class LabelledFileOptions(Options):
     @field_validator("choice_columns", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:
-        """Names in one text, parted by commas, or in a list; also numbers."""
-        parts = value.split(",") if isinstance(value, str) else value
-        return tuple(str(part).strip() for part in parts) if isinstance(parts, (list, tuple)) else parts
+        return parted(value)
 
 
 class LabelledOptions(LabelledFileOptions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from bertsmith.runtime import random
-from bertsmith.tasks.head import AnyHead, Inputs
+from bertsmith.tasks.head import AnyHead, Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.course import Update
 
@@ -21,10 +21,11 @@ BATCHES_A_WINDOW = 50
 
 @dataclass(frozen=True)
 class LabelledData:
-    """An encoded labelled file: the head's inputs, and what is true of them."""
+    """An encoded labelled file: the head's inputs, what is true of them, and what a teacher says of them, flat."""
 
     encoded: Inputs
     gold: Any
+    taught: Callable[[int], Logits] | None = None
 
 
 class HeadBatches:
@@ -74,6 +75,8 @@ class HeadBatches:
         chosen = [self.row(number) for number in numbers]
         batch: dict[str, Any] = self.head.batch(self.data.encoded, chosen, self.pad, with_types=self.with_types)
         batch["gold"] = self.head.gold(self.data.encoded, self.data.gold, chosen)
+        if self.data.taught is not None:
+            batch["soft"] = self.head.soft_targets(self.data.encoded, self.data.taught, chosen)
         batch["loss_counts"] = torch.tensor([float(self.head.loss_count(batch["gold"]))])
         batch["num_tokens"] = int(self.lengths[chosen].sum())
         return batch

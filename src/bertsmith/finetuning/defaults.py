@@ -8,6 +8,8 @@ from bertsmith.runtime.machine import Choice
 
 UPDATES = 300
 """A small file is passed over until so many updates are made."""
+ADAPTERS = 10
+"""The rate of low-rank adapters is so many times that of all weights (benchmarks/notes.md)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 10
 
 
@@ -19,8 +21,10 @@ def choose_epochs(examples: int, batch_size: int) -> Choice:
     return Choice("epochs", str(epochs), f"{why}; the training file has {examples:,} examples")
 
 
-def choose_learning_rate(config: Any) -> Choice:
-    """4e-5 for a model as wide as BERT base, more for a narrow one."""
+def choose_learning_rate(config: Any, *, lora: bool = False) -> Choice:
+    """4e-5 for a model as wide as BERT base, more for a narrow one; ten times that for adapters."""
     width = int(getattr(config, "hidden_size", getattr(config, "dim", 768)))
-    rate = float(f"{4e-5 * (768 / width) ** 1.5:.2g}")
-    return Choice("learning rate", f"{rate:g}", f"4e-5 at a width of 768, more below; this model has {width}")
+    base = 4e-5 * (ADAPTERS if lora else 1)
+    rate = float(f"{base * (768 / width) ** 1.5:.2g}")
+    why = f"{base:g} at a width of 768, more below; this model has {width}"
+    return Choice("learning rate", f"{rate:g}", f"with --lora {why}" if lora else why)

@@ -14,9 +14,12 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
+from bertsmith.finetuning.distillation import Distillation
+from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness
+from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import AnyHead, has_head, head_class
@@ -58,6 +61,12 @@ class HeadSettings:
     class_weights: tuple[float, ...] | None = None
     metric: str | None = None
     """The figure that the best weights are chosen by; None for the head's main one."""
+    lora: Lora | None = None
+    """Adapters that learn in the place of the encoder's weights."""
+    layers: int | None = None
+    """So many of the MODEL's layers are kept."""
+    distillation: Distillation | None = None
+    """How a teacher's logits (`LabelledData.taught`) are learnt."""
 
     @property
     def head(self) -> AnyHead:
@@ -115,8 +124,35 @@ def load_head(settings: HeadSettings) -> nn.Module:
         )
     if replaced_labels(load_config(settings.model), settings) is not None:
         _start_afresh(model)
-    trained: nn.Module = model
+    trained: nn.Module = model if settings.layers is None else with_fewer_layers(model, settings.layers)
     return trained
+
+
+def outline(settings: HeadSettings) -> nn.Module:
+    """The model as `train_head` trains it, without weights: what learns in it, and how many numbers that is.
+
+    Raises OptionError where the settings do not fit the MODEL.
+    """
+    import transformers
+
+    head = settings.head
+    with explained(settings.model), quiet_transformers(), torch.device("meta"):
+        config = transformers.AutoConfig.from_pretrained(settings.model, **head.config_values())
+        model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
+        if settings.layers is not None:
+            model = with_fewer_layers(model, settings.layers)
+        return _learning(model, settings)
+
+
+def _learning(model: Any, settings: HeadSettings) -> nn.Module:
+    """The model with the parts that learn."""
+    frozen = -1 if settings.freeze_layers is None else settings.freeze_layers
+    if settings.lora is not None:
+        add_adapters(model, settings.lora, frozen_layers=frozen)
+    else:
+        freeze(model, model.config, frozen)
+    learning: nn.Module = model
+    return learning
 
 
 def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
@@ -155,9 +191,7 @@ def train_head(
     Raises DivergedError where the loss is not finite any more, or no evaluation gave a number.
     """
     torch.manual_seed(seed)
-    model = load_head(settings)
-    if settings.freeze_layers is not None:
-        freeze(model, model.config, settings.freeze_layers)
+    model = _learning(load_head(settings), settings)
     head, pad = settings.head, int(tokenizer.pad_token_id)
     metric = settings.metric or head.main_metric
     best = BestWeights()
@@ -183,7 +217,7 @@ def train_head(
         budget=budget,
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
-        loss_sums=_loss_sums(head),
+        loss_sums=_loss_sums(head, settings.distillation),
         evaluate=evaluate,
         optimizer="adamw",
         schedule="linear",
@@ -212,15 +246,21 @@ def train_head(
         if not best.weights:
             raise DivergedError(f"no evaluation gave a number: {metric} on the dev file is not finite")
         best.give_to(model)
+        if settings.lora is not None:
+            merge_adapters(model)
         head.chosen = best.chosen
         config: Any = model.config
         config.update(best.chosen)
     return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
 
 
-def _loss_sums(head: AnyHead) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def _loss_sums(head: AnyHead, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        inputs = {name: value for name, value in batch.items() if name != "gold"}
-        return head.loss_sum(model(**inputs), batch["gold"])[None]
+        output = model(**{name: value for name, value in batch.items() if name not in ("gold", "soft")})
+        loss = head.loss_sum(output, batch["gold"])
+        if distillation is not None:
+            soft = head.soft_loss_sum(output, batch["soft"], batch["gold"], distillation.temperature)
+            loss = (1 - distillation.weight) * loss + distillation.weight * soft
+        return loss[None]
 
     return compute

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
 from bertsmith.tasks.encoded_texts import Encoded, padded
-from bertsmith.tasks.head import AnyHead, Inputs
+from bertsmith.tasks.head import AnyHead, Inputs, Logits
 
 
 def batches(
@@ -25,7 +25,6 @@ def batches(
         yield numbers, {name: value.to(device) for name, value in batch.items()}
 
 
-@torch.inference_mode()
 def head_outputs(
     head: AnyHead,
     model: nn.Module,
@@ -37,6 +36,38 @@ def head_outputs(
     bar: Progress | None = None,
 ) -> Any:
     """The head's outputs, by examples. The model is in evaluation mode meanwhile, and as it was afterwards."""
+    kept = _kept(head, head.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar)
+    return head.join(kept, inputs)
+
+
+def head_logits(
+    head: AnyHead,
+    model: nn.Module,
+    inputs: Inputs,
+    pad_token_id: int,
+    *,
+    precision: str = "fp32",
+    budget: int = TOKENS_A_BATCH,
+    bar: Progress | None = None,
+) -> Sequence[Logits]:
+    """What a student of the model learns: its logits in the form of `Head.join_logits`, otherwise as `head_outputs`."""
+    kept = _kept(head, head.logits, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar)
+    return head.join_logits(kept, inputs)
+
+
+@torch.inference_mode()
+def _kept(
+    head: AnyHead,
+    keep: Callable[[Any, Any, Sequence[int]], Iterable[Any]],
+    model: Any,
+    inputs: Inputs,
+    pad_token_id: int,
+    *,
+    precision: str,
+    budget: int,
+    bar: Progress | None,
+) -> list[Any]:
+    """What is kept of the model's output for each row."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type
@@ -48,10 +79,10 @@ def head_outputs(
         batch = head.batch(inputs, rows, pad_token_id, with_types=with_types)
         with computing(precision, device):
             output = model(**{name: value.to(device) for name, value in batch.items()})
-        for row, item in zip(rows, head.keep(output, inputs, rows), strict=True):
+        for row, item in zip(rows, keep(output, inputs, rows), strict=True):
             kept[row] = item
         done += len(rows)
         if bar is not None:
             bar.update(done, total=len(lengths))
     model.train(was_training)
-    return head.join(kept, inputs)
+    return kept

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS, default_length
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import batches, head_outputs
+from bertsmith.inference.batched import batches, head_logits, head_outputs
 from bertsmith.inference.pooling import pooled
 from bertsmith.inference.results import (
     Answer,
@@ -44,7 +44,7 @@ from bertsmith.runtime.machine import choose_device, choose_precision, prepare_p
 from bertsmith.tasks import sequence_classification
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
-from bertsmith.tasks.head import AnyHead, Inputs, has_head, head_class
+from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
@@ -112,6 +112,13 @@ class Predictor:
         """The outputs of a head that is the model's own, by examples; `budget` is in tokens a batch."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         return head_outputs(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
+
+    def head_logits(
+        self, head: AnyHead, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+    ) -> Sequence[Logits]:
+        """What a student learns from a head that is the model's own (`inference.batched.head_logits`)."""
+        model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
+        return head_logits(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
 
     def _computing(self) -> AbstractContextManager[Any]:
         return computing(self.precision, self.device)

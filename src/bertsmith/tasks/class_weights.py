@@ -29,6 +29,12 @@ def weighted_loss_sum(logits: Tensor, gold: Tensor, weights: Sequence[float]) ->
     return functional.cross_entropy(logits.float(), gold, weight=weight, reduction="sum")
 
 
+def weighted_sum(losses: Tensor, gold: Tensor, weights: Sequence[float]) -> Tensor:
+    """float32 scalar: losses of any kind, each times the weight of its class, added up; both of [losses]."""
+    weight = torch.tensor(weights, dtype=torch.float32, device=losses.device)
+    return (losses * weight[gold]).sum()
+
+
 def sum_of_weights(gold: Tensor, weights: Sequence[float]) -> float:
     """What the sum of these losses is divided by for their mean; int64 of any shape, without -100."""
     return float(torch.tensor(weights, dtype=torch.float64)[gold].sum())

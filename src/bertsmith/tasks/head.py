@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -30,6 +32,9 @@ from bertsmith.tasks.labelled_file import Columns
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
+
+
+Logits = npt.NDArray[np.float32]
 
 
 class Inputs(Protocol):
@@ -182,6 +187,30 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @abstractmethod
     def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
         """float32 scalar: the losses of a batch, added up; `output` is the model's."""
+
+    # Learn from a teacher (`tasks.soft_targets`)
+
+    needs_same_rows: ClassVar[bool] = False
+    """Whether teacher and student must read the same rows of ids, not the same examples alone."""
+
+    def logits(self, output: Any, inputs: InputsType, rows: Sequence[int]) -> Iterable[Logits]:
+        """What the losses of each row are over, on the CPU: what `keep` keeps, unless a head says otherwise."""
+        return self.keep(output, inputs, rows)
+
+    def join_logits(self, kept: Sequence[Logits], inputs: InputsType) -> Sequence[Logits]:
+        """The logits of all rows in the form in which `soft_targets` takes a teacher's: by examples, or by rows."""
+        return kept
+
+    @abstractmethod
+    def soft_targets(self, inputs: InputsType, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+        """A teacher's logits for some rows of the student, in the form that `soft_loss_sum` takes.
+
+        `logits` gives those of an example (or a row), flat: float32 of [numbers].
+        """
+
+    @abstractmethod
+    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """float32 scalar: as `loss_sum`, of a teacher's logits in the place of what is true; each counts the same."""
 
     # Decode and score
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from bertsmith.errors import OptionError
 from bertsmith.metrics.classification import Interval, accuracy, bootstrap
 from bertsmith.tasks.choice_file import Question, read_questions
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 
 Ints = npt.NDArray[np.int64]
 Scores = list[npt.NDArray[np.float32]]
@@ -182,6 +183,19 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         scores = output.logits.float()
         missing = torch.arange(scores.shape[1], device=scores.device) >= gold[:, 1:]
         return functional.cross_entropy(scores.masked_fill(missing, -torch.inf), gold[:, 0], reduction="sum")
+
+    def soft_targets(self, inputs: EncodedChoices, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+        """float32 of [rows, choices]."""
+        soft = torch.full((len(rows), max(len(inputs.choices(row)) for row in rows)), NOT_THERE)
+        for place, row in enumerate(rows):
+            soft[place, : len(inputs.choices(row))] = torch.from_numpy(logits(row))
+        return soft
+
+    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """One loss an example, over the choices that it has."""
+        scores = output.logits.float()
+        missing = torch.arange(scores.shape[1], device=scores.device) >= gold[:, 1:]
+        return soft_losses(scores.masked_fill(missing, NOT_THERE), soft, temperature).sum()
 
     def keep(self, output: Any, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
         """The scores of each example's own choices."""

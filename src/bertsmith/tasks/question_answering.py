@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import squad
 from bertsmith.metrics.classification import Interval
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.questions import EncodedQuestions, encode_questions
+from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 from bertsmith.tasks.span_search import Spans, best_spans, merged
 from bertsmith.tasks.squad_file import ContextQuestion, read_context_questions
 
@@ -197,6 +198,30 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         logits = logits.masked_fill(padding, -torch.inf)
         positions = gold[:, :2].T.flatten()
         return functional.cross_entropy(logits.flatten(0, 1), positions, reduction="sum") / 2
+
+    # Learn from a teacher
+
+    needs_same_rows = True
+
+    def logits(self, output: Any, inputs: EncodedQuestions, rows: Sequence[int]) -> Iterator[Logits]:
+        """float32 of [2, length of the row]: of the start and of the end."""
+        logits = torch.stack([output.start_logits, output.end_logits], 1).float().cpu().numpy()
+        for found, length in zip(logits, inputs.lengths_of(rows), strict=True):
+            yield found[:, :length]
+
+    def soft_targets(self, inputs: EncodedQuestions, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+        """float32 of [2, rows, length]."""
+        found = [torch.from_numpy(logits(row)).view(2, -1) for row in rows]
+        soft = torch.full((2, len(rows), max(each.shape[1] for each in found)), NOT_THERE)
+        for place, each in enumerate(found):
+            soft[:, place, : each.shape[1]] = each
+        return soft
+
+    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """One loss a row: the mean of those of start and end."""
+        logits = torch.stack([output.start_logits, output.end_logits]).float()
+        padding = torch.arange(logits.shape[2], device=logits.device) >= gold[:, 2, None]
+        return soft_losses(logits.masked_fill(padding, NOT_THERE), soft, temperature).sum() / 2
 
     # Decode and score
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from bertsmith.metrics.classification import (
     bootstrap,
     class_metrics,
 )
-from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
+from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
 from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Row, in_order, read_rows
+from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 
 REGRESSION = "regression"
 MULTI_LABEL = "multi_label_classification"
@@ -208,6 +209,20 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         if self.class_weights is not None:
             return weighted_loss_sum(output.logits, gold.long(), self.class_weights)
         return loss_sum(output.logits, gold, self.problem_type)
+
+    def soft_targets(self, inputs: Encoded, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+        """float32 of [rows, labels]."""
+        return torch.from_numpy(np.stack([logits(row) for row in rows]))
+
+    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """Of classes one loss a text, of several labels one a text and label; of numbers the squared difference."""
+        student = output.logits.float()
+        if self.problem_type == REGRESSION:
+            return functional.mse_loss(student, soft, reduction="sum")
+        if self.problem_type == MULTI_LABEL:
+            return soft_losses(with_opposite(student), with_opposite(soft), temperature).sum()
+        losses = soft_losses(student, soft, temperature)
+        return losses.sum() if self.class_weights is None else weighted_sum(losses, gold.long(), self.class_weights)
 
     def keep(self, output: Any, inputs: Encoded, rows: Sequence[int]) -> Iterable[npt.NDArray[np.float32]]:
         """The logits of each text: float32 of [labels]."""

@@ -11,7 +11,7 @@ one of them. Predictions are written and scored in the scheme of the file that t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,11 +28,12 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.classification import Interval
 from bertsmith.metrics.entities import Entity, Scheme, parse_tag
-from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
+from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.soft_targets import soft_losses
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
 
@@ -213,6 +214,34 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         if self.class_weights is not None:
             return weighted_loss_sum(logits, numbers, self.class_weights)
         return functional.cross_entropy(logits, numbers, ignore_index=IGNORED, reduction="sum")
+
+    # Learn from a teacher
+
+    def logits(self, output: Any, inputs: EncodedWords, rows: Sequence[int]) -> list[Logits]:
+        """float32 of [words, labels]: those at the first piece of each word that is predicted in a row."""
+        logits = output.logits.float().cpu().numpy()
+        return [logits[place, inputs.places[row]] for place, row in enumerate(rows)]
+
+    def join_logits(self, kept: Sequence[Logits], inputs: EncodedWords) -> list[Logits]:
+        """The words of each sentence from all of its windows."""
+        found: list[Logits] = [np.zeros((count, len(self.labels)), dtype=np.float32) for count in inputs.num_words]
+        for sentence, words, logits in zip(inputs.sentences, inputs.words, kept, strict=True):
+            found[sentence][words] = logits
+        return found
+
+    def soft_targets(self, inputs: EncodedWords, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+        """float32 of [rows, length, labels], where `gold` has the labels."""
+        soft = torch.zeros(len(rows), max(len(inputs.rows.input_ids[row]) for row in rows), len(self.labels))
+        for place, row in enumerate(rows):
+            words = logits(inputs.sentences[row]).reshape(-1, len(self.labels))[inputs.words[row]]
+            soft[place, torch.from_numpy(inputs.places[row])] = torch.from_numpy(words)
+        return soft
+
+    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
+        """One loss a word."""
+        counted = gold != IGNORED
+        losses = soft_losses(output.logits[counted], soft[counted], temperature)
+        return losses.sum() if self.class_weights is None else weighted_sum(losses, gold[counted], self.class_weights)
 
     # Decode and score
 

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +22,9 @@ from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
+from bertsmith.finetuning.distillation import Teacher, distillation_of, forget
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
+from bertsmith.finetuning.trained_parts import choose_parts, lora_of
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
@@ -81,6 +83,7 @@ class FinetuneResult(Result):
 class _Data:
     head: AnyHead
     train: LabelledData
+    train_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
     files: list[dict[str, Any]]
@@ -104,8 +107,10 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     tokenizer, config, length = checked_model(options, options.task)
     data = _read(options, tokenizer, length)
     metric = _metric(options, data)
-    if options.out.resolve() == Path(options.model).resolve():
-        raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
+    for name in (options.model, options.teacher):
+        if name is not None and options.out.resolve() == Path(name).resolve():
+            what = "the MODEL" if name == options.model else "the teacher"
+            raise OptionError(f"--out {options.out}: is {what} itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
     _check_same(folder, options, data)
     if options.resume and folder.finished:
@@ -116,12 +121,18 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             say(f"{options.out} is finished already")
             return FinetuneResult(run=options.out, **folder.record["result"])
     settings, choices = _settings(options, data, config, length)
+    teacher = None
+    if options.teacher is not None:
+        teacher = Teacher(options, data.head, tokenizer, data.train.encoded, data.train_examples)
     _announce(options, data, settings, choices)
     if options.dry_run:
         return FinetuneResult(
             options.out, {}, options.seed, [], options.test is None, {}, len(data.dev.gold), 0, data.windowed
         )
     _start(folder, options, data, choices)
+    if teacher is not None:
+        data.train = replace(data.train, taught=teacher.answers(folder.path))
+        teacher = None  # its weights are of no use any more
 
     reported = data.test if data.test is not None else data.dev
     results: dict[int, dict[str, Any]] = {}
@@ -157,8 +168,9 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     limit = max_tokens(config)
     if options.max_length is not None and options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
-    if (options.freeze_layers or 0) > config.num_hidden_layers:
-        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
+    layers = options.layers or config.num_hidden_layers
+    if (options.freeze_layers or 0) > layers:
+        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
     return tokenizer, config, options.max_length or min(default_length(task), limit)
 
 
@@ -198,7 +210,8 @@ def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
         )
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
-    return _Data(head, parts["train"], parts["dev"], parts.get("test"), files, counts, report)
+    learnt = compared["train"].examples if options.teacher is not None else ()
+    return _Data(head, parts["train"], learnt, parts["dev"], parts.get("test"), files, counts, report)
 
 
 def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
@@ -234,7 +247,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
     choices += [device, precision, attention, streams]
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
-        choices.append(choose_learning_rate(config))
+        choices.append(choose_learning_rate(config, lora=options.lora is not None))
         rate = float(choices[-1].value)
     examples = len(data.train.encoded.lengths)
     if epochs is None:
@@ -262,7 +275,13 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
         task=options.task,
         class_weights=weights,
         metric=options.metric,
+        lora=lora_of(options),
+        layers=options.layers,
+        distillation=distillation_of(options, data.head),
     )
+    choices += choose_parts(settings, config)
+    if settings.distillation is not None and options.teacher is not None:
+        choices.append(settings.distillation.choice(options.teacher))
     own = replaced_labels(config, settings)
     if own is not None:
         choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
@@ -444,6 +463,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
         "selected_on_reported_data": result.selected_on_reported_data,
         "result": {key: value for key, value in result.to_dict().items() if key != "run"},
     }
+    forget(folder.path)
     chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     folder.save_record()

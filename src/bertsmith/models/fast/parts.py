@@ -12,6 +12,7 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bertsmith.models.fast.adapters import with_adapters
 from bertsmith.models.fast.dropout import BITS, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
 from bertsmith.models.fast.vocabulary import DecoderLoss, EmbeddingSum, SharedGradient
@@ -101,12 +102,12 @@ class FastParts:
         return loss
 
     def linear(self, rows: Tensor, *modules: Any) -> Tensor:
-        """The rows through one or several linear layers at once."""
+        """The rows through one or several linear layers at once, with or without adapters."""
         weights, biases = [module.weight for module in modules], [module.bias for module in modules]
         result: Tensor = Linear.apply(  # type: ignore[no-untyped-call]
             rows, self.copies.of(*weights), self.copies.of(*biases), *weights, *biases
         )
-        return result
+        return with_adapters(rows, result, modules)
 
     def _attend(self, projected: Tensor, mask: Tensor | None, inner: Any) -> Tensor:
         batch, length, triple = projected.shape

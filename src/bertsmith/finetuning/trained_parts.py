@@ -1,0 +1,44 @@
+"""What of a model `finetune` trains by its options, and how many numbers that is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bertsmith.config.extras import require_extra
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.finetuning.engine import HeadSettings, outline
+from bertsmith.finetuning.lora import Lora
+from bertsmith.models.fewer_layers import evenly_spaced
+from bertsmith.runtime.machine import Choice
+
+
+def lora_of(options: FinetuneOptions) -> Lora | None:
+    """The adapters that are asked for. Raises OptionError where peft is not installed."""
+    if options.lora is None:
+        return None
+    require_extra("lora", f"--lora {options.lora}", "peft")
+    return Lora(options.lora, options.lora_alpha or 2.0 * options.lora, options.lora_targets or ())
+
+
+def choose_parts(settings: HeadSettings, config: Any) -> list[Choice]:
+    """Which layers are kept and how many parameters learn, where it is not all of them.
+
+    `config` is that of the MODEL. Raises OptionError where the settings do not fit it.
+    """
+    if settings.lora is None and settings.freeze_layers is None and settings.layers is None:
+        return []
+    model, choices = outline(settings), []
+    if settings.layers is not None:
+        total = int(config.num_hidden_layers)
+        kept = ", ".join(map(str, evenly_spaced(total, settings.layers)))
+        choices.append(Choice("layers", kept, f"--layers {settings.layers} of {total} (0 is the first), evenly spaced"))
+    if settings.lora is not None or settings.freeze_layers is not None:
+        learning = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        added = sum(parameter.numel() for name, parameter in model.named_parameters() if ".lora_" in name)
+        total = sum(parameter.numel() for parameter in model.parameters()) - added
+        if settings.lora is None:
+            why = f"--freeze-layers {settings.freeze_layers}"
+        else:
+            why = f"--lora {settings.lora.rank}: {added:,} in adapters, the others in the head"
+        choices.append(Choice("trained parameters", f"{learning:,}", f"{why}; the model has {total:,}"))
+    return choices
