@@ -25,7 +25,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS
-from bertsmith.metrics.classification import Interval
+from bertsmith.metrics.measurements import Measurement
+from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns
 
 SINGLE_LABEL = "single_label_classification"
@@ -202,13 +203,17 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def main_metric(self) -> str:
         """The figure that checkpoints and seeds are chosen by unless another is asked for."""
 
-    def values(self, outputs: OutputsType, targets: TargetsType) -> dict[str, float]:
-        """The metrics without their intervals; a head says them itself where that is quicker."""
-        return {name: figure.value for name, figure in self.score(outputs, targets).items()}
-
     @abstractmethod
+    def measure(self, outputs: OutputsType, targets: TargetsType) -> Mapping[str, Measurement]:
+        """The metrics, the main one first, as figures of any choice of the examples."""
+
+    def values(self, outputs: OutputsType, targets: TargetsType) -> dict[str, float]:
+        """The metrics without their intervals."""
+        return {name: measurement.value for name, measurement in self.measure(outputs, targets).items()}
+
     def score(self, outputs: OutputsType, targets: TargetsType) -> dict[str, Interval]:
-        """The metrics, each with a bootstrap interval over the examples; the main one first."""
+        """The metrics, each with a bootstrap interval over the examples."""
+        return intervals(self.measure(outputs, targets))
 
     @abstractmethod
     def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:

@@ -19,15 +19,8 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.metrics.classification import (
-    NUMBER_METRICS,
-    SET_METRICS,
-    Array,
-    Interval,
-    Metric,
-    bootstrap,
-    class_metrics,
-)
+from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, Array, Metric, class_metrics
+from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Head, Item
@@ -248,18 +241,14 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         classes: npt.NDArray[np.int64] = places[numbers.astype(np.int64)]
         return classes
 
-    def values(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, float]:
-        """Without the intervals."""
-        return self._compared(self._answers(outputs), targets)
+    def measure(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Measurement]:
+        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
+        truth, answers = self._truth(targets), self._answers(outputs)
+        return {name: metric.measure(truth, answers) for name, metric in self._metrics.items()}
 
     def _compared(self, answers: Array, targets: npt.NDArray[np.float64]) -> dict[str, float]:
         truth = self._truth(targets)
         return {name: metric(truth, answers) for name, metric in self._metrics.items()}
-
-    def score(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Interval]:
-        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
-        truth, answers = self._truth(targets), self._answers(outputs)
-        return {name: bootstrap(metric, truth, answers) for name, metric in self._metrics.items()}
 
     def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
         """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
