@@ -110,8 +110,11 @@ class OfClasses(Measurement):
         return self.figure(self._counts(times, self.classes))
 
     def _counts(self, times: Floats, classes: int) -> Floats:
-        right = self.predicted == self.gold
-        parts = ((times[:, right], self.gold[right]), (times, self.predicted), (times, self.gold))
+        pairs, which = np.unique(self.gold * classes + self.predicted, return_inverse=True)
+        times = _by_class(times, which, len(pairs))  # there are few pairs of classes, and many examples
+        gold, predicted = np.divmod(pairs, classes)
+        right = predicted == gold
+        parts = ((times[:, right], gold[right]), (times, predicted), (times, gold))
         return np.stack([_by_class(weights, names, classes) for weights, names in parts], axis=2)
 
     def differs(self, other: Self) -> Booleans:
@@ -136,7 +139,7 @@ def _by_class(weights: Floats, names: Ints, classes: int) -> Floats:
     if len(names):
         order = np.argsort(names, kind="stable")
         starts = np.flatnonzero(np.diff(names[order], prepend=-1))
-        sums[:, names[order[starts]]] = np.add.reduceat(weights[:, order], starts, axis=1)
+        sums[:, names[order[starts]]] = np.add.reduceat(np.take(weights, order, axis=1), starts, axis=1)
     return sums
 
 
@@ -166,8 +169,7 @@ def ranks(values: Floats, times: Floats) -> Floats:
     """
     distinct, inverse = np.unique(values, return_inverse=True)
     counts = _by_class(times, inverse, len(distinct))
-    found: Floats = (np.cumsum(counts, axis=1) - (counts - 1) / 2)[:, inverse]
-    return found
+    return np.take(np.cumsum(counts, axis=1) - (counts - 1) / 2, inverse, axis=1)
 
 
 def moments(a: Floats, b: Floats) -> Floats:

@@ -27,7 +27,7 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.config.tasks import TASKS
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
-from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.labelled_file import Columns, in_order
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
@@ -123,6 +123,11 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
             "id2label": numbered,
             "label2id": {label: number for number, label in numbered.items()},
         }
+
+    @property
+    def told_apart(self) -> list[str]:
+        """What answers of this head can be, in order: its labels, unless a head says otherwise."""
+        return in_order(self.labels)
 
     # Files
 

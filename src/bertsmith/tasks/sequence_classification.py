@@ -227,19 +227,25 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         if self.problem_type == REGRESSION:
             return outputs[:, 0].astype(np.float64)
         if self.problem_type == MULTI_LABEL:
-            return _probabilities_of_sets(outputs) > THRESHOLD
+            return self._in_order(_probabilities_of_sets(outputs) > THRESHOLD)
         return self._classes(outputs.argmax(axis=1))
 
     def _truth(self, targets: npt.NDArray[np.float64]) -> Array:
         """The targets in the same form."""
+        if self.problem_type == MULTI_LABEL:
+            return self._in_order(targets)
         return self._classes(targets) if self.problem_type == SINGLE_LABEL else targets
 
     def _classes(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Numbers of the model's labels as classes in the order of the labels, which a model need not keep."""
-        order = {label: place for place, label in enumerate(in_order(self.labels))}
+        order = {label: place for place, label in enumerate(self.told_apart)}
         places = np.array([order[label] for label in self.labels])
         classes: npt.NDArray[np.int64] = places[numbers.astype(np.int64)]
         return classes
+
+    def _in_order(self, sets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """[texts, labels] with the columns in the order of the labels."""
+        return sets[:, [self.labels.index(label) for label in self.told_apart]]
 
     def measure(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Measurement]:
         """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
@@ -255,7 +261,8 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         if self.problem_type == REGRESSION:
             return self._compared(np.full_like(targets, train.mean()), targets)
         if self.problem_type == MULTI_LABEL:
-            return self._compared(np.broadcast_to(train.mean(axis=0) > 0.5, targets.shape), targets)
+            answers = np.broadcast_to(train.mean(axis=0) > 0.5, targets.shape)
+            return self._compared(self._in_order(answers), targets)
         values, counts = np.unique(train, return_counts=True)
         return self._compared(self._classes(np.full_like(targets, values[counts.argmax()])), targets)
 

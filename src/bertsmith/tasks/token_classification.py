@@ -123,6 +123,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             )
         return head
 
+    @property
+    def told_apart(self) -> list[str]:
+        """The plain labels, or the types of the entities, in whatever scheme the model tags them."""
+        return super().told_apart if self.plain else sorted(self.types)
+
     # Files
 
     @classmethod
