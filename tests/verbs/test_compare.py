@@ -238,7 +238,7 @@ def test_tags_of_another_scheme_are_the_same_labels(model: Make, data: Callable[
 def test_other_heads(model: Make, data: Callable[[str], Path]) -> None:
     a, file = model("sequence-classification"), data("sequence-classification")
     with pytest.raises(
-        ModelError, match="has a head of sequence-classification, .* one of multiple-choice; expected two"
+        ModelError, match=r"has a head of sequence-classification, .* one of multiple-choice; expected two"
     ):
         package.compare(a, model("multiple-choice"), file)
     language = model("AutoModelForMaskedLM")
@@ -246,7 +246,7 @@ def test_other_heads(model: Make, data: Callable[[str], Path]) -> None:
         ModelError, match=f"{language}: has no head .*BertForMaskedLM.*bertsmith finetune sequence-class"
     ):
         package.compare(a, language, file)
-    with pytest.raises(OptionError, match="have no head of a task, .*: bertsmith evaluate MODEL"):
+    with pytest.raises(OptionError, match=r"have no head of a task, .*: bertsmith evaluate MODEL"):
         package.compare(language, language, file)
     several = model("sequence-classification", problem_type="multi_label_classification")
     with pytest.raises(ModelError, match=r"problem type single_label_\w+, .* multi_label_classification; expected the"):

@@ -60,7 +60,7 @@ def _mean(sums: Floats) -> Floats:
 def _micro_f1_of_right(sums: Floats) -> Floats:
     # Each that is not right is a false positive of one label and a false negative of another.
     right, examples = sums.T
-    return 2 * right / (2 * right + 2 * (examples - right))
+    return ratio(2 * right, 2 * right + 2 * (examples - right))
 
 
 def _of_class_1(gold: Array, predicted: Array) -> Floats:

@@ -5,11 +5,11 @@ world, and both leave the pairing as it is, because most examples are easy or ha
 
 - *How large is the difference?* The paired bootstrap (Efron 1979; Koehn 2004): the examples are drawn again with
   replacement, the same ones for both models, and the difference B - A is taken each time. Its interval is the
-  percentile interval, expanded to the level that Student's t has (Hesterberg 2015) with as many degrees of
-  freedom as there are examples that the two answer otherwise, less one. The others add nothing to the spread, and with
-  few that do the plain percentile interval is too narrow: of four wins against none among 300 examples it makes a
-  difference that is real. Where fewer than six examples differ the interval reaches to 0. By simulation (`tests/metrics/test_comparison.py`) it holds the true difference at least 93
-  times of 100, where BCa intervals do not.
+  percentile interval, expanded to the level that Student's t has (Hesterberg 2015) with as many degrees of freedom as
+  there are examples that the two answer otherwise, less one. The others add nothing to the spread, and with few that do
+  the plain percentile interval is too narrow: of four wins against none among 300 examples it makes a difference that
+  is real. Where fewer than six examples differ the interval reaches to 0. By simulation it holds the true difference
+  at least 93 times of 100 (`tests/metrics/test_comparison.py`); BCa intervals do not where few examples differ.
 - *Would two equal models differ so much?* The paired permutation test (Fisher 1935; "approximate randomization", Yeh
   2000): if it made no difference whose answer is whose, the two answers to each example could be exchanged. The p-value
   is the share of the exchanges whose difference is at least as large, in either direction. All of them are taken where

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bertsmith.metrics.measurements import Floats, OfSums
+from bertsmith.metrics.measurements import Floats, OfSums, ratio
 from bertsmith.metrics.resampling import Interval, intervals
 
 Scheme = Literal["BIO", "BIOES", "IOB1"]
@@ -187,17 +187,17 @@ def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> d
 
 def _precision(sums: Floats) -> Floats:
     right, predicted, _ = sums.T
-    return right / np.maximum(predicted, 1)
+    return ratio(right, predicted)
 
 
 def _recall(sums: Floats) -> Floats:
     right, _, gold = sums.T
-    return right / np.maximum(gold, 1)
+    return ratio(right, gold)
 
 
 def _f1(sums: Floats) -> Floats:
     right, predicted, gold = sums.T
-    return 2 * right / np.maximum(predicted + gold, 1)
+    return ratio(2 * right, predicted + gold)
 
 
 _FIGURES = {"precision": _precision, "recall": _recall, "f1": _f1}
