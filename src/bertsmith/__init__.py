@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bertsmith.inference.predictor import Predictor as Predictor
     from bertsmith.objectives.collator import PretrainingCollator as PretrainingCollator
     from bertsmith.objectives.examples import PretrainingDataset as PretrainingDataset
+    from bertsmith.verbs.compare import compare as compare
     from bertsmith.verbs.doctor import doctor as doctor
     from bertsmith.verbs.evaluate import evaluate as evaluate
     from bertsmith.verbs.extend_tokenizer import extend_tokenizer as extend_tokenizer
@@ -48,6 +49,7 @@ _PUBLIC = {
     "PretrainingCollator": "bertsmith.objectives.collator",
     "PretrainingDataset": "bertsmith.objectives.examples",
     "TokenStore": "bertsmith.corpus.store",
+    "compare": "bertsmith.verbs.compare",
     "doctor": "bertsmith.verbs.doctor",
     "evaluate": "bertsmith.verbs.evaluate",
     "extend_tokenizer": "bertsmith.verbs.extend_tokenizer",

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pytest
 
 from bertsmith.cli.app import VERBS
-from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.evaluate import CompareOptions, EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
 from bertsmith.config.glue import GlueOptions
@@ -187,6 +187,22 @@ class Bench:
     def evaluate_head(self, data: Path | None = None, **options: Any) -> Any:
         """Figures of the head on a labelled file."""
         return self.evaluate(self.head, data or self.labelled, **options)
+
+    def compare(self, *arguments: Any, **options: Any) -> Any:
+        """The head, and one that has learnt the opposite, on the labelled file."""
+        from bertsmith.verbs.compare import compare
+
+        return compare(*(arguments or (self.head, self.opposite(), self.labelled)), **options)
+
+    def opposite(self) -> Path:
+        """The head with its two labels turned round: what it says is wrong."""
+        folder = self.fresh()
+        shutil.copytree(self.head, folder)
+        config = json.loads((folder / "config.json").read_text())
+        names = [config["id2label"][number] for number in ("1", "0")]
+        turned = {"id2label": dict(enumerate(names)), "label2id": {name: at for at, name in enumerate(names)}}
+        (folder / "config.json").write_text(json.dumps(config | turned))
+        return folder
 
     def score(self, task: str, *files: Path, **options: Any) -> dict[str, float]:
         """Figures of a file of predictions."""
@@ -1557,6 +1573,94 @@ def evaluate_precision(bench: Bench) -> None:
     assert 0 < abs(full - half) < 0.05
 
 
+# compare
+
+
+@effect(CompareOptions, "model_a", "model_b", "data")
+def compare_models(bench: Bench) -> None:
+    """Who is A and who is B is seen in the sign, and the data in the figures."""
+    other = bench.opposite()
+    worse, better = bench.compare(), bench.compare(other, bench.head, bench.labelled)
+    assert worse.metrics["accuracy"]["difference"] < -0.9 < 0.9 < better.metrics["accuracy"]["difference"]
+    assert (worse.metrics["accuracy"]["better"], better.metrics["accuracy"]["better"]) == ("a", "b")
+    turned = bench.file(bench.labelled.read_text().replace(",good", ",bad"), ".csv")
+    assert bench.compare(bench.head, other, turned).metrics["accuracy"]["a"] == pytest.approx(0.5)
+
+
+@effect(CompareOptions, "problem_type")
+def compare_problem_type(bench: Bench) -> None:
+    with pytest.raises(OptionError, match=r"--problem-type regression: .* has 2 outputs"):
+        bench.compare(problem_type="regression")
+
+
+@effect(CompareOptions, "text_column", "label_column")
+def compare_columns(bench: Bench) -> None:
+    data = columns(bench)
+
+    def accuracy(**options: Any) -> float:
+        value: float = bench.compare(bench.head, bench.head, data, **options).metrics["accuracy"]["a"]
+        return value
+
+    assert accuracy() > 0.9 > 0.1 > accuracy(text_column="second")
+    assert accuracy(label_column="verdict") < 0.1
+
+
+@effect(CompareOptions, "pair_column", "max_length", "precision")
+def compare_inputs(bench: Bench) -> None:
+    """What goes into both models."""
+    from bertsmith.inference.predictor import Predictor
+
+    seen: list[tuple[Any, str]] = []
+    bench.watch(
+        Predictor, "head_outputs", lambda predictor, head, encoded, *args: seen.append((encoded, predictor.precision))
+    )
+    data = columns(bench)
+    bench.compare(bench.head, bench.head, data)
+    bench.compare(bench.head, bench.head, data, pair_column="third")
+    cut = bench.compare(bench.head, bench.head, data, max_length=8)
+    bench.compare(bench.head, bench.head, data, precision="bf16")
+    single, pair, short, half = (seen[at : at + 2] for at in range(0, 8, 2))
+    assert all({len(set(types)) for types in encoded.token_type_ids} == {1} for encoded, _ in single)
+    assert all({len(set(types)) for types in encoded.token_type_ids} == {2} for encoded, _ in pair)
+    assert all(max(encoded.lengths) == 8 for encoded, _ in short)
+    assert min(cut.truncated_tokens.values()) > 0
+    assert [precision for _, precision in (*single, *half)] == ["fp32", "fp32", "bf16", "bf16"]
+
+
+@effect(CompareOptions, "batch_size")
+def compare_batch_size(bench: Bench) -> None:
+    passes = {}
+    for size in (4, 32):
+        seen = bench.head_batches()
+        bench.compare(bench.head, bench.head, bench.labelled, batch_size=size, max_length=32)
+        passes[size] = len(seen)
+    assert passes[4] > passes[32] == 2, "one of either model"
+
+
+@effect(CompareOptions, "no_header")
+def compare_no_header(bench: Bench) -> None:
+    data = without_header(bench)
+    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+        bench.compare(bench.head, bench.head, data)
+    assert bench.compare(bench.head, bench.head, data, no_header=True).num_examples == ROWS
+
+
+@effect(CompareOptions, "format")
+def compare_format(bench: Bench) -> None:
+    data = of_another_ending(bench, bench.labelled)
+    with pytest.raises(DataError, match="say what it is with --format"):
+        bench.compare(bench.head, bench.head, data)
+    assert bench.compare(bench.head, bench.head, data, format="csv").num_examples == ROWS
+
+
+@effect(CompareOptions, "encoding")
+def compare_encoding(bench: Bench) -> None:
+    data = in_latin1(bench)
+    with pytest.raises(DataError, match="is not utf-8"):
+        bench.compare(bench.head, bench.head, data)
+    assert bench.compare(bench.head, bench.head, data, encoding="latin-1").num_examples == ROWS
+
+
 # score
 
 
@@ -2479,6 +2583,7 @@ def choosing_run(bench: Bench, right: str = "bread", **options: Any) -> Path:
 
 @effect(FinetuneOptions, "choice_columns")
 @effect(EvaluateOptions, "choice_columns")
+@effect(CompareOptions, "choice_columns")
 @effect(ScoreOptions, "choice_columns")
 def choice_columns(bench: Bench) -> None:
     """The columns that hold the choices turned round make what is learnt, measured and scored the opposite."""
@@ -2487,6 +2592,8 @@ def choice_columns(bench: Bench) -> None:
     for model, columns, right in ((run, None, 1), (run, "turned0,turned1", 0), (turned, None, 0)):
         figures = bench.evaluate(model, data, choice_columns=columns, predictions=file).metrics
         assert figures["accuracy"]["value"] == right
+        compared = bench.compare(model, model, data, choice_columns=columns).metrics
+        assert compared["accuracy"]["a"] == compared["accuracy"]["b"] == right
     bench.evaluate(run, data, predictions=file)
     assert bench.score("multiple-choice", data, file) == {"accuracy": 1}
     with pytest.raises(DataError, match="line 1: the choice is 'bread', expected 'horses', the one with the index"):

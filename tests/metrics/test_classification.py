@@ -15,7 +15,6 @@ from bertsmith.metrics.classification import (
     accuracy,
     binary_f1,
     bootstrap,
-    interval,
     macro_f1,
     matthews,
     mean_squared_error,
@@ -23,9 +22,9 @@ from bertsmith.metrics.classification import (
     over_seeds,
     pearson,
     possible,
-    resampled_sums,
     spearman,
 )
+from bertsmith.metrics.resampling import interval
 
 labels = st.integers(0, 3)
 pairs_of_labels = st.lists(st.tuples(labels, labels), min_size=1, max_size=30)
@@ -136,17 +135,6 @@ def test_an_interval_is_the_same_each_time_and_holds_its_value() -> None:
     assert interval.low < interval.value < interval.high
     assert interval.value == accuracy(gold, predicted)
     assert interval.to_dict() == {"value": interval.value, "low": interval.low, "high": interval.high}
-
-
-def test_an_interval_from_sums_is_the_bootstrap_s() -> None:
-    draw = np.random.default_rng(2)
-    gold, predicted = draw.integers(0, 3, (2, 300))
-    right = (gold == predicted).astype(float)
-    sums = resampled_sums(np.stack([right, np.ones(300)], axis=1))
-    assert sums.shape == (1000, 2) and set(sums[:, 1]) == {300}
-    found = interval(float(right.mean()), sums[:, 0] / 300)
-    expected = bootstrap(accuracy, gold, predicted)
-    assert (found.low, found.value, found.high) == pytest.approx((expected.low, expected.value, expected.high))
 
 
 def test_a_resample_in_which_a_figure_does_not_exist_is_left_out() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
+from bertsmith.metrics.resampling import intervals
 from bertsmith.tasks.conll_file import read_sentences
 
 PREFIXES: dict[Scheme, str] = {"BIO": "BI", "BIOES": "BIES", "IOB1": "BI"}
@@ -237,5 +238,6 @@ def test_intervals_are_over_the_sentences() -> None:
     recall = figures(count([right] * 400, [right] * 300 + [wrong] * 100))[0]["recall"]
     assert recall.value == 0.75
     assert recall.high - recall.low == pytest.approx(2 * 1.96 * (0.75 * 0.25 / 400) ** 0.5, rel=0.15)
-    accuracy = accuracy_of_tokens([right] * 400, [right] * 300 + [wrong] * 100)
+    of_tokens = accuracy_of_tokens([right] * 400, [right] * 300 + [wrong] * 100)
+    accuracy = intervals({"accuracy": of_tokens})["accuracy"]
     assert (accuracy.low, accuracy.value, accuracy.high) == (recall.low, recall.value, recall.high)

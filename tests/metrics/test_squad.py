@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bertsmith.metrics.resampling import intervals
 from bertsmith.metrics.squad import (
     QuestionScores,
     at_threshold,
     best_threshold,
-    figures,
+    measure,
     normalize,
     question_scores,
     word_f1,
@@ -70,7 +71,7 @@ def test_without_an_answer_the_empty_text_is_right_and_no_prediction_is_wrong() 
     assert scores.exact.tolist() == scores.f1.tolist() == [1, 0, 0, 0, 0, 1]
     assert scores.predicted.tolist() == [True, True, False, True, False, True]
     assert scores.has_answer.tolist() == [False, False, False, True, True, True]
-    found = {name: figure.value for name, figure in figures(scores).items()}
+    found = {name: figure.value for name, figure in measure(scores).items()}
     assert found == pytest.approx(
         {
             "exact_match": 200 / 6,
@@ -151,7 +152,7 @@ def test_intervals_are_over_the_questions_of_their_kind() -> None:
     """900 with an answer, 80% right, and 100 without, half of them right: each as wide as the normal approximation."""
     known = [(("x",), "x" if number % 10 < 8 else "y") for number in range(900)]
     cases: list[tuple[tuple[str, ...], str | None]] = [*known, *(((), "" if n % 2 else "x") for n in range(100))]
-    found = figures(scored(*cases))
+    found = intervals(measure(scored(*cases)))
     for name, share, count in (("has_answer_f1", 0.8, 900), ("no_answer_f1", 0.5, 100)):
         half = 196 * (share * (1 - share) / count) ** 0.5
         assert found[name].value == pytest.approx(100 * share)
@@ -160,7 +161,7 @@ def test_intervals_are_over_the_questions_of_their_kind() -> None:
 
 
 def test_a_resample_without_a_question_of_a_kind_is_left_out() -> None:
-    found = figures(scored((("x",), "x"), ((), "x")))
+    found = intervals(measure(scored((("x",), "x"), ((), "x"))))
     assert (found["has_answer_f1"].low, found["has_answer_f1"].high) == (100, 100)
     assert (found["no_answer_f1"].low, found["no_answer_f1"].high) == (0, 0)
-    assert set(figures(scored(((), "x")))) == {"exact_match", "f1", "no_answer_exact_match", "no_answer_f1"}
+    assert set(measure(scored(((), "x")))) == {"exact_match", "f1", "no_answer_exact_match", "no_answer_f1"}

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "extend-tokenizer": "a MODEL's tokenizer with the words of a text",
     "pretrain": "a STORE to a RUN: masked language modelling and next sentence prediction",
     "evaluate": "figures of a language model, or of a head",
+    "compare": "whether the difference of two models is real",
     "score": "figures of predictions in a file: answers, tags or labels",
     "finetune": "a MODEL and labelled text to a RUN with a head",
     "tokenize": "the three tensors of a text",

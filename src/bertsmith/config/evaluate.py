@@ -1,4 +1,4 @@
-"""Options of `evaluate`: MODEL and DATA to figures."""
+"""Options of `evaluate` and `compare`: a MODEL, or two, and DATA to figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from bertsmith.config.options import SEEDS
 from bertsmith.config.tasks import lengths_in_words
 
 
-class EvaluateOptions(LabelledOptions):
+class HeadMeasureOptions(LabelledOptions):
+    """How a head answers a labelled file."""
+
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
+        None, description="over what the model's configuration says"
+    )
+    max_length: int | None = Field(
+        None, ge=8, description=f"tokens a row of a labelled file (default: {lengths_in_words()})"
+    )
+    batch_size: int = Field(64, gt=0, description="examples at once")
+    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
+class EvaluateOptions(HeadMeasureOptions):
     """Evaluate a language model on a STORE or a text, or a head on a labelled file."""
 
     positional: ClassVar[tuple[str, ...]] = ("model", "data")
@@ -39,17 +52,19 @@ class EvaluateOptions(LabelledOptions):
     max_sentences: int = Field(
         100, gt=0, description="so many sentences for the pseudo-perplexity, at random, the same each time"
     )
-    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
-        None, description="over what the model's configuration says"
-    )
     sequence_length: int | None = Field(
         None, ge=8, description="tokens an example (default: as in pre-training, or 128)"
     )
-    max_length: int | None = Field(
-        None, ge=8, description=f"tokens a row of a labelled file (default: {lengths_in_words()})"
-    )
-    batch_size: int = Field(64, gt=0, description="examples at once")
     seed: int = Field(
         0, ge=0, lt=SEEDS, description="chooses the frozen masks, pairs and sentences; 0 is what a RUN reports"
     )
-    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+
+
+class CompareOptions(HeadMeasureOptions):
+    """Compare the heads of two models on the same labelled file."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model_a", "model_b", "data")
+
+    model_a: str = Field(description="the MODEL that is compared with")
+    model_b: str = Field(description="the MODEL whose difference from it is measured")
+    data: str = Field(description="a labelled file (or hf:NAME, its test part)")

@@ -2,122 +2,160 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.runtime import random
+from bertsmith.metrics.measurements import (
+    Floats,
+    Measurement,
+    OfClasses,
+    OfRanks,
+    OfSums,
+    correlation,
+    moments,
+    ranks,
+    ratio,
+)
+from bertsmith.metrics.resampling import RESAMPLES, Interval, intervals
+from bertsmith.metrics.student import t_975
 
 Array = npt.NDArray[np.generic]
-Metric = Callable[[Array, Array], float]
-"""A figure of what is true and what is predicted, both of [examples]; of label sets bool of [examples, labels]."""
-RESAMPLES = 1_000
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A figure and its 95% interval."""
+class Metric:
+    """A figure of what is true and what is predicted.
 
-    value: float
-    low: float
-    high: float
+    Both are of [examples]: classes, numbered from 0, or numbers; of label sets bool of [examples, labels].
+    """
 
-    def to_dict(self) -> dict[str, float]:
-        """The JSON form."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+    measure: Callable[[Array, Array], Measurement]
 
-
-def accuracy(gold: Array, predicted: Array) -> float:
-    """The share of examples whose label is right."""
-    return float(np.mean(gold == predicted))
+    def __call__(self, gold: Array, predicted: Array) -> float:
+        """The figure of all examples."""
+        return self.measure(gold, predicted).value
 
 
-def binary_f1(gold: Array, predicted: Array) -> float:
-    """2TP / (2TP + FP + FN) of class 1 of the classes 0 and 1; 0 where neither side has it."""
-    true_positive = int(np.sum((gold == 1) & (predicted == 1)))
-    wrong = int(np.sum((gold == 1) != (predicted == 1)))
-    return 2 * true_positive / (2 * true_positive + wrong) if true_positive + wrong else 0.0
+def _of_sums(columns: Callable[[Array, Array], Floats], figure: Callable[[Floats], Floats]) -> Metric:
+    return Metric(lambda gold, predicted: OfSums(columns(gold, predicted), figure))
 
 
-def macro_f1(gold: Array, predicted: Array) -> float:
-    """The mean over the labels of 2TP / (2TP + FP + FN), over the labels that occur on either side."""
-    scores = []
-    for label in np.union1d(gold, predicted):
-        true_positive = int(np.sum((gold == label) & (predicted == label)))
-        wrong = int(np.sum((gold == label) != (predicted == label)))
-        scores.append(2 * true_positive / (2 * true_positive + wrong))
-    return float(np.mean(scores))
+def _of_classes(figure: Callable[[Floats], Floats]) -> Metric:
+    return Metric(lambda gold, predicted: OfClasses(gold.astype(np.int64), predicted.astype(np.int64), figure))
 
 
-def micro_f1(gold: Array, predicted: Array) -> float:
-    """2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
-    true_positive = int(np.sum(gold == predicted))
-    wrong = 2 * (len(gold) - true_positive)  # each is a false positive of one label and a false negative of another
-    return 2 * true_positive / (2 * true_positive + wrong)
+def _right(gold: Array, predicted: Array) -> Floats:
+    """Whether an example is right, with all of its labels; and 1."""
+    right = gold == predicted
+    return np.stack([right if right.ndim == 1 else right.all(axis=1), np.ones(len(gold))], axis=1)
 
 
-def matthews(gold: Array, predicted: Array) -> float:
-    """Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
-    labels, codes = np.unique(np.concatenate([gold, predicted]), return_inverse=True)
-    examples = len(gold)
-    true = np.bincount(codes[:examples], minlength=len(labels)).astype(np.float64)
-    guessed = np.bincount(codes[examples:], minlength=len(labels)).astype(np.float64)
-    covariance = float(np.sum(gold == predicted)) * examples - float(true @ guessed)
-    norm = np.sqrt((examples**2 - float(true @ true)) * (examples**2 - float(guessed @ guessed)))
-    return covariance / float(norm) if norm > 0 else 0.0
+def _mean(sums: Floats) -> Floats:
+    return sums[:, 0] / sums[:, 1]
 
 
-def pearson(gold: Array, predicted: Array) -> float:
-    """Pearson's correlation; 0 where one side is constant."""
-    a = np.asarray(gold, dtype=np.float64) - np.mean(np.asarray(gold, dtype=np.float64))
-    b = np.asarray(predicted, dtype=np.float64) - np.mean(np.asarray(predicted, dtype=np.float64))
-    norm = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / norm if norm > 0 else 0.0
+def _micro_f1_of_right(sums: Floats) -> Floats:
+    # Each that is not right is a false positive of one label and a false negative of another.
+    right, examples = sums.T
+    return ratio(2 * right, 2 * right + 2 * (examples - right))
 
 
-def spearman(gold: Array, predicted: Array) -> float:
-    """Spearman's rank correlation: Pearson's over ranks, ties sharing their mean rank."""
-    return pearson(_ranks(gold), _ranks(predicted))
+def _of_class_1(gold: Array, predicted: Array) -> Floats:
+    """Class 1: true positives, and false ones of either kind."""
+    true, guessed = gold == 1, predicted == 1
+    return np.stack([true & guessed, true != guessed], axis=1).astype(np.float64)
 
 
-def _ranks(values: Array) -> npt.NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    means = ends - (counts - 1) / 2
-    return np.asarray(means[inverse], dtype=np.float64)
+def _f1(sums: Floats) -> Floats:
+    right, wrong = sums.T
+    return ratio(2 * right, 2 * right + wrong)
 
 
-def mean_squared_error(gold: Array, predicted: Array) -> float:
-    """The mean of the squared differences."""
-    return float(np.mean((np.asarray(gold, dtype=np.float64) - np.asarray(predicted, dtype=np.float64)) ** 2))
-
-
-def exact_match(gold: Array, predicted: Array) -> float:
-    """The share of examples whose label set is right, no label more and none less."""
-    return float(np.mean(np.all(gold == predicted, axis=1)))
-
-
-def micro_f1_of_sets(gold: Array, predicted: Array) -> float:
-    """2TP / (2TP + FP + FN) with the counts of all labels added up; 0 where neither side has a label."""
-    true_positive, wrong = (int(counts.sum()) for counts in _counts_of_sets(gold, predicted))
-    return 2 * true_positive / (2 * true_positive + wrong) if true_positive + wrong else 0.0
-
-
-def macro_f1_of_sets(gold: Array, predicted: Array) -> float:
-    """The mean of the labels' 2TP / (2TP + FP + FN), over the labels that occur on either side; 0 where none does."""
-    true_positive, wrong = _counts_of_sets(gold, predicted)
-    occurring = true_positive + wrong > 0
-    scores = 2 * true_positive[occurring] / (2 * true_positive + wrong)[occurring]
-    return math.fsum(scores) / len(scores) if len(scores) else 0.0
-
-
-def _counts_of_sets(gold: Array, predicted: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """TP, and FP + FN, of each label."""
+def _of_sets(gold: Array, predicted: Array) -> Floats:
+    """Three columns a label: whether it is right, predicted, and true."""
     true, guessed = np.asarray(gold, dtype=bool), np.asarray(predicted, dtype=bool)
-    return np.sum(true & guessed, axis=0), np.sum(true ^ guessed, axis=0)
+    return np.stack([true & guessed, guessed, true], axis=2).reshape(len(true), -1).astype(np.float64)
+
+
+def _micro_f1_of_sets(sums: Floats) -> Floats:
+    right, predicted, true = _by_label(sums).sum(axis=1).T
+    return ratio(2 * right, predicted + true)
+
+
+def _macro_f1_of_sets(sums: Floats) -> Floats:
+    return _macro_f1(_by_label(sums))
+
+
+def _by_label(sums: Floats) -> Floats:
+    return sums.reshape(len(sums), -1, 3)
+
+
+def _macro_f1(counts: Floats) -> Floats:
+    """Of the counts right, predicted, true: float64 of [choices, labels, 3]."""
+    right, predicted, true = np.moveaxis(counts, 2, 0)
+    occurring = np.sum(predicted + true > 0, axis=1).astype(np.float64)
+    return ratio(np.sum(ratio(2 * right, predicted + true), axis=1), occurring)
+
+
+def _matthews(counts: Floats) -> Floats:
+    right, predicted, true = np.moveaxis(counts, 2, 0)
+    examples = true.sum(axis=1)
+    covariance = right.sum(axis=1) * examples - np.sum(predicted * true, axis=1)
+    norm = (examples**2 - np.sum(true**2, axis=1)) * (examples**2 - np.sum(predicted**2, axis=1))
+    return ratio(covariance, np.sqrt(norm))
+
+
+def _squared_error(gold: Array, predicted: Array) -> Floats:
+    """The squared difference; and 1."""
+    return np.stack([(gold.astype(np.float64) - predicted.astype(np.float64)) ** 2, np.ones(len(gold))], axis=1)
+
+
+def _moments(gold: Array, predicted: Array) -> Floats:
+    return moments(gold.astype(np.float64), predicted.astype(np.float64))
+
+
+def _moments_of_ranks(gold: Array, predicted: Array) -> Floats:
+    once = np.ones((1, len(gold)))
+    a, b = (ranks(side.astype(np.float64), once)[0] for side in (gold, predicted))
+    return moments(a, b)
+
+
+accuracy = _of_sums(_right, _mean)
+"""The share of examples whose label is right."""
+
+binary_f1 = _of_sums(_of_class_1, _f1)
+"""2TP / (2TP + FP + FN) of class 1 of the classes 0 and 1; 0 where neither side has it."""
+
+macro_f1 = _of_classes(_macro_f1)
+"""The mean over the labels of 2TP / (2TP + FP + FN), over the labels that occur on either side."""
+
+micro_f1 = _of_sums(_right, _micro_f1_of_right)
+"""2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
+
+matthews = _of_classes(_matthews)
+"""Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
+
+pearson = _of_sums(_moments, correlation)
+"""Pearson's correlation; 0 where one side is constant. It does not see scales, so that the answers of two models are
+exchanged on one."""
+
+spearman = Metric(lambda gold, predicted: OfRanks(_moments_of_ranks(gold, predicted), correlation))
+"""Spearman's rank correlation: Pearson's over ranks, ties sharing their mean rank."""
+
+mean_squared_error = _of_sums(_squared_error, _mean)
+"""The mean of the squared differences."""
+
+exact_match = _of_sums(_right, _mean)
+"""The share of examples whose label set is right, no label more and none less."""
+
+micro_f1_of_sets = _of_sums(_of_sets, _micro_f1_of_sets)
+"""2TP / (2TP + FP + FN) with the counts of all labels added up; 0 where neither side has a label."""
+
+macro_f1_of_sets = _of_sums(_of_sets, _macro_f1_of_sets)
+"""The mean of the labels' 2TP / (2TP + FP + FN), over the labels that occur on either side; 0 where none does."""
 
 
 SET_METRICS: dict[str, Metric] = {
@@ -161,37 +199,8 @@ def class_metrics(classes: int) -> dict[str, Metric]:
 
 
 def bootstrap(metric: Metric, gold: Array, predicted: Array, *, resamples: int = RESAMPLES) -> Interval:
-    """A metric with its 95% percentile interval over resampled examples (Efron 1979); the same each time."""
-    generator = random.generator("bootstrap", len(gold), resamples)
-    values = np.empty(resamples)
-    for row in range(resamples):
-        chosen = generator.integers(0, len(gold), len(gold))
-        values[row] = metric(gold[chosen], predicted[chosen])
-    return interval(metric(gold, predicted), values)
-
-
-def resampled_sums(columns: npt.NDArray[np.float64], *, resamples: int = RESAMPLES) -> npt.NDArray[np.float64]:
-    """Sums over resampled examples: float64 of [examples, columns] to [resamples, columns].
-
-    The resamples are those of `bootstrap`. Every metric that is a function of sums over examples has its interval from
-    them at the price of one product a resample.
-    """
-    examples = len(columns)
-    generator = random.generator("bootstrap", examples, resamples)
-    sums = np.empty((resamples, columns.shape[1]))
-    for row in range(resamples):
-        times = np.bincount(generator.integers(0, examples, examples), minlength=examples)
-        sums[row] = times @ columns
-    return sums
-
-
-def interval(value: float, resampled: npt.NDArray[np.float64]) -> Interval:
-    """A figure with the 95% percentile interval of its resampled values: float64 of [resamples].
-
-    NaN stands for a resample in which the figure does not exist and is left out.
-    """
-    low, high = np.nanquantile(resampled, (0.025, 0.975))
-    return Interval(value, float(low), float(high))
+    """A metric with its bootstrap interval over the examples."""
+    return intervals({"": metric.measure(gold, predicted)}, resamples=resamples)[""]
 
 
 def over_seeds(values: list[float]) -> Interval:
@@ -199,12 +208,5 @@ def over_seeds(values: list[float]) -> Interval:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, mean, mean)
-    half = _T_975[min(len(values) - 1, len(_T_975)) - 1] * float(np.std(values, ddof=1)) / np.sqrt(len(values))
+    half = t_975(len(values) - 1) * float(np.std(values, ddof=1)) / np.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
-
-
-# Student's t at 0.975 for 1 to 30 degrees of freedom.
-_T_975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip

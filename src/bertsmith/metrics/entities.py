@@ -16,9 +16,9 @@ from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from bertsmith.metrics.classification import Interval, interval, resampled_sums
+from bertsmith.metrics.measurements import Floats, OfSums, ratio
+from bertsmith.metrics.resampling import Interval, intervals
 
 Scheme = Literal["BIO", "BIOES", "IOB1"]
 Reading = Literal["lenient", "BIO", "BIOES", "IOB1"]
@@ -160,46 +160,52 @@ def count(
 
 
 def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
-    """`precision`, `recall` and `f1` over all entities, and of each type, with bootstrap intervals over the sentences.
+    """What `measure` says over all entities, and of each type, with bootstrap intervals over the sentences."""
+    types = sorted({type_ for sentence in counted for type_ in sentence})
+    measured = {
+        (type_, name): measurement for type_ in (None, *types) for name, measurement in measure(counted, type_).items()
+    }
+    found: dict[str | None, dict[str, Interval]] = {}
+    for (type_, name), figure in intervals(measured).items():
+        found.setdefault(type_, {})[name] = figure
+    return found[None], {type_: found[type_] for type_ in types}
+
+
+def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> dict[str, OfSums]:
+    """`precision`, `recall` and `f1` over all entities, or of one type, of sums over the sentences.
 
     All are from 0 to 1, and 0 where nothing was predicted or nothing is there to be found.
     """
-    types = sorted({type_ for sentence in counted for type_ in sentence})
-    column = {type_: 3 * number for number, type_ in enumerate(types, start=1)}
-    table = np.zeros((len(counted), 3 * (len(types) + 1)))
-    for row, sentence in enumerate(counted):
-        for type_, counts in sentence.items():
-            table[row, column[type_] : column[type_] + 3] = counts
-            table[row, :3] += counts
-    sums, resampled = table.sum(axis=0), resampled_sums(table)
-    found = [_figures(sums[at : at + 3], resampled[:, at : at + 3]) for at in range(0, table.shape[1], 3)]
-    return found[0], dict(zip(types, found[1:], strict=True))
+    nothing = (0, 0, 0)
+    if type_ is None:
+        rows = [tuple(map(sum, zip(nothing, *sentence.values(), strict=True))) for sentence in counted]
+    else:
+        rows = [sentence.get(type_, nothing) for sentence in counted]
+    table = np.array(rows, dtype=np.float64)
+    return {name: OfSums(table, figure) for name, figure in _FIGURES.items()}
 
 
-def _figures(sums: npt.NDArray[np.float64], resampled: npt.NDArray[np.float64]) -> dict[str, Interval]:
-    values, over = _ratios(sums[None]), _ratios(resampled)
-    return {name: interval(float(value[0]), over[name]) for name, value in values.items()}
+def _precision(sums: Floats) -> Floats:
+    right, predicted, _ = sums.T
+    return ratio(right, predicted)
 
 
-def _ratios(sums: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-    """Precision, recall and F1, each of [rows], of the sums right, predicted, gold: [rows, 3]."""
+def _recall(sums: Floats) -> Floats:
+    right, _, gold = sums.T
+    return ratio(right, gold)
+
+
+def _f1(sums: Floats) -> Floats:
     right, predicted, gold = sums.T
-    return {
-        "precision": right / np.maximum(predicted, 1),
-        "recall": right / np.maximum(gold, 1),
-        "f1": 2 * right / np.maximum(predicted + gold, 1),
-    }
+    return ratio(2 * right, predicted + gold)
 
 
-def totals(counted: Sequence[dict[str, Counts]]) -> dict[str, float]:
-    """`precision`, `recall` and `f1` over all entities, without intervals."""
-    rows = [counts for sentence in counted for counts in sentence.values()]
-    sums = np.array(rows, dtype=np.float64).reshape(-1, 3).sum(axis=0)
-    return {name: float(value[0]) for name, value in _ratios(sums[None]).items()}
+_FIGURES = {"precision": _precision, "recall": _recall, "f1": _f1}
+"""Each of the sums right, predicted, gold: float64 of [rows, 3] to [rows]."""
 
 
-def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Interval:
-    """The share of tokens whose tag is right, with its bootstrap interval over the sentences."""
+def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> OfSums:
+    """The share of tokens whose tag is right, of sums over the sentences."""
     table = np.array(
         [
             (sum(a == b for a, b in zip(true, guessed, strict=True)), len(true))
@@ -207,5 +213,4 @@ def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
         ],
         dtype=np.float64,
     )
-    sums, resampled = table.sum(axis=0), resampled_sums(table)
-    return interval(float(sums[0] / sums[1]), resampled[:, 0] / resampled[:, 1])
+    return OfSums(table, lambda sums: sums[:, 0] / sums[:, 1])

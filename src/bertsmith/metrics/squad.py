@@ -18,15 +18,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from bertsmith.metrics.classification import Interval, interval, resampled_sums
+from bertsmith.metrics.measurements import Booleans, Floats, OfSums
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
 
 
 class Question(Protocol):
@@ -122,39 +118,23 @@ def best_threshold(values: Floats, scores: QuestionScores, probabilities: Floats
     return 100 * float(sums[best]) / len(values), float(probabilities[order[best - 1]]) if best else 0.0
 
 
-def means(scores: QuestionScores) -> dict[str, float]:
-    """Means over the questions, from 0 to 100.
+def measure(scores: QuestionScores) -> dict[str, OfSums]:
+    """Means over the questions, from 0 to 100, of sums over them.
 
     `exact_match` and `f1`; where some questions have no answer also those of either kind, `has_answer_...` and
     `no_answer_...`.
     """
-    names, table = _columns(scores)
-    sums = table.sum(axis=0)
-    return {name: 100 * float(sums[top] / sums[bottom]) for name, (top, bottom) in names.items()}
-
-
-def figures(scores: QuestionScores) -> dict[str, Interval]:
-    """The same, each with its bootstrap interval over the questions."""
-    names, table = _columns(scores)
-    values, resampled = means(scores), resampled_sums(table)
-    found = {}
-    for name, (top, bottom) in names.items():
-        with np.errstate(invalid="ignore"):  # 0 / 0: a resample without a question of this kind
-            over = 100 * resampled[:, top] / resampled[:, bottom]
-        found[name] = interval(values[name], over)
-    return found
-
-
-def _columns(scores: QuestionScores) -> tuple[dict[str, tuple[int, int]], Floats]:
-    """float64 of [questions, columns], and for each figure the columns whose sums are divided."""
     groups = {"": np.ones_like(scores.has_answer)}
     if not scores.has_answer.all():
         groups |= {"has_answer_": scores.has_answer, "no_answer_": ~scores.has_answer}
         groups = {prefix: group for prefix, group in groups.items() if group.any()}
-    columns = [values * group for group in groups.values() for values in (scores.exact, scores.f1, 1.0)]
-    names = {
-        f"{prefix}{name}": (3 * number + offset, 3 * number + 2)
-        for number, prefix in enumerate(groups)
-        for offset, name in enumerate(("exact_match", "f1"))
+    return {
+        f"{prefix}{name}": OfSums(np.stack([values * group, group], axis=1), _percent)
+        for prefix, group in groups.items()
+        for name, values in (("exact_match", scores.exact), ("f1", scores.f1))
     }
-    return names, np.stack(columns, axis=1).astype(np.float64)
+
+
+def _percent(sums: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):  # 0 / 0: a resample without a question of this kind
+        return 100 * sums[:, 0] / sums[:, 1]

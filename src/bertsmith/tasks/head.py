@@ -27,8 +27,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS
-from bertsmith.metrics.classification import Interval
-from bertsmith.tasks.labelled_file import Columns
+from bertsmith.metrics.measurements import Measurement
+from bertsmith.metrics.resampling import Interval, intervals
+from bertsmith.tasks.labelled_file import Columns, in_order
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
@@ -127,6 +128,11 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
             "id2label": numbered,
             "label2id": {label: number for number, label in numbered.items()},
         }
+
+    @property
+    def told_apart(self) -> list[str]:
+        """What answers of this head can be, in order: its labels, unless a head says otherwise."""
+        return in_order(self.labels)
 
     # Files
 
@@ -231,13 +237,17 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def main_metric(self) -> str:
         """The figure that checkpoints and seeds are chosen by unless another is asked for."""
 
-    def values(self, outputs: OutputsType, targets: TargetsType) -> dict[str, float]:
-        """The metrics without their intervals; a head says them itself where that is quicker."""
-        return {name: figure.value for name, figure in self.score(outputs, targets).items()}
-
     @abstractmethod
+    def measure(self, outputs: OutputsType, targets: TargetsType) -> Mapping[str, Measurement]:
+        """The metrics, the main one first, as figures of any choice of the examples."""
+
+    def values(self, outputs: OutputsType, targets: TargetsType) -> dict[str, float]:
+        """The metrics without their intervals."""
+        return {name: measurement.value for name, measurement in self.measure(outputs, targets).items()}
+
     def score(self, outputs: OutputsType, targets: TargetsType) -> dict[str, Interval]:
-        """The metrics, each with a bootstrap interval over the examples; the main one first."""
+        """The metrics, each with a bootstrap interval over the examples."""
+        return intervals(self.measure(outputs, targets))
 
     @abstractmethod
     def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:

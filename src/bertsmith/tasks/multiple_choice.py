@@ -22,7 +22,8 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import OptionError
-from bertsmith.metrics.classification import Interval, accuracy, bootstrap
+from bertsmith.metrics.classification import accuracy
+from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.choice_file import Question, read_questions
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
@@ -211,13 +212,9 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The only one."""
         return "accuracy"
 
-    def values(self, outputs: Scores, targets: Ints) -> dict[str, float]:
-        """Without the interval."""
-        return {"accuracy": accuracy(targets, _indices(outputs))}
-
-    def score(self, outputs: Scores, targets: Ints) -> dict[str, Interval]:
+    def measure(self, outputs: Scores, targets: Ints) -> dict[str, Measurement]:
         """`accuracy`."""
-        return {"accuracy": bootstrap(accuracy, targets, _indices(outputs))}
+        return {"accuracy": accuracy.measure(targets, _indices(outputs))}
 
     def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
         """Always the most frequent index."""

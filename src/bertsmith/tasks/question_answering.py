@@ -23,7 +23,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import squad
-from bertsmith.metrics.classification import Interval
+from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
 from bertsmith.tasks.labelled_file import Columns
@@ -279,20 +279,17 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """F1 of words."""
         return "f1"
 
-    def values(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> dict[str, float]:
-        """Without the intervals; from 0 to 100."""
-        return squad.means(squad.question_scores(targets, self.texts(targets, outputs)))
-
-    def score(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> dict[str, Interval]:
+    def measure(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> dict[str, OfSums]:
         """`f1` and `exact_match`, from 0 to 100; with questions without an answer also those of either kind."""
-        found = squad.figures(squad.question_scores(targets, self.texts(targets, outputs)))
+        found = squad.measure(squad.question_scores(targets, self.texts(targets, outputs)))
         return {"f1": found["f1"]} | found
 
     def baseline(self, train: Sequence[ContextQuestion], targets: Sequence[ContextQuestion]) -> dict[str, float]:
         """Always the most frequent answer of the training file: "no answer" where such questions are in it."""
         counts = Counter(question.answers[0] if question.answers else "" for question in train)
         constant = counts.most_common(1)[0][0]
-        return squad.means(squad.question_scores(targets, {question.id: constant for question in targets}))
+        scores = squad.question_scores(targets, {question.id: constant for question in targets})
+        return {name: measurement.value for name, measurement in squad.measure(scores).items()}
 
 
 def _best_texts(questions: Sequence[ContextQuestion], outputs: Answers) -> dict[str, str]:

@@ -19,15 +19,8 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.metrics.classification import (
-    NUMBER_METRICS,
-    SET_METRICS,
-    Array,
-    Interval,
-    Metric,
-    bootstrap,
-    class_metrics,
-)
+from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, Array, Metric, class_metrics
+from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
@@ -249,39 +242,42 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         if self.problem_type == REGRESSION:
             return outputs[:, 0].astype(np.float64)
         if self.problem_type == MULTI_LABEL:
-            return _probabilities_of_sets(outputs) > THRESHOLD
+            return self._in_order(_probabilities_of_sets(outputs) > THRESHOLD)
         return self._classes(outputs.argmax(axis=1))
 
     def _truth(self, targets: npt.NDArray[np.float64]) -> Array:
         """The targets in the same form."""
+        if self.problem_type == MULTI_LABEL:
+            return self._in_order(targets)
         return self._classes(targets) if self.problem_type == SINGLE_LABEL else targets
 
     def _classes(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Numbers of the model's labels as classes in the order of the labels, which a model need not keep."""
-        order = {label: place for place, label in enumerate(in_order(self.labels))}
+        order = {label: place for place, label in enumerate(self.told_apart)}
         places = np.array([order[label] for label in self.labels])
         classes: npt.NDArray[np.int64] = places[numbers.astype(np.int64)]
         return classes
 
-    def values(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, float]:
-        """Without the intervals."""
-        return self._compared(self._answers(outputs), targets)
+    def _in_order(self, sets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """[texts, labels] with the columns in the order of the labels."""
+        return sets[:, [self.labels.index(label) for label in self.told_apart]]
+
+    def measure(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Measurement]:
+        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
+        truth, answers = self._truth(targets), self._answers(outputs)
+        return {name: metric.measure(truth, answers) for name, metric in self._metrics.items()}
 
     def _compared(self, answers: Array, targets: npt.NDArray[np.float64]) -> dict[str, float]:
         truth = self._truth(targets)
         return {name: metric(truth, answers) for name, metric in self._metrics.items()}
-
-    def score(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> dict[str, Interval]:
-        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
-        truth, answers = self._truth(targets), self._answers(outputs)
-        return {name: bootstrap(metric, truth, answers) for name, metric in self._metrics.items()}
 
     def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
         """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
         if self.problem_type == REGRESSION:
             return self._compared(np.full_like(targets, train.mean()), targets)
         if self.problem_type == MULTI_LABEL:
-            return self._compared(np.broadcast_to(train.mean(axis=0) > 0.5, targets.shape), targets)
+            answers = np.broadcast_to(train.mean(axis=0) > 0.5, targets.shape)
+            return self._compared(self._in_order(answers), targets)
         values, counts = np.unique(train, return_counts=True)
         return self._compared(self._classes(np.full_like(targets, values[counts.argmax()])), targets)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
-from bertsmith.metrics.classification import Interval
 from bertsmith.metrics.entities import Entity, Scheme, parse_tag
+from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
@@ -124,6 +123,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                 "are; such a model cannot be read"
             )
         return head
+
+    @property
+    def told_apart(self) -> list[str]:
+        """The plain labels, or the types of the entities, in whatever scheme the model tags them."""
+        return super().told_apart if self.plain else sorted(self.types)
 
     # Files
 
@@ -294,18 +298,9 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """F1 of entities; accuracy of plain labels."""
         return "accuracy" if self.plain else "f1"
 
-    def values(self, outputs: Tagged, targets: Targets) -> dict[str, float]:
-        """Without the intervals."""
-        return self._values(targets, self.tags(outputs, targets.scheme))
-
-    def score(self, outputs: Tagged, targets: Targets) -> dict[str, Interval]:
+    def measure(self, outputs: Tagged, targets: Targets) -> dict[str, OfSums]:
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
-        predicted = self.tags(outputs, targets.scheme)
-        figures = {"accuracy": entities.token_accuracy(targets.tags, predicted)}
-        if self.plain:
-            return figures
-        found, _ = entities.figures(entities.count(targets.tags, predicted))
-        return {"f1": found["f1"], "precision": found["precision"], "recall": found["recall"], **figures}
+        return self._measured(targets, self.tags(outputs, targets.scheme))
 
     def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
         """Always O; with plain labels always the most frequent one."""
@@ -313,15 +308,15 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         if self.plain:
             counts = np.bincount(np.concatenate(train.numbers), minlength=len(self.labels))
             constant = self.labels[int(counts.argmax())]
-        return self._values(targets, [[constant] * len(tags) for tags in targets.tags])
+        answers = self._measured(targets, [[constant] * len(tags) for tags in targets.tags])
+        return {name: measurement.value for name, measurement in answers.items()}
 
-    def _values(self, targets: Targets, predicted: list[list[str]]) -> dict[str, float]:
-        gold, guessed = (np.array(list(chain.from_iterable(side))) for side in (targets.tags, predicted))
-        figures = {"accuracy": float(np.mean(gold == guessed))}
+    def _measured(self, targets: Targets, predicted: list[list[str]]) -> dict[str, OfSums]:
+        of_words = {"accuracy": entities.token_accuracy(targets.tags, predicted)}
         if self.plain:
-            return figures
-        found = entities.totals(entities.count(targets.tags, predicted))
-        return {"f1": found["f1"], "precision": found["precision"], "recall": found["recall"], **figures}
+            return of_words
+        found = entities.measure(entities.count(targets.tags, predicted))
+        return {"f1": found["f1"]} | found | of_words
 
 
 def _bio(tags: Sequence[str]) -> list[str]:

@@ -10,18 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.evaluate import EvaluateOptions
-from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
+from bertsmith.evaluation.head import LabelledFile, answers
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
 from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
 from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.evaluation.text import frozen_text, part_of_text
-from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
@@ -30,9 +29,7 @@ from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
-from bertsmith.tasks.head import head_class, task_of
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import with_split
+from bertsmith.tasks.head import task_of
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
@@ -96,21 +93,13 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
-    data = with_split(Path(options.data), "test")
-    examples = head_class(task).read(data, Columns.of(options))
-    predictor = Predictor(options.model, precision=options.precision)
-    head = head_class(task).for_model(predictor.config, options.problem_type, options.model)
-    gold = head.targets(examples, str(data))
-    length = min(options.max_length or default_length(task), predictor.max_length)
-    inputs = head.encode(predictor.tokenizer, examples, length)
-    if inputs.windowed:
-        say(f"{options.data}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
-    with progress("evaluating", unit="texts") as bar:
-        outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
+    file = LabelledFile.read(task, options.data, options)
+    found = answers(options.model, task, file, options)
     if options.predictions is not None:
-        write_text(options.predictions, "".join(f"{line}\n" for line in head.predictions(examples, outputs)))
-    metrics = {name: interval.to_dict() for name, interval in head.score(outputs, gold).items()}
-    return HeadFigures(metrics, len(examples), sum(inputs.truncated_tokens), inputs.windowed)
+        lines = found.head.predictions(file.examples, found.outputs)
+        write_text(options.predictions, "".join(f"{line}\n" for line in lines))
+    metrics = {name: interval.to_dict() for name, interval in found.head.score(found.outputs, found.targets).items()}
+    return HeadFigures(metrics, len(file.examples), found.truncated_tokens, found.windowed)
 
 
 def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:

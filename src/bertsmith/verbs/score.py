@@ -17,13 +17,12 @@ from bertsmith.metrics.classification import (
     NUMBER_METRICS,
     SET_METRICS,
     Array,
-    Interval,
     Metric,
     accuracy,
-    bootstrap,
     class_metrics,
     micro_f1,
 )
+from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.choice_file import read_questions
@@ -170,7 +169,13 @@ def _score_answers(options: ScoreOptions) -> AnswerScores:
         scores = squad.at_threshold(scores, probabilities, threshold)
     answerable = int(np.sum(scores.has_answer))
     return AnswerScores(
-        squad.figures(scores), len(questions), missing, unknown, answerable, len(questions) - answerable, **best
+        intervals(squad.measure(scores)),
+        len(questions),
+        missing,
+        unknown,
+        answerable,
+        len(questions) - answerable,
+        **best,
     )
 
 
@@ -201,12 +206,12 @@ def _score_entities(options: ScoreOptions) -> EntityScores:
         check_tags(predicted, options.predictions)
     check_same_tokens(gold, options.gold, predicted, options.predictions)
     gold_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (gold, predicted))
-    accuracy_of_tokens = entities.token_accuracy(gold_tags, predicted_tags)
+    of_tokens = intervals({"accuracy": entities.token_accuracy(gold_tags, predicted_tags)})
     tokens = sum(len(sentence.tokens) for sentence in gold)
     if plain:
         if options.scheme is not None or options.strict:
             raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels")
-        return EntityScores({"accuracy": accuracy_of_tokens}, {}, 0, 0, len(gold), tokens, None)
+        return EntityScores(of_tokens, {}, 0, 0, len(gold), tokens, None)
     scheme = options.scheme
     if scheme is None:
         scheme = entities.recognise(gold_tags)
@@ -220,7 +225,7 @@ def _score_entities(options: ScoreOptions) -> EntityScores:
         for name in by_type
     }
     return EntityScores(
-        {**overall, "accuracy": accuracy_of_tokens},
+        {**overall, **of_tokens},
         {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
         sum(counts.gold for counts in totals.values()),
         sum(counts.predicted for counts in totals.values()),
@@ -268,7 +273,7 @@ def _score_choices(options: ScoreOptions) -> ChoiceScores:
 
 
 def _bootstrapped(metrics: Mapping[str, Metric], gold: Array, predicted: Array) -> dict[str, Interval]:
-    return {name: bootstrap(metric, gold, predicted) for name, metric in metrics.items()}
+    return intervals({name: metric.measure(gold, predicted) for name, metric in metrics.items()})
 
 
 def _columns(options: ScoreOptions) -> Columns:

@@ -1,0 +1,175 @@
+"""compare: whether a difference between two models on the same labelled file is more than chance."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bertsmith.config.evaluate import CompareOptions
+from bertsmith.config.verb import Result, verb
+from bertsmith.errors import ModelError, OptionError
+from bertsmith.evaluation.head import LabelledFile, answers
+from bertsmith.metrics.classification import goodness
+from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
+from bertsmith.metrics.comparison import compare as differences
+from bertsmith.metrics.measurements import Measurement
+from bertsmith.models.loading import load_config
+from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.head import AnyHead, head_class, task_of
+
+METHOD = (
+    f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
+    f"models. p-value: paired permutation test, answers exchanged example by example ({EXCHANGES:,} exchanges, or all "
+    "where there are fewer). A difference is real where the 95% interval leaves out 0. Examples needed: for a power of "
+    "80% at the level of 5%, by the standard error that was found. All of it is about other examples, not about other "
+    "seeds of a training."
+)
+
+
+@dataclass(frozen=True)
+class Comparison(Result):
+    """Two models on the same examples.
+
+    Attributes:
+        metrics: for each metric `a`, `b`, `difference` (b - a), `low` and `high` (its 95% interval), `real`, `better`
+            ("a" or "b", None where the difference is not real), `p_value`, `standard_error`, `examples_needed` and
+            `differing_examples` (`metrics.comparison.Difference`).
+        main_metric: the one that `advice` is about.
+        truncated_tokens: for `a` and for `b`, the tokens that were cut.
+        method: how the figures were come by, in words.
+        advice: what follows from them, in words.
+    """
+
+    model_a: str
+    model_b: str
+    metrics: dict[str, dict[str, Any]]
+    main_metric: str
+    num_examples: int
+    truncated_tokens: dict[str, int]
+    method: str
+    advice: str
+
+
+@verb(CompareOptions)
+def compare(options: CompareOptions) -> Comparison:
+    """Compare the heads of two models on the same labelled file: is the difference real, and what would show it.
+
+    The models answer one after the other, so that one of them is in memory at a time.
+    """
+    models = (options.model_a, options.model_b)
+    task, heads = _comparable(options)
+    if Path(models[0]).exists() and Path(models[1]).exists() and Path(models[0]).samefile(models[1]):
+        warn(f"{models[0]} and {models[1]} are the same folder: there is nothing to tell apart")
+    file = LabelledFile.read(task, options.data, options)
+    for head in heads:
+        head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
+    measured: list[Mapping[str, Measurement]] = []
+    cut = []
+    for name, model in zip("AB", models, strict=True):
+        say(f"{name}: {model}")
+        found = answers(model, task, file, options)
+        measured.append(found.head.measure(found.outputs, found.targets))
+        cut.append(found.truncated_tokens)
+        gc.collect()  # a model holds itself in cycles
+    found_differences = differences(*measured)
+    main = heads[0].main_metric
+    return Comparison(
+        *models,
+        {name: asdict(it) | {"better": better(name, it)} for name, it in found_differences.items()},
+        main,
+        len(file.examples),
+        {"a": cut[0], "b": cut[1]},
+        METHOD,
+        advice(main, found_differences[main], len(file.examples), heads[0].top),
+    )
+
+
+def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:
+    """The task of both models and their heads. Raises ModelError where they cannot be compared."""
+    models = (options.model_a, options.model_b)
+    configs = [load_config(model) for model in models]
+    tasks = [task_of(config) for config in configs]
+    if tasks == [None, None]:
+        raise OptionError(
+            f"{models[0]} and {models[1]} have no head of a task, so no labelled file can tell them apart; language "
+            f"models are measured on the same masks by: bertsmith evaluate MODEL {options.data}"
+        )
+    for model, config, task in zip(models, configs, tasks, strict=True):
+        if task is None:
+            wanted = next(found for found in tasks if found is not None)
+            raise ModelError(
+                f"{model}: has no head (it is a {', '.join(config.architectures or ['bare encoder'])}), the other "
+                f"model has one of {wanted}; bertsmith finetune {wanted} --model {model} makes one"
+            )
+    if tasks[0] != tasks[1]:
+        raise ModelError(
+            f"{models[0]} has a head of {tasks[0]}, {models[1]} one of {tasks[1]}; expected two models of one task"
+        )
+    task = str(tasks[0])
+    heads = [
+        head_class(task).for_model(config, options.problem_type, model)
+        for config, model in zip(configs, models, strict=True)
+    ]
+    a, b = heads
+    if a.problem_type != b.problem_type:
+        raise ModelError(
+            f"{models[0]} has the problem type {a.problem_type}, {models[1]} {b.problem_type}; expected the same"
+        )
+    if a.told_apart != b.told_apart:
+        raise ModelError(_other_labels(models, a.told_apart, b.told_apart))
+    return task, heads
+
+
+def _other_labels(models: tuple[str, str], a: list[str], b: list[str]) -> str:
+    lines = [f"{models[0]} and {models[1]} have other labels; expected two models with the same ones"]
+    for name, model, labels, others in (("A", models[0], a, b), ("B", models[1], b, a)):
+        only = [label for label in labels if label not in others]
+        lines.append(f"  {name} ({model}): {_listed(labels)}" + (f"; only here: {_listed(only)}" if only else ""))
+    return "\n".join(lines)
+
+
+def _listed(labels: list[str]) -> str:
+    shown = ", ".join(labels[:20])
+    return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"
+
+
+def better(metric: str, found: Difference) -> str | None:
+    """The model that a real difference speaks for."""
+    if not found.real:
+        return None
+    return "b" if goodness(metric, found.difference) > 0 else "a"
+
+
+def advice(metric: str, found: Difference, examples: int, top: float) -> str:
+    """What follows from a difference, in one or two sentences; `top` is the most that the metric can be."""
+    digits = 4 if top == 1 else 2
+    if found.examples_needed is None:
+        return f"no real difference: {metric} is {found.a:.{digits}f} for both."
+    needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
+    figures = (
+        f"B - A is {found.difference:+.{digits}f} (95% interval {found.low:+.{digits}f} to {found.high:+.{digits}f}, "
+        f"p = {found.p_value:.2g})"
+    )
+    which = better(metric, found)
+    if which is None:
+        said = (
+            f"no real difference: {metric} {figures}. About {needed} would show a difference of this size with 80% "
+            f"power; this file has {examples:,}."
+        )
+    else:
+        said = (
+            f"{which.upper()} is better by {abs(found.difference):.{digits}f} in {metric}: {figures}. About {needed} "
+            f"would show a difference of this size with 80% power; this file has {examples:,}."
+        )
+    if found.real != (found.p_value < 0.05):
+        said += " The interval and the p-value disagree, so it stands on the border: take more examples."
+    return said
+
+
+def _rounded(count: int) -> int:
+    """To two digits: it is an estimate."""
+    step = 10 ** max(len(str(count)) - 2, 0)
+    return -(-count // step) * step

@@ -1,0 +1,293 @@
+"""The verb `compare`: every head, and models that cannot be compared. The models are small and have learnt nothing."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+import bertsmith as package
+from bertsmith.config.tasks import TASKS
+from bertsmith.errors import DataError, ModelError, OptionError
+from bertsmith.inference import predictor
+from bertsmith.metrics.comparison import Difference
+from bertsmith.tasks.head import head_class
+from bertsmith.verbs.compare import advice, better
+from bertsmith.verbs.evaluate import evaluate
+
+LABELS = {
+    "sequence-classification": ["food", "animal", "thing"],
+    "token-classification": ["O", "B-FOOD", "I-FOOD", "B-ANIMAL", "I-ANIMAL"],
+    "question-answering": ["start", "end"],
+    "multiple-choice": ["choice"],
+}
+WORDS = ("bread", "two horses", "the silver bell near the river", "a wooden boat")
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Makes a stock model of a task, its weights drawn with this seed."""
+
+    def make(task: str, seed: int = 0, labels: list[str] | None = None, **config: Any) -> Path:
+        folder = tmp_path_factory.mktemp(f"{task}-{seed}") / "model"
+        named = dict(enumerate(labels or LABELS.get(task, ["a", "b"])))
+        settings = transformers.BertConfig(
+            vocab_size=256,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            max_position_embeddings=64,
+            id2label=named,
+            label2id={label: number for number, label in named.items()},
+            initializer_range=1.0,
+            **config,
+        )
+        torch.manual_seed(seed)
+        auto = head_class(task).auto_class if task in TASKS else task
+        getattr(transformers, auto).from_config(settings).save_pretrained(folder)
+        for file in (store / "tokenizer").iterdir():
+            shutil.copy(file, folder)
+        return folder
+
+    return make
+
+
+def rows(task: str) -> list[dict[str, Any]]:
+    """40 examples of a task."""
+    found: list[dict[str, Any]] = []
+    for number in range(40):
+        words = [*WORDS[number % 4].split(), *["again"] * (number % 5)]
+        if task == "sequence-classification":
+            found.append({"text": " ".join(words), "label": LABELS[task][number % 3]})
+        elif task == "several":
+            found.append({"text": " ".join(words), "label": LABELS["sequence-classification"][: number % 4]})
+        elif task == "numbers":
+            found.append({"text": " ".join(words), "label": number % 7 / 2})
+        elif task == "token-classification":
+            found.append(
+                {"tokens": words, "tags": [("O", "B-FOOD", "B-ANIMAL")[number % 3], *["O"] * (len(words) - 1)]}
+            )
+        elif task == "question-answering":
+            answers = [{"text": words[0], "start": 0}] if number % 4 else []
+            found.append({"question": "What is it?", "context": " ".join(words), "answers": answers})
+        else:
+            found.append({"prompt": " ".join(words), "choices": list(WORDS[: 2 + number % 3]), "label": number % 2})
+    return found
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Callable[[str], Path]:
+    def write(task: str) -> Path:
+        path = tmp_path / f"{task}.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows(task)))
+        return path
+
+    return write
+
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    **{task: (task, {}) for task in TASKS},
+    "several": ("sequence-classification", {"problem_type": "multi_label_classification"}),
+    "numbers": ("sequence-classification", {"problem_type": "regression", "labels": ["number"]}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_head_is_compared(case: str, model: Make, data: Callable[[str], Path]) -> None:
+    """Its figures are those of `evaluate`, and every one of them is compared."""
+    task, settings = CASES[case]
+    a, b = (model(task, seed, **settings) for seed in (0, 1))
+    file = data(case)
+    found = package.compare(a, b, file)
+    for side, folder in (("a", a), ("b", b)):
+        expected = {name: figure["value"] for name, figure in evaluate(folder, file).metrics.items()}
+        assert {name: figures[side] for name, figures in found.metrics.items()} == expected
+    assert next(iter(found.metrics)) == found.main_metric
+    for figures in found.metrics.values():
+        assert figures["difference"] == pytest.approx(figures["b"] - figures["a"])
+        assert figures["low"] <= figures["difference"] <= figures["high"]
+        assert figures["real"] == (figures["low"] > 0 or figures["high"] < 0) == (figures["better"] is not None)
+        assert 0 < figures["p_value"] <= 1 and 0 <= figures["differing_examples"] <= 40
+    assert (found.num_examples, found.truncated_tokens) == (40, {"a": 0, "b": 0})
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("case", ["sequence-classification", "several"])
+def test_a_model_with_its_labels_in_another_order_is_the_same(
+    case: str, model: Make, data: Callable[[str], Path]
+) -> None:
+    task, settings = CASES[case]
+    a = model(task, 0, **settings)
+    turned = model(task, 0, labels=LABELS[task][::-1], **settings)
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(turned)
+    with torch.no_grad():
+        for weight in (stock.classifier.weight, stock.classifier.bias):
+            weight.copy_(weight.flip(0))
+    stock.save_pretrained(turned)
+    found = package.compare(a, turned, data(case))
+    assert {(it["difference"], it["differing_examples"], it["p_value"]) for it in found.metrics.values()} == {(0, 0, 1)}
+    assert found.advice.startswith("no real difference: ")
+
+
+def test_a_model_and_itself(model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any]) -> None:
+    folder, file = model("multiple-choice"), data("multiple-choice")
+    answer = bertsmith("compare", folder, folder, file, "--json")
+    assert "are the same folder: there is nothing to tell apart" in answer.stderr
+    accuracy = answer.json["metrics"]["accuracy"]
+    expected = {"difference": 0, "low": 0, "high": 0, "real": False, "better": None, "examples_needed": None}
+    assert {name: accuracy[name] for name in expected} == expected
+
+
+def test_one_model_at_a_time_is_in_memory(
+    model: Make, data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loaded, alive = predictor.load_auto, [], []
+
+    def watched(*arguments: Any) -> Any:
+        alive.append(sum(reference() is not None for reference in loaded))
+        found = load(*arguments)
+        loaded.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(predictor, "load_auto", watched)
+    package.compare(model("multiple-choice", 0), model("multiple-choice", 1), data("multiple-choice"))
+    assert alive == [0, 0]
+    gc.collect()
+    assert all(reference() is None for reference in loaded)
+
+
+def test_what_people_read(model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any]) -> None:
+    """B always says "food", which is right in 14 of 40; A always "animal" (13), so one or the other wins 27 times."""
+    a, b = model("sequence-classification", 0), model("sequence-classification", 0)
+    for folder, label in ((a, 1), (b, 0)):
+        stock = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+        with torch.no_grad():
+            stock.classifier.weight.zero_()
+            stock.classifier.bias.copy_(torch.eye(3)[label])
+        stock.save_pretrained(folder)
+    answer = bertsmith("compare", a, b, data("sequence-classification"))
+    assert answer.code == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert lines[:3] == [f"A: {a}", f"B: {b}", "40 examples"]
+    (accuracy,) = [line.split() for line in lines if line.startswith("  accuracy")]
+    assert accuracy[1:4] == ["0.3250", "0.3500", "+0.0250"] and accuracy[-3:] == ["no", "real", "difference"]
+    assert lines[-1].startswith("no real difference: accuracy B - A is +0.0250 (95% interval -0.")
+    assert "examples would show a difference of this size with 80% power; this file has 40." in lines[-1]
+
+
+def difference(**values: Any) -> Difference:
+    given = {"a": 0.8, "b": 0.85, "difference": 0.05, "low": 0.01, "high": 0.09, "real": True, "p_value": 0.012}
+    more = {"standard_error": 0.02, "examples_needed": 1_234, "differing_examples": 30}
+    return Difference(**{**given, **more, **values})
+
+
+def test_advice() -> None:
+    found = advice("accuracy", difference(), 300, 1.0)
+    assert found == (
+        "B is better by 0.0500 in accuracy: B - A is +0.0500 (95% interval +0.0100 to +0.0900, p = 0.012). About 1,300 "
+        "examples would show a difference of this size with 80% power; this file has 300."
+    )
+    assert advice("mean_squared_error", difference(), 300, 1.0).startswith(
+        "A is better by 0.0500 in mean_squared_error"
+    )
+    assert better("mean_squared_error", difference(difference=-0.05)) == "b"
+    assert better("accuracy", difference(difference=-0.05)) == "a" and better("f1", difference(real=False)) is None
+    border = advice("accuracy", difference(p_value=0.06), 300, 1.0)
+    assert border.endswith("The interval and the p-value disagree, so it stands on the border: take more examples.")
+    assert "+5.00 (95% interval +1.00 to +9.00" in advice("f1", difference(difference=5.0, low=1.0, high=9.0), 9, 100.0)
+    same = difference(b=0.8, difference=0.0, low=-0.01, high=0.01, real=False, p_value=1.0, examples_needed=None)
+    assert advice("f1", same, 300, 1.0) == "no real difference: f1 is 0.8000 for both."
+
+
+# What cannot be compared
+
+
+def test_other_labels(model: Make, data: Callable[[str], Path]) -> None:
+    a = model("sequence-classification")
+    b = model("sequence-classification", labels=["animal", "food", "place"])
+    with pytest.raises(ModelError) as error:
+        package.compare(a, b, data("sequence-classification"))
+    assert str(error.value).splitlines() == [
+        f"{a} and {b} have other labels; expected two models with the same ones",
+        f"  A ({a}): animal, food, thing; only here: thing",
+        f"  B ({b}): animal, food, place; only here: place",
+    ]
+    types = model("token-classification", labels=["O", "B-FOOD", "I-FOOD"])
+    with pytest.raises(ModelError, match=r"A \(.*\): ANIMAL, FOOD; only here: ANIMAL\n  B \(.*\): FOOD$"):
+        package.compare(model("token-classification"), types, data("token-classification"))
+
+
+def test_tags_of_another_scheme_are_the_same_labels(model: Make, data: Callable[[str], Path]) -> None:
+    schemes = [f"{prefix}-{type_}" for type_ in ("FOOD", "ANIMAL") for prefix in "BIES"]
+    b = model("token-classification", labels=["O", *schemes])
+    assert package.compare(model("token-classification"), b, data("token-classification")).num_examples == 40
+
+
+def test_other_heads(model: Make, data: Callable[[str], Path]) -> None:
+    a, file = model("sequence-classification"), data("sequence-classification")
+    with pytest.raises(
+        ModelError, match=r"has a head of sequence-classification, .* one of multiple-choice; expected two"
+    ):
+        package.compare(a, model("multiple-choice"), file)
+    language = model("AutoModelForMaskedLM")
+    with pytest.raises(
+        ModelError, match=f"{language}: has no head .*BertForMaskedLM.*bertsmith finetune sequence-class"
+    ):
+        package.compare(a, language, file)
+    with pytest.raises(OptionError, match=r"have no head of a task, .*: bertsmith evaluate MODEL"):
+        package.compare(language, language, file)
+    several = model("sequence-classification", problem_type="multi_label_classification")
+    with pytest.raises(ModelError, match=r"problem type single_label_\w+, .* multi_label_classification; expected the"):
+        package.compare(a, several, file)
+    assert package.compare(a, several, file, problem_type="single_label_classification").num_examples == 40
+
+
+def test_a_label_that_both_models_lack_is_said_before_anything_is_computed(
+    model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "load_auto", lambda *_: pytest.fail("a model was loaded"))
+    file = tmp_path / "data.csv"
+    a, b = model("sequence-classification", 0), model("sequence-classification", 1)
+    for content, message in (
+        ("text,label\nbread,food\nstone,mineral\n", "line 3: label 'mineral' is not among those of the model"),
+        ("", "the file is empty"),
+        ("text,label\n", "no row"),
+        ("text,kind\nbread,food\n", "no column of the label by its usual names"),
+        ("text,label\nbread,\n", "the label is empty"),
+    ):
+        file.write_text(content)
+        with pytest.raises(DataError, match=message) as error:
+            package.compare(a, b, file)
+        assert str(file) in str(error.value)
+
+
+def test_models_that_are_not_there(
+    model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any], tmp_path: Path
+) -> None:
+    a, file = model("multiple-choice"), data("multiple-choice")
+    answer = bertsmith("compare", a, tmp_path / "none", file)
+    assert answer.code == 2 and f"{tmp_path / 'none'}: no such folder" in answer.stderr
+    shutil.copytree(a, tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    answer = bertsmith("compare", a, tmp_path / "bare", file)
+    assert answer.code == 2 and "no weights in this folder" in answer.stderr and "evaluating" not in answer.stderr
+    answer = bertsmith("compare", a, a)
+    assert answer.code == 2 and "DATA is missing" in answer.stderr
+
+
+def test_numbers_in_the_answer_are_plain(model: Make, data: Callable[[str], Path]) -> None:
+    found = package.compare(model("multiple-choice", 0), model("multiple-choice", 1), data("multiple-choice"))
+    kinds = {type(value) for figures in found.metrics.values() for value in figures.values()}
+    assert not any(issubclass(kind, np.generic) for kind in kinds)
