@@ -108,7 +108,8 @@ class Breakdown:
         rows, columns = np.divmod(flat, examples.input_ids.shape[1])
         a_start, a_stop, b_start = np.array(spans, np.int64)[rows].T
         size = a_stop - a_start
-        return np.where(columns <= size, a_start + columns - 1, b_start + columns - size - 2)
+        numbers: Ints = np.where(columns <= size, a_start + columns - 1, b_start + columns - size - 2)
+        return numbers
 
     def to_dict(self) -> dict[str, list[dict[str, Any]] | None]:
         """JSON: of each division the groups that occur; None for the division by frequency where counts lack.

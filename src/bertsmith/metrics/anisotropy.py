@@ -8,13 +8,14 @@ components take of them, and that they tell more without it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bertsmith.config.verb import Result
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,10 @@ def anisotropy(vectors: Floats) -> Anisotropy:
     centred = given - given.mean(axis=0)
     # What rounding leaves of equal vectors is no direction.
     spread = np.square(centred).sum() > 1e-12 * np.square(given).sum()
-    none = (None, None, None)
-    share = None
-    if spread:
-        variances = np.square(np.linalg.svd(centred, compute_uv=False))
-        share = float(variances[0] / variances.sum())
-    return Anisotropy(*_cosines(given), *(_cosines(centred) if spread else none), share)
+    if not spread:
+        return Anisotropy(*_cosines(given), None, None, None, None)
+    variances = np.square(np.linalg.svd(centred, compute_uv=False))
+    return Anisotropy(*_cosines(given), *_cosines(centred), float(variances[0] / variances.sum()))
 
 
 def mean_cosine(vectors: Floats) -> float:

@@ -158,6 +158,8 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
             sample = random_sentences(part, options.max_sentences, purpose="pseudo-perplexity", seed=options.seed)
             with progress("masking every token alone", unit="sentences") as bar:
                 measured = pseudo_perplexity(loaded.model, vocabulary, sample, bar=bar, **settings)
+            if measured is None:
+                say("no token can be predicted (all of them are unknown), so there is no pseudo-perplexity")
             result = replace(result, pseudo_perplexity=measured.to_dict() if measured is not None else None)
         if not looks:
             return result
