@@ -24,6 +24,12 @@ class EvaluateOptions(LabelledOptions):
     predictions: Path | None = Field(
         None, description="write a head's predictions here, for score: JSON lines, CoNLL columns, or JSON of id to text"
     )
+    report: Path | None = Field(
+        None, description="write a page with pictures and tables of the figures here, an .html file"
+    )
+    slice: str | None = Field(
+        None, description="the column of a labelled file by whose values a head's main figure is told apart"
+    )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )

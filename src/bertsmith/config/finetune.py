@@ -33,6 +33,9 @@ class FinetuneOptions(LabelledOptions):
         None,
         description="the figure on the dev file that the best checkpoint and seed are chosen by (default: by task)",
     )
+    calibrate: bool = Field(
+        False, description="fit a temperature on the dev file that makes the model's probabilities honest"
+    )
     max_length: int | None = Field(
         None,
         ge=8,

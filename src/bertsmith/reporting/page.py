@@ -24,6 +24,8 @@ from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
 from bertsmith.reporting.svg import printable
 
 _SHOWN_PREDICTIONS = 5
+_DARKEST = 50
+"""Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
 
@@ -113,6 +115,21 @@ class Page:
     def details(self, summary: str, values: Mapping[str, object]) -> None:
         """A folded table of names and values, such as all options of a run."""
         self._add("details", summary=summary, values={key: _plain(value) for key, value in values.items()})
+
+    def folded(self, summary: str, texts: Sequence[str]) -> None:
+        """A folded list of texts."""
+        self._add("folded", summary=summary, texts=list(texts))
+
+    def matrix(self, labels: Sequence[str], counts: Sequence[Sequence[int]], corner: str, caption: str) -> None:
+        """A square table of counts, each cell shaded by its share of its row; `corner` names rows and columns."""
+        rows = [
+            [
+                {"count": f"{count:,}" if count else "", "shade": round(_DARKEST * count / total) if total else 0}
+                for count in row
+            ]
+            for row, total in ((row, sum(row)) for row in counts)
+        ]
+        self._add("matrix", labels=list(labels), rows=rows, corner=corner, caption=caption)
 
     def html(self) -> str:
         """The whole page."""

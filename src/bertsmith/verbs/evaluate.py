@@ -15,15 +15,23 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
+from bertsmith.evaluation.errors import (
+    Scored,
+    calibration_figures,
+    calibration_report,
+    error_report,
+)
 from bertsmith.evaluation.language_model import LanguageModelFigures
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
+from bertsmith.reporting.errors import evaluation_page
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
+from bertsmith.tasks.columns import column_values
 from bertsmith.tasks.head import head_class, task_of
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
@@ -37,13 +45,19 @@ class HeadFigures(Result):
     """The metrics of a head on a labelled file, each with a bootstrap interval over the examples.
 
     `windowed_examples` counts those that are longer than `max_length` and read in windows, for the heads that do so.
+    `calibration` holds `ece`, `brier` and `nll` of a head with probabilities; where the model has a temperature also
+    that and `before`, the same without it. `slices` are those of the column that was asked for: the `metric`, and in
+    `rows` of each value `name`, `examples`, `value`, `low`, `high`.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "slices", "report")
     metrics: dict[str, dict[str, float]]
     num_examples: int
     truncated_tokens: int
     windowed_examples: int | None = None
+    calibration: dict[str, Any] | None = None
+    slices: dict[str, Any] | None = None
+    report: Path | None = None
 
 
 @verb(EvaluateOptions)
@@ -56,16 +70,22 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
     task = task_of(load_config(options.model))
     if task is not None:
         return _evaluate_head(options, task)
-    if options.predictions is not None:
-        raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
+    for name in ("predictions", "report", "slice"):
+        if getattr(options, name) is not None:
+            raise OptionError(f"--{name}: belongs to a head on a labelled file, and {options.model} has none")
     return _evaluate_language_model(options)
 
 
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
+    if options.report is not None and (options.report.suffix.lower() != ".html" or options.report.is_dir()):
+        raise OptionError(f"--report {options.report}: expected the name of a file to write that ends in .html")
     data = with_split(Path(options.data), "test")
-    examples = head_class(task).read(data, Columns.of(options))
+    columns = Columns.of(options)
+    examples = head_class(task).read(data, columns)
+    column = options.slice
+    asked = {} if column is None else {column: column_values(head_class(task), data, columns, column)}
     predictor = Predictor(options.model, precision=options.precision)
     head = head_class(task).for_model(predictor.config, options.problem_type, options.model)
     gold = head.targets(examples, str(data))
@@ -78,7 +98,20 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None:
         write_text(options.predictions, "".join(f"{line}\n" for line in head.predictions(examples, outputs)))
     metrics = {name: interval.to_dict() for name, interval in head.score(outputs, gold).items()}
-    return HeadFigures(metrics, len(examples), sum(inputs.truncated_tokens), inputs.windowed)
+    scored = Scored(head, examples, inputs, outputs, gold, length)
+    calibrated = calibration_report(head, outputs, gold) if head.has_probabilities else None
+    errors = error_report(scored, asked) if options.report is not None or asked else {}
+    if options.report is not None:
+        write_text(options.report, evaluation_page(options.model, options.data, metrics, errors))
+    return HeadFigures(
+        metrics,
+        len(examples),
+        sum(inputs.truncated_tokens),
+        inputs.windowed,
+        None if calibrated is None else calibration_figures(calibrated),
+        errors["slices"][-1] if asked else None,
+        options.report,
+    )
 
 
 def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelFigures:
