@@ -66,6 +66,8 @@ def full_page(words: str) -> Page:
     page.masked_sentence(words, words, [(words, 0.5), ("b", 0.2)], words)
     page.masked_sentence(words, words, [], words)
     page.details(words, {words: words, "seed": 7})
+    page.folded(words, [words, words])
+    page.matrix([words, "b"], [[1, 0], [2, 3]], words, words)
     return page
 
 

@@ -117,8 +117,8 @@ def _add_labels(page: Page, errors: Figures) -> None:
     )
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _add_slices(page: Page, sliced: Figures) -> None:
@@ -132,11 +132,11 @@ def _add_slices(page: Page, sliced: Figures) -> None:
                 row["value"],
                 row["low"],
                 row["high"],
-                *(["too few to say anything" if row["examples"] < FEW else ""] if few else []),
+                *(["few" if row["examples"] < FEW else ""] if few else []),
             )
             for row in sliced["rows"]
         ],
-        caption=f"By {sliced['by']}",
+        caption=f"By {sliced['by']}" + (f"; few: under {FEW} examples, too few to say anything" if few else ""),
     )
 
 
@@ -147,15 +147,15 @@ def _said_of_errors(errors: Figures, file: str) -> str:
     if not wrong:
         return f"Every one of the {errors['examples']:,} examples is right{file}."
     of = f"{wrong:,} of {errors['examples']:,} examples are wrong{file}"
-    return f"{of}; these are the {shown} with the highest {errors['error']}." if shown < wrong else f"{of}."
+    return f"{of}; these are the {shown} worst ones by {errors['error']}." if shown < wrong else f"{of}."
 
 
 def _add_worst(page: Page, errors: Figures) -> None:
     with_probability = any(each["probability"] is not None for each in errors["worst"])
     rows: list[tuple[Cell, ...]] = [
         (
-            each["place"],
-            "\n".join(each["texts"]),
+            each["place"].replace(" ", "\u00a0"),
+            "\n• ".join(each["texts"]),
             each["true"],
             each["predicted"],
             *([f"{each['probability']:.3f}"] if with_probability else []),

@@ -26,6 +26,8 @@ from bertsmith.reporting.svg import printable
 _SHOWN_PREDICTIONS = 5
 _DARKEST = 50
 """Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
+_LONG = 60
+"""Characters of a cell from which on its column is not made narrow."""
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
 
@@ -66,12 +68,14 @@ class Page:
         self._add("figures", cards=cards)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
-        """A table whose first column names the rows; columns of numbers are right-aligned."""
+        """A table whose first column names the rows; columns of numbers are right-aligned, those of texts stay wide."""
+        cells = [[format_cell(cell) for cell in row] for row in rows]
         self._add(
             "table",
             header=header,
-            rows=[[format_cell(cell) for cell in row] for row in rows],
+            rows=cells,
             numeric=numeric_columns(rows, len(header)),
+            long=[any(len(row[column]) > _LONG for row in cells) for column in range(len(header))],
             caption=caption,
         )
 
