@@ -190,7 +190,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
     found = Scored(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
     column = ["often"] * 38 + [f"value {number}" for number in range(22)]
     by_length, by_limit, by_column = error_report(found, {"kind": column})["slices"]
-    assert [(row["name"], row["value"]) for row in by_length["rows"]] == [("8", 1), ("12", 0)]
+    assert [(row["name"], row["value"]) for row in by_length["rows"]] == [("8", 1), ("9 to 12", 0)]
     names = ["up to 8 tokens", "longer, cut"]
     assert [(row["name"], row["value"]) for row in by_limit["rows"]] == list(zip(names, (1, 0), strict=True))
     assert by_column["by"] == "kind" and len(by_column["rows"]) == VALUES + 1
