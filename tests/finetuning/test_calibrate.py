@@ -112,8 +112,9 @@ def test_probabilities_are_those_of_stock_logits_at_the_temperature(
     said = np.array([[answer["probabilities"][label] for label in ("high", "low")] for answer in answers])
     assert np.abs(said - expected).max() < 1e-5
     gold = np.array([["high", "low"].index(line["label"]) for line in lines])
-    assert figures.calibration == calibrated.calibration
-    assert figures.calibration is not None
+    assert figures.calibration is not None and calibrated.calibration is not None
+    for name in ("ece", "brier", "nll", "temperature"):
+        assert figures.calibration[name] == pytest.approx(calibrated.calibration[name], abs=1e-6), name
     assert figures.calibration["ece"] == pytest.approx(calibration(logits.numpy(), gold, temperature).ece, abs=1e-5)
 
 
