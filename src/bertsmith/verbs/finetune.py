@@ -121,6 +121,11 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {config.num_hidden_layers} layers")
     data = _read(options, tokenizer, length)
     metric = _metric(options, data)
+    if options.calibrate and not data.head.has_probabilities:
+        raise OptionError(
+            f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
+            "classes whose probabilities a temperature could mend; leave it out"
+        )
     if options.out.resolve() == Path(options.model).resolve():
         raise OptionError(f"--out {options.out}: is the MODEL itself; give another folder")
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
@@ -220,11 +225,6 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
                 f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
             )
         weights = balanced(data.label_counts)
-    if options.calibrate and not data.head.has_probabilities:
-        raise OptionError(
-            f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
-            "classes whose probabilities a temperature could mend; leave it out"
-        )
     choices = prepare_process()
     device = choose_device()
     precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
