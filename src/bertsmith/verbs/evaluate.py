@@ -70,7 +70,9 @@ def evaluate(options: EvaluateOptions) -> LanguageModelFigures | HeadFigures:
     task = task_of(load_config(options.model))
     if task is not None:
         return _evaluate_head(options, task)
-    for name in ("predictions", "report", "slice"):
+    if options.predictions is not None:
+        raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
+    for name in ("report", "slice"):
         if getattr(options, name) is not None:
             raise OptionError(f"--{name}: belongs to a head on a labelled file, and {options.model} has none")
     return _evaluate_language_model(options)
