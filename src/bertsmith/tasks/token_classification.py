@@ -333,9 +333,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
 
     def some(self, outputs: Tagged, targets: Targets, numbers: Ints) -> tuple[Tagged, Targets]:
         """The sentences, in the scheme of the whole file."""
-        logits = [outputs.logits[number] for number in numbers]
-        tags, right = ([each[number] for number in numbers] for each in (targets.tags, targets.numbers))
-        return Tagged(logits), Targets(tags, targets.scheme, right)
+        tags, right = [targets.tags[number] for number in numbers], [targets.numbers[number] for number in numbers]
+        return Tagged([outputs.logits[number] for number in numbers]), Targets(tags, targets.scheme, right)
 
     def tally(self, outputs: Tagged, targets: Targets) -> Tally:
         """The entities of each type; what words are taken for is counted word by word, by type."""

@@ -378,7 +378,8 @@ def _one_seed(
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     if options.calibrate:
         head = _calibrated(head, dev, data.dev.gold)
-        trained.model.config.update(head.chosen)
+        config: Any = trained.model.config
+        config.update(head.chosen)
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, data.reported.gold)
     scored = Scored(
