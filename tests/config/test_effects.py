@@ -1387,6 +1387,21 @@ def evaluate_predictions(bench: Bench) -> None:
     assert figures.metrics["accuracy"]["value"] == pytest.approx(right)
 
 
+@effect(EvaluateOptions, "slice")
+def evaluate_slice(bench: Bench) -> None:
+    """The figure of each value of the column; the rows of one of the two have wrong labels."""
+    lines = [f"{sentence(number)[0]},{sentence(number + number // 16)[1]},{number // 16}" for number in range(ROWS)]
+    data = bench.file("\n".join(["text,label,half", *lines]), ".csv")
+    found = bench.evaluate_head(data, slice="half").slices
+    assert found["by"] == "half" and found["metric"] == "accuracy"
+    assert [(row["name"], row["examples"], row["value"]) for row in found["rows"]] == [("0", 16, 1.0), ("1", 16, 0.0)]
+    assert bench.evaluate_head(data).slices is None
+    with pytest.raises(OptionError, match="the columns there are 'text', 'label', 'half'"):
+        bench.evaluate_head(data, slice="quarter")
+    with pytest.raises(OptionError, match="--slice: belongs to a head"):
+        bench.evaluate(slice="half")
+
+
 def ratings(bench: Bench) -> Path:
     """A labelled file whose labels are numbers."""
     rows = [f"{sentence(number)[0]},{number % 5 / 2}" for number in range(ROWS)]
@@ -1398,9 +1413,17 @@ def evaluate_report(bench: Bench) -> None:
     page = bench.fresh(".html")
     figures = bench.evaluate(report=page)
     assert figures.report == page and bench.evaluate().report is None
-    html = page.read_text()
+    html = page.read_text(encoding="utf-8")
     assert f"{figures.unigram_nats_per_token:.2f}" in html
     assert "Masked predictions" in html and "Sentence vectors" in html and "<svg" in html
+    page = bench.fresh(".html")
+    assert bench.evaluate_head(report=page).report == page and bench.evaluate_head().report is None
+    assert "Worst errors" in page.read_text(encoding="utf-8")
+    for wrong in (bench.fresh(".txt"), bench.place):
+        for measured in (bench.evaluate, bench.evaluate_head):
+            with pytest.raises(OptionError, match=r"--report .*expected the name of an \.html file to write"):
+                measured(report=wrong)
+        assert not wrong.is_file()
 
 
 @effect(EvaluateOptions, "details")
@@ -1908,6 +1931,17 @@ def finetune_class_weights(bench: Bench) -> None:
     assert "class weights" not in {choice["name"] for choice in bench.record(plain)["choices"]}
     with pytest.raises(OptionError, match="--class-weights balanced: needs one class an example"):
         bench.finetune(train=ratings(bench), dev=ratings(bench), problem_type="regression", class_weights="balanced")
+
+
+@effect(FinetuneOptions, "calibrate")
+def finetune_calibrate(bench: Bench) -> None:
+    """Dev labels of which some are wrong: the probabilities are others, the figures are not."""
+    lines = [f"{sentence(number)[0]},{sentence(number + (number % 8 == 0))[1]}" for number in range(ROWS)]
+    dev = bench.file("\n".join(["text,label", *lines]), ".csv")
+    plain, calibrated = (bench.finetune(dev=dev, calibrate=given, **LEARNING) for given in (False, True))
+    assert plain.metrics == calibrated.metrics
+    assert "temperature" not in plain.calibration and calibrated.calibration["temperature"] != 1
+    assert calibrated.calibration["nll"] < plain.calibration["nll"]
 
 
 @effect(FinetuneOptions, "text_column", "label_column")

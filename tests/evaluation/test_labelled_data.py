@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summa
 from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.head import head_class
 from bertsmith.tasks.labelled_file import Columns, Row
+from bertsmith.tasks.squad_file import ContextQuestion
 from bertsmith.tokenization.folder import load_tokenizer
 
 CLASSES = "single_label_classification"
@@ -108,6 +110,20 @@ def test_regression_has_no_labels(tokenizer: PreTrainedTokenizerBase) -> None:
         "1.0",
         "2.5",
     ]
+    told = report["parts"]["train"]["quantity"]
+    assert (told["name"], told["low"], told["mean"], told["high"]) == ("label", 1.0, 1.75, 2.5)
+    assert [(bin_["low"], bin_["count"]) for bin_ in told["bins"] if bin_["count"]] == [(1.0, 1), (2.425, 1)]
+    assert told["bins"][-1]["high"] == 2.5
+    assert "train: label: 1 to 2.5, mean 1.75" in list(summary(report))
+
+
+def test_answers_have_lengths_and_whole_numbers_a_bin_each(tokenizer: PreTrainedTokenizerBase) -> None:
+    texts = (("a bell", "b"), ("the red bell",), ())
+    train = [ContextQuestion(str(at), answers, "what", "the red bell") for at, answers in enumerate(texts)]
+    train[1] = replace(train[1], span=(0, 12))
+    told = report_on(tokenizer, {"train": train}, task="question-answering")["parts"]["train"]["quantity"]
+    assert told["name"] == "words of the answer, 0 where there is none"
+    assert [(bin_["low"], bin_["count"]) for bin_ in told["bins"]] == [(-0.5, 1), (0.5, 0), (1.5, 1), (2.5, 1)]
 
 
 @pytest.mark.parametrize("max_length", [8, 32, 33])

@@ -59,6 +59,7 @@ def test_the_json(tuned: FinetuneResult) -> None:
         "diverged_seeds",
         "num_examples",
         "truncated_tokens",
+        "calibration",
     }
     assert answer["best_seed"] in (0, 1)
     assert answer["selected_on_reported_data"] is False

@@ -266,6 +266,38 @@ def test_predictions_are_scored_as_they_were_evaluated(
         assert figure["value"] == result.metrics[name]["mean"]
 
 
+def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult, Path]], tmp_path: Path) -> None:
+    """The texts stand in it escaped, in the report of the RUN too; what is asked for beside changes no figure."""
+    result, sample = tuned[task]
+    lines = [json.loads(line) for line in sample.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["kind"] = ("<b>one</b>", "two")[number % 2]
+        for name in ("text", "prompt", "context"):
+            if name in line:
+                line[name] += " <script>alert(1)</script>"
+        if "tokens" in line:
+            line["tokens"][-1] = "<script>"
+    # Each label is wrong, so each example is an error.
+    for line in lines:
+        if "label" in line:
+            line["label"] = {"food": "animal", "animal": "food"}.get(line["label"], (line["label"] == 0) * 1)
+        if "tags" in line:
+            line["tags"] = ["B-FOOD"] * len(line["tags"])
+        if "answers" in line:
+            line["answers"] = [{"text": "<script>", "start": line["context"].index("<script>")}]
+    attack, page = tmp_path / "attack.jsonl", tmp_path / "page.html"
+    attack.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = evaluate(result.run, attack, max_length=LENGTH, report=page, slice="kind")
+    assert found.metrics == evaluate(result.run, attack, max_length=LENGTH).metrics
+    html = page.read_text()
+    assert "<script" not in html and "&lt;script&gt;" in html and "<b>one" not in html
+    assert "Worst errors" in html and ("Calibration" in html) == head_class(task)([], CLASSES).has_probabilities
+    assert found.slices is not None
+    assert {row["name"]: row["examples"] for row in found.slices["rows"]} == {"<b>one</b>": 12, "two": 12}
+    report = (result.run / "report.html").read_text()
+    assert "Worst errors" in report and report.index("Figures") < report.index("Warning")
+
+
 def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
     result, sample = tuned[task]
     auto_class = getattr(transformers, head_class(task).auto_class)

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.reporting.charts import Series, bar_chart, compared_bars, histogram, line_chart
+from bertsmith.reporting.charts import (
+    Series,
+    bar_chart,
+    compared_bars,
+    histogram,
+    line_chart,
+    reliability_diagram,
+)
 from bertsmith.reporting.svg import shortened, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -185,6 +192,17 @@ def test_histogram_heights_follow_the_counts() -> None:
     assert "0 to 10: 4" in texts(root)
     ticks = [node.text for node in root.iter(f"{SVG}text") if node.attrib["class"] == "chart-tick"]
     assert ticks[:5] == ["0", "1", "2", "3", "4"], "no half documents on the axis of counts"
+
+
+def test_reliability_has_a_bar_for_each_bin_and_its_count() -> None:
+    svg = reliability_diagram([(0.4, 0.5, 0.5, 12), (0.9, 1.0, 1.0, 3_400), (0.5, 0.6, 0.0, 0)], title="t")
+    bars = [dict(bar.attrib) for bar in ElementTree.fromstring(svg).iter() if bar.get("class") == "chart-bar"]
+    assert len(bars) == 2, "none where there are no cases"
+    assert float(bars[0]["height"]) == pytest.approx(float(bars[1]["height"]) / 2, abs=0.02)
+    assert ">12</text>" in svg and ">3k</text>" in svg
+    assert "0.40 to 0.50: 50.0% of 12 right" in svg and "3,412 cases in 2 bins" in svg
+    assert svg.count("chart-reference") == 1
+    assert "no data yet" in reliability_diagram([], title="t")
 
 
 def test_bins_beyond_a_limit_are_grey() -> None:

@@ -57,6 +57,14 @@ def test_numbers_without_labels_and_clean_data() -> None:
         assert words not in html
 
 
+def test_what_stands_in_the_place_of_labels_is_drawn() -> None:
+    bins = [{"low": 0.0, "high": 2.5, "count": 30}, {"low": 2.5, "high": 5.0, "count": 10}]
+    quantity = {"name": "words of the answer", "low": 0.0, "mean": 2.125, "high": 5.0, "bins": bins}
+    html = page_of({"train": {**PART, "labels": {}, "quantity": quantity}})
+    for words in ("Training examples by words of the answer", "2.5 to 5: 10", "2.125"):
+        assert words in html, words
+
+
 def test_of_many_labels_the_first_are_drawn() -> None:
     many = {**PART, "labels": {f"label-{number:02}": 1 for number in range(40)}}
     html = page_of({"train": many})

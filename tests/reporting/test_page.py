@@ -66,6 +66,8 @@ def full_page(words: str) -> Page:
     page.masked_sentence(words, words, [(words, 0.5), ("b", 0.2)], words)
     page.masked_sentence(words, words, [], words)
     page.details(words, {words: words, "seed": 7})
+    page.folded(words, [words, words])
+    page.matrix([words, "b"], [[1, 0], [2, 3]], words, words)
     return page
 
 
@@ -97,7 +99,7 @@ def test_structure_for_screen_readers() -> None:
     assert outline.named("html")[0]["lang"] == "en"
     assert [tag for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2", "h2", "h2"]
     assert all(cell.get("scope") in ("col", "row") for cell in outline.named("th"))
-    assert len(outline.named("caption")) == 1
+    assert len(outline.named("caption")) == 2
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {(a["href"] or "")[1:] for a in outline.named("a")} <= set(ids)
@@ -212,7 +214,7 @@ def test_both_themes_define_the_same_colours_and_every_used_one() -> None:
     light, dark = themes().values()
     css = files("bertsmith.reporting").joinpath("page.css").read_text(encoding="utf-8")
     assert light.keys() == dark.keys()
-    assert set(re.findall(r"var\(--([\w-]+)\)", css)) - {"series"} <= light.keys()
+    assert set(re.findall(r"var\(--([\w-]+)\)", css)) - {"series", "shade"} <= light.keys()
 
 
 def test_every_class_of_a_chart_has_a_style() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bertsmith.reporting.run_report import run_report
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.run_report import add_warnings, run_report
 
 AUDIT: dict[str, Any] = {
     "pairs": 20_000,
@@ -225,3 +226,16 @@ def test_a_run_whose_data_names_no_pairs_has_a_report() -> None:
     record = record_of(None)
     del record["data"]["pairs"]
     assert Outline(run_report("run", record, UPDATES, [])).headings == ["Losses", "Evaluation", "How it was made"]
+
+
+def test_of_many_warnings_three_are_open() -> None:
+    page = Page("t")
+    add_warnings(page, {"warnings": [f"warning <{number}>" for number in range(5)]})
+    outline = Outline(page.html())
+    assert [text.split()[-1] for _, text in outline.notices] == ["<0>", "<1>", "<2>"]
+    html = page.html()
+    assert "<summary>2 more warnings</summary>" in html
+    assert "<li>warning &lt;3&gt;</li>" in html and "<li>warning &lt;4&gt;</li>" in html
+    few = Page("t")
+    add_warnings(few, {"warnings": ["one"]})
+    assert "<details>" not in few.html()

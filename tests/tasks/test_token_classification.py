@@ -108,9 +108,15 @@ def test_windows_change_nothing_of_what_each_word_is_told(words: list[str], leng
 
 
 def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
-    """Outputs that say these labels."""
-    numbers = [np.array([head.labels.index(tag) for tag in tags]) for tags in sentences]
-    return Tagged(numbers, [np.linspace(0.5, 1, len(tags), dtype=np.float32) for tags in sentences])
+    """Outputs that say these labels, with probabilities that rise from 0.6 to 1 along a sentence."""
+    logits = []
+    for tags in sentences:
+        shares = np.linspace(0.6, 1, len(tags))
+        others = (1 - shares) / (len(head.labels) - 1)
+        rows = np.repeat(others[:, None], len(head.labels), axis=1)
+        rows[np.arange(len(tags)), [head.labels.index(tag) for tag in tags]] = shares
+        logits.append(np.log(np.maximum(rows, 1e-30)).astype(np.float32))
+    return Tagged(logits)
 
 
 @pytest.mark.parametrize("gold", [BIO, BIOES, IOB1], ids=["BIO", "BIOES", "IOB1"])
@@ -141,7 +147,7 @@ def test_spans() -> None:
     head = TokenClassification.for_training([BIO], "single_label_classification")
     (spans,) = head.spans(of(head, ["B-X", "I-X", "O", "I-Y", "B-Y"]))
     assert [(span.label, span.start, span.end) for span in spans] == [("X", 0, 2), ("Y", 3, 4), ("Y", 4, 5)]
-    assert spans[0].score == pytest.approx((0.5 + 0.625) / 2)
+    assert spans[0].score == pytest.approx((0.6 + 0.7) / 2)
     plain = TokenClassification(["NN", "VB"])
     assert [span.label for span in plain.spans(of(plain, ["VB", "NN"]))[0]] == ["VB", "NN"]
 

@@ -17,7 +17,14 @@ def _run(options: EvaluateOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     if hasattr(result, "metrics"):
-        return head_lines(result.metrics, result.num_examples)
+        lines = [head_lines(result.metrics, result.num_examples)]
+        if result.calibration is not None:
+            lines.append(calibration_line(result.calibration))
+        if result.slices is not None:
+            lines += _slice_lines(result.slices)
+        if result.report is not None:
+            lines.append(f"  report               {result.report}")
+        return "\n".join(lines)
     figures = result.to_dict()
     return "\n".join([language_model_lines(figures, None), *_detail_lines(figures)])
 
@@ -60,6 +67,21 @@ def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) ->
         for name, figure in metrics.items()
     ]
     return "\n".join([f"{num_examples:,} examples", *lines])
+
+
+def calibration_line(calibration: Mapping[str, Any]) -> str:
+    """The calibration of a head for people."""
+    before = calibration.get("before")
+    was = f"   before temperature {calibration['temperature']:.3f}: {before['ece']:.4f}" if before else ""
+    return f"  calibration error    {calibration['ece']:.4f}{was}"
+
+
+def _slice_lines(slices: Mapping[str, Any]) -> list[str]:
+    lines = [f"{slices['metric']} by {slices['by']}:"]
+    for row in slices["rows"]:
+        interval = f"95% interval {row['low']:.4f} to {row['high']:.4f}"
+        lines.append(f"  {row['name']:<20} {row['value']:.4f}   {interval}   {row['examples']:,} examples")
+    return lines
 
 
 def language_model_lines(after: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:

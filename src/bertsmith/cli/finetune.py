@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.evaluate import calibration_line
 from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
@@ -35,6 +36,8 @@ def _show(result: Any) -> str:
         lines.append(
             f"  {name:<20} {figure['mean']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}{beside}"
         )
+    if result.calibration is not None:
+        lines.append(calibration_line(result.calibration))
     if result.selected_on_reported_data:
         lines.append("  the best checkpoint was chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")

@@ -40,6 +40,9 @@ class EvaluateOptions(HeadMeasureOptions):
     report: Path | None = Field(
         None, description="write a page with pictures and tables of the figures here, an .html file"
     )
+    slice: str | None = Field(
+        None, description="the column of a labelled file by whose values a head's main figure is told apart"
+    )
     details: bool = Field(
         False,
         description="of a language model also: masked predictions by frequency, piece and place, how well lengths "

@@ -132,6 +132,9 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     class_weights: Literal["balanced"] | None = Field(
         None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
     )
+    calibrate: bool = Field(
+        False, description="fit a temperature on the dev file that makes the model's probabilities honest"
+    )
     teacher: str | None = Field(
         None, description="a MODEL that has learnt the task; its answers are learnt beside the labels (distillation)"
     )

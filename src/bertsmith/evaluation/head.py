@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from bertsmith.config.evaluate import HeadMeasureOptions
 from bertsmith.config.tasks import default_length
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
-from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
 
@@ -31,18 +32,22 @@ class LabelledFile:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a head says of the examples, and what is true, both in the head's own form.
+    """What a head says of examples, and what is true, all in the head's own form.
 
-    Attributes:
-        truncated_tokens: tokens of all examples that were cut.
-        windowed: examples that were read in several windows, None for a head that cuts.
+    `max_length` is how many tokens of a row it reads.
     """
 
     head: AnyHead
+    examples: Sequence[Any]
+    inputs: Inputs
     outputs: Any
     targets: Any
-    truncated_tokens: int
-    windowed: int | None
+    max_length: int
+
+    @property
+    def truncated_tokens(self) -> int:
+        """Tokens of all examples that were cut."""
+        return sum(self.inputs.truncated_tokens)
 
 
 def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptions) -> Answered:
@@ -59,4 +64,4 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
         say(f"{file.name}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
-    return Answered(head, outputs, targets, sum(inputs.truncated_tokens), inputs.windowed)
+    return Answered(head, file.examples, inputs, outputs, targets, length)

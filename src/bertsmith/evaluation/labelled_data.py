@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.metrics.entities import are_plain
@@ -29,6 +30,8 @@ UNKNOWN_WORDS = 10
 LENGTH_BINS = 16
 """Bins up to the maximum length, and so many beyond it; the last one holds what is longer still."""
 ROWS = 256
+VALUE_BINS, WHOLE_BINS = 20, 40
+"""Bins of a number; whole numbers have one each, up to so many."""
 
 Key = tuple[str, ...]
 
@@ -48,7 +51,9 @@ def labelled_data_report(
 
     `parts` holds for each part:
         examples: how many.
-        labels: how often each occurs; nothing where the output is a number.
+        labels: how often each occurs; nothing where there are none.
+        quantity: where there are none, of the number that the examples differ in: `name`, `low`, `mean`, `high`, and
+            `bins` of `low`, `high` and `count`; None where there are labels.
         repeated: examples whose text an earlier one of the part has.
         contradictions: `texts` that stand with several labels, and up to five `examples` of them.
         lengths: `low`, `high` (exclusive; None for the last) and `count` of examples by tokens before anything is cut.
@@ -76,6 +81,7 @@ def _part_report(
     return {
         "examples": len(part.examples),
         "labels": dict(head.label_counts(part.examples)),
+        "quantity": _quantity(head.quantity(part.examples)),
         "labels_of": len(part.examples) if head.problem_type == MULTI_LABEL else None,
         "repeated": len(items) - len({_key(item) for item in items}),
         "contradictions": _contradictions(items),
@@ -87,6 +93,25 @@ def _part_report(
         "unknown_tokens": unknown,
         "unknown_words": _unknown_words(tokenizer, items) if unknown else {},
     }
+
+
+def _quantity(found: tuple[str, list[float]] | None) -> dict[str, Any] | None:
+    """The distribution of a number. Of few different values, all whole, each has a bin of its own."""
+    if found is None:
+        return None
+    name, values = found[0], np.array(found[1])
+    low, high = float(values.min()), float(values.max())
+    whole = bool(np.all(values == np.round(values)))
+    if whole and high - low < WHOLE_BINS:
+        edges = np.arange(low, high + 2) - 0.5
+    else:
+        edges = np.linspace(low, high, VALUE_BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
+    counts, _ = np.histogram(values, edges)
+    bins = [
+        {"low": float(start), "high": float(end), "count": int(count)}
+        for start, end, count in zip(edges, edges[1:], counts, strict=False)
+    ]
+    return {"name": name, "low": low, "mean": float(values.mean()), "high": high, "bins": bins}
 
 
 def _key(item: Item) -> Key:
@@ -208,6 +233,9 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             more = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
             listed = ", ".join(f"{label} {count:,} ({count / max(total, 1):.1%})" for label, count in counts[:20])
             yield f"{name}: labels: {listed}{more}"
+        if part["quantity"] is not None:
+            told = part["quantity"]
+            yield f"{name}: {told['name']}: {told['low']:.4g} to {told['high']:.4g}, mean {told['mean']:.4g}"
         if part["repeated"]:
             yield f"{name}: {part['repeated']:,} of {part['examples']:,} examples repeat the text of an earlier one"
         if 0 < part["unknown_tokens"] <= UNKNOWN_MANY * part["tokens"]:

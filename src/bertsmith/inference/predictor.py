@@ -41,13 +41,13 @@ from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_be
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
-from bertsmith.tasks import sequence_classification
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
 from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
+from bertsmith.tasks.sequence_classification import SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 from bertsmith.tokenization.folder import load_tokenizer
@@ -285,10 +285,8 @@ class Predictor:
         if not texts:
             return []
         encoded = self._encode(texts, pairs)
-        problem_type = sequence_classification.problem_type_of(self.config)
-        head = sequence_classification.SequenceClassification((), problem_type)
-        logits = self.head_outputs(head, encoded)
-        decoded = sequence_classification.decode(logits, self.config.id2label, problem_type)
+        head = SequenceClassification.for_model(self.config, None, self.name)
+        decoded = head.answers(self.head_outputs(head, encoded))
         answers = [
             Classification(
                 given, item.get("label"), item.get("probabilities"), item.get("value"), cut, item.get("labels")
@@ -319,11 +317,12 @@ class Predictor:
                 raise InputError(f"choose: found {found!r}, expected a list of at least two choices")
         encoded = encode_choices(self.tokenizer, prompts, given, self.max_length)
         self._say_what_is_cut(encoded.pairs)
+        head = MultipleChoice.for_model(self.config, None, self.name)
         answers = []
-        for number, scores in enumerate(self.head_outputs(MultipleChoice(), encoded)):
-            index = int(scores.argmax())
+        for number, scores in enumerate(self.head_outputs(head, encoded)):
+            index, shares = int(scores.argmax()), probabilities(scores, head.temperature)
             cut = encoded.truncated_tokens[number]
-            answers.append(Choice(prompts[number], given[number][index], index, probabilities(scores), cut))
+            answers.append(Choice(prompts[number], given[number][index], index, shares, cut))
         return answers[0] if isinstance(prompt, str) else answers
 
     @overload

@@ -208,6 +208,31 @@ def histogram(
     return figure([*axes.grid(), *bars], height=axes.height, title=title, description=described)
 
 
+def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, title: str) -> str:
+    """A bar for each `(low, high, accuracy, count)` of probabilities, and the diagonal of a calibrated model.
+
+    The height is the share of cases that are right; above a bar stands how many cases there are, where it fits.
+    """
+    kept = [bin_ for bin_ in bins if bin_[3] > 0]
+    if not kept:
+        return empty_figure(title)
+    axes = _Axes(
+        (0.0, 1.0), (0.0, 1.0), top=_ROW + 20, x_label="probability of the answer", y_label="share that is right"
+    )
+    bars, counts = [], []
+    for low, high, accuracy, count in kept:
+        left, right, top = axes.x(low), axes.x(high), axes.y(accuracy)
+        shape = {"x": left + 0.5, "y": top, "width": right - left - 1, "height": axes.bottom - top}
+        tooltip = f"{low:.2f} to {high:.2f}: {accuracy:.1%} of {count:,} right"
+        bars.append(element("rect", {"class": "chart-bar", **shape}, element("title", {}, tooltip)))
+        written = f"{count:,}" if count < 1000 else f"{count / 1000:.0f}k"
+        if text_width(written) <= right - left + 4:
+            counts.append(text(written, (left + right) / 2, top - 6, "chart-halo", anchor="middle"))
+    diagonal = _line(axes.x(0), axes.y(0), axes.x(1), axes.y(1), "chart-reference")
+    described = f"{sum(count for *_, count in kept):,} cases in {len(kept)} bins"
+    return figure([*axes.grid(), *bars, diagonal, *counts], height=axes.height, title=title, description=described)
+
+
 def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, y_label: str = "count") -> str:
     """Counts over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, and class 0 also 0.
 

@@ -17,6 +17,7 @@ def add_labelled_data(page: Page, report: Figures) -> None:
     """Balance, lengths, repeats, contradictions and overlaps of the parts; warnings stand elsewhere."""
     parts: Mapping[str, Figures] = report["parts"]
     _add_labels(page, parts)
+    _add_quantity(page, parts)
     _add_lengths(page, parts, report["max_length"])
     _add_texts(page, parts)
     overlaps = report["overlaps"]
@@ -73,6 +74,23 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
             for label in list(train)[:_LABELS_DRAWN]
         ],
         caption="The share of each label in each part",
+    )
+
+
+def _add_quantity(page: Page, parts: Mapping[str, Figures]) -> None:
+    """The distribution of what stands in the place of labels: the number of regression, the length of answers."""
+    train = parts["train"].get("quantity")
+    if train is None:
+        return
+    bins = [(each["low"], each["high"], each["count"]) for each in train["bins"]]
+    page.chart(
+        histogram(bins, title=f"Training examples by {train['name']}", x_label=train["name"]),
+        f"How the {train['name']} is distributed in the training part",
+    )
+    page.table(
+        ["part", "lowest", "mean", "highest"],
+        [(name, *(part["quantity"][key] for key in ("low", "mean", "high"))) for name, part in parts.items()],
+        caption=f"The {train['name']} in each part",
     )
 
 

@@ -24,6 +24,10 @@ from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
 from bertsmith.reporting.svg import printable
 
 _SHOWN_PREDICTIONS = 5
+_DARKEST = 50
+"""Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
+_LONG = 60
+"""Characters of a cell from which on its column is not made narrow."""
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
 
@@ -64,12 +68,14 @@ class Page:
         self._add("figures", cards=cards)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
-        """A table whose first column names the rows; columns of numbers are right-aligned."""
+        """A table whose first column names the rows; columns of numbers are right-aligned, those of texts stay wide."""
+        cells = [[format_cell(cell) for cell in row] for row in rows]
         self._add(
             "table",
             header=header,
-            rows=[[format_cell(cell) for cell in row] for row in rows],
+            rows=cells,
             numeric=numeric_columns(rows, len(header)),
+            long=[any(len(row[column]) > _LONG for row in cells) for column in range(len(header))],
             caption=caption,
         )
 
@@ -117,6 +123,21 @@ class Page:
     def details(self, summary: str, values: Mapping[str, object]) -> None:
         """A folded table of names and values, such as all options of a run."""
         self._add("details", summary=summary, values={key: _plain(value) for key, value in values.items()})
+
+    def folded(self, summary: str, texts: Sequence[str]) -> None:
+        """A folded list of texts."""
+        self._add("folded", summary=summary, texts=list(texts))
+
+    def matrix(self, labels: Sequence[str], counts: Sequence[Sequence[int]], corner: str, caption: str) -> None:
+        """A square table of counts, each cell shaded by its share of its row; `corner` names rows and columns."""
+        rows = [
+            [
+                {"count": f"{count:,}" if count else "", "shade": round(_DARKEST * count / total) if total else 0}
+                for count in row
+            ]
+            for row, total in ((row, sum(row)) for row in counts)
+        ]
+        self._add("matrix", labels=list(labels), rows=rows, corner=corner, caption=caption)
 
     def html(self) -> str:
         """The whole page."""

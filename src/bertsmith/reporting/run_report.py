@@ -8,6 +8,7 @@ from typing import Any
 
 from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
+from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
@@ -16,6 +17,9 @@ from bertsmith.runtime.console import clock
 _LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
 _GIVEN = {_LENGTHS: "what lengths alone give", _MAJORITY: "what always the same answer gives"}
 """The baselines of pairs as bars name them, and in a sentence."""
+
+
+_OPEN_WARNINGS = 3
 
 
 def run_report(
@@ -111,12 +115,16 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
 
 
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
-    """What the run warned of."""
-    for warning in record.get("warnings", ()):
+    """What the run warned of: the first few, and the rest folded away."""
+    warnings = list(record.get("warnings", ()))
+    for warning in warnings[:_OPEN_WARNINGS]:
         text, _, commands = warning.partition("\n")
         page.notice(text, "warning")
         if commands:
             page.code("\n".join(line.strip() for line in commands.splitlines()))
+    more = warnings[_OPEN_WARNINGS:]
+    if more:
+        page.folded(f"{len(more)} more warning{'s' if len(more) > 1 else ''}", more)
 
 
 def _add_progress(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
@@ -366,11 +374,15 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
             "The best checkpoint was chosen on the very data that these figures are of: they are a little too good. "
             "Give --test FILE for figures that nothing was chosen on."
         )
-    add_warnings(page, record)
     if _is_finished(record):
         add_head_metrics(page, metrics, baseline)
     else:
         _add_progress(page, record, updates, [], as_of)
+    add_warnings(page, record)
+    if _is_finished(record) and record.get("errors"):
+        which = "dev" if record.get("selected_on_reported_data") else "test"
+        best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
+        add_errors(page, record["errors"], f" on the {which} file{best}")
     page.section("Losses")
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(

@@ -3,7 +3,7 @@
 Examples go through a head in this order, and what a step gives is opaque to everyone but the head itself:
 
     file --read--> examples --encode--> inputs --batch--> the model --keep--> rows --join--> outputs --score--> figures
-                            --targets-> targets --gold--> the loss
+                            --targets-> targets --gold--> the loss                                   --judged-> errors
 
 The inputs are rows of ids: one an example, or several where an example is read in windows. A batch is some rows. Losses
 are sums, which the Trainer divides by the counts of the whole update. `keep` takes from a batch's outputs what scoring
@@ -14,12 +14,14 @@ A new head is a subclass of `Head` as HEAD of a module in this package, and its 
 
 from __future__ import annotations
 
+import copy
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +29,17 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS
+from bertsmith.errors import ModelError
+from bertsmith.metrics.calibration import fitted_temperature
+from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns, in_order
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
+TEMPERATURE = "calibration_temperature"
+"""The name in a model's configuration of what its logits are divided by before they are made probabilities."""
 
 
 Logits = npt.NDArray[np.float32]
@@ -71,6 +78,62 @@ class Item:
     place: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of an example beside what is true of it, as texts.
+
+    Attributes:
+        true, predicted: in words.
+        wrong: whether they differ; numbers always do.
+        error: how wrong it is, more is worse; what it is, the head's `error` says.
+        probability: of what was predicted; None where the head has none.
+    """
+
+    true: str
+    predicted: str
+    wrong: bool
+    error: float
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Choices of one of several classes: of the examples, or of their words.
+
+    Attributes:
+        logits: float64 of [cases, classes], before any temperature; minus infinity where a case lacks a class.
+        gold: int64 of [cases].
+    """
+
+    logits: npt.NDArray[np.float64]
+    gold: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of labels.
+
+    Attributes:
+        labels: of each label how often it is right, predicted and true.
+        pairs: how often each (true, predicted) occurs; nothing where an example has no one label.
+        of: what is counted in `pairs`.
+    """
+
+    labels: Mapping[str, Counts]
+    pairs: Mapping[tuple[str, str], int]
+    of: str = "examples"
+
+
+def tally_of_pairs(labels: Sequence[str], pairs: Mapping[tuple[str, str], int], of: str = "examples") -> Tally:
+    """The tally of what has one label each."""
+    right = {label: pairs.get((label, label), 0) for label in labels}
+    said, true = (dict.fromkeys(labels, 0) for _ in range(2))
+    for (gold, predicted), count in pairs.items():
+        true[gold] += count
+        said[predicted] += count
+    return Tally({label: Counts(right[label], said[label], true[label]) for label in labels}, pairs, of)
+
+
 ExampleType = TypeVar("ExampleType")
 InputsType = TypeVar("InputsType", bound=Inputs)
 TargetsType = TypeVar("TargetsType", bound=Sized)
@@ -89,7 +152,9 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         top: the most that its figures can be, 1 or 100.
         class_weights: what a loss of each label counts, in their order; None where each counts 1.
         without_labels: what the output is where there are no labels, in words.
-        chosen: what `settled` has chosen, by its names in a model's configuration.
+        chosen: what `settled` or `calibrated` has chosen, by its names in a model's configuration.
+        decides: what `decisions` are of.
+        tables: the forms of files whose rows are examples, so that each has columns.
     """
 
     auto_class: ClassVar[str]
@@ -98,6 +163,8 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     top: ClassVar[float] = 1.0
     class_weights: tuple[float, ...] | None = None
     without_labels: ClassVar[str] = "a number (regression)"
+    decides: ClassVar[str] = "examples"
+    tables: ClassVar[tuple[str, ...]] = ("csv", "tsv", "jsonl", "parquet")
 
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
@@ -233,6 +300,45 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         return self
 
     @property
+    def has_probabilities(self) -> bool:
+        """Whether the outputs are choices among classes, whose probabilities a temperature can calibrate."""
+        return False
+
+    def decisions(self, outputs: OutputsType, targets: TargetsType) -> Decisions:
+        """What is calibrated; only of a head that `has_probabilities`."""
+        raise NotImplementedError
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they are made probabilities."""
+        return float(self.chosen.get(TEMPERATURE, 1.0))
+
+    def calibrated(self, outputs: OutputsType, targets: TargetsType) -> Self | None:
+        """The head with the temperature that suits these outputs best; None where there is none (see there)."""
+        found = self.decisions(outputs, targets)
+        temperature = fitted_temperature(found.logits, found.gold)
+        return None if temperature is None else self.with_chosen({TEMPERATURE: temperature})
+
+    def with_chosen(self, chosen: Mapping[str, Any]) -> Self:
+        """The head with this chosen too."""
+        head = copy.copy(self)
+        head.chosen = {**self.chosen, **chosen}
+        return head
+
+    def with_temperature_of(self, config: Any, name: str) -> Self:
+        """The head with the temperature that the configuration of a MODEL says, if any.
+
+        Raises ModelError where that is no positive number.
+        """
+        said = getattr(config, TEMPERATURE, None)
+        if said is None or not self.has_probabilities:
+            return self
+        number = isinstance(said, (int, float)) and not isinstance(said, bool)
+        if not number or not 0 < said < math.inf:
+            raise ModelError(f"{name}: {TEMPERATURE} in its config.json is {said!r}, expected a number above 0")
+        return self.with_chosen({TEMPERATURE: float(said)})
+
+    @property
     @abstractmethod
     def main_metric(self) -> str:
         """The figure that checkpoints and seeds are chosen by unless another is asked for."""
@@ -252,6 +358,31 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @abstractmethod
     def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:
         """The metrics of one and the same answer for everything, chosen on the training file."""
+
+    # Look at errors
+
+    @property
+    @abstractmethod
+    def error(self) -> str:
+        """What the errors of `judged` are, in words."""
+
+    @abstractmethod
+    def judged(self, examples: Sequence[ExampleType], outputs: OutputsType, targets: TargetsType) -> Iterable[Judged]:
+        """Each example beside what the model says of it."""
+
+    @abstractmethod
+    def some(
+        self, outputs: OutputsType, targets: TargetsType, numbers: npt.NDArray[np.int64]
+    ) -> tuple[OutputsType, TargetsType]:
+        """The outputs and targets of some examples, to be scored by themselves."""
+
+    def tally(self, outputs: OutputsType, targets: TargetsType) -> Tally | None:
+        """The labels that are true and predicted; None for a head without."""
+        return None
+
+    def quantity(self, examples: Sequence[ExampleType]) -> tuple[str, list[float]] | None:
+        """A number that the examples differ in where they have no labels, and what it is; None where they have."""
+        return None
 
 
 AnyHead = Head[Any, Any, Any, Any]

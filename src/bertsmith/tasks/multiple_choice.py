@@ -26,7 +26,7 @@ from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.choice_file import Question, read_questions
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
+from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 
@@ -87,9 +87,9 @@ def encode_choices(
     return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
 
 
-def probabilities(scores: npt.NDArray[np.float32]) -> list[float]:
+def probabilities(scores: npt.NDArray[np.float32], temperature: float = 1.0) -> list[float]:
     """The softmax over the choices of one example."""
-    found: list[float] = torch.from_numpy(scores).softmax(-1).tolist()
+    found: list[float] = torch.from_numpy(scores / temperature).softmax(-1).tolist()
     return found
 
 
@@ -115,7 +115,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The head of any MODEL that has one."""
         if problem_type is not None:
             raise OptionError(f"--problem-type {problem_type}: {name} chooses one of several texts; leave it out")
-        return cls()
+        return cls().with_temperature_of(config, name)
 
     def config_values(self) -> dict[str, Any]:
         """Nothing: a model scores any number of choices."""
@@ -143,8 +143,8 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     def predictions(self, examples: Sequence[Question], outputs: Scores) -> Iterator[str]:
         """JSON lines: the prompt, the index of the right choice, and the answer of `choose`."""
         for example, scores in zip(examples, outputs, strict=True):
-            index = int(scores.argmax())
-            answer = {"choice": example.choices[index], "index": index, "probabilities": probabilities(scores)}
+            index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
+            answer = {"choice": example.choices[index], "index": index, "probabilities": shares}
             yield json.dumps({"prompt": example.prompt, "gold": example.label, **answer}, ensure_ascii=False)
 
     def encode(
@@ -208,6 +208,18 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         return list(kept)
 
     @property
+    def has_probabilities(self) -> bool:
+        """Over the choices."""
+        return True
+
+    def decisions(self, outputs: Scores, targets: Ints) -> Decisions:
+        """An example each; one of fewer choices than another lacks the last ones."""
+        logits = np.full((len(outputs), max(map(len, outputs))), -np.inf)
+        for row, scores in enumerate(outputs):
+            logits[row, : len(scores)] = scores
+        return Decisions(logits, targets)
+
+    @property
     def main_metric(self) -> str:
         """The only one."""
         return "accuracy"
@@ -219,6 +231,25 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
         """Always the most frequent index."""
         return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}
+
+    # Look at errors
+
+    @property
+    def error(self) -> str:
+        """The loss of an example."""
+        return "loss"
+
+    def judged(self, examples: Sequence[Question], outputs: Scores, targets: Ints) -> Iterator[Judged]:
+        """The choices; the loss is in nats."""
+        for example, scores in zip(examples, outputs, strict=True):
+            index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
+            loss = -float(torch.from_numpy(scores / self.temperature).double().log_softmax(-1)[example.label])
+            true, said = (f"{number}: {example.choices[number]}" for number in (example.label, index))
+            yield Judged(true, said, index != example.label, loss, shares[index])
+
+    def some(self, outputs: Scores, targets: Ints, numbers: Ints) -> tuple[Scores, Ints]:
+        """The examples."""
+        return [outputs[number] for number in numbers], targets[numbers]
 
 
 def _indices(outputs: Scores) -> Ints:

@@ -25,7 +25,7 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import squad
 from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
+from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.questions import EncodedQuestions, encode_questions
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
@@ -39,6 +39,8 @@ LONGEST = 30
 THRESHOLD = "no_answer_threshold"
 """The name of the threshold in a model's configuration."""
 ALWAYS_ANSWERS = 1.0
+NO_ANSWER = "(no answer)"
+"""What stands for "no answer", for people."""
 
 Kept = tuple[Any, npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Of a window: the score of "no answer", and the scores, starts and ends of its best spans."""
@@ -76,6 +78,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
     pipeline_tag = "question-answering"
     called = "question-answering head"
     without_labels = "a span of the context"
+    tables = ("jsonl",)
     top = 100.0
 
     @classmethod
@@ -102,9 +105,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
 
     def with_threshold(self, threshold: float) -> QuestionAnswering:
         """The head that leaves questions unanswered whose probability of no answer is above this."""
-        head = QuestionAnswering((), "")
-        head.chosen = {THRESHOLD: threshold}
-        return head
+        return self.with_chosen({THRESHOLD: threshold})
 
     @property
     def threshold(self) -> float:
@@ -290,6 +291,38 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         constant = counts.most_common(1)[0][0]
         scores = squad.question_scores(targets, {question.id: constant for question in targets})
         return {name: measurement.value for name, measurement in squad.measure(scores).items()}
+
+    # Look at errors
+
+    @property
+    def error(self) -> str:
+        """What an answer lacks; of answers that lack as much the surer one is worse."""
+        return "1 - F1"
+
+    def judged(
+        self, examples: Sequence[ContextQuestion], outputs: Answers, targets: Sequence[ContextQuestion]
+    ) -> Iterator[Judged]:
+        """The answers; the probability is as `answer` gives it."""
+        texts = self.texts(examples, outputs)
+        scores = squad.question_scores(examples, texts)
+        for number, example in enumerate(examples):
+            found, nothing = outputs.candidates(number), float(outputs.no_answer[number])
+            share = found[0][2] if found and nothing <= self.threshold else nothing
+            true = " / ".join(dict.fromkeys(example.answers)) or NO_ANSWER
+            wrong, lacking = not scores.exact[number], 1 - float(scores.f1[number])
+            yield Judged(true, texts[example.id] or NO_ANSWER, wrong, lacking, share)
+
+    def some(
+        self, outputs: Answers, targets: Sequence[ContextQuestion], numbers: npt.NDArray[np.int64]
+    ) -> tuple[Answers, Sequence[ContextQuestion]]:
+        """The questions with their candidates."""
+        spans = Spans(outputs.spans.scores[numbers], outputs.spans.starts[numbers], outputs.spans.ends[numbers])
+        return Answers(spans, outputs.no_answer[numbers]), [targets[number] for number in numbers]
+
+    def quantity(self, examples: Sequence[ContextQuestion]) -> tuple[str, list[float]]:
+        """Words of the first answer."""
+        name = "words of the answer, 0 where there is none"
+        return name, [float(len(example.answers[0].split())) if example.answers else 0.0 for example in examples]
 
 
 def _best_texts(questions: Sequence[ContextQuestion], outputs: Answers) -> dict[str, str]:

@@ -20,10 +20,11 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, Array, Metric, class_metrics
+from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
+from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Row, in_order, read_rows
 from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 
@@ -31,6 +32,8 @@ REGRESSION = "regression"
 MULTI_LABEL = "multi_label_classification"
 THRESHOLD = 0.5
 """A label of several is answered where its probability is above this."""
+NO_LABEL = "(none)"
+"""What stands for no label of several, for people."""
 
 
 def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
@@ -86,8 +89,10 @@ def loss_sum(logits: Tensor, gold: Tensor, problem_type: str) -> Tensor:
     return functional.cross_entropy(logits.float(), gold.long(), reduction="sum")
 
 
-def decode(logits: npt.NDArray[np.float32], id2label: dict[int, str], problem_type: str) -> list[dict[str, Any]]:
-    """What the verb `classify` answers for each row of logits: [texts, labels]."""
+def decode(
+    logits: npt.NDArray[np.float32], id2label: dict[int, str], problem_type: str, temperature: float = 1.0
+) -> list[dict[str, Any]]:
+    """What the verb `classify` answers for each row of logits: [texts, labels]; a temperature is for classes alone."""
     if problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
     if problem_type == MULTI_LABEL:
@@ -97,12 +102,12 @@ def decode(logits: npt.NDArray[np.float32], id2label: dict[int, str], problem_ty
             answered = [label for label, value in by_label.items() if value > THRESHOLD]
             found.append({"labels": answered, "probabilities": by_label})
         return found
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
     answers = []
-    for row in probabilities:
+    for best, row in zip(logits.argmax(axis=1), probabilities, strict=True):
         by_label = {id2label[number]: float(value) for number, value in enumerate(row)}
-        answers.append({"label": id2label[int(row.argmax())], "probabilities": by_label})
+        answers.append({"label": id2label[int(best)], "probabilities": by_label})
     return answers
 
 
@@ -139,7 +144,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         if (chosen == REGRESSION) != (config.num_labels == 1):
             raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
-        return cls(labels, chosen)
+        return cls(labels, chosen).with_temperature_of(config, name)
 
     def config_values(self) -> dict[str, Any]:
         """The labels and the problem type."""
@@ -170,8 +175,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
 
     def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
         """JSON lines: the text, its label in the file, and the answer of `classify`."""
-        answers = decode(outputs, dict(enumerate(self.labels)), self.problem_type)
-        for row, answer in zip(examples, answers, strict=True):
+        for row, answer in zip(examples, self.answers(outputs), strict=True):
             gold = row.label_set if self.problem_type == MULTI_LABEL else row.label
             yield json.dumps({"text": row.text, "gold": gold, **answer}, ensure_ascii=False)
 
@@ -225,6 +229,19 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     def join(self, kept: Sequence[npt.NDArray[np.float32]], inputs: Encoded) -> npt.NDArray[np.float32]:
         """float32 of [texts, labels]."""
         return np.stack(kept)
+
+    def answers(self, outputs: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+        """As `decode`, with the labels and the temperature of the head."""
+        return decode(outputs, dict(enumerate(self.labels)), self.problem_type, self.temperature)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Where there are classes, and a text has one."""
+        return self.problem_type == SINGLE_LABEL
+
+    def decisions(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> Decisions:
+        """A text each."""
+        return Decisions(outputs.astype(np.float64), targets.astype(np.int64))
 
     @property
     def main_metric(self) -> str:
@@ -280,6 +297,61 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
             return self._compared(self._in_order(answers), targets)
         values, counts = np.unique(train, return_counts=True)
         return self._compared(self._classes(np.full_like(targets, values[counts.argmax()])), targets)
+
+    # Look at errors
+
+    @property
+    def error(self) -> str:
+        """The loss of a text, or the distance of two numbers."""
+        return "difference" if self.problem_type == REGRESSION else "loss"
+
+    def judged(
+        self, examples: Sequence[Row], outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]
+    ) -> Iterator[Judged]:
+        """The label, or the labels, or the number; the loss is in nats."""
+        if self.problem_type == REGRESSION:
+            for true, said in zip(targets.tolist(), outputs[:, 0].tolist(), strict=True):
+                yield Judged(f"{true:.4g}", f"{said:.4g}", True, abs(said - true))
+            return
+        logits = torch.from_numpy(outputs / self.temperature)
+        if self.problem_type == MULTI_LABEL:
+            losses = functional.binary_cross_entropy_with_logits(
+                logits.double(), torch.from_numpy(targets), reduction="none"
+            ).sum(1)
+        else:
+            losses = functional.cross_entropy(logits.double(), torch.from_numpy(targets).long(), reduction="none")
+        for row, answer, loss in zip(examples, self.answers(outputs), losses.tolist(), strict=True):
+            true = _names(row, self.problem_type)
+            said = tuple(answer["labels"]) if self.problem_type == MULTI_LABEL else (answer["label"],)
+            share = None if self.problem_type == MULTI_LABEL else answer["probabilities"][said[0]]
+            shown = [SEPARATOR.join(names) or NO_LABEL for names in (true, said)]
+            yield Judged(shown[0], shown[1], set(true) != set(said), loss, share)
+
+    def some(
+        self,
+        outputs: npt.NDArray[np.float32],
+        targets: npt.NDArray[np.float64],
+        numbers: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """The rows."""
+        return outputs[numbers], targets[numbers]
+
+    def tally(self, outputs: npt.NDArray[np.float32], targets: npt.NDArray[np.float64]) -> Tally | None:
+        """Of texts; a text of several labels has no pair of them. None for numbers."""
+        if self.problem_type == REGRESSION:
+            return None
+        if self.problem_type == MULTI_LABEL:
+            said, true = _probabilities_of_sets(outputs) > THRESHOLD, targets > 0
+            sums = zip((said & true).sum(0), said.sum(0), true.sum(0), strict=True)
+            return Tally(dict(zip(self.labels, (Counts(*map(int, each)) for each in sums), strict=True)), {})
+        names = ([self.labels[int(number)] for number in side] for side in (targets, outputs.argmax(axis=1)))
+        return tally_of_pairs(in_order(self.labels), Counter(zip(*names, strict=True)))
+
+    def quantity(self, examples: Sequence[Row]) -> tuple[str, list[float]] | None:
+        """The numbers of regression."""
+        if self.problem_type != REGRESSION:
+            return None
+        return "label", [row.number(" for regression") for row in examples]
 
 
 HEAD = SequenceClassification

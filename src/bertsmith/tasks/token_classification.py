@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
-from bertsmith.metrics.entities import Entity, Scheme, parse_tag
+from bertsmith.metrics.entities import Counts, Entity, Scheme, parse_tag
 from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Logits
+from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
 from bertsmith.tasks.tagged_file import read_tagged
@@ -38,6 +39,8 @@ from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_wo
 
 IGNORED = -100
 """The target of a piece that no loss is of, as in transformers."""
+NO_ENTITY = "(no entity)"
+"""What stands for a sentence without entities, for people."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,19 @@ class Tagged:
     """What a model says of some sentences.
 
     Attributes:
-        numbers: for each sentence int64 of [words], the labels.
-        probabilities: for each sentence float32 of [words], those of these labels.
+        logits: for each sentence float32 of [words, labels].
     """
 
-    numbers: list[Ints]
-    probabilities: list[npt.NDArray[np.float32]]
+    logits: list[npt.NDArray[np.float32]]
+
+    @cached_property
+    def numbers(self) -> list[Ints]:
+        """For each sentence int64 of [words], the labels."""
+        return [each.argmax(axis=1) for each in self.logits]
+
+    def probabilities(self, temperature: float) -> list[npt.NDArray[np.float32]]:
+        """For each sentence float32 of [words], those of these labels."""
+        return [torch.from_numpy(each / temperature).softmax(-1).amax(-1).numpy() for each in self.logits]
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
     auto_class = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
     called = "tagging head"
+    decides = "words"
+    tables = ("jsonl", "parquet")
 
     def __init__(self, labels: Sequence[str], problem_type: str = "") -> None:
         super().__init__(labels, problem_type)
@@ -122,7 +134,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                 f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
                 "are; such a model cannot be read"
             )
-        return head
+        return head.with_temperature_of(config, name)
 
     @property
     def told_apart(self) -> list[str]:
@@ -249,27 +261,21 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
 
     # Decode and score
 
-    def keep(
-        self, output: Any, inputs: EncodedWords, rows: Sequence[int]
-    ) -> Iterator[tuple[Ints, npt.NDArray[np.float32]]]:
-        """The most probable label of each word that is predicted in a row, and its probability."""
+    def keep(self, output: Any, inputs: EncodedWords, rows: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        """The logits of each word that is predicted in a row: float32 of [words, labels]."""
         counts = [len(inputs.places[row]) for row in rows]
         which = torch.arange(len(rows)).repeat_interleave(torch.tensor(counts))
         where = torch.from_numpy(np.concatenate([inputs.places[row] for row in rows]))
         device = output.logits.device
-        probabilities = output.logits[which.to(device), where.to(device)].float().softmax(-1)
-        best, numbers = (part.cpu().numpy() for part in probabilities.max(-1))
-        borders = np.cumsum(counts)[:-1]
-        yield from zip(np.split(numbers, borders), np.split(best, borders), strict=True)
+        logits = output.logits[which.to(device), where.to(device)].float().cpu().numpy()
+        yield from np.split(logits, np.cumsum(counts)[:-1])
 
-    def join(self, kept: Sequence[tuple[Ints, npt.NDArray[np.float32]]], inputs: EncodedWords) -> Tagged:
+    def join(self, kept: Sequence[npt.NDArray[np.float32]], inputs: EncodedWords) -> Tagged:
         """The words of each sentence from all of its windows."""
-        numbers = [np.zeros(count, dtype=np.int64) for count in inputs.num_words]
-        probabilities = [np.zeros(count, dtype=np.float32) for count in inputs.num_words]
-        for sentence, words, (best, probability) in zip(inputs.sentences, inputs.words, kept, strict=True):
-            numbers[sentence][words] = best
-            probabilities[sentence][words] = probability
-        return Tagged(numbers, probabilities)
+        logits = [np.zeros((count, len(self.labels)), dtype=np.float32) for count in inputs.num_words]
+        for sentence, words, found in zip(inputs.sentences, inputs.words, kept, strict=True):
+            logits[sentence][words] = found
+        return Tagged(logits)
 
     def tags(self, outputs: Tagged, scheme: Scheme | None) -> list[list[str]]:
         """The tag of each word, in this scheme; what a model says against its own is read as conlleval does."""
@@ -285,13 +291,23 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                 Span(type_, start, end, float(probabilities[start:end].mean()))
                 for type_, start, end in self._entities([self.labels[number] for number in numbers])
             ]
-            for numbers, probabilities in zip(outputs.numbers, outputs.probabilities, strict=True)
+            for numbers, probabilities in zip(outputs.numbers, outputs.probabilities(self.temperature), strict=True)
         ]
 
     def _entities(self, tags: list[str]) -> list[Entity]:
         if self.plain:
             return [Entity(tag, place, place + 1) for place, tag in enumerate(tags)]
         return entities.entities(tags)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Of the tags of each word."""
+        return True
+
+    def decisions(self, outputs: Tagged, targets: Targets) -> Decisions:
+        """A word each, but for those whose tag the model lacks."""
+        logits, gold = np.concatenate(outputs.logits), np.concatenate(targets.numbers)
+        return Decisions(logits[gold != IGNORED].astype(np.float64), gold[gold != IGNORED])
 
     @property
     def main_metric(self) -> str:
@@ -317,6 +333,56 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             return of_words
         found = entities.measure(entities.count(targets.tags, predicted))
         return {"f1": found["f1"]} | found | of_words
+
+    # Look at errors
+
+    @property
+    def error(self) -> str:
+        """So many words have a wrong tag."""
+        return "wrong words"
+
+    def judged(self, examples: Sequence[Sentence], outputs: Tagged, targets: Targets) -> Iterator[Judged]:
+        """The entities; with plain labels the words whose label is wrong."""
+        for example, said in zip(examples, self.tags(outputs, targets.scheme), strict=True):
+            places = [at for at, (a, b) in enumerate(zip(example.tags, said, strict=True)) if a != b]
+            shown = [self._shown(example.tokens, tags, places) for tags in (example.tags, said)]
+            yield Judged(shown[0], shown[1], bool(places), float(len(places)))
+
+    def _shown(self, tokens: Sequence[str], tags: list[str], wrong: Sequence[int]) -> str:
+        """The entities of a sentence for people, or the plain labels of its wrong words."""
+        if self.plain:
+            return "; ".join(f"{tokens[at]}: {tags[at]}" for at in wrong)
+        found = (f"{type_}: {' '.join(tokens[start:end])}" for type_, start, end in entities.entities(tags))
+        return "; ".join(found) or NO_ENTITY
+
+    def some(self, outputs: Tagged, targets: Targets, numbers: Ints) -> tuple[Tagged, Targets]:
+        """The sentences, in the scheme of the whole file."""
+        tags, right = [targets.tags[number] for number in numbers], [targets.numbers[number] for number in numbers]
+        return Tagged([outputs.logits[number] for number in numbers]), Targets(tags, targets.scheme, right)
+
+    def tally(self, outputs: Tagged, targets: Targets) -> Tally:
+        """The entities of each type; what words are taken for is counted word by word, by type."""
+        predicted = self.tags(outputs, targets.scheme)
+        words = Counter(
+            (self._type(a), self._type(b))
+            for true, said in zip(targets.tags, predicted, strict=True)
+            for a, b in zip(true, said, strict=True)
+        )
+        by_word = tally_of_pairs(self.labels if self.plain else ["O", *sorted(self.types)], words, "words")
+        if self.plain:
+            return by_word
+        sums = {type_: np.zeros(3, dtype=np.int64) for type_ in sorted(self.types)}
+        for sentence in entities.count(targets.tags, predicted):
+            for type_, counts in sentence.items():
+                sums[type_] += counts
+        return Tally({type_: Counts(*map(int, each)) for type_, each in sums.items()}, words, "words")
+
+    def _type(self, tag: str) -> str:
+        """What a word is taken for: the type of its entity, O, or its plain label."""
+        if self.plain:
+            return tag
+        prefix, type_ = parse_tag(tag) or ("O", "")
+        return type_ or prefix
 
 
 def _bio(tags: Sequence[str]) -> list[str]:

@@ -171,5 +171,5 @@ def advice(metric: str, found: Difference, examples: int, top: float) -> str:
 
 def _rounded(count: int) -> int:
     """To two digits: it is an estimate."""
-    step = 10 ** max(len(str(count)) - 2, 0)
+    step: int = 10 ** max(len(str(count)) - 2, 0)
     return -(-count // step) * step

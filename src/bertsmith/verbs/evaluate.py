@@ -15,6 +15,7 @@ from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
+from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
 from bertsmith.evaluation.head import LabelledFile, answers
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
@@ -25,11 +26,14 @@ from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_co
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
+from bertsmith.reporting.errors import evaluation_page
 from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
-from bertsmith.tasks.head import task_of
+from bertsmith.tasks.columns import column_values
+from bertsmith.tasks.head import head_class, task_of
+from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
@@ -40,13 +44,19 @@ class HeadFigures(Result):
     """The metrics of a head on a labelled file, each with a bootstrap interval over the examples.
 
     `windowed_examples` counts those that are longer than `max_length` and read in windows, for the heads that do so.
+    `calibration` holds `ece`, `brier` and `nll` of a head with probabilities; where the model has a temperature also
+    that and `before`, the same without it. `slices` are those of the column that was asked for: the `metric`, and in
+    `rows` of each value `name`, `examples`, `value`, `low`, `high`.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "slices", "report")
     metrics: dict[str, dict[str, float]]
     num_examples: int
     truncated_tokens: int
     windowed_examples: int | None = None
+    calibration: dict[str, Any] | None = None
+    slices: dict[str, Any] | None = None
+    report: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,19 +97,40 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
         return _evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
+    if options.slice is not None:
+        raise OptionError(f"--slice: belongs to a head on a labelled file, and {options.model} has none")
     return _evaluate_language_model(options)
 
 
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
+    if options.report is not None:
+        _check_page(options.report)
     file = LabelledFile.read(task, options.data, options)
+    column = options.slice
+    values = {}
+    if column is not None:
+        values[column] = column_values(head_class(task), Path(file.name), Columns.of(options), column)
     found = answers(options.model, task, file, options)
+    head = found.head
     if options.predictions is not None:
-        lines = found.head.predictions(file.examples, found.outputs)
+        lines = head.predictions(file.examples, found.outputs)
         write_text(options.predictions, "".join(f"{line}\n" for line in lines))
-    metrics = {name: interval.to_dict() for name, interval in found.head.score(found.outputs, found.targets).items()}
-    return HeadFigures(metrics, len(file.examples), found.truncated_tokens, found.windowed)
+    metrics = {name: interval.to_dict() for name, interval in head.score(found.outputs, found.targets).items()}
+    calibrated = calibration_report(head, found.outputs, found.targets) if head.has_probabilities else None
+    errors = error_report(found, values) if options.report is not None or values else {}
+    if options.report is not None:
+        write_text(options.report, evaluation_page(options.model, options.data, metrics, errors))
+    return HeadFigures(
+        metrics,
+        len(file.examples),
+        found.truncated_tokens,
+        found.inputs.windowed,
+        None if calibrated is None else calibration_figures(calibrated),
+        errors["slices"][-1] if values else None,
+        options.report,
+    )
 
 
 def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
@@ -196,8 +227,9 @@ def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) ->
 
 def _check_page(report: Path) -> None:
     """Raises OptionError where no page can be written, before anything is measured."""
-    if report.is_dir():
-        raise OptionError(f"--report {report}: is a folder, expected the name of an .html file to write")
+    if report.is_dir() or report.suffix.lower() != ".html":
+        what = "is a folder, " if report.is_dir() else ""
+        raise OptionError(f"--report {report}: {what}expected the name of an .html file to write")
     if not report.parent.is_dir():
         raise OptionError(
             f"--report {report}: there is no folder {report.parent}; make it first: mkdir {report.parent}"

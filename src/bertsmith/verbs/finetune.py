@@ -19,6 +19,8 @@ from bertsmith.config.options import Options, nearest
 from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.evaluation.errors import calibration_figures, error_report
+from bertsmith.evaluation.head import Answered
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
@@ -63,10 +65,11 @@ class FinetuneResult(Result):
     file where there is one, else of the dev file (then `selected_on_reported_data` is true). `diverged_seeds` are those
     that did not pass the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
     all others are in the mean. `windowed_examples` counts those of all files that are longer than `max_length` and read
-    in windows, for the heads that do so.
+    in windows, for the heads that do so. `calibration` is that of the best seed on the same file, as `evaluate` gives
+    it.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples",)
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration")
 
     run: Path
     metrics: dict[str, dict[str, Any]]
@@ -77,6 +80,7 @@ class FinetuneResult(Result):
     num_examples: int
     truncated_tokens: int
     windowed_examples: int | None = None
+    calibration: dict[str, Any] | None = None
 
 
 @dataclass
@@ -86,9 +90,15 @@ class _Data:
     train_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
+    reported_examples: Sequence[Any]
     files: list[dict[str, Any]]
     label_counts: dict[str, int]
     report: dict[str, Any]
+
+    @property
+    def reported(self) -> LabelledData:
+        """What the figures are of."""
+        return self.dev if self.test is None else self.test
 
     @property
     def windowed(self) -> int | None:
@@ -107,6 +117,11 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     tokenizer, config, length = checked_model(options, options.task)
     data = _read(options, tokenizer, length)
     metric = _metric(options, data)
+    if options.calibrate and not data.head.has_probabilities:
+        raise OptionError(
+            f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
+            "classes whose probabilities a temperature could mend; leave it out"
+        )
     for name in (options.model, options.teacher):
         if name is not None and options.out.resolve() == Path(name).resolve():
             what = "the MODEL" if name == options.model else "the teacher"
@@ -134,7 +149,6 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         data.train = replace(data.train, taught=teacher.answers(folder.path))
         teacher = None  # its weights are of no use any more
 
-    reported = data.test if data.test is not None else data.dev
     results: dict[int, dict[str, Any]] = {}
     for seed in range(options.seed, options.seed + options.seeds):
         results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
@@ -144,17 +158,20 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     diverged = [seed for seed, found in results.items() if found["diverged"]]
     folder.record["warnings"] += _diverged(metric, results, diverged)
     best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
+    errors = ended[best_seed]["errors"]
     result = FinetuneResult(
         run=options.out,
         metrics=figures_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
         best_seed=best_seed,
         diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
-        baseline=data.head.baseline(data.train.gold, reported.gold),
-        num_examples=len(reported.gold),
+        baseline=data.head.baseline(data.train.gold, data.reported.gold),
+        num_examples=len(data.reported.gold),
         truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
         windowed_examples=data.windowed,
+        calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
     )
+    folder.record["errors"] = errors
     _finish(folder, options, result)
     return result
 
@@ -211,7 +228,8 @@ def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     learnt = compared["train"].examples if options.teacher is not None else ()
-    return _Data(head, parts["train"], learnt, parts["dev"], parts.get("test"), files, counts, report)
+    reported = compared["test" if "test" in compared else "dev"].examples
+    return _Data(head, parts["train"], learnt, parts["dev"], parts.get("test"), reported, files, counts, report)
 
 
 def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
@@ -397,14 +415,20 @@ def _one_seed(
             f"with:\n  {_command(options)} --resume"
         )
     pad = int(tokenizer.pad_token_id)
-    reported = data.test if data.test is not None else data.dev
     head = trained.head
     # What is reported is what `evaluate` gives again: in float32, whatever the training was in.
     outputs_of = partial(head_outputs, head, trained.model, budget=settings.eval_tokens)
-    outputs = outputs_of(reported.encoded, pad)
+    outputs = outputs_of(data.reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
+    if options.calibrate:
+        head = _calibrated(head, dev, data.dev.gold)
+        config: Any = trained.model.config
+        config.update(head.chosen)
     single.publish(trained.model, tokenizer)
-    metrics = head.score(outputs, reported.gold)
+    metrics = head.score(outputs, data.reported.gold)
+    scored = Answered(
+        head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
+    )
     metric = settings.metric or head.main_metric
     value = head.values(dev, data.dev.gold)[metric]
     baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
@@ -419,10 +443,24 @@ def _one_seed(
         "dev": value,
         "diverged": stuck if goodness(metric, value) <= goodness(metric, baseline) else None,
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
+        "errors": error_report(scored),
     }
     write_json(done, result)
     shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
     return result
+
+
+def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
+    """The head with the temperature that suits the dev file best, where there is one."""
+    found = head.calibrated(outputs, gold)
+    if found is None:
+        warn(
+            "--calibrate: the dev file has no best temperature (every example is right, or the model says no more than "
+            "chance); probabilities stay as they are"
+        )
+        return head
+    say(f"--calibrate: the temperature on the dev file is {found.temperature:.3f}")
+    return found
 
 
 def _diverged(metric: str, results: dict[int, dict[str, Any]], diverged: list[int]) -> list[str]:

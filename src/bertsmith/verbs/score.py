@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bertsmith.config.score import ScoreOptions
 from bertsmith.config.verb import Result, verb
@@ -181,7 +182,7 @@ def _score_answers(options: ScoreOptions) -> AnswerScores:
 
 def _probabilities(
     options: ScoreOptions, questions: list[squad_file.Question], scores: squad.QuestionScores
-) -> squad.Floats:
+) -> npt.NDArray[np.float64]:
     """float64 of [questions]: the probability of no answer; 0 where there is no prediction either."""
     assert options.no_answer_probabilities is not None
     by_id = squad_file.read_probabilities(options.no_answer_probabilities)

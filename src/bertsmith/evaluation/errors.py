@@ -1,0 +1,205 @@
+"""Where a head is wrong and how far its probabilities can be believed: plain data for run.json and for pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bertsmith.evaluation.head import Answered
+from bertsmith.metrics.calibration import Calibration, calibration
+from bertsmith.tasks.head import AnyHead, Judged, Tally
+from bertsmith.tasks.sequence_classification import REGRESSION
+
+WORST = 20
+"""So many of the worst errors are kept."""
+TEXT, ANSWER = 240, 160
+"""Characters of a text, and of what is true or predicted, that are kept of it."""
+MATRIX = 15
+"""Labels of a confusion matrix; the rest are one."""
+LABELS = 200
+"""Labels whose figures are kept, the most frequent ones."""
+VALUES = 20
+"""Slices of a column; the rest are one."""
+OTHER = "(other)"
+LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
+
+
+def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
+    """JSON of the errors on some examples; `columns` are values of each example to make slices by.
+
+    It holds:
+        examples, wrong: how many; `wrong` is None where the output is a number.
+        error: what the errors are, in words.
+        worst: of the worst ones, the worst first, `place`, `texts`, `true`, `predicted`, `error`, `probability`.
+        calibration: as `calibration_report`; left out where there are no probabilities.
+        confusion: `labels` in order, `counts` (rows are true, columns predicted), `of`, and `others`, how many labels
+            the last one, `(other)`, stands for; left out where examples have no one label.
+        labels: of each label `precision`, `recall`, `f1` and `support`; `labels_in_all`, how many there are.
+        slices: by what, the `metric`, and of each slice `name`, `examples`, `value`, `low`, `high`.
+    """
+    head, tally = scored.head, scored.head.tally(scored.outputs, scored.targets)
+    judged = list(head.judged(scored.examples, scored.outputs, scored.targets))
+    wrong = [number for number, each in enumerate(judged) if each.wrong]
+    report: dict[str, Any] = {
+        "examples": len(judged),
+        "wrong": None if head.problem_type == REGRESSION else len(wrong),
+        "error": head.error,
+        "worst": _worst(scored, judged, wrong),
+    }
+    if head.has_probabilities:
+        report["calibration"] = calibration_report(head, scored.outputs, scored.targets)
+    if tally is not None:
+        report["labels"], report["labels_in_all"] = _labels(tally), len(tally.labels)
+        if tally.pairs:
+            report["confusion"] = _confusion(tally)
+    report["slices"] = slices(scored, columns or {})
+    return report
+
+
+def calibration_report(head: AnyHead, outputs: Any, targets: Any) -> dict[str, Any]:
+    """`ece`, `brier`, `nll` of a head that has probabilities, `cases` and what they are `of`, and the `bins`.
+
+    With a temperature also that, and `before`, the same without it.
+    """
+    found = head.decisions(outputs, targets)
+    now = calibration(found.logits, found.gold, head.temperature)
+    report: dict[str, Any] = {**now.figures(), "cases": now.cases, "of": head.decides, "bins": _bins(now)}
+    if head.temperature != 1:
+        before = calibration(found.logits, found.gold)
+        report["temperature"] = head.temperature
+        report["before"] = {**before.figures(), "bins": _bins(before)}
+    return report
+
+
+def calibration_figures(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What a verb's JSON says of a calibration: the figures, the temperature and the figures before it."""
+    names = ("ece", "brier", "nll")
+    found: dict[str, Any] = {name: report[name] for name in names}
+    if "temperature" in report:
+        found["temperature"] = report["temperature"]
+        found["before"] = {name: report["before"][name] for name in names}
+    return found
+
+
+def _bins(found: Calibration) -> list[dict[str, Any]]:
+    """Those that hold cases."""
+    return [
+        {
+            "low": each.low,
+            "high": each.high,
+            "count": each.count,
+            "confidence": each.confidence,
+            "accuracy": each.accuracy,
+        }
+        for each in found.bins
+        if each.count
+    ]
+
+
+def _worst(scored: Answered, judged: Sequence[Judged], wrong: Sequence[int]) -> list[dict[str, Any]]:
+    chosen = sorted(wrong, key=lambda number: (-judged[number].error, -(judged[number].probability or 0)))[:WORST]
+    items = scored.head.items([scored.examples[number] for number in chosen])
+    return [
+        {
+            "place": item.place,
+            "texts": [shortened(text, TEXT) for text in item.texts],
+            "true": shortened(judged[number].true, ANSWER),
+            "predicted": shortened(judged[number].predicted, ANSWER),
+            "error": judged[number].error,
+            "probability": judged[number].probability,
+        }
+        for number, item in zip(chosen, items, strict=True)
+    ]
+
+
+def shortened(text: str, most: int) -> str:
+    """A text in one line, its end cut off where it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def _labels(tally: Tally) -> list[dict[str, Any]]:
+    """In the order of the labels; of many the most frequent ones."""
+    kept = set(sorted(tally.labels, key=lambda label: -tally.labels[label].gold)[:LABELS])
+    return [
+        {
+            "label": label,
+            "precision": counts.right / counts.predicted if counts.predicted else None,
+            "recall": counts.right / counts.gold if counts.gold else None,
+            "f1": 2 * counts.right / total if (total := counts.predicted + counts.gold) else None,
+            "support": counts.gold,
+        }
+        for label, counts in tally.labels.items()
+        if label in kept
+    ]
+
+
+def _confusion(tally: Tally) -> dict[str, Any]:
+    frequency: Counter[str] = Counter()
+    for pair, count in tally.pairs.items():
+        frequency.update(dict.fromkeys(pair, count))
+    order = list(dict.fromkeys((*tally.labels, *(label for pair in tally.pairs for label in pair))))
+    kept = set(sorted(order, key=lambda label: -frequency[label])[:MATRIX])
+    shown = [label for label in order if label in kept]
+    others = len(order) - len(shown)
+    place = {label: at for at, label in enumerate(shown)}
+    size = len(shown) + (others > 0)
+    counts = [[0] * size for _ in range(size)]
+    for (true, said), count in tally.pairs.items():
+        counts[place.get(true, size - 1)][place.get(said, size - 1)] += count
+    return {"labels": shown + [OTHER] * (others > 0), "counts": counts, "of": tally.of, "others": others}
+
+
+@dataclass(frozen=True)
+class _Division:
+    """The examples divided: the name of the part that each is in, and the parts in order."""
+
+    parts: Sequence[str]
+    order: Sequence[str]
+
+
+def slices(scored: Answered, columns: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """The main metric by the quarters of the lengths, by what the model could not read at once, and by columns."""
+    lengths = np.array(scored.inputs.full_lengths)
+    made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored)}
+    worth = [_sliced(scored, by, division) for by, division in made.items() if len(division.order) > 1]
+    return worth + [_sliced(scored, column, _by_value(values)) for column, values in columns.items()]
+
+
+def _by_length(lengths: npt.NDArray[np.int64]) -> _Division:
+    """Quarters; equal lengths are in one."""
+    borders = sorted({int(np.quantile(lengths, share, method="lower")) for share in (0.25, 0.5, 0.75, 1.0)})
+    lows = [int(lengths.min()), *(border + 1 for border in borders[:-1])]
+    names = [f"{low:,} to {high:,}" if low < high else f"{low:,}" for low, high in zip(lows, borders, strict=True)]
+    return _Division([names[at] for at in np.searchsorted(borders, lengths)], names)
+
+
+def _by_limit(lengths: npt.NDArray[np.int64], scored: Answered) -> _Division:
+    done = "cut" if scored.inputs.windowed is None else "read in windows"
+    long = lengths > scored.max_length
+    within, beyond = f"up to {scored.max_length:,} tokens", f"longer, {done}"
+    order = [name for name, any_ in ((within, not long.all()), (beyond, bool(long.any()))) if any_]
+    return _Division([beyond if each else within for each in long], order)
+
+
+def _by_value(values: Sequence[str]) -> _Division:
+    """The most frequent values first."""
+    frequent = [value for value, _ in Counter(values).most_common()]
+    kept = frequent[:VALUES]
+    parts = [value if value in kept else OTHER for value in values]
+    return _Division(parts, kept + [OTHER] * (len(frequent) > VALUES))
+
+
+def _sliced(scored: Answered, by: str, division: _Division) -> dict[str, Any]:
+    metric, parts = scored.head.main_metric, np.array(division.parts)
+    rows = []
+    for name in division.order:
+        numbers = np.flatnonzero(parts == name)
+        figure = scored.head.score(*scored.head.some(scored.outputs, scored.targets, numbers))[metric]
+        rows.append({"name": name, "examples": len(numbers), **figure.to_dict()})
+    return {"by": by, "metric": metric, "rows": rows}

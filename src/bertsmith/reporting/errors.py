@@ -1,0 +1,171 @@
+"""Where a head is wrong and how far its probabilities can be believed, as sections of a page.
+
+The figures are those of `evaluation.errors`: run.json has them under `errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertsmith.reporting.charts import reliability_diagram
+from bertsmith.reporting.numbers import Cell
+from bertsmith.reporting.page import Page
+
+Figures = Mapping[str, Any]
+
+FEW = 20
+"""A slice of fewer examples is marked."""
+
+
+def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], errors: Figures) -> str:
+    """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
+    page = Page(f"{model} on {data}", f"{errors['examples']:,} examples")
+    page.figures(
+        [
+            (name.replace("_", " "), f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}")
+            for name, figure in metrics.items()
+        ]
+    )
+    page.section("Figures", "Each with its 95% interval over the examples.")
+    page.table(
+        ["metric", "figure", "low", "high"],
+        [(name, figure["value"], figure["low"], figure["high"]) for name, figure in metrics.items()],
+        caption="Figures",
+    )
+    add_errors(page, errors)
+    return page.html()
+
+
+def add_errors(page: Page, errors: Figures, file: str = "") -> None:
+    """Calibration, confusions, slices and the worst errors; `file` says what they are of."""
+    if "calibration" in errors:
+        page.section("Calibration", f"How far the probabilities can be believed{file}.")
+        _add_calibration(page, errors["calibration"])
+    if "labels" in errors:
+        page.section("Labels", f"What is taken for what{file}.")
+        _add_labels(page, errors)
+    if errors["slices"]:
+        page.section("Slices", f"The main figure for parts of the examples{file}.")
+        for sliced in errors["slices"]:
+            _add_slices(page, sliced)
+    page.section("Worst errors", _said_of_errors(errors, file))
+    if errors["worst"]:
+        _add_worst(page, errors)
+
+
+def _add_calibration(page: Page, found: Figures) -> None:
+    of = found["of"]
+    before = found.get("before")
+    names = {"ece": "ECE", "brier": "Brier score", "nll": "Negative log-likelihood"}
+    notes = {"ece": "expected calibration error", "brier": "0 is best, 2 worst", "nll": "nats"}
+    page.figures(
+        [
+            (names[key], f"{found[key]:.4f}", notes[key] + (f"; {before[key]:.4f} before" if before else ""))
+            for key in names
+        ]
+    )
+    page.chart(
+        reliability_diagram(_drawn(found["bins"]), title="Reliability of the probabilities"),
+        f"How many of the {of} answered with such a probability are right, in bins of a fifteenth; the numbers are "
+        f"{of}. Bars below the dashed line are answers that are surer than they should be.",
+    )
+    if before is not None:
+        page.chart(
+            reliability_diagram(_drawn(before["bins"]), title="Reliability before calibration"),
+            "The same before calibration.",
+        )
+        page.text(
+            f"The logits are divided by the temperature {found['temperature']:.3f}, which was fitted to the dev file "
+            "(--calibrate); labels do not change by it."
+        )
+    page.details(
+        "The bins",
+        {
+            f"{each['low']:.3f} to {each['high']:.3f}": f"{each['count']:,} {of}, mean probability "
+            f"{each['confidence']:.3f}, right {each['accuracy']:.3f}"
+            for each in found["bins"]
+        },
+    )
+
+
+def _drawn(bins: list[Figures]) -> list[tuple[float, float, float, int]]:
+    return [(each["low"], each["high"], each["accuracy"], each["count"]) for each in bins]
+
+
+def _add_labels(page: Page, errors: Figures) -> None:
+    confusion, labels = errors.get("confusion"), errors["labels"]
+    if confusion is not None:
+        others = confusion["others"]
+        rest = f" {confusion['labels'][-1]} stands for the {others} rarest labels." if others else ""
+        page.matrix(
+            confusion["labels"],
+            confusion["counts"],
+            "true ↓ predicted →",
+            f"How many {confusion['of']} of each true label (rows) are taken for each label (columns), shaded by the "
+            f"share of the row.{rest}",
+        )
+    few = errors["labels_in_all"] > len(labels)
+    page.table(
+        ["label", "precision", "recall", "F1", "support"],
+        [
+            (str(each["label"]), *(_share(each[name]) for name in ("precision", "recall", "f1")), each["support"])
+            for each in labels
+        ],
+        caption="Each label; support is how often it is true"
+        + (f"; the {len(labels)} most frequent of {errors['labels_in_all']:,}" if few else ""),
+    )
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _add_slices(page: Page, sliced: Figures) -> None:
+    few = [row for row in sliced["rows"] if row["examples"] < FEW]
+    page.table(
+        [sliced["by"], "examples", sliced["metric"].replace("_", " "), "low", "high", *([""] if few else [])],
+        [
+            (
+                row["name"],
+                row["examples"],
+                row["value"],
+                row["low"],
+                row["high"],
+                *(["few" if row["examples"] < FEW else ""] if few else []),
+            )
+            for row in sliced["rows"]
+        ],
+        caption=f"By {sliced['by']}" + (f"; few: under {FEW} examples, too few to say anything" if few else ""),
+    )
+
+
+def _said_of_errors(errors: Figures, file: str) -> str:
+    shown, wrong = len(errors["worst"]), errors["wrong"]
+    if wrong is None:
+        return f"The {shown} largest differences{file}."
+    if not wrong:
+        return f"Every one of the {errors['examples']:,} examples is right{file}."
+    of = f"{wrong:,} of {errors['examples']:,} examples are wrong{file}"
+    return f"{of}; these are the {shown} worst ones by {errors['error']}." if shown < wrong else f"{of}."
+
+
+def _add_worst(page: Page, errors: Figures) -> None:
+    with_probability = any(each["probability"] is not None for each in errors["worst"])
+    rows: list[tuple[Cell, ...]] = [
+        (
+            each["place"].replace(" ", "\u00a0"),
+            "\n• ".join(each["texts"]),
+            each["true"],
+            each["predicted"],
+            *([f"{each['probability']:.3f}"] if with_probability else []),
+            _number(each["error"]),
+        )
+        for each in errors["worst"]
+    ]
+    header = ["where", "text", "true", "predicted", *(["probability"] if with_probability else []), errors["error"]]
+    page.table(header, rows, caption="The worst errors, the worst first; long texts are cut")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and value >= 1 else f"{value:.3f}"

@@ -1,0 +1,45 @@
+"""A column of a labelled file beside its examples: what slices are made by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bertsmith.config.options import nearest
+from bertsmith.errors import OptionError
+from bertsmith.tasks.head import AnyHead
+from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, read_records
+
+NOTHING = "(nothing)"
+"""What stands for an empty field, for people."""
+
+
+def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) -> list[str]:
+    """The value of a column for each example of a file that `head` reads, as text.
+
+    Raises OptionError where the file has no columns, or not this one.
+    """
+    form = form_of(path, columns.form)
+    if form not in (*head.tables, DATA_SET):
+        named = " or ".join(ending for ending, each in ENDINGS.items() if each in head.tables)
+        raise OptionError(
+            f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
+            f"column {name!r}"
+        )
+    records = read_records(path, form, columns.encoding, no_header=columns.no_header)
+    present = list(dict.fromkeys(column for record in records for column in record.values))
+    if name not in present:
+        raise OptionError(
+            f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"
+            f"{nearest(name, present)}"
+        )
+    return [_text(record.values.get(name)) for record in records]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return NOTHING
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.strip() or NOTHING
