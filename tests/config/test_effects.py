@@ -364,7 +364,7 @@ def test_every_option_has_an_effect() -> None:
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
     """All verbs are covered, and `finetune glue`; doctor has no option."""
-    assert len(VERBS) == 18
+    assert len(VERBS) == 19
     assert len(schemas()) == len(VERBS) + 1
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
@@ -1684,6 +1684,14 @@ def compare_encoding(bench: Bench) -> None:
     assert bench.compare(bench.head, bench.head, data, encoding="latin-1").num_examples == ROWS
 
 
+@effect(CompareOptions, "skip_broken_rows")
+def compare_skip_broken_rows(bench: Bench) -> None:
+    data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.compare(bench.head, bench.head, data)
+    assert bench.compare(bench.head, bench.head, data, skip_broken_rows=True).num_examples == ROWS
+
+
 # score
 
 
@@ -2302,6 +2310,10 @@ TRAINING: dict[str, Any] = {
     "patience": 3,
     "layer_decay": 0.9,
     "freeze_layers": 0,
+    "lora": 2,
+    "lora_alpha": 5.0,
+    "lora_targets": ("value",),
+    "layers": 1,
     "micro_batch_tokens": 512,
     "save_every": 2,
     "seeds": 2,
