@@ -23,9 +23,9 @@ def part(store: Path) -> TokenPart:
 
 def test_the_hidden_words_are_whole_words_of_held_out_sentences(part: TokenPart, store: Path) -> None:
     tokenizer = load_tokenizer(str(store))
-    hidden = hidden_words(part, tokenizer, 5)
+    hidden = hidden_words(part, tokenizer, 5, positions=128)
     assert 0 < len(hidden) <= 5
-    assert hidden == hidden_words(part, tokenizer, 5)
+    assert hidden == hidden_words(part, tokenizer, 5, positions=128)
     offsets = part.sentence_offsets.tolist()
     sentences = [part.tokens(start, stop).tolist() for start, stop in pairwise(offsets)]
     for item in hidden:
@@ -37,9 +37,17 @@ def test_the_hidden_words_are_whole_words_of_held_out_sentences(part: TokenPart,
         assert not pieces[item.place + 1].startswith("##")
 
 
+def test_they_fit_the_positions_of_the_model(part: TokenPart, store: Path) -> None:
+    tokenizer = load_tokenizer(str(store))
+    assert any(len(item.ids) > 14 for item in hidden_words(part, tokenizer, 20, positions=128))
+    few = hidden_words(part, tokenizer, 20, positions=16)
+    assert few and all(len(item.ids) <= 14 for item in few)
+    assert hidden_words(part, tokenizer, 20, positions=8) == []
+
+
 def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
     predictor = Predictor(str(run))
-    hidden = hidden_words(part, predictor.tokenizer, 3)
+    hidden = hidden_words(part, predictor.tokenizer, 3, positions=128)
     model = load_bert(str(run)).model
     model.train()
     samples = guess(model, predictor.tokenizer, hidden, top_k=4)

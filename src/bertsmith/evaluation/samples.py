@@ -24,10 +24,16 @@ class Hidden:
     truth: int
 
 
-def hidden_words(part: TokenPart, tokenizer: PreTrainedTokenizerBase, count: int, *, seed: int = 0) -> list[Hidden]:
-    """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time."""
+def hidden_words(
+    part: TokenPart, tokenizer: PreTrainedTokenizerBase, count: int, *, positions: int, seed: int = 0
+) -> list[Hidden]:
+    """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time.
+
+    With [CLS] and [SEP] they fit a model of so many `positions`.
+    """
     lengths = part.sentence_offsets[1:] - part.sentence_offsets[:-1]
-    fitting = [index for index, length in enumerate(lengths) if SHORTEST <= length <= LONGEST]
+    longest = min(LONGEST, positions - 2)
+    fitting = [index for index, length in enumerate(lengths) if SHORTEST <= length <= longest]
     order = random.generator("samples", seed).permutation(len(fitting))
     chosen: list[Hidden] = []
     for at in order:

@@ -279,9 +279,9 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
     model = trainer.plain_model()
     if processes.is_main():
         if options.objective != "nsp":
-            record["samples"] = guess(
-                model, assembly.tokenizer, hidden_words(assembly.store.part(HELD_OUT), assembly.tokenizer, SAMPLES)
-            )
+            part, positions = assembly.store.part(HELD_OUT), model.config.max_position_embeddings
+            hidden = hidden_words(part, assembly.tokenizer, SAMPLES, positions=positions)
+            record["samples"] = guess(model, assembly.tokenizer, hidden)
         record["status"] = "finished"
         folder.save_record()
         write_text(folder.path / "README.md", _card(options, record))
