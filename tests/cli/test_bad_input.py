@@ -369,6 +369,22 @@ def test_a_model_cannot_be_replaced_by_what_starts_from_it(
     holds(message, f"--out {out}", "is the MODEL itself")
 
 
+def test_what_is_read_cannot_be_replaced_by_what_is_written(
+    refused: Callable[..., str], run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "old"
+    shutil.copytree(run, out)
+    shutil.copytree(run, out / "seeds" / "seed-1")
+    train, inside = labelled(tmp_path / "train.csv"), labelled(out / "train.csv")
+    options = ("--max-length", 32, "--out", out, "--overwrite")
+    model = ("--model", out / "seeds" / "seed-1")
+    message = refused("finetune", TASK, *model, "--train", train, "--dev", train, *options)
+    holds(message, f"--out {out}: the MODEL {model[1]} stands in it")
+    message = refused("finetune", TASK, "--model", run, "--train", inside, "--dev", train, *options)
+    holds(message, f"--out {out}: --train {inside} stands in it")
+    assert inside.is_file() and (out / "model.safetensors").is_file()
+
+
 # Options
 
 

@@ -2009,6 +2009,7 @@ def evaluate_skip_broken_rows(bench: Bench) -> None:
     with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
         bench.evaluate_head(data)
     assert bench.evaluate_head(data, skip_broken_rows=True).num_examples == ROWS
+    assert bench.evaluate_head(data, skip_broken_rows=True, slice="label").slices["by"] == "label"
 
 
 @effect(FinetuneOptions, "max_train_examples")

@@ -349,8 +349,18 @@ def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Pat
             options["model"] if name == "MODEL" else options["data"], moved["model" if name == "MODEL" else "data"]
         )
         (inside / "suite.json").write_text("{}")
-        with pytest.raises(OptionError, match=f"the {name} .* stands in it"):
+        with pytest.raises(OptionError, match=f"{name} .* stands in it"):
             finetune_glue(**moved, out=inside, overwrite=True)
+
+
+def test_what_does_not_fit_the_model_is_said_before_results_are_replaced(run: Path, glue: Glue, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "suite.json").write_text("{}")
+    for wrong in ({"layers": 9}, {"freeze_layers": 9}, {"lora": 2, "lora_targets": ("quary",)}):
+        with pytest.raises(OptionError):
+            finetune_glue(model=run, data=glue("RTE"), out=out, overwrite=True, **wrong)
+        assert (out / "suite.json").read_text() == "{}"
 
 
 # A task that fails

@@ -69,3 +69,9 @@ def test_of_many_labels_the_first_are_drawn() -> None:
     many = {**PART, "labels": {f"label-{number:02}": 1 for number in range(40)}}
     html = page_of({"train": many})
     assert "the first 30 of 40" in html and "label-29" in html and "label-30" not in html
+
+
+def test_a_part_may_lack_a_label_of_the_training_part() -> None:
+    """Multiple choice counts the indices that a part has."""
+    html = page_of({"train": PART, "dev": {**PART, "labels": {"yes": 30}}})
+    assert "25.0%" in html and "0.0%" in html and "100.0%" in html

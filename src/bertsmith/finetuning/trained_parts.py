@@ -5,19 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.config.extras import require_extra
-from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.finetune import HeadTrainingOptions
 from bertsmith.finetuning.engine import HeadSettings, outline
 from bertsmith.finetuning.lora import Lora
 from bertsmith.models.fewer_layers import evenly_spaced
 from bertsmith.runtime.machine import Choice
+from bertsmith.tasks.head import SINGLE_LABEL
 
 
-def lora_of(options: FinetuneOptions) -> Lora | None:
+def lora_of(options: HeadTrainingOptions) -> Lora | None:
     """The adapters that are asked for. Raises OptionError where peft is not installed."""
     if options.lora is None:
         return None
     require_extra("lora", f"--lora {options.lora}", "peft")
     return Lora(options.lora, options.lora_alpha or 2.0 * options.lora, options.lora_targets or ())
+
+
+def check_parts(options: HeadTrainingOptions, model: str, task: str) -> None:
+    """Raise OptionError where the parts that are to learn are none of the MODEL's, whatever the labels will be."""
+    if options.lora is None and options.freeze_layers is None and options.layers is None:
+        return
+    settings = HeadSettings(
+        model=model,
+        labels=("0", "1"),
+        problem_type=SINGLE_LABEL,
+        steps=1,
+        batch_size=1,
+        eval_batch_size=1,
+        eval_every=1,
+        learning_rate=0.0,
+        weight_decay=0.0,
+        precision="fp32",
+        attention="eager",
+        max_length=1,
+        freeze_layers=options.freeze_layers,
+        task=task,
+        lora=lora_of(options),
+        layers=options.layers,
+    )
+    outline(settings)
 
 
 def choose_parts(settings: HeadSettings, config: Any) -> list[Choice]:

@@ -70,7 +70,7 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
     page.table(
         ["label", *parts],
         [
-            (label, *(f"{part['labels'][label] / totals[name]:.1%}" for name, part in parts.items()))
+            (label, *(f"{part['labels'].get(label, 0) / totals[name]:.1%}" for name, part in parts.items()))
             for label in list(train)[:_LABELS_DRAWN]
         ],
         caption="The share of each label in each part",

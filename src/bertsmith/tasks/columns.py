@@ -28,7 +28,7 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
-    records = read_records(path, form, columns.encoding, no_header=columns.no_header)
+    records = read_records(path, form, columns.encoding, no_header=columns.no_header, skip_broken=columns.skip_broken)
     present = list(dict.fromkeys(column for record in records for column in record.values))
     if name not in present:
         raise OptionError(

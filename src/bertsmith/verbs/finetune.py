@@ -26,7 +26,7 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.distillation import Teacher, distillation_of, forget
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
-from bertsmith.finetuning.trained_parts import choose_parts, lora_of
+from bertsmith.finetuning.trained_parts import check_parts, choose_parts, lora_of
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
@@ -122,10 +122,16 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
             "classes whose probabilities a temperature could mend; leave it out"
         )
-    for name in (options.model, options.teacher):
-        if name is not None and options.out.resolve() == Path(name).resolve():
-            what = "the MODEL" if name == options.model else "the teacher"
-            raise OptionError(f"--out {options.out}: is {what} itself; give another folder")
+    check_out_of_the_way(
+        options.out,
+        {
+            "the MODEL": options.model,
+            "the teacher": options.teacher,
+            "--train": options.train,
+            "--dev": options.dev,
+            "--test": options.test,
+        },
+    )
     folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
     _check_same(folder, options, data)
     if options.resume and folder.finished:
@@ -176,6 +182,18 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     return result
 
 
+def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> None:
+    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it."""
+    for what, name in given.items():
+        if name is None:
+            continue
+        found = Path(name).resolve()
+        if found == out.resolve():
+            raise OptionError(f"--out {out}: is {what} itself; give another folder")
+        if out.resolve() in found.parents:
+            raise OptionError(f"--out {out}: {what} {name} stands in it; give another folder")
+
+
 def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[Any, Any, int]:
     """Tokenizer and configuration of the MODEL, and the tokens of a row. Raises where it cannot be trained so."""
     if processes.world_size() > 1:
@@ -188,6 +206,7 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     layers = options.layers or config.num_hidden_layers
     if (options.freeze_layers or 0) > layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
+    check_parts(options, options.model, task)
     return tokenizer, config, options.max_length or min(default_length(task), limit)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from bertsmith.config.finetune import HeadTrainingOptions
 from bertsmith.config.glue import GLUE, NAMES, Further, GlueOptions
 from bertsmith.config.verb import Result, verb
-from bertsmith.errors import BertsmithError, DataError, DivergedError, Interrupted, OptionError, OutputError
+from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import (
@@ -37,6 +37,7 @@ from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import (
     FinetuneResult,
+    check_out_of_the_way,
     check_same_options,
     checked_model,
     figures_over_seeds,
@@ -112,8 +113,10 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
         for number, (name, planned) in enumerate(plan.items(), start=1):
             say(f"== {name}: {number} of {len(plan)}")
             try:
-                record["tasks"] |= _one_task(options, planned, record["tasks"])
-            except (DataError, DivergedError, OutputError) as error:
+                entries, failed = _one_task(options, planned, record["tasks"])
+                record["tasks"] |= entries
+                record["failures"] |= failed
+            except (InputError, DivergedError) as error:
                 for one in (name, *(further.name for further, _ in planned.files.further)):
                     record["tasks"].pop(one, None)
                 record["failures"] |= _failure(name, error)
@@ -126,9 +129,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
 def _claimed(options: GlueOptions) -> Entry:
     """The record of what is gone on with, or nothing. Raises where the folder is in the way or of other options."""
     out = options.out
-    for given, what in ((Path(options.model), "MODEL"), (options.data, "--data")):
-        if out.resolve() in (given.resolve(), *given.resolve().parents):
-            raise OptionError(f"--out {out}: the {what} {given} stands in it; give another folder")
+    check_out_of_the_way(out, {"the MODEL": options.model, "--data": options.data})
     claim_folder(out, overwrite=options.overwrite, resume=options.resume, verb=VERB)
     if not options.resume or not holds_something(out):
         return {}
@@ -161,7 +162,7 @@ def _plan(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[dict[str, _
                         f"{', '.join(train.layout.columns)}; expected files of one form in all of a task"
                     )
             further = [(one, read_test(path, one.layouts)) for one, path in files.further]
-        except DataError as error:
+        except InputError as error:
             failures |= _failure(files.task.name, error)
             continue
         labelled = tuple((one, part) for one, part in further if part is not None)
@@ -246,8 +247,10 @@ def _interruptions(options: GlueOptions, record: Entry) -> Iterator[None]:
         raise Interrupted(f"{where} Done: {done}. Go on with:\n  {_command(options)} --resume") from None
 
 
-def _one_task(options: GlueOptions, planned: _Planned, before: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Train a task as `finetune` does, or go on with it; measure its models on the further files."""
+def _one_task(
+    options: GlueOptions, planned: _Planned, before: Mapping[str, Entry]
+) -> tuple[dict[str, Entry], dict[str, dict[str, str]]]:
+    """Train a task as `finetune` does, or go on with it; measure its models on the further files, where these fit."""
     task, run = planned.files.task, options.out / planned.files.task.name
     shared = {name: getattr(options, name) for name in HeadTrainingOptions.model_fields}
     layout = planned.train.layout
@@ -272,13 +275,18 @@ def _one_task(options: GlueOptions, planned: _Planned, before: Mapping[str, Entr
         },
     )
     entries = {task.name: _entry(planned, result)}
+    failures: dict[str, dict[str, str]] = {}
     for further, part in planned.further:
         entry, digest = before.get(further.name), sha256_of(part.path)
         seeds = len(result.metrics[task.metrics[0]]["seeds"])
         if entry is None or entry["protocol"]["seeds"] != seeds or entry["sha256"] != digest:
-            entry = _measured(options, planned, result, further, part) | {"sha256": digest}
+            try:
+                entry = _measured(options, planned, result, further, part) | {"sha256": digest}
+            except DataError as error:
+                failures |= _failure(further.name, error)
+                continue
         entries[further.name] = entry
-    return entries
+    return entries, failures
 
 
 def _entry(planned: _Planned, result: FinetuneResult) -> Entry:

@@ -53,6 +53,11 @@ def report(options: ReportOptions) -> ReportResult:
 
 def _watch(run: Path) -> Path:
     """Draw the page until the run has ended; the last one does not load itself again."""
+    if (run / SUITE_RECORD).is_file():
+        raise InputError(
+            f"--watch: {run} holds the results of a suite; watch one of its RUNs, such as:\n"
+            f"  bertsmith report {run}/TASK --watch"
+        )
     if not _is_run(run):
         raise _nothing_to_report(run)
     path = run / "report.html"
