@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import bertsmith
-from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.evaluate import CompareOptions, EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.glue import GlueOptions
@@ -32,6 +32,7 @@ PUBLIC = [
     "PretrainingCollator",
     "PretrainingDataset",
     "TokenStore",
+    "compare",
     "doctor",
     "evaluate",
     "extend_tokenizer",
@@ -48,6 +49,7 @@ PUBLIC = [
 
 SCHEMAS: dict[str, type[Options]] = {
     "doctor": DoctorOptions,
+    "compare": CompareOptions,
     "evaluate": EvaluateOptions,
     "extend_tokenizer": ExtendTokenizerOptions,
     "finetune": FinetuneOptions,
