@@ -789,9 +789,18 @@ def test_figures_of_a_language_model_asked_of_a_head(
     head = tmp_path / "head"
     BertForSequenceClassification.from_pretrained(run).save_pretrained(head)
     load_tokenizer(str(run)).save_pretrained(head)
-    for name in ("--pseudo-perplexity", "--details"):
-        message = refused("evaluate", head, labelled(tmp_path / "data.csv"), name)
+    data = labelled(tmp_path / "data.csv")
+    for name, *value in (("--pseudo-perplexity",), ("--details",), ("--seed", 1), ("--sequence-length", 32)):
+        message = refused("evaluate", head, data, name, *value)
         holds(message, f"{name}: belongs to a language model; {head} is a sequence-classification model")
+
+
+def test_what_a_language_model_has_no_use_for(refused: Callable[..., str], run: Path, store: Path) -> None:
+    for name, *value in (("--skip-broken-rows",), ("--max-length", 32), ("--slice", "text"), ("--format", "csv")):
+        message = refused("evaluate", run, store, name, *value)
+        holds(message, f"{name}: belongs to a head on a labelled file, and {run} has none")
+    message = refused("evaluate", run, store, "--max-sentences", 3)
+    holds(message, "--max-sentences: belongs to --pseudo-perplexity, which is missing")
 
 
 def test_a_pseudo_perplexity_without_an_mlm_head(

@@ -11,11 +11,12 @@ import pytest
 from transformers import TrainingArguments
 
 from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options, external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import OptionError
 
-SCHEMAS: list[type[Options]] = [FinetuneOptions, PretrainOptions]
+SCHEMAS: list[type[Options]] = [FinetuneOptions, GlueOptions, PretrainOptions]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -59,6 +60,9 @@ def test_the_names_are_those_of_transformers() -> None:
         (PretrainOptions, "max_seq_length", "it is --sequence-length here"),
         (PretrainOptions, "mlm_probability", "it is --mask-rate here"),
         (FinetuneOptions, "load_best_model_at_end", "it is always so: the best weights by --dev become the RUN"),
+        (GlueOptions, "train_file", "it is --data here: a folder that holds the tasks"),
+        (GlueOptions, "task_name", "it is --tasks here"),
+        (GlueOptions, "calibrate", "a single task has it: bertsmith finetune sequence-classification"),
         (FinetuneOptions, "epoch", "there is no option 'epoch'; did you mean 'epochs'?"),
     ],
 )

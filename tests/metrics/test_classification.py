@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertsmith.metrics.classification import (
+    Array,
+    Metric,
     accuracy,
     binary_f1,
-    bootstrap,
     macro_f1,
     matthews,
     mean_squared_error,
@@ -24,7 +25,7 @@ from bertsmith.metrics.classification import (
     possible,
     spearman,
 )
-from bertsmith.metrics.resampling import interval
+from bertsmith.metrics.resampling import Interval, interval, intervals
 
 labels = st.integers(0, 3)
 pairs_of_labels = st.lists(st.tuples(labels, labels), min_size=1, max_size=30)
@@ -123,6 +124,10 @@ def test_correlations_are_those_of_their_definitions(pairs: list[tuple[float, fl
 def test_spearman_sees_order_alone(pairs: list[tuple[float, float]]) -> None:
     gold, predicted = arrays(pairs)
     assert spearman(gold, predicted) == pytest.approx(spearman(np.exp(gold), predicted**3), abs=1e-9)
+
+
+def bootstrap(metric: Metric, gold: Array, predicted: Array, **options: int) -> Interval:
+    return intervals({"": metric.measure(gold, predicted)}, **options)[""]
 
 
 def test_an_interval_is_the_same_each_time_and_holds_its_value() -> None:

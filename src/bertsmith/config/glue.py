@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from bertsmith.config import tutorial_names
 from bertsmith.config.finetune import HeadTrainingOptions
+from bertsmith.config.labelled import parted
 from bertsmith.config.options import Options
 
 
@@ -143,11 +145,11 @@ class GlueFolderOptions(Options):
     @classmethod
     def _parted(cls, value: object) -> object:
         """Names in one text, parted by commas, or in a list; `all` is none in particular."""
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, (list, tuple)):
-            return parts
-        words = [str(part).strip() for part in parts if str(part).strip()]
-        return None if [word.lower() for word in words] == ["all"] else tuple(words)
+        words = parted(value)
+        if not isinstance(words, tuple):
+            return words
+        named = tuple(filter(None, words))
+        return None if [word.lower() for word in named] == ["all"] else named
 
     @field_validator("tasks")
     @classmethod
@@ -172,3 +174,5 @@ class GlueFolderOptions(Options):
 
 class GlueOptions(HeadTrainingOptions, GlueFolderOptions):
     """Fine-tune a MODEL on the tasks of GLUE, one after the other."""
+
+    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.GLUE

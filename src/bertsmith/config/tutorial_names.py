@@ -166,3 +166,24 @@ def _answers(column: int) -> Mapping[str, str]:
 
 
 FINETUNE, PRETRAIN = _answers(1), _answers(2)
+
+_FOLDER = "it is --data here: a folder that holds the tasks"
+_KNOWN = "the columns and the kind of each task are known"
+_ALONE = "a single task has it: bertsmith finetune sequence-classification --help"
+_IN_A_SUITE = {
+    "train_file dataset_name validation_file eval_file train dev": _FOLDER,
+    "test_file test": "it is --report-on test here, where the folder's test files have labels",
+    "dataset_config_name task_name": "it is --tasks here",
+    "text_column_name label_column_name num_labels is_regression text_column pair_column label_column": _KNOWN,
+    "load_best_model_at_end": "it is always so: the best weights of each seed are kept",
+    "metric_for_best_model greater_is_better metric": "checkpoints are chosen by the first of a task's own metrics",
+    "validation_split_percentage": "the parts are files of their own in --data",
+    "version_2_with_negative null_score_diff_threshold doc_stride max_query_length max_answer_length n_best_size": (
+        "no task of GLUE has questions to answer in a text"
+    ),
+    "class_weight class_weights calibrate teacher problem_type": _ALONE,
+}
+GLUE: Mapping[str, str] = MappingProxyType(
+    {**FINETUNE, **{name: answer for names, answer in _IN_A_SUITE.items() for name in names.split()}}
+)
+"""What `finetune glue` says of them, and of the options that only a single task has."""

@@ -23,7 +23,7 @@ from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import disk_errors
 from bertsmith.runtime.machine import Choice
 from bertsmith.runtime.ragged import offsets_of
-from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, task_of
+from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
 from bertsmith.tasks.sequence_classification import REGRESSION
 
 WEIGHT, TEMPERATURE = 0.5, 2.0
@@ -111,8 +111,8 @@ class Teacher:
             )
         if sorted(self.head.labels) != sorted(head.labels):
             raise OptionError(
-                f"--teacher {name}: its labels are {_listed(self.head.labels)}, those of the training file "
-                f"{_listed(head.labels)}; they must be the same, in any order"
+                f"--teacher {name}: its labels are {listed(self.head.labels)}, those of the training file "
+                f"{listed(head.labels)}; they must be the same, in any order"
             )
         self.order = [self.head.labels.index(label) for label in head.labels]
         own = self.predictor.tokenizer
@@ -155,8 +155,3 @@ def distillation_of(options: FinetuneOptions, head: AnyHead) -> Distillation | N
 def forget(folder: Path) -> None:
     """Remove a teacher's answers from the folder of a finished RUN."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-
-
-def _listed(labels: Sequence[str]) -> str:
-    shown = ", ".join(labels[:20])
-    return f"{shown} and {len(labels) - 20} others" if len(labels) > 20 else shown

@@ -130,27 +130,26 @@ def load_head(settings: HeadSettings) -> nn.Module:
     return trained
 
 
-def outline(settings: HeadSettings) -> nn.Module:
-    """The model as `train_head` trains it, without weights: what learns in it, and how many numbers that is.
+def outline(name: str, head: AnyHead, *, layers: int | None, freeze_layers: int | None, lora: Lora | None) -> nn.Module:
+    """The MODEL of a name as `train_head` trains it, without weights: what learns in it, and how many numbers that is.
 
-    Raises OptionError where the settings do not fit the MODEL.
+    Raises OptionError where the parts that are to learn do not fit it.
     """
     import transformers
 
-    head = settings.head
-    with explained(settings.model), quiet_transformers(), torch.device("meta"):
-        config = transformers.AutoConfig.from_pretrained(settings.model, **head.config_values())
+    with explained(name), quiet_transformers(), torch.device("meta"):
+        config = transformers.AutoConfig.from_pretrained(name, **head.config_values())
         model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
-        if settings.layers is not None:
-            model = with_fewer_layers(model, settings.layers)
-        return _learning(model, settings)
+        if layers is not None:
+            model = with_fewer_layers(model, layers)
+        return _learning(model, freeze_layers, lora)
 
 
-def _learning(model: Any, settings: HeadSettings) -> nn.Module:
+def _learning(model: Any, freeze_layers: int | None, lora: Lora | None) -> nn.Module:
     """The model with the parts that learn."""
-    frozen = -1 if settings.freeze_layers is None else settings.freeze_layers
-    if settings.lora is not None:
-        add_adapters(model, settings.lora, frozen_layers=frozen)
+    frozen = -1 if freeze_layers is None else freeze_layers
+    if lora is not None:
+        add_adapters(model, lora, frozen_layers=frozen)
     else:
         freeze(model, model.config, frozen)
     learning: nn.Module = model
@@ -193,7 +192,7 @@ def train_head(
     Raises DivergedError where the loss is not finite any more, or no evaluation gave a number.
     """
     torch.manual_seed(seed)
-    model = _learning(load_head(settings), settings)
+    model = _learning(load_head(settings), settings.freeze_layers, settings.lora)
     head, pad = settings.head, int(tokenizer.pad_token_id)
     metric = settings.metric or head.main_metric
     best = BestWeights()

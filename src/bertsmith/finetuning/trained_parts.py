@@ -10,7 +10,7 @@ from bertsmith.finetuning.engine import HeadSettings, outline
 from bertsmith.finetuning.lora import Lora
 from bertsmith.models.fewer_layers import evenly_spaced
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.head import SINGLE_LABEL
+from bertsmith.tasks.head import SINGLE_LABEL, head_class
 
 
 def lora_of(options: HeadTrainingOptions) -> Lora | None:
@@ -23,37 +23,25 @@ def lora_of(options: HeadTrainingOptions) -> Lora | None:
 
 def check_parts(options: HeadTrainingOptions, model: str, task: str) -> None:
     """Raise OptionError where the parts that are to learn are none of the MODEL's, whatever the labels will be."""
-    if options.lora is None and options.freeze_layers is None and options.layers is None:
+    lora = lora_of(options)
+    if lora is None and options.freeze_layers is None and options.layers is None:
         return
-    settings = HeadSettings(
-        model=model,
-        labels=("0", "1"),
-        problem_type=SINGLE_LABEL,
-        steps=1,
-        batch_size=1,
-        eval_batch_size=1,
-        eval_every=1,
-        learning_rate=0.0,
-        weight_decay=0.0,
-        precision="fp32",
-        attention="eager",
-        max_length=1,
-        freeze_layers=options.freeze_layers,
-        task=task,
-        lora=lora_of(options),
-        layers=options.layers,
-    )
-    outline(settings)
+    head = head_class(task)(("0", "1"), SINGLE_LABEL)
+    outline(model, head, layers=options.layers, freeze_layers=options.freeze_layers, lora=lora)
 
 
 def choose_parts(settings: HeadSettings, config: Any) -> list[Choice]:
-    """Which layers are kept and how many parameters learn, where it is not all of them.
-
-    `config` is that of the MODEL. Raises OptionError where the settings do not fit it.
-    """
+    """Which layers are kept and how many parameters learn, where it is not all of them; `config` is the MODEL's."""
     if settings.lora is None and settings.freeze_layers is None and settings.layers is None:
         return []
-    model, choices = outline(settings), []
+    model = outline(
+        settings.model,
+        settings.head,
+        layers=settings.layers,
+        freeze_layers=settings.freeze_layers,
+        lora=settings.lora,
+    )
+    choices = []
     if settings.layers is not None:
         total = int(config.num_hidden_layers)
         kept = ", ".join(map(str, evenly_spaced(total, settings.layers)))

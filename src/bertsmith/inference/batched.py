@@ -12,7 +12,7 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
 from bertsmith.tasks.encoded_texts import Encoded, padded
-from bertsmith.tasks.head import AnyHead, Inputs, Logits
+from bertsmith.tasks.head import AnyHead, Inputs
 
 
 def batches(
@@ -36,27 +36,13 @@ def head_outputs(
     bar: Progress | None = None,
 ) -> Any:
     """The head's outputs, by examples. The model is in evaluation mode meanwhile, and as it was afterwards."""
-    kept = _kept(head, head.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar)
-    return head.join(kept, inputs)
-
-
-def head_logits(
-    head: AnyHead,
-    model: nn.Module,
-    inputs: Inputs,
-    pad_token_id: int,
-    *,
-    precision: str = "fp32",
-    budget: int = TOKENS_A_BATCH,
-    bar: Progress | None = None,
-) -> Sequence[Logits]:
-    """What a student of the model learns: its logits in the form of `Head.join_logits`, otherwise as `head_outputs`."""
-    kept = _kept(head, head.logits, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar)
-    return head.join_logits(kept, inputs)
+    return head.join(
+        kept_rows(head, head.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar), inputs
+    )
 
 
 @torch.inference_mode()
-def _kept(
+def kept_rows(
     head: AnyHead,
     keep: Callable[[Any, Any, Sequence[int]], Iterable[Any]],
     model: Any,
@@ -67,7 +53,7 @@ def _kept(
     budget: int,
     bar: Progress | None,
 ) -> list[Any]:
-    """What is kept of the model's output for each row."""
+    """What `keep` takes of the model's output for each row; of the mode as `head_outputs`."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS, default_length
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import batches, head_logits, head_outputs
+from bertsmith.inference.batched import batches, head_outputs, kept_rows
 from bertsmith.inference.pooling import pooled
 from bertsmith.inference.results import (
     Answer,
@@ -116,9 +116,10 @@ class Predictor:
     def head_logits(
         self, head: AnyHead, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
-        """What a student learns from a head that is the model's own (`inference.batched.head_logits`)."""
+        """What a student learns from a head that is the model's own, in the form of `Head.join_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
-        return head_logits(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
+        kept = kept_rows(head, head.logits, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
+        return head.join_logits(kept, inputs)
 
     def _computing(self) -> AbstractContextManager[Any]:
         return computing(self.precision, self.device)

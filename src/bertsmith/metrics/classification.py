@@ -19,7 +19,7 @@ from bertsmith.metrics.measurements import (
     ranks,
     ratio,
 )
-from bertsmith.metrics.resampling import RESAMPLES, Interval, intervals
+from bertsmith.metrics.resampling import Interval
 from bertsmith.metrics.student import t_975
 
 Array = npt.NDArray[np.generic]
@@ -196,11 +196,6 @@ def class_metrics(classes: int) -> dict[str, Metric]:
     """The figures of so many classes, numbered in their order, the main one first; with two also `f1`, of class 1."""
     f1: dict[str, Metric] = {"f1": binary_f1} if classes == 2 else {}
     return {"accuracy": accuracy, **f1, "macro_f1": macro_f1, "matthews": matthews}
-
-
-def bootstrap(metric: Metric, gold: Array, predicted: Array, *, resamples: int = RESAMPLES) -> Interval:
-    """A metric with its bootstrap interval over the examples."""
-    return intervals({"": metric.measure(gold, predicted)}, resamples=resamples)[""]
 
 
 def over_seeds(values: list[float]) -> Interval:

@@ -6,6 +6,7 @@ The figures are those of `evaluation.errors`: run.json has them under `errors`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bertsmith.reporting.charts import reliability_diagram
@@ -20,7 +21,7 @@ FEW = 20
 
 def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], errors: Figures) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
-    page = Page(f"{model} on {data}", f"{errors['examples']:,} examples")
+    page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors['examples']:,} examples; {model} on {data}")
     page.figures(
         [
             (name.replace("_", " "), f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}")

@@ -395,6 +395,12 @@ def head_class(task: str) -> type[AnyHead]:
     return found
 
 
+def listed(labels: Sequence[str]) -> str:
+    """Labels in a message: the first twenty."""
+    shown = ", ".join(labels[:20])
+    return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"
+
+
 def has_head(config: Any, task: str) -> bool:
     """Whether a model of this configuration has the head of a task."""
     ending = head_class(task).auto_class.removeprefix("AutoModel")

@@ -18,7 +18,7 @@ from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.runtime.console import say, warn
-from bertsmith.tasks.head import AnyHead, head_class, task_of
+from bertsmith.tasks.head import AnyHead, head_class, listed, task_of
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
@@ -127,13 +127,8 @@ def _other_labels(models: tuple[str, str], a: list[str], b: list[str]) -> str:
     lines = [f"{models[0]} and {models[1]} have other labels; expected two models with the same ones"]
     for name, model, labels, others in (("A", models[0], a, b), ("B", models[1], b, a)):
         only = [label for label in labels if label not in others]
-        lines.append(f"  {name} ({model}): {_listed(labels)}" + (f"; only here: {_listed(only)}" if only else ""))
+        lines.append(f"  {name} ({model}): {listed(labels)}" + (f"; only here: {listed(only)}" if only else ""))
     return "\n".join(lines)
-
-
-def _listed(labels: list[str]) -> str:
-    shown = ", ".join(labels[:20])
-    return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"
 
 
 def better(metric: str, found: Difference) -> str | None:

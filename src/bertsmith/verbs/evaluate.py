@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.config.options import external_name
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
@@ -37,6 +39,12 @@ from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
+OF_LANGUAGE_MODELS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
+OF_HEADS = (
+    "slice", "label_column", "pair_column", "choice_columns", "no_header", "format", "skip_broken_rows", "problem_type",
+    "max_length",
+)  # fmt: skip
+"""Options that only the one kind of MODEL has a use for."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +99,22 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
     check_model(options.model)
     task = task_of(load_config(options.model))
     if task is not None:
-        for name, given in (("details", options.details), ("pseudo-perplexity", options.pseudo_perplexity)):
-            if given:
-                raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
+        for name in given(options, OF_LANGUAGE_MODELS):
+            raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
         return _evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
-    if options.slice is not None:
-        raise OptionError(f"--slice: belongs to a head on a labelled file, and {options.model} has none")
+    for name in given(options, OF_HEADS):
+        raise OptionError(f"--{name}: belongs to a head on a labelled file, and {options.model} has none")
+    if not options.pseudo_perplexity and given(options, ("max_sentences",)):
+        raise OptionError("--max-sentences: belongs to --pseudo-perplexity, which is missing")
     return _evaluate_language_model(options)
+
+
+def given(options: EvaluateOptions, names: Sequence[str]) -> list[str]:
+    """Those of some options that are not as by default, by their names on the command line."""
+    fields = type(options).model_fields
+    return [external_name(name) for name in names if getattr(options, name) != fields[name].default]
 
 
 def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:

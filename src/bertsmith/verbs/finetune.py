@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,8 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.evaluation.errors import calibration_figures, error_report
 from bertsmith.evaluation.head import Answered
-from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
-from bertsmith.finetuning.batches import LabelledData
+from bertsmith.evaluation.labelled_data import summary
+from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.distillation import Teacher, distillation_of, forget
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
@@ -31,9 +31,9 @@ from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
-from bertsmith.runtime import processes, random
+from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text
+from bertsmith.runtime.files import read_json, write_json, write_text
 from bertsmith.runtime.machine import (
     Choice,
     choose_attention,
@@ -46,14 +46,9 @@ from bertsmith.runtime.machine import (
 )
 from bertsmith.tasks.class_weights import balanced
 from bertsmith.tasks.head import AnyHead, head_class
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import is_data_set, with_split
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.report import write_report
-
-SPLITS = {"train": "train", "dev": "validation", "test": "test"}
-"""The parts of a data set (`hf:`) that are meant where none is named."""
 
 
 @dataclass(frozen=True)
@@ -83,30 +78,6 @@ class FinetuneResult(Result):
     calibration: dict[str, Any] | None = None
 
 
-@dataclass
-class _Data:
-    head: AnyHead
-    train: LabelledData
-    train_examples: Sequence[Any]
-    dev: LabelledData
-    test: LabelledData | None
-    reported_examples: Sequence[Any]
-    files: list[dict[str, Any]]
-    label_counts: dict[str, int]
-    report: dict[str, Any]
-
-    @property
-    def reported(self) -> LabelledData:
-        """What the figures are of."""
-        return self.dev if self.test is None else self.test
-
-    @property
-    def windowed(self) -> int | None:
-        """How many examples of all files are read in windows."""
-        counts = [part.encoded.windowed for part in (self.train, self.dev, self.test) if part is not None]
-        return None if None in counts else sum(count or 0 for count in counts)
-
-
 @verb(FinetuneOptions)
 def finetune(options: FinetuneOptions) -> FinetuneResult:
     """Fine-tune a head on labelled text, with one seed or several.
@@ -115,7 +86,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     """
     folder = RunFolder(options.out)
     tokenizer, config, length = checked_model(options, options.task)
-    data = _read(options, tokenizer, length)
+    data = read_files(options, tokenizer, length)
     metric = _metric(options, data)
     if options.calibrate and not data.head.has_probabilities:
         raise OptionError(
@@ -210,54 +181,7 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     return tokenizer, config, options.max_length or min(default_length(task), limit)
 
 
-def _read(options: FinetuneOptions, tokenizer: Any, length: int) -> _Data:
-    columns = Columns.of(options)
-    given = {"train": options.train, "dev": options.dev, "test": options.test}
-    paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
-    task = head_class(options.task)
-    examples = {part: task.read(path, columns) for part, path in paths.items()}
-    head = task.for_training(examples["train"], options.problem_type)
-    files, parts, compared = [], {}, {}
-    for part, every in examples.items():
-        found = head.learnable(every) if part == "train" else every
-        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
-        drawn = {}
-        if part == "train" and (options.max_train_examples or len(found)) < len(found):
-            drawn = {"drawn_from": len(found)}
-            found = _fixed_part(found, options.max_train_examples or 0)
-            examples["train"] = found
-        encoded = head.encode(tokenizer, found, length)
-        parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
-        compared[part] = Part(found, encoded)
-        windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
-        files.append(
-            {
-                "name": str(paths[part]),
-                "part": part,
-                "examples": len(found),
-                "longest": max(encoded.full_lengths),
-                "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
-                "truncated_tokens": sum(encoded.truncated_tokens),
-                **windowed,
-                **left_out,
-                **drawn,
-                "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
-            }
-        )
-    counts = dict(head.label_counts(examples["train"]))
-    report = labelled_data_report(head, tokenizer, compared, length)
-    learnt = compared["train"].examples if options.teacher is not None else ()
-    reported = compared["test" if "test" in compared else "dev"].examples
-    return _Data(head, parts["train"], learnt, parts["dev"], parts.get("test"), reported, files, counts, report)
-
-
-def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
-    """So many of the examples, in their order: the same for every seed, and among those of every larger count."""
-    chosen = random.generator("training part", len(examples)).permutation(len(examples))[:count]
-    return [examples[row] for row in sorted(chosen)]
-
-
-def _metric(options: FinetuneOptions, data: _Data) -> str:
+def _metric(options: FinetuneOptions, data: FinetuningData) -> str:
     """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
     names = list(data.head.baseline(data.train.gold, data.dev.gold))
     if options.metric is not None and options.metric not in names:
@@ -267,7 +191,9 @@ def _metric(options: FinetuneOptions, data: _Data) -> str:
     return options.metric or data.head.main_metric
 
 
-def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -> tuple[HeadSettings, list[Choice]]:
+def _settings(
+    options: FinetuneOptions, data: FinetuningData, config: Any, length: int
+) -> tuple[HeadSettings, list[Choice]]:
     weights = None
     if options.class_weights is not None:
         if not data.head.weighs_classes:
@@ -328,7 +254,7 @@ def _settings(options: FinetuneOptions, data: _Data, config: Any, length: int) -
     return settings, choices
 
 
-def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, choices: list[Choice]) -> None:
+def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSettings, choices: list[Choice]) -> None:
     for part in data.files:
         length = settings.max_length
         cut = ""
@@ -348,7 +274,7 @@ def _announce(options: FinetuneOptions, data: _Data, settings: HeadSettings, cho
         say(f"{choice.name}: {choice.value} ({choice.reason})")
 
 
-def _start(folder: RunFolder, options: FinetuneOptions, data: _Data, choices: list[Choice]) -> None:
+def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
     folder.record = {
         "kind": "finetuning",
         "task": options.task,
@@ -386,7 +312,7 @@ def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, A
         )
 
 
-def _check_same(folder: RunFolder, options: FinetuneOptions, data: _Data) -> None:
+def _check_same(folder: RunFolder, options: FinetuneOptions, data: FinetuningData) -> None:
     """A run that goes on has the options and the files that it began with."""
     if not folder.record:
         return
@@ -404,7 +330,7 @@ def _command(options: FinetuneOptions) -> str:
 
 
 def _one_seed(
-    options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: _Data, folder: RunFolder, seed: int
+    options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: FinetuningData, folder: RunFolder, seed: int
 ) -> dict[str, Any]:
     """Train with one seed, go on with one that was stopped, or take what a finished one left."""
     single = RunFolder(folder.path / "seeds" / f"seed-{seed}")
