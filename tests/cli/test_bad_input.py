@@ -780,7 +780,7 @@ def test_a_page_that_cannot_be_written(refused: Callable[..., str], run: Path, s
     holds(message, f"--report {tmp_path}: is a folder, expected the name of an .html file")
     missing = tmp_path / "none" / "page.html"
     message = refused("evaluate", run, store, "--report", missing)
-    holds(message, f"--report {missing}: there is no folder {missing.parent}", f"mkdir {missing.parent}")
+    holds(message, f"--report {missing}: there is no folder {missing.parent}", f"mkdir -p {missing.parent}")
 
 
 def test_figures_of_a_language_model_asked_of_a_head(

@@ -62,7 +62,7 @@ def test_the_names_are_those_of_transformers() -> None:
         (FinetuneOptions, "load_best_model_at_end", "it is always so: the best weights by --dev become the RUN"),
         (GlueOptions, "train_file", "it is --data here: a folder that holds the tasks"),
         (GlueOptions, "task_name", "it is --tasks here"),
-        (GlueOptions, "calibrate", "a single task has it: bertsmith finetune sequence-classification"),
+        (GlueOptions, "calibrate", "a task by itself has it: bertsmith finetune sequence-classification"),
         (FinetuneOptions, "epoch", "there is no option 'epoch'; did you mean 'epochs'?"),
     ],
 )

@@ -76,7 +76,7 @@ def test_what_is_not_done_and_what_failed() -> None:
     empty = suite_report("tries", record(tasks={}, average=None, status="running"))
     assert "No task is done yet." in empty
     diverged = suite_report("tries", record(tasks={"RTE": entry("RTE", 0.5, diverged_seeds=[0, 2])}))
-    assert "RTE (0 and 2)" in diverged
+    assert "RTE (seed 0 and seed 2)" in diverged
 
 
 def test_figures_of_the_models_of_another_task() -> None:
@@ -97,7 +97,7 @@ def test_figures_of_the_models_of_another_task() -> None:
             {"drawn_from": 9000, "num_train_examples": 1000},
             "dev.tsv, one seed, chosen on the same examples, trained on 1,000 of 9,000",
         ),
-        ({"diverged_seeds": [1]}, "dev.tsv, one seed, chosen on the same examples, diverged seeds: 1"),
+        ({"diverged_seeds": [1]}, "dev.tsv, one seed, chosen on the same examples, seed 1 diverged"),
     ],
 )
 def test_the_protocol_in_words(more: dict[str, Any], said: str) -> None:

@@ -26,6 +26,8 @@ def _show(result: Any) -> str:
     for name, it in result.metrics.items():
         interval = f"{it['low']:+.{digits}f} to {it['high']:+.{digits}f}"
         verdict = "no real difference" if it["better"] is None else f"{it['better'].upper()} is better"
+        if it["real"] != (it["p_value"] < 0.05):
+            verdict += ", on the border"
         lines.append(
             f"  {name:<22} {it['a']:>9.{digits}f} {it['b']:>9.{digits}f} {it['difference']:>+9.{digits}f}   "
             f"{interval:<20} {it['p_value']:<7.2g} {verdict}"

@@ -73,7 +73,8 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
     """The calibration of a head for people."""
     before = calibration.get("before")
     was = f"   before temperature {calibration['temperature']:.3f}: {before['ece']:.4f}" if before else ""
-    return f"  calibration error    {calibration['ece']:.4f}{was}"
+    fitted = f"; negative log-likelihood {calibration['nll']:.4f}, before {before['nll']:.4f}" if before else ""
+    return f"  calibration error    {calibration['ece']:.4f}{was}{fitted}"
 
 
 def _slice_lines(slices: Mapping[str, Any]) -> list[str]:

@@ -169,7 +169,7 @@ FINETUNE, PRETRAIN = _answers(1), _answers(2)
 
 _FOLDER = "it is --data here: a folder that holds the tasks"
 _KNOWN = "the columns and the kind of each task are known"
-_ALONE = "a single task has it: bertsmith finetune sequence-classification --help"
+_ALONE = "a task by itself has it: bertsmith finetune sequence-classification"
 _IN_A_SUITE = {
     "train_file dataset_name validation_file eval_file train dev": _FOLDER,
     "test_file test": "it is --report-on test here, where the folder's test files have labels",

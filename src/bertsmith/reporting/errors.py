@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.reporting.charts import reliability_diagram
-from bertsmith.reporting.numbers import Cell
+from bertsmith.reporting.numbers import Cell, format_figure
 from bertsmith.reporting.page import Page
 
 Figures = Mapping[str, Any]
@@ -31,7 +31,7 @@ def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], error
     page.section("Figures", "Each with its 95% interval over the examples.")
     page.table(
         ["metric", "figure", "low", "high"],
-        [(name, figure["value"], figure["low"], figure["high"]) for name, figure in metrics.items()],
+        [(name, *(format_figure(figure[end]) for end in ("value", "low", "high"))) for name, figure in metrics.items()],
         caption="Figures",
     )
     add_errors(page, errors)
@@ -130,9 +130,7 @@ def _add_slices(page: Page, sliced: Figures) -> None:
             (
                 row["name"],
                 row["examples"],
-                row["value"],
-                row["low"],
-                row["high"],
+                *(format_figure(row[end]) for end in ("value", "low", "high")),
                 *(["few" if row["examples"] < FEW else ""] if few else []),
             )
             for row in sliced["rows"]

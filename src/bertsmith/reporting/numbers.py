@@ -28,6 +28,11 @@ def format_number(value: int | float) -> str:
     return f"{value:.4g}"
 
 
+def format_figure(value: float | None) -> str:
+    """A metric in a column of them: four digits behind the point, two where figures go to 100."""
+    return "" if value is None else f"{value:.2f}" if abs(value) > 10 else f"{value:.4f}"
+
+
 def format_cell(cell: Cell) -> str:
     """A cell as text: a string as it is, a number by `format_number`, a bool as yes or no."""
     if cell is None:

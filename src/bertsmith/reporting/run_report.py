@@ -10,6 +10,7 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.numbers import format_figure
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.runtime.console import clock
@@ -454,10 +455,8 @@ def add_head_metrics(
     rows = [
         (
             metric,
-            value["mean"],
-            value["low"],
-            value["high"],
-            baseline.get(metric),
+            *(format_figure(value[end]) for end in ("mean", "low", "high")),
+            format_figure(baseline.get(metric)),
             ", ".join(f"{single:.3f}" for single in value["seeds"]),
         )
         for metric, value in metrics.items()

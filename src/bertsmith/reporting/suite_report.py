@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertsmith.reporting.interval_chart import IntervalRow, interval_chart
@@ -71,7 +71,7 @@ def suite_report(name: str, record: Mapping[str, Any]) -> str:
                     _training_examples(entry),
                     clock(entry["seconds"]),
                     entry["truncated_tokens"],
-                    ", ".join(map(str, entry["diverged_seeds"])) or "none",
+                    _seeds(entry["diverged_seeds"]) or "none",
                 )
                 for task, entry in tasks.items()
                 if "seconds" in entry
@@ -95,7 +95,7 @@ def protocol_in_words(entry: Mapping[str, Any]) -> str:
     if entry.get("drawn_from"):
         drawn = f", trained on {_training_examples(entry)}"
     diverged = entry.get("diverged_seeds")
-    lost = f", diverged seeds: {' and '.join(map(str, diverged))}" if diverged else ""
+    lost = f", {_seeds(diverged)} diverged" if diverged else ""
     return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}{lost}"
 
 
@@ -105,6 +105,11 @@ def average_in_words(average: Mapping[str, Any], missing: list[str]) -> str:
     if not average["partial"]:
         return f"mean over all {tasks} tasks"
     return f"partial: over {tasks} of {tasks + len(missing)} tasks, without {', '.join(missing)}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Seeds by their numbers: 0 is one of them, and not none."""
+    return " and ".join(f"seed {seed}" for seed in seeds)
 
 
 def _in_pieces(text: str) -> str:
@@ -143,7 +148,7 @@ def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
             "usual for GLUE's dev files: they are a little too good."
         )
     diverged = [
-        f"{task} ({' and '.join(map(str, entry['diverged_seeds']))})"
+        f"{task} ({_seeds(entry['diverged_seeds'])})"
         for task, entry in record["tasks"].items()
         if entry.get("diverged_seeds")
     ]

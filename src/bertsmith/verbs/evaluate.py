@@ -247,7 +247,7 @@ def _check_page(report: Path) -> None:
         raise OptionError(f"--report {report}: {what}expected the name of an .html file to write")
     if not report.parent.is_dir():
         raise OptionError(
-            f"--report {report}: there is no folder {report.parent}; make it first: mkdir {report.parent}"
+            f"--report {report}: there is no folder {report.parent}; make it first: mkdir -p {report.parent}"
         )
 
 
