@@ -384,6 +384,14 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
         which = "dev" if record.get("selected_on_reported_data") else "test"
         best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
         add_errors(page, record["errors"], f" on the {which} file{best}")
+    _add_training(page, record, updates, evaluations)
+    _add_files(page, record)
+    page.section("How it was made")
+    add_provenance(page, {**record, "data": {"files": str([part["name"] for part in record["data"]["files"]])}})
+
+
+def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> None:
+    """The loss of a head's training, and the figure that its weights were chosen by."""
     page.section("Losses")
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
@@ -405,6 +413,10 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
             ),
             f"{name} on the dev file, by which the weights were chosen",
         )
+
+
+def _add_files(page: Page, record: Mapping[str, Any]) -> None:
+    """The labelled files and what was found in them."""
     page.section("Data")
     files = record["data"]["files"]
     in_windows = ["in windows"] if files and "windowed_examples" in files[0] else []
@@ -437,8 +449,6 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
             bar_chart(rows, title="Training examples by label", value_format="{:,.0f}"),
             "Training examples by label",
         )
-    page.section("How it was made")
-    add_provenance(page, {**record, "data": {"files": str([part["name"] for part in record["data"]["files"]])}})
 
 
 def add_head_metrics(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.options import external_name
@@ -169,20 +170,15 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
             f"{options.model}: has no trained MLM head, which --pseudo-perplexity measures; "
             f"bertsmith pretrain STORE --from {options.model} --objective mlm trains one"
         )
-    counts = np.asarray(record["unigram_counts"]) if "unigram_counts" in record else None
-    store: TokenStore | None = None
     with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-        if is_store(Path(options.data)):
-            store = TokenStore(options.data)
-            if load_tokenizer(str(store.tokenizer_folder)).get_vocab() != tokenizer.get_vocab():
-                raise ModelError(
-                    f"{options.data} was prepared with another tokenizer than that of {options.model}; evaluate on "
-                    f"text, or prepare it again with --tokenizer {options.model}"
-                )
+        store = _store(options, tokenizer)
+        counts: npt.NDArray[np.int64] | None
+        if store is not None:
             part, counts = store.part(HELD_OUT), store.unigram_counts()
         else:
             reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
             part = part_of_text(options.data, reading, tokenizer, Path(aside))
+            counts = np.asarray(record["unigram_counts"]) if "unigram_counts" in record else None
         vocabulary = Vocabulary.of(tokenizer)
         evaluation = frozen_text(
             part,
@@ -223,6 +219,19 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
             page = language_model_report(options.model, options.data, detailed.to_dict(), audit, options.to_dict())
             write_text(options.report, page)
         return replace(detailed if options.details else result, report=options.report)
+
+
+def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
+    """The STORE that is measured on; None where it is a text. Raises ModelError where its tokenizer is another."""
+    if not is_store(Path(options.data)):
+        return None
+    store = TokenStore(options.data)
+    if load_tokenizer(str(store.tokenizer_folder)).get_vocab() != tokenizer.get_vocab():
+        raise ModelError(
+            f"{options.data} was prepared with another tokenizer than that of {options.model}; evaluate on "
+            f"text, or prepare it again with --tokenizer {options.model}"
+        )
+    return store
 
 
 def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> dict[str, Any] | None:
