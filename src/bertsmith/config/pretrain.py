@@ -36,6 +36,11 @@ class PretrainOptions(Options):
     attention_heads: int | None = Field(None, gt=0, description="attention heads a layer, over what --size says")
     intermediate_size: int | None = Field(None, gt=0, description="width of the feed-forward part (default: 4x)")
     max_positions: int | None = Field(None, ge=8, description="rows of the position table (default: 512)")
+    initial_values: Literal["neighbours", "random"] | None = Field(
+        None,
+        description="what a model from scratch begins with: heads that look at the tokens next to them, or stock BERT's "
+        "random values (default: neighbours)",
+    )
     objective: Objective = Field("mlm+nsp", description="what is learnt")
     negatives: Literal["other-document", "same-document"] = Field(
         "other-document", description="where the second segment of a random pair comes from"
@@ -140,11 +145,13 @@ class PretrainOptions(Options):
             raise ValueError(f"{' and '.join('--' + name for name in given)} contradict each other: give one of them")
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
-        shape = ("size", "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
-        shaped = [name for name in shape if getattr(self, name) is not None]
-        if self.from_ is not None and shaped:
-            flags = ", ".join("--" + name.replace("_", "-") for name in shaped)
-            raise ValueError(f"{flags}: a model that continues keeps its shape; leave out either these or --from")
+        fresh = (
+            "size", "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions", "initial_values",
+        )  # fmt: skip
+        given = [name for name in fresh if getattr(self, name) is not None]
+        if self.from_ is not None and given:
+            flags = ", ".join("--" + name.replace("_", "-") for name in given)
+            raise ValueError(f"{flags}: a model that continues keeps shape and weights; leave out these or --from")
         if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:
             raise ValueError(
                 f"--short-phase: found {self.short_phase[0]} tokens, expected from 8 to less than the "

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import transformers
 from torch import Tensor
@@ -102,23 +100,6 @@ class BertForPreTraining(transformers.BertForPreTraining):
                 output.seq_relationship_logits.float(), next_sentence_label, reduction="sum"
             )
         return output
-
-
-@torch.no_grad()
-def start_from_frequencies(model: BertForPreTraining, counts: npt.NDArray[np.int64]) -> None:
-    """Let a fresh MLM head begin with what is known: its bias is the log of each id's smoothed frequency.
-
-    A head that begins at zero spends its first updates on the frequencies, and drags all (tied) word embeddings into
-    one direction on the way; for a hundred updates the model then says the same for every input. With the bias set
-    it begins at the unigram loss and learns from context at once (docs/architecture.md).
-
-    Args:
-        counts: int64 of [vocabulary], how often each id occurs in the training part.
-    """
-    bias = model.cls.predictions.bias
-    smoothed = torch.ones(len(bias), dtype=torch.float64)
-    smoothed[: len(counts)] += torch.from_numpy(counts)
-    bias.copy_((smoothed / smoothed.sum()).log())
 
 
 @torch.no_grad()

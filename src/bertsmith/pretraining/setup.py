@@ -15,9 +15,9 @@ from bertsmith.models.bert import (
     BertForPreTraining,
     extend_vocabulary,
     set_dropout,
-    start_from_frequencies,
     vocabulary_rows,
 )
+from bertsmith.models.initial_values import start_from_frequencies, start_from_neighbours
 from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.runtime.machine import Choice
@@ -104,7 +104,11 @@ def _fresh(
         max_positions=options.max_positions,
     )
     config = make_config(shape, len(tokenizer), int(tokenizer.pad_token_id))
-    return ModelSetup(BertForPreTraining._from_config(config, attn_implementation=attention))
+    setup = ModelSetup(BertForPreTraining._from_config(config, attn_implementation=attention))
+    if options.initial_values != "random":
+        start_from_neighbours(setup.model)
+        setup.choices.append(Choice("initial values", "neighbours", "each head begins by looking at one of them"))
+    return setup
 
 
 def _continued(
