@@ -874,6 +874,30 @@ def pretrain_from(bench: Bench) -> None:
     assert bench.distance(result.run, bench.run) < bench.distance(result.run, bench.base)
 
 
+@effect(PretrainOptions, "teacher", "distil_weight", "distil_temperature")
+def pretrain_teacher(bench: Bench) -> None:
+    """Each changes the weights; the teacher's loss is in the figures of each update."""
+    plain = bench.pretrain().run
+    taught = bench.pretrain(teacher=bench.run).run
+    assert "teacher_loss" in bench.updates(taught)[0] and "teacher_loss" not in bench.updates(plain)[0]
+    runs = [plain, taught]
+    for options in ({"distil_weight": 1.0}, {"distil_temperature": 4.0}):
+        runs.append(bench.pretrain(teacher=bench.run, **options).run)
+    assert all(bench.distance(a, b) > 1e-6 for a, b in itertools.combinations(runs, 2))
+
+
+@effect(PretrainOptions, "initial_values")
+def pretrain_initial_values(bench: Bench) -> None:
+    """With neighbours the first update is done on sines and cosines; without them on values of stock's kind."""
+    deviations = {}
+    for values in ("neighbours", "random"):
+        run = bench.pretrain(steps=1, initial_values=values, learning_rate=1e-9).run
+        table = bench.weights(run)["bert.embeddings.position_embeddings.weight"]
+        deviations[values] = float(np.linalg.norm(table, axis=1).std())
+    assert deviations["neighbours"] < deviations["random"] / 100
+    assert bench.distance(bench.pretrain(initial_values="neighbours").run, bench.pretrain().run) == 0
+
+
 @effect(PretrainOptions, "general_text")
 def pretrain_general_text(bench: Bench) -> None:
     """Another text is measured before, during and after; without one there are no such figures."""
@@ -1162,8 +1186,8 @@ def pretrain_workers(bench: Bench) -> None:
     seen: list[int] = []
     original = module.loss_sums
 
-    def watched(names: Any) -> Any:
-        compute = original(names)
+    def watched(names: Any, teacher: None) -> Any:
+        compute = original(names, teacher)
 
         def count(model: Any, batch: Any) -> Any:
             seen.append(len(multiprocessing.active_children()))

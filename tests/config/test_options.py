@@ -147,8 +147,15 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     ),
     (
         PretrainOptions,
-        {**PRETRAIN, "from": "m", "layers": 2, "max_positions": 64},
-        "--layers, --max-positions: a model that continues keeps its shape; leave out either these or --from",
+        {**PRETRAIN, "from": "m", "hidden_size": 64, "max_positions": 64, "initial_values": "random"},
+        "--hidden-size, --max-positions, --initial-values: a model that continues keeps shape and weights; leave out "
+        "these or --from",
+    ),
+    (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight belongs to --teacher, which is missing"),
+    (
+        PretrainOptions,
+        {**PRETRAIN, "teacher": "m", "objective": "nsp"},
+        "--teacher says what stands at masked positions, and --objective nsp masks none",
     ),
     (
         PretrainOptions,

@@ -320,8 +320,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
     numbers = itertools.count(1)
     original = assembly.loss_sums
 
-    def spoilt(names: tuple[str, ...]) -> Callable[..., torch.Tensor]:
-        compute = original(names)
+    def spoilt(names: tuple[str, ...], teacher: None) -> Callable[..., torch.Tensor]:
+        compute = original(names, teacher)
 
         def call(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
             number = next(numbers)
@@ -356,8 +356,8 @@ def test_a_run_that_continues_starts_from_the_weights_of_its_model(
     first: list[Weights] = []
     original = assembly.loss_sums
 
-    def watched(names: tuple[str, ...]) -> Callable[..., torch.Tensor]:
-        compute = original(names)
+    def watched(names: tuple[str, ...], teacher: None) -> Callable[..., torch.Tensor]:
+        compute = original(names, teacher)
 
         def call(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
             if not first:

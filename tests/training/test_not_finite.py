@@ -29,8 +29,8 @@ def changed_losses(change: Callable[[torch.nn.Module, dict[str, Any], torch.Tens
     """Let the losses of training, and of nothing else, pass through a function."""
     original = assembly.loss_sums
 
-    def loss_sums(names: Sequence[str]) -> Losses:
-        compute = original(names)
+    def loss_sums(names: Sequence[str], teacher: None) -> Losses:
+        compute = original(names, teacher)
         return lambda model, batch: change(model, batch, compute(model, batch))
 
     with mock.patch.object(assembly, "loss_sums", loss_sums):

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
-from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.options import SEEDS, Options, external_name
 
 Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
 Objective = Literal["mlm+nsp", "mlm", "nsp", "mlm+sop"]
@@ -28,18 +28,31 @@ class PretrainOptions(Options):
     general_text: str | None = Field(
         None, description="a text to measure on as well, before, during and after: what is forgotten of it is seen"
     )
+    teacher: str | None = Field(
+        None, description="a MODEL whose answers at masked positions are learnt beside the text (distillation)"
+    )
+    distil_weight: float | None = Field(
+        None, gt=0, le=1, description="the share of the teacher's answers in the loss of masked tokens (default: 0.5)"
+    )
+    distil_temperature: float | None = Field(
+        None, gt=0, description="what softens the answers of teacher and student (default: 2)"
+    )
     size: Size | None = Field(
         None, description="the model's size (default: by time, text and machine, or that of --from)"
     )
-    layers: int | None = Field(None, gt=0, description="number of layers, over what --size says")
+    layers: int | None = Field(
+        None,
+        gt=0,
+        description="number of layers, over what --size says; with --from so many of its own are kept, evenly spaced",
+    )
     hidden_size: int | None = Field(None, gt=0, description="width of the layers, over what --size says")
     attention_heads: int | None = Field(None, gt=0, description="attention heads a layer, over what --size says")
     intermediate_size: int | None = Field(None, gt=0, description="width of the feed-forward part (default: 4x)")
     max_positions: int | None = Field(None, ge=8, description="rows of the position table (default: 512)")
     initial_values: Literal["neighbours", "random"] | None = Field(
         None,
-        description="what a model from scratch begins with: heads that look at the tokens next to them, or stock BERT's "
-        "random values (default: neighbours)",
+        description="what a model from scratch begins with: heads that look at the tokens next to them, or the random "
+        "values of stock BERT (default: neighbours)",
     )
     objective: Objective = Field("mlm+nsp", description="what is learnt")
     negatives: Literal["other-document", "same-document"] = Field(
@@ -146,12 +159,17 @@ class PretrainOptions(Options):
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         fresh = (
-            "size", "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions", "initial_values",
+            "size", "hidden_size", "attention_heads", "intermediate_size", "max_positions", "initial_values",
         )  # fmt: skip
         given = [name for name in fresh if getattr(self, name) is not None]
         if self.from_ is not None and given:
             flags = ", ".join("--" + name.replace("_", "-") for name in given)
             raise ValueError(f"{flags}: a model that continues keeps shape and weights; leave out these or --from")
+        for name in ("distil_weight", "distil_temperature"):
+            if self.teacher is None and getattr(self, name) is not None:
+                raise ValueError(f"--{external_name(name)} belongs to --teacher, which is missing")
+        if self.teacher is not None and self.objective == "nsp":
+            raise ValueError("--teacher says what stands at masked positions, and --objective nsp masks none")
         if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:
             raise ValueError(
                 f"--short-phase: found {self.short_phase[0]} tokens, expected from 8 to less than the "

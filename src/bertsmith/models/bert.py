@@ -26,7 +26,7 @@ class PretrainingOutput:
         mlm_loss_sum, nsp_loss_sum: float32 scalars, cross-entropies in nats summed over predictions and over pairs;
             None where the batch holds no such labels, 0 where all of them are ignored (-100).
         prediction_logits: [masked, vocabulary], for the masked positions alone, also those that are ignored; None in
-            a fast training step, where the logits become their own gradient.
+            a fast training step, where the logits become their own gradient unless they are kept.
         seq_relationship_logits: [pairs, 2]; index 0 stands for "B is the next sentence".
     """
 
@@ -58,6 +58,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         *,
         masked_positions=None,
         masked_labels=None,
+        keep_logits=False,
         **kwargs,
     ):
         """Stock's forward, or with `masked_positions` or only `next_sentence_label` a PretrainingOutput.
@@ -68,6 +69,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
             masked_positions: int64 of [masked], indices into the flattened [batch * length].
             masked_labels: int64 of [masked], the original ids at these positions. -100 is ignored: a batch is filled
                 up to a fixed number of predictions, with position 0 and this label.
+            keep_logits: give `prediction_logits` in a fast training step, too.
             next_sentence_label: int64 of [batch]: 0 where B is the next sentence, 1 where it is not; -100 is ignored.
 
         Raises TypeError where labels of both forms, or positions without labels, are given.
@@ -87,7 +89,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         output = PretrainingOutput()
         if masked_positions is not None:
             hidden = encoded.last_hidden_state.flatten(0, 1)[masked_positions]
-            if self.fast is not None and self.training:
+            if self.fast is not None and self.training and not keep_logits:
                 output.mlm_loss_sum = self.fast.decoder_loss(self.cls.predictions, hidden, masked_labels)
             else:
                 output.prediction_logits = self.cls.predictions(hidden)

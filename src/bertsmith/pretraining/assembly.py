@@ -21,11 +21,12 @@ from bertsmith.models.bert import parameter_count
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import plan_epoch
-from bertsmith.pretraining.engine import LOSSES, PretrainingBatches, loss_sums
+from bertsmith.pretraining.engine import PretrainingBatches, loss_sums
 from bertsmith.pretraining.general_text import GeneralText, read_general_text
 from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch, share_of_memory
 from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
 from bertsmith.pretraining.sizing import choose_size
+from bertsmith.pretraining.teacher import Teacher, load_teacher
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, size_text, warn
 from bertsmith.runtime.machine import (
@@ -78,6 +79,7 @@ class Assembly:
     size: str | None
     """The name of the size that a model from scratch began with."""
     general: GeneralText | None = None
+    teacher: Teacher | None = None
 
     @property
     def budget(self) -> Budget:
@@ -101,7 +103,7 @@ class Assembly:
 
     def trial(self) -> Steps:
         """Trial steps of the model at its full length."""
-        return _trial(self.setup, self.batches, self.precision, self.device, self.streams)
+        return _trial(self.setup, self.batches, self.precision, self.device, self.streams, self.teacher)
 
 
 def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
@@ -138,6 +140,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     setup = make_model(
         options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
     )
+    teacher, of_teacher = load_teacher(options, tokenizer, attention=attention.value, device=device.value)
     course = Course(
         budget,
         options.batch_size,
@@ -145,13 +148,15 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
         same=options.overfit_one_batch,
     )
-    choices += [device, precision, attention, *of_masks, *of_budget, *of_size, *setup.choices]
+    choices += [device, precision, attention, *of_masks, *of_budget, *of_size, *setup.choices, *of_teacher]
     streams = choose_streams(device.value, examples=options.batch_size, whole=_computed_as_a_whole(options))
     if record:
         streams = Choice("streams", str(record["streams"]), "as the run was started")
     choices.append(streams)
+    if teacher is not None:
+        free -= 4 * parameter_count(teacher.model)
     micro_batch = _micro_batch(
-        options, setup, phases[-1], precision.value, attention.value, device.value, int(streams.value), free
+        options, setup, phases[-1], precision.value, attention.value, device.value, int(streams.value), free, teacher
     )
     if micro_batch.choice is not None:
         choices.append(micro_batch.choice)
@@ -170,6 +175,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         int(streams.value),
         size,
         general,
+        teacher,
     )
 
 
@@ -241,6 +247,7 @@ def _phases(
             mask_split=options.mask_split,
             mask_unit=options.mask_unit,
             seed=options.seed,
+            taught=options.teacher is not None,
         )
         for length in (*lengths, options.sequence_length)
     ]
@@ -271,6 +278,7 @@ def _micro_batch(
     device: str,
     streams: int,
     free: int,
+    teacher: Teacher | None,
 ) -> MicroBatch:
     share = math.ceil(options.batch_size / processes.world_size())
 
@@ -292,16 +300,23 @@ def _micro_batch(
             sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
 
-    trial = _trial(setup, batches, precision, device, streams) if options.auto_batch else None
+    trial = _trial(setup, batches, precision, device, streams, teacher) if options.auto_batch else None
     return choose_micro_batch(options.batch_size, options.micro_batch_size, needed, free, trial=trial)
 
 
-def _trial(setup: ModelSetup, batches: PretrainingBatches, precision: str, device: str, streams: int) -> Steps:
+def _trial(
+    setup: ModelSetup,
+    batches: PretrainingBatches,
+    precision: str,
+    device: str,
+    streams: int,
+    teacher: Teacher | None,
+) -> Steps:
     size = batches.plan.size
     return Steps(
         setup.model,
         lambda numbers: batches([number % size for number in numbers]),
-        loss_sums(batches.names),
+        loss_sums(batches.names, teacher),
         precision=precision,
         device=device,
         reserve=8 * parameter_count(setup.model),
@@ -432,12 +447,12 @@ def make_trainer(assembly: Assembly, folder: RunFolder, examples: int) -> ExactT
     """The Trainer of a run; it evaluates on so many held-out examples, and on as many of a general text."""
     general = frozen_general(assembly, examples)
     options, precision = assembly.options, assembly.precision
-    names = LOSSES[options.objective]
+    names = assembly.batches.names
     plan = TrainingPlan(
         budget=assembly.budget,
         course=assembly.course,
         loss_names=names,
-        loss_sums=loss_sums(names),
+        loss_sums=loss_sums(names, assembly.teacher),
         evaluate=_figures_of(frozen(assembly, examples), precision),
         evaluate_general=_figures_of(general, precision) if general is not None else None,
         optimizer=options.optimizer,

@@ -13,6 +13,7 @@ from bertsmith.corpus.store import TokenPart
 from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.pretraining.teacher import Teacher
 
 LOSSES = {
     "mlm+nsp": ("mlm_loss", "nsp_loss"),
@@ -21,6 +22,9 @@ LOSSES = {
     "mlm+sop": ("mlm_loss", "nsp_loss"),
 }
 """The losses of each objective; sentence order prediction trains the NSP head."""
+
+TEACHER_LOSS = "teacher_loss"
+"""What a run with a teacher has beside them."""
 
 
 class PretrainingBatches:
@@ -38,6 +42,7 @@ class PretrainingBatches:
         mask_split: tuple[float, float, float],
         mask_unit: str,
         seed: int,
+        taught: bool = False,
     ) -> None:
         self.plan = EpochPlan(part, objective, sequence_length, negatives=negatives, seed=seed)
         self.vocabulary = vocabulary
@@ -50,7 +55,7 @@ class PretrainingBatches:
             objective=objective,
             seed=seed,
         )
-        self.names = LOSSES[objective]
+        self.names = LOSSES[objective] + ((TEACHER_LOSS,) if taught else ())
 
     @property
     def predictions(self) -> int:
@@ -62,7 +67,7 @@ class PretrainingBatches:
         examples = self.plan.padded(np.asarray(numbers), self.vocabulary)
         batch: dict[str, Any] = self.collator.masked_batch(examples)
         masked = int((batch["masked_labels"] != IGNORED).sum()) if "masked_labels" in batch else 0
-        counts = {"mlm_loss": masked, "nsp_loss": len(examples)}
+        counts = {"mlm_loss": masked, "nsp_loss": len(examples), TEACHER_LOSS: masked}
         batch["loss_counts"] = torch.tensor([float(counts[name]) for name in self.names])
         batch["num_tokens"] = int(examples.lengths.sum())
         return batch
@@ -74,12 +79,25 @@ class PretrainingBatches:
         return f"epoch {epoch} index {index} of {documents}"
 
 
-def loss_sums(names: Sequence[str]) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
-    """The function that gives a batch's summed losses, in the order of the names."""
+def loss_sums(names: Sequence[str], teacher: Teacher | None = None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+    """The function that gives a batch's summed losses, in the order of the names.
+
+    With a teacher the gradients of the masked tokens are divided between their labels and its answers; the losses are
+    whole, so that they can be compared with those of a run without one.
+    """
 
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        output = model(**batch)
+        output = model(**batch, keep_logits=teacher is not None)
         sums = {"mlm_loss": output.mlm_loss_sum, "nsp_loss": output.nsp_loss_sum}
+        if teacher is not None:
+            answers = teacher.loss_sum(batch, output.prediction_logits)
+            sums["mlm_loss"] = _counting(sums["mlm_loss"], 1 - teacher.weight)
+            sums[TEACHER_LOSS] = _counting(answers, teacher.weight)
         return torch.stack([sums[name] for name in names])
 
     return compute
+
+
+def _counting(loss: Tensor, weight: float) -> Tensor:
+    """The loss, whose gradient counts so much."""
+    return weight * loss + (1 - weight) * loss.detach()

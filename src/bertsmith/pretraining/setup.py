@@ -17,6 +17,7 @@ from bertsmith.models.bert import (
     set_dropout,
     vocabulary_rows,
 )
+from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.models.initial_values import start_from_frequencies, start_from_neighbours
 from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
@@ -130,9 +131,16 @@ def _continued(
         fresh.append("masked language modelling")
     if not loaded.has_nsp_head and options.objective != "mlm":
         fresh.append(f"{'sentence order' if options.objective == 'mlm+sop' else 'next sentence'} prediction")
-    choices = [] if extension is None else [_take_up(loaded.model, extension)]
+    model, choices = loaded.model, []
+    if options.layers is not None:
+        total = model.config.num_hidden_layers
+        model = with_fewer_layers(model, options.layers)
+        kept = ", ".join(map(str, evenly_spaced(total, options.layers)))
+        choices.append(Choice("layers", kept, f"--layers {options.layers} of {total} (0 is the first), evenly spaced"))
+    if extension is not None:
+        choices.append(_take_up(model, extension))
     notes = _head_swaps(options.from_, loaded, fresh)
-    return ModelSetup(loaded.model, choices, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
+    return ModelSetup(model, choices, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
 
 
 def _head_swaps(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:

@@ -1,0 +1,207 @@
+"""A teacher while pre-training: what is learnt of it, and what it must have."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch import Tensor
+from torch.nn import functional
+
+from bertsmith.errors import BertsmithError, ModelError, OptionError
+from bertsmith.models.bert import BertForPreTraining
+from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.loading import quiet_transformers
+from bertsmith.pretraining.engine import loss_sums
+from bertsmith.pretraining.teacher import Teacher
+from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training.streams import Streams
+from bertsmith.verbs.prepare import prepare
+from bertsmith.verbs.pretrain import pretrain
+
+ENTRIES = 90
+NAMES = ("mlm_loss", "nsp_loss", "teacher_loss")
+
+
+def a_bert(width: int = 32, *, rows: int = ENTRIES, seed: int = 0) -> BertForPreTraining:
+    torch.manual_seed(seed)
+    config = transformers.BertConfig(
+        vocab_size=rows,
+        hidden_size=width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    model: BertForPreTraining = BertForPreTraining._from_config(config, attn_implementation="eager")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.train()
+
+
+def a_teacher(weight: float = 0.5, temperature: float = 2.0, **shape: int) -> Teacher:
+    return Teacher(a_bert(48, seed=1, **shape), ENTRIES, weight=weight, temperature=temperature)
+
+
+def a_batch() -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(2)
+    return {
+        "input_ids": torch.randint(5, ENTRIES, (3, 16), generator=draw),
+        "token_type_ids": torch.zeros(3, 16, dtype=torch.long),
+        "masked_positions": torch.tensor([1, 17, 40, 0]),
+        "masked_labels": torch.tensor([7, 8, 60, -100]),
+        "next_sentence_label": torch.tensor([0, 1, 1]),
+    }
+
+
+def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: part.grad.clone() for name, part in model.named_parameters() if part.grad is not None}
+
+
+@pytest.mark.parametrize(("weight", "temperature"), [(0.5, 2.0), (1.0, 1.0), (0.2, 5.0)])
+def test_losses_and_gradients_are_those_of_the_formula(weight: float, temperature: float) -> None:
+    """DistilBERT's loss written out with stock modules, in which a position without a label does not count."""
+    teacher, student, batch = a_teacher(weight, temperature), a_bert(), a_batch()
+    found = loss_sums(NAMES, teacher)(student, batch)
+    found.sum().backward()
+    ours = gradients(student)
+
+    stock = transformers.BertForPreTraining(student.config)
+    stock.load_state_dict(student.state_dict())
+    taught = transformers.BertForPreTraining(teacher.model.config).eval()
+    taught.load_state_dict(teacher.model.state_dict())
+    inputs = {name: batch[name] for name in ("input_ids", "token_type_ids")}
+    output = stock(**inputs)
+    with torch.no_grad():
+        softened = (
+            taught(**inputs).prediction_logits.flatten(0, 1)[batch["masked_positions"][:3]] / temperature
+        ).softmax(-1)
+    logits = output.prediction_logits.flatten(0, 1)[batch["masked_positions"][:3]]
+    mlm = functional.cross_entropy(logits, batch["masked_labels"][:3], reduction="sum")
+    nsp = functional.cross_entropy(output.seq_relationship_logits, batch["next_sentence_label"], reduction="sum")
+    log_ratio = softened.log() - (logits / temperature).log_softmax(-1)
+    answers = temperature**2 * (softened * log_ratio).sum()
+    torch.testing.assert_close(found.detach(), torch.stack([mlm, nsp, answers]).detach())
+    ((1 - weight) * mlm + nsp + weight * answers).backward()
+    theirs = gradients(stock)
+    assert ours.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(ours[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_the_fast_step_and_streams_give_the_same() -> None:
+    teacher, student, batch = a_teacher(), a_bert(), a_batch()
+    compute = loss_sums(NAMES, teacher)
+    plain = copy.deepcopy(student)
+    expected = compute(plain, batch)
+    expected.sum().backward()
+    quick = copy.deepcopy(student)
+    with fast(quick, WorkingCopies.for_precision("fp32")):
+        found = compute(quick, batch)
+        found.sum().backward()
+    with Streams(student, 2, WorkingCopies.for_precision("fp32"), precision="fp32") as streams:
+        both = streams.backward([batch, batch], compute)
+    torch.testing.assert_close(found, expected)
+    for losses in both:
+        torch.testing.assert_close(losses, expected.detach())
+    ours, theirs = gradients(quick), gradients(plain)
+    assert ours.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(ours[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
+        torch.testing.assert_close(gradients(student)[name], 2 * gradient, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_student_that_says_what_its_teacher_says_has_no_loss() -> None:
+    teacher, batch = a_teacher(), a_batch()
+    student = copy.deepcopy(teacher.model).requires_grad_(True)
+    assert loss_sums(NAMES, teacher)(student, batch)[2].item() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_teacher_with_rows_beyond_its_tokenizer_is_asked_for_the_entries_alone() -> None:
+    assert a_teacher(rows=ENTRIES + 6).logits(a_batch()).shape == (4, ENTRIES)
+
+
+def test_a_teacher_does_not_learn(run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    result = pretrain(store, out=tmp_path / "run", steps=3, teacher=str(run), **tiny)
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    lines = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["teacher_loss"] > 0 for line in lines if "mlm_loss" in line)
+    (choice,) = (
+        each for each in json.loads((result.run / "run.json").read_text())["choices"] if each["name"] == "teacher"
+    )
+    assert choice["value"] == str(run)
+
+
+def test_a_run_with_a_teacher_that_is_stopped_goes_on_to_the_same_weights(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    whole = pretrain(store, out=tmp_path / "whole", steps=4, teacher=str(run), schedule="linear", save_every=2, **tiny)
+    checkpoint = whole.run / "checkpoints" / "step-2"
+    assert checkpoint.is_dir()
+    from safetensors.torch import load_file
+
+    expected = load_file(whole.run / "model.safetensors")
+    (whole.run / "model.safetensors").unlink()
+    for later in (whole.run / "checkpoints").iterdir():
+        if later != checkpoint:
+            for path in later.iterdir():
+                path.unlink()
+            later.rmdir()
+    again = pretrain(store, out=whole.run, resume=True)
+    assert again.resumed_from_step == 2
+    found = load_file(again.run / "model.safetensors")
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+def test_a_student_can_begin_with_layers_of_its_teacher(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    shape = ("layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")
+    settings = {name: value for name, value in tiny.items() if name not in shape}
+    two = pretrain(store, out=tmp_path / "two", steps=1, **{**tiny, "layers": 2}).run
+    result = pretrain(store, out=tmp_path / "one", steps=1, from_=str(two), layers=1, teacher=str(two), **settings)
+    config = json.loads((result.run / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (1, 32)
+    with pytest.raises(OptionError, match="--layers 3: the model has 2 layers"):
+        pretrain(store, out=tmp_path / "three", steps=1, from_=str(two), layers=3, **settings)
+
+
+@pytest.fixture
+def other_words(corpus_file: Path, tmp_path: Path) -> Path:
+    """A STORE whose tokenizer has fewer entries."""
+    prepare(corpus_file, out=tmp_path / "other", vocab_size=200, held_out=0.2, workers=1)
+    return tmp_path / "other"
+
+
+def test_another_tokenizer_is_refused(run: Path, other_words: Path, tmp_path: Path, tiny: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r"--teacher .*another one than that of .*--tokenizer"):
+        pretrain(other_words, out=tmp_path / "run", steps=1, teacher=str(run), **tiny)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    tokenizer = load_tokenizer(str(run))
+    encoder = transformers.BertModel.from_pretrained(run)
+    with quiet_transformers():
+        encoder.save_pretrained(tmp_path / "encoder")
+        tokenizer.save_pretrained(tmp_path / "encoder")
+    with pytest.raises(ModelError, match="no head for masked language modelling"):
+        pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "encoder"), **tiny)
+    longer = {**tiny, "max_positions": 128, "sequence_length": 100}
+    with pytest.raises(OptionError, match=r"has 64 positions; give --sequence-length 64 or less"):
+        pretrain(store, out=tmp_path / "run", steps=1, teacher=str(run), **longer)
+    with pytest.raises(BertsmithError, match="no such folder"):
+        pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "nowhere"), **tiny)
+    assert not (tmp_path / "run").exists()
