@@ -61,12 +61,12 @@ def test_position_embeddings_are_waves_of_one_length_beside_the_words() -> None:
     words = model.bert.embeddings.word_embeddings.weight
     start_from_neighbours(model)
     positions = model.bert.embeddings.position_embeddings.weight
-    torch.testing.assert_close(positions.norm(dim=1), positions.norm(dim=1)[:1].expand(len(positions)))
+    torch.testing.assert_close(positions.norm(dim=1), positions[:1].norm(dim=1).expand(len(positions)))
     assert positions.square().mean().sqrt().item() == pytest.approx(POSITIONS * model.config.initializer_range)
     assert words.std().item() == pytest.approx(model.config.initializer_range, rel=0.02)
 
 
-def test_an_odd_width_of_heads_and_layers_keeps_its_last_column() -> None:
+def test_a_width_that_has_no_four_parts_keeps_its_last_column() -> None:
     model = a_bert(hidden_size=33, attention_heads=3, layers=1)
     before = model.bert.embeddings.position_embeddings.weight[:, -1].clone()
     start_from_neighbours(model)
@@ -101,3 +101,22 @@ def test_the_head_begins_at_the_frequencies() -> None:
     start_from_frequencies(model, counts)
     expected = (counts + 1) / (counts + 1).sum()
     np.testing.assert_allclose(model.cls.predictions.bias.detach().exp().numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", ["tiny", "mini", "base"])
+def test_most_of_the_attention_is_on_the_neighbour(size: str) -> None:
+    """In the model as it is, words and all, in each layer; a random one looks at all tokens alike."""
+    model, layers = a_bert(size, layers=2), range(2)
+    ids = torch.randint(5, ENTRIES, (4, 64), generator=torch.Generator().manual_seed(2))
+    middle = torch.arange(16, 48)
+
+    def share(layer: int, head: int, offset: int) -> float:
+        with torch.no_grad():
+            attention = model.bert(ids, output_attentions=True).attentions[layer]
+        return float(attention[:, head, middle, middle + offset].mean())
+
+    heads = range(model.config.num_attention_heads)
+    offsets = [(head // 2 + 1) * (1 if head % 2 else -1) for head in heads]
+    assert max(share(layer, head, offsets[head]) for layer in layers for head in heads) < 0.05
+    start_from_neighbours(model)
+    assert min(share(layer, head, offsets[head]) for layer in layers for head in heads) > 0.7

@@ -15,16 +15,13 @@ from torch import Tensor
 
 from bertsmith.models.bert import BertForPreTraining
 
-LONGEST_WAVE = 10_000.0
-"""The ratio of the longest wave of the position embeddings to the shortest one (Vaswani et al. 2017, section 3.5)."""
-
-LONGEST_COMPARED = 100.0
-"""The same for the waves by which a head finds a place: the longest of them is 628 tokens."""
+FASTEST, SLOWEST = 3.0, 0.01
+"""Radians a token of the first and the last wave of the position embeddings: from 2 to 628 tokens long."""
 
 POSITIONS = 2.0
 """Standard deviation of the position embeddings over that of the word embeddings."""
 
-SCORE = 2.0
+SCORE = 4.0
 """What query and key together multiply the product of two positions with, for heads of 64."""
 
 
@@ -55,15 +52,18 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
     Look At?", section 3.1). So they begin there.
 
     The position embeddings become sines and cosines, among which a shift is a rotation (Vaswani et al. 2017, section
-    3.5). The query of a head rotates positions by its offset and the key leaves them, so that their product is highest
-    where key - query is the offset; both keep their random values beside that, values and outputs have nothing else.
+    3.5). They hold each wave twice. The query of a head reads the first copies and rotates them by its offset, the key
+    reads the second ones: their product is highest where key - query is the offset, and words, in which the two places
+    have nothing to do with each other, add nothing to it. (With one copy a token would look at itself, which is what
+    is most like it.) All of it is added to the random values of query and key; values and outputs have these alone.
     """
     deviation = model.config.initializer_range
     positions = model.bert.embeddings.position_embeddings.weight
-    frequencies = LONGEST_WAVE ** -torch.linspace(0, 1, positions.shape[1] // 2 + 1)[:-1]
+    count = positions.shape[1] // 4
+    frequencies = torch.logspace(math.log10(FASTEST), math.log10(SLOWEST), count)
     angles = torch.arange(len(positions))[:, None] * frequencies
-    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
-    positions[:, : waves.shape[1]] = waves * POSITIONS * deviation * math.sqrt(2)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1) * POSITIONS * deviation * math.sqrt(2)
+    positions[:, : 4 * count] = waves.repeat(1, 2)
     for layer in model.bert.encoder.layer:
         attention = layer.attention.self
         heads = attention.num_attention_heads
@@ -75,16 +75,16 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
 
 def _look_at(offset: int, query: Tensor, key: Tensor, frequencies: Tensor) -> None:
     """Add to query and key of a head, both [width, hidden], what finds the token at an offset by some of the waves."""
-    sines, width = len(frequencies), len(query) // 2
-    compared = int((frequencies >= 1 / LONGEST_COMPARED).sum())
-    waves = torch.linspace(0, compared - 1, width).round().long()
-    first, second = torch.arange(width), torch.arange(width, 2 * width)
-    scale = math.sqrt(SCORE * 8 / math.sqrt(len(query)))
+    count, half = len(frequencies), len(query) // 2
+    waves = torch.linspace(0, count - 1, half).round().long()
+    sines, cosines = waves, waves + count
+    first, second = torch.arange(half), torch.arange(half, 2 * half)
+    scale = math.sqrt(SCORE * math.sqrt(64 / len(query)))
     angles = frequencies[waves] * offset
-    cosine, sine = angles.cos() * scale, angles.sin() * scale
-    query[first, waves] += cosine
-    query[first, sines + waves] += sine
-    query[second, sines + waves] += cosine
-    query[second, waves] -= sine
-    key[first, waves] += scale
-    key[second, sines + waves] += scale
+    along, across = angles.cos() * scale, angles.sin() * scale
+    query[first, sines] += along
+    query[first, cosines] += across
+    query[second, cosines] += along
+    query[second, sines] -= across
+    key[first, 2 * count + sines] += scale
+    key[second, 2 * count + cosines] += scale

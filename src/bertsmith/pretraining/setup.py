@@ -207,8 +207,8 @@ def _choose_learning_rate(setup: ModelSetup, options: PretrainOptions) -> None:
         setup.learning_rate = options.learning_rate
         return
     width = setup.model.config.hidden_size
-    rate = 1e-3 * min(1.0, (512 / width) ** 1.5)
-    reason = f"1e-3 up to a width of 512, less above; this model has {width}"
+    rate = 1e-3 * (min(2.0, max(1.0, 256 / width)) if width <= 512 else (512 / width) ** 1.5)
+    reason = f"1e-3 for a width of 256 to 512, more below, less above; this model has {width}"
     if options.from_ is not None:
         rate *= 0.3
         reason += "; three tenths of it where a model continues"
