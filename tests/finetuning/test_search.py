@@ -208,7 +208,8 @@ def test_no_better_than_the_defaults(
     monkeypatch.setattr(search_module.Search, "_figure", lambda *_: even)
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
-    choices = {choice["name"]: choice["value"] for choice in json.loads((result.run / "run.json").read_text())["choices"]}
+    record = json.loads((result.run / "run.json").read_text())
+    choices = {choice["name"]: choice["value"] for choice in record["choices"]}
     assert choices["batch size"] == "32"
     for name in ("README.md", "report.html"):
         text = (result.run / name).read_text()
@@ -388,9 +389,7 @@ def test_a_space_that_does_not_fit(run: Path, labelled: Labelled, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_shows_the_space(
-    given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     words = [word for name, value in given_files.items() for word in (f"--{name}", value)]
     answer = bertsmith("finetune", TASK, *words, "--out", tmp_path / "run", "--search", 6, "--dry-run")
     assert answer.code == 0 and not (tmp_path / "run").exists()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Settings = dict[str, Number | None]
 """A value for each option of the space; of the defaults None where an option is not set."""
 
-STARTUP = 5
+STARTUP = 3
 """So many trials are drawn at random before the sampler goes by figures."""
 RATES = 3.0
 """The default learning rate is divided and multiplied by this."""

@@ -406,9 +406,7 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
             y_label="loss",
             title="Training loss",
         ),
-        f"Training loss of seed {record['best_seed']}"
-        if _is_finished(record)
-        else "Training loss of the newest training",
+        f"Training loss of {which}",
     )
     if len(evaluations) > 1:
         metric = next(iter(evaluations[0]["evaluation"]))
