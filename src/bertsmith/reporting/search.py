@@ -51,7 +51,7 @@ def outcome(search: Record) -> str:
     if figure["low"] <= default["value"] <= figure["high"]:
         text += (
             f" The figure of the defaults lies within the 95% interval of the best ({format_figure(figure['low'])} to "
-            f"{format_figure(figure['high'])}): so many examples do not prove that they are worse."
+            f"{format_figure(figure['high'])}): the dev file has too few examples to prove that they are worse."
         )
     return text
 
@@ -72,15 +72,12 @@ def trial_table(search: Record) -> tuple[list[str], list[list[Cell]]]:
     def place(trial: Record) -> tuple[bool, float]:
         return trial["dev"] is None, 0.0 if trial["dev"] is None else trial["dev"]["value"] * (1 if lower else -1)
 
-    header = ["trial", *names, f"{_named(search)} (dev)", "95% interval", "minutes", "state"]
-    return header, [
+    return ["trial", *names, _named(search), "low", "high", "minutes"], [
         [
-            str(trial["number"]),
+            _numbered(search, trial),
             *(value_in_words(trial["settings"][name]) for name in names),
-            format_figure(trial["dev"] and trial["dev"]["value"]),
-            trial["dev"] and f"{format_figure(trial['dev']['low'])} to {format_figure(trial['dev']['high'])}",
-            f"{trial['seconds'] / 60:.1f}" if trial["seconds"] is not None else None,
-            _state(search, trial),
+            *(format_figure(trial["dev"] and trial["dev"][end]) for end in ("value", "low", "high")),
+            None if trial["seconds"] is None else f"{trial['seconds'] / 60:.1f}",
         ]
         for trial in sorted(search["trials"], key=place)
     ]
@@ -102,7 +99,7 @@ def add_search(page: Page, search: Record) -> None:
     if len(measured) > 1:
         page.chart(_chart(search, measured), f"{_named(search)} on the dev file of each trial")
     header, rows = trial_table(search)
-    page.table(header, rows, caption="Trials, the best first")
+    page.table(header, rows, caption="Trials, the best first; low and high are the 95% interval over the examples")
     failed = [f"Trial {trial['number']}: {trial['why']}" for trial in search["trials"] if trial["state"] == "failed"]
     if failed:
         page.folded(f"{len(failed)} failed", failed)
@@ -110,7 +107,9 @@ def add_search(page: Page, search: Record) -> None:
 
 def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
     better = min if _is_lower_better(search) else max
-    best = [(number, better(value for _, value in measured[: place + 1])) for place, (number, _) in enumerate(measured)]
+    best = measured[:1]
+    for number, value in measured[1:]:  # a step where it changes
+        best += [(number, best[-1][1]), (number, better(value, best[-1][1]))]
     default = search["trials"][0]["dev"]
     name = _named(search)
     return line_chart(
@@ -139,13 +138,15 @@ def _of(metric: str, figure: Record) -> str:
     return f"{metric} {format_figure(figure['value'])} on the dev file"
 
 
-def _state(search: Record, trial: Record) -> str:
-    words = [trial["state"]] if trial["state"] != "finished" else []
-    if trial["number"] == 0:
-        words.append("the defaults")
-    if trial["number"] == search["best_trial"]:
-        words.append("the best")
-    return ", ".join(words)
+def _numbered(search: Record, trial: Record) -> str:
+    """`4 (best)`, `0 (defaults, failed)`."""
+    marks = {
+        "best": trial["number"] == search["best_trial"],
+        "defaults": trial["number"] == 0,
+        "failed": trial["state"] == "failed",
+    }
+    words = ", ".join(mark for mark, holds in marks.items() if holds)
+    return f"{trial['number']} ({words})" if words else str(trial["number"])
 
 
 def _is_lower_better(search: Record) -> bool:
