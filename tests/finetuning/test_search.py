@@ -290,11 +290,13 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
     started.communicate()
     assert started.returncode == -signal.SIGKILL
     left = trials(out)
+    (out / "search" / "trial-0" / "checkpoints" / "step-2").mkdir(parents=True)  # as where it is killed a moment later
     assert [trial["state"] for trial in left] == ["finished"] * 5 + ["running"]
     before = {path.name: path.stat().st_mtime_ns for path in (out / "search").glob("trial-[0-4].json")}
     assert len(before) == 5
     done = subprocess.run([*command, "--resume", "--json"], capture_output=True, text=True, check=True, env=environment)
     assert {name: (out / "search" / name).stat().st_mtime_ns for name in before} == before
+    assert not list(out.glob("search/*/checkpoints"))
     found = json.loads(done.stdout)["search"]
     assert timeless(found["trials"]) == timeless(unbroken.search["trials"])
     assert found["trials"][:5] == left[:5]

@@ -113,6 +113,7 @@ class Search:
                     say(f"all settings of the space are tried: the search ends after {number} trials")
                     break
                 trials.append(trial if trial.state != "running" else self._ended(trial))
+                shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
                 self.run.record["search"] = self.record(trials)
                 self.run.save_record()
                 say(self._in_words(trials))
@@ -140,7 +141,7 @@ class Search:
 
     def _ended(self, trial: Trial) -> Trial:
         """Train with its settings, from a checkpoint on where there is one; a training that fails is a failed trial."""
-        single = RunFolder(self._file(trial.number).with_suffix(""))
+        single = RunFolder(self._folder(trial.number))
         why = None
         try:
             trial = self._measured(trial, single)
@@ -156,7 +157,6 @@ class Search:
             warn(f"trial {trial.number} failed: {why}")
             trial = replace(trial, state="failed", why=why)
         write_json(self._file(trial.number), trial.to_dict())
-        shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
         return trial
 
     def _measured(self, trial: Trial, single: RunFolder) -> Trial:
@@ -227,3 +227,6 @@ class Search:
 
     def _file(self, number: int) -> Path:
         return self.run.path / FOLDER / f"trial-{number}.json"
+
+    def _folder(self, number: int) -> Path:
+        return self.run.path / FOLDER / f"trial-{number}"

@@ -23,7 +23,7 @@ def settings_in_words(settings: Mapping[str, float | None]) -> str:
 
 
 def value_in_words(value: float | None) -> str:
-    """A value as it would be given; None where an option is not set."""
+    """A value to read; None is that of an option that is not set."""
     return "not set" if value is None else f"{value:g}"
 
 
