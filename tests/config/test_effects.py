@@ -176,6 +176,8 @@ class Bench:
 
         data = {"train": self.labelled, "dev": self.labelled, "model": self.run, "out": self.fresh()}
         settings = {"max_length": 32, "batch_size": 16, "epochs": 1, "precision": "fp32", "learning_rate": 1e-3}
+        free = options.pop("free", ())
+        settings = {name: value for name, value in settings.items() if name not in free}
         return finetune(TASK, **{**data, **settings, **options})
 
     def evaluate(self, *arguments: Any, **options: Any) -> Any:
@@ -2219,6 +2221,20 @@ def finetune_teacher(bench: Bench) -> None:
     assert answers != pytest.approx(labels, rel=0.1)
     assert first(**taught, distil_weight=0.25) == pytest.approx(0.75 * labels + 0.25 * answers, rel=1e-5)
     assert first(**taught, distil_weight=1, distil_temperature=0.1) != pytest.approx(answers, rel=0.1)
+
+
+@effect(FinetuneOptions, "search", "search_space")
+def finetune_search(bench: Bench) -> None:
+    """So many settings are tried, within what the space says."""
+    for count, space, within in (
+        (3, "learning_rate=1e-3..2e-3", {"learning_rate": (1e-3, 2e-3)}),
+        (4, {"batch_size": [8, 16, 24], "epochs": "1..2"}, {"batch_size": (8, 24), "epochs": (1, 2)}),
+    ):
+        trials = bench.finetune(free=within, search=count, search_space=space).search["trials"]
+        assert len(trials) == count
+        for trial in trials[1:]:
+            assert trial["settings"].keys() == within.keys()
+            assert all(low <= trial["settings"][name] <= high for name, (low, high) in within.items())
 
 
 @effect(FinetuneOptions, "micro_batch_tokens")

@@ -151,7 +151,7 @@ def test_a_fine_tuning_shows_its_newest_seed(training: Training) -> None:
 
     def check() -> None:
         page = training.page.read_text()
-        assert "going on: update 3." in page and "Training loss of the newest seed" in page
+        assert "going on: update 3." in page and "Training loss of the newest training" in page
         raise KeyboardInterrupt
 
     training.then = [check]

@@ -38,8 +38,13 @@ def _show(result: Any) -> str:
         )
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
+    if result.search is not None:
+        from bertsmith.reporting.search import outcome
+
+        lines.append(f"  search: {outcome(result.search)}")
     if result.selected_on_reported_data:
-        lines.append("  the best checkpoint was chosen on these very examples; --test FILE gives figures of others")
+        chosen = "the best checkpoint was" if result.search is None else "the settings and the best checkpoint were"
+        lines.append(f"  {chosen} chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
     lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}")

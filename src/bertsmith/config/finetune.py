@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
 from bertsmith.config.labelled import LabelledOptions, parted
 from bertsmith.config.options import SEEDS, Options, external_name
+from bertsmith.config.search_space import DEFAULT, parse_space, space_text
 from bertsmith.config.tasks import SUITES, TASKS, known_task, lengths_in_words
 
 OWNERS = {
@@ -18,6 +19,7 @@ OWNERS = {
     "lora_targets": "lora",
     "distil_weight": "teacher",
     "distil_temperature": "teacher",
+    "search_space": "search",
 }
 """Options that say more of another one."""
 
@@ -144,3 +146,46 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     distil_temperature: float | None = Field(
         None, gt=0, description="what softens the answers of teacher and student (default: 2)"
     )
+    search: int | None = Field(
+        None,
+        ge=2,
+        description="try so many settings, the defaults first, each by one training judged on the dev file; the best "
+        "is then trained with all seeds (needs optuna)",
+    )
+    search_space: str | None = Field(
+        None,
+        description="what --search varies, such as 'learning_rate=1e-5..1e-4,batch_size=16|32,epochs' (default: "
+        f"{', '.join(DEFAULT)} around their defaults, but what is given stays)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_space(cls, values: Any) -> Any:
+        """The names of what is searched stand in the options, so that the command that is kept says them."""
+        if not isinstance(values, Mapping) or values.get("search") is None or values.get("search_space") is not None:
+            return values
+        names = [name for name in DEFAULT if values.get(name) is None]
+        if not names:
+            raise ValueError(
+                f"--search varies {', '.join(DEFAULT)}, and all of them are given; leave one out, or name others by "
+                "--search-space"
+            )
+        return {**values, "search_space": ",".join(names)}
+
+    @field_validator("search_space", mode="before")
+    @classmethod
+    def _one_text(cls, value: object) -> str | None:
+        return None if value is None else space_text(parse_space(value, cls.model_fields))
+
+    @model_validator(mode="after")
+    def _free_to_vary(self) -> Self:
+        for name in parse_space(self.search_space, type(self).model_fields) if self.search_space else ():
+            flag, owner = external_name(name), OWNERS.get(name)
+            if owner is not None and getattr(self, owner) is None:
+                raise ValueError(f"--search-space: {name} belongs to --{owner}, which is missing")
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                value = getattr(self, name)
+                raise ValueError(
+                    f"--search-space: {name} is to be varied, and --{flag} {value} holds it; leave one of them out"
+                )
+        return self

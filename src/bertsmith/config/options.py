@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from bertsmith.errors import OptionError
 
@@ -99,24 +100,11 @@ class Options(BaseModel):
         for mistake in error.errors():
             name = str(mistake["loc"][0]) if mistake["loc"] else ""
             label = _label(cls, name) if name else ""
-            kind, context = mistake["type"], mistake.get("ctx", {})
-            found = f"found {mistake.get('input')!r}"
-            if kind == "missing":
+            if mistake["type"] == "missing":
                 field = cls.model_fields[name]
                 yield f"{where}{label} is missing: {field.description}"
-            elif kind == "value_error":
-                text = str(context["error"])
-                yield f"{where}{label}: {text}" if label else f"{where}{text}"
-            elif kind in ("literal_error", "enum"):
-                choices = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-                near = nearest(str(mistake["input"]), choices)
-                yield f"{where}{label}: {found}, expected one of {', '.join(choices)}{near}"
-            elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-                sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
-                bound = next(iter(context.values()))
-                yield f"{where}{label}: {found}, expected {sign.get(kind, 'at most')} {bound}"
             else:
-                yield f"{where}{label}: {found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
+                yield f"{where}{label}: {what_is_wrong(mistake)}" if label else f"{where}{what_is_wrong(mistake)}"
 
     def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
         """The command that gives these options: the positional ones, and what is not as it is by default.
@@ -154,6 +142,21 @@ def external_name(field: str) -> str:
 
 def _label(schema: type[Options], name: str) -> str:
     return name.upper() if name in schema.positional else f"--{external_name(name)}"
+
+
+def what_is_wrong(mistake: ErrorDetails) -> str:
+    """A mistake of pydantic in our own words: what was found, and what was expected."""
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    found = f"found {mistake.get('input')!r}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("literal_error", "enum"):
+        choices = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        return f"{found}, expected one of {', '.join(choices)}{nearest(str(mistake['input']), choices)}"
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
+        return f"{found}, expected {sign.get(kind, 'at most')} {next(iter(context.values()))}"
+    return f"{found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

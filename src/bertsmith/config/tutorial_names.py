@@ -154,6 +154,8 @@ _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (
     ("whole_word_mask wwm", "masks belong to `bertsmith pretrain`", "it is --mask-unit word here"),
     ("mlm", "language models are trained by `bertsmith pretrain`", "it is --objective mlm here"),
     ("line_by_line", None, "how texts are divided into documents is said to `bertsmith prepare`"),
+    ("n_trials", "it is --search here", "there is none: a pre-training takes its settings as they are"),
+    ("hp_space", "it is --search-space here", "there is none: a pre-training takes its settings as they are"),
     ("validation_split_percentage", "the parts are files of their own: --train and --dev", _HELD_OUT),
 )
 """Names with the same answers; what is said of them by `finetune` and by `pretrain`. None: the verb has no answer, or
@@ -181,7 +183,7 @@ _IN_A_SUITE = {
     "version_2_with_negative null_score_diff_threshold doc_stride max_query_length max_answer_length n_best_size": (
         "no task of GLUE has questions to answer in a text"
     ),
-    "class_weight class_weights calibrate teacher problem_type": _ALONE,
+    "class_weight class_weights calibrate teacher problem_type search search_space n_trials hp_space": _ALONE,
 }
 GLUE: Mapping[str, str] = MappingProxyType(
     {**FINETUNE, **{name: answer for names, answer in _IN_A_SUITE.items() for name in names.split()}}

@@ -15,7 +15,7 @@ from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
-from bertsmith.runtime.computing import computing
+from bertsmith.runtime.computing import computing, is_short_of_memory
 from bertsmith.runtime.console import size_text
 from bertsmith.runtime.machine import Choice
 from bertsmith.training.batches import model_inputs
@@ -92,11 +92,6 @@ def _found(size: int, trial: Trial) -> int:
                 "--sequence-length or --gradient-checkpointing"
             ) from None
         size = math.ceil(size / 2)
-
-
-def is_short_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory is short; on the CPU torch has no class of its own for it."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def share_of_memory(free: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 Cell = str | int | float | None
 """What a cell of a table may hold; `None` is an empty cell."""
 
-_WRITTEN_NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?\s?%?")
+_WRITTEN_NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?\s?%?")
 
 
 def format_number(value: int | float) -> str:

@@ -13,6 +13,7 @@ from bertsmith.reporting.labelled_data import add_labelled_data
 from bertsmith.reporting.numbers import format_figure
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
+from bertsmith.reporting.search import add_search
 from bertsmith.runtime.console import clock
 
 _LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
@@ -371,8 +372,9 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
         ]
     )
     if record.get("selected_on_reported_data"):
+        chosen = "The best checkpoint was" if "search" not in record else "The settings and the best checkpoint were"
         page.notice(
-            "The best checkpoint was chosen on the very data that these figures are of: they are a little too good. "
+            f"{chosen} chosen on the very data that these figures are of: they are a little too good. "
             "Give --test FILE for figures that nothing was chosen on."
         )
     if _is_finished(record):
@@ -380,6 +382,8 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
     else:
         _add_progress(page, record, updates, [], as_of)
     add_warnings(page, record)
+    if "search" in record:
+        add_search(page, record["search"])
     if _is_finished(record) and record.get("errors"):
         which = "dev" if record.get("selected_on_reported_data") else "test"
         best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
@@ -393,6 +397,7 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
 def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines) -> None:
     """The loss of a head's training, and the figure that its weights were chosen by."""
     page.section("Losses")
+    which = f"seed {record['best_seed']}" if _is_finished(record) else "the newest training"
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
         line_chart(
@@ -401,7 +406,7 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
             y_label="loss",
             title="Training loss",
         ),
-        f"Training loss of seed {record['best_seed']}" if _is_finished(record) else "Training loss of the newest seed",
+        f"Training loss of {which}",
     )
     if len(evaluations) > 1:
         metric = next(iter(evaluations[0]["evaluation"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,38 +12,32 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bertsmith.config.extras import require_extra
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options, nearest
 from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
-from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.errors import DivergedError, OptionError
 from bertsmith.evaluation.errors import calibration_figures, error_report
 from bertsmith.evaluation.head import Answered
 from bertsmith.evaluation.labelled_data import summary
 from bertsmith.finetuning.data import FinetuningData, read_files
-from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
-from bertsmith.finetuning.distillation import Teacher, distillation_of, forget
-from bertsmith.finetuning.engine import HeadSettings, replaced_labels, train_head
-from bertsmith.finetuning.trained_parts import check_parts, choose_parts, lora_of
+from bertsmith.finetuning.distillation import Teacher, forget
+from bertsmith.finetuning.engine import HeadSettings, train_head
+from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted
+from bertsmith.finetuning.search import Search, SearchSpace
+from bertsmith.finetuning.settings import head_settings
+from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.model_card import markdown_table, model_card
+from bertsmith.reporting.search import caveat, outcome, trial_table
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json, write_text
-from bertsmith.runtime.machine import (
-    Choice,
-    choose_attention,
-    choose_device,
-    choose_precision,
-    choose_streams,
-    describe_machine,
-    prepare_process,
-    versions,
-)
-from bertsmith.tasks.class_weights import balanced
+from bertsmith.runtime.machine import Choice, describe_machine, versions
 from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
@@ -61,10 +54,10 @@ class FinetuneResult(Result):
     that did not pass the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
     all others are in the mean. `windowed_examples` counts those of all files that are longer than `max_length` and read
     in windows, for the heads that do so. `calibration` is that of the best seed on the same file, as `evaluate` gives
-    it.
+    it. `search` holds the trials of `--search`: `best_trial` and `gain`, by how much it beats trial 0, the defaults.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration")
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search")
 
     run: Path
     metrics: dict[str, dict[str, Any]]
@@ -76,6 +69,7 @@ class FinetuneResult(Result):
     truncated_tokens: int
     windowed_examples: int | None = None
     calibration: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
 
 
 @verb(FinetuneOptions)
@@ -85,6 +79,8 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
     """
     folder = RunFolder(options.out)
+    if options.search is not None:
+        require_extra("search", f"--search {options.search}", "optuna")
     tokenizer, config, length = checked_model(options, options.task)
     data = read_files(options, tokenizer, length)
     metric = _metric(options, data)
@@ -112,19 +108,33 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         if made == options.seeds:
             say(f"{options.out} is finished already")
             return FinetuneResult(run=options.out, **folder.record["result"])
-    settings, choices = _settings(options, data, config, length)
+    settings, choices = head_settings(options, data, config, length)
+    search = _search(options, settings, tokenizer, data, config, length, folder)
     teacher = None
     if options.teacher is not None:
         teacher = Teacher(options, data.head, tokenizer, data.train.encoded, data.train_examples)
     _announce(options, data, settings, choices)
+    if search is not None:
+        search.announce()
     if options.dry_run:
         return FinetuneResult(
-            options.out, {}, options.seed, [], options.test is None, {}, len(data.dev.gold), 0, data.windowed
+            run=options.out,
+            metrics={},
+            best_seed=options.seed,
+            diverged_seeds=[],
+            selected_on_reported_data=options.test is None,
+            baseline={},
+            num_examples=len(data.dev.gold),
+            truncated_tokens=0,
+            windowed_examples=data.windowed,
+            search=None if search is None else search.record([]),
         )
     _start(folder, options, data, choices)
     if teacher is not None:
         data.train = replace(data.train, taught=teacher.answers(folder.path))
         teacher = None  # its weights are of no use any more
+    if search is not None:
+        settings = search.best_settings()
 
     results: dict[int, dict[str, Any]] = {}
     for seed in range(options.seed, options.seed + options.seeds):
@@ -147,6 +157,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
         windowed_examples=data.windowed,
         calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
+        search=folder.record.get("search"),
     )
     folder.record["errors"] = errors
     _finish(folder, options, result)
@@ -191,67 +202,27 @@ def _metric(options: FinetuneOptions, data: FinetuningData) -> str:
     return options.metric or data.head.main_metric
 
 
-def _settings(
-    options: FinetuneOptions, data: FinetuningData, config: Any, length: int
-) -> tuple[HeadSettings, list[Choice]]:
-    weights = None
-    if options.class_weights is not None:
-        if not data.head.weighs_classes:
-            raise OptionError(
-                f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
-                f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
-            )
-        weights = balanced(data.label_counts)
-    choices = prepare_process()
-    device = choose_device()
-    precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
-    whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
-    streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
-    choices += [device, precision, attention, streams]
-    rate, epochs = options.learning_rate, options.epochs
-    if rate is None:
-        choices.append(choose_learning_rate(config, lora=options.lora is not None))
-        rate = float(choices[-1].value)
-    examples = len(data.train.encoded.lengths)
-    if epochs is None:
-        choices.append(choose_epochs(examples, options.batch_size))
-        epochs = float(choices[-1].value)
-    settings = HeadSettings(
-        model=options.model,
-        labels=tuple(data.head.labels),
-        problem_type=options.problem_type,
-        steps=max(1, math.ceil(epochs * examples / options.batch_size)),
-        batch_size=options.batch_size,
-        eval_batch_size=options.eval_batch_size,
-        eval_every=options.eval_every or math.ceil(examples / options.batch_size),
-        micro_batch_tokens=options.micro_batch_tokens,
-        patience=options.patience,
-        layer_decay=options.layer_decay,
-        freeze_layers=options.freeze_layers,
-        save_every=options.save_every,
-        learning_rate=rate,
-        weight_decay=options.weight_decay,
-        precision=precision.value,
-        attention=attention.value,
-        max_length=length,
-        streams=int(streams.value),
-        task=options.task,
-        class_weights=weights,
-        metric=options.metric,
-        lora=lora_of(options),
-        layers=options.layers,
-        distillation=distillation_of(options, data.head),
-    )
-    choices += choose_parts(settings, config)
-    if settings.distillation is not None and options.teacher is not None:
-        choices.append(settings.distillation.choice(options.teacher))
-    own = replaced_labels(config, settings)
-    if own is not None:
-        choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))
-    if weights is not None:
-        listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
-        choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
-    return settings, choices
+def _search(
+    options: FinetuneOptions,
+    settings: HeadSettings,
+    tokenizer: Any,
+    data: FinetuningData,
+    config: Any,
+    length: int,
+    folder: RunFolder,
+) -> Search | None:
+    """The search that is asked for. Raises OptionError where an end of its space does not fit the MODEL or the data."""
+    if options.search is None:
+        return None
+    search = Search(options, SearchSpace.of(options, settings, data), tokenizer, config, length, data, folder)
+    for end in search.space.ends():
+        at_end = options.model_copy(update=end)
+        try:
+            checked_model(at_end, options.task)
+            head_settings(at_end, data, config, length)
+        except OptionError as error:
+            raise OptionError(f"--search-space: {error}") from None
+    return search
 
 
 def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSettings, choices: list[Choice]) -> None:
@@ -279,7 +250,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
         "kind": "finetuning",
         "task": options.task,
         "status": "running",
-        "command": _command(options),
+        "command": command(options),
         "options": identity(options),
         "seeds": options.seeds,
         "choices": [choice.to_dict() for choice in choices],
@@ -325,10 +296,6 @@ def _check_same(folder: RunFolder, options: FinetuneOptions, data: FinetuningDat
             )
 
 
-def _command(options: FinetuneOptions) -> str:
-    return options.command_line("finetune", leave_out=("overwrite", "resume", "dry_run"))
-
-
 def _one_seed(
     options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: FinetuningData, folder: RunFolder, seed: int
 ) -> dict[str, Any]:
@@ -339,12 +306,7 @@ def _one_seed(
         say(f"seed {seed} is finished already")
         found: dict[str, Any] = read_json(done)
         return found
-    checkpoint = single.newest_checkpoint()
-    if checkpoint is None:
-        shutil.rmtree(single.path, ignore_errors=True)
-        single.path.mkdir(parents=True)
-    else:
-        say(f"seed {seed} goes on after update {checkpoint.name.removeprefix('step-')}")
+    checkpoint = checkpoint_of(single, f"seed {seed}")
     title = f"fine-tuning, seed {seed}" if options.seeds > 1 else "fine-tuning"
     try:
         trained = train_head(settings, tokenizer, data.train, data.dev, single, seed, title, checkpoint)
@@ -353,12 +315,8 @@ def _one_seed(
         write_json(done, result)
         return result
     if trained.signal is not None:
-        folder.record["status"] = "interrupted"
-        folder.save_record()
-        raise Interrupted(
-            f"stopped by {trained.signal} after update {trained.steps} of seed {seed}; the work so far is kept. Go on "
-            f"with:\n  {_command(options)} --resume"
-        )
+        stopped = f"stopped by {trained.signal} after update {trained.steps} of seed {seed}"
+        raise interrupted(folder, stopped, options)
     pad = int(tokenizer.pad_token_id)
     head = trained.head
     # What is reported is what `evaluate` gives again: in float32, whatever the training was in.
@@ -480,9 +438,17 @@ def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
         summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
         sections=[
             (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
+            *_search_section(record),
             ("Labels", ", ".join(record["data"]["labels"]) or head_class(options.task).without_labels),
             ("How to make it again", f"```\n{record['command']}\n```"),
             ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
         ],
         metadata={"pipeline_tag": head_class(options.task).pipeline_tag},
     )
+
+
+def _search_section(record: dict[str, Any]) -> list[tuple[str, str]]:
+    if "search" not in record:
+        return []
+    search = record["search"]
+    return [("Search", f"{outcome(search)} {caveat(search)}\n\n{markdown_table(*trial_table(search))}")]

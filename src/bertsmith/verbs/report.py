@@ -85,9 +85,11 @@ def _is_run(folder: Path) -> bool:
 
 
 def _metrics_folder(run: Path) -> Path:
-    """Where metrics.jsonl is: of a fine-tuning that goes on, in the folder of its newest seed."""
-    seeds = sorted((run / "seeds").glob("seed-*/metrics.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    return seeds[-1].parent if seeds and not (run / "metrics.jsonl").is_file() else run
+    """Where metrics.jsonl is: of a fine-tuning that goes on, in the folder of its newest training."""
+    found = [*run.glob("search/trial-*/metrics.jsonl"), *run.glob("seeds/seed-*/metrics.jsonl")]
+    if not found or (run / "metrics.jsonl").is_file():
+        return run
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
 def write_report(folder: Path, title: str | None = None) -> Path:

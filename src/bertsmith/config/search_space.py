@@ -1,0 +1,164 @@
+"""The space of `finetune --search`: the options that are varied, and the values that each may take.
+
+    learning_rate=1e-5..1e-4,batch_size=16|32|64,epochs
+
+A range has both of its ends in it. A name alone takes a range around the default. In YAML and Python the space may be a
+mapping of names to such values, where several values may be a list: `{"batch_size": [16, 32, 64], "epochs": None}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from bertsmith.config.options import external_name, nearest, what_is_wrong
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Range:
+    """All values from one end to the other; the whole numbers alone where the option is `whole`."""
+
+    low: Number
+    high: Number
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Several values."""
+
+    values: tuple[Number, ...]
+
+    def __str__(self) -> str:
+        return "|".join(map(str, self.values))
+
+
+Values = Range | Choices
+Space = dict[str, Values | None]
+"""None: a range around the default."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How an option is searched: `log` where a factor counts and not a difference, `whole` by whole numbers."""
+
+    log: bool = False
+    whole: bool = False
+    own_range: bool = False
+    """Whether its name alone says enough."""
+
+
+SEARCHED: Mapping[str, Searched] = MappingProxyType(
+    {
+        "learning_rate": Searched(log=True, own_range=True),
+        "epochs": Searched(whole=True, own_range=True),
+        "batch_size": Searched(log=True, whole=True, own_range=True),
+        "weight_decay": Searched(own_range=True),
+        "layer_decay": Searched(),
+        "freeze_layers": Searched(whole=True),
+        "lora_alpha": Searched(log=True),
+        "distil_weight": Searched(),
+        "distil_temperature": Searched(log=True),
+    }
+)
+"""The options that can be searched."""
+
+DEFAULT = ("learning_rate", "epochs", "batch_size")
+"""Those that are, where nothing is said."""
+
+
+def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
+    """A space from its text, a mapping or a list of names; `fields` are those of the schema, which check the values.
+
+    Raises ValueError for the first mistake: which entry, what was found, what was expected.
+    """
+    space: Space = {}
+    for word, values in _entries(given):
+        name = word.strip().lstrip("-").replace("-", "_")
+        if name not in SEARCHED:
+            raise ValueError(_not_searched(word.strip(), name, fields))
+        if name in space:
+            raise ValueError(f"{name} stands twice in it")
+        space[name] = _values(name, values, fields[name])
+    if not space:
+        raise ValueError(f"found nothing, expected some of {', '.join(SEARCHED)}")
+    return space
+
+
+def space_text(space: Mapping[str, Values | None]) -> str:
+    """The text of a space: `parse_space` gives it again."""
+    return ",".join(name if values is None else f"{name}={values}" for name, values in space.items())
+
+
+def _entries(given: object) -> Iterable[tuple[str, object]]:
+    """Names and what is written for their values."""
+    if isinstance(given, Mapping):
+        return [(str(name), values) for name, values in given.items()]
+    if isinstance(given, (list, tuple)):
+        return [entry for part in given for entry in _entries(part)]
+    if not isinstance(given, str):
+        raise ValueError(f"found {given!r}, expected names with their values, such as learning_rate=1e-5..1e-4")
+    parted = [entry.partition("=") for entry in given.split(",") if entry.strip()]
+    return [(name, values if equals else None) for name, equals, values in parted]
+
+
+def _not_searched(word: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
+    reason = "is no option that can be searched" if name in fields else "is no option"
+    return f"{word!r} {reason}, expected some of {', '.join(SEARCHED)}{nearest(name, SEARCHED)}"
+
+
+def _values(name: str, written: object, field: FieldInfo) -> Values | None:
+    if written is None:
+        if not SEARCHED[name].own_range:
+            raise ValueError(f"{name} has no range of its own; give one: {name}=LOW..HIGH, or values: {name}=V|V|V")
+        return None
+    if isinstance(written, str) and ".." in written:
+        low, _, high = written.partition("..")
+        return _range(name, _value(name, low, field), _value(name, high, field))
+    parts = written.split("|") if isinstance(written, str) else written
+    listed = parts if isinstance(parts, (list, tuple)) else [parts]
+    values = tuple(_value(name, part, field) for part in listed)
+    if len(values) < 2:
+        found = f"one value alone ({values[0]})" if values else "no value"
+        raise ValueError(
+            f"{name}: found {found}, expected a range (LOW..HIGH) or several (V|V|V); what is not to be varied is "
+            f"given as --{external_name(name)}"
+        )
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}: found a value twice in {'|'.join(map(str, values))}")
+    return Choices(values)
+
+
+def _range(name: str, low: Number, high: Number) -> Range:
+    if SEARCHED[name].whole:
+        for end in (low, high):
+            if end != int(end):
+                raise ValueError(f"{name}: found {end} as an end of a range, expected a whole number, or values: V|V|V")
+        low, high = int(low), int(high)
+    found = Range(low, high)
+    if low >= high:
+        raise ValueError(f"{name}: found {found}, expected the lower end first and a higher one behind it")
+    return found
+
+
+def _value(name: str, written: object, field: FieldInfo) -> Number:
+    """A value that the option may have."""
+    if isinstance(written, bool) or written is None:
+        raise ValueError(f"{name}: found {written!r}, expected a number")
+    text = written.strip() if isinstance(written, str) else written
+    kind: Any = Annotated[field.annotation, *field.metadata]
+    checked: TypeAdapter[Any] = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+    try:
+        value: Number = checked.validate_python(text)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {what_is_wrong(error.errors()[0])}") from None
+    return int(value) if float(value).is_integer() and abs(value) < 1e15 else value

@@ -1,0 +1,34 @@
+"""Trainings that are stopped and gone on with: from which checkpoint, and what is said to whoever stopped them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.errors import Interrupted
+from bertsmith.runtime.console import say
+from bertsmith.training.run_folder import RunFolder
+
+
+def command(options: FinetuneOptions) -> str:
+    """The command that makes a RUN again."""
+    return options.command_line("finetune", leave_out=("overwrite", "resume", "dry_run"))
+
+
+def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
+    """The checkpoint that a training goes on from; without one the folder is empty and the training begins."""
+    checkpoint = folder.newest_checkpoint()
+    if checkpoint is None:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        folder.path.mkdir(parents=True)
+    else:
+        say(f"{called} goes on after update {checkpoint.name.removeprefix('step-')}")
+    return checkpoint
+
+
+def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> Interrupted:
+    """What is raised where a RUN is stopped: its record says so, and the message how to go on."""
+    folder.record["status"] = "interrupted"
+    folder.save_record()
+    return Interrupted(f"{stopped}; the work so far is kept. Go on with:\n  {command(options)} --resume")

@@ -1,0 +1,232 @@
+"""The search of `finetune --search`: trials of settings, each one training judged on the dev file.
+
+RUN/search/trial-N.json   the settings, then also the figure; written whole when a trial begins and when it ends
+RUN/search/trial-N/       metrics.jsonl; checkpoints only while it trains
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.search_space import Choices, Values, parse_space, space_text
+from bertsmith.errors import DivergedError
+from bertsmith.finetuning.data import FinetuningData
+from bertsmith.finetuning.engine import HeadSettings, TrainedHead, train_head
+from bertsmith.finetuning.going_on import checkpoint_of, interrupted
+from bertsmith.finetuning.proposals import Settings, Trial, default_settings, propose, with_own_ranges
+from bertsmith.finetuning.settings import head_settings
+from bertsmith.inference.batched import head_outputs
+from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
+from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
+from bertsmith.runtime.computing import is_short_of_memory
+from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.files import read_json, write_json
+from bertsmith.runtime.machine import Choice
+from bertsmith.training.run_folder import RunFolder, read_metrics
+
+FOLDER = "search"
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched: the values of each option, and what `finetune` takes without a search."""
+
+    values: Mapping[str, Values]
+    defaults: Settings
+
+    @classmethod
+    def of(cls, options: FinetuneOptions, settings: HeadSettings, data: FinetuningData) -> SearchSpace:
+        """The space that the options name; `settings` are made of the same options."""
+        space = parse_space(options.search_space, FinetuneOptions.model_fields)
+        defaults = default_settings(space, options, settings, len(data.train.encoded.lengths))
+        return cls(with_own_ranges(space, defaults), defaults)
+
+    def ends(self) -> list[Settings]:
+        """The lowest and the highest values of all options: what fits at both, fits between."""
+        both = [
+            values.values if isinstance(values, Choices) else (values.low, values.high)
+            for values in self.values.values()
+        ]
+        return [dict(zip(self.values, map(end, both), strict=True)) for end in (min, max)]
+
+
+@dataclass
+class Search:
+    """The trials of one RUN.
+
+    Attributes:
+        config: the MODEL's configuration.
+        length: the tokens of a row.
+        run: where its record and its trials go.
+    """
+
+    options: FinetuneOptions
+    space: SearchSpace
+    tokenizer: Any
+    config: Any
+    length: int
+    data: FinetuningData
+    run: RunFolder
+
+    @property
+    def metric(self) -> str:
+        """The figure that settings are judged by."""
+        return self.options.metric or self.data.head.main_metric
+
+    def announce(self) -> None:
+        """Say what will be tried."""
+        say(f"search: {self.options.search} settings, one training each, judged by {self.metric} on the dev file")
+        say(f"search space: {space_in_words(space_text(self.space.values))}")
+        say(f"{trial_in_words(0)}: {settings_in_words(self.space.defaults)}")
+
+    def best_settings(self) -> HeadSettings:
+        """What the best trial was trained with; it stands in the record with its reason."""
+        best, record = self.best(), self.run.record
+        say(outcome(record["search"]))
+        why = f"{trial_in_words(best.number)}, the best of {len(record['search']['trials'])}"
+        found = [Choice(name.replace("_", " "), value_in_words(value), why) for name, value in best.settings.items()]
+        settings, choices = self._settings_of(best)
+        record["choices"] = [choice.to_dict() for choice in (*choices, *found)]
+        self.run.save_record()
+        return settings
+
+    def best(self) -> Trial:
+        """Try the settings that are not tried yet; gives the best trial, of equal ones the first.
+
+        Raises DivergedError where no trial came to its end, Interrupted where a signal stops one.
+        """
+        assert self.options.search is not None
+        trials: list[Trial] = []
+        try:
+            for number in range(self.options.search):
+                trial = self._begun(number, trials)
+                if trial is None:
+                    say(f"all settings of the space are tried: the search ends after {number} trials")
+                    break
+                trials.append(trial if trial.state != "running" else self._ended(trial))
+                shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
+                self.run.record["search"] = self.record(trials)
+                self.run.save_record()
+                say(self._in_words(trials))
+        except KeyboardInterrupt:
+            raise interrupted(self.run, f"stopped after {len(trials)} trials", self.options) from None
+        best = self._best_of(trials)
+        if best is None:
+            raise DivergedError(f"none of the {len(trials)} trials came to its end: {trials[0].why}")
+        return best
+
+    def _begun(self, number: int, trials: list[Trial]) -> Trial | None:
+        """The trial of this number as it was left, or a new one; None where there are no other settings."""
+        file = self._file(number)
+        if file.is_file():
+            return Trial(**read_json(file))
+        settings: Settings | None = self.space.defaults
+        if number > 0:
+            higher = self.metric not in LOWER_IS_BETTER
+            settings = propose(self.space.values, trials, higher=higher, seed=self.options.seed)
+        if settings is None:
+            return None
+        trial = Trial(number, settings)
+        write_json(file, trial.to_dict())
+        return trial
+
+    def _ended(self, trial: Trial) -> Trial:
+        """Train with its settings, from a checkpoint on where there is one; a training that fails is a failed trial."""
+        single = RunFolder(self._folder(trial.number))
+        why = None
+        try:
+            trial = self._measured(trial, single)
+        except DivergedError as error:
+            why = str(error)
+        except (RuntimeError, MemoryError) as error:
+            if not is_short_of_memory(error):
+                raise
+            why = f"memory was short: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        if why is not None:  # behind the blocks above: their errors hold what the training had
+            gc.collect()
+            torch.cuda.empty_cache()
+            warn(f"trial {trial.number} failed: {why}")
+            trial = replace(trial, state="failed", why=why)
+        write_json(self._file(trial.number), trial.to_dict())
+        return trial
+
+    def _measured(self, trial: Trial, single: RunFolder) -> Trial:
+        called = f"trial {trial.number}"
+        settings, _ = self._settings_of(trial)
+        train, dev, seed = self.data.train, self.data.dev, self.options.seed
+        checkpoint = checkpoint_of(single, called)
+        trained = train_head(settings, self.tokenizer, train, dev, single, seed, called, checkpoint)
+        if trained.signal is not None:
+            stopped = f"stopped by {trained.signal} after update {trained.steps} of {called}"
+            raise interrupted(self.run, stopped, self.options)
+        figure = self._figure(trained, settings)
+        if not math.isfinite(figure["value"]):
+            raise DivergedError(f"{self.metric} on the dev file is not finite")
+        seconds = read_metrics(single.path)[0][-1]["seconds"]
+        return replace(
+            trial, state="finished", dev=figure, best_step=trained.best_step, steps=trained.steps, seconds=seconds
+        )
+
+    def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[Choice]]:
+        options = self.options.model_copy(update=trial.settings)
+        return head_settings(options, self.data, self.config, self.length)
+
+    def _figure(self, trained: TrainedHead, settings: HeadSettings) -> dict[str, float]:
+        """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""
+        pad, dev = int(self.tokenizer.pad_token_id), self.data.dev
+        outputs = head_outputs(trained.head, trained.model, dev.encoded, pad, budget=settings.eval_tokens)
+        return trained.head.score(outputs, dev.gold)[self.metric].to_dict()
+
+    def _best_of(self, trials: list[Trial]) -> Trial | None:
+        """The first of those with the best figure."""
+        measured = [trial for trial in trials if trial.dev is not None]
+        return max(measured, key=self._goodness, default=None)
+
+    def _goodness(self, trial: Trial) -> float:
+        assert trial.dev is not None
+        return goodness(self.metric, trial.dev["value"])
+
+    def record(self, trials: list[Trial]) -> dict[str, Any]:
+        """What run.json says of these trials."""
+        best, gain = self._best_of(trials), None
+        if best is not None and trials[0].dev is not None:
+            gain = self._goodness(best) - self._goodness(trials[0])
+        return {
+            "metric": self.metric,
+            "lower_is_better": self.metric in LOWER_IS_BETTER,
+            "trials_wanted": self.options.search,
+            "seed": self.options.seed,
+            "space": space_text(self.space.values),
+            "best_trial": None if best is None else best.number,
+            "gain": gain,
+            "trials": [trial.to_dict() for trial in trials],
+        }
+
+    def _in_words(self, trials: list[Trial]) -> str:
+        """The last trial, and the best so far."""
+        last, best = trials[-1], self._best_of(trials)
+        figure = "failed" if last.dev is None else f"{self.metric} {last.dev['value']:.4f}"
+        if best is None:
+            beside = "no trial has a figure yet"
+        elif best.number == last.number:
+            beside = "the best so far" if len(trials) > 1 else "what is to be beaten"
+        else:
+            assert best.dev is not None
+            beside = f"the best so far is {best.dev['value']:.4f} of trial {best.number}"
+        done = f"{len(trials)} of {self.options.search} done"
+        return f"{trial_in_words(last.number)}: {settings_in_words(last.settings)}: {figure}, {beside} ({done})"
+
+    def _file(self, number: int) -> Path:
+        return self.run.path / FOLDER / f"trial-{number}.json"
+
+    def _folder(self, number: int) -> Path:
+        return self.run.path / FOLDER / f"trial-{number}"

@@ -1,0 +1,153 @@
+"""What a search found, in words, as a table, and as a section of a page: run.json has it under `search`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.numbers import Cell, format_figure
+from bertsmith.reporting.page import Page
+
+Record = Mapping[str, Any]
+
+
+def trial_in_words(number: int) -> str:
+    """Trial 0 is that of the defaults."""
+    return "trial 0 (the defaults)" if number == 0 else f"trial {number}"
+
+
+def settings_in_words(settings: Mapping[str, float | None]) -> str:
+    """`learning_rate 3.3e-05, epochs 3`."""
+    return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items())
+
+
+def value_in_words(value: float | None) -> str:
+    """A value to read; None is that of an option that is not set."""
+    return "not set" if value is None else f"{value:g}"
+
+
+def space_in_words(space: str) -> str:
+    """The text of a space with blanks in it."""
+    return space.replace("=", " ").replace("..", " to ").replace("|", " or ").replace(",", ", ")
+
+
+def outcome(search: Record) -> str:
+    """Whether the best settings are better than the defaults, by how much, and how far that can be believed."""
+    best = _best(search)
+    if best is None:
+        return "No trial has come to its end yet."
+    metric, figure = _named(search), best["dev"]
+    if search["gain"] is None:
+        return f"The defaults failed: {search['trials'][0]['why']}. {_title(best)} is the best, {_of(metric, figure)}."
+    default = search["trials"][0]["dev"]
+    if best["number"] == 0:
+        return f"No settings were better than the defaults, which are kept: {_of(metric, default)}."
+    better = "below" if figure["value"] < default["value"] else "above"
+    text = (
+        f"{_title(best)} beats the defaults by {format_figure(search['gain'])}: {_of(metric, figure)}, {better} "
+        f"{format_figure(default['value'])}."
+    )
+    if figure["low"] <= default["value"] <= figure["high"]:
+        text += (
+            f" The figure of the defaults lies within the 95% interval of the best ({format_figure(figure['low'])} to "
+            f"{format_figure(figure['high'])}): the dev file has too few examples to prove that they are worse."
+        )
+    return text
+
+
+def caveat(search: Record) -> str:
+    """What the figure of the best trial is not."""
+    return (
+        f"The best of {len(search['trials'])} figures on one file is a little too good, as it was chosen there. Each "
+        f"is of one training with seed {search['seed']}: with another seed it would be another."
+    )
+
+
+def trial_table(search: Record) -> tuple[list[str], list[list[Cell]]]:
+    """Header and rows of all trials, the best first, those that failed last."""
+    names = list(search["trials"][0]["settings"]) if search["trials"] else []
+    lower = _is_lower_better(search)
+
+    def place(trial: Record) -> tuple[bool, float]:
+        return trial["dev"] is None, 0.0 if trial["dev"] is None else trial["dev"]["value"] * (1 if lower else -1)
+
+    return ["trial", *names, _named(search), "low", "high", "minutes"], [
+        [
+            _numbered(search, trial),
+            *(value_in_words(trial["settings"][name]) for name in names),
+            *(format_figure(trial["dev"] and trial["dev"][end]) for end in ("value", "low", "high")),
+            None if trial["seconds"] is None else f"{trial['seconds'] / 60:.1f}",
+        ]
+        for trial in sorted(search["trials"], key=place)
+    ]
+
+
+def add_search(page: Page, search: Record) -> None:
+    """The section of a search, also of one that is not finished."""
+    tried, wanted = len(search["trials"]), search["trials_wanted"]
+    of = f"{tried} settings" if tried == wanted else f"{tried} of {wanted} settings so far"
+    page.section(
+        "Search",
+        f"{of}, the defaults first, each trained once and judged by {_named(search)} on the dev file: "
+        f"{space_in_words(search['space'])}.",
+    )
+    tone: Literal["good", "info"] = "good" if (search["gain"] or 0) > 0 else "info"
+    page.notice(outcome(search), tone)
+    page.text(caveat(search))
+    measured = [(float(trial["number"]), trial["dev"]["value"]) for trial in search["trials"] if trial["dev"]]
+    if len(measured) > 1:
+        page.chart(_chart(search, measured), f"{_named(search)} on the dev file of each trial")
+    header, rows = trial_table(search)
+    page.table(header, rows, caption="Trials, the best first; low and high are the 95% interval over the examples")
+    failed = [f"Trial {trial['number']}: {trial['why']}" for trial in search["trials"] if trial["state"] == "failed"]
+    if failed:
+        page.folded(f"{len(failed)} failed", failed)
+
+
+def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
+    better = min if _is_lower_better(search) else max
+    best = measured[:1]
+    for number, value in measured[1:]:  # a step where it changes
+        best += [(number, best[-1][1]), (number, better(value, best[-1][1]))]
+    default = search["trials"][0]["dev"]
+    name = _named(search)
+    return line_chart(
+        [Series("each trial", measured, "points"), Series("the best so far", best, "line")],
+        x_label="trial",
+        y_label=name,
+        reference_lines=[("defaults", default["value"])] if default else [],
+        title=f"{name} of the trials",
+    )
+
+
+def _best(search: Record) -> Any:
+    number = search["best_trial"]
+    return next((trial for trial in search["trials"] if trial["number"] == number), None)
+
+
+def _title(trial: Record) -> str:
+    return f"Trial {trial['number']} ({settings_in_words(trial['settings'])})"
+
+
+def _named(search: Record) -> str:
+    return str(search["metric"]).replace("_", " ")
+
+
+def _of(metric: str, figure: Record) -> str:
+    return f"{metric} {format_figure(figure['value'])} on the dev file"
+
+
+def _numbered(search: Record, trial: Record) -> str:
+    """`4 (best)`, `0 (defaults, failed)`."""
+    marks = {
+        "best": trial["number"] == search["best_trial"],
+        "defaults": trial["number"] == 0,
+        "failed": trial["state"] == "failed",
+    }
+    words = ", ".join(mark for mark, holds in marks.items() if holds)
+    return f"{trial['number']} ({words})" if words else str(trial["number"])
+
+
+def _is_lower_better(search: Record) -> bool:
+    return bool(search["lower_is_better"])
