@@ -79,7 +79,7 @@ def test_the_best_seed_by_the_dev_file_is_the_run(tuned: FinetuneResult) -> None
     assert tuned.best_seed == max(seeds, key=lambda number: seeds[number]["dev"])
     best = load_file(tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "model.safetensors")
     other = load_file(tuned.run / "seeds" / f"seed-{1 - tuned.best_seed}" / "model.safetensors")
-    assert "Means over 2 seeds." in (tuned.run / "README.md").read_text()
+    assert "Means over 2 seeds (0, 1)" in (tuned.run / "README.md").read_text()
     assert "Mean over the seeds, with its 95% interval" in (tuned.run / "report.html").read_text()
     top = load_file(tuned.run / "model.safetensors")
     assert all(torch.equal(top[name], best[name]) for name in best)
@@ -143,7 +143,7 @@ def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
     assert one.metrics["accuracy"]["low"] < one.metrics["accuracy"]["high"], "one seed: an interval over examples"
     card, report = ((tmp_path / "one" / name).read_text() for name in ("README.md", "report.html"))
     assert "dev file" in card
-    assert "One seed; the intervals are over the examples." in card and "| metric | figure |" in card
+    assert "One seed; the intervals are over the examples (bootstrap)." in card and "| metric | figure |" in card
     assert "One seed, with the 95% interval over the examples." in report
     assert "over the seeds" not in card + report and "Means over" not in card
     again = finetune("sequence-classification", out=tmp_path / "again", **options)

@@ -10,9 +10,10 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
-from bertsmith.reporting.numbers import format_figure
+from bertsmith.reporting.numbers import format_figure, share_interval
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
+from bertsmith.reporting.unigram import beside_unigram
 from bertsmith.runtime.console import clock
 
 _LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
@@ -111,8 +112,9 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
         note = f"of pairs; always the same answer gives {after['next_sentence_majority']:.1%}"
         cards.append(("Next sentence", f"{after['next_sentence_accuracy']:.1%}", note))
     page.figures(cards)
-    if nats is not None and unigram is not None and nats < unigram:
-        page.notice(f"The model beats the unigram baseline by {unigram - nats:.2f} nats a token.", "good")
+    told = beside_unigram(after)
+    if told is not None and told[1] != "warning":  # a run that does not pass it warns of it with what to do
+        page.notice(*told)
 
 
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
@@ -310,9 +312,9 @@ def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str
 
 
 def _margin(share: float, count: int) -> float:
-    """Half of the 95% interval of a share (Agresti and Coull 1998): of some width even where all are right."""
-    middle = (share * count + 2) / (count + 4)
-    return 1.96 * math.sqrt(middle * (1 - middle) / (count + 4))
+    """Half of the 95% interval of a share."""
+    low, high = share_interval(share, count)
+    return (high - low) / 2
 
 
 def _percent(part: int, whole: int) -> str:

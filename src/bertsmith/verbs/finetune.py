@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
@@ -30,10 +29,9 @@ from bertsmith.finetuning.trained_parts import check_parts, choose_parts, lora_o
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
-from bertsmith.reporting.model_card import markdown_table, model_card
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import read_json, write_json, write_text
+from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import (
     Choice,
     choose_attention,
@@ -45,9 +43,10 @@ from bertsmith.runtime.machine import (
     versions,
 )
 from bertsmith.tasks.class_weights import balanced
-from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.tasks.head import AnyHead
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
 
@@ -148,8 +147,12 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         windowed_examples=data.windowed,
         calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
     )
-    folder.record["errors"] = errors
-    _finish(folder, options, result)
+    folder.record |= {
+        "errors": errors,
+        "seeds_with_figures": list(ended),
+        "learnt_nothing": _learnt_nothing(metric, ended[best_seed], result),
+    }
+    _finish(folder, result)
     return result
 
 
@@ -434,7 +437,18 @@ def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -
     return metrics
 
 
-def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult) -> None:
+def _learnt_nothing(metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
+    """Why the RUN is of no use, where even its best seed does not pass the baseline on the dev or on the test file."""
+    if best["diverged"]:
+        return f"seed {best['seed']}, the best one: {best['diverged']}"
+    value, baseline = best["metrics"][metric]["value"], result.baseline[metric]
+    if goodness(metric, value) > goodness(metric, baseline):
+        return None
+    file = "dev" if result.selected_on_reported_data else "test"
+    return f"{metric} {value:.4g} on the {file} file does not pass the baseline of {baseline:.4g}"
+
+
+def _finish(folder: RunFolder, result: FinetuneResult) -> None:
     """The best seed becomes the RUN; its weights come last."""
     record = folder.record
     record |= {
@@ -450,7 +464,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
     chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     folder.save_record()
-    write_text(folder.path / "README.md", _card(options, record))
+    write_head_card(folder.path, record)
     write_report(folder.path)
     weights = "model.safetensors"
     for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
@@ -459,30 +473,3 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
         aside = folder.path / f".{path.name}.partial"
         shutil.copyfile(path, aside)
         aside.rename(folder.path / path.name)
-
-
-def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
-    rows = [
-        (name, f"{value['mean']:.4f}", f"{value['low']:.4f} to {value['high']:.4f}", record["baseline"].get(name))
-        for name, value in record["metrics"].items()
-    ]
-    several = options.seeds > 1
-    header = (
-        ["metric", "mean", "95% interval", "baseline"] if several else ["metric", "figure", "95% interval", "baseline"]
-    )
-    spread = f"Means over {options.seeds} seeds." if several else "One seed; the intervals are over the examples."
-    chosen = (
-        "the dev file, on which the checkpoint was chosen" if record["selected_on_reported_data"] else "the test file"
-    )
-    return model_card(
-        title=options.out.resolve().name,
-        tags=["bert", options.task, "bertsmith"],
-        summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
-        sections=[
-            (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
-            ("Labels", ", ".join(record["data"]["labels"]) or head_class(options.task).without_labels),
-            ("How to make it again", f"```\n{record['command']}\n```"),
-            ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
-        ],
-        metadata={"pipeline_tag": head_class(options.task).pipeline_tag},
-    )
