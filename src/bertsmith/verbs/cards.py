@@ -12,6 +12,7 @@ from bertsmith.corpus.store import TokenStore
 from bertsmith.reporting.head_card import head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
+from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import read_json, sha256_of, write_text
 from bertsmith.tasks.head import head_class
 
@@ -45,6 +46,22 @@ def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None
     )
     checksum = sha256_of(store.folder / "manifest.json")
     write_text(run / CARD, pretraining_card(run.resolve().name, record, manifest, checksum, hub))
+
+
+def write_suite_card(out: Path, record: Record) -> None:
+    """The card of the results of a suite."""
+    files = {task: _files(entry) for task, entry in record["tasks"].items()}
+    hub = HubNames(base_model=hub_ancestor(record["options"]["model"]))
+    write_text(out / CARD, suite_card(out.resolve().name, record, files, hub))
+
+
+def _files(entry: Record) -> list[Record]:
+    """The files of a task: those of its RUN, or the one that models of another task were measured on."""
+    if "file" in entry:
+        measured = {"name": entry["file"], "examples": entry["num_examples"], "sha256": entry["sha256"]}
+        return [{"part": "measured", **measured}]
+    files: list[Record] = read_json(Path(entry["run"]) / "run.json")["data"]["files"]
+    return files
 
 
 def hub_ancestor(model: str | None) -> str | None:
