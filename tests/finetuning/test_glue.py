@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -269,6 +270,28 @@ def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: P
     assert all("dev.tsv, one seed, chosen on the same examples" in line for line in lines[1:4])
     assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in lines[4]
     assert lines[5] == f"report: {tmp_path / 'o' / 'report.html'}"
+
+
+def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
+    bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path
+) -> None:
+    """The Hub's Parquet files of test parts and of AX hold -1: MNLI is trained all the same, and it is said."""
+    data, names = glue("MNLI"), ["entailment", "neutral", "contradiction"]
+    kinds = datasets.Features(
+        premise=datasets.Value("string"), hypothesis=datasets.Value("string"), label=datasets.ClassLabel(names=names)
+    )
+    hidden = datasets.Dataset.from_dict(
+        {"premise": ["A cat."] * 3, "hypothesis": ["No cat."] * 3, "label": [-1] * 3}, features=kinds
+    )
+    (data / "ax").mkdir()
+    for path in (data / "ax" / "test-00000-of-00001.parquet", data / "MNLI" / "test_matched-00000-of-00001.parquet"):
+        hidden.to_parquet(path)
+    words = ["finetune", "glue", "--model", run, "--data", data, "--report-on", "test", *WORDS]
+    answer = bertsmith(*words, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.stderr
+    assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in answer.stdout
+    for path in data.rglob("*.parquet"):
+        assert f"{path}: has no labels, so nothing is measured on it" in answer.stderr
 
 
 # What is done is kept
