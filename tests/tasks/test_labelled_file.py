@@ -204,3 +204,27 @@ def test_no_file(tmp_path: Path) -> None:
         read_rows(tmp_path / "f.csv", Columns())
     with pytest.raises(DataError, match="is a folder, expected a labelled file"):
         read_rows(tmp_path, Columns())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        (
+            "f.jsonl",
+            '{"review": "a", "lable": 1}\n',
+            r"'review', 'lable'; did you mean 'lable'\?\. Name it with --label-column\.$",
+        ),
+        (
+            "f.csv",
+            "review,lable\na,1\n",
+            r"did you mean 'lable'\?\. Name it with --label-column, or give --no-header if",
+        ),
+    ],
+)
+def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: str, hint: str) -> None:
+    file = tmp_path / name
+    file.write_text(content)
+    with pytest.raises(DataError, match=hint):
+        read_rows(file, Columns(label="label"))
+    with pytest.raises(DataError, match=r"no column 'second'; .*--pair-column"):
+        read_rows(file, Columns(label="lable", pair="second"))

@@ -67,3 +67,9 @@ def _is_number(cell: Cell) -> bool:
     if isinstance(cell, str):
         return _WRITTEN_NUMBER.fullmatch(cell) is not None
     return not isinstance(cell, bool)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text in one line, its end cut off where it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -268,6 +268,10 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
             cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
         of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
         say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
+        if part["part"] == "train" and (options.max_train_examples or 0) > part["examples"]:
+            say(
+                f"--max-train-examples {options.max_train_examples:,}: there are {part['examples']:,}, and all are taken"
+            )
     for line in summary(data.report):
         say(line)
     for warning in data.report["warnings"]:
@@ -368,18 +372,24 @@ def _one_seed(
     outputs_of = partial(head_outputs, head, trained.model, budget=settings.eval_tokens)
     outputs = outputs_of(data.reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
+    metric = settings.metric or head.main_metric
+    value = head.values(dev, data.dev.gold)[metric]
+    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
+    is_stuck = goodness(metric, value) <= goodness(metric, baseline)
     if options.calibrate:
         head = _calibrated(head, dev, data.dev.gold)
         config: Any = trained.model.config
         config.update(head.chosen)
+        if is_stuck:
+            warn(
+                f"--calibrate: seed {seed} learnt nothing ({metric} {value:.4g} on the dev file, baseline {baseline:.4g})"
+                "; probabilities of its answers say how frequent the labels are, at any temperature"
+            )
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, data.reported.gold)
     scored = Answered(
         head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
     )
-    metric = settings.metric or head.main_metric
-    value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
     stuck = (
         f"{metric} {value:.4g} on the dev file after {trained.steps:,} updates does not pass the baseline of "
         f"{baseline:.4g}; it learnt nothing: more --epochs, another --learning-rate"
@@ -389,7 +399,7 @@ def _one_seed(
         "best_step": trained.best_step,
         "steps": trained.steps,
         "dev": value,
-        "diverged": stuck if goodness(metric, value) <= goodness(metric, baseline) else None,
+        "diverged": stuck if is_stuck else None,
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
         "errors": error_report(scored),
     }
