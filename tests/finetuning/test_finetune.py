@@ -144,7 +144,7 @@ def test_the_page_of_evaluate_says_how_it_was_measured(
         assert "How it was measured" in html and said in html
         for fact in (hashlib.sha256(copy.read_bytes()).hexdigest(), f">{count}</td>", f">{model}</td>"):
             assert fact in html, fact
-        command = html.split("<pre><code>")[-1].split("</code>")[0].split()
+        command = html.rpartition("<code>")[2].partition("</code>")[0].split()
         assert command[:4] == ["bertsmith", "evaluate", str(model), str(copy)]
         assert {"--max-length 32", f"--report {page}"} <= {" ".join(pair) for pair in itertools.pairwise(command)}
     moved = tmp_path / "moved"

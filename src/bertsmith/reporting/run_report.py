@@ -195,13 +195,17 @@ def add_loss_charts(
         ]
         lines = [(baseline[0], baseline[1])] if baseline[1] is not None else []
         page.chart(
-            line_chart(series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss"),
+            line_chart(
+                series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss", whole_x=True
+            ),
             f"{title}: loss in nats",
         )
     rates = [(float(line["step"]), float(line["learning_rate"])) for line in updates]
     if rates:
         page.chart(
-            line_chart([Series("learning rate", rates)], x_label="updates", y_label="", title="Learning rate"),
+            line_chart(
+                [Series("learning rate", rates)], x_label="updates", y_label="", title="Learning rate", whole_x=True
+            ),
             "Learning rate",
         )
 
@@ -404,6 +408,7 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
             x_label="updates",
             y_label="loss",
             title="Training loss",
+            whole_x=True,
         ),
         f"Training loss of seed {record['best_seed']}" if _is_finished(record) else "Training loss of the newest seed",
     )
@@ -413,7 +418,11 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
         name = metric.replace("_", " ")
         page.chart(
             line_chart(
-                [Series("dev file", points, "points")], x_label="updates", y_label=name, title=f"{name} on the dev file"
+                [Series("dev file", points, "points")],
+                x_label="updates",
+                y_label=name,
+                title=f"{name} on the dev file",
+                whole_x=True,
             ),
             f"{name} on the dev file, by which the weights were chosen",
         )

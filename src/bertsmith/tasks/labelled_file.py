@@ -196,6 +196,6 @@ def column_name(
     wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
     near = nearest(asked, present) if asked is not None else ""
     raise DataError(
-        f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near}. Name it with {option}"
+        f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
         + (", or give --no-header if the first line is data." if can_lack_header and "0" not in present else ".")
     )

@@ -268,10 +268,9 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
             cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
         of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
         say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
-        if part["part"] == "train" and (options.max_train_examples or 0) > part["examples"]:
-            say(
-                f"--max-train-examples {options.max_train_examples:,}: there are {part['examples']:,}, and all are taken"
-            )
+        most = options.max_train_examples
+        if part["part"] == "train" and most is not None and most > part["examples"]:
+            say(f"--max-train-examples {most:,}: there are {part['examples']:,}, and all are taken")
     for line in summary(data.report):
         say(line)
     for warning in data.report["warnings"]:
@@ -382,8 +381,8 @@ def _one_seed(
         config.update(head.chosen)
         if is_stuck:
             warn(
-                f"--calibrate: seed {seed} learnt nothing ({metric} {value:.4g} on the dev file, baseline {baseline:.4g})"
-                "; probabilities of its answers say how frequent the labels are, at any temperature"
+                f"--calibrate: seed {seed} learnt nothing ({metric} {value:.4g} on the dev file, baseline "
+                f"{baseline:.4g}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, data.reported.gold)
