@@ -2386,7 +2386,7 @@ def glue_model(bench: Bench) -> None:
     """The weights come from the MODEL, the rows from the folder, and all of it goes to another one."""
     out, name = bench.place / "deep" / "glue", "bert.embeddings.word_embeddings.weight"
     result = glue(bench, "RTE", out=out, learning_rate=1e-9)
-    assert sorted(path.name for path in out.iterdir()) == ["RTE", "report.html", "suite.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "RTE", "report.html", "suite.json"]
     np.testing.assert_allclose(bench.weights(out / "RTE")[name], bench.weights(bench.run)[name], atol=1e-6)
     assert list(result.tasks) == ["RTE"]
     other = glue(bench, "CoLA", model=bench.base, learning_rate=1e-9)
@@ -2408,6 +2408,18 @@ def glue_report_on(bench: Bench) -> None:
     for part, rows in (("dev", 20), ("test", 9)):
         entry = glue(bench, data=data, report_on=part).tasks["RTE"]
         assert (entry["num_examples"], entry["protocol"]["figures_of"]) == (rows, f"{part}.tsv")
+
+
+@effect(GlueOptions, "over_seeds")
+def glue_over_seeds(bench: Bench) -> None:
+    """The same seeds in three tables."""
+    data, out, found = glue_data(bench, "RTE"), bench.fresh(), {}
+    for over_seeds in ("mean", "median", "best"):
+        entry = glue(bench, data=data, out=out, seeds=3, resume=out.exists(), over_seeds=over_seeds).tasks["RTE"]
+        found[over_seeds] = entry["figures"]["accuracy"]["value"]
+        seeds = entry["metrics"]["accuracy"]["seeds"]
+    best = seeds[entry["seeds"].index(entry["best_seed"])]
+    assert found == {"mean": pytest.approx(np.mean(seeds)), "median": np.median(seeds), "best": best}
 
 
 @effect(GlueOptions, "overwrite", "resume", "dry_run")

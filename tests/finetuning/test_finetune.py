@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -79,7 +81,7 @@ def test_the_best_seed_by_the_dev_file_is_the_run(tuned: FinetuneResult) -> None
     assert tuned.best_seed == max(seeds, key=lambda number: seeds[number]["dev"])
     best = load_file(tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "model.safetensors")
     other = load_file(tuned.run / "seeds" / f"seed-{1 - tuned.best_seed}" / "model.safetensors")
-    assert "Means over 2 seeds." in (tuned.run / "README.md").read_text()
+    assert "Means over 2 seeds (0, 1)" in (tuned.run / "README.md").read_text()
     assert "Mean over the seeds, with its 95% interval" in (tuned.run / "report.html").read_text()
     top = load_file(tuned.run / "model.safetensors")
     assert all(torch.equal(top[name], best[name]) for name in best)
@@ -121,6 +123,48 @@ def test_evaluate_gives_the_reported_figures_and_the_predictions(
     assert right / 80 == answer["metrics"]["accuracy"]["value"]
 
 
+@pytest.mark.parametrize(
+    ("part", "count", "said"),
+    [
+        ("train", 240, "that the MODEL was trained on: its figures say nothing of new texts"),
+        ("dev", 60, "on which its checkpoint was chosen"),
+        ("test", 80, "nothing was trained or chosen on it"),
+        ("other", 20, "none of the files of the MODEL&#39;s fine-tuning"),
+    ],
+)
+def test_the_page_of_evaluate_says_how_it_was_measured(
+    tuned: FinetuneResult, labelled: Labelled, tmp_path: Path, part: str, count: int, said: str
+) -> None:
+    """A copy is known by its checksum; a seed of the RUN as the RUN itself."""
+    copy, page = tmp_path / "copy.jsonl", tmp_path / "page.html"
+    shutil.copy(labelled(part, count), copy)
+    for model in (tuned.run, tuned.run / "seeds" / "seed-0"):
+        evaluate(model, copy, max_length=32, report=page)
+        html = page.read_text()
+        assert "How it was measured" in html and said in html
+        for fact in (hashlib.sha256(copy.read_bytes()).hexdigest(), f">{count}</td>", f">{model}</td>"):
+            assert fact in html, fact
+        command = html.rpartition("<code>")[2].partition("</code>")[0].split()
+        assert command[:4] == ["bertsmith", "evaluate", str(model), str(copy)]
+        assert {"--max-length 32", f"--report {page}"} <= {" ".join(pair) for pair in itertools.pairwise(command)}
+    moved = tmp_path / "moved"
+    shutil.copytree(tuned.run, moved, ignore=shutil.ignore_patterns("run.json"))
+    evaluate(moved, copy, max_length=32, report=page)
+    assert "is not known: there is no run.json" in page.read_text()
+
+
+def test_a_slice_of_long_values_is_cut_for_people_alone(
+    tuned: FinetuneResult, tmp_path: Path, bertsmith: Callable[..., Any]
+) -> None:
+    value, data = "a value that goes on " * 9, tmp_path / "data.jsonl"
+    lines = [json.dumps({"text": f"the bell {n}", "label": "thing", "kind": value}) for n in range(3)]
+    data.write_text("\n".join(lines) + "\n")
+    words = ["evaluate", tuned.run, data, "--slice", "kind", "--max-length", 32]
+    assert bertsmith(*words, "--json").json["slices"]["rows"][0]["name"] == value.strip()
+    (line,) = (line for line in bertsmith(*words).stdout.splitlines() if "a value" in line)
+    assert line.strip().startswith(value[:59].rstrip()) and len(line) < 150
+
+
 def test_the_best_checkpoint_is_chosen_by_the_dev_file(tuned: FinetuneResult, labelled: Labelled) -> None:
     """The figure of the weights that are kept is the highest of all evaluations."""
     best = json.loads((tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "result.json").read_text())
@@ -143,7 +187,7 @@ def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
     assert one.metrics["accuracy"]["low"] < one.metrics["accuracy"]["high"], "one seed: an interval over examples"
     card, report = ((tmp_path / "one" / name).read_text() for name in ("README.md", "report.html"))
     assert "dev file" in card
-    assert "One seed; the intervals are over the examples." in card and "| metric | figure |" in card
+    assert "One seed; the intervals are over the examples (bootstrap)." in card and "| metric | figure |" in card
     assert "One seed, with the 95% interval over the examples." in report
     assert "over the seeds" not in card + report and "Means over" not in card
     again = finetune("sequence-classification", out=tmp_path / "again", **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,17 +14,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 import bertsmith
 from bertsmith.config.glue import NAMES
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
+from bertsmith.metrics.seeds import OverSeeds
 from bertsmith.verbs import finetune as finetune_module
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
-from bertsmith.verbs.finetune_glue import GlueResult, average, finetune_glue
+from bertsmith.verbs.finetune_glue import GlueResult, average, finetune_glue, summed_up
 
 Glue = Callable[..., Path]
 Answers = Callable[..., Any]
@@ -91,6 +95,7 @@ def test_the_protocol_is_that_of_each_figure(done: tuple[Path, GlueResult]) -> N
         "over_seeds": "mean",
         "seeds": 2,
     }
+    assert result.tasks["RTE"]["seeds"] == [0, 1]
     mismatched = result.tasks["MNLI-mm"]["protocol"]
     assert (mismatched["figures_of"], mismatched["chosen_on"]) == ("dev_mismatched.tsv", "dev_matched.tsv")
     assert not mismatched["selected_on_reported_data"]
@@ -153,16 +158,40 @@ def figures(*values: float) -> dict[str, Any]:
     return {"mean": sum(values) / len(values), "low": 0, "high": 1, "seeds": list(values)}
 
 
+def entry(over_seeds: OverSeeds = "mean", best_seed: int = 0, **metrics: Any) -> dict[str, Any]:
+    """A task whose seeds are 0, 1, 2 ..., as the table takes it."""
+    seeds = list(range(len(next(iter(metrics.values()))["seeds"])))
+    one = {"metrics": metrics, "seeds": seeds, "best_seed": best_seed, "protocol": {"figures_of": "dev.tsv"}}
+    return summed_up(one, over_seeds)
+
+
+def test_the_figures_of_another_protocol_have_no_interval_of_the_mean() -> None:
+    """MRPC with seeds 0 to 2, of which 1 is best by accuracy: the best one's own F1 stands beside, not the highest."""
+    metrics = {"accuracy": figures(0.6, 0.9, 0.7), "f1": figures(0.8, 0.75, 0.9)}
+    best = entry("best", 1, **metrics)
+    assert best["figures"]["accuracy"] == {"value": 0.9, "low": None, "high": None}
+    assert best["figures"]["f1"]["value"] == 0.75 and best["score"] == pytest.approx((0.9 + 0.75) / 2)
+    median = entry("median", 1, **metrics)
+    assert median["figures"]["accuracy"] == {"value": 0.7, "low": None, "high": None}
+    assert median["score"] == pytest.approx((0.7 + 0.8) / 2)
+    for over_seeds, task in (("best", best), ("median", median)):
+        found = average({"MRPC": task}, over_seeds)
+        assert found is not None and found["mean"] == task["score"] and found["low"] is None
+    mean = entry("mean", 1, **metrics)
+    assert mean["figures"]["accuracy"] == {"value": pytest.approx(2.2 / 3), "low": 0, "high": 1}
+    assert mean["metrics"] == best["metrics"] == median["metrics"], "every seed's figure is kept"
+
+
 def test_averages() -> None:
     """The metrics of a task first, MNLI's two files together, then the tasks."""
     tasks = {
-        "CoLA": {"metrics": {"matthews": figures(0.2, 0.4)}},
-        "MRPC": {"metrics": {"accuracy": figures(0.8, 0.8), "f1": figures(1.0, 0.8)}},
-        "MNLI": {"metrics": {"accuracy": figures(0.5, 0.5)}},
-        "MNLI-mm": {"metrics": {"accuracy": figures(0.7, 0.7)}},
-        "AX": {"metrics": {"matthews": figures(-1.0, -1.0)}},
+        "CoLA": entry(matthews=figures(0.2, 0.4)),
+        "MRPC": entry(accuracy=figures(0.8, 0.8), f1=figures(1.0, 0.8)),
+        "MNLI": entry(accuracy=figures(0.5, 0.5)),
+        "MNLI-mm": entry(accuracy=figures(0.7, 0.7)),
+        "AX": entry(matthews=figures(-1.0, -1.0)),
     }
-    found = average(tasks)
+    found = average(tasks, "mean")
     assert found is not None
     # Seed 0: 0.2, 0.9, 0.6. Seed 1: 0.4, 0.8, 0.6. Half of Student's interval of two: 12.706 * |a - b| / 2.
     assert found["mean"] == pytest.approx((0.3 + 0.85 + 0.6) / 3)
@@ -170,10 +199,10 @@ def test_averages() -> None:
     assert found["high"] - found["mean"] == pytest.approx(12.706 * (b - a) / 2)
     assert found["mean"] - found["low"] == pytest.approx(12.706 * (b - a) / 2)
     assert found["tasks"] == ["CoLA", "MRPC", "MNLI"]
-    one = average({"RTE": {"metrics": {"accuracy": figures(0.5)}}, "CoLA": tasks["CoLA"]})
+    one = average({"RTE": entry(accuracy=figures(0.5)), "CoLA": tasks["CoLA"]}, "mean")
     assert one is not None and one["low"] is None, "tasks of different numbers of seeds have no common interval"
-    assert average({}) is None
-    whole = average({name: {"metrics": {"accuracy": figures(0.5)}} for name in NAMES})
+    assert average({}, "mean") is None
+    whole = average({name: entry(accuracy=figures(0.5)) for name in NAMES}, "mean")
     assert whole is not None and whole["partial"] is False and whole["mean"] == 0.5
 
 
@@ -192,6 +221,44 @@ def test_the_report_has_the_table_the_picture_and_the_tasks(done: tuple[Path, Gl
     assert result.report.read_text(encoding="utf-8") == before
 
 
+def test_the_card_of_a_suite(done: tuple[Path, GlueResult]) -> None:
+    data, result = done
+    card = ModelCard.load(result.out / "README.md")
+    assert card.data.to_dict() == {"library_name": "transformers", "tags": ["bert", "glue", "bertsmith"]}
+    for name, task in result.tasks.items():
+        for metric, figure in task["figures"].items():
+            assert f"| {name} | {metric} | {figure['value']:.4f} |" in card.text
+    for part in ("train", "dev"):
+        file = data / "RTE" / f"{part}.tsv"
+        assert f"| RTE | {part} | `{file}` | 24 | `{hashlib.sha256(file.read_bytes()).hexdigest()}` |" in card.text
+    diagnostics = data / "MNLI" / "diagnostic-full.tsv"
+    assert f"| AX | measured | `{diagnostics}` | 8 |" in card.text
+    assert "dev.tsv, mean of 2 seeds, chosen on the same examples" in card.text
+    assert "partial: over 5 of 9 tasks" in card.text and "Not measured: SST-2, QQP, QNLI, WNLI" in card.text
+    assert json.loads((result.out / "suite.json").read_text())["command"] in card.text
+
+
+def test_the_protocol_may_change_without_training_again(
+    bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["finetune", "glue", "--model", run, "--data", glue("MRPC"), "--out", tmp_path / "o", "--seeds", 2, *WORDS]
+    mean = bertsmith(*words, "--json").json["tasks"]["MRPC"]
+    seen = trained_seeds(monkeypatch)
+    answer = bertsmith(*words, "--resume", "--over-seeds", "best")
+    assert answer.code == 0, answer.stderr
+    assert seen == []
+    place = mean["seeds"].index(mean["best_seed"])
+    line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC"))
+    assert f"{mean['metrics']['accuracy']['seeds'][place]:.4f}  none " in line
+    assert "dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in line
+    assert "of each its best seed" in answer.stdout
+    html = (tmp_path / "o" / "report.html").read_text()
+    assert "found on the very examples" in html and "(optimistic)" in html
+    record = json.loads((tmp_path / "o" / "suite.json").read_text())
+    assert record["tasks"]["MRPC"]["protocol"]["over_seeds"] == record["options"]["over_seeds"] == "best"
+    assert record["tasks"]["MRPC"]["metrics"] == mean["metrics"]
+
+
 def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path) -> None:
     answer = bertsmith(
         "finetune", "glue", "--model", run, "--data", glue("RTE", "MRPC"), "--out", tmp_path / "o", *WORDS
@@ -203,6 +270,28 @@ def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: P
     assert all("dev.tsv, one seed, chosen on the same examples" in line for line in lines[1:4])
     assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in lines[4]
     assert lines[5] == f"report: {tmp_path / 'o' / 'report.html'}"
+
+
+def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
+    bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path
+) -> None:
+    """The Hub's Parquet files of test parts and of AX hold -1: MNLI is trained all the same, and it is said."""
+    data, names = glue("MNLI"), ["entailment", "neutral", "contradiction"]
+    kinds = datasets.Features(
+        premise=datasets.Value("string"), hypothesis=datasets.Value("string"), label=datasets.ClassLabel(names=names)
+    )
+    hidden = datasets.Dataset.from_dict(
+        {"premise": ["A cat."] * 3, "hypothesis": ["No cat."] * 3, "label": [-1] * 3}, features=kinds
+    )
+    (data / "ax").mkdir()
+    for path in (data / "ax" / "test-00000-of-00001.parquet", data / "MNLI" / "test_matched-00000-of-00001.parquet"):
+        hidden.to_parquet(path)
+    words = ["finetune", "glue", "--model", run, "--data", data, "--report-on", "test", *WORDS]
+    answer = bertsmith(*words, "--out", tmp_path / "out")
+    assert answer.code == 0, answer.stderr
+    assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in answer.stdout
+    for path in data.rglob("*.parquet"):
+        assert f"{path}: has no labels, so nothing is measured on it" in answer.stderr
 
 
 # What is done is kept

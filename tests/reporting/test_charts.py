@@ -19,7 +19,7 @@ from bertsmith.reporting.charts import (
     line_chart,
     reliability_diagram,
 )
-from bertsmith.reporting.svg import shortened, text_width
+from bertsmith.reporting.svg import FONT_SIZE, WIDTH, shortened, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 ATTACK = '<script>alert("&\'")</script>'
@@ -126,6 +126,24 @@ def test_marks_put_a_dot_on_every_point() -> None:
     values = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
     assert len(simple_line(values).findall(f".//{SVG}circle")) == 0
     assert len(simple_line(values, marks=True).findall(f".//{SVG}circle")) == 3
+
+
+@pytest.mark.parametrize(("layers", "shown"), [(1, "0 1"), (2, "0 1 2"), (3, "0 1 2 3"), (12, "0 2 4 6 8 10 12")])
+def test_there_are_no_half_layers(layers: int, shown: str) -> None:
+    root = simple_line([(float(layer), layer / 7) for layer in range(layers + 1)], whole_x=True)
+    ticks = [node for node in root.iter(f"{SVG}text") if node.attrib["class"] == "chart-tick"]
+    axis = max(float(node.attrib["y"]) for node in ticks)
+    assert " ".join(node.text or "" for node in ticks if float(node.attrib["y"]) == axis) == shown
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=5))
+def test_whole_numbers_of_anything_are_drawn(drawn: list[tuple[float, float]]) -> None:
+    simple_line(drawn, whole_x=True)
+
+
+def test_letters_are_eleven_pixels_high_on_a_phone() -> None:
+    """Where a page of 390 px leaves 358 to a chart."""
+    assert FONT_SIZE * 358 / WIDTH >= 11
 
 
 def test_nothing_to_draw() -> None:

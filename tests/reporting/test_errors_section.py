@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertsmith.reporting.errors import evaluation_page
+from bertsmith.reporting.errors import Measured, evaluation_page
 
 ATTACK = "<script>alert('&')</script>"
 BINS = [
@@ -29,8 +29,11 @@ def errors(**more: Any) -> dict[str, Any]:
     }
 
 
+MEASURED = Measured([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, "info")
+
+
 def page(found: dict[str, Any]) -> str:
-    return evaluation_page(ATTACK, ATTACK, {"macro_f1": {"value": 0.8, "low": 0.7, "high": 0.9}}, found)
+    return evaluation_page(ATTACK, ATTACK, {"macro_f1": {"value": 0.8, "low": 0.7, "high": 0.9}}, found, MEASURED)
 
 
 def test_texts_are_escaped() -> None:
@@ -49,6 +52,13 @@ def test_the_worst_errors() -> None:
     assert "every one" in page(errors(wrong=0, worst=[])).lower()
     numbers = page(errors(wrong=None, worst=[{**errors()["worst"][0], "probability": None}]))
     assert "The 1 largest differences" in numbers and '<th scope="col">probability' not in numbers
+
+
+def test_values_of_slices_are_cut_in_the_table() -> None:
+    found = errors()
+    found["slices"][0]["rows"][0]["name"] = "very long " * 30
+    html = page(found)
+    assert f"{('very long ' * 6)[:59].rstrip()}…" in html and "very long " * 7 not in html
 
 
 def test_slices_of_few_examples_are_marked() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml as escape
 
-from bertsmith.reporting.model_card import markdown_table, model_card
+from bertsmith.reporting.model_card import code, code_block, markdown_table, model_card, plain
+from bertsmith.reporting.svg import printable
 
-plain = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
-values = st.recursive(plain | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner, max_size=3))
+letters = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+values = st.recursive(letters | st.integers() | st.booleans() | st.none(), lambda inner: st.lists(inner, max_size=3))
 
 
 def read_back(card: str) -> tuple[dict[str, Any], str]:
@@ -41,7 +44,7 @@ def test_a_card() -> None:
     assert body == "\n# wiki-small\n\nA small BERT.\n\n## Use\n\nLoad it.\n\n## Limits\n\nIt knows little.\n"
 
 
-@given(st.lists(plain, max_size=4), st.dictionaries(plain.map("x_{}".format), values, max_size=4))
+@given(st.lists(letters, max_size=4), st.dictionaries(letters.map("x_{}".format), values, max_size=4))
 def test_front_matter_round_trip(tags: list[str], metadata: dict[str, Any]) -> None:
     front, _ = read_back(model_card(title="t", tags=tags, summary="s", sections=[], metadata=metadata))
     assert front == {"library_name": "transformers", "tags": tags, **metadata}
@@ -69,3 +72,20 @@ def test_any_text_keeps_the_columns(rows: list[list[str]]) -> None:
     for line in lines:
         unescaped = re.sub(r"\\[\\|]", "", line)
         assert unescaped.count("|") == 3, line
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_itself_in_a_code_span_and_in_plain(text: str) -> None:
+    line = printable(" ".join(text.split()))
+    if not line:
+        assert code(text) == ""
+        return
+    markdown = MarkdownIt("commonmark")
+    assert markdown.render(f"a {code(text)} b") == f"<p>a <code>{escape(line)}</code> b</p>\n"
+    assert markdown.render(f"a {plain(text)} b") == f"<p>a {escape(line)} b</p>\n"
+
+
+@given(st.text(alphabet="`a\n~"))
+def test_any_lines_are_themselves_in_a_block(text: str) -> None:
+    html = MarkdownIt("commonmark").render(code_block(text, "sh"))
+    assert html == f'<pre><code class="language-sh">{text}\n</code></pre>\n'

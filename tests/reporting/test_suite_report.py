@@ -17,6 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def entry(name: str, mean: float, **more: Any) -> dict[str, Any]:
     return {
         "metrics": {"accuracy": {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "seeds": [mean]}},
+        "figures": {"accuracy": {"value": mean, "low": mean - 0.1, "high": mean + 0.1}},
         "score": mean,
         "protocol": {
             "figures_of": "dev.tsv",
@@ -38,7 +39,7 @@ def entry(name: str, mean: float, **more: Any) -> dict[str, Any]:
 
 
 def record(**more: Any) -> dict[str, Any]:
-    average = {"mean": 0.6, "low": None, "high": None, "tasks": ["RTE"], "partial": True}
+    average = {"mean": 0.6, "low": None, "high": None, "over_seeds": "mean", "tasks": ["RTE"], "partial": True}
     return {
         "suite": "glue",
         "status": "finished",
@@ -116,8 +117,13 @@ def test_the_protocol_of_a_test_file() -> None:
 
 
 def test_averages_in_words() -> None:
-    assert average_in_words({"tasks": ["a", "b"], "partial": False}, []) == "mean over all 2 tasks"
-    assert average_in_words({"tasks": ["a"], "partial": True}, ["b"]) == "partial: over 1 of 2 tasks, without b"
+    assert (
+        average_in_words({"tasks": ["a", "b"], "partial": False, "over_seeds": "mean"}, []) == "mean over all 2 tasks"
+    )
+    partial = {"tasks": ["a"], "partial": True, "over_seeds": "mean"}
+    assert average_in_words(partial, ["b"]) == "partial: over 1 of 2 tasks, without b"
+    partial["over_seeds"] = "median"
+    assert average_in_words(partial, ["b"]).endswith("without b, of each its median")
 
 
 def test_the_picture_is_in_scale() -> None:
@@ -144,3 +150,28 @@ def test_a_picture_of_nothing_and_of_what_is_no_number() -> None:
     negative = chart(IntervalRow("matthews", -0.5, -0.75, -0.25, 0.0))
     places = [float(place) for place in re.findall(r'cx="([-\d.]+)"', negative)]
     assert all(0 <= place <= 640 for place in places)
+
+
+@pytest.mark.parametrize(
+    ("over_seeds", "same", "said"),
+    [
+        ("best", True, "best of 3 seeds (optimistic)"),
+        ("best", False, "best of 3 seeds,"),
+        ("median", True, "median of 3 seeds,"),
+        ("mean", True, "mean of 3 seeds,"),
+    ],
+)
+def test_only_the_best_seed_on_its_own_examples_is_optimistic(over_seeds: str, same: bool, said: str) -> None:
+    protocol = {
+        "figures_of": "dev.tsv",
+        "chosen_on": "dev.tsv" if same else "other.tsv",
+        "selected_on_reported_data": same,
+        "over_seeds": over_seeds,
+        "seeds": 3,
+    }
+    without = {"accuracy": {"value": 0.6, "low": None, "high": None}}
+    one = entry("RTE", 0.6, protocol=protocol, figures=without)
+    assert said in protocol_in_words(one) and protocol_in_words(one).count("optimistic") == said.count("optimistic")
+    html = suite_report("tries", record(tasks={"RTE": one}))
+    assert ("found on the very examples" in html) == ("optimistic" in said)
+    assert "<td>none</td>" in html.replace(' class="number"', "")

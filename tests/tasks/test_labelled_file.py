@@ -185,7 +185,7 @@ def test_a_column_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None
     for option in ("text", "label"):
         with pytest.raises(DataError, match=rf"no column 'body'; .*'text', 'label'.*--{option}-column"):
             rows_of(tmp_path, "f.csv", content, **{option: "body"})
-    with pytest.raises(DataError, match="no column 'body'; the columns there are text, label"):
+    with pytest.raises(DataError, match=r"no column 'body'; .*'text', 'label'.* --pair-column"):
         rows_of(tmp_path, "f.csv", content, pair="body")
 
 
@@ -204,3 +204,19 @@ def test_no_file(tmp_path: Path) -> None:
         read_rows(tmp_path / "f.csv", Columns())
     with pytest.raises(DataError, match="is a folder, expected a labelled file"):
         read_rows(tmp_path, Columns())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("f.jsonl", '{"review": "a", "lable": 1}\n', r"did you mean 'lable'\? Name it with --label-column\.$"),
+        ("f.csv", "review,lable\na,1\n", r"did you mean 'lable'\? Name it with --label-column, or give --no-header if"),
+    ],
+)
+def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: str, hint: str) -> None:
+    file = tmp_path / name
+    file.write_text(content)
+    with pytest.raises(DataError, match=hint):
+        read_rows(file, Columns(label="label"))
+    with pytest.raises(DataError, match=r"no column 'second'; .*--pair-column"):
+        read_rows(file, Columns(label="lable", pair="second"))

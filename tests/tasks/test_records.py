@@ -16,7 +16,7 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.records import with_split
+from bertsmith.tasks.records import HiddenLabelsError, with_split
 from bertsmith.tasks.tagged_file import read_tagged
 
 ROWS = [Row("good", None, "1"), Row("bad", None, "0")]
@@ -95,6 +95,9 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
 
     kinds = features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["no", "yes"]))
     file = tmp_path / "test.parquet"
+    datasets.Dataset.from_dict({"text": ["a", "b"], "label": [-1, -1]}, features=kinds).to_parquet(file)
+    with pytest.raises(HiddenLabelsError, match="column 'label' holds -1 in every row"):
+        read_rows(file, Columns())
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, -1]}, features=kinds).to_parquet(file)
     with pytest.raises(DataError, match=r"row 2: column 'label' holds -1, which is none of the 2 classes \(no, yes\)"):
         read_rows(file, Columns())

@@ -78,10 +78,15 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
 
 
 def _slice_lines(slices: Mapping[str, Any]) -> list[str]:
+    from bertsmith.reporting.errors import VALUE
+    from bertsmith.reporting.numbers import shortened
+
+    names = [shortened(row["name"], VALUE) for row in slices["rows"]]
+    width = max(20, *map(len, names))
     lines = [f"{slices['metric']} by {slices['by']}:"]
-    for row in slices["rows"]:
+    for name, row in zip(names, slices["rows"], strict=True):
         interval = f"95% interval {row['low']:.4f} to {row['high']:.4f}"
-        lines.append(f"  {row['name']:<20} {row['value']:.4f}   {interval}   {row['examples']:,} examples")
+        lines.append(f"  {name:<{width}} {row['value']:.4f}   {interval}   {row['examples']:,} examples")
     return lines
 
 

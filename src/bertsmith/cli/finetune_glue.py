@@ -49,14 +49,13 @@ def _rows(tasks: dict[str, Any]) -> list[str]:
 
 def table(tasks: dict[str, Any], failures: dict[str, dict[str, str]]) -> list[str]:
     """A line for each figure, with its interval, its baseline, and how it was measured."""
-    from bertsmith.reporting.suite_report import protocol_in_words
+    from bertsmith.reporting.suite_report import interval_in_words, protocol_in_words
 
     lines = [f"{'task':<8} {'metric':<9} {'figure':>8}  {'95% interval':<18} {'baseline':>8} {'examples':>9}  protocol"]
     for name, entry in tasks.items():
-        for place, (metric, figure) in enumerate(entry["metrics"].items()):
-            interval = f"{figure['low']:.4f} to {figure['high']:.4f}"
+        for place, (metric, figure) in enumerate(entry["figures"].items()):
             lines.append(
-                f"{'' if place else name:<8} {metric:<9} {figure['mean']:>8.4f}  {interval:<18} "
+                f"{'' if place else name:<8} {metric:<9} {figure['value']:>8.4f}  {interval_in_words(figure):<18} "
                 f"{entry['baseline'][metric]:>8.4f} {entry['num_examples']:>9,}  {protocol_in_words(entry)}"
             )
     return lines + [f"{name:<8} failed" for name in failures]

@@ -141,6 +141,12 @@ class GlueFolderOptions(Options):
         description="the files that the figures are of; test: those test files that have labels, dev files for others",
     )
 
+    over_seeds: Literal["mean", "median", "best"] = Field(
+        "mean",
+        description="what stands in the table of several seeds: their mean, their median, or the seed that is best on "
+        "the dev file",
+    )
+
     @field_validator("tasks", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:

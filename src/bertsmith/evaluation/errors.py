@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
+from bertsmith.reporting.numbers import shortened
 from bertsmith.tasks.head import AnyHead, Judged, Tally
 from bertsmith.tasks.sequence_classification import REGRESSION
 
@@ -115,12 +116,6 @@ def _worst(scored: Answered, judged: Sequence[Judged], wrong: Sequence[int]) -> 
         }
         for number, item in zip(chosen, items, strict=True)
     ]
-
-
-def shortened(text: str, most: int) -> str:
-    """A text in one line, its end cut off where it is too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def _labels(tally: Tally) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
+from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 
 if TYPE_CHECKING:
     from bertsmith.models.bert import BertForPreTraining
@@ -25,12 +26,12 @@ MLM_HEAD, NSP_HEAD, POOLER = "cls.predictions", "cls.seq_relationship", "bert.po
 def check_model(name: str) -> str:
     """The name, once it can be a MODEL: a finished folder, or something that can be a hub name.
 
-    Raises ModelError for a missing folder, a folder without configuration or weights, and an unfinished RUN.
+    Raises ModelError for a missing folder, a hub that cannot be reached, a folder without configuration or weights, and
+    an unfinished RUN.
     """
     folder = Path(name)
     if not folder.exists():
-        if name.count("/") > 1 or name.startswith((".", "/", "~")) or not name.strip("/"):
-            raise ModelError(f"{name}: no such folder; expected a RUN, a model folder, or a hub name")
+        check_hub_name(name)
         return name
     if not folder.is_dir():
         raise ModelError(f"{name}: is a file, expected the folder of a model")
@@ -105,9 +106,7 @@ def explained(name: str) -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         if not Path(name).exists():
-            raise ModelError(
-                f"{name}: no such folder, and no model of this name could be had from the hub ({reason})"
-            ) from None
+            raise not_to_be_had(name, reason) from None
         raise ModelError(f"{name}: cannot be loaded as a model: {reason}") from None
     except Exception as error:
         if type(error).__module__.startswith(("safetensors", "huggingface_hub", "httpx")):

@@ -57,7 +57,9 @@ def add_adaptation(page: Page, record: Mapping[str, Any], evaluations: Lines, *,
         ]
         if all(one.points for one in series):
             page.chart(
-                line_chart(series, x_label="updates", y_label="nats", title=f"{title}: both texts", marks=True),
+                line_chart(
+                    series, x_label="updates", y_label="nats", title=f"{title}: both texts", marks=True, whole_x=True
+                ),
                 f"{title}: loss in nats on both texts, on as many examples each time",
             )
 

@@ -23,7 +23,7 @@ from bertsmith.reporting.scales import (
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, shortened, text, text_width
 
 _PLOT_HEIGHT = 250.0
-_ROW = 26.0
+_ROW = 28.0
 _COLOURS = 6
 """`page.css` has --series-1 to --series-6; a seventh series starts over."""
 
@@ -51,6 +51,7 @@ def line_chart(
     reference_lines: Sequence[tuple[str, float]] = (),
     title: str,
     marks: bool = False,
+    whole_x: bool = False,
 ) -> str:
     """Series over a common x axis, with labelled horizontal reference lines.
 
@@ -58,7 +59,7 @@ def line_chart(
     thinned: its neighbouring points are binned and each bin is drawn as its mean, so single spikes look lower
     than they were. The y axis leaves out the few wildest high values if they would flatten the rest
     (`scales.robust_range`), and the chart then says how high they reach; all reference lines are inside.
-    `marks` puts a dot on every point of every line.
+    `marks` puts a dot on every point of every line. `whole_x` is for what there is no half of, such as layers.
     """
     drawn = [Series(s.name, _drawable_points(s.points), s.emphasis) for s in series]
     drawn = [s for s in drawn if s.points]
@@ -72,7 +73,15 @@ def line_chart(
     classes = _colour_classes(drawn)
     legend, legend_height = _legend(drawn, classes)
     hidden_note = f"↑ up to {format_number(float(max(ys)))}" if max(ys) > y_range[1] else ""
-    axes = _Axes(x_range, y_range, top=legend_height + _ROW, x_label=x_label, y_label=y_label, hidden_note=hidden_note)
+    axes = _Axes(
+        x_range,
+        y_range,
+        top=legend_height + _ROW,
+        x_label=x_label,
+        y_label=y_label,
+        hidden_note=hidden_note,
+        whole_x=whole_x,
+    )
     inside = [part for s, kind in zip(drawn, classes, strict=True) for part in _series(s, kind, axes, marks)]
     description = "; ".join(
         f"{s.name}: {len(s.points)} points, from {format_number(float(s.points[0][1]))} to "
@@ -279,6 +288,12 @@ def _doubling_ticks(first: int, last: int) -> list[tuple[float, str]]:
         step += 1
 
 
+def _ticks(ends: tuple[float, float], whole: bool) -> list[float]:
+    """Round values; of what has whole ones alone only these, if there are any."""
+    ticks = nice_ticks(*ends)
+    return ([tick for tick in ticks if tick == round(tick)] if whole else []) or ticks
+
+
 class _Axes:
     """The plot area below `top`, its two scales, and its grid with tick labels and axis names."""
 
@@ -293,14 +308,14 @@ class _Axes:
         hidden_note: str = "",
         whole_counts: bool = False,
         x_ticks: Sequence[tuple[float, str]] = (),
+        whole_x: bool = False,
     ) -> None:
         """`x_ticks`: the places and labels of the x axis; without them they are round numbers."""
         self.top, self.bottom = top, top + _PLOT_HEIGHT
         self.height = self.bottom + 2 * _ROW + 6
         self._names = (x_label, y_label, hidden_note)
-        self._x_ticks = [place for place, _ in x_ticks] or nice_ticks(*x_range)
-        y_ticks = nice_ticks(*y_range)
-        self._y_ticks = [tick for tick in y_ticks if tick == round(tick)] if whole_counts else y_ticks
+        self._x_ticks = [place for place, _ in x_ticks] or _ticks(x_range, whole_x)
+        self._y_ticks = _ticks(y_range, whole_counts)
         self._x_labels = [label for _, label in x_ticks] or tick_labels(self._x_ticks)
         self._y_labels = tick_labels(self._y_ticks)
         self.left = max(map(text_width, self._y_labels)) + 12
@@ -311,9 +326,9 @@ class _Axes:
     def grid(self) -> list[str]:
         x_label, y_label, hidden_note = self._names
         note_width = text_width(hidden_note)
-        parts = [text(y_label, 0, self.top - 10, "chart-muted", room=WIDTH - note_width - 20)]
+        parts = [text(y_label, 0, self.top - 14, "chart-muted", room=WIDTH - note_width - 20)]
         if hidden_note:
-            parts.append(text(hidden_note, WIDTH, self.top - 10, "chart-muted", anchor="end"))
+            parts.append(text(hidden_note, WIDTH, self.top - 14, "chart-muted", anchor="end"))
         for tick, label in zip(self._y_ticks, self._y_labels, strict=True):
             y = self.y(tick)
             parts.append(_line(self.left, y, self.right, y, "chart-grid"))

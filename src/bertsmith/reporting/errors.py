@@ -5,21 +5,37 @@ The figures are those of `evaluation.errors`: run.json has them under `errors`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bertsmith.reporting.charts import reliability_diagram
-from bertsmith.reporting.numbers import Cell, format_figure
+from bertsmith.reporting.numbers import Cell, format_figure, shortened
 from bertsmith.reporting.page import Page
 
 Figures = Mapping[str, Any]
 
 FEW = 20
 """A slice of fewer examples is marked."""
+VALUE = 60
+"""Characters of a value that a slice is of, in tables; the JSON has all of them."""
 
 
-def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], errors: Figures) -> str:
+@dataclass(frozen=True)
+class Measured:
+    """How the figures of a page came to be: (name, value) of what was measured on what, and the command.
+
+    `file` says in a sentence what the file was for the model, and `kind` how good that is for the figures.
+    """
+
+    facts: Sequence[tuple[str, Cell]]
+    command: str
+    file: str
+    kind: Literal["info", "warning", "good"]
+
+
+def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], errors: Figures, measured: Measured) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors['examples']:,} examples; {model} on {data}")
     page.figures(
@@ -34,7 +50,15 @@ def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], error
         [(name, *(format_figure(figure[end]) for end in ("value", "low", "high"))) for name, figure in metrics.items()],
         caption="Figures",
     )
+    if measured.kind != "good":
+        page.notice(measured.file, measured.kind)
     add_errors(page, errors)
+    page.section("How it was measured")
+    if measured.kind == "good":
+        page.text(measured.file)
+    page.table(["", ""], list(measured.facts))
+    page.text("The command that makes it again:")
+    page.code(measured.command)
     return page.html()
 
 
@@ -128,7 +152,7 @@ def _add_slices(page: Page, sliced: Figures) -> None:
         [sliced["by"], "examples", sliced["metric"].replace("_", " "), "low", "high", *([""] if few else [])],
         [
             (
-                row["name"],
+                shortened(row["name"], VALUE),
                 row["examples"],
                 *(format_figure(row[end]) for end in ("value", "low", "high")),
                 *(["few" if row["examples"] < FEW else ""] if few else []),

@@ -181,7 +181,7 @@ def _add_vectors(page: Page, found: Figures | None) -> None:
     ]
     title = "Mean cosine of two sentences by layer"
     page.chart(
-        line_chart(series, x_label="layer", y_label="mean cosine", title=title, marks=True),
+        line_chart(series, x_label="layer", y_label="mean cosine", title=title, marks=True, whole_x=True),
         f"{title}; layer 0 is the embeddings, in which [CLS] is the same for every sentence",
     )
 

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
+from bertsmith.reporting.svg import printable
+
+
+@dataclass(frozen=True)
+class HubNames:
+    """What the Hub knows of a model by its own names; nothing is put in their place where it does not.
+
+    Attributes:
+        pipeline_tag: the Hub's name of the task.
+        base_model: the model that the weights come from.
+        datasets: what it was trained on.
+        reported: data set, configuration and split that the figures are of.
+    """
+
+    pipeline_tag: str | None = None
+    base_model: str | None = None
+    datasets: Sequence[str] = ()
+    reported: tuple[str, str | None, str] | None = None
 
 
 def model_card(
@@ -21,16 +40,60 @@ def model_card(
 ) -> str:
     """The text of a README.md.
 
-    `summary` and the bodies of `sections` (title, body) are Markdown and go in as they are. `metadata` are
-    further keys of the front matter, such as `pipeline_tag`, `language` or `license`, of plain YAML types; a
-    key given there wins over the default `library_name: transformers` and over `tags`.
+    `title` and the titles of sections are plain text. `summary` and the bodies of `sections` (title, body) are Markdown
+    and go in as they are; a section without a body is left out. `metadata` are further keys of the front matter, such
+    as `pipeline_tag` or `base_model` (https://huggingface.co/docs/hub/model-cards), of plain YAML types; a key given
+    there wins over the default `library_name: transformers` and over `tags`.
     """
     front_matter = {"library_name": "transformers", "tags": list(tags), **metadata}
     head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{head}---", f"# {_one_line(title)}", summary.strip()]
+    parts = [f"---\n{head}---", f"# {plain(title)}", summary.strip()]
     for section_title, body in sections:
-        parts += [f"## {_one_line(section_title)}", body.strip()]
+        if body.strip():
+            parts += [f"## {plain(section_title)}", body.strip()]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def known(**values: Any) -> dict[str, Any]:
+    """The keys of a front matter whose value is known."""
+    return {name: value for name, value in values.items() if value}
+
+
+def made_by(record: Mapping[str, Any]) -> str:
+    """The command of a record, and the versions that it was run with."""
+    packages = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
+    return f"{code_block(record['command'], 'sh')}\n\nWith {plain(packages)}."
+
+
+def plain(text: str) -> str:
+    """A text in one line in which no character is Markdown or HTML; an underscore within a word is none."""
+    escaped = re.sub(r"[\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w)", lambda found: f"\\{found[0]}", _one_line(text))
+    return escaped.replace("&", "&amp;")
+
+
+def code(text: str) -> str:
+    """A text as it is, in one line, as a code span: with more backticks around it than are in it in a row."""
+    line = _one_line(text)
+    if not line:
+        return ""
+    mark = "`" * (1 + _longest_run(line))
+    pad = " " if line[0] == "`" or line[-1] == "`" else ""
+    return f"{mark}{pad}{line}{pad}{mark}"
+
+
+def code_block(text: str, language: str = "") -> str:
+    """Lines as they are, below and above a fence that is longer than any in them."""
+    fence = "`" * max(3, 1 + _longest_run(text))
+    return f"{fence}{language}\n{printable(text)}\n{fence}"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list of Markdown lines."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -54,4 +117,4 @@ def _escaped(cell: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

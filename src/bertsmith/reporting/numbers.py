@@ -33,6 +33,13 @@ def format_figure(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}" if abs(value) > 10 else f"{value:.4f}"
 
 
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """The 95% interval of a share of so many (Agresti and Coull 1998): of some width even where all are right."""
+    middle = (share * count + 2) / (count + 4)
+    half = 1.96 * math.sqrt(middle * (1 - middle) / (count + 4))
+    return middle - half, middle + half
+
+
 def format_cell(cell: Cell) -> str:
     """A cell as text: a string as it is, a number by `format_number`, a bool as yes or no."""
     if cell is None:
@@ -60,3 +67,9 @@ def _is_number(cell: Cell) -> bool:
     if isinstance(cell, str):
         return _WRITTEN_NUMBER.fullmatch(cell) is not None
     return not isinstance(cell, bool)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text in one line, its end cut off where it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -10,10 +10,11 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
-from bertsmith.reporting.numbers import format_figure
+from bertsmith.reporting.numbers import format_figure, share_interval
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.reporting.search import add_search
+from bertsmith.reporting.unigram import beside_unigram
 from bertsmith.runtime.console import clock
 
 _LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
@@ -112,8 +113,9 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
         note = f"of pairs; always the same answer gives {after['next_sentence_majority']:.1%}"
         cards.append(("Next sentence", f"{after['next_sentence_accuracy']:.1%}", note))
     page.figures(cards)
-    if nats is not None and unigram is not None and nats < unigram:
-        page.notice(f"The model beats the unigram baseline by {unigram - nats:.2f} nats a token.", "good")
+    told = beside_unigram(after)
+    if told is not None and told[1] != "warning":  # a run that does not pass it warns of it with what to do
+        page.notice(*told)
 
 
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
@@ -182,25 +184,30 @@ def add_loss_charts(
     for loss, figure, title, baseline in (
         ("mlm_loss", "mlm_nats_per_masked_token", "Masked language modelling", ("unigram baseline", unigram)),
         ("nsp_loss", "nsp_nats_per_pair", "Next sentence prediction", ("chance", 0.6931)),
+        ("teacher_loss", "", "Distance to what the teacher says", ("", None)),
     ):
         points = [(float(line["step"]), float(line[loss])) for line in updates if loss in line]
         if not points:
             continue
-        measured = [(float(step), float(item[figure])) for step, item in held if item[figure] is not None]
+        measured = [(float(step), float(item[figure])) for step, item in held if item.get(figure) is not None]
         series = [
             Series("each update", points, "faint"),
             Series("smoothed", smoothed(points), "line"),
-            Series("held out", measured, "points"),
+            *([Series("held out", measured, "points")] if measured else []),
         ]
         lines = [(baseline[0], baseline[1])] if baseline[1] is not None else []
         page.chart(
-            line_chart(series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss"),
+            line_chart(
+                series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss", whole_x=True
+            ),
             f"{title}: loss in nats",
         )
     rates = [(float(line["step"]), float(line["learning_rate"])) for line in updates]
     if rates:
         page.chart(
-            line_chart([Series("learning rate", rates)], x_label="updates", y_label="", title="Learning rate"),
+            line_chart(
+                [Series("learning rate", rates)], x_label="updates", y_label="", title="Learning rate", whole_x=True
+            ),
             "Learning rate",
         )
 
@@ -311,9 +318,9 @@ def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str
 
 
 def _margin(share: float, count: int) -> float:
-    """Half of the 95% interval of a share (Agresti and Coull 1998): of some width even where all are right."""
-    middle = (share * count + 2) / (count + 4)
-    return 1.96 * math.sqrt(middle * (1 - middle) / (count + 4))
+    """Half of the 95% interval of a share."""
+    low, high = share_interval(share, count)
+    return (high - low) / 2
 
 
 def _percent(part: int, whole: int) -> str:
@@ -365,6 +372,8 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
 
 def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
+    if _is_finished(record) and record.get("learnt_nothing"):
+        page.notice(f"This model learnt nothing: {record['learnt_nothing']}", "warning")
     page.figures(
         [
             (metric.replace("_", " "), f"{value['mean']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}")
@@ -405,6 +414,7 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
             x_label="updates",
             y_label="loss",
             title="Training loss",
+            whole_x=True,
         ),
         f"Training loss of {which}",
     )
@@ -414,7 +424,11 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
         name = metric.replace("_", " ")
         page.chart(
             line_chart(
-                [Series("dev file", points, "points")], x_label="updates", y_label=name, title=f"{name} on the dev file"
+                [Series("dev file", points, "points")],
+                x_label="updates",
+                y_label=name,
+                title=f"{name} on the dev file",
+                whole_x=True,
             ),
             f"{name} on the dev file, by which the weights were chosen",
         )

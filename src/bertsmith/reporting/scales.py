@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bertsmith.reporting.numbers import format_number
+
 Point = tuple[float, float]
 
 _LARGEST = 1e150
@@ -61,7 +63,9 @@ def nice_ticks(low: float, high: float, *, at_most: int = 6) -> list[float]:
 
 
 def tick_labels(ticks: Sequence[float]) -> list[str]:
-    """Short labels that tell the ticks, two at least, apart: 0.25, 1500, 12k, 3M, 2e-5."""
+    """Short labels that tell the ticks apart: 0.25, 1500, 12k, 3M, 2e-5; a tick alone has all of its digits."""
+    if len(ticks) == 1:
+        return [format_number(int(ticks[0]) if ticks[0] == round(ticks[0]) else ticks[0])]
     step, largest = ticks[1] - ticks[0], max(abs(tick) for tick in ticks)
     unit, suffix = 1.0, ""
     if largest >= 10_000:

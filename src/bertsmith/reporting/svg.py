@@ -1,6 +1,6 @@
 """The letters of the charts: escaped elements, the estimated width of text, and the frame of a figure.
 
-A drawing is WIDTH units wide and scales to its container. Text is laid out for FONT_SIZE units, which is 10
+A drawing is WIDTH units wide and scales to its container. Text is laid out for FONT_SIZE units, which is 11
 CSS pixels where the chart is 358 px wide (a phone of 390 px); `page.css` makes it smaller where there is more
 room.
 """
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 WIDTH = 640.0
-FONT_SIZE = 18.0
+FONT_SIZE = 20.0
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

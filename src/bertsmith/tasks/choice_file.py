@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
+from bertsmith.tasks.records import form_of, is_table
 from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
 
 PROMPT_COLUMNS = ("prompt", "question", "startphrase", "context", "premise", "text", "sentence")
@@ -38,9 +40,10 @@ def read_questions(path: Path, columns: Columns) -> list[Question]:
         raise OptionError("--pair-column: a question has choices; name their columns with --choice-columns")
     records = labelled_records(path, columns)
     present = list(records[0].values)
-    prompt_name = column_name(path, present, columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
+    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
+    prompt_name = find(columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
     choice_names = _choice_columns(path, present, columns.choices)
-    label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
+    label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
     questions = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values

@@ -13,8 +13,9 @@ from pathlib import Path
 from bertsmith.config.glue import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
+from bertsmith.runtime.console import say
 from bertsmith.tasks.labelled_file import Columns, in_order, labelled_records, rows_of
-from bertsmith.tasks.records import ENDINGS, Record, form_of, is_table
+from bertsmith.tasks.records import ENDINGS, HiddenLabelsError, Record, form_of, is_table
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
@@ -135,8 +136,21 @@ def read_part(path: Path, task: GlueTask) -> Part:
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:
-    """The same of a test file; None where it has no labels: no such column, or -1 in each row, as GLUE gives it."""
-    records = labelled_records(path, Columns(skip_broken=skip_broken))
+    """The same of a test file; None where it has no labels: no such column, or -1 in each row, as GLUE gives it.
+
+    That it has none is said.
+    """
+    part = _labelled_part(path, layouts, skip_broken)
+    if part is None:
+        say(f"{path}: has no labels, so nothing is measured on it")
+    return part
+
+
+def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> Part | None:
+    try:
+        records = labelled_records(path, Columns(skip_broken=skip_broken))
+    except HiddenLabelsError:
+        return None
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
     if layout is None or all(str(record.values[layout.label]).strip() in _NO_LABEL for record in records):
         return None

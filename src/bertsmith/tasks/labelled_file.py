@@ -7,12 +7,14 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bertsmith.config.labelled import LabelledOptions
+from bertsmith.config.options import nearest
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.records import Record, form_of, read_records
+from bertsmith.tasks.records import Record, form_of, is_table, read_records
 from bertsmith.tasks.text_file import existing_file, kind
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
@@ -115,13 +117,14 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
 def rows_of(path: Path, records: Sequence[Record], columns: Columns) -> list[Row]:
     """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
-    text_name = column_name(path, present, columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
-    label_name = column_name(path, present, columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
+    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
+    text_name = find(columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
+    label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
     if pair_name is None and columns.text is None:
         pair_name = next((name for name in PAIR_COLUMNS if name in present), None)
     elif pair_name is not None and pair_name not in present:
-        raise DataError(f"{path}: no column {pair_name!r}; the columns there are {', '.join(present)}")
+        find(pair_name, (), "pair", "--pair-column", position=None)
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
@@ -176,10 +179,13 @@ def column_name(
     what: str,
     option: str,
     position: str | None,
+    *,
+    can_lack_header: bool,
 ) -> str:
     """The column that is asked for, else one of the usual names, else, in a file without a header, a position.
 
-    Raises DataError with the columns there.
+    Raises DataError with the columns there. `can_lack_header` is for CSV and TSV: other forms have names of columns in
+    every row, or none.
     """
     candidates: tuple[str, ...] = (
         (asked,) if asked is not None else (*usual, *((position,) if position is not None and "0" in present else ()))
@@ -188,7 +194,8 @@ def column_name(
         if name in present:
             return name
     wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
+    near = nearest(asked, present) if asked is not None else ""
     raise DataError(
-        f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}. Name it with {option}"
-        + (", or give --no-header if the first line is data." if option != "" and "0" not in present else ".")
+        f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
+        + (", or give --no-header if the first line is data." if can_lack_header and "0" not in present else ".")
     )

@@ -26,6 +26,14 @@ DATA_SET = "hf"
 """The form of what is named by `hf:` and is no file."""
 
 
+HIDDEN = -1
+"""What stands for the class of every row of a part whose labels are kept secret, as GLUE's test parts have it."""
+
+
+class HiddenLabelsError(DataError):
+    """A column of classes holds -1 in every row."""
+
+
 @dataclass(frozen=True)
 class Record:
     """A row: its values by column, and where it stands: `line` or `row` (of what has no lines), both from 1."""
@@ -141,19 +149,18 @@ def _of_parquet(path: Path) -> list[Record]:
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None
-    names = _class_names_of_schema(table.schema)
-    return [_named(str(path), Record(row, number, "row"), names) for number, row in enumerate(values, start=1)]
+    records = [Record(row, number, "row") for number, row in enumerate(values, start=1)]
+    return _named(str(path), records, _class_names_of_schema(table.schema))
 
 
 def _of_data_set(path: Path) -> list[Record]:
     location = str(path)
     split = load_split(location)
-    names = _class_names(split.features or {})
     rows = iter(split)
     records: list[Record] = []
     while (row := next_record(rows, location, len(records) + 1)) is not None:
-        records.append(_named(location, Record(row, len(records) + 1, "row"), names))
-    return records
+        records.append(Record(row, len(records) + 1, "row"))
+    return _named(location, records, _class_names(split.features or {}))
 
 
 def _class_names_of_schema(schema: Any) -> dict[str, list[str]]:
@@ -177,8 +184,18 @@ def _class_names(features: Any) -> dict[str, list[str]]:
     return found
 
 
-def _named(where: str, record: Record, names: dict[str, list[str]]) -> Record:
-    """The record with the names of its classes in the place of their numbers."""
+def _named(where: str, records: list[Record], names: dict[str, list[str]]) -> list[Record]:
+    """The records with the names of their classes in the place of the numbers."""
+    for column in names:
+        if records and all(record.values.get(column) == HIDDEN for record in records):
+            raise HiddenLabelsError(
+                f"{where}: column {column!r} holds {HIDDEN} in every row: the labels of this part are kept secret (as "
+                "those of GLUE's test parts are), so nothing can be measured on it; give a part that has labels"
+            )
+    return [_named_record(where, record, names) for record in records]
+
+
+def _named_record(where: str, record: Record, names: dict[str, list[str]]) -> Record:
     for column, classes in names.items():
 
         def name(number: int | None, column: str = column, classes: list[str] = classes) -> str | None:
@@ -187,7 +204,7 @@ def _named(where: str, record: Record, names: dict[str, list[str]]) -> Record:
             if not 0 <= number < len(classes):
                 raise DataError(
                     f"{where}: {record.place}: column {column!r} holds {number}, which is none of the {len(classes)} "
-                    f"classes ({', '.join(classes[:20])}); parts without labels (GLUE's test parts) hold -1"
+                    f"classes ({', '.join(classes[:20])}); expected one of them in each row, or {HIDDEN} in all"
                 )
             return classes[number]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
 from bertsmith.runtime.files import disk_errors, sha256_of, write_json
+from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -110,12 +111,16 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
             raise ModelError(f"{name}: no tokenizer in this folder (neither tokenizer.json nor vocab.txt)")
         entries = _entries(folder, name)
-    elif folder.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise ModelError(f"{name}: no such folder")
+    elif folder.exists():
+        raise ModelError(f"{name}: is a file, expected the folder of a model or a tokenizer")
+    else:
+        check_hub_name(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else name)
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if not folder.exists():
+            raise not_to_be_had(name, first) from None
         raise ModelError(f"{name}: no tokenizer can be loaded from there: {first}") from None
     for role in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = getattr(tokenizer, role)

@@ -19,8 +19,9 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
-from bertsmith.evaluation.head import LabelledFile, answers
+from bertsmith.evaluation.head import Answered, LabelledFile, answers
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.evaluation.protocol import SAID, part_of
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
 from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
 from bertsmith.evaluation.sentences import random_sentences
@@ -29,14 +30,16 @@ from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_co
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
-from bertsmith.reporting.errors import evaluation_page
+from bertsmith.reporting.errors import Measured, evaluation_page
 from bertsmith.reporting.language_model_report import language_model_report
+from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.console import progress, say
-from bertsmith.runtime.files import read_json, write_text
-from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
+from bertsmith.runtime.files import read_json, sha256_of, write_text
+from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process, versions
 from bertsmith.tasks.columns import column_values
 from bertsmith.tasks.head import head_class, task_of
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.records import is_data_set
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
@@ -137,7 +140,8 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     calibrated = calibration_report(head, found.outputs, found.targets) if head.has_probabilities else None
     errors = error_report(found, values) if options.report is not None or values else {}
     if options.report is not None:
-        write_text(options.report, evaluation_page(options.model, options.data, metrics, errors))
+        page = evaluation_page(options.model, options.data, metrics, errors, _measured(options, file, found))
+        write_text(options.report, page)
     return HeadFigures(
         metrics,
         len(file.examples),
@@ -147,6 +151,22 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
         errors["slices"][-1] if values else None,
         options.report,
     )
+
+
+def _measured(options: EvaluateOptions, file: LabelledFile, found: Answered) -> Measured:
+    """How a head was measured, for its page."""
+    path = Path(file.name)
+    sha256 = None if is_data_set(path) else sha256_of(path)
+    facts: list[tuple[str, Cell]] = [
+        ("file", file.name),
+        ("SHA-256", sha256 or "a data set, no file"),
+        ("rows", len(file.examples)),
+        ("model", options.model),
+        ("tokens a row, at most", found.max_length),
+        ("precision", options.precision),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
+    ]
+    return Measured(facts, options.command_line("evaluate"), *SAID[part_of(options.model, file.name, sha256)])
 
 
 def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,15 +31,14 @@ from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
-from bertsmith.reporting.model_card import markdown_table, model_card
-from bertsmith.reporting.search import caveat, outcome, trial_table
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import read_json, write_json, write_text
+from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
-from bertsmith.tasks.head import AnyHead, head_class
+from bertsmith.tasks.head import AnyHead
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
+from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
 
@@ -159,8 +157,12 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
         search=folder.record.get("search"),
     )
-    folder.record["errors"] = errors
-    _finish(folder, options, result)
+    folder.record |= {
+        "errors": errors,
+        "seeds_with_figures": list(ended),
+        "learnt_nothing": _learnt_nothing(metric, ended[best_seed], result),
+    }
+    _finish(folder, result)
     return result
 
 
@@ -236,6 +238,9 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
             cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
         of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
         say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
+        most = options.max_train_examples
+        if part["part"] == "train" and most is not None and most > part["examples"]:
+            say(f"--max-train-examples {most:,}: there are {part['examples']:,}, and all are taken")
     for line in summary(data.report):
         say(line)
     for warning in data.report["warnings"]:
@@ -323,18 +328,24 @@ def _one_seed(
     outputs_of = partial(head_outputs, head, trained.model, budget=settings.eval_tokens)
     outputs = outputs_of(data.reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
+    metric = settings.metric or head.main_metric
+    value = head.values(dev, data.dev.gold)[metric]
+    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
+    is_stuck = goodness(metric, value) <= goodness(metric, baseline)
     if options.calibrate:
         head = _calibrated(head, dev, data.dev.gold)
         config: Any = trained.model.config
         config.update(head.chosen)
+        if is_stuck:
+            warn(
+                f"--calibrate: seed {seed} learnt nothing ({metric} {value:.4g} on the dev file, baseline "
+                f"{baseline:.4g}); its probabilities say at best how frequent the labels are, at any temperature"
+            )
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, data.reported.gold)
     scored = Answered(
         head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
     )
-    metric = settings.metric or head.main_metric
-    value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
     stuck = (
         f"{metric} {value:.4g} on the dev file after {trained.steps:,} updates does not pass the baseline of "
         f"{baseline:.4g}; it learnt nothing: more --epochs, another --learning-rate"
@@ -344,7 +355,7 @@ def _one_seed(
         "best_step": trained.best_step,
         "steps": trained.steps,
         "dev": value,
-        "diverged": stuck if goodness(metric, value) <= goodness(metric, baseline) else None,
+        "diverged": stuck if is_stuck else None,
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
         "errors": error_report(scored),
     }
@@ -392,7 +403,18 @@ def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -
     return metrics
 
 
-def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult) -> None:
+def _learnt_nothing(metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
+    """Why the RUN is of no use, where even its best seed does not pass the baseline on the dev or on the test file."""
+    if best["diverged"]:
+        return f"seed {best['seed']}, the best one: {best['diverged']}"
+    value, baseline = best["metrics"][metric]["value"], result.baseline[metric]
+    if goodness(metric, value) > goodness(metric, baseline):
+        return None
+    file = "dev" if result.selected_on_reported_data else "test"
+    return f"{metric} {value:.4g} on the {file} file does not pass the baseline of {baseline:.4g}"
+
+
+def _finish(folder: RunFolder, result: FinetuneResult) -> None:
     """The best seed becomes the RUN; its weights come last."""
     record = folder.record
     record |= {
@@ -408,7 +430,7 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
     chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     folder.save_record()
-    write_text(folder.path / "README.md", _card(options, record))
+    write_head_card(folder.path, record)
     write_report(folder.path)
     weights = "model.safetensors"
     for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
@@ -417,38 +439,3 @@ def _finish(folder: RunFolder, options: FinetuneOptions, result: FinetuneResult)
         aside = folder.path / f".{path.name}.partial"
         shutil.copyfile(path, aside)
         aside.rename(folder.path / path.name)
-
-
-def _card(options: FinetuneOptions, record: dict[str, Any]) -> str:
-    rows = [
-        (name, f"{value['mean']:.4f}", f"{value['low']:.4f} to {value['high']:.4f}", record["baseline"].get(name))
-        for name, value in record["metrics"].items()
-    ]
-    several = options.seeds > 1
-    header = (
-        ["metric", "mean", "95% interval", "baseline"] if several else ["metric", "figure", "95% interval", "baseline"]
-    )
-    spread = f"Means over {options.seeds} seeds." if several else "One seed; the intervals are over the examples."
-    chosen = (
-        "the dev file, on which the checkpoint was chosen" if record["selected_on_reported_data"] else "the test file"
-    )
-    return model_card(
-        title=options.out.resolve().name,
-        tags=["bert", options.task, "bertsmith"],
-        summary=f"{options.task.replace('-', ' ').capitalize()}, fine-tuned from `{options.model}`.",
-        sections=[
-            (f"Figures on {chosen}", f"{spread}\n\n{markdown_table(header, rows)}"),
-            *_search_section(record),
-            ("Labels", ", ".join(record["data"]["labels"]) or head_class(options.task).without_labels),
-            ("How to make it again", f"```\n{record['command']}\n```"),
-            ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
-        ],
-        metadata={"pipeline_tag": head_class(options.task).pipeline_tag},
-    )
-
-
-def _search_section(record: dict[str, Any]) -> list[tuple[str, str]]:
-    if "search" not in record:
-        return []
-    search = record["search"]
-    return [("Search", f"{outcome(search)} {caveat(search)}\n\n{markdown_table(*trial_table(search))}")]

@@ -3,6 +3,7 @@
 OUT/NAME          the RUN of a task, as `finetune` makes it
 OUT/suite.json    options, the figures of each task that is done, the average; written after each task
 OUT/report.html   the same to look at
+OUT/README.md     the same as a card, once all tasks are done
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from bertsmith.config.finetune import HeadTrainingOptions
 from bertsmith.config.glue import GLUE, NAMES, Further, GlueOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
-from bertsmith.metrics.classification import over_seeds
+from bertsmith.metrics.classification import over_seeds as of_the_mean
+from bertsmith.metrics.seeds import OverSeeds, one_figure
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import (
     claim_folder,
@@ -34,6 +36,7 @@ from bertsmith.runtime.files import (
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
 from bertsmith.training.run_folder import read_metrics
+from bertsmith.verbs.cards import CARD, write_suite_card
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import (
     FinetuneResult,
@@ -58,10 +61,13 @@ class GlueResult(Result):
     """The table of GLUE.
 
     `tasks` holds for each task (and for MNLI-mm and AX, which are measured with the models of MNLI) its own `metrics`
-    as `finetune` gives them, `score`, their mean, `protocol`: of which file the figures are, over how many seeds, and
-    on which file was chosen, `baseline`, `num_examples`, `num_train_examples`, `seconds` of training, and `run`.
-    `average` is the mean over the tasks of GLUE, of each its score (Wang et al. 2018); it is `partial` where tasks are
-    `missing`. `failures` holds what stopped a task. With `dry_run` a task has its files and their rows alone.
+    as `finetune` gives them, `seeds`, which they are of, and `best_seed`; `figures`: of each metric the `value` that
+    stands in the table, the mean or median over the seeds or that of the best one, with `low` and `high` (None where
+    there is no interval); `score`, the mean of these values; `protocol`: of which file the figures are, over how many
+    seeds and how, and on which file was chosen; `baseline`, `num_examples`, `num_train_examples`, `seconds` of
+    training, and `run`. `average` is the mean over the tasks of GLUE, of each its score (Wang et al. 2018); it is
+    `partial` where tasks are `missing`. `failures` holds what stopped a task. With `dry_run` a task has its files and
+    their rows alone.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("report",)
@@ -123,6 +129,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
             _save(options.out, record)
     record["status"] = "finished"
     report = _save(options.out, record)
+    write_suite_card(options.out, record)
     return GlueResult(options.out, record["tasks"], record["average"], record["missing"], record["failures"], report)
 
 
@@ -141,8 +148,8 @@ def _claimed(options: GlueOptions) -> Entry:
 
 
 def _identity(options: GlueOptions) -> dict[str, Any]:
-    """Other tasks may be added to those that are done."""
-    return {name: value for name, value in identity(options).items() if name != "tasks"}
+    """Other tasks may be added to those that are done, and the table may be made in another way."""
+    return {name: value for name, value in identity(options).items() if name not in ("tasks", "over_seeds")}
 
 
 def _plan(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[dict[str, _Planned], dict[str, dict[str, str]]]:
@@ -200,7 +207,7 @@ def _new_record(options: GlueOptions) -> Entry:
         "suite": "glue",
         "status": "running",
         "command": _command(options),
-        "options": _identity(options),
+        "options": _identity(options) | {"over_seeds": options.over_seeds},
         "machine": describe_machine(),
         "versions": versions(),
     }
@@ -216,6 +223,7 @@ def _create(options: GlueOptions, record: Entry) -> None:
     with disk_errors(out):
         old = move_aside(out) if options.overwrite and out.exists() else None
         out.mkdir(parents=True, exist_ok=True)
+        (out / CARD).unlink(missing_ok=True)
         _save(out, record)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
@@ -224,8 +232,9 @@ def _create(options: GlueOptions, record: Entry) -> None:
 def _save(out: Path, record: Entry) -> Path:
     """Write suite.json, the table in the order of GLUE, and the report."""
     order = [name for task in GLUE for name in (task.name, *(one.name for one in task.further))]
-    record["tasks"] = {name: record["tasks"][name] for name in order if name in record["tasks"]}
-    record["average"] = average(record["tasks"])
+    how = record["options"]["over_seeds"]
+    record["tasks"] = {name: summed_up(record["tasks"][name], how) for name in order if name in record["tasks"]}
+    record["average"] = average(record["tasks"], how)
     averaged = record["average"]["tasks"] if record["average"] else []
     record["missing"] = [name for name in NAMES if name not in averaged]
     write_json(out / SUITE_RECORD, record)
@@ -278,8 +287,7 @@ def _one_task(
     failures: dict[str, dict[str, str]] = {}
     for further, part in planned.further:
         entry, digest = before.get(further.name), sha256_of(part.path)
-        seeds = len(result.metrics[task.metrics[0]]["seeds"])
-        if entry is None or entry["protocol"]["seeds"] != seeds or entry["sha256"] != digest:
+        if entry is None or entry["seeds"] != entries[task.name]["seeds"] or entry["sha256"] != digest:
             try:
                 entry = _measured(options, planned, result, further, part) | {"sha256": digest}
             except DataError as error:
@@ -292,11 +300,11 @@ def _one_task(
 def _entry(planned: _Planned, result: FinetuneResult) -> Entry:
     task, record = planned.files.task, read_json(result.run / "run.json")
     (train,) = (part for part in record["data"]["files"] if part["part"] == "train")
-    metrics = {name: result.metrics[name] for name in task.metrics}
     return {
-        "metrics": metrics,
-        "score": _score(metrics),
-        "protocol": _protocol(planned.reported.path, planned.dev.path, metrics),
+        "metrics": {name: result.metrics[name] for name in task.metrics},
+        "seeds": record["seeds_with_figures"],
+        "best_seed": result.best_seed,
+        "protocol": _protocol(planned.reported.path, planned.dev.path),
         "baseline": {name: result.baseline[name] for name in task.metrics},
         "num_examples": result.num_examples,
         "num_train_examples": train["examples"],
@@ -311,42 +319,49 @@ def _entry(planned: _Planned, result: FinetuneResult) -> Entry:
 def _measured(options: GlueOptions, planned: _Planned, result: FinetuneResult, further: Further, part: Part) -> Entry:
     """The figures of a file on which the models of another task are measured, one of each seed."""
     say(f"{further.name}: the models of {planned.files.task.name} on {part.path}")
-    layout, found = part.layout, []
-    for folder in sorted((result.run / "seeds").iterdir(), key=lambda path: int(path.name.removeprefix("seed-"))):
-        if "metrics" in read_json(folder / "result.json"):
-            figures = evaluate(
-                str(folder),
-                str(part.path),
-                text_column=layout.text,
-                pair_column=layout.pair,
-                label_column=layout.label,
-                max_length=options.max_length,
-                batch_size=options.eval_batch_size,
-            )
-            assert isinstance(figures, HeadFigures)
-            found.append({name: figures.metrics[name] for name in further.metrics})
-    metrics = figures_over_seeds(found, 1.0)
-    counts = read_json(result.run / "run.json")["data"]["labels"]
+    layout, found, record = part.layout, [], read_json(result.run / "run.json")
+    for seed in record["seeds_with_figures"]:
+        figures = evaluate(
+            str(result.run / "seeds" / f"seed-{seed}"),
+            str(part.path),
+            text_column=layout.text,
+            pair_column=layout.pair,
+            label_column=layout.label,
+            max_length=options.max_length,
+            batch_size=options.eval_batch_size,
+        )
+        assert isinstance(figures, HeadFigures)
+        found.append({name: figures.metrics[name] for name in further.metrics})
+    counts = record["data"]["labels"]
     most = max(counts, key=lambda label: counts[label])
     of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
     return {
-        "metrics": metrics,
-        "score": _score(metrics),
-        "protocol": _protocol(part.path, planned.dev.path, metrics),
+        "metrics": figures_over_seeds(found, 1.0),
+        "seeds": record["seeds_with_figures"],
+        "best_seed": result.best_seed,
+        "protocol": _protocol(part.path, planned.dev.path),
         "baseline": {name: of_always_the_same[name] for name in further.metrics},
         "num_examples": part.rows,
+        "file": str(part.path),
         "run": str(result.run),
     }
 
 
-def _protocol(reported: Path, chosen_on: Path, metrics: Mapping[str, Entry]) -> Entry:
+def _protocol(reported: Path, chosen_on: Path) -> Entry:
     return {
         "figures_of": reported.name,
         "chosen_on": chosen_on.name,
         "selected_on_reported_data": reported == chosen_on,
-        "over_seeds": "mean",
-        "seeds": len(next(iter(metrics.values()))["seeds"]),
     }
+
+
+def summed_up(entry: Entry, over_seeds: OverSeeds) -> Entry:
+    """A task with the figures that stand in the table."""
+    best = entry["seeds"].index(entry["best_seed"])
+    figures = {name: one_figure(metric, over_seeds, best) for name, metric in entry["metrics"].items()}
+    score = float(np.mean([figure["value"] for figure in figures.values()]))
+    protocol = entry["protocol"] | {"over_seeds": over_seeds, "seeds": len(entry["seeds"])}
+    return entry | {"figures": figures, "score": score, "protocol": protocol}
 
 
 def _seconds(run: Path) -> float:
@@ -355,36 +370,33 @@ def _seconds(run: Path) -> float:
     return round(sum(float(line["seconds"]) for line in lasts), 1)
 
 
-def _score(metrics: Mapping[str, Entry]) -> float:
-    """A task in one figure: the mean of its metrics."""
-    return float(np.mean([figure["mean"] for figure in metrics.values()]))
-
-
-def average(tasks: Mapping[str, Entry]) -> Entry | None:
+def average(tasks: Mapping[str, Entry], over_seeds: OverSeeds) -> Entry | None:
     """The mean over tasks of their scores; MNLI counts once, with both of its dev files (Wang et al. 2018).
 
-    Over several seeds, where all tasks have the same number of them, it has an interval by Student's t over the
-    averages of each; `low` and `high` are None otherwise. None where there is no task.
+    Where scores are means over seeds, and all tasks have the same number of them, it has an interval by Student's t
+    over the averages of each seed; `low` and `high` are None otherwise. None where there is no task.
     """
-    groups = {}
+    groups: dict[str, list[Entry]] = {}
     for task in GLUE:
         if task.name in tasks:
             names = [task.name, *(one.name for one in task.further if one.in_average and one.name in tasks)]
-            groups[task.name] = [list(tasks[name]["metrics"].values()) for name in names]
+            groups[task.name] = [tasks[name] for name in names]
     if not groups:
         return None
-    mean = float(np.mean([np.mean([_mean(figures) for figures in group]) for group in groups.values()]))
-    counts = {len(figure["seeds"]) for group in groups.values() for figures in group for figure in figures}
+    mean = float(np.mean([np.mean([entry["score"] for entry in group]) for group in groups.values()]))
+    counts = {len(entry["seeds"]) for group in groups.values() for entry in group}
     low = high = None
-    if len(counts) == 1 and counts != {1}:
-        seeds = range(counts.pop())
+    if over_seeds == "mean" and len(counts) == 1 and counts != {1}:
         each = [
-            float(np.mean([np.mean([_mean(figures, seed) for figures in group]) for group in groups.values()]))
-            for seed in seeds
+            float(np.mean([np.mean([_score(entry, place) for entry in group]) for group in groups.values()]))
+            for place in range(counts.pop())
         ]
-        low, high = over_seeds(each).low, over_seeds(each).high
-    return {"mean": mean, "low": low, "high": high, "tasks": list(groups), "partial": len(groups) < len(GLUE)}
+        interval = of_the_mean(each)
+        low, high = (float(end) for end in (interval.low, interval.high))
+    partial = len(groups) < len(GLUE)
+    return {"mean": mean, "low": low, "high": high, "over_seeds": over_seeds, "tasks": list(groups), "partial": partial}
 
 
-def _mean(figures: Sequence[Entry], seed: int | None = None) -> float:
-    return float(np.mean([figure["mean"] if seed is None else figure["seeds"][seed] for figure in figures]))
+def _score(entry: Entry, place: int) -> float:
+    """A task in one figure, with one of its seeds: the mean of its metrics."""
+    return float(np.mean([metric["seeds"][place] for metric in entry["metrics"].values()]))

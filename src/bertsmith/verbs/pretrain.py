@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from contextlib import nullcontext
@@ -30,13 +29,13 @@ from bertsmith.pretraining.assembly import (
     shape_record,
 )
 from bertsmith.pretraining.dry_run import forecast_of
-from bertsmith.reporting.adaptation import HEADER, changes, what_changed
-from bertsmith.reporting.model_card import markdown_table, model_card
+from bertsmith.reporting.adaptation import what_changed
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, warn
-from bertsmith.runtime.files import sole_writer, write_text
+from bertsmith.runtime.files import sole_writer
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.training.trainer import ExactTrainer
+from bertsmith.verbs.cards import write_pretraining_card
 from bertsmith.verbs.report import write_report
 
 MAY_CHANGE_ON_RESUME = {
@@ -284,7 +283,7 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
             record["samples"] = guess(model, assembly.tokenizer, hidden)
         record["status"] = "finished"
         folder.save_record()
-        write_text(folder.path / "README.md", _card(options, record))
+        write_pretraining_card(folder.path, record, assembly.store)
         write_report(folder.path)
         folder.publish(model, assembly.tokenizer)
     processes.barrier()
@@ -329,36 +328,3 @@ def _overfit_warnings(updates: list[dict[str, Any]]) -> list[str]:
         f"one batch: its loss is {last:.2f} after {updates[-1]['step']:,} updates and was {first:.2f}. A model that "
         "can learn brings it near zero: give more --steps, or look at --learning-rate and --dropout"
     ]
-
-
-def _card(options: PretrainOptions, record: dict[str, Any]) -> str:
-    after, before, model = record["evaluation"], record["evaluation_before"], record["model"]
-    figures = [(key.replace("_", " "), before.get(key), value) for key, value in after.items() if value is not None]
-    origin = f"continued from {options.from_}" if options.from_ else "trained from scratch"
-    return model_card(
-        title=options.out.resolve().name,
-        tags=["bert", "fill-mask", "bertsmith"],
-        summary=(
-            f"A BERT of {model['layers']} layers of {model['hidden_size']} ({model['parameters'] / 1e6:.1f} M "
-            f"parameters), {origin} with {options.objective} on {record['data']['tokens']:,} tokens."
-        ),
-        sections=[
-            ("Figures", markdown_table(["held-out part", "before", "after"], figures)),
-            *(
-                [("Gained and forgotten", f"{what_changed(record)[0]}\n\n{markdown_table(HEADER, changes(record))}")]
-                if "general_text" in record
-                else []
-            ),
-            (
-                "Intended use",
-                "Filling masks and embeddings in the style of its corpus; a start for fine-tuned heads.",
-            ),
-            (
-                "Limits",
-                "\n\n".join(record["warnings"]) or "It knows its corpus and repeats what stands there, bias included.",
-            ),
-            ("How to make it again", f"```\n{record['command']}\n```"),
-            ("Versions", "```json\n" + json.dumps(record["versions"], indent=2) + "\n```"),
-        ],
-        metadata={"pipeline_tag": "fill-mask"},
-    )

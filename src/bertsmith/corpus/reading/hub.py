@@ -16,9 +16,7 @@ from bertsmith.corpus.reading.data_set_names import DataSetName
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
-
-PATIENCE = 10.0
-"""Seconds that the hub has to answer the first request."""
+from bertsmith.runtime.hub import unreachable
 
 
 def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
@@ -79,20 +77,17 @@ _ADVICE = ". Check the name and the connection, or give a local folder: hf:./FOL
 
 def _reach_hub(location: str, name: DataSetName) -> None:
     """Ask the hub for a sign of life, once. In offline mode nothing is asked: datasets answers from its cache."""
-    from huggingface_hub import constants, get_session
+    from huggingface_hub.constants import ENDPOINT
 
-    if constants.HF_HUB_OFFLINE:
-        return
-    try:
-        get_session().head(constants.ENDPOINT, timeout=PATIENCE)
-    except Exception as error:  # noqa: BLE001 (each transport has exceptions of its own)
+    reason = unreachable()
+    if reason is not None:
         wanted = " or ".join(
             path + (f" (configuration {config})" if config else "") for path, config in name.candidates
         )
         raise DataError(
-            f"{location}: there is no such folder, and the hub ({constants.ENDPOINT}) cannot be reached for the data "
-            f"set {wanted}: {_in_one_line(error)}{_ADVICE}"
-        ) from None
+            f"{location}: there is no such folder, and the hub ({ENDPOINT}) cannot be reached for the data set "
+            f"{wanted}: {reason}{_ADVICE}"
+        )
 
 
 def _in_one_line(error: BaseException) -> str:

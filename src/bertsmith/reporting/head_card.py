@@ -1,0 +1,347 @@
+"""The model card of a fine-tuned RUN, from its run.json: only what was seen and measured is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bertsmith.config.tasks import HEADS
+from bertsmith.reporting.errors import FEW
+from bertsmith.reporting.model_card import (
+    HubNames,
+    bullets,
+    code,
+    known,
+    made_by,
+    markdown_table,
+    model_card,
+    plain,
+)
+from bertsmith.reporting.numbers import Cell, format_figure
+from bertsmith.reporting.search import caveat, outcome, trial_table
+
+Record = Mapping[str, Any]
+
+LOW_F1 = 0.5
+"""A label whose F1 is below it is named among the limits."""
+NAMED = 20
+"""So many labels are named one by one."""
+
+_USES = {
+    "sequence-classification": "It says which label a text has, or a pair of texts where its training file has pairs",
+    "token-classification": "It says which label each word of a text has",
+    "question-answering": "It marks the words of a context that answer a question",
+    "multiple-choice": "It says which of the given choices is right",
+}
+_KINDS = {
+    "multi_label_classification": "It says which labels a text has: several, one or none",
+    "regression": "It says a number of a text, or of a pair of texts where its training file has pairs",
+}
+"""In the place of the above for the problem types of sequence-classification."""
+
+_ALWAYS = {
+    "sequence-classification": "Not for texts that none of its labels fits: it answers with one of them all the same.",
+    "token-classification": "Not for labels other than these: each word gets one of them.",
+    "question-answering": "Not for questions to which the context holds no answer, unless its training file had such.",
+    "multiple-choice": "Not for questions of which no choice is right: it chooses one all the same.",
+}
+
+HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "accuracy": ("accuracy", {}),
+    "f1": ("f1", {}),
+    "macro_f1": ("f1", {"average": "macro"}),
+    "micro_f1": ("f1", {"average": "micro"}),
+    "precision": ("precision", {}),
+    "recall": ("recall", {}),
+    "matthews": ("matthews_correlation", {}),
+    "pearson": ("pearsonr", {}),
+    "spearman": ("spearmanr", {}),
+    "mean_squared_error": ("mse", {}),
+    "exact_match": ("exact_match", {}),
+}
+"""The Hub's names of the figures (https://hf.co/metrics), and what they are computed with."""
+
+
+def head_card(name: str, record: Record, hub: HubNames, *, output: str) -> str:
+    """README.md of a finished RUN of `finetune`; `output` is what it says where it has no labels."""
+    options, task = record["options"], record["task"]
+    learnt = record["learnt_nothing"]
+    summary = f"{plain(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
+    if learnt:
+        summary = f"**This model learnt nothing: {plain(learnt)}**\n\n{summary}"
+    return model_card(
+        title=name,
+        tags=["bert", task, "bertsmith"],
+        summary=summary,
+        sections=[
+            ("Intended use", _intended_use(record, output)),
+            (f"Figures on the {_reported(record)} file", _figures(record)),
+            ("Data", _data(record)),
+            ("Training", bullets(_training(record))),
+            ("Search", _search(record)),
+            ("Limits", bullets(_limits(record))),
+            ("How to make it again", made_by(record)),
+        ],
+        metadata=known(
+            pipeline_tag=hub.pipeline_tag,
+            base_model=hub.base_model,
+            base_model_relation="finetune" if hub.base_model else None,
+            datasets=list(hub.datasets),
+            **{"model-index": _model_index(name, record, hub)},
+        ),
+    )
+
+
+def _reported(record: Record) -> str:
+    return "dev" if record["selected_on_reported_data"] else "test"
+
+
+def _file(record: Record, part: str) -> Record:
+    found: Record = next(file for file in record["data"]["files"] if file["part"] == part)
+    return found
+
+
+def _main_metric(record: Record) -> str:
+    return str(record["options"].get("metric") or next(iter(record["metrics"])))
+
+
+def _kind(record: Record) -> str:
+    """The problem type where it says more than the task."""
+    kind = record["options"].get("problem_type", "")
+    return kind if record["task"] == "sequence-classification" and kind in _KINDS else ""
+
+
+def _intended_use(record: Record, output: str) -> str:
+    task, kind = record["task"], _kind(record)
+    labels = list(record["data"]["labels"])
+    use = _KINDS.get(kind) or _USES[task]
+    listed = f"one of {len(labels):,} labels: {_some([code(label) for label in labels])}" if labels else output
+    if kind:
+        listed = listed.removeprefix("one of ")
+    if task == "multiple-choice":
+        listed = f"the number of a choice; its training file has up to {len(labels)} of them"
+    lines = [
+        f"{use}. Its output: {listed}.",
+        f"`bertsmith {HEADS[task]}` uses it, and stock transformers loads it.",
+        f"It is for texts like those of {code(_file(record, 'train')['name'])}. What it does on texts of another "
+        "language, domain or time was not measured.",
+        *([] if kind else [_ALWAYS[task]]),
+    ]
+    return bullets(lines)
+
+
+def _figures(record: Record) -> str:
+    seeds, numbers = len(next(iter(record["metrics"].values()))["seeds"]), record["seeds_with_figures"]
+    several = seeds > 1
+    place = numbers.index(record["best_seed"])
+    rows: list[tuple[Cell, ...]] = [
+        (
+            metric,
+            format_figure(figure["mean"]),
+            f"{format_figure(figure['low'])} to {format_figure(figure['high'])}",
+            *([format_figure(figure["seeds"][place])] if several else []),
+            format_figure(record["baseline"].get(metric)),
+        )
+        for metric, figure in record["metrics"].items()
+    ]
+    header = ["metric", "mean" if several else "figure", "95% interval"]
+    header += [f"this model (seed {record['best_seed']})"] if several else []
+    return f"{bullets(_protocol(record))}\n\n{markdown_table([*header, 'baseline'], rows)}"
+
+
+def _protocol(record: Record) -> Iterator[str]:
+    """How the figures came to be."""
+    reported, metric, numbers = _reported(record), _main_metric(record), record["seeds_with_figures"]
+    file, dev = _file(record, reported), _file(record, "dev")
+    yield f"Of {code(file['name'])}, {file['examples']:,} examples, in float32."
+    if len(numbers) > 1:
+        yield (
+            f"Means over {len(numbers)} seeds ({', '.join(map(str, numbers))}); the interval is that of the mean "
+            "(Student's t)."
+        )
+    else:
+        yield "One seed; the intervals are over the examples (bootstrap)."
+    chosen = f"The best checkpoint{' of each seed, and the best seed,' if len(numbers) > 1 else ''} by {code(metric)}"
+    if record["selected_on_reported_data"]:
+        yield f"{chosen} on the same dev file: the figures are a little too good. There is no test file."
+    else:
+        yield f"{chosen} on {code(dev['name'])}; on the test file nothing was chosen."
+    yield "The baseline is one and the same answer for everything, chosen on the training file."
+
+
+def _data(record: Record) -> str:
+    report = record["data"].get("report") or {"parts": {}, "max_length": None}
+    windows = any("windowed_examples" in file for file in record["data"]["files"])
+    rows: list[tuple[Cell, ...]] = [
+        (
+            file["part"],
+            code(file["name"]),
+            file["examples"],
+            report["parts"].get(file["part"], {}).get("tokens"),
+            file["windowed_examples"] if windows else file["truncated_texts"],
+            code(file["sha256"]) if file["sha256"] else "a data set, no file",
+        )
+        for file in record["data"]["files"]
+    ]
+    header = ["part", "file", "rows", "tokens", "in windows" if windows else "rows cut", "SHA-256"]
+    counts = record["data"]["labels"]
+    told = markdown_table(header, rows)
+    if counts:
+        shown = list(counts.items())[:NAMED]
+        more = f"; the first {NAMED} of {len(counts):,}" if len(counts) > NAMED else ""
+        told += f"\nLabels of the training part{more}: "
+        told += ", ".join(f"{code(label)} {count:,}" for label, count in shown) + ".\n"
+    return told
+
+
+def _training(record: Record) -> Iterator[str]:
+    """What was trained from what, and by which settings."""
+    options = record["options"]
+    choices = {choice["name"]: choice for choice in record["choices"]}
+    yield f"It starts from {code(options['model'])}."
+    if options.get("layers"):
+        yield f"Of that model's layers {options['layers']} are kept: {plain(choices['layers']['value'])}."
+    if options.get("lora"):
+        alpha = options.get("lora_alpha") or 2.0 * options["lora"]
+        places = options.get("lora_targets") or ("the queries and the values",)
+        yield (
+            f"Low-rank adapters (LoRA) of rank {options['lora']}, alpha {alpha:g}, at {', '.join(map(plain, places))}; "
+            "they are merged into the weights."
+        )
+    if options.get("freeze_layers") is not None:
+        yield f"The embeddings and the first {options['freeze_layers']} layers stayed as they were."
+    if "trained parameters" in choices:
+        learnt = choices["trained parameters"]
+        yield f"Trained parameters: {learnt['value']} ({plain(learnt['reason'])})."
+    if options.get("teacher"):
+        yield (
+            f"It learnt from the answers of {code(options['teacher'])} beside the labels: "
+            f"{plain(choices['teacher']['reason'])}."
+        )
+    if "class weights" in choices:
+        yield f"Class weights: {plain(choices['class weights']['value'])}."
+    rate, epochs = (
+        options.get(name) or choices[name.replace("_", " ")]["value"] for name in ("learning_rate", "epochs")
+    )
+    yield (
+        f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs of {options['batch_size']} rows an update, "
+        f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens a row."
+    )
+    calibration = record.get("errors", {}).get("calibration", {})
+    if "temperature" in calibration:
+        yield (
+            f"Its probabilities are at the temperature {calibration['temperature']:.3f}, fitted on the dev file "
+            "(`calibration_temperature` in config.json; the pipelines of transformers do not know it)."
+        )
+
+
+def _search(record: Record) -> str:
+    """The settings that were tried, where they were searched."""
+    if "search" not in record:
+        return ""
+    search = record["search"]
+    return f"{outcome(search)} {caveat(search)}\n\n{markdown_table(*trial_table(search))}"
+
+
+def _max_length(record: Record) -> int:
+    return int(record["data"]["report"]["max_length"])
+
+
+def _limits(record: Record) -> Iterator[str]:
+    """What the figures do not say, from what was seen of this training."""
+    if record["learnt_nothing"]:
+        yield f"It learnt nothing: {plain(record['learnt_nothing'])}"
+    elif (told := _not_above(record)) is not None:
+        yield told
+    yield from _of_labels(record)
+    for file in record["data"]["files"]:
+        if file["truncated_texts"]:
+            share = file["truncated_texts"] / file["examples"]
+            yield (
+                f"{file['part']}: {share:.1%} of the texts are longer than {_max_length(record)} tokens and were cut; "
+                "what stands behind was not read."
+            )
+        if "drawn_from" in file:
+            yield f"It was trained on a random part of the file: {file['examples']:,} of {file['drawn_from']:,} rows."
+    if len(record["seeds_with_figures"]) < 2:
+        yield "One seed: how much the figures differ from training to training was not measured."
+    yield from _of_calibration(record)
+    yield from (plain(warning) for warning in record["warnings"])
+    yield "Nothing but the figures above was measured: no other domain or language, no bias towards groups of people."
+
+
+def _not_above(record: Record) -> str | None:
+    """That the interval of the main figure holds its baseline, where it does."""
+    metric = _main_metric(record)
+    figure, baseline = record["metrics"][metric], record["baseline"][metric]
+    if not figure["low"] <= baseline <= figure["high"]:
+        return None
+    return (
+        f"The interval of {code(metric)} holds its baseline of {format_figure(baseline)}: that the model is better "
+        "than one and the same answer is not shown."
+    )
+
+
+def _of_labels(record: Record) -> Iterator[str]:
+    """Labels that were seldom seen, and those that this model seldom gets right."""
+    counts = record["data"]["labels"] if record["task"] != "multiple-choice" else {}
+    rare = [f"{code(label)} {count:,}" for label, count in counts.items() if count < FEW]
+    if rare:
+        yield f"Labels with under {FEW} training examples: {_some(rare)}."
+    figures, file = record.get("errors", {}).get("labels", ()), f"the {_reported(record)} file"
+    low = [
+        f"{code(each['label'])} {each['f1']:.2f} of {each['support']:,}"
+        for each in figures
+        if each["f1"] is not None and each["f1"] < LOW_F1
+    ]
+    if low:
+        yield f"Labels with an F1 below {LOW_F1} on {file} (and how often they are true there): {_some(low)}."
+    unseen = [code(each["label"]) for each in figures if not each["support"]]
+    if unseen:
+        yield f"Labels that {file} does not have, so that nothing is known of them: {_some(unseen)}."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _of_calibration(record: Record) -> Iterator[str]:
+    found = record.get("errors", {}).get("calibration")
+    if found is None:
+        return
+    before = f" ({found['before']['ece']:.4f} without its temperature)" if "before" in found else ""
+    same = ", on which the temperature was fitted" if before and record["selected_on_reported_data"] else ""
+    yield (
+        f"Its probabilities differ from the share of right answers by {found['ece']:.4f} on average{before}: the "
+        f"expected calibration error over 15 bins on the {_reported(record)} file{same}."
+    )
+
+
+def _model_index(name: str, record: Record, hub: HubNames) -> list[dict[str, Any]]:
+    """The figures of these very weights by the Hub's names, where it has the data that they are of.
+
+    The format: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+    """
+    if hub.reported is None or hub.pipeline_tag is None:
+        return []
+    data_set, config, split = hub.reported
+    place = record["seeds_with_figures"].index(record["best_seed"])
+    chosen = ", on which the checkpoint was chosen" if record["selected_on_reported_data"] else ""
+    metrics = []
+    for metric, figure in record["metrics"].items():
+        kind, arguments = HUB_METRICS.get(metric, (metric, {}))
+        said = {"type": kind, "value": figure["seeds"][place], "name": f"{metric} ({split}{chosen})"}
+        metrics.append(said | known(args=dict(arguments)))
+    return [
+        {
+            "name": name,
+            "results": [
+                {
+                    "task": {"type": hub.pipeline_tag},
+                    "dataset": {"type": data_set, "name": data_set, **known(config=config), "split": split},
+                    "metrics": metrics,
+                }
+            ],
+        }
+    ]

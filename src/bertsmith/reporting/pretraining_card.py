@@ -1,0 +1,161 @@
+"""The model card of a pre-trained RUN, from its run.json and the manifest of its STORE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bertsmith.reporting.adaptation import HEADER, changes, what_changed
+from bertsmith.reporting.model_card import (
+    HubNames,
+    bullets,
+    code,
+    known,
+    made_by,
+    markdown_table,
+    model_card,
+    plain,
+)
+from bertsmith.reporting.numbers import Cell, share_interval
+from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.runtime.console import clock
+
+Record = Mapping[str, Any]
+
+_FIGURES = {
+    "mlm_nats_per_masked_token": "MLM loss, nats a masked token",
+    "unigram_nats_per_token": "its baseline: word frequencies alone, nats a token",
+    "perplexity": "perplexity",
+    "mlm_accuracy": "masked tokens guessed right",
+    "next_sentence_accuracy": "next sentence accuracy",
+    "next_sentence_majority": "its baseline: always the more frequent answer",
+    "nsp_nats_per_pair": "NSP loss, nats a pair",
+}
+_COUNTED = {"mlm_accuracy": "num_masked_tokens", "next_sentence_accuracy": "num_pairs"}
+"""Shares, and what they are shares of."""
+_SOURCES = 20
+"""So many sources are named."""
+
+
+def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha256: str, hub: HubNames) -> str:
+    """README.md of a finished RUN of `pretrain`; `manifest` is the STORE's, and its checksum that of the file."""
+    options, model = record["options"], record["model"]
+    origin = f"continued from {code(options['from'])}" if options.get("from") else "trained from scratch"
+    adapted = ""
+    if "general_text" in record:
+        adapted = f"{plain(what_changed(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
+    return model_card(
+        title=name,
+        tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
+        summary=(
+            f"A BERT of {model['layers']} layers of {model['hidden_size']} ({model['parameters'] / 1e6:.1f} M "
+            f"parameters), {origin} with {options['objective']} on {record['data']['tokens']:,} tokens."
+        ),
+        sections=[
+            ("Intended use", bullets(_intended_use(record))),
+            ("Figures on the held-out part", _figures(record)),
+            ("Gained and forgotten", adapted),
+            ("Data", _data(record, manifest, manifest_sha256)),
+            ("Training", bullets(_training(record))),
+            ("Limits", bullets(_limits(record))),
+            ("How to make it again", made_by(record)),
+        ],
+        metadata=known(
+            pipeline_tag=hub.pipeline_tag,
+            base_model=hub.base_model,
+            base_model_relation="finetune" if hub.base_model else None,
+            datasets=list(hub.datasets),
+        ),
+    )
+
+
+def _intended_use(record: Record) -> Iterator[str]:
+    objective = record["options"]["objective"]
+    if objective != "nsp":
+        yield "Filling in masked tokens (`bertsmith fill-mask`) in text like that of its corpus."
+    if objective in ("nsp", "mlm+nsp"):
+        yield "Judging whether one segment follows another (`bertsmith next-sentence`) in such text."
+    yield "A start for heads that are fine-tuned (`bertsmith finetune TASK --model RUN`); it has none itself."
+    yield "Not for writing text, nor as a source of facts: it predicts tokens from those around them."
+
+
+def _figures(record: Record) -> str:
+    before, after = record["evaluation_before"], record["evaluation"]
+    rows: list[tuple[Cell, ...]] = [
+        (label, before.get(figure), after[figure], _interval(after, figure))
+        for figure, label in _FIGURES.items()
+        if after.get(figure) is not None
+    ]
+    measured = [f"{after['num_masked_tokens']:,} masked tokens"] if after["num_masked_tokens"] else []
+    measured += [f"{after['num_pairs']:,} pairs"] if after["num_pairs"] else []
+    protocol = [
+        f"On {' and '.join(measured)}, the same ones before and after; nothing of them was trained on.",
+        "A loss has no interval; that of a share takes tokens or pairs as independent of each other (Agresti and Coull "
+        "1998).",
+        *([] if record.get("result", {}).get("best_step") is None else ["The checkpoint was chosen on this part."]),
+    ]
+    return f"{bullets(protocol)}\n\n{markdown_table(['', 'before', 'after', '95% interval'], rows)}"
+
+
+def _interval(figures: Record, name: str) -> str:
+    if name not in _COUNTED:
+        return ""
+    low, high = share_interval(figures[name], figures[_COUNTED[name]])
+    return f"{max(low, 0):.4f} to {min(high, 1):.4f}"
+
+
+def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
+    parts = manifest["parts"]
+    rows: list[tuple[Cell, ...]] = [
+        (name.replace("_", " "), part["documents"], part["sentences"], part["tokens"]) for name, part in parts.items()
+    ]
+    sources = [code(str(source)) for source in manifest["options"]["sources"]]
+    more = f", and {len(sources) - _SOURCES:,} more" if len(sources) > _SOURCES else ""
+    sums: list[tuple[Cell, ...]] = [
+        ("manifest.json of the STORE, with the checksum of each of its files", code(manifest_sha256)),
+        ("tokenizer/tokenizer.json of the STORE", code(manifest["files"]["tokenizer/tokenizer.json"]["sha256"])),
+        ("the checksums of the files of the training part", code(record["data"]["checksum"])),
+    ]
+    if "general_text" in record:
+        text = record["general_text"]
+        sums.append((f"the token ids of the general text {code(text['source'])}", code(text["checksum"])))
+    lines = [
+        f"The STORE {code(record['data']['store'])}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
+        f"Held out: {plain(manifest['held_out']['reason'])}.",
+        f"Dropped: {_dropped(manifest)}.",
+    ]
+    return (
+        f"{bullets(lines)}\n\n{markdown_table(['part', 'documents', 'sentences', 'tokens'], rows)}\n"
+        f"{markdown_table(['what', 'SHA-256'], sums)}"
+    )
+
+
+def _dropped(manifest: Record) -> str:
+    dropped = manifest["result"]["dropped"]
+    return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
+
+
+def _training(record: Record) -> Iterator[str]:
+    options, result = record["options"], record["result"]
+    if options.get("from"):
+        yield f"It goes on from {code(options['from'])}."
+    stopped = ", stopped early" if result["stopped_early"] else ""
+    yield (
+        f"{result['steps']:,} updates over {result['tokens_seen']:,} tokens in {clock(result['seconds'])}"
+        f"{stopped}; {options['batch_size']} examples of at most {options['sequence_length']} tokens an update, "
+        f"learning rate {record['learning_rate']:g}, {record['precision']}."
+    )
+    for choice in record["choices"]:
+        if choice["name"] in ("new words", "mask rate", "size", "layers", "initial values", "teacher"):
+            yield f"{plain(choice['name'].capitalize())}: {plain(choice['value'])} ({plain(choice['reason'])})."
+
+
+def _limits(record: Record) -> Iterator[str]:
+    told = beside_unigram(record["evaluation"])
+    yield from (plain(warning.partition("\n")[0]) for warning in record["warnings"])
+    if told is not None and told[1] != "warning":
+        yield plain(told[0])
+    yield "The held-out part is of the same sources: the loss on other text, and on other languages, was not measured."
+    yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
+    if record["options"]["objective"] == "nsp":
+        yield "Masked language modelling was not trained: its head says nothing."

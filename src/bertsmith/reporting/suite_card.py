@@ -1,0 +1,98 @@
+"""The card of a suite: the table of its tasks, each with its own RUN and card in a folder beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bertsmith.reporting.model_card import (
+    HubNames,
+    bullets,
+    code,
+    known,
+    made_by,
+    markdown_table,
+    model_card,
+    plain,
+)
+from bertsmith.reporting.numbers import Cell
+from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
+
+Record = Mapping[str, Any]
+
+
+def suite_card(name: str, record: Record, files: Mapping[str, list[Record]], hub: HubNames) -> str:
+    """README.md of the results of a suite, from its suite.json; `files` are those in the run.json of each RUN."""
+    suite, tasks = TITLES[record["suite"]], record["tasks"]
+    return model_card(
+        title=name,
+        tags=["bert", record["suite"], "bertsmith"],
+        summary=f"{code(record['options']['model'])} fine-tuned on the tasks of {suite}, each by itself.",
+        sections=[
+            ("Intended use", bullets(_intended_use(record))),
+            ("Figures", f"{_figures(tasks)}\n{_average(record)}"),
+            ("Data", _data(files)),
+            ("Limits", bullets(_limits(record))),
+            ("How to make it again", made_by(record)),
+        ],
+        metadata=known(base_model=hub.base_model, base_model_relation="finetune" if hub.base_model else None),
+    )
+
+
+def _intended_use(record: Record) -> Iterator[str]:
+    yield "Comparing encoders: how much this MODEL knows of English sentences and pairs, by one table."
+    runs = dict.fromkeys(entry["run"] for entry in record["tasks"].values())
+    yield f"This folder is no model. {len(runs)} models stand in it, one a task, each with a card of its own."
+
+
+def _figures(tasks: Mapping[str, Record]) -> str:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            task,
+            metric,
+            f"{figure['value']:.4f}",
+            interval_in_words(figure),
+            f"{entry['baseline'][metric]:.4f}",
+            entry["num_examples"],
+            plain(protocol_in_words(entry)),
+        )
+        for task, entry in tasks.items()
+        for metric, figure in entry["figures"].items()
+    ]
+    header = ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"]
+    return markdown_table(header, rows)
+
+
+def _average(record: Record) -> str:
+    average = record["average"]
+    if average is None:
+        return ""
+    interval = f" (95% interval {interval_in_words(average)})" if average["low"] is not None else ""
+    return f"Average: {average['mean']:.4f}{interval}, {average_in_words(average, record['missing'])}.\n"
+
+
+def _data(files: Mapping[str, list[Record]]) -> str:
+    rows: list[tuple[Cell, ...]] = [
+        (task, file["part"], code(file["name"]), file["examples"], code(file["sha256"] or ""))
+        for task, each in files.items()
+        for file in each
+    ]
+    return markdown_table(["task", "part", "file", "rows", "SHA-256"], rows)
+
+
+def _limits(record: Record) -> Iterator[str]:
+    tasks = record["tasks"]
+    same = [task for task, entry in tasks.items() if entry["protocol"]["selected_on_reported_data"]]
+    if same:
+        yield f"Chosen on the very data that the figures are of, so a little too good: {', '.join(same)}."
+    diverged = [task for task, entry in tasks.items() if entry.get("diverged_seeds")]
+    if diverged:
+        yield f"Tasks with seeds that did not pass the baseline: {', '.join(diverged)}."
+    drawn = [task for task, entry in tasks.items() if entry.get("drawn_from")]
+    if drawn:
+        yield f"Trained on a random part of the training file: {', '.join(drawn)}."
+    for task, failure in record["failures"].items():
+        yield f"{task} failed: {plain(failure['message'])}"
+    if record["missing"]:
+        yield f"Not measured: {', '.join(record['missing'])}. The average cannot be set beside one over all tasks."
+    yield "English alone, and sentences as short as those of these files; nothing else was measured."

@@ -1,0 +1,250 @@
+"""Model cards say what was measured and seen, hold the files' own checksums, and are what the Hub takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+
+from bertsmith.reporting.head_card import head_card
+from bertsmith.reporting.model_card import HubNames
+from bertsmith.verbs.cards import hub_ancestor, hub_data_sets
+from bertsmith.verbs.finetune import FinetuneResult, finetune
+from bertsmith.verbs.pretrain import pretrain
+
+Labelled = Callable[..., Path]
+QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 8, "learning_rate": 3e-3, "batch_size": 16, "epochs": 1}
+ODD = "odd|name `x` <b> *y*.jsonl"
+"""A file name of what Markdown and HTML take for theirs."""
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def rendered(card: ModelCard) -> str:
+    """The HTML of a card, raw HTML left in as the Hub's own would be."""
+    return MarkdownIt("commonmark").enable("table").render(card.text)
+
+
+def sections(card: ModelCard) -> dict[str, str]:
+    """The bodies of a card by their titles."""
+    parts = card.text.split("\n## ")[1:]
+    return {title: body for title, _, body in (part.partition("\n") for part in parts)}
+
+
+def of(run: Path) -> ModelCard:
+    return ModelCard.load(run / "README.md")
+
+
+@pytest.fixture(scope="module")
+def tuned(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
+    """Two seeds, whose texts are cut, from files of odd names."""
+    place = tmp_path_factory.mktemp("cards")
+    for part, rows in (("train", 64), ("dev", 30), ("test", 40)):
+        shutil.copy(labelled(part, rows), place / f"{part} {ODD}")
+    files = {part: place / f"{part} {ODD}" for part in ("train", "dev", "test")}
+    return finetune("sequence-classification", model=run, out=place / "head", seeds=2, **files, **QUICK)
+
+
+def test_the_card_of_a_head(tuned: FinetuneResult) -> None:
+    card, record = of(tuned.run), json.loads((tuned.run / "run.json").read_text())
+    assert card.data.to_dict() == {
+        "library_name": "transformers",
+        "tags": ["bert", "sequence-classification", "bertsmith"],
+        "pipeline_tag": "text-classification",
+    }, "no licence, no language, no base model: nobody said one"
+    body = sections(card)
+    assert list(body) == [
+        "Intended use", "Figures on the test file", "Data", "Training", "Limits", "How to make it again",
+    ]  # fmt: skip
+    figure = record["metrics"]["accuracy"]
+    row = next(line for line in body["Figures on the test file"].splitlines() if line.startswith("| accuracy"))
+    assert [cell.strip() for cell in row.strip("|").split("|")] == [
+        "accuracy",
+        f"{figure['mean']:.4f}",
+        f"{figure['low']:.4f} to {figure['high']:.4f}",
+        f"{figure['seeds'][tuned.best_seed]:.4f}",
+        f"{record['baseline']['accuracy']:.4f}",
+    ]
+    assert "Means over 2 seeds (0, 1)" in body["Figures on the test file"]
+    assert "on the test file nothing was chosen" in body["Figures on the test file"]
+    assert record["command"] in body["How to make it again"] and "bertsmith 0" in body["How to make it again"]
+    assert "`food`" in body["Intended use"] and "`thing`" in body["Intended use"]
+    assert "train: 100.0% of the texts are longer than 8 tokens and were cut" in body["Limits"]
+    ece = record["errors"]["calibration"]["ece"]
+    assert f"by {ece:.4f} on average" in body["Limits"]
+
+
+def test_checksums_are_those_of_the_files_whatever_their_names(tuned: FinetuneResult) -> None:
+    html = rendered(of(tuned.run))
+    for part in ("train", "dev", "test"):
+        file = tuned.run.parent / f"{part} {ODD}"
+        escaped = str(file).replace("<", "&lt;").replace(">", "&gt;")
+        rows = len(file.read_text().splitlines())
+        (row,) = (line for line in html.split("<tr>")[1:] if f"<code>{escaped}</code></td>" in line)
+        assert f"<code>{sha256(file)}</code>" in row and f">{rows}</td>" in row
+    assert "<b>" not in html and "<em>" not in html
+    command = next(part for part in html.split("<code") if "finetune sequence-classification" in part)
+    assert shlex.quote(str(tuned.run.parent / f"train {ODD}")).split("<")[0] in command.replace("&quot;", '"')
+
+
+def test_a_name_of_several_lines_stays_in_its_place(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+    file = tmp_path / "a\n\n```\n# b\n---\n.jsonl"
+    shutil.copy(labelled("train", 40), file)
+    result = finetune("sequence-classification", model=run, train=file, dev=file, out=tmp_path / "o\n# p", **QUICK)
+    card = of(result.run)
+    titles = [part.split("</h")[0] for part in rendered(card).split("<h")[1:]]
+    assert titles[0] == "1>o # p"
+    assert [title.removeprefix("2>") for title in titles[1:]] == [
+        "Intended use", "Figures on the dev file", "Data", "Training", "Limits", "How to make it again",
+    ]  # fmt: skip
+
+
+def test_one_seed_chosen_on_its_own_figures(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+    """What makes a figure less than it seems is said; what was not done is not."""
+    result = finetune(
+        "sequence-classification",
+        model=run,
+        train=labelled("train", 64),
+        dev=labelled("dev", 30),
+        out=tmp_path / "run",
+        layers=1,
+        lora=2,
+        teacher=None,
+        max_train_examples=48,
+        **QUICK | {"epochs": 8},
+    )
+    body = sections(of(result.run))
+    assert "One seed; the intervals are over the examples" in body["Figures on the dev file"]
+    assert "the figures are a little too good" in body["Figures on the dev file"]
+    assert "LoRA) of rank 2, alpha 4, at the queries and the values" in body["Training"]
+    assert "1 are kept" in body["Training"] and "Trained parameters: " in body["Training"]
+    assert "answers of" not in body["Training"] and "temperature" not in "".join(body.values())
+    assert "on a random part of the file: 48 of 64 rows" in body["Limits"]
+    assert "One seed: how much" in body["Limits"] and "Means over" not in body["Figures on the dev file"]
+
+
+def test_a_teacher_and_a_temperature_are_named(
+    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path
+) -> None:
+    result = finetune(
+        "sequence-classification",
+        model=run,
+        train=labelled("train", 64),
+        dev=labelled("dev", 30),
+        out=tmp_path / "run",
+        teacher=tuned.run,
+        calibrate=True,
+        class_weights="balanced",
+        **QUICK | {"epochs": 6, "max_length": 32},
+    )
+    body, record = sections(of(result.run)), json.loads((tmp_path / "run" / "run.json").read_text())
+    assert "beside the labels: 0.5 of the loss, at a temperature of 2." in body["Training"]
+    assert "Class weights: food " in body["Training"]
+    temperature = record["errors"]["calibration"]["temperature"]
+    assert f"at the temperature {temperature:.3f}, fitted on the dev file" in body["Training"]
+    assert "on which the temperature was fitted" in body["Limits"]
+
+
+def test_a_head_that_learnt_nothing_says_so_first(
+    run: Path, labelled: Labelled, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = QUICK | {"learning_rate": 1e-9, "calibrate": True, "max_train_examples": 41}
+    files = {"train": labelled("train", 40), "dev": labelled("dev", 30)}
+    with caplog.at_level(logging.INFO, logger="bertsmith"):
+        result = finetune("sequence-classification", model=run, out=tmp_path / "run", **files, **options)
+    assert "--calibrate: seed 0 learnt nothing" in caplog.text
+    assert "--max-train-examples 41: there are 40, and all are taken" in caplog.text
+    page = (result.run / "report.html").read_text()
+    assert page.index("This model learnt nothing") < page.index("macro f1")
+    opening = of(result.run).text.split("## ")[0]
+    assert opening.index("This model learnt nothing") < opening.index("fine-tuned from")
+    assert json.loads((result.run / "run.json").read_text())["learnt_nothing"] is not None
+
+
+def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
+    record = json.loads((tuned.run / "run.json").read_text())
+    record["data"]["labels"] = {"food": 19, "thing": 20}
+    label = {"precision": 1.0, "recall": 1.0}
+    record["errors"]["labels"] = [
+        {"label": "food", "f1": 0.49, "support": 7, **label},
+        {"label": "thing", "f1": None, "support": 0, **label},
+    ]
+    record["baseline"]["accuracy"] = record["metrics"]["accuracy"]["low"]
+    record["learnt_nothing"] = None
+    limits = sections(ModelCard(head_card("n", record, HubNames(), output="")))["Limits"]
+    assert "under 20 training examples: `food` 19." in limits
+    assert "F1 below 0.5 on the test file (and how often they are true there): `food` 0.49 of 7." in limits
+    assert "nothing is known of them: `thing`." in limits
+    assert "The interval of `accuracy` holds its baseline" in limits
+
+
+def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -> None:
+    record = json.loads((tuned.run / "run.json").read_text())
+    hub = HubNames(
+        "text-classification", "google-bert/bert-base-uncased", ["nyu-mll/glue"], ("nyu-mll/glue", "mrpc", "test")
+    )
+    data = ModelCard(head_card("head", record, hub, output="")).data
+    assert (data.base_model, data.datasets) == ("google-bert/bert-base-uncased", ["nyu-mll/glue"])
+    assert data.to_dict()["base_model_relation"] == "finetune"
+    results = {result.metric_name: result for result in data.eval_results}
+    assert {result.unique_identifier for result in data.eval_results} == {
+        ("text-classification", "nyu-mll/glue", "mrpc", "test", None)
+    }
+    for metric, kind in (("accuracy", "accuracy"), ("macro_f1", "f1"), ("matthews", "matthews_correlation")):
+        found = results[f"{metric} (test)"]
+        assert found.metric_value == record["metrics"][metric]["seeds"][tuned.best_seed]
+        assert found.metric_type == kind
+    assert results["macro_f1 (test)"].metric_args == {"average": "macro"}
+
+
+def test_what_the_hub_knows_is_named_and_nothing_else(run: Path, tuned: FinetuneResult, tmp_path: Path) -> None:
+    assert hub_ancestor(str(run)) is None, "from scratch, on this machine"
+    assert hub_ancestor(str(tuned.run)) is None
+    assert hub_ancestor("google-bert/bert-base-uncased") == "google-bert/bert-base-uncased"
+    for name, options in (("one", {"from": "org/bert"}), ("two", {"model": str(tmp_path / "one")})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"options": options}))
+    assert hub_ancestor(str(tmp_path / "two")) == "org/bert", "the RUN goes back to it"
+    (tmp_path / "two" / "run.json").write_text(json.dumps({"options": {"model": str(tmp_path / "two")}}))
+    assert hub_ancestor(str(tmp_path / "two")) is None
+    names = ["hf:imdb", "hf:imdb:test", "hf:org/name/config", f"hf:{tmp_path}", "file.csv", "hf:glue/mrpc"]
+    assert hub_data_sets(names) == ["imdb", "org/name"], "glue/mrpc may be a data set of an owner called glue"
+
+
+def test_the_card_of_a_pre_trained_run(run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    card, record = of(run), json.loads((run / "run.json").read_text())
+    manifest = json.loads((store / "manifest.json").read_text())
+    assert card.data.to_dict()["pipeline_tag"] == "fill-mask"
+    body = sections(card)
+    assert list(body) == [
+        "Intended use", "Figures on the held-out part", "Data", "Training", "Limits", "How to make it again",
+    ]  # fmt: skip
+    for file in (store / "manifest.json", store / "tokenizer" / "tokenizer.json"):
+        assert f"`{sha256(file)}`" in body["Data"]
+    assert record["data"]["checksum"] in body["Data"]
+    for part in ("train", "held_out"):
+        counts = [f"{manifest['parts'][part][name]:,}" for name in ("documents", "sentences", "tokens")]
+        assert f"| {part.replace('_', ' ')} | {' | '.join(counts)} |" in body["Data"]
+    assert f"`{manifest['options']['sources'][0]}`" in body["Data"]
+    assert record["command"] in body["How to make it again"]
+    assert "of the same sources" in body["Limits"]
+    loss = record["evaluation"]["mlm_nats_per_masked_token"]
+    assert f"| {loss:.4g} |" in body["Figures on the held-out part"]
+
+    shape = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
+    result = pretrain(store, out=tmp_path / "run", steps=2, objective="nsp", from_=run, **shape)
+    card, body = of(result.run), sections(of(result.run))
+    assert card.data.to_dict()["pipeline_tag"] == "feature-extraction", "its MLM head says nothing"
+    assert f"continued from `{run}`" in card.text and f"It goes on from `{run}`" in body["Training"]
+    assert "fill-mask" not in card.text and "Masked language modelling was not trained" in body["Limits"]

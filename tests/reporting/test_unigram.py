@@ -1,0 +1,28 @@
+"""A loss below the unigram baseline is praised only where copying what the input shows cannot have brought it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertsmith.reporting.unigram import beside_unigram
+
+
+@pytest.mark.parametrize(
+    ("nats", "kind", "words"),
+    [
+        (6.0, "warning", "does not pass"),
+        (5.4, "info", "does not show that anything was learnt at [MASK]"),
+        (5.39, "good", "beats the unigram baseline by 0.61 nats"),
+    ],
+)
+def test_the_three_cases(nats: float, kind: str, words: str) -> None:
+    """A unigram model that copies the tenth that is shown has 0.9 of the baseline."""
+    told = beside_unigram({"mlm_nats_per_masked_token": nats, "unigram_nats_per_token": 6.0})
+    assert told is not None
+    assert told[1] == kind and words in told[0]
+    assert ("evaluate RUN STORE --details" in told[0]) == (kind != "warning")
+
+
+def test_without_a_loss_or_a_baseline_nothing_is_said() -> None:
+    assert beside_unigram({"mlm_nats_per_masked_token": None, "unigram_nats_per_token": 6.0}) is None
+    assert beside_unigram({"mlm_nats_per_masked_token": 5.0, "unigram_nats_per_token": None}) is None
