@@ -7,6 +7,7 @@ them gives is measured in benchmarks/notes.md.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,9 +65,10 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
     angles = torch.arange(len(positions))[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1) * POSITIONS * deviation * math.sqrt(2)
     positions[:, : 4 * count] = waves.repeat(1, 2)
-    for layer in model.bert.encoder.layer:
-        attention = layer.attention.self
-        heads = attention.num_attention_heads
+    layers: Any = model.bert.encoder.layer
+    for layer in layers:
+        attention: Any = layer.attention.self
+        heads = int(attention.num_attention_heads)
         queries, keys = (part.weight.view(heads, -1, part.in_features) for part in (attention.query, attention.key))
         for head in range(heads):
             offset = (head // 2 + 1) * (1 if head % 2 else -1)
