@@ -28,7 +28,7 @@ Settings = dict[str, Number | None]
 """A value for each option of the space; of the defaults None where an option is not set."""
 
 STARTUP = 3
-"""So many trials are drawn at random before the sampler goes by figures."""
+"""So many trials, the defaults among them, come before the sampler goes by figures (benchmarks/notes.md)."""
 RATES = 3.0
 """The default learning rate is divided and multiplied by this."""
 REPEATS = 20
