@@ -23,7 +23,7 @@ def a_bert(size: str = "tiny", **shape: int) -> BertForPreTraining:
 def scores_by_distance(model: BertForPreTraining, layer: int, head: int, reach: int) -> torch.Tensor:
     """What the head of a layer gives to the position at each distance from -reach to reach, of positions alone."""
     parts = model.bert.encoder.layer[layer].attention.self
-    table = model.bert.embeddings.position_embeddings.weight
+    table = model.bert.embeddings.position_embeddings.weight[1:]
     width = parts.query.out_features // parts.num_attention_heads
     rows = slice(head * width, (head + 1) * width)
     scores = (table @ parts.query.weight[rows].T) @ (table @ parts.key.weight[rows].T).T
@@ -60,7 +60,7 @@ def test_position_embeddings_are_waves_of_one_length_beside_the_words() -> None:
     model = a_bert()
     words = model.bert.embeddings.word_embeddings.weight
     start_from_neighbours(model)
-    positions = model.bert.embeddings.position_embeddings.weight
+    positions = model.bert.embeddings.position_embeddings.weight[1:]
     torch.testing.assert_close(positions.norm(dim=1), positions[:1].norm(dim=1).expand(len(positions)))
     assert positions.square().mean().sqrt().item() == pytest.approx(POSITIONS * model.config.initializer_range)
     assert words.std().item() == pytest.approx(model.config.initializer_range, rel=0.02)
@@ -120,3 +120,6 @@ def test_most_of_the_attention_is_on_the_neighbour(size: str) -> None:
     assert max(share(layer, head, offsets[head]) for layer in layers for head in heads) < 0.05
     start_from_neighbours(model)
     assert min(share(layer, head, offsets[head]) for layer in layers for head in heads) > 0.7
+    with torch.no_grad():
+        of_the_first = torch.stack(model.bert(ids, output_attentions=True).attentions)[..., 0, :].mean(1)
+    assert of_the_first.max() < 3 / 64, "[CLS] looks at all of them"

@@ -56,15 +56,16 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
     3.5). They hold each wave twice. The query of a head reads the first copies and rotates them by its offset, the key
     reads the second ones: their product is highest where key - query is the offset, and words, in which the two places
     have nothing to do with each other, add nothing to it. (With one copy a token would look at itself, which is what
-    is most like it.) All of it is added to the random values of query and key; values and outputs have these alone.
+    is most like it.) The first position, that of [CLS], has no waves: it looks at all tokens alike, as what it is to
+    learn of the whole text needs. All of it is added to the random values of query and key; values and outputs have these alone.
     """
     deviation = model.config.initializer_range
     positions = model.bert.embeddings.position_embeddings.weight
     count = positions.shape[1] // 4
     frequencies = torch.logspace(math.log10(FASTEST), math.log10(SLOWEST), count)
-    angles = torch.arange(len(positions))[:, None] * frequencies
+    angles = torch.arange(1, len(positions))[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1) * POSITIONS * deviation * math.sqrt(2)
-    positions[:, : 4 * count] = waves.repeat(1, 2)
+    positions[1:, : 4 * count] = waves.repeat(1, 2)
     layers: Any = model.bert.encoder.layer
     for layer in layers:
         attention: Any = layer.attention.self
