@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from bertsmith.reporting.head_card import head_card
+from bertsmith.reporting.head_card import _training, head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.verbs.cards import hub_ancestor, hub_data_sets
 from bertsmith.verbs.finetune import FinetuneResult, finetune
@@ -189,6 +189,14 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
     assert "The interval of `accuracy` holds its baseline" in limits
 
 
+def test_searched_settings_are_those_that_were_trained_with(tuned: FinetuneResult) -> None:
+    record = json.loads((tuned.run / "run.json").read_text())
+    trials = [{"settings": {}}, {"settings": {"batch_size": 8, "learning_rate": 7e-4, "freeze_layers": None}}]
+    record["search"] = {"trials": trials, "best_trial": 1}
+    told = "\n".join(_training(record))
+    assert "learning rate 0.0007, 1 epochs of 8 rows an update" in told and "stayed as they were" not in told
+
+
 def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -> None:
     record = json.loads((tuned.run / "run.json").read_text())
     hub = HubNames(
@@ -247,4 +255,7 @@ def test_the_card_of_a_pre_trained_run(run: Path, store: Path, tiny: dict[str, A
     card, body = of(result.run), sections(of(result.run))
     assert card.data.to_dict()["pipeline_tag"] == "feature-extraction", "its MLM head says nothing"
     assert f"continued from `{run}`" in card.text and f"It goes on from `{run}`" in body["Training"]
+    taught = pretrain(store, out=tmp_path / "taught", steps=2, teacher=run, from_=run, layers=1, **shape)
+    training = sections(of(taught.run))["Training"]
+    assert f"Teacher: {run} (" in training and "Layers: 0 (--layers 1 of 1" in training
     assert "fill-mask" not in card.text and "Masked language modelling was not trained" in body["Limits"]

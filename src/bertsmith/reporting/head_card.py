@@ -196,8 +196,9 @@ def _data(record: Record) -> str:
 
 def _training(record: Record) -> Iterator[str]:
     """What was trained from what, and by which settings."""
-    options = record["options"]
-    choices = {choice["name"]: choice for choice in record["choices"]}
+    options = _settings(record)
+    # A searched setting stands behind the automatic ones.
+    choices = {choice["name"]: choice for choice in reversed(record["choices"])}
     yield f"It starts from {code(options['model'])}."
     if options.get("layers"):
         yield f"Of that model's layers {options['layers']} are kept: {plain(choices['layers']['value'])}."
@@ -233,6 +234,15 @@ def _training(record: Record) -> Iterator[str]:
             f"Its probabilities are at the temperature {calibration['temperature']:.3f}, fitted on the dev file "
             "(`calibration_temperature` in config.json; the pipelines of transformers do not know it)."
         )
+
+
+def _settings(record: Record) -> Record:
+    """The options with what the best trial of a search put in their place."""
+    if "search" not in record:
+        options: Record = record["options"]
+        return options
+    best = record["search"]["trials"][record["search"]["best_trial"]]
+    return {**record["options"], **{name: value for name, value in best["settings"].items() if value is not None}}
 
 
 def _search(record: Record) -> str:

@@ -33,6 +33,8 @@ _FIGURES = {
 }
 _COUNTED = {"mlm_accuracy": "num_masked_tokens", "next_sentence_accuracy": "num_pairs"}
 """Shares, and what they are shares of."""
+_TOLD = ("size", "layers", "new words", "initial values", "mask rate", "teacher")
+"""The automatic choices that say what a model came from."""
 _SOURCES = 20
 """So many sources are named."""
 
@@ -146,7 +148,7 @@ def _training(record: Record) -> Iterator[str]:
         f"learning rate {record['learning_rate']:g}, {record['precision']}."
     )
     for choice in record["choices"]:
-        if choice["name"] in ("new words", "mask rate", "size", "layers", "initial values", "teacher"):
+        if choice["name"] in _TOLD:
             yield f"{plain(choice['name'].capitalize())}: {plain(choice['value'])} ({plain(choice['reason'])})."
 
 
