@@ -6,7 +6,7 @@ import torch
 from transformers import BertForPreTraining as StockBert
 
 from bertsmith.models.bert import BertForPreTraining
-from bertsmith.models.initial_values import POSITIONS, start_from_frequencies, start_from_neighbours
+from bertsmith.models.initial_values import POSITIONS, neighbours, start_from_frequencies, start_from_neighbours
 from bertsmith.models.sizes import make_config, shape_of
 
 ENTRIES = 500
@@ -45,32 +45,39 @@ def test_each_head_finds_its_neighbour(size: str, shape: dict[str, int]) -> None
     model = a_bert(size, **shape)
     start_from_neighbours(model)
     for layer in range(model.config.num_hidden_layers):
-        for head in range(model.config.num_attention_heads):
-            found = int(scores_by_distance(model, layer, head, 12).argmax()) - 12
-            assert found == (head // 2 + 1) * (1 if head % 2 else -1)
+        expected = neighbours(layer, model.config.num_attention_heads)
+        found = [int(scores_by_distance(model, layer, head, 12).argmax()) - 12 for head in range(len(expected))]
+        assert found == expected
+
+
+def test_neighbours_are_the_nearest_of_half_of_the_heads() -> None:
+    assert neighbours(0, 12) == [-1, 1, -2, 2, -3, 3]
+    assert [neighbours(layer, 2) for layer in range(3)] == [[-1], [1], [-1]]
+    assert neighbours(0, 1) == [-1] and neighbours(1, 3) == [1]
 
 
 def test_random_values_find_none() -> None:
     model = a_bert("base", layers=2)
-    found = [int(scores_by_distance(model, 0, head, 12).argmax()) - 12 for head in range(12)]
-    assert found != [(head // 2 + 1) * (1 if head % 2 else -1) for head in range(12)]
+    found = [int(scores_by_distance(model, 0, head, 12).argmax()) - 12 for head in range(6)]
+    assert found != neighbours(0, 12)
 
 
 def test_position_embeddings_are_waves_of_one_length_beside_the_words() -> None:
     model = a_bert()
     words = model.bert.embeddings.word_embeddings.weight
     start_from_neighbours(model)
-    positions = model.bert.embeddings.position_embeddings.weight[1:]
+    positions = model.bert.embeddings.position_embeddings.weight
     torch.testing.assert_close(positions.norm(dim=1), positions[:1].norm(dim=1).expand(len(positions)))
     assert positions.square().mean().sqrt().item() == pytest.approx(POSITIONS * model.config.initializer_range)
     assert words.std().item() == pytest.approx(model.config.initializer_range, rel=0.02)
 
 
-def test_a_width_that_has_no_four_parts_keeps_its_last_column() -> None:
+def test_columns_that_waves_do_not_fill_stay_random() -> None:
     model = a_bert(hidden_size=33, attention_heads=3, layers=1)
-    before = model.bert.embeddings.position_embeddings.weight[:, -1].clone()
+    positions = model.bert.embeddings.position_embeddings.weight
+    before = positions[:, -1].clone()
     start_from_neighbours(model)
-    assert torch.equal(model.bert.embeddings.position_embeddings.weight[:, -1], before)
+    assert torch.equal(positions[:, -1], before)
     assert torch.isfinite(model(torch.arange(8)[None]).prediction_logits).all()
 
 
@@ -115,11 +122,13 @@ def test_most_of_the_attention_is_on_the_neighbour(size: str) -> None:
             attention = model.bert(ids, output_attentions=True).attentions[layer]
         return float(attention[:, head, middle, middle + offset].mean())
 
-    heads = range(model.config.num_attention_heads)
-    offsets = [(head // 2 + 1) * (1 if head % 2 else -1) for head in heads]
-    assert max(share(layer, head, offsets[head]) for layer in layers for head in heads) < 0.05
+    heads = model.config.num_attention_heads
+    looked_at = [(layer, head, by) for layer in layers for head, by in enumerate(neighbours(layer, heads))]
+    assert max(share(*place) for place in looked_at) < 0.05
     start_from_neighbours(model)
-    assert min(share(layer, head, offsets[head]) for layer in layers for head in heads) > 0.7
+    assert min(share(*place) for place in looked_at) > 0.7
     with torch.no_grad():
-        of_the_first = torch.stack(model.bert(ids, output_attentions=True).attentions)[..., 0, :].mean(1)
-    assert of_the_first.max() < 3 / 64, "[CLS] looks at all of them"
+        attention = torch.stack(model.bert(ids, output_attentions=True).attentions)
+    free = attention[:, :, len(neighbours(0, heads)) :, 0]
+    entropies = -(free * free.log()).sum(-1)
+    assert entropies.mean().exp() > 0.8 * 64, "[CLS] looks at all of them"

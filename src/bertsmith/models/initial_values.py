@@ -45,35 +45,40 @@ def start_from_frequencies(model: BertForPreTraining, counts: npt.NDArray[np.int
 
 @torch.no_grad()
 def start_from_neighbours(model: BertForPreTraining) -> None:
-    """Let every head begin by looking at one neighbour: the token before, the one behind, two before, two behind...
+    """Let half of the heads begin by looking at one neighbour each: the token before, the one behind, two before...
 
     A BERT that is drawn at random (Devlin et al. 2019) attends to all tokens alike. Until heads have found by chance
     which places matter, it learns frequencies and copies, and its loss stands still for some ten million tokens. What
     is found in the end is known: many heads attend to the token before or behind (Clark et al. 2019, "What Does BERT
-    Look At?", section 3.1). So they begin there.
+    Look At?", section 3.1). So they begin there. The other half looks at everything, as what [CLS] gathers of a text
+    needs: with all heads on neighbours a model of few updates could hardly be fine-tuned. A layer with one head has its
+    neighbour; with an odd number of neighbours sides change from layer to layer.
 
     The position embeddings become sines and cosines, among which a shift is a rotation (Vaswani et al. 2017, section
     3.5). They hold each wave twice. The query of a head reads the first copies and rotates them by its offset, the key
     reads the second ones: their product is highest where key - query is the offset, and words, in which the two places
     have nothing to do with each other, add nothing to it. (With one copy a token would look at itself, which is what
-    is most like it.) The first position, that of [CLS], has no waves: it looks at all tokens alike, as what it is to
-    learn of the whole text needs. All of it is added to the random values of query and key; values and outputs have these alone.
+    is most like it.) All of it is added to the random values of query and key; values and outputs have these alone.
     """
     deviation = model.config.initializer_range
     positions = model.bert.embeddings.position_embeddings.weight
     count = positions.shape[1] // 4
     frequencies = torch.logspace(math.log10(FASTEST), math.log10(SLOWEST), count)
-    angles = torch.arange(1, len(positions))[:, None] * frequencies
+    angles = torch.arange(len(positions))[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1) * POSITIONS * deviation * math.sqrt(2)
-    positions[1:, : 4 * count] = waves.repeat(1, 2)
+    positions[:, : 4 * count] = waves.repeat(1, 2)
     layers: Any = model.bert.encoder.layer
-    for layer in layers:
+    for number, layer in enumerate(layers):
         attention: Any = layer.attention.self
         heads = int(attention.num_attention_heads)
         queries, keys = (part.weight.view(heads, -1, part.in_features) for part in (attention.query, attention.key))
-        for head in range(heads):
-            offset = (head // 2 + 1) * (1 if head % 2 else -1)
+        for head, offset in enumerate(neighbours(number, heads)):
             _look_at(offset, queries[head], keys[head], frequencies)
+
+
+def neighbours(layer: int, heads: int) -> list[int]:
+    """The offsets that the first heads of a layer look at."""
+    return [(head // 2 + 1) * (1 if (head + layer) % 2 else -1) for head in range(max(1, heads // 2))]
 
 
 def _look_at(offset: int, query: Tensor, key: Tensor, frequencies: Tensor) -> None:
