@@ -126,7 +126,7 @@ def test_most_of_the_attention_is_on_the_neighbour(size: str) -> None:
     looked_at = [(layer, head, by) for layer in layers for head, by in enumerate(neighbours(layer, heads))]
     assert max(share(*place) for place in looked_at) < 0.05
     start_from_neighbours(model)
-    assert min(share(*place) for place in looked_at) > 0.7
+    assert min(share(*place) for place in looked_at) > 0.5
     with torch.no_grad():
         attention = torch.stack(model.bert(ids, output_attentions=True).attentions)
     free = attention[:, :, len(neighbours(0, heads)) :, 0]
