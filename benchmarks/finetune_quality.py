@@ -316,7 +316,7 @@ def baseline(task: Task, metric: str, record: Record) -> float | None:
 
 def difference(metric: str, left: list[Record], right: list[Record]) -> tuple[float, float, float]:
     """The mean difference of paired runs, the lower and the upper end of its 95% interval."""
-    from bertsmith.metrics.classification import interval
+    from bertsmith.metrics.resampling import interval
 
     gold = left[0]["gold"]
     if any(record["gold"] != gold for record in [*left, *right]):
