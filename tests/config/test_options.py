@@ -159,6 +159,11 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     ),
     (
         PretrainOptions,
+        {**PRETRAIN, "teacher": "m", "overfit_one_batch": True},
+        "--overfit-one-batch sees whether the loss of labels goes to zero: leave out --teacher",
+    ),
+    (
+        PretrainOptions,
         {**PRETRAIN, "micro_batch_size": 64},
         "--micro-batch-size 64 is larger than --batch-size 32",
     ),

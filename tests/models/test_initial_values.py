@@ -72,6 +72,13 @@ def test_position_embeddings_are_waves_of_one_length_beside_the_words() -> None:
     assert words.std().item() == pytest.approx(model.config.initializer_range, rel=0.02)
 
 
+def test_a_width_without_room_for_a_wave_stays_random() -> None:
+    model = a_bert(hidden_size=2, attention_heads=1, layers=1)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    start_from_neighbours(model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
 def test_columns_that_waves_do_not_fill_stay_random() -> None:
     model = a_bert(hidden_size=33, attention_heads=3, layers=1)
     positions = model.bert.embeddings.position_embeddings.weight

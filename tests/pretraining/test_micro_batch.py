@@ -169,8 +169,8 @@ def a_machine_that_holds(examples: int) -> Iterator[list[int]]:
     """Losses of more examples at once run out of memory; yields the sizes that were asked for."""
     original, asked = assembly.loss_sums, list[int]()
 
-    def loss_sums(names: Sequence[str]) -> Callable[..., torch.Tensor]:
-        compute = original(names)
+    def loss_sums(names: Sequence[str], teacher: None) -> Callable[..., torch.Tensor]:
+        compute = original(names, teacher)
 
         def call(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
             asked.append(len(batch["input_ids"]))

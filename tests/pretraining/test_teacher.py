@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -126,19 +127,62 @@ def test_a_student_that_says_what_its_teacher_says_has_no_loss() -> None:
 
 
 def test_a_teacher_with_rows_beyond_its_tokenizer_is_asked_for_the_entries_alone() -> None:
-    assert a_teacher(rows=ENTRIES + 6).logits(a_batch()).shape == (4, ENTRIES)
+    assert a_teacher(rows=ENTRIES + 6).logits(a_batch(), torch.tensor([1, 17, 40])).shape == (3, ENTRIES)
 
 
-def test_a_teacher_does_not_learn(run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]) -> None:
-    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
-    result = pretrain(store, out=tmp_path / "run", steps=3, teacher=str(run), **tiny)
-    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
-    lines = [json.loads(line) for line in (result.run / "metrics.jsonl").read_text().splitlines()]
-    assert all(line["teacher_loss"] > 0 for line in lines if "mlm_loss" in line)
-    (choice,) = (
-        each for each in json.loads((result.run / "run.json").read_text())["choices"] if each["name"] == "teacher"
-    )
-    assert choice["value"] == str(run)
+def test_a_teacher_does_not_learn() -> None:
+    teacher, student, batch = a_teacher(), a_bert(), a_batch()
+    before = copy.deepcopy(teacher.model.state_dict())
+    everything = [*student.parameters(), *teacher.model.parameters()]
+    optimizer = torch.optim.SGD(everything, lr=1.0)
+    loss_sums(NAMES, teacher)(student, batch).sum().backward()
+    optimizer.step()
+    assert not teacher.model.training
+    for name, tensor in teacher.model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_its_answers_are_in_the_precision_of_the_run() -> None:
+    positions = torch.tensor([1, 17])
+    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        teacher = Teacher(a_bert(48, seed=1), ENTRIES, weight=0.5, temperature=2.0, precision=precision)
+        assert teacher.logits(a_batch(), positions).dtype == expected
+
+
+@pytest.mark.parametrize("options", [{"gradient_checkpointing": True}, {"precision": "bf16"}, {"auto_batch": True}])
+def test_a_teacher_goes_with_other_ways_to_compute(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any], options: dict[str, Any]
+) -> None:
+    settings = {**tiny, "teacher": str(run), "steps": 2}
+    expected = updates_of(pretrain(store, out=tmp_path / "plain", **settings).run)
+    found = updates_of(pretrain(store, out=tmp_path / "other", **{**settings, **options}).run)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours["teacher_loss"] == pytest.approx(theirs["teacher_loss"], rel=0.02) and ours["teacher_loss"] > 0
+    plan = pretrain(store, out=tmp_path / "planned", dry_run=True, **{**settings, **options}).forecast
+    alone = pretrain(store, out=tmp_path / "planned", dry_run=True, **{**tiny, **options}, steps=2).forecast
+    assert plan["memory_bytes"] > alone["memory_bytes"]
+
+
+def updates_of(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if "mlm_loss" in line]
+
+
+def test_a_run_does_not_replace_its_teacher_and_goes_on_with_the_same(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(run, teacher)
+    with pytest.raises(OptionError, match="is the teacher itself"):
+        pretrain(store, out=teacher, steps=1, teacher=str(teacher), overwrite=True, **tiny)
+    with pytest.raises(OptionError, match="is the MODEL itself"):
+        pretrain(store, out=teacher, steps=1, from_=str(teacher), overwrite=True, sequence_length=32)
+    assert (teacher / "model.safetensors").is_file()
+    out = pretrain(store, out=tmp_path / "run", steps=1, teacher=str(teacher), **tiny).run
+    pretrain(store, out=tmp_path / "else", steps=1, **tiny)
+    shutil.copyfile(tmp_path / "else" / "model.safetensors", teacher / "model.safetensors")
+    with pytest.raises(OptionError, match=r"not those that .* was started with"):
+        pretrain(store, out=out, steps=2, resume=True)
 
 
 def test_a_run_with_a_teacher_that_is_stopped_goes_on_to_the_same_weights(

@@ -191,6 +191,8 @@ class PretrainOptions(Options):
             raise ValueError("--auto-batch finds the micro-batch that --micro-batch-size gives: give one of them")
         if self.overfit_one_batch and (self.short_phase or self.batch_ramp or self.patience):
             raise ValueError("--overfit-one-batch takes one batch: leave out --short-phase, --batch-ramp, --patience")
+        if self.overfit_one_batch and self.teacher is not None:
+            raise ValueError("--overfit-one-batch sees whether the loss of labels goes to zero: leave out --teacher")
         if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
             raise ValueError(
                 f"--micro-batch-size {self.micro_batch_size} is larger than --batch-size {self.batch_size}"

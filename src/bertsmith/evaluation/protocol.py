@@ -16,7 +16,8 @@ SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     ),
     "test": ("It is the test file of the MODEL's fine-tuning: nothing was trained or chosen on it.", "good"),
     "none": (
-        "It is none of the files of the MODEL's fine-tuning, by name and checksum; single texts may stand in both.",
+        "It is none of the files of the MODEL's fine-tuning, by their checksums (data sets by name); single texts may "
+        "stand in both.",
         "info",
     ),
     "unknown": ("Whether the MODEL was trained or chosen on it is not known: there is no run.json.", "info"),

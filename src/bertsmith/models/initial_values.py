@@ -63,6 +63,8 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
     deviation = model.config.initializer_range
     positions = model.bert.embeddings.position_embeddings.weight
     count = positions.shape[1] // 4
+    if count == 0:
+        return
     frequencies = torch.logspace(math.log10(FASTEST), math.log10(SLOWEST), count)
     angles = torch.arange(len(positions))[:, None] * frequencies
     waves = torch.cat([angles.sin(), angles.cos()], dim=1) * POSITIONS * deviation * math.sqrt(2)

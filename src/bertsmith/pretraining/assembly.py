@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from bertsmith.pretraining.general_text import GeneralText, read_general_text
 from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch, share_of_memory
 from bertsmith.pretraining.setup import DEFAULT_MINUTES, ModelSetup, make_model
 from bertsmith.pretraining.sizing import choose_size
-from bertsmith.pretraining.teacher import Teacher, load_teacher
+from bertsmith.pretraining.teacher import Teacher, load_teacher, weights_of
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, size_text, warn
 from bertsmith.runtime.machine import (
@@ -136,11 +136,13 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)
     budget, of_budget = _budget(options, phases[-1].plan.size)
     peak = processes.sums([matmul_peak(precision.value, device.value)])[0]
-    size, of_size = _size(options, record, phases[-1], len(tokenizer), budget, peak)
+    teacher, of_teacher = load_teacher(
+        options, tokenizer, record, attention=attention.value, precision=precision.value, device=device.value
+    )
+    size, of_size = _size(options, record, phases[-1], len(tokenizer), budget, peak, teacher)
     setup = make_model(
         options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
     )
-    teacher, of_teacher = load_teacher(options, tokenizer, attention=attention.value, device=device.value)
     course = Course(
         budget,
         options.batch_size,
@@ -214,6 +216,7 @@ def _size(
     entries: int,
     budget: Budget,
     peak: float,
+    teacher: Teacher | None,
 ) -> tuple[str | None, list[Choice]]:
     """The name of the size; None where the model continues, or its layers and width are given."""
     asked = options.size or record.get("size")
@@ -227,6 +230,7 @@ def _size(
         entries=entries,
         text=batches.plan.part.num_tokens,
         peak=peak,
+        beside=0.0 if teacher is None else teacher.flops(options.sequence_length, batches.predictions),
     )
     return choice.value, [choice]
 
@@ -283,7 +287,7 @@ def _micro_batch(
     share = math.ceil(options.batch_size / processes.world_size())
 
     def needed(size: int) -> forecast.Memory:
-        return forecast.memory(
+        found = forecast.memory(
             setup.model.config,
             micro_batch_size=size,
             sequence_length=options.sequence_length,
@@ -299,6 +303,8 @@ def _micro_batch(
             streams=streams,
             sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
+        more = 0 if teacher is None else teacher.step_bytes(size * batches.predictions)
+        return replace(found, activations=found.activations + more, total=found.total + more)
 
     trial = _trial(setup, batches, precision, device, streams, teacher) if options.auto_batch else None
     return choose_micro_batch(options.batch_size, options.micro_batch_size, needed, free, trial=trial)
@@ -402,6 +408,7 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
         },
         "budget": budget_record(assembly),
         "fresh_mlm_head": assembly.setup.fresh_mlm_head,
+        **({"teacher": weights_of(options.teacher)} if options.teacher is not None else {}),
         **({"general_text": assembly.general.record()} if assembly.general is not None else {}),
         "model": shape_record(config) | {"parameters": parameter_count(assembly.setup.model)},
         "unigram_counts": counts.tolist(),

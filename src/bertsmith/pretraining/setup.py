@@ -108,7 +108,9 @@ def _fresh(
     setup = ModelSetup(BertForPreTraining._from_config(config, attn_implementation=attention))
     if options.initial_values != "random":
         start_from_neighbours(setup.model)
-        setup.choices.append(Choice("initial values", "neighbours", "half of the heads begin by looking at one of them"))
+        setup.choices.append(
+            Choice("initial values", "neighbours", "half of the heads begin by looking at one of them")
+        )
     return setup
 
 

@@ -24,7 +24,15 @@ REACHED = {"tiny": 0.1, "mini": 0.33, "small": 0.4, "medium": 0.45, "base": 0.5,
 
 
 def choose_size(
-    budget: Budget, *, batch_size: int, sequence_length: int, predictions: float, entries: int, text: int, peak: float
+    budget: Budget,
+    *,
+    batch_size: int,
+    sequence_length: int,
+    predictions: float,
+    entries: int,
+    text: int,
+    peak: float,
+    beside: float = 0.0,
 ) -> Choice:
     """The size of a model from scratch, with the reason.
 
@@ -34,6 +42,7 @@ def choose_size(
         entries: of the vocabulary.
         text: tokens of the training part.
         peak: floating point operations a second of the best matrix product here.
+        beside: those that an example takes beside the model (a teacher's).
     """
 
     def seen(size: str) -> float:
@@ -41,7 +50,7 @@ def choose_size(
             return float(budget.steps * batch_size * sequence_length)
         assert budget.minutes is not None
         config = make_config(shape_of(size), entries, 0)
-        work = flops_per_example(config, sequence_length, predictions) / sequence_length
+        work = (flops_per_example(config, sequence_length, predictions) + beside) / sequence_length
         return 60 * budget.minutes * peak * REACHED[size] / work
 
     useful = USEFUL_PASSES * text

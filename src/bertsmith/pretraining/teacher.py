@@ -6,6 +6,7 @@ different widths.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +18,12 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.bert import BertForPreTraining, parameter_count
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.collator import IGNORED
+from bertsmith.runtime.computing import computing
+from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import Choice
+from bertsmith.tokenization.extension import rows_of
 from bertsmith.tokenization.folder import load_tokenizer
+from bertsmith.training.forecast import flops_per_example
 
 WEIGHT, TEMPERATURE = 0.5, 2.0
 """As in fine-tuning; the temperature is DistilBERT's."""
@@ -32,15 +37,39 @@ class Teacher:
         temperature: what the logits of teacher and student are divided by.
     """
 
-    def __init__(self, model: BertForPreTraining, entries: int, *, weight: float, temperature: float) -> None:
-        self.model = model.eval().requires_grad_(False)
+    def __init__(
+        self,
+        model: BertForPreTraining,
+        entries: int,
+        *,
+        weight: float,
+        temperature: float,
+        precision: str = "fp32",
+        device: str = "cpu",
+    ) -> None:
+        self.model: Any = model.eval().requires_grad_(False)
         self.entries, self.weight, self.temperature = entries, weight, temperature
+        self.precision, self.device = precision, device
 
     @torch.no_grad()
-    def logits(self, batch: dict[str, Any]) -> Tensor:
-        """[masked, entries of the tokenizer], for a micro-batch as the student gets it."""
-        output = self.model(**{name: value for name, value in batch.items() if name != "next_sentence_label"})
-        return output.prediction_logits[:, : self.entries]  # type: ignore[no-any-return]
+    def logits(self, batch: dict[str, Any], positions: Tensor) -> Tensor:
+        """[positions, entries of the tokenizer] at positions of the flattened micro-batch."""
+        inputs = {name: batch.get(name) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        with computing(self.precision, self.device):
+            hidden = self.model.bert(**inputs).last_hidden_state.flatten(0, 1)
+            logits: Tensor = self.model.cls.predictions(hidden[positions])
+        return logits[:, : self.entries]
+
+    def step_bytes(self, predicted: float) -> int:
+        """Memory that a step takes beside the student's for so many masked positions: matrices of [masked, entries] in
+        float32, those of both distributions, their divergence and its gradient (measured: 9.4 of them at the peak, of
+        which the student has 1.4 by itself).
+        """
+        return int(8 * 4 * predicted * self.entries)
+
+    def flops(self, sequence_length: int, predictions: float) -> float:
+        """Floating point operations of its answers to an example: of a training step's three passes the first."""
+        return flops_per_example(self.model.config, sequence_length, predictions) / 3
 
     def loss_sum(self, batch: dict[str, Any], student: Tensor) -> Tensor:
         """The Kullback-Leibler divergence of the softened answers in nats, times the temperature squared, so that its
@@ -50,7 +79,8 @@ class Teacher:
             student: its logits, [masked, vocabulary].
         """
         counted = batch["masked_labels"] != IGNORED
-        theirs, own = self.logits(batch)[counted].float(), student[counted, : self.entries].float()
+        theirs = self.logits(batch, batch["masked_positions"][counted]).float()
+        own = student[counted, : self.entries].float()
         return self.temperature**2 * functional.kl_div(
             (own / self.temperature).log_softmax(-1),
             (theirs / self.temperature).log_softmax(-1),
@@ -60,16 +90,21 @@ class Teacher:
 
 
 def load_teacher(
-    options: PretrainOptions, tokenizer: Any, *, attention: str, device: str
+    options: PretrainOptions, tokenizer: Any, record: dict[str, Any], *, attention: str, precision: str, device: str
 ) -> tuple[Teacher | None, list[Choice]]:
     """The MODEL of `--teacher`, if there is one, and what is said of it.
 
     Raises ModelError where it is no BERT with a head for masked language modelling, OptionError where its tokenizer or
-    its positions do not fit the run.
+    its positions do not fit the run, or where it has other weights than when the run that goes on (`record`) began.
     """
     name = options.teacher
     if name is None:
         return None, []
+    if record and record["teacher"] != weights_of(name):
+        raise OptionError(
+            f"--teacher {name}: its weights are not those that {options.out} was started with; give these back, or "
+            "another --out to start anew"
+        )
     if load_tokenizer(name).get_vocab() != tokenizer.get_vocab():
         raise OptionError(
             f"--teacher {name}: its tokenizer is another one than that of {options.store}, and its answers are learnt "
@@ -81,15 +116,27 @@ def load_teacher(
             f"--teacher {name}: has no head for masked language modelling, so it has nothing to say of masked tokens; "
             f"bertsmith pretrain {options.store} --out TEACHER --from {name} --objective mlm gives it one"
         )
+    entries = rows_of(tokenizer.get_vocab())
+    if loaded.model.config.vocab_size < entries:
+        raise ModelError(
+            f"--teacher {name}: its embeddings have {loaded.model.config.vocab_size:,} rows and its tokenizer "
+            f"{entries:,} entries; save it again with a config.json that belongs to its weights"
+        )
     positions = loaded.model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(f"--teacher {name}: has {positions} positions; give --sequence-length {positions} or less")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     temperature = options.distil_temperature or TEMPERATURE
     model: Any = loaded.model.to(device)  # type: ignore[arg-type]
-    teacher = Teacher(model, len(tokenizer), weight=weight, temperature=temperature)
+    teacher = Teacher(model, entries, weight=weight, temperature=temperature, precision=precision, device=device)
     reason = (
         f"{parameter_count(teacher.model) / 1e6:.1f} M parameters; {weight:g} of the loss of masked tokens, at a "
         f"temperature of {temperature:g}"
     )
     return teacher, [Choice("teacher", name, reason)]
+
+
+def weights_of(name: str) -> str | None:
+    """SHA-256 of the weights in a MODEL's folder; None for a hub name, and for weights in several files."""
+    file = Path(name) / "model.safetensors"
+    return sha256_of(file) if file.is_file() else None

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
-from bertsmith.errors import OutputError
+from bertsmith.errors import OptionError, OutputError
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
@@ -39,6 +39,18 @@ FILES = "files.json"
 
 REFUSED = ("os error", "inline_container", "PytorchStreamWriter")
 """Words in the errors of libraries (written in Rust, and torch) that the disk did not take what they wrote."""
+
+
+def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> None:
+    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it."""
+    for what, name in given.items():
+        if name is None:
+            continue
+        found = Path(name).resolve()
+        if found == out.resolve():
+            raise OptionError(f"--out {out}: is {what} itself; give another folder")
+        if out.resolve() in found.parents:
+            raise OptionError(f"--out {out}: {what} {name} stands in it; give another folder")
 
 
 class RunFolder:

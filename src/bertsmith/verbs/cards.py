@@ -14,6 +14,7 @@ from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import read_json, sha256_of, write_text
+from bertsmith.runtime.hub import is_hub_name
 from bertsmith.tasks.head import head_class
 
 CARD = "README.md"
@@ -50,17 +51,17 @@ def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None
 
 def write_suite_card(out: Path, record: Record) -> None:
     """The card of the results of a suite."""
-    files = {task: _files(entry) for task, entry in record["tasks"].items()}
+    files = {task: _files(out, entry) for task, entry in record["tasks"].items()}
     hub = HubNames(base_model=hub_ancestor(record["options"]["model"]))
     write_text(out / CARD, suite_card(out.resolve().name, record, files, hub))
 
 
-def _files(entry: Record) -> list[Record]:
+def _files(out: Path, entry: Record) -> list[Record]:
     """The files of a task: those of its RUN, or the one that models of another task were measured on."""
     if "file" in entry:
         measured = {"name": entry["file"], "examples": entry["num_examples"], "sha256": entry["sha256"]}
         return [{"part": "measured", **measured}]
-    files: list[Record] = read_json(Path(entry["run"]) / "run.json")["data"]["files"]
+    files: list[Record] = read_json(out / Path(entry["run"]).name / "run.json")["data"]["files"]
     return files
 
 
@@ -71,9 +72,9 @@ def hub_ancestor(model: str | None) -> str | None:
         if model in seen or not (folder / "run.json").is_file():
             return None
         seen.add(model)
-        options = read_json(folder / "run.json")["options"]
+        options = read_json(folder / "run.json").get("options", {})
         model = options.get("model") or options.get("from")
-    return model
+    return model if model is not None and is_hub_name(model) else None
 
 
 def hub_data_sets(names: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training.run_folder import RunFolder
+from bertsmith.training.run_folder import RunFolder, check_out_of_the_way
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
@@ -164,18 +164,6 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     }
     _finish(folder, result)
     return result
-
-
-def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> None:
-    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it."""
-    for what, name in given.items():
-        if name is None:
-            continue
-        found = Path(name).resolve()
-        if found == out.resolve():
-            raise OptionError(f"--out {out}: is {what} itself; give another folder")
-        if out.resolve() in found.parents:
-            raise OptionError(f"--out {out}: {what} {name} stands in it; give another folder")
 
 
 def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[Any, Any, int]:
@@ -429,8 +417,8 @@ def _finish(folder: RunFolder, result: FinetuneResult) -> None:
     forget(folder.path)
     chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
-    folder.save_record()
     write_head_card(folder.path, record)
+    folder.save_record()
     write_report(folder.path)
     weights = "model.safetensors"
     for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):

@@ -35,12 +35,11 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
-from bertsmith.training.run_folder import read_metrics
+from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import CARD, write_suite_card
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import (
     FinetuneResult,
-    check_out_of_the_way,
     check_same_options,
     checked_model,
     figures_over_seeds,

@@ -33,7 +33,7 @@ from bertsmith.reporting.adaptation import what_changed
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, warn
 from bertsmith.runtime.files import sole_writer
-from bertsmith.training.run_folder import RunFolder, read_metrics
+from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.cards import write_pretraining_card
 from bertsmith.verbs.report import write_report
@@ -103,6 +103,7 @@ def _writes(options: PretrainOptions) -> bool:
 
 def _pretrain(options: PretrainOptions) -> PretrainResult:
     folder = RunFolder(options.out)
+    check_out_of_the_way(options.out, {"the MODEL": options.from_, "the teacher": options.teacher})
     if processes.is_main():
         folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
     folder.record = processes.from_main(folder.record)
@@ -282,8 +283,8 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
             hidden = hidden_words(part, assembly.tokenizer, SAMPLES, positions=positions)
             record["samples"] = guess(model, assembly.tokenizer, hidden)
         record["status"] = "finished"
-        folder.save_record()
         write_pretraining_card(folder.path, record, assembly.store)
+        folder.save_record()
         write_report(folder.path)
         folder.publish(model, assembly.tokenizer)
     processes.barrier()
