@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml as escape
@@ -74,6 +74,8 @@ def test_any_text_keeps_the_columns(rows: list[list[str]]) -> None:
         assert unescaped.count("|") == 3, line
 
 
+@example("__0__")
+@example("snake_case_name")
 @given(st.text(min_size=1))
 def test_any_text_is_itself_in_a_code_span_and_in_plain(text: str) -> None:
     line = printable(" ".join(text.split()))

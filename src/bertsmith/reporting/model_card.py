@@ -66,8 +66,8 @@ def made_by(record: Mapping[str, Any]) -> str:
 
 
 def plain(text: str) -> str:
-    """A text in one line in which no character is Markdown or HTML; an underscore within a word is none."""
-    escaped = re.sub(r"[\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w)", lambda found: f"\\{found[0]}", _one_line(text))
+    """A text in one line in which no character is Markdown or HTML; a single underscore within a word is none."""
+    escaped = re.sub(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])", lambda found: f"\\{found[0]}", _one_line(text))
     return escaped.replace("&", "&amp;")
 
 
