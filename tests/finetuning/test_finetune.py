@@ -19,9 +19,11 @@ from safetensors.torch import load_file
 
 import bertsmith
 from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
+from bertsmith.finetuning import settings
+from bertsmith.runtime.machine import Choice
 from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import read_metrics
-from bertsmith.verbs.evaluate import evaluate
+from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 
 Labelled = Callable[..., Path]
@@ -121,6 +123,20 @@ def test_evaluate_gives_the_reported_figures_and_the_predictions(
     ]
     right = sum(line["gold"] == line["label"] for line in lines)
     assert right / 80 == answer["metrics"]["accuracy"]["value"]
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
+    run: Path, labelled: Labelled, tmp_path: Path, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """accelerate leaves an autocast on a model that it trained: what is reported would be of that, not of the RUN."""
+    monkeypatch.setattr(settings, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
+    data = {"train": labelled("train", 60), "dev": labelled("dev", 60)}
+    settings_of_it = {**QUICK, "precision": "bf16", "epochs": 2}
+    tuned = finetune("sequence-classification", model=run, out=tmp_path / "run", **data, **settings_of_it)
+    found = evaluate(tuned.run, data["dev"], max_length=32)
+    assert isinstance(found, HeadFigures)
+    assert tuned.calibration == pytest.approx(found.calibration, rel=1e-5)
 
 
 @pytest.mark.parametrize(

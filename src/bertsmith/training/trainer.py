@@ -342,6 +342,8 @@ class ExactTrainer(transformers.Trainer):
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+        # accelerate leaves a forward that computes in the precision of the training, whatever is asked of it later.
+        self.accelerator.unwrap_model(self.trained, keep_fp32_wrapper=False)
         ended = self.stop.requested is None or self.stopped_early
         if self.plan.patience is not None and ended and self.best is not None:
             self._return_to_best(self.best[1])
