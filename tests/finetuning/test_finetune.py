@@ -125,6 +125,7 @@ def test_evaluate_gives_the_reported_figures_and_the_predictions(
     assert right / 80 == answer["metrics"]["accuracy"]["value"]
 
 
+@pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("streams", [1, 2])
 def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
     run: Path, labelled: Labelled, tmp_path: Path, streams: int, monkeypatch: pytest.MonkeyPatch

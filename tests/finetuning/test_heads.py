@@ -182,6 +182,7 @@ def test_the_loss_is_stocks_times_its_count(task: str, sample: Path, still: Path
     assert ours.item() == pytest.approx(stock, rel=1e-5)
 
 
+@pytest.mark.usefixtures("cpu")
 def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
     """Micro-batches hold unequal numbers of words; dividing each by its own would give other weights."""
     head, data = encoded(task, sample, still)
@@ -199,6 +200,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Pat
             torch.testing.assert_close(other[name], tensor, atol=2e-5, rtol=1e-3)
 
 
+@pytest.mark.usefixtures("cpu")
 def test_a_weighted_update_is_a_weighted_mean(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
     """It is the same for every division, and for weights of which only the proportion is the same, however small."""
     head, data = encoded(task, sample, still)

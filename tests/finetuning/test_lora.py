@@ -136,7 +136,7 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
 
     def watched(model: Any) -> None:
         with torch.no_grad():
-            unmerged.append(model.eval()(input_ids=ids).logits)
+            unmerged.append(model.eval()(input_ids=ids.to(model.device)).logits.cpu())
         learning.append(sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad))
         assert any(".lora_" in name for name, _ in model.named_parameters())
         merge_adapters(model)

@@ -84,6 +84,7 @@ def test_the_loss_is_stocks_times_its_count(data: Path, run: Path) -> None:
         assert head.loss_sum(model(**batch), gold).item() == pytest.approx(stock.item(), rel=1e-5)
 
 
+@pytest.mark.usefixtures("cpu")
 def test_an_update_is_the_same_for_every_micro_batch_size(data: Path, run: Path, tmp_path: Path) -> None:
     head, part = encoded(data, run)
     weights = []

@@ -184,6 +184,7 @@ def a_machine_that_holds(examples: int) -> Iterator[list[int]]:
         yield asked
 
 
+@pytest.mark.usefixtures("cpu")
 def test_a_run_that_finds_its_micro_batch_ends_in_the_same_weights(store: Path, tiny: Options, tmp_path: Path) -> None:
     course = {**tiny, "batch_size": 16, "steps": 3, "dropout": 0.1}
     pretrain(store, out=tmp_path / "asked", **course, micro_batch_size=8)

@@ -77,7 +77,7 @@ def assert_identical() -> Callable[[Weights, Weights], None]:
 
     def check(first: Weights, second: Weights) -> None:
         assert first.keys() == second.keys()
-        different = [name for name in first if not torch.equal(first[name], second[name])]
+        different = [name for name in first if not torch.equal(first[name].cpu(), second[name].cpu())]
         assert not different, f"{len(different)} of {len(first)} weights differ, {different[0]} among them"
 
     return check

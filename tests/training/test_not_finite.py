@@ -54,7 +54,7 @@ def a_poisoned_example(seen: dict[str, Any]) -> Iterator[None]:
         return batch
 
     def poison(model: torch.nn.Module, batch: dict[str, Any], losses: torch.Tensor) -> torch.Tensor:
-        if "row" in seen and (batch["input_ids"] == seen["row"]).all(1).any():
+        if "row" in seen and (batch["input_ids"].cpu() == seen["row"]).all(1).any():
             seen["weights"] = {name: value.clone() for name, value in model.state_dict().items()}
             return losses * float("nan")
         return losses

@@ -238,7 +238,7 @@ class Predictor:
         """
         encoded = self._encode([text])
         _, batch = next(self._batches(encoded))
-        return self._hidden(batch, layer)
+        return self._hidden(batch, layer).cpu()
 
     def _hidden(self, batch: dict[str, Tensor], layer: int) -> Tensor:
         count = int(self.config.num_hidden_layers)

@@ -187,6 +187,7 @@ def prepare_process(*, save_memory: bool = False) -> list[Choice]:
     """
     import torch
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it products on CUDA may differ by a bit
     threads, allocator = choose_threads(), choose_allocator(save_memory=save_memory)
     torch.set_num_threads(int(threads.value))
     mallopt = _mallopt()

@@ -30,6 +30,7 @@ from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
+from bertsmith.runtime.computing import deterministic
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.training import sharding
@@ -337,6 +338,7 @@ class ExactTrainer(transformers.Trainer):
             self.add_callback(events(self.folder.path / "tensorboard", self.first_update))
         with (
             self.stop,
+            deterministic(),
             self._step(),
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
