@@ -1,0 +1,31 @@
+"""The contexts in which a model computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bertsmith.runtime.computing import deterministic
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_deterministic_kernels_are_asked_for_where_a_gpu_is_and_no_longer_than_wanted(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert not torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(ValueError, match="an error"), deterministic():
+        assert torch.are_deterministic_algorithms_enabled() is gpu
+        raise ValueError("an error")
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_what_the_caller_asked_for_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with deterministic():
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
