@@ -125,19 +125,38 @@ def test_evaluate_gives_the_reported_figures_and_the_predictions(
     assert right / 80 == answer["metrics"]["accuracy"]["value"]
 
 
+@pytest.fixture
+def numbered(labelled: Labelled, tmp_path: Path) -> Labelled:
+    """Makes a file of texts with numbers."""
+
+    def make(name: str, count: int) -> Path:
+        lines = [json.loads(line) for line in labelled(name, count).read_text().splitlines()]
+        rows = [f"{line['text']}\t{1.5 if line['label'] == 'food' else -0.5}" for line in lines]
+        file = tmp_path / f"{name}.tsv"
+        file.write_text("sentence\tscore\n" + "\n".join(rows) + "\n")
+        return file
+
+    return make
+
+
 @pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize("streams", [1, 2])
 def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
-    run: Path, labelled: Labelled, tmp_path: Path, streams: int, monkeypatch: pytest.MonkeyPatch
+    run: Path, numbered: Labelled, tmp_path: Path, streams: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """accelerate leaves an autocast on a model that it trained: what is reported would be of that, not of the RUN."""
+    """The figure that the weights are chosen by, the one that is reported, and the one that `evaluate` gives again."""
     monkeypatch.setattr(settings, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
-    data = {"train": labelled("train", 60), "dev": labelled("dev", 60)}
-    settings_of_it = {**QUICK, "precision": "bf16", "epochs": 2}
-    tuned = finetune("sequence-classification", model=run, out=tmp_path / "run", **data, **settings_of_it)
-    found = evaluate(tuned.run, data["dev"], max_length=32)
-    assert isinstance(found, HeadFigures)
-    assert tuned.calibration == pytest.approx(found.calibration, rel=1e-5)
+    data = {"train": numbered("train", 60), "dev": numbered("dev", 60)}
+    in_bfloat16 = {**QUICK, "precision": "bf16", "epochs": 3, "problem_type": "regression"}
+    tuned = finetune("sequence-classification", model=run, out=tmp_path / "run", **data, **in_bfloat16)
+    (chosen,) = tuned.metrics["pearson"]["seeds"]
+    figures = [line["evaluation"]["pearson"] for line in read_metrics(tuned.run)[1]]
+    assert len(figures) == 3
+    assert max(figures) == pytest.approx(chosen, rel=1e-5)
+    found, half = (evaluate(tuned.run, data["dev"], max_length=32, precision=name) for name in ("fp32", "bf16"))
+    assert isinstance(found, HeadFigures) and isinstance(half, HeadFigures)
+    assert found.metrics["pearson"]["value"] == pytest.approx(chosen, rel=1e-4)
+    assert half.metrics["pearson"]["value"] != pytest.approx(chosen, rel=1e-4), "bfloat16 would be seen"
 
 
 @pytest.mark.parametrize(
@@ -264,14 +283,7 @@ def test_a_signal_keeps_the_seeds_that_are_done(
         finetune("sequence-classification", **options)
 
 
-def test_regression(run: Path, labelled: Labelled, tmp_path: Path) -> None:
-    def numbered(name: str, count: int) -> Path:
-        lines = [json.loads(line) for line in labelled(name, count).read_text().splitlines()]
-        rows = [f"{line['text']}\t{1.5 if line['label'] == 'food' else -0.5}" for line in lines]
-        file = tmp_path / f"{name}.tsv"
-        file.write_text("sentence\tscore\n" + "\n".join(rows) + "\n")
-        return file
-
+def test_regression(run: Path, numbered: Labelled, tmp_path: Path) -> None:
     result = finetune(
         "sequence-classification",
         model=run,

@@ -15,7 +15,7 @@ from torch import Tensor
 from bertsmith.models.bert import BertForPreTraining, set_dropout
 from bertsmith.models.fast.dropout import drop, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
-from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.parts import fast, in_float32
 from bertsmith.models.fast.vocabulary import EmbeddingSum, SharedGradient
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.training.optimizers import make_optimizer
@@ -429,6 +429,17 @@ def test_a_model_without_a_bert_is_left_alone() -> None:
     model = torch.nn.Linear(2, 2)
     with fast(model, copies("bf16")):
         assert "forward" not in vars(model)
+
+
+def test_a_model_that_trains_in_bfloat16_answers_in_float32_where_it_is_asked_to() -> None:
+    model = small()
+    inputs = batch(model)
+    expected, _ = losses_and_gradients(model.eval(), inputs)
+    with fast(model, copies("bf16")):
+        with in_float32(model):
+            assert losses_and_gradients(model, inputs)[0] == pytest.approx(expected, rel=1e-6)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert losses_and_gradients(model, inputs)[0] != pytest.approx(expected, rel=1e-6)
 
 
 def test_copies_that_a_prediction_makes_are_for_training_as_well() -> None:

@@ -382,3 +382,34 @@ def test_a_run_that_continues_begins_with_the_figures_of_its_model(run: Path, st
     )
     assert result.evaluation_before == read_json(run / "run.json")["evaluation"]
     assert result.evaluation != result.evaluation_before
+
+
+# Precision
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize("streams", [1, 2])
+def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
+    store: Path,
+    tmp_path: Path,
+    tiny: Options,
+    streams: int,
+    weights_of: WeightsOf,
+    assert_identical: Identical,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`accelerate launch` leaves a precision of its own in the environment of a process."""
+    chosen = machine.Choice("streams", str(streams), "a test")
+    monkeypatch.setattr(assembly, "choose_streams", lambda *_, **__: chosen)
+    runs = {}
+    for told in ("no", "bf16"):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)
+        for precision in ("fp32", "bf16"):
+            out = tmp_path / f"{told} {precision}"
+            runs[told, precision] = weights_of(
+                pretrain(store, out=out, steps=2, **{**tiny, "precision": precision}).run
+            )
+    for precision in ("fp32", "bf16"):
+        assert_identical(runs["no", precision], runs["bf16", precision])
+    name = "bert.encoder.layer.0.output.dense.weight"
+    assert not torch.equal(runs["no", "fp32"][name], runs["no", "bf16"][name])

@@ -19,6 +19,7 @@ from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness
+from bertsmith.models.fast.parts import in_float32
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
@@ -200,9 +201,9 @@ def train_head(
         best.load(checkpoint)
 
     def evaluate(current: nn.Module) -> dict[str, float]:
-        outputs = head_outputs(
-            head, current, dev.encoded, pad, precision=settings.precision, budget=settings.eval_tokens
-        )
+        # In float32, whatever the training is in: what is chosen is what is reported, and what `evaluate` gives again.
+        with in_float32(current):
+            outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
         settled = head.settled(outputs, dev.gold)
         value = settled.values(outputs, dev.gold)[metric]
         step = trainer.state.global_step

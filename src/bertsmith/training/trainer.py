@@ -30,7 +30,7 @@ from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
-from bertsmith.runtime.computing import deterministic
+from bertsmith.runtime.computing import computing, deterministic
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.training import sharding
@@ -72,7 +72,6 @@ class ExactTrainer(transformers.Trainer):
             per_device_train_batch_size=batches.micro_batch_size,
             learning_rate=plan.learning_rate,
             max_grad_norm=plan.max_grad_norm,
-            bf16=plan.precision == "bf16",
             use_cpu=not torch.cuda.is_available(),
             seed=plan.seed,
             ddp_find_unused_parameters=False,
@@ -91,6 +90,8 @@ class ExactTrainer(transformers.Trainer):
             label_names=[],
         )
         args._n_gpu = min(args.n_gpu, 1)
+        # accelerate's would be that of every forward pass of the model, evaluations and what comes after a run too.
+        args.mixed_precision = "no"
         super().__init__(
             model=model,
             args=args,
@@ -175,7 +176,8 @@ class ExactTrainer(transformers.Trainer):
     ) -> Tensor:
         """The micro-batch's share of the update's loss. Gradients are averaged over processes, hence the factor."""
         assert num_items_in_batch is not None
-        shares = self._shares(model, inputs, num_items_in_batch)
+        with computing(self.plan.precision, self.args.device.type):
+            shares = self._shares(model, inputs, num_items_in_batch)
         self.conduct.add(shares.detach(), int(inputs["num_tokens"]))
         return shares.sum() * self.batches.world_size
 
@@ -190,7 +192,7 @@ class ExactTrainer(transformers.Trainer):
         if self.plan.sharded:
             return False
         inputs = self._prepare_inputs(model_inputs(self.batches.phases[phase]([number])))
-        with torch.no_grad():
+        with torch.no_grad(), computing(self.plan.precision, self.args.device.type):
             return bool(self.plan.loss_sums(self.trained, inputs).isfinite().all())
 
     def floating_point_ops(self, inputs: Any) -> int:
@@ -344,8 +346,6 @@ class ExactTrainer(transformers.Trainer):
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
-        # accelerate leaves a forward that computes in the precision of the training, whatever is asked of it later.
-        self.accelerator.unwrap_model(self.trained, keep_fp32_wrapper=False)
         ended = self.stop.requested is None or self.stopped_early
         if self.plan.patience is not None and ended and self.best is not None:
             self._return_to_best(self.best[1])

@@ -190,3 +190,17 @@ def fast(
         del model.fast
         for module, _ in replaced:
             del module.forward
+
+
+@contextmanager
+def in_float32(model: Any) -> Iterator[None]:
+    """Let a model that computes by the fast operations multiply in float32, as it does when it is loaded again."""
+    parts: FastParts | None = getattr(model, "fast", None)
+    if parts is None:
+        yield
+        return
+    copies, parts.copies = parts.copies, WorkingCopies(torch.float32)
+    try:
+        yield
+    finally:
+        parts.copies = copies
