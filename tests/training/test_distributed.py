@@ -67,8 +67,9 @@ ALONE: dict[str, Options] = {
     "mlm": {"objective": "mlm"},
     "nsp": {"objective": "nsp"},
     "ramp": {"batch_ramp": (3, 0.6), "short_phase": (32, 0.5)},
+    "teacher": {},
 }
-"""Runs of one process."""
+"""Runs of one process; those with a teacher in their name learn from the RUN of these tests."""
 
 TOGETHER: dict[str, tuple[str, Options]] = {
     "ddp": ("16", {}),
@@ -78,35 +79,46 @@ TOGETHER: dict[str, tuple[str, Options]] = {
     "ddp, mlm": ("mlm", {"objective": "mlm"}),
     "ddp, nsp": ("nsp", {"objective": "nsp"}),
     "ddp, ramp": ("ramp", {**ALONE["ramp"], "micro_batch_size": 4}),
+    "ddp, teacher": ("teacher", {}),
+    "ddp, teacher, micro-batches": ("teacher", {"micro_batch_size": 4}),
     "fsdp": ("16", {"fsdp": True}),
     "fsdp, micro-batches": ("16", {"fsdp": True, "micro_batch_size": 4}),
     "fsdp, an empty micro-batch": ("15", {"fsdp": True, "batch_size": 15, "micro_batch_size": 7}),
     "fsdp, checkpointing": ("16", {"fsdp": True, "micro_batch_size": 4, "gradient_checkpointing": True}),
     "fsdp, mlm": ("mlm", {"fsdp": True, "objective": "mlm"}),
     "fsdp, nsp": ("nsp", {"fsdp": True, "objective": "nsp"}),
+    "fsdp, teacher": ("teacher", {"fsdp": True}),
+    "fsdp, teacher, micro-batches": ("teacher", {"fsdp": True, "micro_batch_size": 4}),
 }
 """Runs of two processes, each with the run of one process that makes the same updates."""
 
 
+def taught(name: str, run: Path) -> Options:
+    return {"teacher": str(run)} if "teacher" in name else {}
+
+
 @pytest.fixture(scope="module")
-def alone(little_store: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def alone(
+    little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
     folder = tmp_path_factory.mktemp("alone")
 
     def make(name: str) -> Path:
         out = folder / name
         if not out.exists():
-            pretrain(little_store, out=out, steps=STEPS, dropout=0, **{**options, **ALONE[name]})
+            more = {**options, **ALONE[name], **taught(name, run)}
+            pretrain(little_store, out=out, steps=STEPS, dropout=0, **more)
         return out
 
     return make
 
 
 @pytest.fixture(scope="module")
-def together(little_store: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def together(little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all runs of two processes, made by one torchrun."""
     folder = tmp_path_factory.mktemp("together")
     common = {"store": str(little_store), "steps": STEPS, "dropout": 0, **options}
-    runs = [{**common, "out": str(folder / name), **more} for name, (_, more) in TOGETHER.items()]
+    runs = [{**common, "out": str(folder / name), **more, **taught(name, run)} for name, (_, more) in TOGETHER.items()]
     done = torchrun(SCRIPT, "runs", json.dumps(runs))
     assert done.code == 0, done.stderr
     assert done.stdout == ""
@@ -183,6 +195,14 @@ def test_the_objectives_alone_have_their_loss_alone(together: Path, metrics_of: 
         for name, other in (("mlm", "nsp"), ("nsp", "mlm")):
             line = updates_of(metrics_of(together / f"{kind}, {name}"))[-1]
             assert f"{name}_loss" in line and f"{other}_loss" not in line
+
+
+def test_what_a_teacher_says_is_learnt(
+    alone: Callable[[str], Path], metrics_of: MetricsOf, weights_of: WeightsOf, largest_difference: Difference
+) -> None:
+    """The runs with a teacher that are compared above are not those without one."""
+    assert all(line["teacher_loss"] > 0 for line in updates_of(metrics_of(alone("teacher"))))
+    assert largest_difference(weights_of(alone("teacher")), weights_of(alone("16")))[0] > 1e-4
 
 
 @pytest.mark.parametrize("name", [name for name in TOGETHER if name.startswith("ddp")])
