@@ -11,7 +11,7 @@ import pytest
 
 from bertsmith.errors import ModelError
 from bertsmith.models.loading import check_model
-from bertsmith.runtime.hub import PATIENCE, is_hub_name, unreachable
+from bertsmith.runtime.hub import PATIENCE, came_from_hub, is_hub_name, unreachable
 from bertsmith.tokenization.folder import load_tokenizer
 
 
@@ -40,11 +40,20 @@ def network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> NoNetwork:
     return session
 
 
+def in_cache(cache: Path, name: str) -> None:
+    """Let the hub's cache hold the configuration of a model."""
+    folder = cache / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "snapshots" / "abc" / "config.json").write_text("{}")
+
+
 LOADERS: tuple[Callable[[str], Any], ...] = (check_model, load_tokenizer)
 
 
 @pytest.mark.parametrize("load", LOADERS)
-@pytest.mark.parametrize("name", ["runs/boks", "./runs/boks", "runs/books/checkpoint", "~/boks", "/boks/books", "../x"])
+@pytest.mark.parametrize("name", ["./runs/boks", "runs/books/checkpoint", "~/boks", "/boks/books", "../x"])
 def test_a_path_is_not_asked_of_the_hub(network: NoNetwork, load: Callable[[str], Any], name: str) -> None:
     with pytest.raises(ModelError) as raised:
         load(name)
@@ -54,7 +63,7 @@ def test_a_path_is_not_asked_of_the_hub(network: NoNetwork, load: Callable[[str]
 
 
 @pytest.mark.parametrize("load", LOADERS)
-@pytest.mark.parametrize("name", ["boks", "org/boks"])
+@pytest.mark.parametrize("name", ["boks", "org/boks", "runs/boks"])
 def test_a_hub_name_is_asked_once(network: NoNetwork, load: Callable[[str], Any], name: str) -> None:
     with pytest.raises(ModelError) as raised:
         load(name)
@@ -66,11 +75,7 @@ def test_a_hub_name_is_asked_once(network: NoNetwork, load: Callable[[str], Any]
 
 
 def test_a_model_in_the_cache_needs_no_connection(network: NoNetwork, tmp_path: Path) -> None:
-    folder = tmp_path / "cache" / "models--org--bert"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text("abc")
-    (folder / "snapshots" / "abc").mkdir(parents=True)
-    (folder / "snapshots" / "abc" / "config.json").write_text("{}")
+    in_cache(tmp_path / "cache", "org/bert")
     assert check_model("org/bert") == "org/bert"
     assert network.asked == []
 
@@ -87,6 +92,17 @@ def test_what_can_be_no_name_of_the_hub(network: NoNetwork, name: str) -> None:
         check_model(name)
 
 
-def test_a_name_below_a_folder_that_is_here_is_a_path(network: NoNetwork) -> None:
-    assert not is_hub_name("runs/bert") and is_hub_name("google-bert/bert-base-uncased") and is_hub_name("bert")
-    assert not is_hub_name("a/b/c") and not is_hub_name("") and not is_hub_name("/")
+def test_the_form_of_a_hub_name(network: NoNetwork) -> None:
+    assert is_hub_name("google-bert/bert-base-uncased") and is_hub_name("bert") and is_hub_name("runs/bert")
+    assert not is_hub_name("a/b/c") and not is_hub_name("") and not is_hub_name("/") and not is_hub_name("./bert")
+
+
+def test_a_folder_of_the_owners_name_does_not_hide_a_model_of_the_hub(network: NoNetwork, tmp_path: Path) -> None:
+    in_cache(tmp_path / "cache", "org/bert")
+    Path("org").mkdir()
+    assert check_model("org/bert") == "org/bert"
+    assert came_from_hub("org/bert") and not came_from_hub("org/other") and came_from_hub("others/bert")
+    assert not came_from_hub("org/a b"), "no name of the hub at all"
+    Path("org/bert").mkdir()
+    with pytest.raises(ModelError, match=r"org/bert: not a model folder \(no config.json in it\)"):
+        check_model("org/bert")

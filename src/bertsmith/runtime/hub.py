@@ -17,21 +17,43 @@ _LOOKED_AT = 2_000
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name that is no folder may be one of the hub: `NAME` or `OWNER/NAME`, and no path to a folder here."""
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or not name.strip("/"):
+    """Whether a name that is no folder may be one of the hub, by its form alone: `NAME` or `OWNER/NAME`.
+
+    A folder of the owner's name says nothing: `google/bert` is of the hub where `google` stands here without `bert`.
+    """
+    return name.count("/") <= 1 and not name.startswith((".", "/", "~")) and bool(name.strip("/"))
+
+
+def came_from_hub(name: str) -> bool:
+    """Whether a name that a RUN began with, and that is no folder now, was one of the hub.
+
+    What was loaded from there is in its cache; else a name below a folder that is here is taken for a RUN that is gone.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    if not is_hub_name(name):
         return False
-    return "/" not in name or not Path(name).parent.is_dir()
+    if "/" not in name or not Path(name).parent.is_dir():
+        return True
+    with suppress(HFValidationError):
+        return _is_cached(name)
+    return False
+
+
+def _is_cached(name: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(isinstance(try_to_load_from_cache(name, file), str) for file in _CACHED)
 
 
 def check_hub_name(name: str) -> None:
     """Raise ModelError where a name that is no folder cannot be had from the hub either, as far as is known at once."""
     if not is_hub_name(name):
         raise ModelError(f"{name}: no such folder; expected a RUN, a model folder, or a hub name{near_folders(name)}")
-    from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        cached = any(isinstance(try_to_load_from_cache(name, file), str) for file in _CACHED)
+        cached = _is_cached(name)
     except HFValidationError as error:
         raise not_to_be_had(name, str(error).splitlines()[0]) from None
     if not cached and (reason := unreachable()) is not None:

@@ -14,7 +14,7 @@ from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import read_json, sha256_of, write_text
-from bertsmith.runtime.hub import is_hub_name
+from bertsmith.runtime.hub import came_from_hub
 from bertsmith.tasks.head import head_class
 
 CARD = "README.md"
@@ -74,7 +74,7 @@ def hub_ancestor(model: str | None) -> str | None:
         seen.add(model)
         options = read_json(folder / "run.json").get("options", {})
         model = options.get("model") or options.get("from")
-    return model if model is not None and is_hub_name(model) else None
+    return model if model is not None and came_from_hub(model) else None
 
 
 def hub_data_sets(names: Sequence[str]) -> list[str]:
