@@ -42,9 +42,12 @@ REFUSED = ("os error", "inline_container", "PytorchStreamWriter")
 
 
 def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> None:
-    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it."""
+    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it.
+
+    What does not exist stands nowhere: it is a hub name, or said to be missing by whoever reads it.
+    """
     for what, name in given.items():
-        if name is None:
+        if name is None or not Path(name).exists():
             continue
         found = Path(name).resolve()
         if found == out.resolve():

@@ -103,7 +103,15 @@ def _writes(options: PretrainOptions) -> bool:
 
 def _pretrain(options: PretrainOptions) -> PretrainResult:
     folder = RunFolder(options.out)
-    check_out_of_the_way(options.out, {"the MODEL": options.from_, "the teacher": options.teacher})
+    check_out_of_the_way(
+        options.out,
+        {
+            "the STORE": options.store,
+            "the MODEL": options.from_,
+            "the teacher": options.teacher,
+            "--general-text": options.general_text,
+        },
+    )
     if processes.is_main():
         folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
     folder.record = processes.from_main(folder.record)

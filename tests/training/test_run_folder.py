@@ -1,0 +1,38 @@
+"""What is written never replaces what is read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertsmith.errors import OptionError
+from bertsmith.training.run_folder import check_out_of_the_way
+from bertsmith.verbs.pretrain import pretrain
+
+
+@pytest.mark.parametrize("out", ["google", ".", ".."])
+def test_a_name_that_is_no_folder_stands_nowhere(out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("google/bert", "hf:google/text"):
+        check_out_of_the_way(Path(out), {"the MODEL": name, "the teacher": None})
+    Path("google/bert").mkdir(parents=True)
+    with pytest.raises(OptionError, match=r"the MODEL google/bert stands in it"):
+        check_out_of_the_way(Path(out), {"the MODEL": "google/bert"})
+
+
+def test_pretrain_does_not_replace_what_it_reads(run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    shutil.copytree(store, out / "store")
+    (out / "general.txt").write_text("A text.\n")
+    for given, said in (
+        ({"store": out / "store"}, "the STORE"),
+        ({"store": store, "general_text": str(out / "general.txt")}, "--general-text"),
+    ):
+        with pytest.raises(OptionError, match=f"{said} .* stands in it"):
+            pretrain(**given, out=out, overwrite=True, steps=1, **tiny)
+    assert (out / "store" / "manifest.json").is_file() and (out / "general.txt").is_file()
