@@ -420,6 +420,32 @@ def test_more_seeds_and_more_tasks(run: Path, glue: Glue, tmp_path: Path, monkey
         finetune_glue(**{**options, "epochs": 2}, resume=True)
 
 
+@pytest.mark.parametrize("lacking", ["suite", "options.over_seeds", "tasks.RTE.seeds", "tasks.AX.sha256"])
+def test_a_record_of_another_version_is_refused_in_words(
+    bertsmith: Callable[..., Any], run: Path, glue: Glue, tmp_path: Path, lacking: str
+) -> None:
+    out, data = tmp_path / "out", glue("RTE")
+    entry = dict.fromkeys(("metrics", "seeds", "best_seed", "figures", "score", "protocol", "baseline"))
+    record: dict[str, Any] = dict.fromkeys(("status", "machine", "versions", "failures", "average", "missing"))
+    record |= {"suite": "glue", "options": {"model": "m", "over_seeds": "mean"}, "command": "bertsmith finetune glue"}
+    record["tasks"] = {name: {**entry, "num_examples": 1, "run": name} for name in ("RTE", "AX")}
+    record["tasks"]["AX"] |= {"file": "diagnostic.tsv", "sha256": "0"}
+    *path, last = lacking.split(".")
+    place = record
+    for name in path:
+        place = place[name]
+    del place[last]
+    out.mkdir()
+    (out / "suite.json").write_text(json.dumps(record))
+    for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
+        answer = bertsmith(*words)
+        assert (answer.code, answer.stdout) == (2, "")
+        assert f"{out / 'suite.json'}: `{lacking}` is missing: another version of bertsmith" in answer.stderr
+        assert "with --overwrite or another --out:\n  bertsmith finetune glue" in answer.stderr
+        assert "Traceback" not in answer.stderr
+    assert json.loads((out / "suite.json").read_text()) == record
+
+
 def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Path) -> None:
     options = {"model": run, "data": glue("RTE"), **QUICK}
     mine = tmp_path / "mine"

@@ -23,6 +23,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
 from bertsmith.metrics.classification import over_seeds as of_the_mean
 from bertsmith.metrics.seeds import OverSeeds, one_figure
+from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import (
     claim_folder,
@@ -46,7 +47,7 @@ from bertsmith.verbs.finetune import (
     finetune,
     identity,
 )
-from bertsmith.verbs.report import SUITE_RECORD, write_report
+from bertsmith.verbs.report import write_report
 
 VERB = "finetune glue"
 TASK = "sequence-classification"
@@ -141,7 +142,7 @@ def _claimed(options: GlueOptions) -> Entry:
         return {}
     if not (out / SUITE_RECORD).is_file():
         raise OutputError(f"--resume: {out} holds no {SUITE_RECORD}, so bertsmith {VERB} has not begun there")
-    record: Entry = read_json(out / SUITE_RECORD)
+    record: Entry = read_suite(out)
     check_same_options(out, record["options"], _identity(options))
     return record
 

@@ -14,13 +14,12 @@ from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.run_report import run_report
 from bertsmith.reporting.store_report import store_report
+from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, written_aside
 from bertsmith.training.run_folder import read_metrics
 
-SUITE_RECORD = "suite.json"
-"""The record of several tasks that were trained as one, in the folder that holds their RUNs."""
 SECONDS_BETWEEN_PAGES = 5
 """How often a watched page is drawn at most, and how often the browser loads it."""
 
@@ -100,7 +99,7 @@ def write_report(folder: Path, title: str | None = None) -> Path:
     elif is_store(folder):
         _write(folder, store_report(name, read_json(folder / "manifest.json")))
     elif (folder / SUITE_RECORD).is_file():
-        _write(folder, suite_report(name, read_json(folder / SUITE_RECORD)))
+        _write(folder, suite_report(name, read_suite(folder)))
     else:
         raise _nothing_to_report(folder)
     return folder / "report.html"
