@@ -52,6 +52,18 @@ def weights(model: nn.Module) -> dict[str, Any]:
     return get_model_state_dict(model, options=_WHOLE)
 
 
+def whole_model(model: Any, plain_class: type[nn.Module]) -> Any:
+    """A copy of the model before it was sharded, of its own class, in the first process; None in the others."""
+    state = weights(model)
+    if not processes.is_main():
+        return None
+    with torch.random.fork_rng([]):  # a checkpoint changes nothing: the dropout behind it is drawn as without one
+        plain: Any = plain_class(model.config)
+    plain.load_state_dict(state, strict=False)
+    plain.tie_weights()
+    return plain.eval()
+
+
 def optimizer_state(model: nn.Module, optimizer: Any) -> dict[str, Any]:
     """The whole state of the optimizer by the names of the weights, in the first process; all call it."""
     return get_optimizer_state_dict(model, _inner(optimizer), options=_WHOLE)

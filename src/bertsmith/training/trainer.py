@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import TrainingArguments
 
-from bertsmith.errors import ResourceError
 from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
@@ -33,11 +32,13 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing, deterministic
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import read_json, write_json
-from bertsmith.training import sharding
+from bertsmith.training import random_states, sharding
 from bertsmith.training.batches import WITHOUT_WEIGHT, Batch, UpdateBatches, leave_process_group, model_inputs
 from bertsmith.training.clipping import clip_gradients
+from bertsmith.training.compiled import compiled
 from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Update
+from bertsmith.training.judge import Judge
 from bertsmith.training.optimizers import make_optimizer
 from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder, read_metrics
@@ -46,7 +47,6 @@ from bertsmith.training.signals import StopRequest
 from bertsmith.training.streams import Streams
 
 KEEP_CHECKPOINTS = 2
-RANDOM_STATES = "random_states.pt"
 
 
 class ExactTrainer(transformers.Trainer):
@@ -60,8 +60,7 @@ class ExactTrainer(transformers.Trainer):
         self.first_update = 0
         self.tokens_seen = 0
         self.taken = [0, 0]
-        self.best: tuple[float, int] | None = None
-        self.evaluations_without_gain = 0
+        self.judge = Judge(plan.judge)
         self.stopped_early = False
         self.stop = StopRequest()
         self.streams: Streams | None = None
@@ -239,7 +238,7 @@ class ExactTrainer(transformers.Trainer):
         if self.conduct.saved_step == step:
             return
         assert self.optimizer is not None and self.lr_scheduler is not None
-        states = processes.from_all(_random_state())
+        states = processes.from_all(random_states.current())
         plain = self.plain_model()
         if self.plan.sharded:
             optimizer = sharding.optimizer_state(self.trained, self.optimizer)
@@ -248,14 +247,14 @@ class ExactTrainer(transformers.Trainer):
         self.conduct.saved_step = step
         if not processes.is_main():
             return
-        best = self.best[1] if self.best is not None else None
+        best = self.judge.best[1] if self.judge.best is not None else None
         with self.folder.new_checkpoint(step, keep=KEEP_CHECKPOINTS, best=best) as aside:
             with quiet_transformers():
                 plain.save_pretrained(aside)
                 self.tokenizer.save_pretrained(aside)
             torch.save(optimizer, aside / "optimizer.pt")
             torch.save(self.lr_scheduler.state_dict(), aside / "scheduler.pt")
-            torch.save(states, aside / RANDOM_STATES)
+            torch.save(states, aside / random_states.FILE)
             self.state.save_to_json(str(aside / "trainer_state.json"))
             if self.plan.keep_beside is not None:
                 self.plan.keep_beside(aside)
@@ -273,14 +272,7 @@ class ExactTrainer(transformers.Trainer):
         """The model as one process holds it; where it is sharded, a copy in the first process and None elsewhere."""
         if not self.plan.sharded:
             return self.trained
-        weights = sharding.weights(self.trained)
-        if not processes.is_main():
-            return None
-        with torch.random.fork_rng([]):  # a checkpoint changes nothing: the dropout behind it is drawn as without one
-            plain: Any = self.plain_class(self.trained.config)
-        plain.load_state_dict(weights, strict=False)
-        plain.tie_weights()
-        return plain.eval()
+        return sharding.whole_model(self.trained, self.plain_class)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if self.plan.sharded:
@@ -308,16 +300,8 @@ class ExactTrainer(transformers.Trainer):
         self.lr_scheduler._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is None:
-            return
-        states = torch.load(Path(checkpoint) / RANDOM_STATES, weights_only=True)
-        if len(states) != self.batches.world_size:
-            say(f"{len(states)} processes became {self.batches.world_size}: dropout is drawn anew from here on")
-            return
-        state = states[self.batches.rank]
-        torch.set_rng_state(state["cpu"])
-        if "cuda" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["cuda"])
+        if checkpoint is not None:
+            random_states.restore(Path(checkpoint))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Nothing: metrics.jsonl is written at each update, with both losses."""
@@ -347,45 +331,34 @@ class ExactTrainer(transformers.Trainer):
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
         ended = self.stop.requested is None or self.stopped_early
-        if self.plan.patience is not None and ended and self.best is not None:
-            self._return_to_best(self.best[1])
+        if self.plan.patience is not None and ended and self.judge.best is not None:
+            self._return_to_best(self.judge.best[1])
 
     @contextmanager
     def _step(self) -> Iterator[None]:
         """What the model computes with: the fast operations, or what torch.compile makes of the stock parts."""
         plan = self.plan
-        if not plan.compiled:
-            copies = WorkingCopies.for_precision(plan.precision, kept=not plan.sharded)
-            with ExitStack() as entered:
-                if plan.streams > 1:  # they copy the model as it is by itself
-                    streams = Streams(self.trained, plan.streams, copies, precision=plan.precision)
-                    self.streams = entered.enter_context(streams)
-                entered.enter_context(fast(self.trained, copies))
+        if plan.compiled:
+            with compiled(self.trained):
                 yield
-            self.streams = None
             return
-        from torch._dynamo.exc import BackendCompilerFailed
-
-        self.trained.compile()
-        try:
+        copies = WorkingCopies.for_precision(plan.precision, kept=not plan.sharded)
+        with ExitStack() as entered:
+            if plan.streams > 1:  # they copy the model as it is by itself
+                streams = Streams(self.trained, plan.streams, copies, precision=plan.precision)
+                self.streams = entered.enter_context(streams)
+            entered.enter_context(fast(self.trained, copies))
             yield
-        except BackendCompilerFailed as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ResourceError(
-                f"--compile: torch.compile failed ({reason}); it needs a C++ compiler such as g++. Leave it out: "
-                "the step without it is faster on a CPU"
-            ) from None
-        finally:
-            self.trained._compiled_call_impl = None
+        self.streams = None
 
     def _judge_again(self) -> None:
         """Take up what earlier evaluations of a resumed run said, as the first process reads them."""
         if processes.is_main():
             for line in read_metrics(self.folder.path)[1]:
-                self._judge(line["evaluation"], line["step"])
-            if self.best is not None and not self._checkpoint_of(self.best[1]).is_dir():
-                self.best, self.evaluations_without_gain = None, 0
-        self.best, self.evaluations_without_gain = processes.from_main((self.best, self.evaluations_without_gain))
+                self.judge.consider(line["evaluation"], line["step"])
+            if self.judge.best is not None and not self._checkpoint_of(self.judge.best[1]).is_dir():
+                self.judge = Judge(self.plan.judge)
+        self.judge = processes.from_main(self.judge)
 
     def _return_to_best(self, step: int) -> None:
         if step != self.state.global_step:
@@ -462,9 +435,9 @@ class ExactTrainer(transformers.Trainer):
         evaluation = plan.evaluate(self.trained)
         general = {} if plan.evaluate_general is None else {"general_evaluation": plan.evaluate_general(self.trained)}
         self._write({"step": step, "evaluation": evaluation, **general})
-        if self._judge(evaluation, step) and (plan.patience is not None or self.conduct.may_save()):
+        if self.judge.consider(evaluation, step) and (plan.patience is not None or self.conduct.may_save()):
             self._save_checkpoint(self.trained, None)
-        if plan.patience is not None and self.evaluations_without_gain >= plan.patience and not is_over:
+        if plan.patience is not None and self.judge.without_gain >= plan.patience and not is_over:
             times = "evaluation" if plan.patience == 1 else "evaluations"
             say(f"update {step}: {plan.patience} {times} without a lower held-out loss, the run ends here")
             self.stopped_early = True
@@ -474,17 +447,6 @@ class ExactTrainer(transformers.Trainer):
         if not self.plan.peak or not self.conduct.work_seconds:
             return None
         return round(self.conduct.work / self.conduct.work_seconds / self.plan.peak, 3)
-
-    def _judge(self, evaluation: dict[str, Any], step: int) -> bool:
-        """Whether an evaluation is the best so far."""
-        if self.plan.judge is None:
-            return False
-        figure = evaluation[self.plan.judge]
-        if self.best is None or figure < self.best[0]:
-            self.best, self.evaluations_without_gain = (figure, step), 0
-            return True
-        self.evaluations_without_gain += 1
-        return False
 
     def _write(self, line: dict[str, Any]) -> None:
         if not processes.is_main():
@@ -499,13 +461,6 @@ class ExactTrainer(transformers.Trainer):
             }
             line.pop("step")
             self.callback_handler.on_log(self.args, self.state, self.control, figures or line)
-
-
-def _random_state() -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
 
 
 def _is_due(every: int | None, step: int, tenth: bool) -> bool:

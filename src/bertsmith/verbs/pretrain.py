@@ -262,7 +262,8 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
     after = record["evaluation"]
     updates, _ = read_metrics(folder.path)
     seconds = updates[-1]["seconds"] if updates else assembly.budget.seconds
-    best_step = trainer.best[1] if options.patience is not None and trainer.best is not None else None
+    best = trainer.judge.best if options.patience is not None else None
+    best_step = best[1] if best is not None else None
     if assembly.general is not None:
         step = trainer.state.global_step if best_step is None else best_step
         record["curve_ends"] = [record["curve_ends"][0], _end_of_curve(assembly, step, trainer.trained)]
