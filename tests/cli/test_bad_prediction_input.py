@@ -1,0 +1,77 @@
+"""What cannot be predicted on: texts, layers, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_a_text_without_a_mask(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
+    message = refused("fill-mask", run, "the baker found [MASK].", "no mask here")
+    holds(message, "fill-mask: no [MASK] in the text 'no mask here'")
+
+
+def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
+    text = "the " * 100 + "[MASK]."
+    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64; shorten it")
+    holds(refused("next-sentence", run, "the " * 60, "a " * 60), "the text has 123 tokens, the model takes 64")
+
+
+def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
+    answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
+    assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
+    assert (
+        "warning: 1 of 2 texts are longer than the model's 64 tokens and were cut (38 tokens in all)" in answer.stderr
+    )
+
+
+def test_inputs_that_cannot_be_read(
+    refused: Callable[..., str], run: Path, tmp_path: Path, holds: Callable[..., None]
+) -> None:
+    holds(refused("embed", run, "--input", tmp_path / "none"), tmp_path / "none", "No such file")
+    holds(refused("embed", run, "--input", tmp_path), tmp_path, "Is a directory")
+    (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
+    holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
+    holds(refused("embed", run, stdin=b"\xff"), "standard input: byte 0 is not UTF-8")
+    holds(refused("embed", run, stdin="\n \n"), "standard input: no text in it")
+
+
+def test_a_pair_that_is_none(
+    refused: Callable[..., str], run: Path, tmp_path: Path, holds: Callable[..., None]
+) -> None:
+    (tmp_path / "pairs").write_text("It rang.\tNobody came.\n\nIt rang again.\n")
+    message = refused("next-sentence", run, "--input", tmp_path / "pairs")
+    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected A, a tab, B")
+    holds(refused("next-sentence", run, "It rang."), 'give both sentences: bertsmith next-sentence MODEL "A." "B."')
+
+
+def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
+    holds(refused("embed", run, "a", "--layer", "5"), "--layer 5: the model has layers 0 (the embeddings) to 1")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 1: not JSON"),
+        ("[]", "line 1: found list, expected an object"),
+        ('{"question": "who?"}', "line 1: 'context': found nothing, expected a text"),
+        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected a text"),
+        ('{"question": " ", "context": "a"}', "line 1: 'question': the text is empty"),
+    ],
+)
+def test_questions_that_cannot_be_answered(
+    refused: Callable[..., str], run: Path, tmp_path: Path, line: str, said: str, holds: Callable[..., None]
+) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text(f"{line}\n")
+    holds(refused("answer", run, "--input", file), file, said)
+
+
+def test_half_a_question(refused: Callable[..., str], run: Path, tmp_path: Path, holds: Callable[..., None]) -> None:
+    holds(refused("answer", run, "--question", "who?"), "answer: give both texts")
+    both = ("--question", "who?", "--context", "the baker")
+    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and with --input; give one of them")
+    holds(refused("answer", run, *both), "has no question-answering head")
