@@ -263,28 +263,14 @@ class Others:
         return {"others": round(max(busy / wall, 0.0), 2), "stolen": round(stolen / wall, 2)}
 
 
-def stock(job: Stock) -> dict[str, Any]:
-    """Train with stock transformers."""
+def stock_examples(file: str) -> Any:
+    """The examples in a file of columns, as a data set of torch."""
     import numpy as np
-    import torch
     from torch.utils.data import Dataset
-    from transformers import (
-        AutoTokenizer,
-        BertConfig,
-        BertForPreTraining,
-        DataCollatorForLanguageModeling,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
-    )
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    if job.allocator:
-        keep_freed_memory()
 
     class Examples(Dataset[dict[str, Any]]):
         def __init__(self) -> None:
-            self.columns = dict(np.load(job.examples))
+            self.columns = dict(np.load(file))
 
         def __len__(self) -> int:
             return len(self.columns["lengths"])
@@ -293,6 +279,13 @@ def stock(job: Stock) -> dict[str, Any]:
             length = self.columns["lengths"][index]
             example = {name: self.columns[name][index, :length].tolist() for name in ("input_ids", "token_type_ids")}
             return {**example, "next_sentence_label": int(self.columns["next_sentence_label"][index])}
+
+    return Examples()
+
+
+def stock_clock(job: Stock) -> Any:
+    """A callback of the Trainer: seconds of each update, snapshots at their moments, the end at the limit."""
+    from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
         def __init__(self) -> None:
@@ -321,9 +314,27 @@ def stock(job: Stock) -> dict[str, Any]:
                 self.save(more["model"])
             self.mark = time.perf_counter()
 
+    return Clock()
+
+
+def stock(job: Stock) -> dict[str, Any]:
+    """Train with stock transformers."""
+    import torch
+    from transformers import (
+        AutoTokenizer,
+        BertConfig,
+        BertForPreTraining,
+        DataCollatorForLanguageModeling,
+        Trainer,
+        TrainingArguments,
+    )
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if job.allocator:
+        keep_freed_memory()
     torch.manual_seed(0)
     model = BertForPreTraining(BertConfig.from_pretrained(job.model))
-    clock = Clock()
+    clock = stock_clock(job)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -337,7 +348,7 @@ def stock(job: Stock) -> dict[str, Any]:
             report_to="none",
             disable_tqdm=True,
         ),
-        train_dataset=Examples(),
+        train_dataset=stock_examples(job.examples),
         data_collator=DataCollatorForLanguageModeling(AutoTokenizer.from_pretrained(job.tokenizer)),
         callbacks=[clock],
     )

@@ -14,76 +14,85 @@ TITLES = {"glue": "GLUE"}
 
 def suite_report(name: str, record: Mapping[str, Any]) -> str:
     """report.html of the results of a suite, from its suite.json."""
-    tasks, failures = record["tasks"], record["failures"]
-    suite = TITLES[record["suite"]]
+    tasks, suite = record["tasks"], TITLES[record["suite"]]
     page = Page(f"{name}: {suite}", f"Fine-tuned from {record['options']['model']}")
     if record["average"] is not None:
         _add_figures(page, record["average"], tasks)
     _add_notices(page, record)
     page.section("Figures", "Each task's own metrics. What they are of stands beside each.")
     if tasks:
-        rows = [
-            IntervalRow(f"{task} {metric}", figure["value"], *_ends(figure), entry["baseline"][metric])
-            for task, entry in tasks.items()
-            for metric, figure in entry["figures"].items()
-        ]
-        page.chart(
-            interval_chart(
-                rows, title=f"{suite}, each task's metrics", value_name="figure, 95% interval", baseline_name="baseline"
-            ),
-            "The baseline is always the same answer: the most frequent label of the training file, or its mean. "
-            f"{_said_of_intervals(tasks)}",
-        )
-        page.table(
-            ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
-            [
-                (
-                    _in_pieces(task) if place == 0 else "",
-                    metric,
-                    f"{figure['value']:.4f}",
-                    _in_pieces(interval_in_words(figure)),
-                    f"{entry['baseline'][metric]:.4f}",
-                    entry["num_examples"],
-                    _in_pieces(protocol_in_words(entry)),
-                )
-                for task, entry in tasks.items()
-                for place, (metric, figure) in enumerate(entry["figures"].items())
-            ],
-            caption="The tasks that are done",
-        )
+        _add_measured(page, tasks, suite)
     else:
         page.text("No task is done yet.")
-    if failures:
+    if record["failures"]:
         page.table(
             ["task", "what stopped it"],
-            [(task, failure["message"]) for task, failure in failures.items()],
+            [(task, failure["message"]) for task, failure in record["failures"].items()],
             caption="The tasks that failed",
         )
-    runs = {entry["run"]: task for task, entry in reversed(tasks.items())}
-    if runs:
-        page.section("Tasks", "Each task is a RUN of its own, with its own report.")
-        page.links([(task, f"{task}/report.html") for task in reversed(runs.values())])
-        page.table(
-            ["task", "training examples", "time of training", "texts cut, tokens", "diverged seeds"],
-            [
-                (
-                    task,
-                    _training_examples(entry),
-                    clock(entry["seconds"]),
-                    entry["truncated_tokens"],
-                    _seeds(entry["diverged_seeds"]) or "none",
-                )
-                for task, entry in tasks.items()
-                if "seconds" in entry
-            ],
-            caption="How they were trained",
-        )
+    if tasks:
+        _add_runs(page, tasks)
     page.section("How it was made")
     page.text("The command that makes it again:")
     page.code(record["command"])
     for title in ("options", "machine", "versions"):
         page.details(title.capitalize(), record[title])
     return page.html()
+
+
+def _add_measured(page: Page, tasks: Mapping[str, Any], suite: str) -> None:
+    """The figures of the tasks that are done, as a picture and as a table."""
+    rows = [
+        IntervalRow(f"{task} {metric}", figure["value"], *_ends(figure), entry["baseline"][metric])
+        for task, entry in tasks.items()
+        for metric, figure in entry["figures"].items()
+    ]
+    page.chart(
+        interval_chart(
+            rows, title=f"{suite}, each task's metrics", value_name="figure, 95% interval", baseline_name="baseline"
+        ),
+        "The baseline is always the same answer: the most frequent label of the training file, or its mean. "
+        f"{_said_of_intervals(tasks)}",
+    )
+    page.table(
+        ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
+        [
+            (
+                _in_pieces(task) if place == 0 else "",
+                metric,
+                f"{figure['value']:.4f}",
+                _in_pieces(interval_in_words(figure)),
+                f"{entry['baseline'][metric]:.4f}",
+                entry["num_examples"],
+                _in_pieces(protocol_in_words(entry)),
+            )
+            for task, entry in tasks.items()
+            for place, (metric, figure) in enumerate(entry["figures"].items())
+        ],
+        caption="The tasks that are done",
+    )
+
+
+def _add_runs(page: Page, tasks: dict[str, Any]) -> None:
+    """Where the RUN of each task is, and how it was trained."""
+    runs = {entry["run"]: task for task, entry in reversed(tasks.items())}
+    page.section("Tasks", "Each task is a RUN of its own, with its own report.")
+    page.links([(task, f"{task}/report.html") for task in reversed(runs.values())])
+    page.table(
+        ["task", "training examples", "time of training", "texts cut, tokens", "diverged seeds"],
+        [
+            (
+                task,
+                _training_examples(entry),
+                clock(entry["seconds"]),
+                entry["truncated_tokens"],
+                _seeds(entry["diverged_seeds"]) or "none",
+            )
+            for task, entry in tasks.items()
+            if "seconds" in entry
+        ],
+        caption="How they were trained",
+    )
 
 
 def protocol_in_words(entry: Mapping[str, Any]) -> str:
