@@ -112,21 +112,13 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     Raises InputError where store, model and options do not fit each other, ResourceError where memory is short.
     """
     _check_sharding(options)
-    store = TokenStore(options.store)
-    if record and store.checksum() != record["data"]["checksum"]:
-        raise OptionError(
-            f"{options.store}: holds another text than the STORE {record['data']['store']} that {options.out} was "
-            "started with; give that one, or another --out to start anew"
-        )
+    store = _store(options, record)
     tokenizer = load_tokenizer(str(store.tokenizer_folder))
     choices = prepare_process(save_memory=options.gradient_checkpointing)
     device = choose_device()
     # One number for all processes, as they compute micro-batches of one size.
     free = int(-processes.largest([-share_of_memory(free_memory(device.value))])[0])
-    asked = record["precision"] if record else options.precision
-    precision = choose_precision(asked, device.value)
-    if record:
-        precision = Choice("precision", asked, "as the run was started")
+    precision = _as_started(record, "precision") or choose_precision(options.precision, device.value)
     attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
@@ -143,17 +135,10 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     setup = make_model(
         options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
     )
-    course = Course(
-        budget,
-        options.batch_size,
-        ramp=Ramp(*options.batch_ramp) if options.batch_ramp is not None else None,
-        short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
-        same=options.overfit_one_batch,
-    )
     choices += [device, precision, attention, *of_masks, *of_budget, *of_size, *setup.choices, *of_teacher]
-    streams = choose_streams(device.value, examples=options.batch_size, whole=_computed_as_a_whole(options))
-    if record:
-        streams = Choice("streams", str(record["streams"]), "as the run was started")
+    streams = _as_started(record, "streams") or choose_streams(
+        device.value, examples=options.batch_size, whole=_computed_as_a_whole(options)
+    )
     choices.append(streams)
     if teacher is not None:
         free -= 4 * parameter_count(teacher.model)
@@ -168,7 +153,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         tokenizer,
         setup,
         phases,
-        course,
+        _course(options, budget),
         micro_batch,
         choices,
         precision.value,
@@ -191,6 +176,22 @@ def _check_sharding(options: PretrainOptions) -> None:
             "accelerate is configured for FSDP (ACCELERATE_USE_FSDP), which is not in effect here: leave it out there, "
             "and give --fsdp"
         )
+
+
+def _store(options: PretrainOptions, record: dict[str, Any]) -> TokenStore:
+    """The STORE. Raises OptionError where it holds another text than when the run that goes on began."""
+    store = TokenStore(options.store)
+    if record and store.checksum() != record["data"]["checksum"]:
+        raise OptionError(
+            f"{options.store}: holds another text than the STORE {record['data']['store']} that {options.out} was "
+            "started with; give that one, or another --out to start anew"
+        )
+    return store
+
+
+def _as_started(record: dict[str, Any], name: str) -> Choice | None:
+    """What the run that goes on began with; None where one begins."""
+    return Choice(name, str(record[name]), "as the run was started") if record else None
 
 
 def _computed_as_a_whole(options: PretrainOptions) -> str | None:
@@ -255,6 +256,16 @@ def _phases(
         )
         for length in (*lengths, options.sequence_length)
     ]
+
+
+def _course(options: PretrainOptions, budget: Budget) -> Course:
+    return Course(
+        budget,
+        options.batch_size,
+        ramp=Ramp(*options.batch_ramp) if options.batch_ramp is not None else None,
+        short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
+        same=options.overfit_one_batch,
+    )
 
 
 def _budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choice]]:
