@@ -92,6 +92,12 @@ TOGETHER: dict[str, tuple[str, Options]] = {
 }
 """Runs of two processes, each with the run of one process that makes the same updates."""
 
+IN_BFLOAT16: dict[str, Options] = {
+    "ddp in bf16": {"precision": "bf16"},
+    "fsdp in bf16": {"precision": "bf16", "fsdp": True},
+}
+"""Runs of two processes that are near those of float32."""
+
 
 def taught(name: str, run: Path) -> Options:
     return {"teacher": str(run)} if "teacher" in name else {}
@@ -118,7 +124,8 @@ def together(little_store: Path, run: Path, options: Options, tmp_path_factory: 
     """A folder with all runs of two processes, made by one torchrun."""
     folder = tmp_path_factory.mktemp("together")
     common = {"store": str(little_store), "steps": STEPS, "dropout": 0, **options}
-    runs = [{**common, "out": str(folder / name), **more, **taught(name, run)} for name, (_, more) in TOGETHER.items()]
+    settings = {name: more for name, (_, more) in TOGETHER.items()} | IN_BFLOAT16
+    runs = [{**common, "out": str(folder / name), **more, **taught(name, run)} for name, more in settings.items()]
     done = torchrun(SCRIPT, "runs", json.dumps(runs))
     assert done.code == 0, done.stderr
     assert done.stdout == ""
@@ -146,6 +153,16 @@ def test_two_processes_make_the_updates_of_one(
     name: str,
 ) -> None:
     assert_same_updates(alone(TOGETHER[name][0]), together / name)
+
+
+@pytest.mark.parametrize("name", IN_BFLOAT16)
+def test_two_processes_compute_in_bfloat16(
+    alone: Callable[[str], Path], together: Path, metrics_of: MetricsOf, name: str
+) -> None:
+    expected, found = updates_of(metrics_of(alone("16"))), updates_of(metrics_of(together / name))
+    for loss in ("mlm_loss", "nsp_loss"):
+        assert [line[loss] for line in found] == pytest.approx([line[loss] for line in expected], rel=0.02)
+        assert [line[loss] for line in found] != pytest.approx([line[loss] for line in expected], rel=1e-5)
 
 
 @pytest.fixture(scope="module")
