@@ -9,12 +9,14 @@ import json
 import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,6 +54,41 @@ ENDINGS = (
 )
 
 DOCUMENTS, SENTENCES = 120, 12
+
+
+@contextlib.contextmanager
+def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
+    from bertsmith.training.conduct import Conduct
+
+    original = Conduct.on_pre_optimizer_step
+
+    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        original(self, args, state, control, **rest)
+        if state.global_step + 1 == number and training in (None, self.trainer.folder.path.name):
+            act()
+
+    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+        yield
+
+
+@pytest.fixture(scope="session")
+def at_update() -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """Do something in the middle of an update, after its losses are known, of any training or of the one in the folder
+    of a name: `with at_update(3, act, "seed-1"): ...`.
+    """
+    return _at_update
+
+
+@pytest.fixture(scope="session")
+def signalled() -> Callable[..., contextlib.AbstractContextManager[None]]:
+    """A signal comes in the middle of an update: `with signalled(3, signal.SIGTERM, "seed-1"): ...`."""
+
+    def at(
+        number: int, kind: signal.Signals = signal.SIGTERM, training: str | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        return _at_update(number, lambda: os.kill(os.getpid(), kind), training)
+
+    return at
 
 
 def document_text(number: int) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,11 +29,11 @@ from bertsmith.tasks.question_answering import QuestionAnswering
 from bertsmith.tasks.sequence_classification import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
 from bertsmith.tasks.soft_targets import soft_losses
 from bertsmith.tasks.token_classification import IGNORED, TokenClassification
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 TASK = "sequence-classification"
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16, "epochs": 2}
 
@@ -258,7 +257,12 @@ def test_numbers_have_no_temperature(run: Path, teacher: Path, tmp_path: Path) -
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    run: Path, teacher: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path,
+    teacher: Path,
+    labelled: Labelled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signalled: Signalled,
 ) -> None:
     """With dropout and two seeds; the teacher is asked once, also over a stop."""
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "eval_every": 1}
@@ -273,18 +277,9 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     monkeypatch.setattr(Predictor, "head_logits", counted)
     unbroken = finetune(TASK, **options, out=tmp_path / "unbroken")
     assert len(asked) == 1
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     out = tmp_path / "stopped"
-    with pytest.raises(Interrupted, match="after update 3 of seed 0"):
+    with signalled(3), pytest.raises(Interrupted, match="after update 3 of seed 0"):
         finetune(TASK, **options, out=out)
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune(TASK, **options, out=out, resume=True)
     assert len(asked) == 2
     assert result.metrics == unbroken.metrics

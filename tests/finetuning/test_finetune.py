@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ import bertsmith
 from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
 from bertsmith.finetuning import settings
 from bertsmith.runtime.machine import Choice
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 
 Labelled = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16}
 
 
@@ -250,7 +249,7 @@ def test_resume_trains_the_missing_seed_alone(
 
 
 def test_a_signal_keeps_the_seeds_that_are_done(
-    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled
 ) -> None:
     options: dict[str, Any] = {
         **QUICK,
@@ -261,19 +260,11 @@ def test_a_signal_keeps_the_seeds_that_are_done(
         "seeds": 2,
         "epochs": 1,
     }
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if self.trainer.folder.path.name == "seed-1":
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
-    with pytest.raises(Interrupted, match=r"SIGTERM after update 1 of seed 1; the work so far is kept.*\n.*--resume"):
+    said = r"SIGTERM after update 1 of seed 1; the work so far is kept.*\n.*--resume"
+    with signalled(1, training="seed-1"), pytest.raises(Interrupted, match=said):
         finetune("sequence-classification", **options)
     assert (tmp_path / "run" / "seeds" / "seed-0" / "result.json").is_file()
     assert not (tmp_path / "run" / "model.safetensors").exists()
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune("sequence-classification", **options, resume=True)
     assert len(result.metrics["accuracy"]["seeds"]) == 2
     with pytest.raises(OptionError, match=r"was started with --epochs 1.0, found 2.0"):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from bertsmith.verbs.finetune import finetune
 from bertsmith.verbs.finetune_glue import GlueResult, average, finetune_glue, summed_up
 
 Glue = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 Answers = Callable[..., Any]
 QUICK: dict[str, Any] = {
     "precision": "fp32",
@@ -344,26 +346,16 @@ def test_a_run_that_was_stopped_goes_on(
 
 
 def test_a_signal_in_training_says_how_all_of_it_goes_on(
-    run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, glue: Glue, tmp_path: Path, signalled: Signalled
 ) -> None:
-    from bertsmith.training.conduct import Conduct
-
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     options = {"model": run, "data": glue("RTE"), "out": tmp_path / "out", **QUICK}
-    with pytest.raises(Interrupted) as raised:
+    with signalled(1, signal.SIGINT), pytest.raises(Interrupted) as raised:
         finetune_glue(**options)
     first, command = str(raised.value).split("\n")
     assert first == (
         "stopped by SIGINT after update 1 of seed 0; the work so far is kept. Done: no task yet. Go on with:"
     )
     assert command.strip().startswith("bertsmith finetune glue --")
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     seeds = tmp_path / "out" / "RTE" / "seeds" / "seed-0"
     assert [path.name for path in (seeds / "checkpoints").iterdir()] == ["step-1"]
     resumed = finetune_glue(**options, resume=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from bertsmith.errors import Interrupted, OptionError
 from bertsmith.finetuning import engine
 from bertsmith.finetuning.defaults import choose_learning_rate
 from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters, target_names
-from bertsmith.training.conduct import Conduct
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 TASK = "sequence-classification"
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 1e-2, "batch_size": 16, "epochs": 2}
 SHAPE: dict[str, Any] = {
@@ -174,24 +173,15 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
 
 @pytest.mark.parametrize("stop", [2, 5])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, stop: int
 ) -> None:
     """With dropout; the best weights may be of before the stop or of after it."""
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "eval_every": 1}
     options = {**QUICK, **files, "lora": 4, "seeds": 2}
     unbroken = finetune(TASK, **options, out=tmp_path / "unbroken")
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == stop:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     out = tmp_path / "stopped"
-    with pytest.raises(Interrupted, match=f"after update {stop} of seed 0"):
+    with signalled(stop), pytest.raises(Interrupted, match=f"after update {stop} of seed 0"):
         finetune(TASK, **options, out=out)
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune(TASK, **options, out=out, resume=True)
     assert result.metrics == unbroken.metrics
     for seed in (0, 1):

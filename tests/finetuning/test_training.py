@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,13 @@ from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.sequence_classification import SINGLE_LABEL, SequenceClassification
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Update
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16, "epochs": 2}
 
 
@@ -152,24 +151,15 @@ def test_more_layers_than_there_are(run: Path, labelled: Labelled, tmp_path: Pat
 
 @pytest.mark.parametrize("stop", [2, 5])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, stop: int
 ) -> None:
     """With dropout; the best weights may be of before the stop or of after it."""
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "eval_every": 1}
     unbroken = finetune("sequence-classification", **options, out=tmp_path / "unbroken").run
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == stop:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     out = tmp_path / "stopped"
-    with pytest.raises(Interrupted, match=f"after update {stop} of seed 0"):
+    with signalled(stop), pytest.raises(Interrupted, match=f"after update {stop} of seed 0"):
         finetune("sequence-classification", **options, out=out)
     assert (out / "seeds" / "seed-0" / "checkpoints" / f"step-{stop}" / "best.json").is_file()
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     finetune("sequence-classification", **options, out=out, resume=True)
     assert same(out, unbroken)
     lines = [

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -92,21 +93,16 @@ def test_nothing_is_left_of_the_encoded_text(
 
 
 def test_a_resumed_run_goes_on_with_its_text(
-    store: Path, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, general: Path
+    store: Path,
+    options: dict[str, Any],
+    tmp_path: Path,
+    general: Path,
+    signalled: Callable[..., AbstractContextManager[None]],
 ) -> None:
     whole = pretrain(store, out=tmp_path / "whole", **options)
-    original = Conduct.on_pre_optimizer_step
-
-    def stop(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == 3:
-            self.trainer.stop.requested = "SIGTERM"
-
     out = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(Conduct, "on_pre_optimizer_step", stop)
-        with pytest.raises(Interrupted):
-            pretrain(store, out=out, **options)
+    with signalled(3), pytest.raises(Interrupted):
+        pretrain(store, out=out, **options)
     other = tmp_path / "other.jsonl"
     other.write_text(some_text(40, seed=1))
     with pytest.raises(OptionError, match=r"--general-text: .* was started with"):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import torch
@@ -83,36 +80,14 @@ def assert_identical() -> Callable[[Weights, Weights], None]:
     return check
 
 
-@contextmanager
-def _at_update(number: int, act: Callable[[], None]) -> Iterator[None]:
-    from bertsmith.training.conduct import Conduct
-
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == number:
-            act()
-
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
-        yield
-
-
 @pytest.fixture(scope="session")
-def at_update() -> Callable[[int, Callable[[], None]], AbstractContextManager[None]]:
-    """Do something in the middle of an update, after its losses are known."""
-    return _at_update
-
-
-@pytest.fixture(scope="session")
-def interrupted() -> Callable[..., None]:
+def interrupted(signalled: Callable[..., AbstractContextManager[None]]) -> Callable[..., None]:
     """Run `pretrain` until a SIGTERM comes in the middle of an update."""
     from bertsmith.errors import Interrupted
     from bertsmith.verbs.pretrain import pretrain
 
     def run(store: Path, out: Path, at: int, **options: Any) -> None:
-        stop = _at_update(at, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        with stop, pytest.raises(Interrupted, match=f"SIGTERM after update {at}") as raised:
+        with signalled(at), pytest.raises(Interrupted, match=f"SIGTERM after update {at}") as raised:
             pretrain(store, out=out, **options)
         assert f"bertsmith pretrain {store} --out {out} --resume" in str(raised.value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,20 +161,12 @@ def test_a_resumed_run_by_the_clock_goes_on_with_the_time_that_is_left(
     a_run_by_the_clock: Callable[..., None],
     metrics_of: Callable[[Path], list[dict[str, Any]]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    signalled: Callable[..., AbstractContextManager[None]],
 ) -> None:
     from bertsmith.errors import Interrupted
 
-    original = Conduct.on_pre_optimizer_step
-
-    def stop_at_4(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        self.trainer.stop.requested = "SIGTERM" if state.global_step == 3 else None
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", stop_at_4)
-    with pytest.raises(Interrupted):
+    with signalled(4), pytest.raises(Interrupted):
         a_run_by_the_clock(tmp_path / "run", minutes=1, warmup=0.2)
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     a_run_by_the_clock(tmp_path / "run", resume=True)
     a_run_by_the_clock(tmp_path / "unbroken", minutes=1, warmup=0.2)
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import torch
 
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.runtime import console
-from bertsmith.training.conduct import Conduct
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.pretrain import pretrain
 
@@ -44,26 +44,13 @@ def record(run: Path) -> dict[str, Any]:
     return content
 
 
-def stop_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if SIGTERM came in the middle of this update."""
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == number:
-            self.trainer.stop.requested = "SIGTERM"
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
-
-
 def test_the_budget_of_a_run_that_goes_on_is_the_new_one(
-    two_updates: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+    two_updates: Path, store: Path, signalled: Callable[..., AbstractContextManager[None]]
 ) -> None:
     """Extended to six updates and stopped after four, the printed command alone goes on to six."""
-    with monkeypatch.context() as patch:
-        stop_after(4, patch)
-        with pytest.raises(Interrupted, match=f"bertsmith pretrain {store} --out {two_updates} --resume"):
-            pretrain(store, out=two_updates, resume=True, steps=6)
+    said = f"bertsmith pretrain {store} --out {two_updates} --resume"
+    with signalled(4), pytest.raises(Interrupted, match=said):
+        pretrain(store, out=two_updates, resume=True, steps=6)
     assert record(two_updates)["options"]["steps"] == 6
     assert "--steps 6" in record(two_updates)["command"]
     result = pretrain(store, out=two_updates, resume=True)
