@@ -328,9 +328,9 @@ def test_an_encoder_without_heads_embeds_and_refuses_the_rest(encoder: Path) -> 
     model = bertsmith.load(encoder)
     assert len(model.embed("hello").embedding) == 32
     assert model.hidden_states("hello").shape == (1, 3, 32)
-    with pytest.raises(ModelError, match=r"has no MLM head; bertsmith pretrain STORE --from"):
+    with pytest.raises(ModelError, match=r"has no trained MLM head; bertsmith pretrain STORE --from"):
         model.fill_mask(MOVIE)
-    with pytest.raises(ModelError, match="has no NSP head"):
+    with pytest.raises(ModelError, match=r"has no trained NSP head; bertsmith pretrain STORE --from"):
         model.next_sentence("a", "b")
     with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\); bertsmith finetune"):
         model.classify("a")
@@ -348,7 +348,7 @@ def test_a_classifier_embeds_but_fills_no_masks(classifier: Path) -> None:
     with torch.no_grad():
         expected = stock(**tokenizer("hello", return_tensors="pt")).last_hidden_state
     torch.testing.assert_close(model.hidden_states("hello"), expected, rtol=1e-5, atol=1e-5)
-    with pytest.raises(ModelError, match="no MLM head"):
+    with pytest.raises(ModelError, match="no trained MLM head"):
         model.fill_mask(MOVIE)
 
 

@@ -71,6 +71,7 @@ class Predictor:
         self.precision = choose_precision(precision, self.device).value
         self.max_length = max_tokens(self.config)
         self._head_models: dict[str, nn.Module] = {}
+        self._doubted: set[str] = set()
 
     # Models, each loaded when it is needed
 
@@ -91,6 +92,16 @@ class Predictor:
     def _masked_language_model(self) -> nn.Module:
         model: nn.Module = load_auto(self.name, "AutoModelForMaskedLM", "MLM head").to(self.device)
         return model
+
+    def _doubts(self, head: str) -> list[str] | None:
+        """What stands against the answers of a pre-training head, also said the first time; None where nothing does."""
+        if self.config.model_type != "bert" or head not in self._bert.doubts:
+            return None
+        doubt = f"{self.name}: {self._bert.doubts[head]}"
+        if head not in self._doubted:
+            warn(doubt)
+            self._doubted.add(head)
+        return [doubt]
 
     def _with_head(self, head: type[AnyHead]) -> nn.Module:
         """The model with a head of the task, which must be its own."""
@@ -164,7 +175,7 @@ class Predictor:
     def fill_mask(self, text: str | list[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
         """The `top_k` most probable tokens for each [MASK], each mask by itself.
 
-        Raises InputError for a text without [MASK] or beyond the model's length, ModelError without an MLM head.
+        Raises InputError for a text without [MASK] or beyond the model's length, ModelError without a trained MLM head.
         """
         if top_k < 1:
             raise InputError(f"top_k: found {top_k}, expected at least 1")
@@ -175,7 +186,7 @@ class Predictor:
         for given, ids in zip(texts, encoded.input_ids, strict=True):
             if mask not in ids:
                 raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {_short(given)!r}")
-        top_k = min(top_k, int(self.config.vocab_size))
+        top_k, warnings = min(top_k, int(self.config.vocab_size)), self._doubts("mlm")
         answers: dict[int, FilledMasks] = {}
         for numbers, batch in self._batches(encoded):
             rows, columns = (batch["input_ids"] == mask).nonzero(as_tuple=True)
@@ -188,7 +199,7 @@ class Predictor:
                     self._filled(encoded.input_ids[number], int(columns[at]), tokens[at], probabilities[at])
                     for at in mine
                 ]
-                answers[number] = FilledMasks(texts[number], masks)
+                answers[number] = FilledMasks(texts[number], masks, warnings)
         ordered = [answers[number] for number in range(len(texts))]
         return ordered[0] if isinstance(text, str) else ordered
 
@@ -197,7 +208,7 @@ class Predictor:
         if self.config.model_type == "bert":
             if not self._bert.has_mlm_head:
                 raise ModelError(
-                    f"{self.name}: has no MLM head; bertsmith pretrain STORE --from {self.name} trains one"
+                    f"{self.name}: has no trained MLM head; bertsmith pretrain STORE --from {self.name} trains one"
                 )
             hidden = self._encoder(**batch).last_hidden_state[rows, columns]
             logits: Tensor = self._bert.model.cls.predictions(hidden)
@@ -217,10 +228,15 @@ class Predictor:
     def next_sentence(self, a: str, b: str) -> NextSentence:
         """Whether B is the sentence after A.
 
-        Raises InputError where both are longer than the model, ModelError without an NSP head.
+        Raises InputError where both are longer than the model, ModelError without a trained NSP head.
         """
-        if self.config.model_type != "bert" or not self._bert.has_nsp_head:
-            raise ModelError(f"{self.name}: has no NSP head; it was trained without next sentence prediction")
+        if self.config.model_type != "bert":
+            raise ModelError(f"{self.name}: is a {self.config.model_type}, which has no NSP head; give a BERT")
+        if not self._bert.has_nsp_head:
+            raise ModelError(
+                f"{self.name}: has no trained NSP head; bertsmith pretrain STORE --from {self.name} "
+                "--objective mlm+nsp trains one"
+            )
         encoded = encode(self.tokenizer, [a], [b], self.max_length)
         self._refuse_long(encoded, "next-sentence")
         _, batch = next(self._batches(encoded))
@@ -228,7 +244,7 @@ class Predictor:
             pooled = self._encoder(**batch).pooler_output
             logits = self._bert.model.cls.seq_relationship(pooled)[0].float()
         probability = float(logits.softmax(-1)[0])
-        return NextSentence(probability, LABELS[int(logits.argmax())], logits.tolist())
+        return NextSentence(probability, LABELS[int(logits.argmax())], logits.tolist(), self._doubts("nsp"))
 
     @torch.inference_mode()
     def hidden_states(self, text: str, layer: int = -1) -> Tensor:

@@ -40,19 +40,28 @@ class MaskPrediction(Result):
 
 @dataclass(frozen=True)
 class FilledMasks(Result):
-    """A text with its masks filled, each by itself."""
+    """A text with its masks filled, each by itself; `warnings` say why not to rely on them, where there is a reason."""
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
     text: str
     masks: list[MaskPrediction]
+    warnings: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class NextSentence(Result):
-    """Whether B is the sentence after A. `logits` are those of the model: index 0 stands for IsNext."""
+    """Whether B is the sentence after A. `logits` are those of the model: index 0 stands for IsNext.
+
+    `warnings` say why not to rely on it, where there is a reason.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
     is_next_probability: float
     label: str
     logits: list[float]
+    warnings: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
+from bertsmith.models.trained_heads import trained_heads
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ def explained(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LoadedBert:
-    """A BERT with both pre-training heads, and which of them came with the weights.
+    """A BERT with both pre-training heads, and which of them came with the weights and were trained.
 
-    `left_out` names the parts of the weights that have no place in it, in order: "classifier", "qa_outputs", or
+    `doubts` says by head ("mlm", "nsp") why the answers of one that was trained are not to be relied on. `left_out`
+    names the parts of the weights that have no place in it, in order: "classifier", "qa_outputs", or
     "bert.encoder.layer.6" where config.json says that there are fewer layers.
     """
 
@@ -126,13 +128,15 @@ class LoadedBert:
     has_mlm_head: bool
     has_nsp_head: bool
     left_out: tuple[str, ...] = ()
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_bert(name: str, **options: Any) -> LoadedBert:
     """Load a MODEL of model_type bert into the pre-training model.
 
     Raises ModelError for another architecture, and where encoder weights are missing. A missing pooler or head is
-    not an error: it starts fresh, and whoever needs it is told. Neither is a part that the pre-training model does
+    not an error: it starts fresh, and whoever needs it is told. One that is there and was never trained, by the
+    run.json of a RUN, counts as missing. Neither is a part that the pre-training model does
     not have, such as a classifier: it is left out.
     """
     import torch
@@ -165,11 +169,13 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
             f"{name}: {len(encoder)} weights of the encoder are missing, {encoder[0]} among them; "
             "the weights do not belong to this config.json"
         )
+    heads = trained_heads(name)
     return LoadedBert(
         model.eval(),
-        has_mlm_head=not any(key.startswith(f"{MLM_HEAD}.") for key in missing),
-        has_nsp_head=not any(key.startswith((NSP_HEAD, POOLER)) for key in missing),
+        has_mlm_head="mlm" not in heads.untrained and not any(key.startswith(f"{MLM_HEAD}.") for key in missing),
+        has_nsp_head="nsp" not in heads.untrained and not any(key.startswith((NSP_HEAD, POOLER)) for key in missing),
         left_out=_left_out(model, info["unexpected_keys"]),
+        doubts=heads.doubts,
     )
 
 

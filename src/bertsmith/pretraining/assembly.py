@@ -419,6 +419,7 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
         },
         "budget": budget_record(assembly),
         "fresh_mlm_head": assembly.setup.fresh_mlm_head,
+        "untrained_heads": list(assembly.setup.untrained_heads),
         **({"teacher": weights_of(options.teacher)} if options.teacher is not None else {}),
         **({"general_text": assembly.general.record()} if assembly.general is not None else {}),
         "model": shape_record(config) | {"parameters": parameter_count(assembly.setup.model)},

@@ -21,6 +21,7 @@ from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.models.initial_values import start_from_frequencies, start_from_neighbours
 from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
+from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import Extension, rows_of
 
@@ -38,6 +39,8 @@ class ModelSetup:
     learning_rate: float = 0.0
     dropout: float = 0.0
     fresh_mlm_head: bool = True
+    untrained_heads: tuple[Head, ...] = ()
+    """Heads that no one has trained, and this run does not."""
     notes: list[str] = field(default_factory=list)
     """Sentences for the user about swapped heads: what of the MODEL is left out, and which heads start fresh."""
 
@@ -105,7 +108,10 @@ def _fresh(
         max_positions=options.max_positions,
     )
     config = make_config(shape, len(tokenizer), int(tokenizer.pad_token_id))
-    setup = ModelSetup(BertForPreTraining._from_config(config, attn_implementation=attention))
+    setup = ModelSetup(
+        BertForPreTraining._from_config(config, attn_implementation=attention),
+        untrained_heads=untrained_heads(options.objective),
+    )
     if options.initial_values != "random":
         start_from_neighbours(setup.model)
         setup.choices.append(
@@ -142,7 +148,9 @@ def _continued(
     if extension is not None:
         choices.append(_take_up(model, extension))
     notes = _head_swaps(options.from_, loaded, fresh)
-    return ModelSetup(model, choices, fresh_mlm_head=not loaded.has_mlm_head, notes=notes)
+    had: dict[Head, bool] = {"mlm": loaded.has_mlm_head, "nsp": loaded.has_nsp_head}
+    untrained = untrained_heads(options.objective, tuple(head for head, here in had.items() if here))
+    return ModelSetup(model, choices, fresh_mlm_head=not loaded.has_mlm_head, untrained_heads=untrained, notes=notes)
 
 
 def _head_swaps(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:

@@ -161,3 +161,5 @@ def _limits(record: Record) -> Iterator[str]:
     yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
     if record["options"]["objective"] == "nsp":
         yield "Masked language modelling was not trained: its head says nothing."
+    if record["options"]["objective"] == "mlm":
+        yield "Next sentence prediction was not trained: its head says nothing."
