@@ -165,6 +165,19 @@ def test_the_reading(evaluation: dict[str, Any], kind: str, reading: str) -> Non
     assert found[0] == kind and found[1].removeprefix("Good").startswith(reading)
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "pairs", "note"),
+    [
+        (0.735, AUDIT, "of pairs; lengths alone give 60.1%"),
+        (0.601, AUDIT, "of pairs, no better than lengths alone: 60.1%"),
+        (0.735, {**AUDIT, "majority": 0.7}, "of pairs; always the same answer gives 70.0%"),
+        (0.735, None, "of pairs; always the same answer gives 55.0%"),
+    ],
+)
+def test_the_tile_has_the_best_that_takes_no_reading(accuracy: float, pairs: object, note: str) -> None:
+    assert report_of(pairs, with_accuracy(accuracy)).cards["Next sentence"] == [f"{accuracy:.1%}", note]
+
+
 def test_where_the_same_answer_is_better_than_lengths_it_is_the_measure() -> None:
     uneven = {**AUDIT, "majority": 0.7, "length_only": {"value": 0.69, "low": 0.66, "high": 0.72}}
     assert report_of(uneven, with_accuracy(0.695)).reading() == (

@@ -40,7 +40,7 @@ def language_model_report(
 ) -> str:
     """The page, from the JSON of `evaluate --details` and the audit of its pairs (None where none are judged)."""
     page = Page(f"{_last(model)} on {_last(data)}", "A language model, evaluated on frozen masks")
-    add_language_model_figures(page, figures, None)
+    add_language_model_figures(page, figures, None, audit)
     breakdown, pseudo = figures.get("breakdown"), figures.get("pseudo_perplexity")
     if breakdown is not None:
         page.section(

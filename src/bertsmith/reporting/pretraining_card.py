@@ -18,6 +18,7 @@ from bertsmith.reporting.model_card import (
 )
 from bertsmith.reporting.numbers import Cell, share_interval
 from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit
 from bertsmith.runtime.console import clock
 
 Record = Mapping[str, Any]
@@ -28,7 +29,6 @@ _FIGURES = {
     "perplexity": "perplexity",
     "mlm_accuracy": "masked tokens guessed right",
     "next_sentence_accuracy": "next sentence accuracy",
-    "next_sentence_majority": "its baseline: always the more frequent answer",
     "nsp_nats_per_pair": "NSP loss, nats a pair",
 }
 _COUNTED = {"mlm_accuracy": "num_masked_tokens", "next_sentence_accuracy": "num_pairs"}
@@ -75,7 +75,8 @@ def _intended_use(record: Record) -> Iterator[str]:
     objective = record["options"]["objective"]
     if objective != "nsp":
         yield "Filling in masked tokens (`bertsmith fill-mask`) in text like that of its corpus."
-    if objective in ("nsp", "mlm+nsp"):
+    pairs = beside_baseline(record["evaluation"], pair_audit(record))
+    if objective in ("nsp", "mlm+nsp") and (pairs is None or pairs[1] != "warning"):
         yield "Judging whether one segment follows another (`bertsmith next-sentence`) in such text."
     yield "A start for heads that are fine-tuned (`bertsmith finetune TASK --model RUN`); it has none itself."
     yield "Not for writing text, nor as a source of facts: it predicts tokens from those around them."
@@ -88,6 +89,11 @@ def _figures(record: Record) -> str:
         for figure, label in _FIGURES.items()
         if after.get(figure) is not None
     ]
+    baseline = best_baseline(after, pair_audit(record))
+    if baseline is not None:
+        place = 1 + [row[0] for row in rows].index(_FIGURES["next_sentence_accuracy"])
+        row = (f"its baseline: {baseline.name}", None, baseline.accuracy, _share(baseline.accuracy, baseline.pairs))
+        rows.insert(place, row)
     measured = [f"{after['num_masked_tokens']:,} masked tokens"] if after["num_masked_tokens"] else []
     measured += [f"{after['num_pairs']:,} pairs"] if after["num_pairs"] else []
     protocol = [
@@ -102,7 +108,12 @@ def _figures(record: Record) -> str:
 def _interval(figures: Record, name: str) -> str:
     if name not in _COUNTED:
         return ""
-    low, high = share_interval(figures[name], figures[_COUNTED[name]])
+    return _share(figures[name], figures[_COUNTED[name]])
+
+
+def _share(value: float, count: int) -> str:
+    """The 95% interval of a share."""
+    low, high = share_interval(value, count)
     return f"{max(low, 0):.4f} to {min(high, 1):.4f}"
 
 
@@ -157,6 +168,10 @@ def _limits(record: Record) -> Iterator[str]:
     yield from (plain(warning.partition("\n")[0]) for warning in record["warnings"])
     if told is not None and told[1] != "warning":
         yield plain(told[0])
+    pairs = beside_baseline(record["evaluation"], pair_audit(record))
+    if pairs is not None and pairs[1] != "good":
+        what = "The order of segments" if record["options"]["objective"] == "mlm+sop" else "Next sentences"
+        yield f"{what}: {plain(pairs[0])}"
     yield "The held-out part is of the same sources: the loss on other text, and on other languages, was not measured."
     yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
     if record["options"]["objective"] == "nsp":

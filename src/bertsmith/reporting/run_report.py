@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,17 +9,13 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
-from bertsmith.reporting.numbers import format_figure, share_interval
+from bertsmith.reporting.numbers import format_figure
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.reporting.search import add_search
 from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit, without_reading
 from bertsmith.runtime.console import clock
-
-_LENGTHS, _MAJORITY = "lengths alone", "always the same answer"
-_GIVEN = {_LENGTHS: "what lengths alone give", _MAJORITY: "what always the same answer gives"}
-"""The baselines of pairs as bars name them, and in a sentence."""
-
 
 _OPEN_WARNINGS = 3
 
@@ -52,7 +47,7 @@ def _pretraining(page: Page, record: Mapping[str, Any], updates: Lines, evaluati
     # A run that goes on after its end still has the figures of that end in its record.
     after = record.get("evaluation") if _is_finished(record) else None
     before = record.get("evaluation_before")
-    add_language_model_figures(page, after, before)
+    add_language_model_figures(page, after, before, pair_audit(record))
     add_warnings(page, record)
     if not _is_finished(record):
         _add_progress(page, record, updates, evaluations, as_of)
@@ -82,12 +77,6 @@ def _is_finished(record: Mapping[str, Any]) -> bool:
     return bool(record["status"] == "finished")
 
 
-def pair_audit(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The audit of the pairs; None where the objective has none, or the run.json is older than the audit."""
-    pairs = record["data"].get("pairs")
-    return pairs if isinstance(pairs, Mapping) and "length_only" in pairs else None
-
-
 def _subtitle(record: Mapping[str, Any]) -> str:
     model, result = record["model"], record.get("result") or {}
     steps = f", {result['steps']:,} updates" if result and _is_finished(record) else f", {record['status']}"
@@ -97,8 +86,13 @@ def _subtitle(record: Mapping[str, Any]) -> str:
     )
 
 
-def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> None:
-    """The key figures of a language model."""
+def add_language_model_figures(
+    page: Page,
+    after: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None,
+    audit: Mapping[str, Any] | None,
+) -> None:
+    """The key figures of a language model, each beside its baseline; `audit` is that of the pairs."""
     if after is None:
         return
     nats, unigram = after["mlm_nats_per_masked_token"], after["unigram_nats_per_token"]
@@ -109,9 +103,12 @@ def add_language_model_figures(page: Page, after: Mapping[str, Any] | None, befo
         cards.append(("Right at the first guess", f"{after['mlm_accuracy']:.1%}", "of masked tokens"))
     if unigram is not None:
         cards.append(("Unigram baseline", f"{unigram:.2f}", "nats, by frequency alone"))
-    if after["next_sentence_accuracy"] is not None:
-        note = f"of pairs; always the same answer gives {after['next_sentence_majority']:.1%}"
-        cards.append(("Next sentence", f"{after['next_sentence_accuracy']:.1%}", note))
+    accuracy, baseline = after["next_sentence_accuracy"], best_baseline(after, audit)
+    if accuracy is not None and baseline is not None:
+        note = f"of pairs; {baseline.gives} {baseline.accuracy:.1%}"
+        if accuracy <= baseline.accuracy:
+            note = f"of pairs, no better than {baseline.name}: {baseline.accuracy:.1%}"
+        cards.append(("Next sentence", f"{accuracy:.1%}", note))
     page.figures(cards)
     told = beside_unigram(after)
     if told is not None and told[1] != "warning":  # a run that does not pass it warns of it with what to do
@@ -270,16 +267,9 @@ def add_pairs(
         )
 
 
-def _without_reading(audit: Mapping[str, Any]) -> dict[str, float]:
-    """The accuracies that can be had without reading, by name; none without held-out pairs."""
-    lengths, majority = audit["length_only"], audit["majority"]
-    found = {_LENGTHS: lengths and lengths["value"], _MAJORITY: majority}
-    return {name: value for name, value in found.items() if value is not None}
-
-
 def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
     """The model's accuracy beside what can be had without reading."""
-    baselines = _without_reading(audit)
+    baselines = without_reading(audit)
     if not baselines:
         page.text("There is no held-out pair to judge.")
         return
@@ -301,26 +291,9 @@ def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str
     if model is None:
         page.text("The model has not been evaluated yet.")
         return
-    # Where labels are uneven, always the same answer can be a little better than lengths.
-    name = max(baselines, key=lambda one: baselines[one])
-    best, what = baselines[name], _GIVEN[name]
-    gain = 100 * (model - best)
-    margin = 100 * math.hypot(_margin(model, judged), _margin(best, audit["held_out_pairs"]))
-    if gain <= 0:
-        page.notice(f"The model is no better than {what}: {model:.1%} against {best:.1%}.", "warning")
-    elif gain <= margin:
-        page.notice(
-            f"The model beats {what} by {gain:.1f} points. So few pairs do not prove it: the uncertainty is "
-            f"{margin:.1f} points."
-        )
-    else:
-        page.notice(f"The model beats {what} by {gain:.1f} points.", "good")
-
-
-def _margin(share: float, count: int) -> float:
-    """Half of the 95% interval of a share."""
-    low, high = share_interval(share, count)
-    return (high - low) / 2
+    told = beside_baseline(after or {}, audit)
+    if told is not None:
+        page.notice(*told)
 
 
 def _percent(part: int, whole: int) -> str:

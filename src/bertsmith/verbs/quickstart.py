@@ -37,6 +37,7 @@ from bertsmith.reporting.run_report import (
     add_speed,
     add_warnings,
 )
+from bertsmith.reporting.without_reading import pair_audit
 from bertsmith.runtime import random
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import claim_folder, disk_errors, read_json, write_json, write_text
@@ -213,7 +214,7 @@ def _report(result: QuickstartResult, head: FinetuneResult) -> str:
         "A BERT from the documentation on this machine",
         subtitle=f"{result.documents:,} modules, {result.tokens:,} tokens, {result.steps:,} updates",
     )
-    add_language_model_figures(page, after, before)
+    add_language_model_figures(page, after, before, pair_audit(record))
     add_warnings(page, record)
     page.section("Losses", "The loss of each update, and of held-out modules on frozen masks.")
     add_loss_charts(page, updates, evaluations, before, after)

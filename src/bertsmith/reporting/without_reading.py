@@ -1,0 +1,75 @@
+"""The accuracy on pairs beside what can be had without reading them: by their lengths, or by always the same answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bertsmith.reporting.numbers import share_interval
+
+LENGTHS, MAJORITY = "lengths alone", "always the same answer"
+"""The baselines of pairs."""
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An accuracy that takes no reading, what gives it, and how many pairs it was measured on."""
+
+    name: str
+    accuracy: float
+    pairs: int
+
+    @property
+    def gives(self) -> str:
+        """`lengths alone give`, `always the same answer gives`."""
+        return f"{self.name} give{'' if self.name == LENGTHS else 's'}"
+
+
+def pair_audit(record: Mapping[str, Any]) -> Figures | None:
+    """The audit of the pairs of a run.json; None where the objective has none, or it is older than the audit."""
+    pairs = record["data"].get("pairs")
+    return pairs if isinstance(pairs, Mapping) and "length_only" in pairs else None
+
+
+def without_reading(audit: Figures) -> dict[str, float]:
+    """The accuracies that can be had without reading, by name; none without held-out pairs."""
+    lengths, majority = audit["length_only"], audit["majority"]
+    found = {LENGTHS: lengths and lengths["value"], MAJORITY: majority}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def best_baseline(figures: Figures, audit: Figures | None) -> Baseline | None:
+    """The best of them, which an accuracy has to beat; without an audit (`figures` alone) it is the same answer's."""
+    known = without_reading(audit) if audit is not None else {}
+    if audit is None or not known:
+        majority, pairs = figures.get("next_sentence_majority"), figures.get("num_pairs")
+        return Baseline(MAJORITY, majority, pairs) if majority is not None and pairs else None
+    # Where labels are uneven, always the same answer can be a little better than lengths.
+    name = max(known, key=lambda one: known[one])
+    return Baseline(name, known[name], audit["held_out_pairs"])
+
+
+def beside_baseline(figures: Figures, audit: Figures | None) -> tuple[str, Literal["info", "warning", "good"]] | None:
+    """A sentence on the accuracy beside the best baseline, and how good that is; None where one was not measured."""
+    model, best = figures.get("next_sentence_accuracy"), best_baseline(figures, audit)
+    if model is None or best is None:
+        return None
+    what = f"what {best.gives}"
+    gain = 100 * (model - best.accuracy)
+    margin = 100 * math.hypot(_margin(model, figures["num_pairs"]), _margin(best.accuracy, best.pairs))
+    if gain <= 0:
+        return f"The model is no better than {what}: {model:.1%} against {best.accuracy:.1%}.", "warning"
+    beats = f"The model beats {what} by {gain:.1f} points."
+    if gain <= margin:
+        return f"{beats} So few pairs do not prove it: the uncertainty is {margin:.1f} points.", "info"
+    return beats, "good"
+
+
+def _margin(share: float, count: int) -> float:
+    """Half of the 95% interval of a share."""
+    low, high = share_interval(share, count)
+    return (high - low) / 2

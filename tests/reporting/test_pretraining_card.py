@@ -1,0 +1,71 @@
+"""The card of a pre-trained RUN: what was seen and what is held apart, and accuracies beside what takes no reading."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertsmith.reporting.model_card import HubNames
+from bertsmith.reporting.pretraining_card import pretraining_card
+
+Record = dict[str, Any]
+
+
+@pytest.fixture
+def record(run: Path) -> Record:
+    content: Record = json.loads((run / "run.json").read_text())
+    return content
+
+
+@pytest.fixture(scope="module")
+def manifest(store: Path) -> Record:
+    content: Record = json.loads((store / "manifest.json").read_text())
+    return content
+
+
+def card(record: Record, manifest: Record) -> str:
+    return pretraining_card("run", record, manifest, "ab12", HubNames())
+
+
+def judged(record: Record, accuracy: float, *, lengths: float | None, majority: float = 0.55) -> Record:
+    """The record with these accuracies on pairs, all measured on 1,000."""
+    record["evaluation"] |= {"next_sentence_accuracy": accuracy, "num_pairs": 1000}
+    given = None if lengths is None else {"value": lengths, "low": lengths - 0.03, "high": lengths + 0.03}
+    record["data"]["pairs"] |= {"majority": majority, "length_only": given, "held_out_pairs": 1000}
+    return record
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "lengths", "baseline", "limit"),
+    [
+        (0.677, 0.677, "lengths alone | | 0.677 | 0.6474 to 0.7052", "no better than what lengths alone give"),
+        (0.69, 0.677, "lengths alone | | 0.677 |", "So few pairs do not prove it"),
+        (0.54, 0.53, "always the same answer | | 0.55 |", "no better than what always the same answer gives"),
+        (0.54, None, "always the same answer | | 0.55 |", "no better than what always the same answer gives"),
+        (0.9, 0.677, "lengths alone | | 0.677 |", None),
+    ],
+)
+def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
+    record: Record, manifest: Record, accuracy: float, lengths: float | None, baseline: str, limit: str | None
+) -> None:
+    text = card(judged(record, accuracy, lengths=lengths), manifest)
+    lines = text.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("| next sentence accuracy |"))
+    assert lines[place + 1].replace("|  |", "| |").startswith(f"| its baseline: {baseline}")
+    limits = text.partition("## Limits")[2]
+    assert ("- Next sentences: The model" in limits) == (limit is not None)
+    assert limit is None or limit in limits
+    uses = text.partition("## Intended use")[2].partition("##")[0]
+    assert ("next-sentence" in uses) == (accuracy in (0.69, 0.9)), "no use for a head that lengths could stand for"
+
+
+def test_without_pairs_there_is_no_baseline_of_them(record: Record, manifest: Record) -> None:
+    record["options"]["objective"], record["data"]["pairs"] = "mlm", None
+    none = ("next_sentence_accuracy", "next_sentence_majority", "nsp_nats_per_pair")
+    record["evaluation"] |= dict.fromkeys(none) | {"num_pairs": 0}
+    text = card(record, manifest)
+    assert "its baseline: always" not in text and "lengths alone" not in text
+    assert "- Next sentence prediction was not trained: its head says nothing." in text
