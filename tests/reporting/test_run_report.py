@@ -146,6 +146,14 @@ def test_the_model_stands_beside_what_can_be_had_without_reading() -> None:
     assert "Without reading: 900 pairs; 95% interval of lengths alone: 56.9% to 63.2%. The model: 900 pairs." in words
 
 
+@pytest.mark.parametrize(("count", "left_out"), [("num_pairs", "pairs"), ("num_masked_tokens", "masked tokens")])
+def test_what_no_example_has_is_not_counted(count: str, left_out: str) -> None:
+    labels = {"masked tokens", "pairs"}
+    rows = report_of(None, {**EVALUATION, count: 0, "mlm_accuracy": 0.0}).text
+    assert labels & set(rows) == labels - {left_out}
+    assert "masked tokens guessed right" in rows, "a figure that is 0 is a figure"
+
+
 def test_the_audit_is_not_written_twice() -> None:
     words = report_of(AUDIT).words()
     assert "length_only" not in words and "held_out_pairs" not in words and "ab12" in words

@@ -234,7 +234,7 @@ def add_evaluation_table(
     rows = [
         (label, before.get(key) if before else None, after.get(key))
         for key, label in labels.items()
-        if after.get(key) is not None
+        if after.get(key) is not None and (after[key] or not key.startswith("num_"))
     ]
     page.table(["", "before", title], rows, caption=caption)
 
@@ -333,7 +333,8 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
     )
     page.text("The command that makes it again:")
     page.code(record["command"])
-    data = {key: value for key, value in record["data"].items() if key != "pairs" or pair_audit(record) is None}
+    told = pair_audit(record) is not None or record["data"].get("pairs") is None
+    data = {key: value for key, value in record["data"].items() if key != "pairs" or not told}
     for title, values in (
         ("Options", record["options"]),
         ("Data", data),
