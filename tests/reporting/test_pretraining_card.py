@@ -62,6 +62,21 @@ def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
     assert ("next-sentence" in uses) == (accuracy in (0.69, 0.9)), "no use for a head that lengths could stand for"
 
 
+@pytest.mark.parametrize(
+    ("seen", "held", "passes"), [(1_480_000, 400_000, "3.7"), (1_200, 40_000, "0.03"), (900_000_000, 1_000, "900,000.0")]
+)
+def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
+    record: Record, manifest: Record, seen: int, held: int, passes: str
+) -> None:
+    record["result"] |= {"steps": 1_234, "tokens_seen": seen}
+    record["data"]["tokens"] = held
+    first = card(record, manifest).partition("# run\n\n")[2].partition("\n")[0]
+    assert first.endswith(
+        f"trained from scratch with mlm+nsp: 1,234 updates over {seen:,} tokens, about {passes} passes over the "
+        f"{held:,} of its training text."
+    )
+
+
 def test_without_pairs_there_is_no_baseline_of_them(record: Record, manifest: Record) -> None:
     record["options"]["objective"], record["data"]["pairs"] = "mlm", None
     none = ("next_sentence_accuracy", "next_sentence_majority", "nsp_nats_per_pair")

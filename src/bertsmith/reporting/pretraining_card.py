@@ -51,7 +51,7 @@ def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha25
         tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
         summary=(
             f"A BERT of {model['layers']} layers of {model['hidden_size']} ({model['parameters'] / 1e6:.1f} M "
-            f"parameters), {origin} with {options['objective']} on {record['data']['tokens']:,} tokens."
+            f"parameters), {origin} with {options['objective']}: {_seen(record)}."
         ),
         sections=[
             ("Intended use", bullets(_intended_use(record))),
@@ -68,6 +68,17 @@ def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha25
             base_model_relation="finetune" if hub.base_model else None,
             datasets=list(hub.datasets),
         ),
+    )
+
+
+def _seen(record: Record) -> str:
+    """What was trained on, and beside it what there was to train on."""
+    result, held = record["result"], record["data"]["tokens"]
+    passes = result["tokens_seen"] / max(held, 1)
+    about = f"{passes:,.1f}" if passes >= 1 else f"{passes:.1g}"
+    return (
+        f"{result['steps']:,} updates over {result['tokens_seen']:,} tokens, about {about} passes over the {held:,} of "
+        "its training text"
     )
 
 
