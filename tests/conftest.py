@@ -105,12 +105,14 @@ def document_text(number: int) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Models compute on one thread: for such small ones, on busy cores, threads that wait for each other cost more
-    than the arithmetic (ten updates took 13 s on two threads beside other work, 1 s on one).
+    than the arithmetic (ten updates took 13 s on two threads beside other work, 1 s on one). Streams follow from the
+    cores, whatever OMP_NUM_THREADS says.
     """
     from bertsmith.runtime import machine
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "choose_threads", lambda: machine.Choice("threads", "1", "tests"))
+        patch.setattr(machine, "asked_threads", lambda: None)
         yield
 
 

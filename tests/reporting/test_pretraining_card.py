@@ -63,7 +63,8 @@ def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
 
 
 @pytest.mark.parametrize(
-    ("seen", "held", "passes"), [(1_480_000, 400_000, "3.7"), (1_200, 40_000, "0.03"), (900_000_000, 1_000, "900,000.0")]
+    ("seen", "held", "passes"),
+    [(1_480_000, 400_000, "3.7"), (1_200, 40_000, "0.03"), (900_000_000, 1_000, "900,000.0")],
 )
 def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
     record: Record, manifest: Record, seen: int, held: int, passes: str

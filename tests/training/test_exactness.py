@@ -276,6 +276,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
 
         original, torch.save = torch.save, killed
         machine.choose_threads = lambda: machine.Choice("threads", "1", "tests")
+        machine.asked_threads = lambda: None
         pretrain(Path({str(little_store)!r}), out=Path({str(out)!r}), **{course(options)!r})
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)

@@ -119,9 +119,20 @@ def choose_attention(asked: str, device: str) -> Choice:
     )
 
 
+def asked_threads() -> int | None:
+    """What OMP_NUM_THREADS says; None where it says nothing, or a 1 that torchrun gives each of several processes."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    asked = int(first) if first.isdecimal() else 0
+    return asked if asked > 1 or (asked == 1 and processes.local_world_size() == 1) else None
+
+
 def choose_threads() -> Choice:
-    """One thread a core that this process may use (torch's own count includes hyper-threads it may not)."""
-    sharing = processes.local_world_size()
+    """What OMP_NUM_THREADS says, else one thread a core that this process may use (torch's own count includes
+    hyper-threads it may not).
+    """
+    asked, sharing = asked_threads(), processes.local_world_size()
+    if asked is not None:
+        return Choice("threads", str(asked), f"OMP_NUM_THREADS is {asked}")
     if sharing > 1:
         return Choice("threads", str(max(1, cores() // sharing)), f"{cores()} cores for {sharing} processes here")
     return Choice("threads", str(cores()), "one a core that this process may use")
@@ -142,8 +153,8 @@ def choose_streams(device: str, *, examples: int, whole: str | None) -> Choice:
         return Choice("streams", "1", "a GPU computes a batch as a whole")
     if whole is not None:
         return Choice("streams", "1", whole)
-    if processes.world_size() > 1 or cores() < STREAMS:
-        return Choice("streams", "1", "one core, or several processes that divide the cores")
+    if processes.world_size() > 1 or (asked_threads() or cores()) < STREAMS:
+        return Choice("streams", "1", "one core or thread, or several processes that divide the cores")
     if examples < STREAMS:
         return Choice("streams", "1", "an update is one example")
     return Choice("streams", str(STREAMS), "cores that compute examples of their own do not wait for each other")
