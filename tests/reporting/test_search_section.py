@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -102,6 +103,13 @@ def test_the_page() -> None:
     nothing = Page("a run")
     add_search(nothing, record(best=None))
     assert "0 of 5 settings so far" in nothing.html() and "<svg" not in nothing.html()
+
+
+def test_the_chart_counts_in_whole_trials() -> None:
+    page = Page("run")
+    add_search(page, record(0.5, 0.8, best=1))
+    ticks = re.findall(r'<text (?=[^>]*chart-tick)(?=[^>]*"middle")[^>]*>([^<]*)<', page.html())
+    assert ticks == ["0", "1"]
 
 
 def test_a_space_in_words() -> None:

@@ -118,6 +118,7 @@ def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
         y_label=name,
         reference_lines=[("defaults", default["value"])] if default else [],
         title=f"{name} of the trials",
+        whole_x=True,
     )
 
 
