@@ -417,7 +417,19 @@ def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Call
     assert answer.code == 0 and not (tmp_path / "run").exists()
     assert "search: 6 settings, one training each, judged by accuracy on the dev file" in answer.stderr
     assert "epochs 5 to 15, batch_size 16 or 32 or 64" in answer.stderr
-    assert "trial 0 (the defaults): learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
+    assert "the defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
+
+
+def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path) -> None:
+    options = {**given_files, "out": tmp_path / "run", "epochs": 1, "search": 2, "search_space": "learning_rate"}
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    answer = bertsmith("finetune", TASK, *words, "--precision", "fp32")
+    lines = answer.stderr.splitlines()
+    assert len([line for line in lines if line.startswith("trial 0")]) == 1, lines
+    (first,) = [line for line in lines if line.startswith("trial 0 (the defaults): accuracy ")]
+    assert first.endswith("what is to be beaten (1 of 2 done)")
+    (second,) = [line for line in lines if line.startswith("trial 1")]
+    assert second.startswith("trial 1: learning_rate ")
 
 
 def test_adapters_and_a_teacher_are_searched(run: Path, labelled: Labelled, tmp_path: Path) -> None:

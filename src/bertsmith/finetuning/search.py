@@ -86,7 +86,7 @@ class Search:
         """Say what will be tried."""
         say(f"search: {self.options.search} settings, one training each, judged by {self.metric} on the dev file")
         say(f"search space: {space_in_words(space_text(self.space.values))}")
-        say(f"{trial_in_words(0)}: {settings_in_words(self.space.defaults)}")
+        say(f"the defaults: {settings_in_words(self.space.defaults)}")
 
     def best_settings(self) -> HeadSettings:
         """What the best trial was trained with; it stands in the record with its reason."""
@@ -223,7 +223,8 @@ class Search:
             assert best.dev is not None
             beside = f"the best so far is {best.dev['value']:.4f} of trial {best.number}"
         done = f"{len(trials)} of {self.options.search} done"
-        return f"{trial_in_words(last.number)}: {settings_in_words(last.settings)}: {figure}, {beside} ({done})"
+        settings = f"{settings_in_words(last.settings)}: " if last.number > 0 else ""  # the defaults are announced
+        return f"{trial_in_words(last.number)}: {settings}{figure}, {beside} ({done})"
 
     def _file(self, number: int) -> Path:
         return self.run.path / FOLDER / f"trial-{number}.json"

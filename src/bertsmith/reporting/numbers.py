@@ -69,6 +69,11 @@ def _is_number(cell: Cell) -> bool:
     return not isinstance(cell, bool)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def shortened(text: str, most: int) -> str:
     """A text in one line, its end cut off where it is too long."""
     line = " ".join(text.split())
