@@ -326,9 +326,20 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
     assert [line for line in done.stderr.splitlines() if line.startswith("trial 6: learning_rate ")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "update", "where"),
+    [
+        (signal.SIGTERM, 1, "update 1 of trial 2"),
+        (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before it was measured"),
+    ],
+)
 def test_a_signal_says_how_to_go_on(
-    given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    given_files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    update: int,
+    where: str,
 ) -> None:
     """The trial that was stopped goes on from its checkpoint and ends in the figure of an unbroken one."""
     unbroken = finetune(TASK, **given_files, **QUICK, out=tmp_path / "unbroken")
@@ -336,15 +347,15 @@ def test_a_signal_says_how_to_go_on(
 
     def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
-        if self.trainer.folder.path.name == "trial-2" and state.global_step == 1:
+        if self.trainer.folder.path.name == "trial-2" and state.global_step + 1 == update:
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
-    expected = rf"stopped by {number.name} after update 2 of trial 2; .*\n.*--search-space '{SPACE[:10]}.*--resume"
+    expected = rf"stopped by {number.name} after {where}; .*\n.*--search-space '{SPACE[:10]}.*--resume"
     with pytest.raises(Interrupted, match=expected):
         finetune(TASK, **given_files, **QUICK, out=out)
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
-    assert [path.name for path in (out / "search" / "trial-2" / "checkpoints").iterdir()] == ["step-2"]
+    assert [path.name for path in (out / "search" / "trial-2" / "checkpoints").iterdir()] == [f"step-{update}"]
     assert "2 of 4 settings so far" in bertsmith_page(out)
     monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune(TASK, **given_files, **QUICK, out=out, resume=True)
@@ -358,18 +369,19 @@ def bertsmith_page(run: Path) -> str:
     return report(run).report.read_text()
 
 
+@pytest.mark.parametrize(("done", "said"), [(1, "1 trial"), (3, "3 trials")])
 def test_control_c_between_trainings(
-    given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, said: str
 ) -> None:
     original = search_module.propose
 
     def stops(*arguments: Any, **values: Any) -> Any:
-        if len(arguments[1]) == 3:
+        if len(arguments[1]) == done:
             raise KeyboardInterrupt
         return original(*arguments, **values)
 
     monkeypatch.setattr(search_module, "propose", stops)
-    with pytest.raises(Interrupted, match=r"stopped after 3 trials; the work so far is kept. Go on with:\n.* --resume"):
+    with pytest.raises(Interrupted, match=rf"stopped after {said}; the work so far is kept. Go on with:\n.* --resume"):
         finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
 
 
@@ -425,6 +437,7 @@ def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callab
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
     answer = bertsmith("finetune", TASK, *words, "--precision", "fp32")
     lines = answer.stderr.splitlines()
+    assert "2 updates" in lines, "of one seed"
     assert len([line for line in lines if line.startswith("trial 0")]) == 1, lines
     (first,) = [line for line in lines if line.startswith("trial 0 (the defaults): accuracy ")]
     assert first.endswith("what is to be beaten (1 of 2 done)")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.search import add_search, outcome, space_in_words, trial_table
+from bertsmith.reporting.search import add_search, caveat, outcome, space_in_words, trial_table
 
 
 def record(*figures: float | None, best: int | None, lower: bool = False) -> dict[str, Any]:
@@ -89,6 +89,11 @@ def test_the_table() -> None:
         "0 (defaults)",
     ]
     assert trial_table(record(0.5, best=0))[1][0][0] == "0 (best, defaults)"
+
+
+def test_one_trial_is_the_best_of_none() -> None:
+    assert caveat(record(0.5, best=0)) == "It is of one training with seed 4: with another seed it would be another."
+    assert caveat(record(0.5, 0.8, best=1)).startswith("The best of 2 figures on one file")
 
 
 def test_the_page() -> None:

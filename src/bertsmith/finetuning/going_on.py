@@ -27,6 +27,13 @@ def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
     return checkpoint
 
 
+def stopped_by(signal: str, steps: int, of: int, called: str) -> str:
+    """Where a training was stopped; one whose updates were all made was stopped before its figures were measured."""
+    if steps < of:
+        return f"stopped by {signal} after update {steps} of {called}"
+    return f"stopped by {signal} after the last update ({steps}) of {called}, before it was measured"
+
+
 def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> Interrupted:
     """What is raised where a RUN is stopped: its record says so, and the message how to go on."""
     folder.record["status"] = "interrupted"

@@ -21,11 +21,12 @@ from bertsmith.config.search_space import Choices, Values, parse_space, space_te
 from bertsmith.errors import DivergedError
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import HeadSettings, TrainedHead, train_head
-from bertsmith.finetuning.going_on import checkpoint_of, interrupted
+from bertsmith.finetuning.going_on import checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.proposals import Settings, Trial, default_settings, propose, with_own_ranges
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
+from bertsmith.reporting.numbers import counted
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
 from bertsmith.runtime.computing import is_short_of_memory
 from bertsmith.runtime.console import say, warn
@@ -110,7 +111,7 @@ class Search:
             for number in range(self.options.search):
                 trial = self._begun(number, trials)
                 if trial is None:
-                    say(f"all settings of the space are tried: the search ends after {number} trials")
+                    say(f"all settings of the space are tried: the search ends after {counted(number, 'trial')}")
                     break
                 trials.append(trial if trial.state != "running" else self._ended(trial))
                 shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
@@ -118,10 +119,11 @@ class Search:
                 self.run.save_record()
                 say(self._in_words(trials))
         except KeyboardInterrupt:
-            raise interrupted(self.run, f"stopped after {len(trials)} trials", self.options) from None
+            raise interrupted(self.run, f"stopped after {counted(len(trials), 'trial')}", self.options) from None
         best = self._best_of(trials)
         if best is None:
-            raise DivergedError(f"none of the {len(trials)} trials came to its end: {trials[0].why}")
+            none = "the only trial did not come" if len(trials) == 1 else f"none of the {len(trials)} trials came"
+            raise DivergedError(f"{none} to its end: {trials[0].why}")
         return best
 
     def _begun(self, number: int, trials: list[Trial]) -> Trial | None:
@@ -166,7 +168,7 @@ class Search:
         checkpoint = checkpoint_of(single, called)
         trained = train_head(settings, self.tokenizer, train, dev, single, seed, called, checkpoint)
         if trained.signal is not None:
-            stopped = f"stopped by {trained.signal} after update {trained.steps} of {called}"
+            stopped = stopped_by(trained.signal, trained.steps, settings.steps, called)
             raise interrupted(self.run, stopped, self.options)
         figure = self._figure(trained, settings)
         if not math.isfinite(figure["value"]):

@@ -58,6 +58,8 @@ def outcome(search: Record) -> str:
 
 def caveat(search: Record) -> str:
     """What the figure of the best trial is not."""
+    if len(search["trials"]) == 1:
+        return f"It is of one training with seed {search['seed']}: with another seed it would be another."
     return (
         f"The best of {len(search['trials'])} figures on one file is a little too good, as it was chosen there. Each "
         f"is of one training with seed {search['seed']}: with another seed it would be another."

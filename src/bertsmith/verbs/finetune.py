@@ -24,13 +24,14 @@ from bertsmith.evaluation.labelled_data import summary
 from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
-from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted
+from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
 from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
@@ -102,7 +103,9 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     if options.resume and folder.finished:
         made = folder.record["seeds"]
         if made > options.seeds:
-            raise OptionError(f"--seeds {options.seeds}: {options.out} has {made} seeds already; give {made} or more")
+            raise OptionError(
+                f"--seeds {options.seeds}: {options.out} has {counted(made, 'seed')} already; give {made} or more"
+            )
         if made == options.seeds:
             say(f"{options.out} is finished already")
             return FinetuneResult(run=options.out, **folder.record["result"])
@@ -233,7 +236,7 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
         say(line)
     for warning in data.report["warnings"]:
         warn(warning)
-    say(f"{settings.steps:,} updates for each of {options.seeds} seeds")
+    say(counted(settings.steps, "update") + (f" for each of {options.seeds} seeds" if options.seeds > 1 else ""))
     for choice in choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
 
@@ -308,7 +311,7 @@ def _one_seed(
         write_json(done, result)
         return result
     if trained.signal is not None:
-        stopped = f"stopped by {trained.signal} after update {trained.steps} of seed {seed}"
+        stopped = stopped_by(trained.signal, trained.steps, settings.steps, f"seed {seed}")
         raise interrupted(folder, stopped, options)
     pad = int(tokenizer.pad_token_id)
     head = trained.head

@@ -23,6 +23,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
 from bertsmith.metrics.classification import over_seeds as of_the_mean
 from bertsmith.metrics.seeds import OverSeeds, one_figure
+from bertsmith.reporting.numbers import counted
 from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import (
@@ -198,7 +199,7 @@ def _announce(plan: Mapping[str, _Planned], options: GlueOptions) -> None:
     for name, planned in plan.items():
         rows = ", ".join(f"{part} {found['rows']:,}" for part, found in _rows(planned)["files"].items())
         say(f"{name}: rows: {rows}")
-    say(f"{len(plan)} tasks, {options.seeds} seeds each, to {options.out}")
+    say(f"{counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each, to {options.out}")
 
 
 def _new_record(options: GlueOptions) -> Entry:
