@@ -328,7 +328,8 @@ def test_a_run_that_was_stopped_goes_on(
     assert seen == [("CoLA", 0), ("CoLA", 1), ("MRPC", 0), ("MRPC", 1)]
     record = json.loads((tmp_path / "out" / "suite.json").read_text())
     assert (record["status"], list(record["tasks"])) == ("interrupted", ["CoLA"])
-    assert "Not all tasks are done" in (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Not all tasks are done. Still to do: MRPC, RTE. The command below" in page
 
     refused = bertsmith(*words, tmp_path / "out")
     assert refused.code == 2

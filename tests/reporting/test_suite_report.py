@@ -68,12 +68,26 @@ def test_the_table_links_and_notices() -> None:
     assert "partial" not in suite_report("tries", whole)
 
 
+@pytest.mark.parametrize(
+    ("status", "to_do", "told"),
+    [
+        ("running", ["CoLA", "STS-B", "QNLI"], "Still to do: CoLA now, then STS-B, QNLI. This is going on."),
+        ("running", ["QNLI"], "Still to do: QNLI. This is going on."),
+        ("interrupted", ["CoLA", "QNLI"], "Still to do: CoLA, QNLI. The command below, with --resume, goes on."),
+    ],
+)
+def test_the_tasks_that_are_still_to_do_are_named(status: str, to_do: list[str], told: str) -> None:
+    assert f"Not all tasks are done. {told}" in suite_report("tries", record(status=status, to_do=to_do))
+    assert "Still to do" not in suite_report("tries", record(to_do=[]))
+
+
 def test_what_is_not_done_and_what_failed() -> None:
     failures = {"MRPC": {"error": "DataError", "message": "dev.tsv: line 3: 2 fields"}}
     html = suite_report("tries", record(failures=failures))
     assert "MRPC failed: dev.tsv: line 3: 2 fields" in html
-    assert "They are going on." in suite_report("tries", record(status="running"))
-    assert "The command below, with --resume, goes on." in suite_report("tries", record(status="interrupted"))
+    running, stopped = (suite_report("tries", record(status=status)) for status in ("running", "interrupted"))
+    assert "Not all tasks are done. This is going on." in running
+    assert "Not all tasks are done. The command below, with --resume, goes on." in stopped
     empty = suite_report("tries", record(tasks={}, average=None, status="running"))
     assert "No task is done yet." in empty
     diverged = suite_report("tries", record(tasks={"RTE": entry("RTE", 0.5, diverged_seeds=[0, 2])}))

@@ -166,11 +166,12 @@ def _add_figures(page: Page, average: Mapping[str, Any], tasks: Mapping[str, Any
 
 def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
     if record["status"] != "finished":
-        page.notice(
-            "Not all tasks are done. "
-            + ("They are going on." if record["status"] == "running" else "The command below, with --resume, goes on."),
-            "info" if record["status"] == "running" else "warning",
-        )
+        running = record["status"] == "running"
+        told = "This is going on." if running else "The command below, with --resume, goes on."
+        if to_do := record.get("to_do"):
+            names = f"{to_do[0]} now, then {', '.join(to_do[1:])}" if running and to_do[1:] else ", ".join(to_do)
+            told = f"Still to do: {names}. {told}"
+        page.notice(f"Not all tasks are done. {told}", "info" if running else "warning")
     for task, failure in record["failures"].items():
         page.notice(f"{task} failed: {failure['message']}", "warning")
     average = record["average"]

@@ -114,7 +114,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
         return GlueResult(options.out, {name: _rows(one) for name, one in plan.items()}, None, missing, failures, None)
     _announce(plan, options)
     kept = {name: failure for name, failure in record.get("failures", {}).items() if name not in plan}
-    record = _new_record(options) | {"tasks": record.get("tasks", {}), "failures": kept | failures}
+    record = _new_record(options) | {"tasks": record.get("tasks", {}), "failures": kept | failures, "to_do": list(plan)}
     _create(options, record)
     with _interruptions(options, record):
         for number, (name, planned) in enumerate(plan.items(), start=1):
@@ -127,6 +127,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
                 for one in (name, *(further.name for further, _ in planned.files.further)):
                     record["tasks"].pop(one, None)
                 record["failures"] |= _failure(name, error)
+            record["to_do"].remove(name)
             _save(options.out, record)
     record["status"] = "finished"
     report = _save(options.out, record)
