@@ -148,8 +148,14 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "hidden_size": 64, "max_positions": 64, "initial_values": "random"},
-        "--hidden-size, --max-positions, --initial-values: a model that continues keeps shape and weights; leave out "
-        "these or --from",
+        "--hidden-size, --max-positions, --initial-values: a model that continues keeps shape and weights; leave them "
+        "out, or --from. Fewer layers may be taken: --layers N keeps N of its",
+    ),
+    (
+        PretrainOptions,
+        {**PRETRAIN, "from": "m", "size": "mini"},
+        "--size: a model that continues keeps shape and weights; leave it out, or --from. Fewer layers may be taken: "
+        "--layers N keeps N of its",
     ),
     (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight belongs to --teacher, which is missing"),
     (

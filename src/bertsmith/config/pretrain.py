@@ -164,7 +164,10 @@ class PretrainOptions(Options):
         given = [name for name in fresh if getattr(self, name) is not None]
         if self.from_ is not None and given:
             flags = ", ".join("--" + name.replace("_", "-") for name in given)
-            raise ValueError(f"{flags}: a model that continues keeps shape and weights; leave out these or --from")
+            raise ValueError(
+                f"{flags}: a model that continues keeps shape and weights; leave {'it' if len(given) == 1 else 'them'} "
+                "out, or --from. Fewer layers may be taken: --layers N keeps N of its"
+            )
         for name in ("distil_weight", "distil_temperature"):
             if self.teacher is None and getattr(self, name) is not None:
                 raise ValueError(f"--{external_name(name)} belongs to --teacher, which is missing")
