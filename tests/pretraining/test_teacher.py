@@ -228,9 +228,26 @@ def other_words(corpus_file: Path, tmp_path: Path) -> Path:
 
 
 def test_another_tokenizer_is_refused(run: Path, other_words: Path, tmp_path: Path, tiny: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match=r"--teacher .*another one than that of .*--tokenizer"):
+    with pytest.raises(ModelError, match=r"^--teacher .*another one than that of .*--tokenizer [^ \n]*$"):
         pretrain(other_words, out=tmp_path / "run", steps=1, teacher=str(run), **tiny)
     assert not (tmp_path / "run").exists()
+
+
+def test_all_that_is_wrong_with_a_teacher_is_said_at_once(
+    run: Path, other_words: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    """Another tokenizer and no head: the commands are those that are run one after the other."""
+    encoder = tmp_path / "encoder"
+    with quiet_transformers():
+        transformers.BertModel.from_pretrained(run).save_pretrained(encoder)
+        load_tokenizer(str(run)).save_pretrained(encoder)
+    with pytest.raises(ModelError) as raised:
+        pretrain(other_words, out=tmp_path / "run", steps=1, teacher=str(encoder), **tiny)
+    tokenizer, head = str(raised.value).splitlines()
+    assert tokenizer.startswith(f"--teacher {encoder}: its tokenizer is another one than that of {other_words}")
+    assert tokenizer.endswith(f"bertsmith prepare SOURCE --out STORE --tokenizer {encoder}")
+    assert head.startswith(f"--teacher {encoder}: has no trained head for masked language modelling")
+    assert f"bertsmith pretrain STORE --out TEACHER --from {encoder} --objective mlm" in head
 
 
 def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
@@ -241,7 +258,7 @@ def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
     with quiet_transformers():
         encoder.save_pretrained(tmp_path / "encoder")
         tokenizer.save_pretrained(tmp_path / "encoder")
-    with pytest.raises(ModelError, match="no head for masked language modelling"):
+    with pytest.raises(ModelError, match=rf"^[^\n]*no trained head for masked.* pretrain {store} --out TEACHER"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "encoder"), **tiny)
     longer = {**tiny, "max_positions": 128, "sequence_length": 100}
     with pytest.raises(OptionError, match=r"has 64 positions; give --sequence-length 64 or less"):

@@ -94,8 +94,9 @@ def load_teacher(
 ) -> tuple[Teacher | None, list[Choice]]:
     """The MODEL of `--teacher`, if there is one, and what is said of it.
 
-    Raises ModelError where it is no BERT with a head for masked language modelling, OptionError where its tokenizer or
-    its positions do not fit the run, or where it has other weights than when the run that goes on (`record`) began.
+    Raises ModelError where it is no BERT with a trained head for masked language modelling and the tokenizer of the
+    run, OptionError where its positions do not fit the run, or where it has other weights than when the run that goes
+    on (`record`) began.
     """
     name = options.teacher
     if name is None:
@@ -105,17 +106,21 @@ def load_teacher(
             f"--teacher {name}: its weights are not those that {options.out} was started with; give these back, or "
             "another --out to start anew"
         )
-    if load_tokenizer(name).get_vocab() != tokenizer.get_vocab():
-        raise OptionError(
-            f"--teacher {name}: its tokenizer is another one than that of {options.store}, and its answers are learnt "
-            f"entry by entry. Prepare the text with it: bertsmith prepare SOURCE --out STORE --tokenizer {name}"
-        )
     loaded = load_bert(name, attn_implementation=attention)
-    if not loaded.has_mlm_head:
-        raise ModelError(
-            f"--teacher {name}: has no head for masked language modelling, so it has nothing to say of masked tokens; "
-            f"bertsmith pretrain {options.store} --out TEACHER --from {name} --objective mlm gives it one"
+    faults, store = [], str(options.store)
+    if load_tokenizer(name).get_vocab() != tokenizer.get_vocab():
+        faults.append(
+            f"its tokenizer is another one than that of {store}, and its answers are learnt entry by entry. Prepare "
+            f"the text with it: bertsmith prepare SOURCE --out STORE --tokenizer {name}"
         )
+        store = "STORE"
+    if not loaded.has_mlm_head:
+        faults.append(
+            "has no trained head for masked language modelling, so it has nothing to say of masked tokens; "
+            f"bertsmith pretrain {store} --out TEACHER --from {name} --objective mlm gives it one"
+        )
+    if faults:
+        raise ModelError("\n".join(f"--teacher {name}: {fault}" for fault in faults))
     entries = rows_of(tokenizer.get_vocab())
     if loaded.model.config.vocab_size < entries:
         raise ModelError(
