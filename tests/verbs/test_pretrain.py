@@ -212,3 +212,18 @@ def test_a_loss_above_the_unigram_baseline_is_said_with_what_suits_the_run(
     assert "does not pass the unigram baseline" in warning
     assert ("to start from scratch" in warning) is not continues
     assert (f"{two_updates} has learnt too little itself" in warning) is continues
+
+
+def test_a_student_is_told_to_begin_with_layers_of_its_teacher(
+    two_updates: Path, store: Path, tiny: dict[str, Any], tmp_path: Path, bertsmith: Callable[..., Any]
+) -> None:
+    """The command that is given is taken as it stands."""
+    teacher = tmp_path / "teacher"
+    pretrain(store, out=teacher, steps=1, **{**tiny, "layers": 3})
+    options = {"minutes": 0.001, "learning_rate": 1.0, "teacher": teacher, **tiny}
+    (warning,) = pretrain(store, out=tmp_path / "next", **options).warnings
+    said, command = warning.splitlines()
+    assert said.endswith("to start from scratch. Begin with layers of the teacher instead:")
+    shape = f"--from {teacher} --layers 1 --teacher {teacher} --minutes 0.001"
+    assert command == f"  bertsmith pretrain {store} --out {tmp_path / 'next'}-continued {shape}"
+    assert bertsmith(*command.split()[1:], "--sequence-length", 32, "--dry-run", "--json").json["forecast"]

@@ -267,7 +267,7 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
     if assembly.general is not None:
         step = trainer.state.global_step if best_step is None else best_step
         record["curve_ends"] = [record["curve_ends"][0], _end_of_curve(assembly, step, trainer.trained)]
-    record["warnings"] = _warnings(options, after, updates)
+    record["warnings"] = _warnings(assembly, after, updates)
     result = PretrainResult(
         run=options.out,
         steps=trainer.state.global_step,
@@ -304,7 +304,8 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
     return result
 
 
-def _warnings(options: PretrainOptions, after: dict[str, Any], updates: list[dict[str, Any]]) -> list[str]:
+def _warnings(assembly: Assembly, after: dict[str, Any], updates: list[dict[str, Any]]) -> list[str]:
+    options, teacher = assembly.options, assembly.teacher
     if options.overfit_one_batch:
         return _overfit_warnings(updates)
     nats, unigram = after["mlm_nats_per_masked_token"], after["unigram_nats_per_token"]
@@ -319,12 +320,19 @@ def _warnings(options: PretrainOptions, after: dict[str, Any], updates: list[dic
             f"{found}The run is too short, or {options.from_} has learnt too little itself: give more --minutes, or "
             "continue from a model that was trained on more text"
         ]
+    found += "This text is too small, or the run too short, to start from scratch. "
+    minutes = f" --minutes {options.minutes:g}" if options.minutes else ""
+    if teacher is not None:
+        half = max(1, teacher.model.config.num_hidden_layers // 2)
+        origin = f"--from {options.teacher} --layers {half} --teacher {options.teacher}"
+        return [
+            f"{found}Begin with layers of the teacher instead:\n"
+            f"  bertsmith pretrain {options.store} --out {options.out}-continued {origin}{minutes}"
+        ]
     return [
-        f"{found}This text is too small, or the run too short, "
-        "to start from scratch. Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
+        f"{found}Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
         f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
-        f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL"
-        + (f" --minutes {options.minutes:g}" if options.minutes else "")
+        f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL{minutes}"
     ]
 
 
