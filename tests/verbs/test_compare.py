@@ -141,13 +141,23 @@ def test_a_model_with_its_labels_in_another_order_is_the_same(
     assert found.advice.startswith("no real difference: ")
 
 
-def test_a_model_and_itself(model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any]) -> None:
+def test_a_model_and_itself(
+    model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any], tmp_path: Path
+) -> None:
     folder, file = model("multiple-choice"), data("multiple-choice")
-    answer = bertsmith("compare", folder, folder, file, "--json")
-    assert "are the same folder: there is nothing to tell apart" in answer.stderr
-    accuracy = answer.json["metrics"]["accuracy"]
-    expected = {"difference": 0, "low": 0, "high": 0, "real": False, "better": None, "examples_needed": None}
-    assert {name: accuracy[name] for name in expected} == expected
+    copied, calibrated = tmp_path / "copied", tmp_path / "calibrated"
+    for other in (copied, calibrated):
+        shutil.copytree(folder, other)
+    config = json.loads((folder / "config.json").read_text())
+    (calibrated / "config.json").write_text(json.dumps(config | {"temperature": 2.0}))
+    said = "A and B are the same model: it is compared with itself"
+    for other in (folder, copied):
+        answer = bertsmith("compare", folder, other, file, "--json")
+        assert said in answer.stderr and answer.json["advice"].startswith(said)
+        accuracy = answer.json["metrics"]["accuracy"]
+        expected = {"difference": 0, "low": 0, "high": 0, "real": False, "better": None, "examples_needed": None}
+        assert {name: accuracy[name] for name in expected} == expected
+    assert said not in bertsmith("compare", folder, calibrated, file).stderr, "it has the same weights alone"
 
 
 def test_one_model_at_a_time_is_in_memory(

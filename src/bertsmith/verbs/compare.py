@@ -18,6 +18,7 @@ from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, head_class, listed, task_of
 
 METHOD = (
@@ -27,6 +28,8 @@ METHOD = (
     "80% at the level of 5%, by the standard error that was found. All of it is about other examples, not about other "
     "seeds of a training."
 )
+
+ITSELF = "A and B are the same model: it is compared with itself, so there is nothing to tell apart."
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ def compare(options: CompareOptions) -> Comparison:
     """
     models = (options.model_a, options.model_b)
     task, heads = _comparable(options)
-    if Path(models[0]).exists() and Path(models[1]).exists() and Path(models[0]).samefile(models[1]):
-        warn(f"{models[0]} and {models[1]} are the same folder: there is nothing to tell apart")
+    same = _are_the_same(*models)
+    if same:
+        warn(ITSELF)
     file = LabelledFile.read(task, options.data, options)
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
@@ -83,8 +87,18 @@ def compare(options: CompareOptions) -> Comparison:
         len(file.examples),
         {"a": cut[0], "b": cut[1]},
         METHOD,
-        advice(main, found_differences[main], len(file.examples), heads[0].top),
+        ITSELF if same else advice(main, found_differences[main], len(file.examples), heads[0].top),
     )
+
+
+def _are_the_same(a: str, b: str) -> bool:
+    """Whether two MODELs are one folder or one hub name, or folders with the same weights and configuration."""
+    if not (Path(a).exists() and Path(b).exists()):
+        return a == b
+    if Path(a).samefile(b):
+        return True
+    pairs = [(Path(a) / name, Path(b) / name) for name in ("config.json", "model.safetensors")]
+    return all(one.is_file() and other.is_file() and sha256_of(one) == sha256_of(other) for one, other in pairs)
 
 
 def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:
