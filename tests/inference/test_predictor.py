@@ -65,6 +65,20 @@ def test_a_layer_that_is_not_there(model: Predictor, layer: int) -> None:
         model.embed("hello", layer=layer)
 
 
+def test_texts_without_a_token_are_said(model: Predictor, classifier: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="bertsmith"):
+        model.embed(["hello", "a"])
+        bertsmith.load(classifier).classify(["", "a"], ["b", ""])
+        assert caplog.messages == []
+        model.embed("")
+        model.embed(["hello", " ", "\u200b", "a"])
+        bertsmith.load(classifier).classify(["", "a"], ["", "b"])
+    assert caplog.messages == [
+        f"warning: {count} empty (no token): what is answered says nothing"
+        for count in ("1 of 1 text is", "2 of 4 texts are", "1 of 2 texts is")
+    ]
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 @pytest.mark.parametrize("layer", [-1, 1])
 def test_embeddings_are_the_pooled_states_of_stock(

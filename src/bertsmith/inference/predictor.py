@@ -38,6 +38,7 @@ from bertsmith.inference.results import (
 )
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
@@ -142,9 +143,14 @@ class Predictor:
         return tokenize_text(self.tokenizer, text)
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
-        """Encode and cut at the model's length, saying so."""
+        """Encode and cut at the model's length, saying so, and how many texts are empty."""
         encoded = encode(self.tokenizer, texts, pairs, self.max_length)
         self._say_what_is_cut(encoded)
+        around = self.tokenizer.num_special_tokens_to_add(pair=pairs is not None)
+        empty = sum(length <= around for length in encoded.lengths)
+        if empty:
+            are = "is" if empty == 1 else "are"
+            warn(f"{empty} of {counted(len(encoded), 'text')} {are} empty (no token): what is answered says nothing")
         return encoded
 
     def _say_what_is_cut(self, encoded: Encoded) -> None:
