@@ -106,6 +106,10 @@ def test_everything_that_was_measured_is_on_the_page() -> None:
     assert html.count("<svg") == 6 + html.count('<svg class="chart" overflow') + html.count('overflow="hidden"')
 
 
+def test_details_that_are_on_the_page_are_not_advised() -> None:
+    assert "--details" not in page({"breakdown": BREAKDOWN})
+
+
 def test_what_was_not_measured_is_said() -> None:
     bare = {name: [{**item, "unigram_nats": None} for item in groups] for name, groups in BREAKDOWN.items()}
     html = page(

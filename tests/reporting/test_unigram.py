@@ -21,6 +21,9 @@ def test_the_three_cases(nats: float, kind: str, words: str) -> None:
     assert told is not None
     assert told[1] == kind and words in told[0]
     assert ("evaluate RUN STORE --details" in told[0]) == (kind != "warning")
+    detailed = beside_unigram({"mlm_nats_per_masked_token": nats, "unigram_nats_per_token": 6.0, "breakdown": {}})
+    assert detailed is not None and words in detailed[0]
+    assert "--details" not in detailed[0] and detailed[0].endswith(".")
 
 
 def test_without_a_loss_or_a_baseline_nothing_is_said() -> None:
