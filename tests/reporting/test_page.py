@@ -14,7 +14,7 @@ from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.page import Page
 
 ATTACK = "<script>alert('&')</script>"
-VOID = {"meta", "link", "br", "hr", "img", "input"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -84,6 +84,19 @@ def test_every_block_is_escaped_and_balanced() -> None:
 def test_any_text_gives_a_balanced_page(words: str) -> None:
     full_page(words).html().encode("utf-8")
     Outline(full_page(words).html())
+
+
+def test_options_and_names_break_where_it_can_be_read() -> None:
+    """Options are whole, and copied as they are; the name of a title breaks between its parts, not in a word."""
+    page = Page("wiki_mini/<b>_2", subtitle="Fine-tuned from runs/wiki_mini")
+    page.notice("more --epochs, another --learning-rate: not re--do or -- or STS-B")
+    page.text("give <i>--test</i>")
+    html = page.html()
+    assert "<h1>wiki_<wbr>mini/&lt;b&gt;_<wbr>2</h1>" in html
+    assert "<title>wiki_mini/&lt;b&gt;_2</title>" in html
+    assert '<p class="subtitle">Fine-tuned from runs/<wbr>wiki_<wbr>mini</p>' in html
+    assert re.findall(r'<span class="whole">(.*?)</span>', html) == ["--epochs", "--learning-rate", "--test"]
+    assert "&lt;i&gt;" in html and ".whole { white-space: nowrap; }" in html
 
 
 def test_nothing_comes_from_elsewhere() -> None:

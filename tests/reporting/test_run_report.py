@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -57,7 +58,7 @@ class Outline(HTMLParser):
         self.cards: dict[str, list[str]] = {}
         self.notices: list[tuple[str, str]] = []
         self.text: list[str] = []
-        self.feed(html)
+        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # marks of lines are no words
         self.close()
         assert self.open == []
 

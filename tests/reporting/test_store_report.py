@@ -44,7 +44,7 @@ class Outline(HTMLParser):
         self.text: list[str] = []
         self.headings: list[str] = []
         self.tables: list[list[list[str]]] = []
-        self.feed(html)
+        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # marks of lines are no words
         self.close()
         assert self.open == []
 

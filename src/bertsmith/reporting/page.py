@@ -12,13 +12,14 @@ first section stand at the top of the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Literal
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
 from bertsmith.reporting.svg import printable
@@ -28,6 +29,7 @@ _DARKEST = 50
 """Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
 _LONG = 60
 """Characters of a cell from which on its column is not made narrow."""
+_OPTION = re.compile(r"(?<![\w-])--[a-z]+(-[a-z0-9]+)*")
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
 
@@ -143,6 +145,7 @@ class Page:
         """The whole page."""
         folder = files("bertsmith.reporting")
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment.filters |= {"whole": _whole, "in_parts": _in_parts}
         template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
         page = template.render(
             title=self._title,
@@ -157,6 +160,16 @@ class Page:
     def _add(self, kind: str, **content: Any) -> None:
         current = self._sections[-1] if self._sections else self._opening
         current.blocks.append(_Block(kind, content))
+
+
+def _whole(text: str) -> Markup:
+    """A text as markup whose options (`--learning-rate`) do not break behind a hyphen; they are copied as they are."""
+    return Markup(_OPTION.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
+
+
+def _in_parts(text: str) -> Markup:
+    """A title as markup that may also break between the parts of a name, behind `_` and `/`."""
+    return Markup(re.sub(r"[_/]+(?=\w)", r"\g<0><wbr>", str(escape(text))))
 
 
 def _unbroken(text: str) -> str:

@@ -82,7 +82,7 @@ def _add_runs(page: Page, tasks: dict[str, Any]) -> None:
         ["task", "training examples", "time of training", "texts cut, tokens", "diverged seeds"],
         [
             (
-                task,
+                _in_pieces(task),
                 _training_examples(entry),
                 clock(entry["seconds"]),
                 entry["truncated_tokens"],
