@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
+from bertsmith.reporting.numbers import Cell, counted, format_cell, numeric_columns
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_numeric_columns() -> None:
         ["books", None, "−4", False, None, "3 books"],
     ]
     assert numeric_columns(rows, 6) == [False, True, True, False, False, False]
+
+
+def test_one_has_the_word_of_one() -> None:
+    counts = [counted(number, "trial") for number in (0, 1, 2, 1234)]
+    assert counts == ["0 trials", "1 trial", "2 trials", "1,234 trials"]

@@ -72,6 +72,7 @@ def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
     record["result"] |= {"steps": 1_234, "tokens_seen": seen}
     record["data"]["tokens"] = held
     first = card(record, manifest).partition("# run\n\n")[2].partition("\n")[0]
+    assert first.startswith("A BERT of 1 layer of 32 ")
     assert first.endswith(
         f"trained from scratch with mlm+nsp: 1,234 updates over {seen:,} tokens, about {passes} passes over the "
         f"{held:,} of its training text."

@@ -16,7 +16,7 @@ from bertsmith.reporting.model_card import (
     model_card,
     plain,
 )
-from bertsmith.reporting.numbers import Cell, share_interval
+from bertsmith.reporting.numbers import Cell, counted, share_interval
 from bertsmith.reporting.unigram import beside_unigram
 from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit
 from bertsmith.runtime.console import clock
@@ -50,8 +50,8 @@ def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha25
         title=name,
         tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
         summary=(
-            f"A BERT of {model['layers']} layers of {model['hidden_size']} ({model['parameters'] / 1e6:.1f} M "
-            f"parameters), {origin} with {options['objective']}: {_seen(record)}."
+            f"A BERT of {counted(model['layers'], 'layer')} of {model['hidden_size']} "
+            f"({model['parameters'] / 1e6:.1f} M parameters), {origin} with {options['objective']}: {_seen(record)}."
         ),
         sections=[
             ("Intended use", bullets(_intended_use(record))),
@@ -77,8 +77,8 @@ def _seen(record: Record) -> str:
     passes = result["tokens_seen"] / max(held, 1)
     about = f"{passes:,.1f}" if passes >= 1 else f"{passes:.1g}"
     return (
-        f"{result['steps']:,} updates over {result['tokens_seen']:,} tokens, about {about} passes over the {held:,} of "
-        "its training text"
+        f"{counted(result['steps'], 'update')} over {result['tokens_seen']:,} tokens, about {about} passes over the "
+        f"{held:,} of its training text"
     )
 
 

@@ -9,7 +9,7 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
-from bertsmith.reporting.numbers import format_figure
+from bertsmith.reporting.numbers import counted, format_figure
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.reporting.search import add_search
@@ -81,7 +81,7 @@ def _subtitle(record: Mapping[str, Any]) -> str:
     model, result = record["model"], record.get("result") or {}
     steps = f", {result['steps']:,} updates" if result and _is_finished(record) else f", {record['status']}"
     return (
-        f"{model['layers']} layers of {model['hidden_size']}, {model['parameters'] / 1e6:.1f} M parameters, "
+        f"{counted(model['layers'], 'layer')} of {model['hidden_size']}, {model['parameters'] / 1e6:.1f} M parameters, "
         f"{record['options']['objective']}{steps}"
     )
 
