@@ -19,6 +19,7 @@ OWNERS = {
     "lora_targets": "lora",
     "distil_weight": "teacher",
     "distil_temperature": "teacher",
+    "unlabelled": "teacher",
     "search_space": "search",
 }
 """Options that say more of another one."""
@@ -145,6 +146,11 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     )
     distil_temperature: float | None = Field(
         None, gt=0, description="what softens the answers of teacher and student (default: 2)"
+    )
+    unlabelled: Path | None = Field(
+        None,
+        description="further examples, with the columns of the training file, of which the teacher's answers alone are "
+        "learnt; labels in them are not looked at",
     )
     search: int | None = Field(
         None,

@@ -33,12 +33,15 @@ ROWS = 256
 VALUE_BINS, WHOLE_BINS = 20, 40
 """Bins of a number; whole numbers have one each, up to so many."""
 
+UNLABELLED = "unlabelled"
+"""The part whose labels are not looked at."""
+
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the data: `train`, `dev` or `test`."""
+    """A part of the data: `train`, `unlabelled`, `dev` or `test`."""
 
     examples: Sequence[Any]
     inputs: Inputs
@@ -51,9 +54,9 @@ def labelled_data_report(
 
     `parts` holds for each part:
         examples: how many.
-        labels: how often each occurs; nothing where there are none.
+        labels: how often each occurs; nothing where there are none, or where they are not looked at.
         quantity: where there are none, of the number that the examples differ in: `name`, `low`, `mean`, `high`, and
-            `bins` of `low`, `high` and `count`; None where there are labels.
+            `bins` of `low`, `high` and `count`; None where there are labels, or where they are not looked at.
         repeated: examples whose text an earlier one of the part has.
         contradictions: `texts` that stand with several labels, and up to five `examples` of them.
         lengths: `low`, `high` (exclusive; None for the last) and `count` of examples by tokens before anything is cut.
@@ -65,6 +68,8 @@ def labelled_data_report(
     """
     items = {name: list(head.items(part.examples)) for name, part in parts.items()}
     found = {name: _part_report(head, tokenizer, part, items[name], max_length) for name, part in parts.items()}
+    if UNLABELLED in found:
+        found[UNLABELLED] |= {"labels": {}, "quantity": None}
     overlaps = {
         f"{first}/{second}": {"of": len(items[second]), **_overlap(items[first], items[second])}
         for first, second in combinations(parts, 2)
@@ -210,7 +215,7 @@ def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {share:.1%} of the tokens are unknown to the tokenizer, most often {words}"
     for pair, overlap in report["overlaps"].items():
         first, second = pair.split("/")
-        if overlap["examples_in_both"]:
+        if overlap["examples_in_both"] and second != UNLABELLED:
             example = overlap["examples"][0]
             where = f"{first} {example['places'][0]}, {second} {example['places'][1]}"
             yield (
@@ -242,6 +247,10 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
             count = f"{part['unknown_tokens']:,} of {part['tokens']:,}"
             yield f"{name}: {count} tokens are unknown to the tokenizer ({words})"
+    for pair, overlap in report["overlaps"].items():
+        if overlap["examples_in_both"] and pair.endswith(f"/{UNLABELLED}"):
+            count = f"{overlap['examples_in_both']:,} of {overlap['of']:,}"
+            yield f"{UNLABELLED}: {count} examples stand in train too, and are learnt with their labels there"
     clear = [pair for pair, overlap in report["overlaps"].items() if not overlap["examples_in_both"]]
     if clear:
         yield f"no text is in both parts of {', '.join(clear)}"

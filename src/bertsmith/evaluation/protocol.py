@@ -9,6 +9,11 @@ from bertsmith.runtime.files import read_json
 
 SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
+    "unlabelled": (
+        "It is the file whose texts the MODEL learnt from its teacher, without their labels: its figures say little of "
+        "new texts.",
+        "warning",
+    ),
     "dev": (
         "It is the dev file of the MODEL's fine-tuning, on which its checkpoint was chosen: its figures are a little "
         "too good.",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bertsmith.finetuning.losses import divided, loss_count
 from bertsmith.runtime import random
 from bertsmith.tasks.head import AnyHead, Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
@@ -21,11 +22,20 @@ BATCHES_A_WINDOW = 50
 
 @dataclass(frozen=True)
 class LabelledData:
-    """An encoded labelled file: the head's inputs, what is true of them, and what a teacher says of them, flat."""
+    """An encoded labelled file.
+
+    Attributes:
+        encoded: the head's inputs.
+        gold: what is true of them.
+        taught: what a teacher says of them, flat.
+        labelled: of so many rows, the first ones, the labels are true; behind them stands what only a teacher knows.
+            None where all are labelled.
+    """
 
     encoded: Inputs
     gold: Any
     taught: Callable[[int], Logits] | None = None
+    labelled: int | None = None
 
 
 class HeadBatches:
@@ -68,7 +78,10 @@ class HeadBatches:
 
     def describe(self, number: int) -> str:
         """An example for people."""
-        return f"row {self.row(number)} of the training file, in epoch {number // len(self.lengths)}"
+        row, file, labelled = self.row(number), "training", self.data.labelled
+        if labelled is not None and row >= labelled:
+            row, file = row - labelled, "unlabelled"
+        return f"row {row} of the {file} file, in epoch {number // len(self.lengths)}"
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """The micro-batch, with the number of its losses to divide their sum by."""
@@ -77,7 +90,9 @@ class HeadBatches:
         batch["gold"] = self.head.gold(self.data.encoded, self.data.gold, chosen)
         if self.data.taught is not None:
             batch["soft"] = self.head.soft_targets(self.data.encoded, self.data.taught, chosen)
-        batch["loss_counts"] = torch.tensor([float(self.head.loss_count(batch["gold"]))])
+        if self.data.labelled is not None:
+            batch |= divided(row < self.data.labelled for row in chosen)
+        batch["loss_counts"] = torch.tensor([loss_count(self.head, batch)])
         batch["num_tokens"] = int(self.lengths[chosen].sum())
         return batch
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.evaluation.labelled_data import Part, labelled_data_report
+from bertsmith.errors import OptionError
+from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
@@ -15,7 +16,7 @@ from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import is_data_set, with_split
 
-SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
 """The parts of a data set (`hf:`) that are meant where none is named."""
 
 
@@ -25,7 +26,8 @@ class FinetuningData:
 
     Attributes:
         head: with the labels of the training file.
-        train_examples: where a teacher is to answer them; otherwise none.
+        learnt: what is trained on: `train`, and behind it the unlabelled file where there is one.
+        taught_examples: those of `learnt` where a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
         files: what run.json says of each file.
         label_counts: how often each label stands in the training file.
@@ -34,7 +36,8 @@ class FinetuningData:
 
     head: AnyHead
     train: LabelledData
-    train_examples: Sequence[Any]
+    learnt: LabelledData
+    taught_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
     reported_examples: Sequence[Any]
@@ -48,22 +51,30 @@ class FinetuningData:
         return self.dev if self.test is None else self.test
 
     @property
+    def unlabelled(self) -> int:
+        """How many examples have no label that is looked at."""
+        return sum(file["examples"] for file in self.files if file["part"] == UNLABELLED)
+
+    @property
     def windowed(self) -> int | None:
         """How many examples of all files are read in windows."""
-        counts = [part.encoded.windowed for part in (self.train, self.dev, self.test) if part is not None]
+        counts = [part.encoded.windowed for part in (self.learnt, self.dev, self.test) if part is not None]
         return None if None in counts else sum(count or 0 for count in counts)
 
 
 def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> FinetuningData:
     """Read and encode the files that the options name. Raises DataError with the place of the first mistake."""
     columns = Columns.of(options)
-    given = {"train": options.train, "dev": options.dev, "test": options.test}
+    given = {part: getattr(options, part) for part in SPLITS}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
-    examples = {part: task.read(path, columns) for part, path in paths.items()}
+    examples = {part: task.read(path, columns) for part, path in paths.items() if part != UNLABELLED}
     head = task.for_training(examples["train"], options.problem_type)
+    if UNLABELLED in paths:
+        examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns, examples["train"][0])
     files, parts, compared = [], {}, {}
-    for part, every in examples.items():
+    for part in paths:
+        every = examples[part]
         found = head.learnable(every) if part == "train" else every
         left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
         drawn = {}
@@ -91,11 +102,28 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
         )
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
-    learnt = compared["train"].examples if options.teacher is not None else ()
+    learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
+    if UNLABELLED in parts:
+        _check_other(files)
+        taught = [*taught, *examples[UNLABELLED]]
+        encoded, gold = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
+        learnt = LabelledData(encoded, gold, labelled=len(learnt.encoded.lengths))
     reported = compared["test" if "test" in compared else "dev"].examples
     return FinetuningData(
-        head, parts["train"], learnt, parts["dev"], parts.get("test"), reported, files, counts, report
+        head, parts["train"], learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report
     )
+
+
+def _check_other(files: Sequence[dict[str, Any]]) -> None:
+    """Raises OptionError where the unlabelled file is the dev or the test file."""
+    (unlabelled,) = (file for file in files if file["part"] == UNLABELLED)
+    for file in files:
+        same = file["sha256"] == unlabelled["sha256"] if file["sha256"] else file["name"] == unlabelled["name"]
+        if same and file["part"] in ("dev", "test"):
+            raise OptionError(
+                f"--unlabelled {unlabelled['name']}: is the --{file['part']} file, whose figures would say nothing of "
+                "new texts then; give other texts"
+            )
 
 
 def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import default_length
 from bertsmith.errors import ModelError, OptionError
+from bertsmith.finetuning.losses import Distillation
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import disk_errors
-from bertsmith.runtime.machine import Choice
 from bertsmith.runtime.ragged import offsets_of
 from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
 from bertsmith.tasks.sequence_classification import REGRESSION
@@ -29,18 +29,6 @@ from bertsmith.tasks.sequence_classification import REGRESSION
 WEIGHT, TEMPERATURE = 0.5, 2.0
 """As in transformers' examples of distillation (run_squad_w_distillation.py); DistilBERT's temperature."""
 FOLDER = "teacher"
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """The loss is `1 - weight` times that of the labels and `weight` times that of the teacher's logits."""
-
-    weight: float
-    temperature: float
-
-    def choice(self, teacher: str) -> Choice:
-        """For the record."""
-        return Choice("teacher", teacher, f"{self.weight:g} of the loss, at a temperature of {self.temperature:g}")
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
-from bertsmith.finetuning.distillation import Distillation
 from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
+from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness
@@ -219,7 +218,7 @@ def train_head(
         budget=budget,
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
-        loss_sums=_loss_sums(head, settings.distillation),
+        loss_sums=loss_sums(head, settings.distillation),
         evaluate=evaluate,
         optimizer="adamw",
         schedule="linear",
@@ -254,15 +253,3 @@ def train_head(
         config: Any = model.config
         config.update(best.chosen)
     return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
-
-
-def _loss_sums(head: AnyHead, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
-    def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        output = model(**{name: value for name, value in batch.items() if name not in ("gold", "soft")})
-        loss = head.loss_sum(output, batch["gold"])
-        if distillation is not None:
-            soft = head.soft_loss_sum(output, batch["soft"], batch["gold"], distillation.temperature)
-            loss = (1 - distillation.weight) * loss + distillation.weight * soft
-        return loss[None]
-
-    return compute

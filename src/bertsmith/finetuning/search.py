@@ -48,7 +48,7 @@ class SearchSpace:
     def of(cls, options: FinetuneOptions, settings: HeadSettings, data: FinetuningData) -> SearchSpace:
         """The space that the options name; `settings` are made of the same options."""
         space = parse_space(options.search_space, FinetuneOptions.model_fields)
-        defaults = default_settings(space, options, settings, len(data.train.encoded.lengths))
+        defaults = default_settings(space, options, settings, len(data.learnt.encoded.lengths))
         return cls(with_own_ranges(space, defaults), defaults)
 
     def ends(self) -> list[Settings]:
@@ -164,7 +164,7 @@ class Search:
     def _measured(self, trial: Trial, single: RunFolder) -> Trial:
         called = f"trial {trial.number}"
         settings, _ = self._settings_of(trial)
-        train, dev, seed = self.data.train, self.data.dev, self.options.seed
+        train, dev, seed = self.data.learnt, self.data.dev, self.options.seed
         checkpoint = checkpoint_of(single, called)
         trained = train_head(settings, self.tokenizer, train, dev, single, seed, called, checkpoint)
         if trained.signal is not None:

@@ -50,7 +50,7 @@ def head_settings(
     if rate is None:
         choices.append(choose_learning_rate(config, lora=options.lora is not None))
         rate = float(choices[-1].value)
-    examples = len(data.train.encoded.lengths)
+    examples = len(data.learnt.encoded.lengths)
     if epochs is None:
         choices.append(choose_epochs(examples, options.batch_size))
         epochs = float(choices[-1].value)
@@ -82,7 +82,7 @@ def head_settings(
     )
     choices += choose_parts(settings, config)
     if settings.distillation is not None and options.teacher is not None:
-        choices.append(settings.distillation.choice(options.teacher))
+        choices.append(settings.distillation.choice(options.teacher, data.unlabelled))
     own = replaced_labels(config, settings)
     if own is not None:
         choices.append(Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}"))

@@ -66,11 +66,11 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
         "How often each label stands in the training part"
         + (f"; the first {_LABELS_DRAWN} of {len(train)}" if len(train) > _LABELS_DRAWN else ""),
     )
-    totals = {name: max(sum(part["labels"].values()), 1) for name, part in parts.items()}
+    labelled = {name: part["labels"] for name, part in parts.items() if part["labels"]}
     page.table(
-        ["label", *parts],
+        ["label", *labelled],
         [
-            (label, *(f"{part['labels'].get(label, 0) / totals[name]:.1%}" for name, part in parts.items()))
+            (label, *(f"{counts.get(label, 0) / sum(counts.values()):.1%}" for counts in labelled.values()))
             for label in list(train)[:_LABELS_DRAWN]
         ],
         caption="The share of each label in each part",
@@ -89,7 +89,11 @@ def _add_quantity(page: Page, parts: Mapping[str, Figures]) -> None:
     )
     page.table(
         ["part", "lowest", "mean", "highest"],
-        [(name, *(part["quantity"][key] for key in ("low", "mean", "high"))) for name, part in parts.items()],
+        [
+            (name, *(part["quantity"][key] for key in ("low", "mean", "high")))
+            for name, part in parts.items()
+            if part["quantity"] is not None
+        ],
         caption=f"The {train['name']} in each part",
     )
 

@@ -30,31 +30,38 @@ class Question:
     place: str = field(default="", compare=False)
 
 
-def read_questions(path: Path, columns: Columns) -> list[Question]:
+def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None) -> list[Question]:
     """The questions of a labelled file, each with at least two choices; in a table empty last fields are no choices.
+
+    Where there is a `stand_in`, every question has it for its label, and no column of labels is looked at.
 
     Raises DataError with the file and the line of the first mistake, OptionError for a column that such files do not
     have.
     """
     if columns.pair is not None:
         raise OptionError("--pair-column: a question has choices; name their columns with --choice-columns")
-    records = labelled_records(path, columns)
+    records = labelled_records(path, columns, class_names=stand_in is None)
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
     prompt_name = find(columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
     choice_names = _choice_columns(path, present, columns.choices)
-    label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
+    label_name = None
+    if stand_in is None:
+        label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
     questions = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
-        for name in (prompt_name, label_name):
+        for name in (prompt_name, *((label_name,) if label_name is not None else ())):
             if values.get(name) is None:
                 raise DataError(f"{where}: column {name!r} is missing")
         prompt = str(values[prompt_name])
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
         choices = _choices(where, values, choice_names)
-        label = _index(f"{where}: the label (column {label_name!r})", values[label_name], len(choices))
+        label = stand_in
+        if label_name is not None:
+            label = _index(f"{where}: the label (column {label_name!r})", values[label_name], len(choices))
+        assert label is not None
         questions.append(Question(prompt, choices, label, record.place))
     return questions
 

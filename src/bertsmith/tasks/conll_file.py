@@ -34,11 +34,14 @@ class Sentence:
     unit: str = "line"
 
 
-def read_sentences(path: Path, encoding: str | None, token_column: int = 0, tag_column: int = -1) -> list[Sentence]:
+def read_sentences(
+    path: Path, encoding: str | None, token_column: int = 0, tag_column: int = -1, *, stand_in: str | None = None
+) -> list[Sentence]:
     """The sentences of a file of columns; predictions have no encoding but UTF-8 (None).
 
     Columns count from 0, -1 is the last. Raises DataError with the file and the line of the first mistake; as in
-    conlleval one is a line of more or fewer columns than those before it. What a tag says is not looked at.
+    conlleval one is a line of more or fewer columns than those before it. What a tag says is not looked at. Where there
+    is a `stand_in`, every token has it for its tag, and lines need no column of tags.
     """
     existing_file(path, "a file of columns, token and tag")
     text = decoded_predictions(path) if encoding is None else decoded(path, encoding)
@@ -51,17 +54,17 @@ def read_sentences(path: Path, encoding: str | None, token_column: int = 0, tag_
             if sentences[-1].tokens:
                 sentences.append(Sentence())
             continue
-        if len(columns) < 2 or not columns[-1].strip():
+        if stand_in is None and (len(columns) < 2 or not columns[-1].strip()):
             raise DataError(
                 f"{path}: line {number}: found {line.strip()!r}, expected a token and, as last column, its tag"
             )
         width, first = widths.setdefault(tabs, (len(columns), number))
         if len(columns) != width:
             raise DataError(f"{path}: line {number}: {len(columns)} columns, expected {width} as in line {first}")
-        for column in (token_column, tag_column):
+        for column in (token_column, *((tag_column,) if stand_in is None else ())):
             if column >= width:
                 raise DataError(f"{path}: line {number}: {width} columns, so there is no column {column} (from 0)")
-        tag = columns[tag_column].strip()
+        tag = columns[tag_column].strip() if stand_in is None else stand_in
         if not tag:
             raise DataError(f"{path}: line {number}: the tag (column {tag_column}, from 0) is empty")
         sentences[-1].tokens.append(columns[token_column])

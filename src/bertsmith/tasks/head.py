@@ -208,6 +208,14 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def read(cls, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
 
+    @abstractmethod
+    def read_unlabelled(self, path: Path, columns: Columns, like: ExampleType) -> list[ExampleType]:
+        """The examples of a file whose labels are not looked at, for a teacher: each has some label in their place.
+
+        `like` is an example of the training file, which they must be like. Raises DataError with the file and the line
+        of the first mistake, OptionError where such files cannot be told from labelled ones.
+        """
+
     def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:
         """The examples of a training file that something can be learnt from: all, unless a head says otherwise."""
         return examples

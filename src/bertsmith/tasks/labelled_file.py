@@ -24,6 +24,8 @@ OTHER_FORMS = {"conll": "token-classification", "squad": "question-answering"}
 SEPARATOR = "|"
 """What parts several labels of one text where the file has no lists."""
 
+Label = str | int | float | tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -62,7 +64,7 @@ class Row:
 
     text: str
     pair: str | None
-    label: str | int | float | tuple[str, ...]
+    label: Label
     file: str = field(default="", compare=False)
     place: str = field(default="", compare=False)
 
@@ -107,19 +109,24 @@ class Row:
         return value
 
 
-def read_rows(path: Path, columns: Columns) -> list[Row]:
-    """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake."""
+def read_rows(path: Path, columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
+    """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake.
+
+    Where there is a `stand_in`, every row has it for its label, and no column of labels is looked at.
+    """
     if columns.choices is not None:
         raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
-    return rows_of(path, labelled_records(path, columns), columns)
+    return rows_of(path, labelled_records(path, columns, class_names=stand_in is None), columns, stand_in=stand_in)
 
 
-def rows_of(path: Path, records: Sequence[Record], columns: Columns) -> list[Row]:
+def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
     """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
     text_name = find(columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
-    label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
+    label_name = None
+    if stand_in is None:
+        label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
     if pair_name is None and columns.text is None:
         pair_name = next((name for name in PAIR_COLUMNS if name in present), None)
@@ -128,20 +135,26 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns) -> list[Row
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
-        for name in (text_name, label_name, *((pair_name,) if pair_name else ())):
+        for name in (name for name in (text_name, label_name, pair_name) if name is not None):
             value = values.get(name)
             if value is None or value != value:
                 raise DataError(f"{where}: column {name!r} is missing" + ("" if value is None else ", found NaN"))
         if not str(values[text_name]).strip():
             raise DataError(f"{where}: the text is empty")
         pair = str(values[pair_name]) if pair_name else None
-        label = _label(f"{where}: column {label_name!r}", values[label_name])
+        label = stand_in
+        if label_name is not None:
+            label = _label(f"{where}: column {label_name!r}", values[label_name])
+        assert label is not None
         rows.append(Row(str(values[text_name]), pair, label, str(path), record.place))
     return rows
 
 
-def labelled_records(path: Path, columns: Columns) -> list[Record]:
-    """The rows of a file or data set by their columns, at least one. Raises DataError where it is none of the forms."""
+def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:
+    """The rows of a file or data set by their columns, at least one; `class_names` as in `read_records`.
+
+    Raises DataError where it is none of the forms.
+    """
     form = form_of(path, columns.form)
     if form is None:
         existing_file(path, "a labelled file")
@@ -151,10 +164,17 @@ def labelled_records(path: Path, columns: Columns) -> list[Record]:
         )
     if form in OTHER_FORMS:
         raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
-    return read_records(path, form, columns.encoding, no_header=columns.no_header, skip_broken=columns.skip_broken)
+    return read_records(
+        path,
+        form,
+        columns.encoding,
+        no_header=columns.no_header,
+        skip_broken=columns.skip_broken,
+        class_names=class_names,
+    )
 
 
-def _label(where: str, value: Any) -> str | int | float | tuple[str, ...]:
+def _label(where: str, value: Any) -> Label:
     if isinstance(value, list):
         for item in value:
             if isinstance(item, (list, dict)) or item is None:

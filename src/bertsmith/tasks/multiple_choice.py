@@ -126,6 +126,10 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The questions of CSV, TSV or JSON lines."""
         return read_questions(path, columns)
 
+    def read_unlabelled(self, path: Path, columns: Columns, like: Question) -> list[Question]:
+        """The questions."""
+        return read_questions(path, columns, stand_in=0)
+
     def targets(self, examples: Sequence[Question], where: str) -> Ints:
         """int64 of [examples]: the index of the right choice."""
         return np.array([example.label for example in examples], dtype=np.int64)

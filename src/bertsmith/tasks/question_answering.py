@@ -123,6 +123,13 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """The questions of SQuAD JSON or JSON lines."""
         return read_context_questions(path, columns)
 
+    def read_unlabelled(self, path: Path, columns: Columns, like: ContextQuestion) -> list[ContextQuestion]:
+        """None: raises OptionError."""
+        raise OptionError(
+            f"--unlabelled {path}: in files of questions one without an answer is one that its context does not "
+            "answer, so it is labelled; leave it out"
+        )
+
     def learnable(self, examples: Sequence[ContextQuestion]) -> list[ContextQuestion]:
         """Those without answers, and those with an answer in their context."""
         return [example for example in examples if example.span is not None or not example.answers]

@@ -76,23 +76,30 @@ def form_of(path: Path, asked: str | None) -> str | None:
 
 
 def read_records(
-    path: Path, form: str, encoding: str, *, no_header: bool = False, skip_broken: bool = False
+    path: Path,
+    form: str,
+    encoding: str,
+    *,
+    no_header: bool = False,
+    skip_broken: bool = False,
+    class_names: bool = True,
 ) -> list[Record]:
     """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
 
-    `skip_broken` leaves out the rows of a table that have another number of fields than its header. Raises DataError
-    with the file and the line or row of the first mistake, and where there is no row.
+    `skip_broken` leaves out the rows of a table that have another number of fields than its header; without
+    `class_names` numbers of named classes stay numbers, whatever they are. Raises DataError with the file and the line
+    or row of the first mistake, and where there is no row.
     """
     if no_header and not is_table(form):
         raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
     if skip_broken and not is_table(form):
         raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
     if form == DATA_SET:
-        records = _of_data_set(path)
+        records = _of_data_set(path, class_names)
     else:
         existing_file(path, "a labelled file (.csv, .tsv, .jsonl or .parquet)")
         if form == "parquet":
-            records = _of_parquet(path)
+            records = _of_parquet(path, class_names)
         elif form == "jsonl":
             records = [Record(values, line) for line, values in json_lines(path, decoded(path, encoding))]
         else:
@@ -135,7 +142,7 @@ def _of_table(path: Path, text: str, form: str, no_header: bool, skip_broken: bo
     return records
 
 
-def _of_parquet(path: Path) -> list[Record]:
+def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -150,17 +157,17 @@ def _of_parquet(path: Path) -> list[Record]:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None
     records = [Record(row, number, "row") for number, row in enumerate(values, start=1)]
-    return _named(str(path), records, _class_names_of_schema(table.schema))
+    return _named(str(path), records, _class_names_of_schema(table.schema)) if class_names else records
 
 
-def _of_data_set(path: Path) -> list[Record]:
+def _of_data_set(path: Path, class_names: bool) -> list[Record]:
     location = str(path)
     split = load_split(location)
     rows = iter(split)
     records: list[Record] = []
     while (row := next_record(rows, location, len(records) + 1)) is not None:
         records.append(Record(row, len(records) + 1, "row"))
-    return _named(location, records, _class_names(split.features or {}))
+    return _named(location, records, _class_names(split.features or {})) if class_names else records
 
 
 def _class_names_of_schema(schema: Any) -> dict[str, list[str]]:

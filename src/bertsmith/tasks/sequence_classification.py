@@ -25,7 +25,7 @@ from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
-from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Row, in_order, read_rows
+from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Label, Row, in_order, read_rows
 from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 
 REGRESSION = "regression"
@@ -154,6 +154,20 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     def read(cls, path: Path, columns: Columns) -> list[Row]:
         """The rows of CSV, TSV or JSON lines."""
         return read_rows(path, columns)
+
+    def read_unlabelled(self, path: Path, columns: Columns, like: Row) -> list[Row]:
+        """The rows, of pairs where the training file has pairs."""
+        stand_in: Label = 0
+        if self.problem_type != REGRESSION:
+            stand_in = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
+        rows = read_rows(path, columns, stand_in=stand_in)
+        if (rows[0].pair is None) != (like.pair is None):
+            here, there = ("a single text", "pairs") if rows[0].pair is None else ("pairs", "single texts")
+            raise DataError(
+                f"{path}: found {here} a row, expected {there} as in the training file, {like.file}; name the columns "
+                "with --text-column and --pair-column"
+            )
+        return rows
 
     def targets(self, examples: Sequence[Row], where: str) -> npt.NDArray[np.float64]:
         """float64 of [texts], for several labels of [texts, labels]."""

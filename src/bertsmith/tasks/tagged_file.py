@@ -14,10 +14,11 @@ from bertsmith.tasks.text_file import kind
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
 
 
-def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
+def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) -> list[Sentence]:
     """The sentences of a file or data set; any ending but `.jsonl` and `.parquet` is columns, unless the form is given.
 
-    The tags are those of entities (`conll_file.has_plain_labels` tells) or plain labels such as parts of speech.
+    The tags are those of entities (`conll_file.has_plain_labels` tells) or plain labels such as parts of speech. Where
+    there is a `stand_in`, every token has it for its tag, and no tags are looked at.
     Raises DataError with the file and the line of the first mistake, OptionError for a form or column that such files
     do not have.
     """
@@ -37,11 +38,11 @@ def read_tagged(path: Path, columns: Columns) -> list[Sentence]:
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
     if form != "conll":
-        sentences = _sentences_of_records(path, form, columns)
+        sentences = _sentences_of_records(path, form, columns, stand_in)
     else:
         token, tag = _number("--text-column", columns.text, 0), _number("--label-column", columns.label, -1)
-        sentences = read_sentences(path, columns.encoding, token, tag)
-    if not has_plain_labels(sentences):
+        sentences = read_sentences(path, columns.encoding, token, tag, stand_in=stand_in)
+    if stand_in is None and not has_plain_labels(sentences):
         check_tags(sentences, path)
     return sentences
 
@@ -54,26 +55,31 @@ def _number(option: str, given: str | None, default: int) -> int:
     return int(given)
 
 
-def _sentences_of_records(path: Path, form: str, columns: Columns) -> list[Sentence]:
+def _sentences_of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
     sentences = []
-    for record in read_records(path, form, columns.encoding):
+    for record in read_records(path, form, columns.encoding, class_names=stand_in is None):
         where = f"{path}: {record.place}"
         tokens = _texts(where, record.values, columns.text, TOKENS, "--text-column")
-        tags = _texts(where, record.values, columns.label, TAGS, "--label-column")
+        tags = [stand_in] * len(tokens) if stand_in is not None else _tags(where, record.values, columns.label)
         if not tokens:
             raise DataError(f"{where}: the sentence has no tokens, expected at least one; take the {record.unit} out")
         if len(tokens) != len(tags):
             raise DataError(f"{where}: {len(tokens)} tokens and {len(tags)} tags, expected one for each")
-        if any(not tag.strip() for tag in tags):
-            raise DataError(f"{where}: a tag is empty")
         for token in tokens:
             if "\t" in token or "\n" in token or "\r" in token:
                 raise DataError(f"{where}: the token {token!r} holds a tab or a line break; divide it, or take it out")
             if token == DOCUMENT:
                 raise DataError(f"{where}: the token {token!r} is the mark of a document in CoNLL files; take it out")
         numbers = [record.number] * len(tokens)
-        sentences.append(Sentence(tokens, [tag.strip() for tag in tags], numbers, record.unit))
+        sentences.append(Sentence(tokens, tags, numbers, record.unit))
     return sentences
+
+
+def _tags(where: str, record: dict[str, Any], asked: str | None) -> list[str]:
+    tags = [tag.strip() for tag in _texts(where, record, asked, TAGS, "--label-column")]
+    if "" in tags:
+        raise DataError(f"{where}: a tag is empty")
+    return tags
 
 
 def _texts(where: str, record: dict[str, Any], asked: str | None, usual: tuple[str, ...], option: str) -> list[str]:

@@ -148,6 +148,10 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """The sentences of CoNLL columns or JSON lines."""
         return read_tagged(path, columns)
 
+    def read_unlabelled(self, path: Path, columns: Columns, like: Sentence) -> list[Sentence]:
+        """The sentences; files of columns need no more than that of the tokens."""
+        return read_tagged(path, columns, stand_in=self.labels[0])
+
     def targets(self, examples: Sequence[Sentence], where: str) -> Targets:
         """The tags, once the model knows them all; of entities their types."""
         for sentence in examples:

@@ -30,7 +30,7 @@ def write_head_card(run: Path, record: Record) -> None:
     hub = HubNames(
         head.pipeline_tag,
         hub_ancestor(record["options"]["model"]),
-        hub_data_sets([file["name"] for file in files if file["part"] == "train"]),
+        hub_data_sets([file["name"] for file in files if file["part"] in ("train", "unlabelled")]),
         next(_on_hub(file["name"]) for file in files if file["part"] == reported),
     )
     write_text(run / CARD, head_card(run.resolve().name, record, hub, output=head.without_labels))

@@ -94,6 +94,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
             "the MODEL": options.model,
             "the teacher": options.teacher,
             "--train": options.train,
+            "--unlabelled": options.unlabelled,
             "--dev": options.dev,
             "--test": options.test,
         },
@@ -113,7 +114,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     search = _search(options, settings, tokenizer, data, config, length, folder)
     teacher = None
     if options.teacher is not None:
-        teacher = Teacher(options, data.head, tokenizer, data.train.encoded, data.train_examples)
+        teacher = Teacher(options, data.head, tokenizer, data.learnt.encoded, data.taught_examples)
     _announce(options, data, settings, choices)
     if search is not None:
         search.announce()
@@ -132,7 +133,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         )
     _start(folder, options, data, choices)
     if teacher is not None:
-        data.train = replace(data.train, taught=teacher.answers(folder.path))
+        data.learnt = replace(data.learnt, taught=teacher.answers(folder.path))
         teacher = None  # its weights are of no use any more
     if search is not None:
         settings = search.best_settings()
@@ -305,7 +306,7 @@ def _one_seed(
     checkpoint = checkpoint_of(single, f"seed {seed}")
     title = f"fine-tuning, seed {seed}" if options.seeds > 1 else "fine-tuning"
     try:
-        trained = train_head(settings, tokenizer, data.train, data.dev, single, seed, title, checkpoint)
+        trained = train_head(settings, tokenizer, data.learnt, data.dev, single, seed, title, checkpoint)
     except DivergedError as error:
         result: dict[str, Any] = {"seed": seed, "diverged": str(error)}
         write_json(done, result)
