@@ -2225,6 +2225,22 @@ def finetune_teacher(bench: Bench) -> None:
     assert first(**taught, distil_weight=1, distil_temperature=0.1) != pytest.approx(answers, rel=0.1)
 
 
+@effect(FinetuneOptions, "unlabelled")
+def finetune_unlabelled(bench: Bench) -> None:
+    """Its texts are trained on too."""
+    file = bench.file("".join(f'{{"text": "the {word} is new"}}\n' for word in ("bell", "boat", "river")), ".jsonl")
+    seen = training_texts(bench)
+
+    def trained_on(**options: Any) -> set[str]:
+        seen.clear()
+        bench.finetune(teacher=bench.head, **options)
+        return {str(row[row > 0].tolist()) for batch in seen for row in batch["input_ids"]}
+
+    labelled = trained_on()
+    both = trained_on(unlabelled=file)
+    assert labelled < both and len(both - labelled) == 3
+
+
 @effect(FinetuneOptions, "search", "search_space")
 def finetune_search(bench: Bench) -> None:
     """So many settings are tried, within what the space says."""
