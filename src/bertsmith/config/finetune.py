@@ -150,7 +150,7 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     unlabelled: Path | None = Field(
         None,
         description="further examples, with the columns of the training file, of which the teacher's answers alone are "
-        "learnt; labels in them are not looked at",
+        "learnt, not the labels; an epoch has the rows of both files",
     )
     search: int | None = Field(
         None,

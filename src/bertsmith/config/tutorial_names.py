@@ -183,7 +183,8 @@ _IN_A_SUITE = {
     "version_2_with_negative null_score_diff_threshold doc_stride max_query_length max_answer_length n_best_size": (
         "no task of GLUE has questions to answer in a text"
     ),
-    "class_weight class_weights calibrate teacher unlabelled problem_type search search_space n_trials hp_space": _ALONE,
+    "class_weight class_weights calibrate teacher unlabelled problem_type": _ALONE,
+    "search search_space n_trials hp_space": _ALONE,
 }
 GLUE: Mapping[str, str] = MappingProxyType(
     {**FINETUNE, **{name: answer for names, answer in _IN_A_SUITE.items() for name in names.split()}}

@@ -100,11 +100,11 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
                 "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
             }
         )
+    _check_new(files)
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
-        _check_other(files)
         taught = [*taught, *examples[UNLABELLED]]
         encoded, gold = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
         learnt = LabelledData(encoded, gold, labelled=len(learnt.encoded.lengths))
@@ -114,15 +114,15 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     )
 
 
-def _check_other(files: Sequence[dict[str, Any]]) -> None:
+def _check_new(files: Sequence[dict[str, Any]]) -> None:
     """Raises OptionError where the unlabelled file is the dev or the test file."""
-    (unlabelled,) = (file for file in files if file["part"] == UNLABELLED)
+    measured = {file["sha256"] or file["name"]: file["part"] for file in files if file["part"] in ("dev", "test")}
     for file in files:
-        same = file["sha256"] == unlabelled["sha256"] if file["sha256"] else file["name"] == unlabelled["name"]
-        if same and file["part"] in ("dev", "test"):
+        part = measured.get(file["sha256"] or file["name"])
+        if file["part"] == UNLABELLED and part is not None:
             raise OptionError(
-                f"--unlabelled {unlabelled['name']}: is the --{file['part']} file, whose figures would say nothing of "
-                "new texts then; give other texts"
+                f"--unlabelled {file['name']}: is the --{part} file, whose figures would say nothing of new texts then; "
+                "give other texts"
             )
 
 
