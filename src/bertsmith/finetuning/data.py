@@ -121,8 +121,8 @@ def _check_new(files: Sequence[dict[str, Any]]) -> None:
         part = measured.get(file["sha256"] or file["name"])
         if file["part"] == UNLABELLED and part is not None:
             raise OptionError(
-                f"--unlabelled {file['name']}: is the --{part} file, whose figures would say nothing of new texts then; "
-                "give other texts"
+                f"--unlabelled {file['name']}: is the --{part} file, whose figures would say nothing of new texts "
+                "then; give other texts"
             )
 
 
