@@ -220,10 +220,11 @@ def test_a_student_is_told_to_begin_with_layers_of_its_teacher(
     """The command that is given is taken as it stands."""
     teacher = tmp_path / "teacher"
     pretrain(store, out=teacher, steps=1, **{**tiny, "layers": 3})
-    options = {"minutes": 0.001, "learning_rate": 1.0, "teacher": teacher, **tiny}
+    options = {"steps": 1, "learning_rate": 1.0, "teacher": teacher, **tiny}
     (warning,) = pretrain(store, out=tmp_path / "next", **options).warnings
     said, command = warning.splitlines()
     assert said.endswith("to start from scratch. Begin with layers of the teacher instead:")
-    shape = f"--from {teacher} --layers 1 --teacher {teacher} --minutes 0.001"
+    shape = f"--from {teacher} --layers 1 --teacher {teacher}"
     assert command == f"  bertsmith pretrain {store} --out {tmp_path / 'next'}-continued {shape}"
-    assert bertsmith(*command.split()[1:], "--sequence-length", 32, "--dry-run", "--json").json["forecast"]
+    words = [*command.split()[1:], "--sequence-length", 32, "--steps", 1, "--dry-run", "--json"]
+    assert bertsmith(*words).json["forecast"]
