@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.finetuning import settings
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
+from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.sequence_classification import SINGLE_LABEL, SequenceClassification
 from bertsmith.training.course import Update
@@ -173,6 +175,31 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     results = [json.loads((at / "seeds" / "seed-0" / "result.json").read_text()) for at in (out, unbroken)]
     assert results[0] == results[1]
     assert not (out / "seeds" / "seed-0" / "checkpoints").exists()
+
+
+def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
+    run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
+
+    def on_a_machine_of(streams: int, precision: str) -> None:
+        monkeypatch.setattr(settings, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
+        monkeypatch.setattr(settings, "choose_precision", lambda *_: Choice("precision", precision, "a test"))
+
+    options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "precision": "auto"}
+    on_a_machine_of(1, "fp32")
+    unbroken = finetune("sequence-classification", **options, out=tmp_path / "unbroken").run
+    out = tmp_path / "stopped"
+    with signalled(2), pytest.raises(Interrupted):
+        finetune("sequence-classification", **options, out=out)
+    on_a_machine_of(2, "bf16")
+    finetune("sequence-classification", **options, out=out, resume=True)
+    assert same(out, unbroken)
+    choices = {one["name"]: one for one in json.loads((out / "run.json").read_text())["choices"]}
+    for name, value in (("streams", "1"), ("precision", "fp32")):
+        assert (choices[name]["value"], choices[name]["reason"]) == (value, "as the run was started")
+    other = finetune("sequence-classification", **options, out=tmp_path / "other").run
+    assert not same(other, unbroken)
 
 
 def test_more_seeds_later(run: Path, labelled: Labelled, tmp_path: Path) -> None:

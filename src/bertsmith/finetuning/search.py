@@ -180,7 +180,7 @@ class Search:
 
     def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[Choice]]:
         options = self.options.model_copy(update=trial.settings)
-        return head_settings(options, self.data, self.config, self.length)
+        return head_settings(options, self.data, self.config, self.length, self.run.record)
 
     def _figure(self, trained: TrainedHead, settings: HeadSettings) -> dict[str, float]:
         """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""

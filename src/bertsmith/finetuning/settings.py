@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from bertsmith.config.finetune import FinetuneOptions
@@ -24,11 +25,12 @@ from bertsmith.tasks.class_weights import balanced
 
 
 def head_settings(
-    options: FinetuneOptions, data: FinetuningData, config: Any, length: int
+    options: FinetuneOptions, data: FinetuningData, config: Any, length: int, record: Mapping[str, Any]
 ) -> tuple[HeadSettings, list[Choice]]:
     """The settings, and the automatic choices among them with their reasons.
 
-    `config` is the MODEL's configuration, `length` the tokens of a row.
+    `config` is the MODEL's configuration, `length` the tokens of a row; `record` is that of the run that goes on, or
+    empty.
 
     Raises OptionError where an option does not fit the data or the MODEL.
     """
@@ -42,9 +44,10 @@ def head_settings(
         weights = balanced(data.label_counts)
     choices = prepare_process()
     device = choose_device()
-    precision, attention = choose_precision(options.precision, device.value), choose_attention("auto", device.value)
+    precision = _as_started(choose_precision(options.precision, device.value), record)
+    attention = choose_attention("auto", device.value)
     whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
-    streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
+    streams = _as_started(choose_streams(device.value, examples=options.batch_size, whole=whole), record)
     choices += [device, precision, attention, streams]
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
@@ -90,3 +93,10 @@ def head_settings(
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
         choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
+
+
+def _as_started(choice: Choice, record: Mapping[str, Any]) -> Choice:
+    """What a run that goes on began with, also where the machine says something else now: it ends as an unbroken one."""
+    started = {before["name"]: before["value"] for before in record.get("choices", ())}
+    value = started.get(choice.name, choice.value)
+    return choice if value == choice.value else Choice(choice.name, value, "as the run was started")

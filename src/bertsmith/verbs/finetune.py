@@ -82,12 +82,41 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         require_extra("search", f"--search {options.search}", "optuna")
     tokenizer, config, length = checked_model(options, options.task)
     data = read_files(options, tokenizer, length)
-    metric = _metric(options, data)
     if options.calibrate and not data.head.has_probabilities:
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
             "classes whose probabilities a temperature could mend; leave it out"
         )
+    made_before = _claim(folder, options, data)
+    if made_before is not None:
+        return made_before
+    settings, choices = head_settings(options, data, config, length, folder.record)
+    search = _search(options, settings, tokenizer, data, config, length, folder)
+    teacher = None
+    if options.teacher is not None:
+        teacher = Teacher(options, data.head, tokenizer, data.learnt.encoded, data.taught_examples)
+    _announce(options, data, settings, choices)
+    if search is not None:
+        search.announce()
+    if options.dry_run:
+        return _planned(options, data, search)
+    _start(folder, options, data, choices)
+    if teacher is not None:
+        data.learnt = replace(data.learnt, taught=teacher.answers(folder.path))
+        teacher = None  # its weights are of no use any more
+    if search is not None:
+        settings = search.best_settings()
+
+    results: dict[int, dict[str, Any]] = {}
+    for seed in range(options.seed, options.seed + options.seeds):
+        results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
+    result = _result(options, data, folder, results)
+    _finish(folder, result)
+    return result
+
+
+def _claim(folder: RunFolder, options: FinetuneOptions, data: FinetuningData) -> FinetuneResult | None:
+    """Take the folder for this run; the result where all that is asked for is there already."""
     check_out_of_the_way(
         options.out,
         {
@@ -110,37 +139,30 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         if made == options.seeds:
             say(f"{options.out} is finished already")
             return FinetuneResult(run=options.out, **folder.record["result"])
-    settings, choices = head_settings(options, data, config, length)
-    search = _search(options, settings, tokenizer, data, config, length, folder)
-    teacher = None
-    if options.teacher is not None:
-        teacher = Teacher(options, data.head, tokenizer, data.learnt.encoded, data.taught_examples)
-    _announce(options, data, settings, choices)
-    if search is not None:
-        search.announce()
-    if options.dry_run:
-        return FinetuneResult(
-            run=options.out,
-            metrics={},
-            best_seed=options.seed,
-            diverged_seeds=[],
-            selected_on_reported_data=options.test is None,
-            baseline={},
-            num_examples=len(data.dev.gold),
-            truncated_tokens=0,
-            windowed_examples=data.windowed,
-            search=None if search is None else search.record([]),
-        )
-    _start(folder, options, data, choices)
-    if teacher is not None:
-        data.learnt = replace(data.learnt, taught=teacher.answers(folder.path))
-        teacher = None  # its weights are of no use any more
-    if search is not None:
-        settings = search.best_settings()
+    return None
 
-    results: dict[int, dict[str, Any]] = {}
-    for seed in range(options.seed, options.seed + options.seeds):
-        results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
+
+def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | None) -> FinetuneResult:
+    """What `--dry-run` gives: no figures yet."""
+    return FinetuneResult(
+        run=options.out,
+        metrics={},
+        best_seed=options.seed,
+        diverged_seeds=[],
+        selected_on_reported_data=options.test is None,
+        baseline={},
+        num_examples=len(data.dev.gold),
+        truncated_tokens=0,
+        windowed_examples=data.windowed,
+        search=None if search is None else search.record([]),
+    )
+
+
+def _result(
+    options: FinetuneOptions, data: FinetuningData, folder: RunFolder, results: dict[int, dict[str, Any]]
+) -> FinetuneResult:
+    """The figures over the seeds, and into the record what the report shows beside them."""
+    metric = _metric(options, data)
     ended = {seed: found for seed, found in results.items() if "metrics" in found}
     if not ended:
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
@@ -166,7 +188,6 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         "seeds_with_figures": list(ended),
         "learnt_nothing": _learnt_nothing(metric, ended[best_seed], result),
     }
-    _finish(folder, result)
     return result
 
 
@@ -213,7 +234,7 @@ def _search(
         at_end = options.model_copy(update=end)
         try:
             checked_model(at_end, options.task)
-            head_settings(at_end, data, config, length)
+            head_settings(at_end, data, config, length, folder.record)
         except OptionError as error:
             raise OptionError(f"--search-space: {error}") from None
     return search
