@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bertsmith.config.distillation import TEMPERATURE, WEIGHT
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import default_length
 from bertsmith.errors import ModelError, OptionError
@@ -26,8 +27,6 @@ from bertsmith.runtime.ragged import offsets_of
 from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
 from bertsmith.tasks.sequence_classification import REGRESSION
 
-WEIGHT, TEMPERATURE = 0.5, 2.0
-"""As in transformers' examples of distillation (run_squad_w_distillation.py); DistilBERT's temperature."""
 FOLDER = "teacher"
 
 

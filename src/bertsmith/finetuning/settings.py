@@ -96,7 +96,7 @@ def head_settings(
 
 
 def _as_started(choice: Choice, record: Mapping[str, Any]) -> Choice:
-    """What a run that goes on began with, also where the machine says something else now: it ends as an unbroken one."""
+    """What a run that goes on began with, whatever the machine says now: it ends as an unbroken one."""
     started = {before["name"]: before["value"] for before in record.get("choices", ())}
     value = started.get(choice.name, choice.value)
     return choice if value == choice.value else Choice(choice.name, value, "as the run was started")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bertsmith.config.distillation import TEMPERATURE, WEIGHT
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.bert import BertForPreTraining, parameter_count
@@ -24,9 +25,6 @@ from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import rows_of
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.forecast import flops_per_example
-
-WEIGHT, TEMPERATURE = 0.5, 2.0
-"""As in fine-tuning; the temperature is DistilBERT's."""
 
 
 class Teacher:
