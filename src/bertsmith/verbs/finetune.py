@@ -82,6 +82,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
         require_extra("search", f"--search {options.search}", "optuna")
     tokenizer, config, length = checked_model(options, options.task)
     data = read_files(options, tokenizer, length)
+    metric = _metric(options, data)
     if options.calibrate and not data.head.has_probabilities:
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
@@ -110,7 +111,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     results: dict[int, dict[str, Any]] = {}
     for seed in range(options.seed, options.seed + options.seeds):
         results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
-    result = _result(options, data, folder, results)
+    result = _result(options, data, folder, metric, results)
     _finish(folder, result)
     return result
 
@@ -159,10 +160,9 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
 
 
 def _result(
-    options: FinetuneOptions, data: FinetuningData, folder: RunFolder, results: dict[int, dict[str, Any]]
+    options: FinetuneOptions, data: FinetuningData, folder: RunFolder, metric: str, results: dict[int, dict[str, Any]]
 ) -> FinetuneResult:
     """The figures over the seeds, and into the record what the report shows beside them."""
-    metric = _metric(options, data)
     ended = {seed: found for seed, found in results.items() if "metrics" in found}
     if not ended:
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
