@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 
 # No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked; torch's
 # threads wait for each other for some microseconds and then sleep: long waits take the cores that other programs want,
-# none at all costs a wake-up for each of the many small operations (benchmarks/notes.md).
+# none at all costs a wake-up for each of the many small operations (benchmarks/notes.md). CUDA's products give the same
+# bits again with a workspace of their own alone.
 _waiting = {} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
-for _name, _value in {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "true", **_waiting}.items():
+_cuda = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+for _name, _value in {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "true", **_waiting, **_cuda}.items():
     os.environ.setdefault(_name, _value)
 
 _PUBLIC = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bertsmith.runtime import computing
 from bertsmith.runtime.computing import deterministic
 
 
@@ -13,8 +14,9 @@ def test_deterministic_kernels_are_asked_for_where_a_gpu_is_and_no_longer_than_w
     monkeypatch: pytest.MonkeyPatch, gpu: bool
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(computing, "_has_deterministic_products", lambda: True)
     assert not torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(ValueError, match="an error"), deterministic():
+    with pytest.raises(ValueError, match="an error"), deterministic(known=True):
         assert torch.are_deterministic_algorithms_enabled() is gpu
         raise ValueError("an error")
     assert not torch.are_deterministic_algorithms_enabled()
@@ -22,10 +24,27 @@ def test_deterministic_kernels_are_asked_for_where_a_gpu_is_and_no_longer_than_w
 
 def test_what_the_caller_asked_for_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(computing, "_has_deterministic_products", lambda: True)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        with deterministic():
+        with deterministic(known=True):
             assert not torch.is_deterministic_algorithms_warn_only_enabled()
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_products_that_were_begun_otherwise_are_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(computing, "_has_deterministic_products", lambda: False)
+    with caplog.at_level("WARNING"), deterministic(known=True):
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert "CUBLAS_WORKSPACE_CONFIG=:4096:8" in caplog.text
+
+
+def test_a_model_of_unknown_operations_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with deterministic(known=False):
+        assert torch.is_deterministic_algorithms_warn_only_enabled()

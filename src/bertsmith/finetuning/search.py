@@ -68,6 +68,7 @@ class Search:
         config: the MODEL's configuration.
         length: the tokens of a row.
         run: where its record and its trials go.
+        started: the record of the run that goes on, or empty.
     """
 
     options: FinetuneOptions
@@ -77,6 +78,7 @@ class Search:
     length: int
     data: FinetuningData
     run: RunFolder
+    started: Mapping[str, Any]
 
     @property
     def metric(self) -> str:
@@ -180,7 +182,7 @@ class Search:
 
     def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[Choice]]:
         options = self.options.model_copy(update=trial.settings)
-        return head_settings(options, self.data, self.config, self.length, self.run.record)
+        return head_settings(options, self.data, self.config, self.length, self.started)
 
     def _figure(self, trained: TrainedHead, settings: HeadSettings) -> dict[str, float]:
         """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""

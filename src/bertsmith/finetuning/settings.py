@@ -15,6 +15,7 @@ from bertsmith.finetuning.engine import HeadSettings, replaced_labels
 from bertsmith.finetuning.trained_parts import choose_parts, lora_of
 from bertsmith.runtime.machine import (
     Choice,
+    as_started,
     choose_attention,
     choose_device,
     choose_precision,
@@ -44,10 +45,13 @@ def head_settings(
         weights = balanced(data.label_counts)
     choices = prepare_process()
     device = choose_device()
-    precision = _as_started(choose_precision(options.precision, device.value), record)
+    started = {choice["name"]: choice["value"] for choice in record.get("choices", ())}
+    precision = as_started(choose_precision(options.precision, device.value), started.get("precision"))
     attention = choose_attention("auto", device.value)
     whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
-    streams = _as_started(choose_streams(device.value, examples=options.batch_size, whole=whole), record)
+    streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
+    if options.batch_size > 1:  # an update of one example has one stream on every machine
+        streams = as_started(streams, started.get("streams"))
     choices += [device, precision, attention, streams]
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
@@ -93,10 +97,3 @@ def head_settings(
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
         choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
-
-
-def _as_started(choice: Choice, record: Mapping[str, Any]) -> Choice:
-    """What a run that goes on began with, whatever the machine says now: it ends as an unbroken one."""
-    started = {before["name"]: before["value"] for before in record.get("choices", ())}
-    value = started.get(choice.name, choice.value)
-    return choice if value == choice.value else Choice(choice.name, value, "as the run was started")

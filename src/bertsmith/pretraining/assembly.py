@@ -31,6 +31,7 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, size_text, warn
 from bertsmith.runtime.machine import (
     Choice,
+    as_started,
     choose_attention,
     choose_device,
     choose_precision,
@@ -118,7 +119,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     device = choose_device()
     # One number for all processes, as they compute micro-batches of one size.
     free = int(-processes.largest([-share_of_memory(free_memory(device.value))])[0])
-    precision = _as_started(record, "precision") or choose_precision(options.precision, device.value)
+    precision = as_started(choose_precision(options.precision, device.value), record.get("precision"))
     attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
@@ -136,9 +137,8 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         options, tokenizer, store.unigram_counts(), attention=attention.value, size=size, extension=extension
     )
     choices += [device, precision, attention, *of_masks, *of_budget, *of_size, *setup.choices, *of_teacher]
-    streams = _as_started(record, "streams") or choose_streams(
-        device.value, examples=options.batch_size, whole=_computed_as_a_whole(options)
-    )
+    streams = choose_streams(device.value, examples=options.batch_size, whole=_computed_as_a_whole(options))
+    streams = as_started(streams, record.get("streams"))
     choices.append(streams)
     if teacher is not None:
         free -= 4 * parameter_count(teacher.model)
@@ -187,11 +187,6 @@ def _store(options: PretrainOptions, record: dict[str, Any]) -> TokenStore:
             "started with; give that one, or another --out to start anew"
         )
     return store
-
-
-def _as_started(record: dict[str, Any], name: str) -> Choice | None:
-    """What the run that goes on began with; None where one begins."""
-    return Choice(name, str(record[name]), "as the run was started") if record else None
 
 
 def _computed_as_a_whole(options: PretrainOptions) -> str | None:

@@ -174,6 +174,13 @@ def _mallopt() -> Any | None:
         return None
 
 
+def as_started(choice: Choice, started: object | None) -> Choice:
+    """What a run that goes on began with, whatever the machine says now: it ends as an unbroken one."""
+    if started is None or str(started) == choice.value:
+        return choice
+    return Choice(choice.name, str(started), "as the run was started")
+
+
 def choose_allocator(*, save_memory: bool = False) -> Choice:
     """Whether glibc is told to keep freed memory, or to give it back at once where memory is what is short."""
     if any("malloc" in part for part in os.environ.get("LD_PRELOAD", "").split(":")):
@@ -198,7 +205,6 @@ def prepare_process(*, save_memory: bool = False) -> list[Choice]:
     """
     import torch
 
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it products on CUDA may differ by a bit
     threads, allocator = choose_threads(), choose_allocator(save_memory=save_memory)
     torch.set_num_threads(int(threads.value))
     mallopt = _mallopt()

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import TrainingArguments
 
-from bertsmith.models.fast.parts import fast
+from bertsmith.models.fast.parts import encoder_of, fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
@@ -324,7 +324,7 @@ class ExactTrainer(transformers.Trainer):
             self.add_callback(events(self.folder.path / "tensorboard", self.first_update))
         with (
             self.stop,
-            deterministic(),
+            deterministic(known=encoder_of(self.trained) is not None),
             self._step(),
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,

@@ -229,7 +229,8 @@ def _search(
     """The search that is asked for. Raises OptionError where an end of its space does not fit the MODEL or the data."""
     if options.search is None:
         return None
-    search = Search(options, SearchSpace.of(options, settings, data), tokenizer, config, length, data, folder)
+    space = SearchSpace.of(options, settings, data)
+    search = Search(options, space, tokenizer, config, length, data, folder, folder.record)
     for end in search.space.ends():
         at_end = options.model_copy(update=end)
         try:
