@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ from bertsmith.finetuning import search as search_module
 from bertsmith.finetuning import settings as settings_module
 from bertsmith.finetuning.proposals import Trial, propose, with_own_ranges
 from bertsmith.runtime.machine import Choice
-from bertsmith.training.conduct import Conduct
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
@@ -336,28 +336,20 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
 def test_a_signal_says_how_to_go_on(
     given_files: dict[str, Path],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    signalled: Callable[..., AbstractContextManager[None]],
     number: signal.Signals,
     update: int,
     where: str,
 ) -> None:
     """The trial that was stopped goes on from its checkpoint and ends in the figure of an unbroken one."""
     unbroken = finetune(TASK, **given_files, **QUICK, out=tmp_path / "unbroken")
-    original, out = Conduct.on_pre_optimizer_step, tmp_path / "run"
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if self.trainer.folder.path.name == "trial-2" and state.global_step + 1 == update:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
+    out = tmp_path / "run"
     expected = rf"stopped by {number.name} after {where}; .*\n.*--search-space '{SPACE[:10]}.*--resume"
-    with pytest.raises(Interrupted, match=expected):
+    with signalled(update, number, "trial-2"), pytest.raises(Interrupted, match=expected):
         finetune(TASK, **given_files, **QUICK, out=out)
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
     assert [path.name for path in (out / "search" / "trial-2" / "checkpoints").iterdir()] == [f"step-{update}"]
     assert "2 of 4 settings so far" in bertsmith_page(out)
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     result = finetune(TASK, **given_files, **QUICK, out=out, resume=True)
     assert timeless(result.search["trials"]) == timeless(unbroken.search["trials"])
     assert result.metrics == unbroken.metrics
