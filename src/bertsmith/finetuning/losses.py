@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.head import AnyHead
 
-LABELLED, UNLABELLED = "labelled", "unlabelled"
+ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
 """In a batch of both kinds: int64 of [examples], the places of the rows of each kind."""
-NOT_OF_THE_MODEL = ("gold", "soft", LABELLED, UNLABELLED)
+TARGETS = ("gold", "soft", ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL)
+"""What of a batch the losses are of; the rest is for the model."""
 
 Batch = Mapping[str, Any]
 
@@ -43,15 +44,16 @@ class Distillation:
 def divided(labelled: Iterable[bool]) -> dict[str, Tensor]:
     """The places of the rows of each kind, for a batch."""
     known = torch.tensor(list(labelled))
-    return {LABELLED: known.nonzero().flatten(), UNLABELLED: (~known).nonzero().flatten()}
+    return {ROWS_WITH_LABEL: known.nonzero().flatten(), ROWS_WITHOUT_LABEL: (~known).nonzero().flatten()}
 
 
 def loss_count(head: AnyHead, batch: Batch) -> float:
     """How many losses `loss_sums` adds up for a batch; with class weights the sum of their weights."""
     gold = batch["gold"]
-    if UNLABELLED not in batch:
+    if ROWS_WITHOUT_LABEL not in batch:
         return float(head.loss_count(gold))
-    return float(head.loss_count(gold[batch[LABELLED]]) + _unweighted(head).loss_count(gold[batch[UNLABELLED]]))
+    known, unknown = (gold[batch[kind]] for kind in (ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL))
+    return float(head.loss_count(known) + _unweighted(head).loss_count(unknown))
 
 
 def loss_sums(head: AnyHead, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
@@ -59,11 +61,11 @@ def loss_sums(head: AnyHead, distillation: Distillation | None) -> Callable[[nn.
     unweighted = _unweighted(head)
 
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-        output = model(**{name: value for name, value in batch.items() if name not in NOT_OF_THE_MODEL})
-        if UNLABELLED not in batch:
+        output = model(**{name: value for name, value in batch.items() if name not in TARGETS})
+        if ROWS_WITHOUT_LABEL not in batch:
             return _of_labelled(head, output, batch, distillation)[None]
         assert distillation is not None
-        known, unknown = (_rows(output, batch, batch[kind]) for kind in (LABELLED, UNLABELLED))
+        known, unknown = (_rows(output, batch, batch[kind]) for kind in (ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL))
         taught = unweighted.soft_loss_sum(unknown[0], unknown[1]["soft"], unknown[1]["gold"], distillation.temperature)
         return (_of_labelled(head, *known, distillation) + taught)[None]
 
