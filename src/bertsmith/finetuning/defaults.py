@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.machine import Choice
 
 UPDATES = 300
@@ -18,7 +19,7 @@ def choose_epochs(examples: int, batch_size: int) -> Choice:
     wanted = UPDATES * batch_size / examples
     epochs = min(max(round(wanted), FEWEST_EPOCHS), MOST_EPOCHS)
     why = f"up to {MOST_EPOCHS} for {UPDATES} updates" if epochs > FEWEST_EPOCHS else "more for a small file alone"
-    return Choice("epochs", str(epochs), f"{why}; an epoch has {examples:,}")
+    return Choice("epochs", str(epochs), f"{why}; an epoch has {counted(examples, 'row')}")
 
 
 def choose_learning_rate(config: Any, *, lora: bool = False) -> Choice:
