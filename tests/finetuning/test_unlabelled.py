@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, head_class
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from bertsmith.tasks.sequence_classification import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.verbs.finetune import finetune
 
 Labelled = Callable[..., Path]
+Signalled = Callable[..., AbstractContextManager[None]]
 TASK = "sequence-classification"
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 24, "learning_rate": 3e-3, "batch_size": 8, "epochs": 1}
 KINDS = ["classes", "pairs", "sets", "numbers", "tags", "choices"]
@@ -179,14 +178,15 @@ def test_the_loss_is_that_of_stock_modules(kind: str, run: Path, tmp_path: Path)
         assert float(counts) == pytest.approx(count)
 
 
-@pytest.mark.parametrize("kind", ["classes", "tags"])
+@pytest.mark.parametrize("kind", ["classes", "tags", "weighted"])
 def test_an_update_is_the_same_for_every_division(kind: str, still: Path, tmp_path: Path) -> None:
     """Micro-batches of few tokens, of one kind alone among them, and two side by side."""
+    weights, kind = (CLASS_WEIGHTS, "classes") if kind == "weighted" else (None, kind)
     head, data, _ = both(kind, still, tmp_path)
     tokenizer = load_tokenizer(str(still))
     found = []
     for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"streams": 2})):
-        settings = small(kind, still, head, **values)
+        settings = small(kind, still, head, class_weights=weights, **values)
         folder = RunFolder(tmp_path / f"run-{place}")
         folder.create()
         trained = train_head(settings, tokenizer, data, LabelledData(data.encoded, data.gold), folder, 0, "test")
@@ -323,7 +323,10 @@ def test_numbers_are_reported_without_those_that_stand_in(still: Path, tmp_path:
     assert parts["unlabelled"]["quantity"] is None and parts["train"]["quantity"]["high"] == 0.9
 
 
-def test_bad_input(options: dict[str, Any], tmp_path: Path) -> None:
+def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is encoded."""
+    monkeypatch.delattr(SequenceClassification, "encode")
+
     def refused(error: type[BertsmithError], match: str, **other: Any) -> None:
         with pytest.raises(error, match=match):
             finetune(TASK, **{**options, **other}, out=tmp_path / "run")
@@ -342,7 +345,16 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path) -> None:
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
     refused(OptionError, r"--unlabelled .*copied\.jsonl: is the --dev file", unlabelled=copied)
+    refused(OptionError, r"--unlabelled .*: is the --train file, all of whose texts", unlabelled=options["train"])
     refused(OptionError, r"--unlabelled .*: is the --test file", test=options["unlabelled"])
+
+
+def test_of_a_part_of_the_training_file_the_rest_may_be_taught(options: dict[str, Any], tmp_path: Path) -> None:
+    """The whole file is accepted as --unlabelled where its labels are looked at in a part alone."""
+    options |= {"unlabelled": options["train"], "max_train_examples": 8}
+    result = finetune(TASK, **options, out=tmp_path / "run")
+    files = json.loads((result.run / "run.json").read_text())["data"]["files"]
+    assert {file["part"]: file["examples"] for file in files} == {"train": 8, "unlabelled": 48, "dev": 20}
 
 
 def test_questions_without_answers_are_labelled_ones(options: dict[str, Any], tmp_path: Path) -> None:
@@ -367,25 +379,16 @@ def test_the_command_line_says_what_is_missing(
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], tmp_path: Path, signalled: Signalled
 ) -> None:
     """With dropout and two seeds; another file, or the same one with another text, is refused."""
     more = tmp_path / "more.jsonl"
     more.write_bytes(options["unlabelled"].read_bytes())
     options |= {"unlabelled": more, "seeds": 2, "eval_every": 4}
     unbroken = finetune(TASK, **options, out=tmp_path / "unbroken")
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
-        if state.global_step + 1 == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", hook)
     out = tmp_path / "stopped"
-    with pytest.raises(Interrupted, match="after update 5 of seed 0"):
+    with signalled(5), pytest.raises(Interrupted, match="after update 5 of seed 0"):
         finetune(TASK, **options, out=out)
-    monkeypatch.setattr(Conduct, "on_pre_optimizer_step", original)
     content = more.read_text()
     more.write_text(content.replace("bread", "bell", 1))
     with pytest.raises(OptionError, match=r"more\.jsonl is not the file that .* was started with"):

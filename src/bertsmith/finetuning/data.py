@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bertsmith.config.finetune import FinetuneOptions
@@ -26,7 +27,8 @@ class FinetuningData:
 
     Attributes:
         head: with the labels of the training file.
-        learnt: what is trained on: `train`, and behind it the unlabelled file where there is one.
+        train_gold: what is true of the training file.
+        learnt: what is trained on: the training file, and behind it the unlabelled one where there is one.
         taught_examples: those of `learnt` where a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
         files: what run.json says of each file.
@@ -35,7 +37,7 @@ class FinetuningData:
     """
 
     head: AnyHead
-    train: LabelledData
+    train_gold: Any
     learnt: LabelledData
     taught_examples: Sequence[Any]
     dev: LabelledData
@@ -72,6 +74,8 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     head = task.for_training(examples["train"], options.problem_type)
     if UNLABELLED in paths:
         examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns, examples["train"][0])
+    checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
+    _check_new(paths, checksums, drawn=options.max_train_examples is not None)
     files, parts, compared = [], {}, {}
     for part in paths:
         every = examples[part]
@@ -97,33 +101,34 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
                 **windowed,
                 **left_out,
                 **drawn,
-                "sha256": None if is_data_set(paths[part]) else sha256_of(paths[part]),
+                "sha256": checksums[part],
             }
         )
-    _check_new(files)
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
         taught = [*taught, *examples[UNLABELLED]]
-        encoded, gold = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
-        learnt = LabelledData(encoded, gold, labelled=len(learnt.encoded.lengths))
+        encoded, targets = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
+        learnt = LabelledData(encoded, targets, labelled=len(learnt.encoded.lengths))
     reported = compared["test" if "test" in compared else "dev"].examples
-    return FinetuningData(
-        head, parts["train"], learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report
-    )
+    gold = parts["train"].gold
+    return FinetuningData(head, gold, learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report)
 
 
-def _check_new(files: Sequence[dict[str, Any]]) -> None:
-    """Raises OptionError where the unlabelled file is the dev or the test file."""
-    measured = {file["sha256"] or file["name"]: file["part"] for file in files if file["part"] in ("dev", "test")}
-    for file in files:
-        part = measured.get(file["sha256"] or file["name"])
-        if file["part"] == UNLABELLED and part is not None:
-            raise OptionError(
-                f"--unlabelled {file['name']}: is the --{part} file, whose figures would say nothing of new texts "
-                "then; give other texts"
-            )
+def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:
+    """Raises OptionError where the unlabelled file is that of another part.
+
+    It may be the training file where only a part of that is `drawn`: the rest of its texts are new.
+    """
+    found = {part: checksums[part] or str(path) for part, path in paths.items()}
+    figures = "whose figures would say nothing of new texts then"
+    reasons = {"dev": figures, "test": figures}
+    if not drawn:
+        reasons["train"] = "all of whose texts the teacher answers already"
+    for part, why in reasons.items():
+        if UNLABELLED in found and found.get(part) == found[UNLABELLED]:
+            raise OptionError(f"--unlabelled {paths[UNLABELLED]}: is the --{part} file, {why}; give other texts")
 
 
 def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:

@@ -176,7 +176,7 @@ def _result(
         best_seed=best_seed,
         diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
-        baseline=data.head.baseline(data.train.gold, data.reported.gold),
+        baseline=data.head.baseline(data.train_gold, data.reported.gold),
         num_examples=len(data.reported.gold),
         truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
         windowed_examples=data.windowed,
@@ -209,7 +209,7 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
 
 def _metric(options: FinetuneOptions, data: FinetuningData) -> str:
     """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
-    names = list(data.head.baseline(data.train.gold, data.dev.gold))
+    names = list(data.head.baseline(data.train_gold, data.dev.gold))
     if options.metric is not None and options.metric not in names:
         raise OptionError(
             f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
@@ -344,7 +344,7 @@ def _one_seed(
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     metric = settings.metric or head.main_metric
     value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train.gold, data.dev.gold)[metric]
+    baseline = head.baseline(data.train_gold, data.dev.gold)[metric]
     is_stuck = goodness(metric, value) <= goodness(metric, baseline)
     if options.calibrate:
         head = _calibrated(head, dev, data.dev.gold)
