@@ -222,9 +222,9 @@ def test_what_the_hub_knows_is_named_and_nothing_else(run: Path, tuned: Finetune
     assert hub_ancestor("google-bert/bert-base-uncased") == "google-bert/bert-base-uncased"
     for name, options in (("one", {"from": "org/bert"}), ("two", {"model": str(tmp_path / "one")})):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(json.dumps({"options": options}))
+        (tmp_path / name / "run.json").write_text(json.dumps({"options": options, "data": {}}))
     assert hub_ancestor(str(tmp_path / "two")) == "org/bert", "the RUN goes back to it"
-    (tmp_path / "two" / "run.json").write_text(json.dumps({"options": {"model": str(tmp_path / "two")}}))
+    (tmp_path / "two" / "run.json").write_text(json.dumps({"options": {"model": str(tmp_path / "two")}, "data": {}}))
     assert hub_ancestor(str(tmp_path / "two")) is None
     names = ["hf:imdb", "hf:imdb:test", "hf:org/name/config", f"hf:{tmp_path}", "file.csv", "hf:glue/mrpc"]
     assert hub_data_sets(names) == ["imdb", "org/name"], "glue/mrpc may be a data set of an owner called glue"

@@ -13,7 +13,9 @@ import pytest
 
 import bertsmith as api
 from bertsmith.errors import ModelError
+from bertsmith.evaluation.protocol import part_of
 from bertsmith.models.loading import load_bert
+from bertsmith.verbs.cards import hub_ancestor
 from bertsmith.verbs.pretrain import pretrain
 
 TEXT = "The [MASK] found a wooden boat."
@@ -95,11 +97,46 @@ def test_a_run_that_trains_the_missing_head_has_it(run: Path, made: Callable[...
     assert answers(whole, "nsp").warnings is None
 
 
-def test_a_run_of_an_earlier_version_is_asked_with_a_warning(made: Callable[..., Path], tmp_path: Path) -> None:
-    """Its run.json does not say which heads no one has trained."""
-    old = tmp_path / "old"
-    shutil.copytree(made("mlm"), old)
-    record = json.loads((old / "run.json").read_text())
+def of_an_earlier_version(run: Path, folder: Path) -> Path:
+    """A copy of a RUN whose run.json does not say which heads no one has trained."""
+    shutil.copytree(run, folder)
+    record = json.loads((folder / "run.json").read_text())
     del record["untrained_heads"]
-    (old / "run.json").write_text(json.dumps(record))
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize(("objective", "head"), [("mlm", "nsp"), ("nsp", "mlm")])
+def test_nobody_trained_the_other_head_of_an_earlier_version_from_scratch(
+    made: Callable[..., Path], tmp_path: Path, objective: str, head: str
+) -> None:
+    old = of_an_earlier_version(made(objective), tmp_path / "old")
+    with pytest.raises(ModelError, match=f"has no trained {head.upper()} head"):
+        answers(old, head)
+    assert answers(old, objective).warnings is None
+
+
+def test_the_other_head_of_an_earlier_version_from_a_model_is_asked_with_a_warning(
+    run: Path, made: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whether the MODEL had it is not known."""
+    old = of_an_earlier_version(made("mlm", run), tmp_path / "old")
     assert "not trained in this RUN" in answers(old, "nsp").warnings[0]
+
+
+FOREIGN = [
+    "[]", "no JSON", '"text"', '{"kind": "pretraining"}', '{"kind": "pretraining", "options": [], "data": {}}',
+    '{"kind": "pretraining", "options": {"objective": "clm"}, "data": {}}', '{"kind": "finetuning"}',
+    '{"kind": "finetuning", "options": {}, "data": {}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_a_run_json_of_somebody_else_says_nothing(run: Path, tmp_path: Path, content: str) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(run, model, ignore=shutil.ignore_patterns("checkpoints"))
+    (model / "run.json").write_text(content)
+    loaded = load_bert(str(model))
+    assert loaded.has_mlm_head and loaded.has_nsp_head and not loaded.doubts
+    assert part_of(str(model), "file.csv", None) == "unknown"
+    assert hub_ancestor(str(model)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,18 @@ def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
     with pytest.raises(BertsmithError, match="no such folder"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "nowhere"), **tiny)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_whose_head_was_left_as_it_was_teaches_with_a_warning(
+    run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {key: tiny[key] for key in ("sequence_length", "batch_size", "precision")}
+    doubted = pretrain(store, out=tmp_path / "nsp", steps=1, from_=str(run), objective="nsp", **settings).run
+    said = "its MLM head was not trained in this RUN (--objective nsp)"
+    for teacher, expected in ((run, 0), (doubted, 1)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="bertsmith"):
+            pretrain(store, out=tmp_path / "student", dry_run=True, steps=1, teacher=str(teacher), **tiny)
+        warnings = [record.getMessage() for record in caplog.records if said in record.getMessage()]
+        assert len(warnings) == expected
+        assert all(warning.startswith(f"warning: --teacher {teacher}: ") for warning in warnings)

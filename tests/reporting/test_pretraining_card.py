@@ -64,7 +64,13 @@ def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
 
 @pytest.mark.parametrize(
     ("seen", "held", "passes"),
-    [(1_480_000, 400_000, "3.7"), (1_200, 40_000, "0.03"), (900_000_000, 1_000, "900,000.0")],
+    [
+        (1_480_000, 400_000, "about 3.7"),
+        (1_200, 40_000, "about 0.03"),
+        (400, 40_000, "about 0.01"),
+        (20_000, 400_000_000, "less than 0.01"),
+        (900_000_000, 1_000, "about 900,000.0"),
+    ],
 )
 def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
     record: Record, manifest: Record, seen: int, held: int, passes: str
@@ -74,7 +80,7 @@ def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
     first = card(record, manifest).partition("# run\n\n")[2].partition("\n")[0]
     assert first.startswith("A BERT of 1 layer of 32 ")
     assert first.endswith(
-        f"trained from scratch with mlm+nsp: 1,234 updates over {seen:,} tokens, about {passes} passes over the "
+        f"trained from scratch with mlm+nsp: 1,234 updates over {seen:,} tokens, {passes} passes over the "
         f"{held:,} of its training text."
     )
 

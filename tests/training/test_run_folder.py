@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,11 @@ def test_pretrain_does_not_replace_what_it_reads(run: Path, store: Path, tiny: d
         with pytest.raises(OptionError, match=f"{said} .* stands in it"):
             pretrain(**given, out=out, overwrite=True, steps=1, **tiny)
     assert (out / "store" / "manifest.json").is_file() and (out / "general.txt").is_file()
+
+
+def test_a_name_that_is_too_long_for_a_folder_is_refused_in_words(
+    store: Path, tmp_path: Path, bertsmith: Callable[..., Any]
+) -> None:
+    for option in ("--from", "--teacher"):
+        answered = bertsmith("pretrain", store, "--out", tmp_path / "run", "--steps", 1, option, "a" * 300)
+        assert answered.code == 2 and f"{'a' * 300}: no such folder" in answered.stderr

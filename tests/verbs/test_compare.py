@@ -21,6 +21,7 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.inference import predictor
 from bertsmith.metrics.comparison import Difference
 from bertsmith.tasks.head import head_class
+from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.verbs.compare import advice, better
 from bertsmith.verbs.evaluate import evaluate
 
@@ -145,8 +146,8 @@ def test_a_model_and_itself(
     model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any], tmp_path: Path
 ) -> None:
     folder, file = model("multiple-choice"), data("multiple-choice")
-    copied, calibrated = tmp_path / "copied", tmp_path / "calibrated"
-    for other in (copied, calibrated):
+    copied, calibrated, cased = tmp_path / "copied", tmp_path / "calibrated", tmp_path / "cased"
+    for other in (copied, calibrated, cased):
         shutil.copytree(folder, other)
     config = json.loads((folder / "config.json").read_text())
     (calibrated / "config.json").write_text(json.dumps(config | {"temperature": 2.0}))
@@ -158,6 +159,30 @@ def test_a_model_and_itself(
         expected = {"difference": 0, "low": 0, "high": 0, "real": False, "better": None, "examples_needed": None}
         assert {name: accuracy[name] for name in expected} == expected
     assert said not in bertsmith("compare", folder, calibrated, file).stderr, "it has the same weights alone"
+    with_case(cased)
+    assert said not in bertsmith("compare", folder, cased, file).stderr, "it has another tokenizer"
+
+
+def with_case(folder: Path) -> None:
+    """Let the tokenizer of a folder keep upper case."""
+    make_tokenizer(list(load_tokenizer(str(folder)).get_vocab()), cased=True).save_pretrained(folder)
+
+
+def test_models_whose_answers_differ_are_not_the_same(
+    model: Make, data: Callable[[str], Path], bertsmith: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The tokenizer, which alone differs, lies in a folder of its own."""
+    folder, cased, file = model("multiple-choice"), tmp_path / "cased", data("multiple-choice")
+    (folder / "tokenizer").mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).rename(folder / "tokenizer" / name)
+    shutil.copytree(folder, cased)
+    with_case(cased / "tokenizer")
+    upper = [row | {"choices": [choice.upper() for choice in row["choices"]]} for row in rows("multiple-choice")]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in upper))
+    answer = bertsmith("compare", folder, cased, file, "--json")
+    assert answer.json["metrics"]["accuracy"]["differing_examples"] > 0
+    assert "the same model" not in answer.stderr + answer.json["advice"]
 
 
 def test_one_model_at_a_time_is_in_memory(

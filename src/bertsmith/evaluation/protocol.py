@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from bertsmith.runtime.files import read_json
+from bertsmith.models.run_record import run_record
 
 SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
@@ -34,8 +34,8 @@ def part_of(model: str, name: str, sha256: str | None) -> str:
     """Which part of a MODEL's fine-tuning a file was, as a key of SAID; a data set, without checksum, by its name."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder
-    record: dict[str, Any] = read_json(run / "run.json") if (run / "run.json").is_file() else {}
-    if record.get("kind") != "finetuning":
+    record = run_record(run)
+    if record.get("kind") != "finetuning" or "files" not in record["data"]:
         return "unknown"
     for file in record["data"]["files"]:
         if (sha256 is not None and file["sha256"] == sha256) or (sha256 is None and file["name"] == name):

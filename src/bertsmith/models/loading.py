@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
 from bertsmith.models.trained_heads import trained_heads
+from bertsmith.runtime.files import exists
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check_model(name: str) -> str:
     an unfinished RUN.
     """
     folder = Path(name)
-    if not folder.exists():
+    if not exists(folder):
         check_hub_name(name)
         return name
     if not folder.is_dir():
@@ -106,7 +107,7 @@ def explained(name: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
-        if not Path(name).exists():
+        if not exists(name):
             raise not_to_be_had(name, reason) from None
         raise ModelError(f"{name}: cannot be loaded as a model: {reason}") from None
     except Exception as error:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from bertsmith.runtime.files import read_json
+from bertsmith.models.run_record import run_record
 
 Head = Literal["mlm", "nsp"]
 
@@ -46,11 +46,13 @@ def trained_heads(model: str) -> TrainedHeads:
     """What is known of the heads of a MODEL: a RUN, a checkpoint in one, or another model, of which nothing is."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
-    record: dict[str, Any] = read_json(run / "run.json") if (run / "run.json").is_file() else {}
-    if record.get("kind") != "pretraining":
+    record = run_record(run)
+    objective = record["options"].get("objective") if record.get("kind") == "pretraining" else None
+    if objective not in list(TRAINED):
         return TrainedHeads()
-    objective = record["options"]["objective"]
-    untrained = record.get("untrained_heads", [])
+    # The run.json of an earlier version does not say it, but nobody trained the other head of a model from scratch.
+    from_scratch = record["options"].get("from") is None
+    untrained = record.get("untrained_heads", untrained_heads(objective) if from_scratch else ())
     doubts: dict[str, str] = {
         head: f"its {head.upper()} head was not trained in this RUN (--objective {objective}), though the layers below "
         "it were: do not rely on its answers"

@@ -20,6 +20,7 @@ from bertsmith.models.bert import BertForPreTraining, parameter_count
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.collator import IGNORED
 from bertsmith.runtime.computing import computing
+from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import rows_of
@@ -125,6 +126,8 @@ def load_teacher(
             f"--teacher {name}: its embeddings have {loaded.model.config.vocab_size:,} rows and its tokenizer "
             f"{entries:,} entries; save it again with a config.json that belongs to its weights"
         )
+    if "mlm" in loaded.doubts:
+        warn(f"--teacher {name}: {loaded.doubts['mlm']}")
     positions = loaded.model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(f"--teacher {name}: has {positions} positions; give --sequence-length {positions} or less")

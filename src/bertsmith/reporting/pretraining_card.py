@@ -75,9 +75,9 @@ def _seen(record: Record) -> str:
     """What was trained on, and beside it what there was to train on."""
     result, held = record["result"], record["data"]["tokens"]
     passes = result["tokens_seen"] / max(held, 1)
-    about = f"{passes:,.1f}" if passes >= 1 else f"{passes:.1g}"
+    about = f"about {passes:,.1f}" if passes >= 1 else f"about {passes:.1g}" if passes >= 0.01 else "less than 0.01"
     return (
-        f"{counted(result['steps'], 'update')} over {result['tokens_seen']:,} tokens, about {about} passes over the "
+        f"{counted(result['steps'], 'update')} over {result['tokens_seen']:,} tokens, {about} passes over the "
         f"{held:,} of its training text"
     )
 

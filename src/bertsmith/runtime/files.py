@@ -133,6 +133,17 @@ def work_folder(folder: Path, *, overwrite: bool, verb: str) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def exists(path: str | Path) -> bool:
+    """Whether something stands there that can be reached.
+
+    `Path.exists` raises for a name that is too long for the disk, and below a folder that may not be entered.
+    """
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that are free on the disk on which a path lies or will lie."""
     whole = path.absolute()

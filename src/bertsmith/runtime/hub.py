@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bertsmith.errors import ModelError
+from bertsmith.runtime.files import exists
 
 PATIENCE = 5
 """Seconds to wait for the hub's first word; its client waits half a minute where there is no network."""
@@ -17,11 +18,12 @@ _LOOKED_AT = 2_000
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name that is no folder may be one of the hub, by its form alone: `NAME` or `OWNER/NAME`.
+    """Whether a name that is no folder may be one of the hub: it has the form `NAME` or `OWNER/NAME`.
 
-    A folder of the owner's name says nothing: `google/bert` is of the hub where `google` stands here without `bert`.
+    Where a folder of the owner's name is here, it is of the hub if its cache holds it, or if no folder there has a like
+    name: `google/bert` beside `google/text`, but not `runs/boks` beside `runs/books`.
     """
-    return name.count("/") <= 1 and not name.startswith((".", "/", "~")) and bool(name.strip("/"))
+    return _has_the_form(name) and not (_is_below_a_folder(name) and near_folders(name))
 
 
 def came_from_hub(name: str) -> bool:
@@ -29,15 +31,22 @@ def came_from_hub(name: str) -> bool:
 
     What was loaded from there is in its cache; else a name below a folder that is here is taken for a RUN that is gone.
     """
+    return _has_the_form(name) and not _is_below_a_folder(name)
+
+
+def _has_the_form(name: str) -> bool:
+    return name.count("/") <= 1 and not name.startswith((".", "/", "~")) and bool(name.strip("/"))
+
+
+def _is_below_a_folder(name: str) -> bool:
+    """Whether a name of the hub's form stands below a folder that is here, and not in the hub's cache."""
+    if "/" not in name or not _is_folder(Path(name).parent):
+        return False
     from huggingface_hub.errors import HFValidationError
 
-    if not is_hub_name(name):
-        return False
-    if "/" not in name or not Path(name).parent.is_dir():
-        return True
     with suppress(HFValidationError):
-        return _is_cached(name)
-    return False
+        return not _is_cached(name)
+    return True
 
 
 def _is_cached(name: str) -> bool:
@@ -83,7 +92,7 @@ def unreachable() -> str | None:
 def near_folders(name: str) -> str:
     """`; did you mean the folder runs/books?`: folders of a like name beside it, or here and one level below."""
     path = Path(name)
-    beside = path.parent if path.parent != Path() and path.parent.is_dir() else Path()
+    beside = path.parent if path.parent != Path() and _is_folder(path.parent) else Path()
     found = _folders(beside)
     if beside == Path():
         found += [deeper for folder in found for deeper in _folders(folder)]
@@ -91,6 +100,10 @@ def near_folders(name: str) -> str:
     near = difflib.get_close_matches(path.name, sorted(names), n=3, cutoff=0.6)
     meant = [str(folder) for one in near for folder in found[:_LOOKED_AT] if folder.name == one][:3]
     return f"; did you mean the folder {' or '.join(meant)}?" if meant else ""
+
+
+def _is_folder(path: Path) -> bool:
+    return exists(path) and path.is_dir()
 
 
 def _folders(place: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
-from bertsmith.runtime.files import disk_errors, sha256_of, write_json
+from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 
 if TYPE_CHECKING:
@@ -104,22 +104,22 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     folder = Path(name)
     entries = None
-    if folder.is_dir():
+    if exists(folder) and folder.is_dir():
         nested = folder / "tokenizer"
         if not (folder / "tokenizer_config.json").is_file() and (nested / "tokenizer_config.json").is_file():
             folder = nested
         if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
             raise ModelError(f"{name}: no tokenizer in this folder (neither tokenizer.json nor vocab.txt)")
         entries = _entries(folder, name)
-    elif folder.exists():
+    elif exists(folder):
         raise ModelError(f"{name}: is a file, expected the folder of a model or a tokenizer")
     else:
         check_hub_name(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder) if folder.is_dir() else name)
+        tokenizer = AutoTokenizer.from_pretrained(name if entries is None else str(folder))
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if not folder.exists():
+        if not exists(folder):
             raise not_to_be_had(name, first) from None
         raise ModelError(f"{name}: no tokenizer can be loaded from there: {first}") from None
     for role in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):

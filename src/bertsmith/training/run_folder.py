@@ -26,6 +26,7 @@ from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
     claim_folder,
     disk_errors,
+    exists,
     holds_something,
     move_aside,
     read_json,
@@ -47,7 +48,7 @@ def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> N
     What does not exist stands nowhere: it is a hub name, or said to be missing by whoever reads it.
     """
     for what, name in given.items():
-        if name is None or not Path(name).exists():
+        if name is None or not exists(name):
             continue
         found = Path(name).resolve()
         if found == out.resolve():

@@ -9,11 +9,12 @@ from typing import Any
 
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
 from bertsmith.corpus.store import TokenStore
+from bertsmith.models.run_record import run_record
 from bertsmith.reporting.head_card import head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
-from bertsmith.runtime.files import read_json, sha256_of, write_text
+from bertsmith.runtime.files import exists, read_json, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
 from bertsmith.tasks.head import head_class
 
@@ -68,11 +69,11 @@ def _files(out: Path, entry: Record) -> list[Record]:
 def hub_ancestor(model: str | None) -> str | None:
     """The hub name of a MODEL, or of the one that a RUN goes back to; None where there is none to be known."""
     seen: set[str] = set()
-    while model is not None and (folder := Path(model)).exists():
+    while model is not None and exists(folder := Path(model)):
         if model in seen or not (folder / "run.json").is_file():
             return None
         seen.add(model)
-        options = read_json(folder / "run.json").get("options", {})
+        options = run_record(folder).get("options", {})
         model = options.get("model") or options.get("from")
     return model if model is not None and came_from_hub(model) else None
 

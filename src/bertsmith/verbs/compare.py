@@ -31,6 +31,9 @@ METHOD = (
 
 ITSELF = "A and B are the same model: it is compared with itself, so there is nothing to tell apart."
 
+_MODEL_FILES = ("config.json", "model.safetensors")
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+
 
 @dataclass(frozen=True)
 class Comparison(Result):
@@ -64,9 +67,6 @@ def compare(options: CompareOptions) -> Comparison:
     """
     models = (options.model_a, options.model_b)
     task, heads = _comparable(options)
-    same = _are_the_same(*models)
-    if same:
-        warn(ITSELF)
     file = LabelledFile.read(task, options.data, options)
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
@@ -79,6 +79,9 @@ def compare(options: CompareOptions) -> Comparison:
         cut.append(found.truncated_tokens)
         gc.collect()  # a model holds itself in cycles
     found_differences = differences(*measured)
+    same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
+    if same:
+        warn(ITSELF)
     main = heads[0].main_metric
     return Comparison(
         *models,
@@ -91,14 +94,18 @@ def compare(options: CompareOptions) -> Comparison:
     )
 
 
-def _are_the_same(a: str, b: str) -> bool:
-    """Whether two MODELs are one folder or one hub name, or folders with the same weights and configuration."""
+def _have_the_same_files(a: str, b: str) -> bool:
+    """Whether two MODELs are one folder or one hub name, or folders with the same configuration, weights, tokenizer."""
     if not (Path(a).exists() and Path(b).exists()):
         return a == b
     if Path(a).samefile(b):
         return True
-    pairs = [(Path(a) / name, Path(b) / name) for name in ("config.json", "model.safetensors")]
-    return all(one.is_file() and other.is_file() and sha256_of(one) == sha256_of(other) for one, other in pairs)
+    sums = [{name: _checksum(Path(model) / name) for name in (*_MODEL_FILES, *_TOKENIZER_FILES)} for model in (a, b)]
+    return sums[0] == sums[1] and all(sums[0][name] is not None for name in _MODEL_FILES)
+
+
+def _checksum(file: Path) -> str | None:
+    return sha256_of(file) if file.is_file() else None
 
 
 def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:

@@ -27,6 +27,7 @@ from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
 from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
+from bertsmith.models.run_record import run_record
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
@@ -34,7 +35,7 @@ from bertsmith.reporting.errors import Measured, evaluation_page
 from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.console import progress, say
-from bertsmith.runtime.files import read_json, sha256_of, write_text
+from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process, versions
 from bertsmith.tasks.columns import column_values
 from bertsmith.tasks.head import head_class, task_of
@@ -178,8 +179,7 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
     loaded = load_bert(options.model)
     on_device(loaded.model, device)
     tokenizer = load_tokenizer(options.model)
-    run_file = Path(options.model) / "run.json"
-    record: dict[str, Any] = read_json(run_file) if run_file.is_file() else {}
+    record = run_record(Path(options.model))
     length = options.sequence_length or record.get("options", {}).get("sequence_length") or DEFAULT_LENGTH
     positions = loaded.model.config.max_position_embeddings
     if length > positions:
