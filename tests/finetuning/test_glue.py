@@ -433,10 +433,16 @@ def test_a_record_of_another_version_is_refused_in_words(
     for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
         answer = bertsmith(*words)
         assert (answer.code, answer.stdout) == (2, "")
-        assert f"{out / 'suite.json'}: `{lacking}` is missing: another version of bertsmith" in answer.stderr
+        assert f"{out / 'suite.json'}: `{lacking}` is missing: it is of another version of bertsmith" in answer.stderr
         assert "with --overwrite or another --out:\n  bertsmith finetune glue" in answer.stderr
         assert "Traceback" not in answer.stderr
     assert json.loads((out / "suite.json").read_text()) == record
+    for damaged, found in (('{"suite": "gl', "Unterminated string"), ("", "Expecting value"), ("[]", "no JSON object")):
+        (out / "suite.json").write_text(damaged)
+        for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
+            answer = bertsmith(*words)
+            assert (answer.code, answer.stdout) == (2, "")
+            assert found in answer.stderr and "the file is damaged" in answer.stderr
 
 
 def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Path) -> None:

@@ -349,6 +349,18 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     refused(OptionError, r"--unlabelled .*: is the --test file", test=options["unlabelled"])
 
 
+def test_the_text_is_that_of_the_column_of_the_training_file(options: dict[str, Any], tmp_path: Path) -> None:
+    """Also where another column has a name that is more usual."""
+    for part in ("train", "unlabelled", "dev"):
+        lines = [json.loads(line) for line in options[part].read_text().splitlines()]
+        beside = {} if part == "train" else {"text": "id"}
+        moved = [{**beside, "sentence": line["text"], "label": line.get("label")} for line in lines]
+        options[part] = written(tmp_path / f"{part}.jsonl", moved)
+    result = finetune(TASK, **options, out=tmp_path / "run")
+    files = json.loads((result.run / "run.json").read_text())["data"]["files"]
+    assert all(file["longest"] > 4 for file in files), "an id has one token between [CLS] and [SEP], or a few"
+
+
 def test_of_a_part_of_the_training_file_the_rest_may_be_taught(options: dict[str, Any], tmp_path: Path) -> None:
     """The whole file is accepted as --unlabelled where its labels are looked at in a part alone."""
     options |= {"unlabelled": options["train"], "max_train_examples": 8}
@@ -360,7 +372,9 @@ def test_of_a_part_of_the_training_file_the_rest_may_be_taught(options: dict[str
 def test_questions_without_answers_are_labelled_ones(options: dict[str, Any], tmp_path: Path) -> None:
     lines = [{"question": "what", "context": "bread near", "answers": [{"text": "bread", "start": 0}]}] * 4
     file = written(tmp_path / "questions.jsonl", lines)
-    with pytest.raises(OptionError, match=r"--unlabelled .*: in files of questions one without an answer"):
+    with pytest.raises(
+        OptionError, match=r"--unlabelled .*: question-answering has none: a question without"
+    ):
         finetune(
             "question-answering", **{**options, "train": file, "dev": file, "unlabelled": file}, out=tmp_path / "run"
         )

@@ -32,7 +32,7 @@ def card(record: Record, manifest: Record) -> str:
 
 def judged(record: Record, accuracy: float, *, lengths: float | None, majority: float = 0.55) -> Record:
     """The record with these accuracies on pairs, all measured on 1,000."""
-    record["evaluation"] |= {"next_sentence_accuracy": accuracy, "num_pairs": 1000}
+    record["evaluation"] |= {"next_sentence_accuracy": accuracy, "num_pairs": 1000, "next_sentence_majority": majority}
     given = None if lengths is None else {"value": lengths, "low": lengths - 0.03, "high": lengths + 0.03}
     record["data"]["pairs"] |= {"majority": majority, "length_only": given, "held_out_pairs": 1000}
     return record

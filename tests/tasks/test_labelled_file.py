@@ -114,6 +114,26 @@ def test_blank_lines_are_skipped(tmp_path: Path) -> None:
     assert len(rows_of(tmp_path, "f.csv", "text,label\n\na,1\n\nb,2\n\n")) == 2
 
 
+@pytest.mark.parametrize("field", ['""', '"  "', "  "])
+def test_an_empty_text_is_one_where_there_is_one_column_too(tmp_path: Path, field: str) -> None:
+    (tmp_path / "f.csv").write_text(f"text\nabc\n\n{field}\nxyz\n")
+    with pytest.raises(DataError, match=r"f\.csv: line 4: the text is empty"):
+        read_rows(tmp_path / "f.csv", Columns(), stand_in="a")
+
+
+def test_the_columns_of_another_file_come_before_usual_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (first,) = rows_of(tmp_path, "train.csv", "review,sentence2,label\ngood,film,1\n")
+    assert first.columns == ("review", "sentence2")
+    (row,) = rows_of(tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", like=first)
+    assert (row.text, row.pair) == ("bad", "play")
+    with caplog.at_level("INFO"):
+        (row,) = rows_of(tmp_path, "dev.csv", "text,label\nbad,1\n", like=first)
+    assert row.text == "bad"
+    assert "the texts are those of the column 'text'; it has no 'review' as the training file" in caplog.text
+    (row,) = rows_of(tmp_path, "dev.csv", "text,review,label\nid7,bad,1\n", like=first, text="text")
+    assert row.text == "id7", "what is asked for comes first"
+
+
 @settings(deadline=None)
 @given(
     st.lists(
@@ -154,7 +174,7 @@ def test_whatever_json_writes_is_read_again(
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"\n', r"line 2: not JSON \(.* at column \d+\)"),
         ("f.jsonl", '{"text": "a", "label": 1}\n\n[1]\n', r"line 3: found list, expected an object"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', r"line 2: column 'label' is missing"),
-        ("f.jsonl", '{"text": null, "label": 1}\n', r"line 1: column 'text' is missing"),
+        ("f.jsonl", '{"text": null, "label": 1}\n', r"line 1: column 'text' is missing, found null"),
         ("f.txt", "text,label\na,1\n", r"ending is not \.csv, \.tsv, \.jsonl or \.parquet; say what"),
     ],
 )

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from bertsmith.errors import OptionError
-from bertsmith.training.run_folder import check_out_of_the_way
+from bertsmith.errors import InputError, OptionError
+from bertsmith.training.run_folder import RunFolder, check_out_of_the_way
 from bertsmith.verbs.pretrain import pretrain
+from bertsmith.verbs.report import report
 
 
 @pytest.mark.parametrize("out", ["google", ".", ".."])
@@ -45,3 +46,14 @@ def test_a_name_that_is_too_long_for_a_folder_is_refused_in_words(
     for option in ("--from", "--teacher"):
         answered = bertsmith("pretrain", store, "--out", tmp_path / "run", "--steps", 1, option, "a" * 300)
         assert answered.code == 2 and f"{'a' * 300}: no such folder" in answered.stderr
+
+
+@pytest.mark.parametrize(("content", "found"), [('{"kind": "pre', "Unterminated string"), ("[]", "no JSON object")])
+def test_a_damaged_record_is_said(run: Path, tmp_path: Path, content: str, found: str) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    (out / "run.json").write_text(content)
+    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*the file is damaged"):
+        report(out)
+    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*the file is damaged"):
+        RunFolder(out).claim(overwrite=False, resume=True, verb="pretrain")

@@ -66,7 +66,7 @@ class HeadTrainingOptions(Options):
         "windows (token-classification, question-answering)",
     )
     epochs: float | None = Field(
-        None, gt=0, description="passes over the training file (default: 3, up to 10 for a small file)"
+        None, gt=0, description="passes over what is trained on (default: 3, up to 10 for a small file)"
     )
     batch_size: int = Field(32, gt=0, description="examples an update")
     eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")

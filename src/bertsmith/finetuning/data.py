@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, head_class
-from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.labelled_file import Columns, Row
 from bertsmith.tasks.records import is_data_set, with_split
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
@@ -70,7 +70,10 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     given = {part: getattr(options, part) for part in SPLITS}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
-    examples = {part: task.read(path, columns) for part, path in paths.items() if part != UNLABELLED}
+    examples = {"train": task.read(paths["train"], columns)}
+    if isinstance(examples["train"][0], Row):
+        columns = replace(columns, like=examples["train"][0])
+    examples |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
     head = task.for_training(examples["train"], options.problem_type)
     if UNLABELLED in paths:
         examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns, examples["train"][0])

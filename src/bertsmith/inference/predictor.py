@@ -245,6 +245,9 @@ class Predictor:
             )
         encoded = encode(self.tokenizer, [a], [b], self.max_length)
         self._refuse_long(encoded, "next-sentence")
+        for name, text in (("A", a), ("B", b)):
+            if not text.strip():
+                warn(f"{name} is empty (no token): what is answered says nothing")
         _, batch = next(self._batches(encoded))
         with self._computing():
             pooled = self._encoder(**batch).pooler_output

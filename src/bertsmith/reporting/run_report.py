@@ -38,9 +38,18 @@ def run_report(
         _pretraining(page, record, updates, evaluations, as_of)
     else:
         title = f"{name}: {record['task'].replace('-', ' ')}"
-        page = Page(title, f"Fine-tuned from {record['options']['model']}", refresh_seconds)
+        page = Page(title, _origin(record), refresh_seconds)
         _finetuning(page, record, updates, evaluations, as_of)
     return page.html()
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    """What a head was fine-tuned from, and who taught it."""
+    origin, teacher = f"Fine-tuned from {record['options']['model']}", record["options"].get("teacher")
+    if teacher is None:
+        return origin
+    rows = sum(file["examples"] for file in record["data"]["files"] if file["part"] == "unlabelled")
+    return f"{origin}, taught by {teacher}" + (f" on {rows:,} unlabelled rows too" if rows else "")
 
 
 def _pretraining(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:

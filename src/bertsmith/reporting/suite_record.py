@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import InputError
-from bertsmith.runtime.files import read_json
+from bertsmith.runtime.files import read_record
 
 SUITE_RECORD = "suite.json"
 
@@ -19,13 +19,13 @@ _OF_A_TASK = ("metrics", "seeds", "best_seed", "figures", "score", "protocol", "
 def read_suite(folder: Path) -> dict[str, Any]:
     """The record in the folder of a suite. Raises InputError where another version of bertsmith wrote less into it."""
     file = folder / SUITE_RECORD
-    record: dict[str, Any] = read_json(file)
+    record = read_record(file)
     missing = next(_missing(record), None)
     if missing is not None:
-        again = f", with --overwrite or another --out:\n  {record['command']}" if "command" in record else ""
+        again = f":\n  {record['command']}" if "command" in record else ""
         raise InputError(
-            f"{file}: {missing} is missing: another version of bertsmith wrote it, and this one cannot read it. Its "
-            f"RUNs are whole, each by itself; the table has to be made again{again}"
+            f"{file}: {missing} is missing: it is of another version of bertsmith, or was edited. The RUNs beside it "
+            f"can be used, each by itself; the table has to be made again, with --overwrite or another --out{again}"
         )
     return record
 

@@ -43,14 +43,15 @@ def without_reading(audit: Figures) -> dict[str, float]:
 
 
 def best_baseline(figures: Figures, audit: Figures | None) -> Baseline | None:
-    """The best of them, which an accuracy has to beat; without an audit (`figures` alone) it is the same answer's."""
-    known = without_reading(audit) if audit is not None else {}
-    if audit is None or not known:
-        majority, pairs = figures.get("next_sentence_majority"), figures.get("num_pairs")
-        return Baseline(MAJORITY, majority, pairs) if majority is not None and pairs else None
-    # Where labels are uneven, always the same answer can be a little better than lengths.
-    name = max(known, key=lambda one: known[one])
-    return Baseline(name, known[name], audit["held_out_pairs"])
+    """The best of them, which an accuracy has to beat; that of the same answer is of the very pairs of `figures`."""
+    found = []
+    lengths = without_reading(audit).get(LENGTHS) if audit is not None else None
+    if audit is not None and lengths is not None:
+        found.append(Baseline(LENGTHS, lengths, audit["held_out_pairs"]))
+    majority, pairs = figures.get("next_sentence_majority"), figures.get("num_pairs")
+    if majority is not None and pairs:
+        found.append(Baseline(MAJORITY, majority, pairs))
+    return max(found, key=lambda one: one.accuracy, default=None)
 
 
 def beside_baseline(figures: Figures, audit: Figures | None) -> tuple[str, Literal["info", "warning", "good"]] | None:

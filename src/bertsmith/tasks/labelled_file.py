@@ -14,6 +14,7 @@ from typing import Any
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
 from bertsmith.errors import DataError, OptionError
+from bertsmith.runtime.console import say
 from bertsmith.tasks.records import Record, form_of, is_table, read_records
 from bertsmith.tasks.text_file import existing_file, kind
 
@@ -40,6 +41,8 @@ class Columns:
     choices: tuple[str, ...] | None = None
     skip_broken: bool = False
     """Whether rows of a table with another number of fields than the header are left out."""
+    like: Row | None = None
+    """A row of another file, whose columns come before those of usual names."""
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -59,7 +62,8 @@ class Columns:
 @dataclass(frozen=True)
 class Row:
     """A labelled text; `pair` is the second text of a pair. `label` is as the file has it: JSON numbers as numbers, a
-    list as a tuple. `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines.
+    list as a tuple. `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines; `columns` are
+    those of the text and of the second one.
     """
 
     text: str
@@ -67,6 +71,7 @@ class Row:
     label: Label
     file: str = field(default="", compare=False)
     place: str = field(default="", compare=False)
+    columns: tuple[str, str | None] = field(default=("", None), compare=False)
 
     @property
     def where(self) -> str:
@@ -123,13 +128,18 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    text_name = find(columns.text, TEXT_COLUMNS, "text", "--text-column", position="0")
+    like, like_pair = columns.like.columns if columns.like is not None else (None, None)
+    usual = TEXT_COLUMNS if like is None else (like, *TEXT_COLUMNS)
+    text_name = find(columns.text, usual, "text", "--text-column", position="0")
+    if like is not None and text_name != like:
+        say(f"{path}: the texts are those of the column {text_name!r}; it has no {like!r} as the training file")
     label_name = None
     if stand_in is None:
         label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
     pair_name = columns.pair
     if pair_name is None and columns.text is None:
-        pair_name = next((name for name in PAIR_COLUMNS if name in present), None)
+        pairs = PAIR_COLUMNS if like_pair is None else (like_pair, *PAIR_COLUMNS)
+        pair_name = next((name for name in pairs if name in present), None)
     elif pair_name is not None and pair_name not in present:
         find(pair_name, (), "pair", "--pair-column", position=None)
     rows = []
@@ -138,7 +148,8 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         for name in (name for name in (text_name, label_name, pair_name) if name is not None):
             value = values.get(name)
             if value is None or value != value:
-                raise DataError(f"{where}: column {name!r} is missing" + ("" if value is None else ", found NaN"))
+                found = "" if name not in values else f", found {'null' if value is None else 'NaN'}"
+                raise DataError(f"{where}: column {name!r} is missing{found}")
         if not str(values[text_name]).strip():
             raise DataError(f"{where}: the text is empty")
         pair = str(values[pair_name]) if pair_name else None
@@ -146,7 +157,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         if label_name is not None:
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
-        rows.append(Row(str(values[text_name]), pair, label, str(path), record.place))
+        rows.append(Row(str(values[text_name]), pair, label, str(path), record.place, (text_name, pair_name)))
     return rows
 
 

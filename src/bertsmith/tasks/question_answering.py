@@ -126,8 +126,8 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
     def read_unlabelled(self, path: Path, columns: Columns, like: ContextQuestion) -> list[ContextQuestion]:
         """None: raises OptionError."""
         raise OptionError(
-            f"--unlabelled {path}: in files of questions one without an answer is one that its context does not "
-            "answer, so it is labelled; leave it out"
+            f"--unlabelled {path}: question-answering has none: a question without an answer in the file is one that "
+            "its context does not answer, which is a label; leave the option out"
         )
 
     def learnable(self, examples: Sequence[ContextQuestion]) -> list[ContextQuestion]:

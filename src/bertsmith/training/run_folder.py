@@ -30,6 +30,7 @@ from bertsmith.runtime.files import (
     holds_something,
     move_aside,
     read_json,
+    read_record,
     sync_folder,
     write_json,
     write_text,
@@ -86,7 +87,7 @@ class RunFolder:
         self.replaces = overwrite
         if resume:
             if self.run_file.is_file():
-                self.record = read_json(self.run_file)
+                self.record = read_record(self.run_file)
             elif holds_something(self.path):
                 raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
 

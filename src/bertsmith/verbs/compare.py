@@ -17,7 +17,7 @@ from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, head_class, listed, task_of
 
@@ -80,8 +80,6 @@ def compare(options: CompareOptions) -> Comparison:
         gc.collect()  # a model holds itself in cycles
     found_differences = differences(*measured)
     same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
-    if same:
-        warn(ITSELF)
     main = heads[0].main_metric
     return Comparison(
         *models,

@@ -143,7 +143,7 @@ def _claimed(options: GlueOptions) -> Entry:
     if not options.resume or not holds_something(out):
         return {}
     if not (out / SUITE_RECORD).is_file():
-        raise OutputError(f"--resume: {out} holds no {SUITE_RECORD}, so bertsmith {VERB} has not begun there")
+        raise OutputError(f"--resume: {out} holds no {SUITE_RECORD} to go on with; give --overwrite or another --out")
     record: Entry = read_suite(out)
     check_same_options(out, record["options"], _identity(options))
     return record

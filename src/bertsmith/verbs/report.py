@@ -17,7 +17,7 @@ from bertsmith.reporting.store_report import store_report
 from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
-from bertsmith.runtime.files import read_json, written_aside
+from bertsmith.runtime.files import read_json, read_record, written_aside
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
@@ -114,7 +114,7 @@ def _nothing_to_report(folder: Path) -> InputError:
 
 def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:
     """Write the page of a RUN, that loads itself anew while the run goes on; returns its status and how far it is."""
-    record, folder = read_json(run / "run.json"), _metrics_folder(run)
+    record, folder = read_record(run / "run.json"), _metrics_folder(run)
     updates, evaluations = read_metrics(folder)
     metrics, refresh, as_of = folder / "metrics.jsonl", None, ""
     if record["status"] == "running":

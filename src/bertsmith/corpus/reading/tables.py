@@ -60,13 +60,15 @@ def _read(
 def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
 
+    Where there is one column, a field of spaces is a row as any other.
+
     `where` begins the message of the DataError that is raised for what is no CSV.
     """
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.reader(
         lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
     )
-    line = 1
+    line, width = 1, 0
     while True:
         try:
             row = next(reader)
@@ -75,7 +77,8 @@ def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: b
         except csv.Error as error:
             what = "a quoted field without its closing quote" if "unexpected end" in str(error) else str(error)
             raise DataError(f"{where}: line {line}: {what}") from None
-        if any(field.strip() for field in row) or len(row) > 1:
+        width = width or len(row)
+        if len(row) > 1 or any(field.strip() for field in row) or (row and width == 1):
             yield line, row
         line = reader.line_num + 1
 
