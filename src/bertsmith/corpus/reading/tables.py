@@ -60,7 +60,7 @@ def _read(
 def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
 
-    Where there is one column, a field of spaces is a row as any other.
+    Where there is one column, a field of spaces below the first row is a row as any other.
 
     `where` begins the message of the DataError that is raised for what is no CSV.
     """
@@ -77,8 +77,8 @@ def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: b
         except csv.Error as error:
             what = "a quoted field without its closing quote" if "unexpected end" in str(error) else str(error)
             raise DataError(f"{where}: line {line}: {what}") from None
-        width = width or len(row)
         if len(row) > 1 or any(field.strip() for field in row) or (row and width == 1):
+            width = width or len(row)
             yield line, row
         line = reader.line_num + 1
 
