@@ -35,14 +35,7 @@ def head_settings(
 
     Raises OptionError where an option does not fit the data or the MODEL.
     """
-    weights = None
-    if options.class_weights is not None:
-        if not data.head.weighs_classes:
-            raise OptionError(
-                f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
-                f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
-            )
-        weights = balanced(data.label_counts)
+    weights = _class_weights(options, data)
     choices = prepare_process()
     device = choose_device()
     started = {choice["name"]: choice["value"] for choice in record.get("choices", ())}
@@ -97,3 +90,14 @@ def head_settings(
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
         choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
+
+
+def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[float, ...] | None:
+    if options.class_weights is None:
+        return None
+    if not data.head.weighs_classes:
+        raise OptionError(
+            f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
+            f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
+        )
+    return balanced(data.label_counts)

@@ -74,14 +74,21 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+_ANEW = "The command that wrote it begins anew with --overwrite, or with another --out"
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """A record of ours, run.json or suite.json. Raises InputError where the file holds none: cut short, or edited."""
     try:
         record = read_json(path)
     except ValueError as error:
-        raise InputError(f"{path}: {error}; expected the JSON that bertsmith wrote: the file is damaged") from None
+        raise InputError(
+            f"{path}: {error}; expected the JSON that bertsmith wrote: the file is damaged. {_ANEW}"
+        ) from None
     if not isinstance(record, dict):
-        raise InputError(f"{path}: found no JSON object, expected the record that bertsmith wrote: the file is damaged")
+        raise InputError(
+            f"{path}: found no JSON object, expected the record that bertsmith wrote: the file is damaged. {_ANEW}"
+        )
     return record
 
 
