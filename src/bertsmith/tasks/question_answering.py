@@ -27,7 +27,7 @@ from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.questions import EncodedQuestions, encode_questions
+from bertsmith.tasks.questions import EncodedQuestions, Pieces, encode_questions
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 from bertsmith.tasks.span_search import Spans, best_spans, merged
 from bertsmith.tasks.squad_file import ContextQuestion, read_context_questions
@@ -256,10 +256,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         np.minimum.at(nothing, inputs.owners, np.array([item[0] for item in kept], dtype=np.float64))
         spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top=CANDIDATES)
         for question in range(count):
-            context = inputs.contexts[inputs.context_of[question]]
-            if len(context):
-                spans_of.starts[question] = context.starts[spans_of.starts[question]]
-                spans_of.ends[question] = context.ends[spans_of.ends[question]]
+            _in_characters(spans_of, question, inputs.contexts[inputs.context_of[question]])
         with np.errstate(over="ignore"):
             no_answer = 1 / (1 + np.exp(spans_of.scores[:, 0].astype(np.float64) - nothing))
         return Answers(spans_of, no_answer)
@@ -330,6 +327,22 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """Words of the first answer."""
         name = "words of the answer, 0 where there is none"
         return name, [float(len(example.answers[0].split())) if example.answers else 0.0 for example in examples]
+
+
+def _in_characters(spans: Spans, question: int, context: Pieces) -> None:
+    """Give the spans of a question, which are in pieces, in characters of its context.
+
+    Pieces of one character make spans of the same characters; such a span is kept once, at its best score.
+    """
+    found = int(np.sum(spans.scores[question] > -np.inf))
+    if not found:
+        return
+    starts, ends = context.starts[spans.starts[question, :found]], context.ends[spans.ends[question, :found]]
+    kept = np.sort(np.unique(np.stack([starts, ends]), axis=1, return_index=True)[1])
+    scores = spans.scores[question, kept]
+    spans.scores[question], spans.starts[question], spans.ends[question] = -np.inf, 0, 0
+    spans.scores[question, : len(kept)] = scores
+    spans.starts[question, : len(kept)], spans.ends[question, : len(kept)] = starts[kept], ends[kept]
 
 
 def _best_texts(questions: Sequence[ContextQuestion], outputs: Answers) -> dict[str, str]:

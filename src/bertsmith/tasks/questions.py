@@ -16,6 +16,7 @@ import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.graphemes import whole_clusters
 
 Ints = npt.NDArray[np.int64]
 QUESTION_TOKENS, OVERLAP = 64, 128
@@ -24,7 +25,10 @@ AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class Pieces:
-    """A text as pieces: their ids, and the characters of each, `starts` to `ends` (exclusive); int32 of [pieces]."""
+    """A text as pieces: their ids, and the characters of each, `starts` to `ends` (exclusive); int32 of [pieces].
+
+    The characters are whole grapheme clusters, so pieces that share a cluster have the same characters.
+    """
 
     ids: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int32]
@@ -182,5 +186,6 @@ def _pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Pi
             starts, ends = np.array(offsets, dtype=np.int32).reshape(-1, 2).T.copy()
             # Byte-level tokenizers count the blank before a word to it.
             starts += np.array([text[start:end][:1].isspace() for start, end in offsets], dtype=np.int32)
+            starts, ends = (place.astype(np.int32) for place in whole_clusters(text, starts, ends))
             found.append(Pieces(np.array(ids, dtype=np.int32), starts, ends))
     return found

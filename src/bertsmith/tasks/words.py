@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import ModelError
 from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.graphemes import whole_clusters
 
 Ints = npt.NDArray[np.int64]
 Pieces = list[list[int]]
@@ -122,24 +123,28 @@ def words_of_text(
 ) -> Iterator[tuple[Pieces, list[tuple[int, int]]]]:
     """The words that the tokenizer itself sees in each text (for BERT those of its basic tokenizer): their pieces, and
     where each stands, in characters, the end exclusive.
+
+    A word holds whole grapheme clusters: what the tokenizer takes for a word but begins inside a cluster, such as a
+    mark by itself, belongs to the word before. So no two words share a character.
     """
     for at in range(0, len(texts), AT_ONCE):
         part = list(texts[at : at + AT_ONCE])
         found = _tokenized(tokenizer, part, return_offsets_mapping=True)
         for number, text in enumerate(part):
+            ids, words, offsets = found["input_ids"][number], found.word_ids(number), found["offset_mapping"][number]
+            # Byte-level tokenizers count the blank before a word to it.
+            stripped = [start + len(text[start:end]) - len(text[start:end].lstrip()) for start, end in offsets]
+            starts, ends = whole_clusters(text, stripped, [end for _, end in offsets])
             pieces: Pieces = []
             spans: list[tuple[int, int]] = []
             before = None
-            for token, word, (start, end) in zip(
-                found["input_ids"][number], found.word_ids(number), found["offset_mapping"][number], strict=True
-            ):
-                if word is None or word != before:
-                    # Byte-level tokenizers count the blank before a word to it.
+            for token, word, start, end in zip(ids, words, starts.tolist(), ends.tolist(), strict=True):
+                if not spans or ((word is None or word != before) and start >= spans[-1][1]):
                     pieces.append([])
-                    spans.append((start + len(text[start:end]) - len(text[start:end].lstrip()), end))
+                    spans.append((start, end))
+                    before = word
                 pieces[-1].append(token)
-                spans[-1] = (spans[-1][0], end)
-                before = word
+                spans[-1] = (spans[-1][0], max(spans[-1][1], end))
             yield pieces, spans
 
 
