@@ -110,7 +110,7 @@ def test_the_words_of_a_text_keep_their_marks(text: str, words: list[str], name:
 
 
 def test_a_mark_that_is_read_together_with_punctuation_is_no_reason_to_join_words() -> None:
-    """A byte-level tokenizer reads a mark and the comma behind it as one word, whose mark belongs to the word before."""
+    """A byte-level tokenizer reads a mark and the comma behind it as one word; only the mark joins the word before."""
     text = "नामा, है"
     ((_, spans),) = words_of_text(TOKENIZERS["bytes"], [text])
     found = [text[start:end] for start, end in spans]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,8 +55,12 @@ class QuestionScores:
 
 
 def normalize(text: str) -> str:
-    """Lower case, no ASCII punctuation, no articles (a, an, the), single blanks; in this order."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
+    """Lower case, no ASCII punctuation, no articles (a, an, the), single blanks; in this order.
+
+    Before that Unicode's form NFC, which the scripts leave out: to them "café" differs from the same text in form NFD.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join(_ARTICLES.sub(" ", composed.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def word_f1(answer: str, prediction: str) -> float:

@@ -78,7 +78,6 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
     pipeline_tag = "question-answering"
     called = "question-answering head"
     without_labels = "a span of the context"
-    tables = ("jsonl",)
     top = 100.0
 
     @classmethod
@@ -120,7 +119,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
 
     @classmethod
     def read(cls, path: Path, columns: Columns) -> list[ContextQuestion]:
-        """The questions of SQuAD JSON or JSON lines."""
+        """The questions of SQuAD JSON, of a file with a question per row, or of a data set."""
         return read_context_questions(path, columns)
 
     def read_unlabelled(self, path: Path, columns: Columns, like: ContextQuestion) -> list[ContextQuestion]:

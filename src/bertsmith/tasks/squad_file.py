@@ -1,28 +1,47 @@
-"""question-answering files: SQuAD JSON or JSON lines to questions, and the JSON of predictions and probabilities by id.
+"""question-answering files to questions, and the JSON of predictions and probabilities by id.
 
-A line of JSON lines is a question with `question`, `context`, `answers`, and perhaps `id` (else its number among the
-questions). `answers` is a list of `{"text", "start"}` (or `"answer_start"`, as in SQuAD), or, as the `datasets` library
-has it, `{"text": [...], "answer_start": [...]}`. A question without answers has an empty list.
+A file is SQuAD JSON (1.1 or 2.0), or it has a question per row: JSON lines, Parquet, a data set (`hf:`), CSV or TSV
+with the columns `question`, `context`, `answers` and perhaps `id`. The answers of a question may be
+
+- a list of objects `{"text", "start"}` (or `"answer_start"`, as in SQuAD), or one such object,
+- an object of lists `{"text": [...], "answer_start": [...]}`, as in the library datasets,
+- a text or a list of texts, with the offsets in a column `answer_start` or `start`.
+
+A question without an answer has an empty list; in CSV and TSV its cell is empty. An id may be a whole number; the id of
+a question without one is its number in the file, from 1.
 """
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import warn
+from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.answer_places import PlacedAnswer, place_answers
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.text_file import decoded, existing_file, finite, json_lines, kind, read_json_object
+from bertsmith.tasks.records import DATA_SET, form_of, is_table, read_records
+from bertsmith.tasks.text_file import finite, kind, read_json_object
 
-FORMS = {".json": "squad", ".jsonl": "jsonl"}
+SQUAD = "squad"
+FORMS = (SQUAD, "jsonl", "parquet", "csv", "tsv")
+SQUAD_JSON = "SQuAD JSON: an object with data, paragraphs, qas and answers (JSON lines need --format jsonl)"
+QUESTION = "question"
+CONTEXTS, ANSWERS = ("context", "passage", "paragraph"), ("answers", "answer")
+"""The names of a column, the usual one first; any other must be the only one of its row."""
+STARTS = ("start", "answer_start")
+EMPTY_LIST = "; a question without an answer has an empty list of answers"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question: its id and the texts of its right answers, none where it has no answer (SQuAD 2.0)."""
+    """A question: its id and the texts of its right answers, none if it has no answer (SQuAD 2.0)."""
 
     id: str
     answers: tuple[str, ...]
@@ -34,8 +53,8 @@ class ContextQuestion(Question):
 
     Attributes:
         question, context: the texts.
-        span: the first answer that stands in the context, in characters, the end exclusive; None where there is none.
-        place: where it stands in its file.
+        span: the first answer that has a place in the context, in characters, the end exclusive; None if none has.
+        place: its place in its file.
     """
 
     question: str
@@ -46,7 +65,7 @@ class ContextQuestion(Question):
 
 @dataclass(frozen=True)
 class _Found:
-    """A question as the JSON has it, the object that its context stands in, and the place of both."""
+    """A question as the file has it, the object that holds its context, and the place of both."""
 
     id: str
     fields: dict[str, Any]
@@ -55,149 +74,269 @@ class _Found:
     holder_place: str
 
 
-def read_questions(path: Path, form: str | None = None) -> list[Question]:
-    """The questions of SQuAD 1.1 or 2.0 JSON, or of JSON lines, in the order of the file.
+@dataclass(frozen=True)
+class _Answer:
+    """An answer as the file has it, not yet checked, and its place."""
 
-    Raises DataError, with the place in the JSON, where it is not of that form, has no question, or an id stands twice.
+    text: Any
+    start: Any
+    place: str
+
+
+def read_questions(path: Path, columns: Columns) -> list[Question]:
+    """The questions of a file or data set in their order, without their contexts.
+
+    Raises DataError, with the place, if the file is of another form, has no question, or has an id twice; OptionError
+    for a form or an option that such files do not have.
     """
     return [
-        Question(found.id, tuple(_text(path, answer, "text", here) for answer, here in _answers(path, found)))
-        for found in _questions(path, form)
+        Question(found.id, tuple(_text(path, answer.text, f"{answer.place}.text") for answer in _answers(path, found)))
+        for found in _questions(path, columns)
     ]
 
 
 def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion]:
-    """The questions of such a file with their contexts and the places of their answers.
+    """The questions of such a file with their contexts and the places of their answers (`answer_places`).
 
-    An answer that is not at its offset is looked for: it stands where its text does, at the occurrence nearest to the
-    offset, unless two are as near. How many were moved, and how many questions have answers that are all not in their
-    context, is said.
+    The number of questions is printed that have answers, but none with a place.
 
-    Raises DataError as `read_questions`, and where a context, a question or an offset is missing or empty; OptionError
-    for a column or an encoding.
+    Raises DataError as `read_questions`, and if a context, a question, an answer or an offset is missing or empty.
     """
+    found = _questions(path, columns)
+    names = [_name(path, each.holder, CONTEXTS, each.holder_place) for each in found]
+    contexts = [
+        _filled(path, each.holder[name], f"{each.holder_place}.{name}") for each, name in zip(found, names, strict=True)
+    ]
+    others = sorted({*names} - {CONTEXTS[0]})
+    if others:
+        say(f"{path}: the contexts are read from {' and '.join(map(repr, others))}")
+    given: list[PlacedAnswer] = []
+    owners: list[int] = []
+    for number, (each, context) in enumerate(zip(found, contexts, strict=True)):
+        answers = _answers(path, each)
+        if answers and _is_true(each.fields.get("is_impossible")):
+            raise DataError(f"{path}: {each.place}: is_impossible is true, but there are answers; take out one")
+        for answer in answers:
+            text, start = _filled(path, answer.text, f"{answer.place}.text", EMPTY_LIST), _start(path, answer)
+            given.append(PlacedAnswer(context, text, start, answer.place))
+            owners.append(number)
+    texts: list[list[str]] = [[] for _ in found]
+    spans: list[list[tuple[int, int]]] = [[] for _ in found]
+    for owner, item, span in zip(owners, given, place_answers(str(path), given), strict=True):
+        texts[owner].append(item.text)
+        if span is not None:
+            spans[owner].append(span)
+    lost = [each.id for each, told, placed in zip(found, texts, spans, strict=True) if told and not placed]
+    if lost:
+        warn(
+            f"{path}: {len(lost):,} of {len(found):,} questions have no answer that can be found in their context, "
+            f"the first is {lost[0]!r}; nothing is learnt from them"
+        )
+    return [
+        ContextQuestion(
+            each.id,
+            tuple(told),
+            _filled(path, each.fields.get(QUESTION), f"{each.place}.{QUESTION}"),
+            context,
+            placed[0] if placed else None,
+            each.place,
+        )
+        for each, context, told, placed in zip(found, contexts, texts, spans, strict=True)
+    ]
+
+
+def _questions(path: Path, columns: Columns) -> list[_Found]:
+    """Each question; ids are unique, and there is at least one."""
     for option, given in (
         ("--text-column", columns.text),
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
+        ("--choice-columns", columns.choices),
         ("--no-header", columns.no_header or None),
-        ("--skip-broken-rows", columns.skip_broken or None),
-        ("--encoding", None if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else columns.encoding),
     ):
         if given is not None:
-            raise OptionError(f"{option}: files of questions are JSON in UTF-8, with names of their own; leave it out")
-    questions, moved, lost = [], 0, []
-    for found in _questions(path, columns.form):
-        context = _filled(path, found.holder, "context", found.holder_place)
-        answers, spans = [], []
-        for answer, place in _answers(path, found):
-            text = _filled(path, answer, "text", place)
-            start = _start(path, answer, place)
-            answers.append(text)
-            here = _located(context, text, start)
-            if here is not None:
-                spans.append((here, here + len(text)))
-                moved += start is not None and here != start
-        if answers and found.fields.get("is_impossible") is True:
-            raise DataError(f"{path}: {found.place}: is_impossible is true, but there are answers; take out one")
-        if answers and not spans:
-            lost.append(found.id)
-        question = _filled(path, found.fields, "question", found.place)
-        span = spans[0] if spans else None
-        questions.append(ContextQuestion(found.id, tuple(answers), question, context, span, found.place))
-    if moved:
-        warn(f"{path}: {moved:,} answers are not at their offset; their text was found nearby")
-    if lost:
-        warn(
-            f"{path}: {len(lost):,} of {len(questions):,} questions have no answer that can be found in their context, "
-            f"the first is {lost[0]!r}; nothing is learnt from them"
-        )
-    return questions
-
-
-def _located(context: str, text: str, start: int | None) -> int | None:
-    """Where an answer begins: at its offset, else where its text is nearest; None where that is not one place."""
-    if start is not None and start >= 0 and context.startswith(text, start):
-        return start
-    places = []
-    at = context.find(text)
-    while at >= 0:
-        places.append(at)
-        at = context.find(text, at + 1)
-    if start is None or len(places) < 2:
-        return places[0] if len(places) == 1 else None
-    nearest, second = sorted(places, key=lambda place: abs(place - start))[:2]
-    return nearest if abs(nearest - start) < abs(second - start) else None
-
-
-def _questions(path: Path, form: str | None) -> Iterator[_Found]:
-    """Each question; ids are unique, and there is at least one."""
-    form = form or FORMS.get(path.suffix.lower(), "squad")
-    if form not in FORMS.values():
-        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON) or jsonl")
-    ids = set()
-    for found in _of_squad(path) if form == "squad" else _of_lines(path):
-        if found.id in ids:
-            raise DataError(f"{path}: {found.place}: the id {found.id!r} stands twice, expected one question an id")
-        ids.add(found.id)
-        yield found
-    if not ids:
+            raise OptionError(
+                f"{option}: files of questions have names of their own (question, context, answers, id); rename the "
+                "columns, and leave it out"
+            )
+    form = form_of(path, columns.form) or SQUAD
+    if form not in (*FORMS, DATA_SET):
+        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
+    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
+    if form == SQUAD and columns.skip_broken:
+        raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
+    found: dict[str, _Found] = {}
+    numbered: list[str] = []
+    objects = _of_squad(path) if form == SQUAD else _of_records(path, form, columns)
+    for number, (fields, place, holder, holder_place) in enumerate(objects, start=1):
+        name = _id(path, fields, place)
+        if name is None:
+            name = str(number)
+            numbered.append(name)
+        if name in found:
+            why = "expected one question per id"
+            if name in numbered:
+                why = "once as the number of a question without an id; give every question an id"
+            raise DataError(f"{path}: {place}: the id {name!r} occurs twice, {why}")
+        found[name] = _Found(name, fields, place, holder, holder_place)
+    if not found:
         raise DataError(f"{path}: no question in this file")
+    if numbered:
+        say(
+            f"{path}: {len(numbered):,} of {len(found):,} questions have no id; the number of each in the file is its "
+            "id, from 1"
+        )
+    return list(found.values())
 
 
-def _of_squad(path: Path) -> Iterator[_Found]:
-    content = read_json_object(path, "SQuAD JSON: an object with 'data'")
+_Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
+"""The object of each question and its place, and those of its context."""
+
+
+def _of_squad(path: Path) -> _Objects:
+    """Paragraphs of articles; `data` may also hold the questions themselves, each with its context."""
+    content = read_json_object(path, SQUAD_JSON)
     for article, at in _items(path, content, "data", ""):
+        if QUESTION in article:
+            yield article, at, article, at
+            continue
         for paragraph, inside in _items(path, article, "paragraphs", at):
             for question, place in _items(path, paragraph, "qas", inside):
-                yield _Found(_text(path, question, "id", place), question, place, paragraph, inside)
+                yield question, place, paragraph, inside
 
 
-def _of_lines(path: Path) -> Iterator[_Found]:
-    existing_file(path, "JSON lines with question, context and answers")
-    for number, (line, fields) in enumerate(json_lines(path, decoded(path, "utf-8")), start=1):
-        place = f"line {line}"
-        name = _text(path, fields, "id", place) if "id" in fields else str(number)
-        yield _Found(name, fields, place, fields, place)
+def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
+    empty = 0
+    records = read_records(path, form, columns.encoding, skip_broken=columns.skip_broken, class_names=False)
+    for record in records:
+        fields = record.values
+        if is_table(form):
+            fields = {name: _cell(f"{path}: {record.place}.{name}", name, text) for name, text in fields.items()}
+            empty += any(fields.get(name) == [] for name in ANSWERS)
+        yield fields, record.place, fields, record.place
+    if empty:
+        say(
+            f"{path}: {empty:,} of {len(records):,} questions have an empty cell for their answer; they count as "
+            "questions without an answer"
+        )
 
 
-def _answers(path: Path, found: _Found) -> list[tuple[dict[str, Any], str]]:
-    """The answers of a question, each with its place."""
-    answers = found.fields.get("answers")
-    if found.fields is found.holder and "answers" not in found.fields:
-        names = ", ".join(map(repr, found.fields))
-        raise DataError(f"{path}: {found.place}: no 'answers', expected question, context and answers; found {names}")
-    if not isinstance(answers, dict):
-        return _items(path, found.fields, "answers", found.place)
-    place = f"{found.place}.answers"
-    for name in ("text", "answer_start"):
-        if not isinstance(answers.get(name), list):
-            what = kind(answers[name]) if name in answers else "nothing"
-            raise DataError(f"{path}: {place}.{name}: found {what}, expected a list")
-    texts, starts = answers["text"], answers["answer_start"]
+def _cell(where: str, name: str, text: str) -> Any:
+    """A cell of CSV or TSV as JSON would have it: the answers and offsets may be lists or objects."""
+    if name not in (*ANSWERS, *STARTS):
+        return text
+    written = text.strip()
+    if not written:
+        return [] if name in ANSWERS else None
+    if name in STARTS and re.fullmatch(r"-?[0-9]{1,18}(\.0+)?", written):
+        return int(written.split(".")[0])
+    if written[0] not in "[{":
+        return text
+    value = None
+    # Two texts without a comma between them are one text to Python, and two to NumPy, which prints lists so.
+    if not re.search(r"['\"]\s+['\"]", written):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                value = read(written)
+                break
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    if isinstance(value, dict) or (isinstance(value, list) and (name in STARTS or _are_answers(value))):
+        return value
+    if written[0] == "{" or "'" in written or '"' in written or name in STARTS:
+        raise DataError(
+            f"{where}: found {shorten(written, 60)!r}, expected a text, or a list or an object in JSON; JSON lines and "
+            "Parquet hold lists as they are"
+        )
+    return text
+
+
+def _are_answers(items: list[Any]) -> bool:
+    return all(isinstance(item, (str, dict)) for item in items)
+
+
+def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:
+    """The id of a question, which may be a whole number; None if it has none."""
+    value = fields.get("id")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is None or value != value:
+        return None
+    if not isinstance(value, str):
+        raise DataError(f"{path}: {place}.id: found {kind(value)}, expected a text or a whole number")
+    return value if value.strip() else None
+
+
+def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], place: str) -> str:
+    """The name that an object has: the usual one, else the only other one."""
+    if names[0] in holder:
+        return names[0]
+    others = [name for name in names[1:] if name in holder]
+    if len(others) == 1:
+        return others[0]
+    if others:
+        raise DataError(f"{path}: {place}: found {' and '.join(map(repr, others))}, expected one {names[0]!r}")
+    advice = ""
+    if holder.keys() & {"data", "paragraphs", "qas"}:
+        advice = "; SQuAD JSON is read as a file, with --format squad if its name does not end in .json"
+    raise DataError(
+        f"{path}: {place}: no {names[0]!r}, expected question, context and answers; found "
+        f"{', '.join(map(repr, holder)) or 'nothing'}{advice}"
+    )
+
+
+def _answers(path: Path, found: _Found) -> list[_Answer]:
+    """The answers of a question, in whichever of the forms."""
+    name = _name(path, found.fields, ANSWERS, found.place)
+    value, place = found.fields[name], f"{found.place}.{name}"
+    if value == []:
+        return []
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        for number, item in enumerate(value):
+            if not isinstance(item, dict):
+                raise DataError(f"{path}: {place}[{number}]: found {kind(item)}, expected an object")
+        return [_Answer(item.get("text"), _offset(item), f"{place}[{number}]") for number, item in enumerate(value)]
+    holder = value if isinstance(value, dict) else found.fields
+    texts, starts = value.get("text") if isinstance(value, dict) else value, _offset(holder)
+    if isinstance(texts, str):
+        texts = [texts]
+    if not isinstance(texts, list):
+        what = "an object without 'text'" if isinstance(value, dict) and texts is None else kind(texts)
+        raise DataError(f"{path}: {place}: found {what}, expected a list of answers, an object or a text{EMPTY_LIST}")
+    if starts is None:
+        starts = [None] * len(texts)
+    elif not isinstance(starts, list):
+        starts = [starts]
     if len(texts) != len(starts):
         raise DataError(f"{path}: {place}: {len(texts)} texts and {len(starts)} offsets, expected one for each")
     return [
-        ({"text": text, "answer_start": start}, f"{place}[{number}]")
+        _Answer(text, start, f"{place}[{number}]")
         for number, (text, start) in enumerate(zip(texts, starts, strict=True))
     ]
 
 
-def _filled(path: Path, holder: dict[str, Any], name: str, at: str) -> str:
-    text = _text(path, holder, name, at)
-    if not text.strip():
-        more = "; a question without an answer has an empty list of answers" if name == "text" else ""
-        raise DataError(f"{path}: {at}.{name}: the text is empty{more}")
-    return text
+def _offset(holder: dict[str, Any]) -> Any:
+    """The offset of an answer, or the list of them; None if there is none."""
+    return next((holder[name] for name in STARTS if holder.get(name) is not None), None)
 
 
-def _start(path: Path, answer: dict[str, Any], at: str) -> int | None:
-    """The offset of an answer in characters; None where it has none."""
-    name = "start" if "start" in answer else "answer_start"
-    start = answer.get(name)
-    if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
-        raise DataError(f"{path}: {at}.{name}: found {kind(start)}, expected the offset in characters")
+def _start(path: Path, answer: _Answer) -> int | None:
+    """The offset of an answer; None if it has none. Tables of numbers with gaps hold it as 4.0, and the gaps as NaN."""
+    start = answer.start
+    if start is None or start != start:
+        return None
+    if isinstance(start, float) and start.is_integer():
+        return int(start)
+    if isinstance(start, bool) or not isinstance(start, int):
+        raise DataError(f"{path}: {answer.place}: found {kind(start)} for its offset, expected a whole number")
     return start
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or str(value).strip().lower() in ("true", "1", "1.0")
 
 
 def read_predictions(path: Path) -> dict[str, str]:
@@ -224,7 +363,7 @@ def _items(path: Path, holder: dict[str, Any], name: str, at: str) -> list[tuple
     """The objects in a list of the JSON, each with its place: `data[0].paragraphs[2]`."""
     place = f"{at}.{name}" if at else name
     if name not in holder:
-        raise DataError(f"{path}: {place} is missing, expected SQuAD JSON (data, paragraphs, qas, answers)")
+        raise DataError(f"{path}: {place} is missing, expected {SQUAD_JSON}")
     found = holder[name]
     if not isinstance(found, list):
         raise DataError(f"{path}: {place}: found {kind(found)}, expected a list")
@@ -234,9 +373,15 @@ def _items(path: Path, holder: dict[str, Any], name: str, at: str) -> list[tuple
     return [(item, f"{place}[{number}]") for number, item in enumerate(found)]
 
 
-def _text(path: Path, holder: dict[str, Any], name: str, at: str) -> str:
-    value = holder.get(name)
+def _text(path: Path, value: Any, place: str) -> str:
     if not isinstance(value, str):
-        found = kind(value) if name in holder else "nothing"
-        raise DataError(f"{path}: {at}.{name}: found {found}, expected a text")
+        found = "nothing" if value is None else kind(value)
+        raise DataError(f"{path}: {place}: found {found}, expected a text")
     return value
+
+
+def _filled(path: Path, value: Any, place: str, advice: str = "") -> str:
+    text = _text(path, value, place)
+    if not text.strip():
+        raise DataError(f"{path}: {place}: the text is empty{advice}")
+    return text

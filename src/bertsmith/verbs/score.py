@@ -35,6 +35,7 @@ from bertsmith.tasks.conll_file import (
     read_sentences,
 )
 from bertsmith.tasks.labelled_file import Columns, in_order, read_rows
+from bertsmith.tasks.records import with_split
 from bertsmith.tasks.tagged_file import read_tagged
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
@@ -141,13 +142,14 @@ def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | 
 
 
 def _score_answers(options: ScoreOptions) -> AnswerScores:
-    questions = squad_file.read_questions(options.gold, options.format)
+    gold = with_split(options.gold, "test")
+    questions = squad_file.read_questions(gold, _columns(options))
     predictions = squad_file.read_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
     if unknown == len(predictions):
         raise DataError(
-            f"{options.predictions}: none of its {unknown} ids is that of a question of {options.gold}; expected "
+            f"{options.predictions}: none of its {unknown} ids is that of a question of {gold}; expected "
             "predictions for that file"
         )
     scores = squad.question_scores(questions, predictions)
@@ -157,7 +159,7 @@ def _score_answers(options: ScoreOptions) -> AnswerScores:
             f"{options.predictions}: {missing:,} of {len(questions):,} questions have no prediction and count as wrong"
         )
     if unknown:
-        warn(f"{options.predictions}: {unknown:,} ids are no question of {options.gold} and do not count")
+        warn(f"{options.predictions}: {unknown:,} ids are no question of {gold} and do not count")
     best: dict[str, float] = {}
     if options.no_answer_probabilities is not None:
         if scores.has_answer.all():
