@@ -46,7 +46,7 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
         ("[" * 100_000, ("JSON that cannot be read (nested too deeply)",)),
         ("9" * 5_000, ("JSON that cannot be read (a number of too many digits)",)),
         ("[]", ("found a list, expected SQuAD JSON: an object with 'data'",)),
-        ("{}", ("data is missing, expected SQuAD JSON (data, paragraphs, qas, answers)",)),
+        ("{}", ("data is missing, expected SQuAD JSON: an object with 'data', then paragraphs, qas",)),
         ('{"data": {}}', ("data: found an object, expected a list",)),
         ('{"data": [1]}', ("data[0]: found a number, expected an object",)),
         ('{"data": []}', ("no question in this file",)),
@@ -55,8 +55,11 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
             of_2('[{"text": "x"}, {}]'),
             ("data[0].paragraphs[0].qas[0].answers[1].text: found nothing, expected a text",),
         ),
-        (QUESTIONS.replace('"2"', '"1"'), ("data[0].paragraphs[0].qas[1]: the id '1' stands twice",)),
-        (QUESTIONS.replace('"2"', "2"), ("data[0].paragraphs[0].qas[1].id: found a number, expected a text",)),
+        (QUESTIONS.replace('"2"', '"1"'), ("data[0].paragraphs[0].qas[1]: the id '1' occurs twice",)),
+        (
+            QUESTIONS.replace('"2"', "[2]"),
+            ("data[0].paragraphs[0].qas[1].id: found a list, expected a text or a whole number",),
+        ),
     ],
 )
 def test_questions_that_are_none(
@@ -129,7 +132,6 @@ def test_thresholds_that_mean_nothing(
     [
         ("question-answering", ("--scheme", "BIO")),
         ("question-answering", ("--strict",)),
-        ("question-answering", ("--encoding", "cp1252")),
         ("question-answering", ("--text-column", "words")),
         ("token-classification", ("--no-header",)),
         ("token-classification", ("--no-answer-threshold", "0.5")),

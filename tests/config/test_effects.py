@@ -1793,7 +1793,7 @@ def score_format(bench: Bench) -> None:
 
 @effect(ScoreOptions, "encoding")
 def score_encoding(bench: Bench) -> None:
-    """Of GOLD, labelled or in columns; predictions are UTF-8."""
+    """Of GOLD, a table or in columns; predictions are UTF-8."""
     labelled, lines = bench.file("text,label\né,x\n".encode("latin-1"), ".csv"), '{"text": "é", "label": "x"}\n'
     tags, columns = bench.file("é B-X\n".encode("latin-1")), bench.file("é B-X\n")
     for task, gold, file in ((TASK, labelled, bench.file(lines)), ("token-classification", tags, columns)):
@@ -1802,6 +1802,11 @@ def score_encoding(bench: Bench) -> None:
         assert bench.score(task, gold, file, encoding="latin-1")["accuracy"] == 1
         with pytest.raises(DataError, match="is not utf-8; predictions are read as UTF-8, convert the file"):
             bench.score(task, gold, gold, encoding="latin-1", **({"label_column": "label"} if task == TASK else {}))
+    questions = bench.file("question,context,answer\nwho?,é,é\n".encode("latin-1"), ".csv")
+    answers = bench.file('{"1": "é"}')
+    with pytest.raises(DataError, match="is not utf-8; give --encoding"):
+        bench.score("question-answering", questions, answers)
+    assert bench.score("question-answering", questions, answers, encoding="latin-1")["exact_match"] == 100
 
 
 @effect(ScoreOptions, "scheme")

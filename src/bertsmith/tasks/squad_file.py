@@ -31,7 +31,7 @@ from bertsmith.tasks.text_file import finite, kind, read_json_object
 
 SQUAD = "squad"
 FORMS = (SQUAD, "jsonl", "parquet", "csv", "tsv")
-SQUAD_JSON = "SQuAD JSON: an object with data, paragraphs, qas and answers (JSON lines need --format jsonl)"
+SQUAD_JSON = "SQuAD JSON: an object with 'data', then paragraphs, qas and answers (JSON lines need --format jsonl)"
 QUESTION = "question"
 CONTEXTS, ANSWERS = ("context", "passage", "paragraph"), ("answers", "answer")
 """The names of a column, the usual one first; any other must be the only one of its row."""
