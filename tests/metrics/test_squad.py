@@ -29,6 +29,7 @@ from bertsmith.tasks.squad_file import Question
         ("The  Denver\tBroncos!", "denver broncos"),
         ("a man, an ape and the theatre", "man ape and theatre"),
         ("U.S.", "us"),
+        ("the Cafe\u0301", "caf\u00e9"),
         ("an-other", "another"),  # punctuation goes first, so there is no article left to see
         ("the", ""),
         ("Café “the” €5", "café “ ” €5"),  # only ASCII punctuation goes

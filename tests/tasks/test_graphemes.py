@@ -17,6 +17,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from bertsmith.tasks.graphemes import whole_clusters
+from bertsmith.tasks.question_answering import QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
 from bertsmith.tasks.words import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
@@ -135,6 +136,20 @@ def test_the_pieces_of_an_answer_are_its_characters(context: str, answer: str, n
     first, last = inputs.pieces_of(0, start, start + len(answer))
     pieces = inputs.contexts[0]
     assert context[pieces.starts[first] : pieces.ends[last]] == answer
+
+
+def test_spans_of_the_same_characters_are_one_candidate() -> None:
+    """The bytes of a character are pieces; whichever of them a span begins or ends with, it is the same answer."""
+    context = "é ab"
+    inputs = encode_questions(TOKENIZERS["bytes"], ["a"], [context], 64)
+    assert len(inputs.contexts[0]) == 5  # two bytes, a blank, two letters
+    starts, ends = np.array([0, 1, 0, 3]), np.array([0, 1, 1, 4])
+    kept = (0.0, np.array([3, 2, 1, 0], dtype=np.float32), starts, ends)
+    found = QuestionAnswering((), "").join([kept], inputs)
+    assert [(context[start:end], share) for start, end, share in found.candidates(0)] == [
+        ("é", pytest.approx(1 / (1 + np.exp(-3)))),
+        ("ab", pytest.approx(1 / (1 + np.exp(3)))),
+    ]
 
 
 def test_spans_are_widened_and_empty_spans_stay_empty() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import logging
 from pathlib import Path
@@ -14,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertsmith.errors import DataError, OptionError
+from bertsmith.tasks.columns import column_values
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.question_answering import QuestionAnswering
 from bertsmith.tasks.squad_file import ContextQuestion, Question, read_context_questions, read_questions
 
 CONTEXT = "😀 The baker sold bread. The sailors sold nothing."
@@ -236,6 +239,14 @@ def test_squad_json_may_hold_the_questions_themselves(tmp_path: Path) -> None:
     assert read(path) == [ContextQuestion("a", ("bread",), "Who?", CONTEXT, (BREAD, BREAD + 5))]
 
 
+def test_packed_files(tmp_path: Path) -> None:
+    asked = question({"text": "bread", "start": BREAD}, id="a")
+    for path in (squad(tmp_path / "a.json", asked), lines(tmp_path / "a.jsonl", asked)):
+        packed = path.with_name(f"{path.name}.gz")
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        assert read(packed) == read(path)
+
+
 def test_json_lines_with_another_ending(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.json", question(), question())
     with pytest.raises(DataError, match=r"line 2: not JSON .*JSON lines need --format jsonl"):
@@ -319,6 +330,11 @@ def test_tables_of_questions(
     assert (
         "1 of 2 questions have an empty cell for their answer; they count as questions without an answer" in caplog.text
     )
+
+
+def test_other_columns_make_slices(tmp_path: Path) -> None:
+    path = table_of(tmp_path / "a.csv", ["question", "context", "answer", "kind"], ["What?", CONTEXT, "bread", "food"])
+    assert column_values(QuestionAnswering, path, Columns(), "kind") == ["food"]
 
 
 def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> None:

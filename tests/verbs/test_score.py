@@ -81,6 +81,18 @@ def squad(path: Path, answers: dict[str, list[str]]) -> Path:
     return path
 
 
+def test_questions_of_a_data_set_without_ids(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
+    """The predictions are those of the numbers of the questions; of a data set the test part is meant."""
+    (tmp_path / "questions").mkdir()
+    lines = ({"question": "Who?", "context": "x y", "answers": {"text": [each], "answer_start": [0]}} for each in "xy")
+    (tmp_path / "questions" / "test.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "predictions.json").write_text(json.dumps({"1": "x", "2": "z"}))
+    files = (f"hf:{tmp_path}/questions", tmp_path / "predictions.json")
+    answer = bertsmith("score", "question-answering", *files, "--json")
+    assert (answer.json["total"], answer.json["exact_match"]) == (2, 50)
+    assert "2 of 2 questions have no id; the number of each in the file is its id, from 1" in answer.stderr
+
+
 def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     gold = squad(tmp_path / "gold.json", {"1": ["x"], "2": ["x"], "3": ["x"]})
     (tmp_path / "predictions.json").write_text(json.dumps({"1": "x", "2": "y", "7": "x", "8": "x"}))

@@ -63,10 +63,10 @@ def decoded_predictions(path: Path) -> str:
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object in a UTF-8 file; `what` was expected there. Raises DataError where it is something else."""
+    """The JSON object in a UTF-8 file, unpacked; `what` was expected. Raises DataError where it is something else."""
     existing_file(path, what)
     try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"))
+        content = json.loads(_content(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; JSON is, expected {what}") from None
     except json.JSONDecodeError as error:
