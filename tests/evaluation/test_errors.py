@@ -226,7 +226,10 @@ def test_a_missing_column_names_those_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "name", "ending"),
-    [("token-classification", "a.conll", ".jsonl or .parquet"), ("question-answering", "a.json", ".jsonl or .parquet)")],
+    [
+        ("token-classification", "a.conll", ".jsonl or .parquet"),
+        ("question-answering", "a.json", ".jsonl or .parquet)"),
+    ],
 )
 def test_files_without_columns_are_refused(task: str, name: str, ending: str, tmp_path: Path) -> None:
     path = tmp_path / name

@@ -309,6 +309,7 @@ def table_of(path: Path, header: list[str], *rows: list[Any]) -> Path:
         (["answers"], [json.dumps({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], [str({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], ["['bread']"]),
+        (["answers"], [json.dumps({"text": ["bread"], "note": 'an "x" "y"'})]),
         (["answers", "answer_start"], ["['bread']", f"[{BREAD}]"]),
     ],
 )

@@ -222,38 +222,41 @@ def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
         )
 
 
-def _cell(where: str, name: str, text: str) -> Any:
+def _cell(where: str, name: str, cell: Any) -> Any:
     """A cell of CSV or TSV as JSON would have it: the answers and offsets may be lists or objects."""
-    if name not in (*ANSWERS, *STARTS):
-        return text
-    written = text.strip()
+    if name not in (*ANSWERS, *STARTS) or not isinstance(cell, str):
+        return cell
+    written = cell.strip()
     if not written:
         return [] if name in ANSWERS else None
     if name in STARTS and re.fullmatch(r"-?[0-9]{1,18}(\.0+)?", written):
         return int(written.split(".")[0])
     if written[0] not in "[{":
-        return text
-    value = None
-    # Two texts without a comma between them are one text to Python, and two to NumPy, which prints lists so.
-    if not re.search(r"['\"]\s+['\"]", written):
-        for read in (json.loads, ast.literal_eval):
-            try:
-                value = read(written)
-                break
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-    if isinstance(value, dict) or (isinstance(value, list) and (name in STARTS or _are_answers(value))):
+        return cell
+    value = _printed(written)
+    of_answers = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
+    if isinstance(value, dict) or of_answers or (isinstance(value, list) and name in STARTS):
         return value
     if written[0] == "{" or "'" in written or '"' in written or name in STARTS:
         raise DataError(
             f"{where}: found {shorten(written, 60)!r}, expected a text, or a list or an object in JSON; JSON lines and "
             "Parquet hold lists as they are"
         )
-    return text
+    return cell
 
 
-def _are_answers(items: list[Any]) -> bool:
-    return all(isinstance(item, (str, dict)) for item in items)
+def _printed(text: str) -> Any:
+    """The value that a text is the print of, in JSON or as Python prints it (pandas does so); None if it is no print."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if re.search(r"['\"]\s+['\"]", text):
+        return None  # NumPy prints a list without commas, and Python reads its texts as a single one
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:
