@@ -126,7 +126,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         texts[owner].append(item.text)
         if span is not None:
             spans[owner].append(span)
-    lost = [each.id for each, told, placed in zip(found, texts, spans, strict=True) if told and not placed]
+    lost = [each.id for each, own, placed in zip(found, texts, spans, strict=True) if own and not placed]
     if lost:
         warn(
             f"{path}: {len(lost):,} of {len(found):,} questions have no answer that can be found in their context, "
@@ -135,13 +135,13 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     return [
         ContextQuestion(
             each.id,
-            tuple(told),
+            tuple(own),
             _filled(path, each.fields.get(QUESTION), f"{each.place}.{QUESTION}"),
             context,
             placed[0] if placed else None,
             each.place,
         )
-        for each, context, told, placed in zip(found, contexts, texts, spans, strict=True)
+        for each, context, own, placed in zip(found, contexts, texts, spans, strict=True)
     ]
 
 
@@ -246,7 +246,7 @@ def _cell(where: str, name: str, cell: Any) -> Any:
 
 
 def _printed(text: str) -> Any:
-    """The value that a text is the print of, in JSON or as Python prints it (pandas does so); None if it is no print."""
+    """The value of a text that is JSON or a print of Python (pandas writes those); None for any other text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
