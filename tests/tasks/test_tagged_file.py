@@ -58,8 +58,8 @@ def test_plain_labels(read: Read, tags: tuple[str, str]) -> None:
         ("a O\nb\n", "line 2: found 'b', expected a token and, as last column, its tag"),
         ("a x O\nb O\n", "line 2: 2 columns, expected 3 as in line 1"),
         ("a\tO\n\nb\tx\tO\n", "line 3: 3 columns, expected 2 as in line 1"),
-        ("a B-X\nb X\n", "line 2: the tag (last column) is 'X', expected O, or B-"),
-        ("a O\nb NN\n", "line 2: the tag (last column) is 'NN', expected O, or B-"),
+        ("a B-X\nb X\n", "line 2: found the tag 'X', expected O, or B-"),
+        ("a O\nb NN\n", "line 2: found the tag 'NN', expected O, or B-"),
     ],
 )
 def test_columns_that_are_wrong(read: Read, tmp_path: Path, content: str, message: str) -> None:
@@ -73,13 +73,16 @@ def test_columns_that_are_wrong(read: Read, tmp_path: Path, content: str, messag
     [
         ({"tokens": [], "tags": []}, "line 2: the sentence has no tokens, expected at least one"),
         ({"tokens": ["a", "b"], "tags": ["O"]}, "line 2: 2 tokens and 1 tags, expected one for each"),
-        ({"tokens": ["a"], "tags": [0]}, "line 2: 'tags': found a number in the list, expected texts"),
+        (
+            {"tokens": ["a"], "tags": [0.5]},
+            "line 2: 'tags': found a number in the list, expected texts or whole numbers",
+        ),
         ({"tokens": "a", "tags": ["O"]}, "line 2: 'tokens': found a text, expected a list of texts"),
         ({"tokens": ["a"], "tags": [" "]}, "line 2: a tag is empty"),
         ({"tokens": ["a\tb"], "tags": ["O"]}, "line 2: the token 'a\\tb' holds a tab or a line break"),
         ({"text": "a"}, "line 2: no 'tokens' or 'words'; the names there are 'text'; give --text-column"),
         ({"tokens": ["a"]}, "line 2: no 'tags' or 'ner_tags'"),
-        ({"tokens": ["a"], "tags": ["X"]}, "line 2: the tag (last column) is 'X'"),
+        ({"tokens": ["a"], "tags": ["X"]}, "line 2: found the tag 'X'"),
     ],
 )
 def test_json_lines_that_are_wrong(read: Read, record: dict[str, object], message: str) -> None:

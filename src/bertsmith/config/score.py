@@ -18,6 +18,8 @@ _TASKS_OF = {
     "choice_columns": ("multiple-choice",),
     "no_header": ("sequence-classification", "multiple-choice"),
     "encoding": _LABELLED,
+    "labels_are": ("token-classification",),
+    "label_names": ("token-classification",),
     "scheme": ("token-classification",),
     "strict": ("token-classification",),
     "no_answer_probabilities": ("question-answering",),

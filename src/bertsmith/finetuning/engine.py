@@ -23,6 +23,7 @@ from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import TEMPERATURE, AnyHead, has_head, head_class
+from bertsmith.tasks.tag_kinds import LABELS_ARE
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -115,8 +116,9 @@ def load_head(settings: HeadSettings) -> nn.Module:
             **head.config_values(),
         )
     model, info = loaded
-    if hasattr(model.config, TEMPERATURE):
-        delattr(model.config, TEMPERATURE)  # it was fitted to the logits of the head before
+    for name in (TEMPERATURE, LABELS_ARE):  # the one was fitted to the head before, the other says of its labels
+        if hasattr(model.config, name):
+            delattr(model.config, name)
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

@@ -82,6 +82,8 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         ("--label-column", columns.label),
         ("--no-header", columns.no_header or None),
         ("--skip-broken-rows", columns.skip_broken or None),
+        ("--labels-are", columns.labels_are),
+        ("--label-names", columns.label_names),
         ("--encoding", None if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else columns.encoding),
     ):
         if given is not None:
