@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,13 @@ class HeadSettings:
     """So many of the MODEL's layers are kept."""
     distillation: Distillation | None = None
     """How a teacher's logits (`LabelledData.taught`) are learnt."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """What the training file decides of the head besides its labels (`Head.chosen`)."""
 
     @property
     def head(self) -> AnyHead:
         """The head of the task with these labels and weights."""
-        head = head_class(self.task)(self.labels, self.problem_type)
+        head = head_class(self.task)(self.labels, self.problem_type).with_chosen(self.chosen)
         head.class_weights = self.class_weights
         return head
 

@@ -105,11 +105,19 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
 
     def __init__(self, labels: Sequence[str], problem_type: str = "", *, labels_are: LabelsAre | None = None) -> None:
         super().__init__(labels, problem_type)
-        looks: LabelsAre = "plain" if entities.are_plain(self.labels) else "entities"
-        self.labels_are = looks if labels_are is None else labels_are
-        self.plain = self.labels_are == "plain"
-        self.chosen = {LABELS_ARE: self.labels_are}
+        self.chosen = {LABELS_ARE: labels_are or looks_like(set(self.labels))}
         self.types = {parsed[1] for parsed in map(parse_tag, self.labels) if parsed is not None} - {""}
+
+    @property
+    def labels_are(self) -> LabelsAre:
+        """The kind of the labels. A training that an older version began has not chosen it."""
+        kind: LabelsAre = self.chosen.get(LABELS_ARE) or looks_like(set(self.labels))
+        return kind
+
+    @property
+    def plain(self) -> bool:
+        """Whether the labels are plain ones, such as parts of speech."""
+        return self.labels_are == "plain"
 
     @classmethod
     def for_training(
@@ -146,7 +154,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         if unknown:
             raise ModelError(
                 f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
-                "are; evaluate and compare read its labels as plain ones with --labels-are plain"
+                f'are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
+                "--labels-are plain to evaluate and compare"
             )
         return head.with_temperature_of(config, name)
 
