@@ -27,7 +27,7 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     Raises DataError with the file and the line of the first mistake, OptionError for a form or column that such files
     do not have.
     """
-    sentences = _sentences(path, columns, stand_in)
+    sentences, _ = _sentences(path, columns, stand_in)
     if stand_in is not None:
         return sentences
     if columns.label_names is not None:
@@ -43,7 +43,8 @@ def read_scored(
     Predictions are CoNLL columns or CoNLL-U in UTF-8; their tags may be numbers where names are given for those of the
     file, or names where the file has numbers. Raises DataError and OptionError as `read_tagged`.
     """
-    found = [_sentences(gold, columns, None), _predicted(predictions, columns)]
+    true, form = _sentences(gold, columns, None)
+    found = [true, _predicted(predictions, columns.label if form == "conllu" else None)]
     if columns.label_names is not None:
         names = names_of_labels(columns.label_names)
         if not any(map(are_numbers, found)):
@@ -55,7 +56,8 @@ def read_scored(
     return true, predicted, labels_are, why
 
 
-def _sentences(path: Path, columns: Columns, stand_in: str | None) -> list[Sentence]:
+def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list[Sentence], str]:
+    """The sentences with their tags as they are in the file, and the form of the file."""
     form = form_of(path, columns.form)
     if columns.form is None and form in (None, "csv", "tsv"):
         form = "conllu" if ending(path) in conllu_file.ENDINGS else "conll"
@@ -71,29 +73,31 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> list[Sente
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
-    if form in ("conll", "conllu"):
-        existing_file(path, "a file of columns, token and tag")
-        return _of_columns(path, decoded(path, columns.encoding), form, columns, stand_in)
-    return _of_records(path, form, columns, stand_in)
+    if form not in ("conll", "conllu"):
+        return _of_records(path, form, columns, stand_in), form
+    existing_file(path, "a file of columns, token and tag")
+    text = decoded(path, columns.encoding)
+    if form == "conllu" or (columns.form is None and _has_shape_of_conllu(path, text)):
+        return conllu_file.read_conllu(path, text, columns.text, columns.label, stand_in=stand_in), "conllu"
+    word, tag = _number(path, "--text-column", columns.text, 0), _number(path, "--label-column", columns.label, -1)
+    return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
-def _predicted(path: Path, columns: Columns) -> list[Sentence]:
-    """The sentences of a file of predictions, whose columns are the first and the last, or those of CoNLL-U."""
+def _predicted(path: Path, label: str | None) -> list[Sentence]:
+    """The sentences of a file of predictions: of columns, the first and the last, or of CoNLL-U, FORM and the label."""
     existing_file(path, "a file of columns, token and predicted tag")
-    form = "conllu" if ending(path) in conllu_file.ENDINGS else "conll"
-    label = columns.label if columns.label is not None and columns.label.lower() in conllu_file.NAMES else None
-    return _of_columns(path, decoded_predictions(path), form, Columns(label=label), None)
+    text = decoded_predictions(path)
+    if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
+        return conllu_file.read_conllu(path, text, None, label)
+    return read_sentences(path, text)
 
 
-def _of_columns(path: Path, text: str, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
-    if form == "conll" and columns.form is None and conllu_file.has_shape(text):
+def _has_shape_of_conllu(path: Path, text: str) -> bool:
+    """Whether columns are those of CoNLL-U, which is printed, as the ending of the file does not say so."""
+    found = conllu_file.has_shape(text)
+    if found:
         say(f"{path}: has the ten columns of CoNLL-U and is read as such; --format conll reads its columns by number")
-        form = "conllu"
-    if form == "conllu":
-        return conllu_file.read_conllu(path, text, columns.text, columns.label, stand_in=stand_in)
-    word = _number(path, "--text-column", columns.text, 0)
-    tag = _number(path, "--label-column", columns.label, -1)
-    return read_sentences(path, text, word, tag, stand_in=stand_in)
+    return found
 
 
 def _number(path: Path, option: str, given: str | None, default: int) -> int:

@@ -148,7 +148,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         if said not in (None, *get_args(LabelsAre)):
             raise ModelError(f"{name}: {LABELS_ARE} in its config.json is {said!r}, expected 'plain' or 'entities'")
         labels = [config.id2label[number] for number in range(len(config.id2label))]
-        in_bioes = entities.bioes_of(labels) if said == "entities" or not entities.are_plain(labels) else None
+        in_bioes = entities.bioes_of(labels) if (said or looks_like(set(labels))) == "entities" else None
         head = cls([in_bioes[1][label] for label in labels] if in_bioes is not None else labels, labels_are=said)
         unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
         if unknown:
