@@ -2705,6 +2705,8 @@ def kind_and_names_of_tags(bench: Bench) -> None:
     assert list(bench.compare(run.run, run.run, data, **plain).metrics) == ["accuracy"]
     assert "f1" in bench.score("token-classification", data, file, **names)
     assert list(bench.score("token-classification", data, file, **plain)) == ["accuracy"]
+    in_a_file = {"label_names": bench.file("O\nB-FOOD\n")}
+    assert bench.score("token-classification", data, file, **in_a_file)["accuracy"] >= 0
     with unnamed:
         tagged()
     with unnamed:

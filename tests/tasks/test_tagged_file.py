@@ -266,6 +266,8 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
     records = '{"tokens": ["EU", "rejects"], "ner_tags": [3, 0]}\n{"tokens": ["Peter"], "ner_tags": [1]}\n'
     columns, names = "EU 3\nrejects 0\n\nPeter 1\n", ("O", "B-PER", "I-PER", "B-ORG")
     expected = [(["EU", "rejects"], ["B-ORG", "O"]), (["Peter"], ["B-PER"])]
+    with pytest.raises(DataError, match=r"line 2: found the tag '0', expected O, .* a zero in place of the letter O"):
+        read("EU B-ORG\nis 0\n")
     (tmp_path / "names.txt").write_text("\ufeffO\r\nB-PER\r\nI-PER\r\nB-ORG\r\n")
     for given in (names, (str(tmp_path / "names.txt"),)):
         assert read(records, ".jsonl", label_names=given) == read(columns, label_names=given) == expected

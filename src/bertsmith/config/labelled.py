@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -53,7 +54,7 @@ class LabelledFileOptions(Options):
     @field_validator("choice_columns", "label_names", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:
-        return parted(value)
+        return parted(str(value) if isinstance(value, PurePath) else value)
 
 
 class LabelledOptions(LabelledFileOptions):

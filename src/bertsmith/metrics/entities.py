@@ -85,7 +85,7 @@ def hyphenated(tag: str) -> str | None:
         return "O"
     before, behind = _BEFORE.fullmatch(tag), _BEHIND.fullmatch(tag)
     if before is not None:
-        found = f"{before[1].upper()}-{before[3].upper() if before[1].islower() else before[3]}"
+        found = f"{before[1].upper()}-{before[3].upper() if tag.islower() else before[3]}"
     elif behind is not None:
         found = f"{behind[3]}-{behind[1]}"
     else:

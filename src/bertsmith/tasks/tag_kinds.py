@@ -71,7 +71,8 @@ def of_kind(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
     """
     if kind == "plain":
         return list(sentences)
-    in_bioes = bioes_of(_tags(sentences))
+    tags = _tags(sentences)
+    in_bioes = bioes_of(tags)
     if in_bioes is not None:
         scheme, spellings = in_bioes
         changed = sorted({f"{tag[0]} as {new[0]}" for tag, new in spellings.items() if new != tag})
@@ -80,14 +81,16 @@ def of_kind(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
     for where, tag in _places(sentences):
         if parse_tag(tag) is None:
             raise DataError(
-                f"{where}: found the tag {tag!r}, expected O, or B-, I-, E- or S- and a type; {_advice(tag)}"
+                f"{where}: found the tag {tag!r}, expected O, or B-, I-, E- or S- and a type; {_advice(tag, tags)}"
             )
     return list(sentences)
 
 
-def _advice(tag: str) -> str:
-    if _NUMBER.fullmatch(tag):
+def _advice(tag: str, tags: Set[str]) -> str:
+    if all(_NUMBER.fullmatch(each) for each in tags):
         return f"numbers need names: {_NAMES_ADVICE}"
+    if tag == "0":
+        return "is it a zero in place of the letter O?"
     written = hyphenated(tag)
     return (f"write it as {written!r}, or " if written is not None else "") + _PLAIN_ADVICE
 

@@ -36,7 +36,7 @@ from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
-from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, kind_of, looks_like
+from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, looks_like
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
 
@@ -128,9 +128,9 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             raise OptionError(
                 f"--problem-type {problem_type}: the tags of token-classification are classes, one a word"
             )
-        labels_are = labels_are or kind_of(examples)
+        labels = sorted({tag for sentence in examples for tag in sentence.tags})
+        labels_are = labels_are or looks_like(set(labels))
         if labels_are == "plain":
-            labels = sorted({tag for sentence in examples for tag in sentence.tags})
             if len(labels) < 2:
                 raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
             return cls(labels, labels_are=labels_are)
