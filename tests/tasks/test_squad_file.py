@@ -152,6 +152,8 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
         (Columns(label="a"), "--label-column: files"),
         (Columns(pair="a"), "--pair-column: files"),
         (Columns(no_header=True), "--no-header: files"),
+        (Columns(labels_are="plain"), "--labels-are: files"),
+        (Columns(label_names=("O",)), "--label-names: files"),
         (Columns(encoding="cp1252"), "--encoding: files"),
         (Columns(form="csv"), "--format csv: questions are in squad"),
     ],

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks import conll_file, conllu_file, tag_kinds, tagged_file
@@ -192,6 +194,25 @@ def test_words_that_begin_with_the_sign_of_comments(
     assert said == []
 
 
+TWEETS = st.lists(
+    st.lists(st.tuples(st.sampled_from(["#", "#a", "a", "1"]), st.sampled_from(["O", "B-X"])), min_size=1), min_size=1
+)
+NOTES = st.sampled_from(["# id = 1", "#\thttp://x.de [2011]\tx", "# text = a # O", "#\tx", "# x B-X O y", "#"])
+
+
+@given(TWEETS, st.lists(st.lists(NOTES), min_size=1), st.sampled_from([" ", "\t"]))
+def test_comments_anywhere_before_sentences_change_nothing(
+    sentences: list[list[tuple[str, str]]], notes: list[list[str]], separator: str
+) -> None:
+    sentences = [*sentences, [("a", "O")]]  # a file without a word that is certainly one shows no width of words
+    blocks = [
+        "".join(f"{line}\n" for line in [*notes[number % len(notes)], *(separator.join(word) for word in words)])
+        for number, words in enumerate(sentences)
+    ]
+    found = conll_file.read_sentences(Path("f"), "\n".join(blocks))
+    assert [list(zip(each.tokens, each.tags, strict=True)) for each in found] == sentences
+
+
 def test_a_comment_inside_a_sentence_is_an_error(read: Read) -> None:
     with pytest.raises(DataError, match="line 2: 4 columns, expected 2 as in line 1; a comment may only come before"):
         read("Oslo B-LOC\n# what is this\nliegt O\n")
@@ -269,8 +290,8 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
     with pytest.raises(DataError, match=r"line 2: found the tag '0', expected O, .* a zero in place of the letter O"):
         read("EU B-ORG\nis 0\n")
     (tmp_path / "names.txt").write_text("\ufeffO\r\nB-PER\r\nI-PER\r\nB-ORG\r\n")
-    for given in (names, (str(tmp_path / "names.txt"),)):
-        assert read(records, ".jsonl", label_names=given) == read(columns, label_names=given) == expected
+    for said in (names, (str(tmp_path / "names.txt"),)):
+        assert read(records, ".jsonl", label_names=said) == read(columns, label_names=said) == expected
     for content, ending in ((records, ".jsonl"), (columns, ".conll")):
         with pytest.raises(DataError, match=r"line 1: found the tag '3', and every other tag .* --label-names O,B-PER"):
             read(content, ending)
