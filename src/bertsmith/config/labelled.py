@@ -21,7 +21,7 @@ class LabelledFileOptions(Options):
     """Where text and label stand in a labelled file."""
 
     text_column: str | None = Field(
-        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0)"
+        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0; CoNLL-U: form)"
     )
     label_column: str | None = Field(
         None, description="the column of the label (default: by its usual names; CoNLL: the last; CoNLL-U: upos)"
