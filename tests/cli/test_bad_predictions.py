@@ -155,7 +155,7 @@ TAGS = "a B-X\nb I-X\n\nc O\n"
         ("\n \n", ("no token in this file",)),
         ("a B-X\nb\n", ("line 2: found 'b', expected a token and, as last column, its tag",)),
         ("a B-X\nb\t\n", ("line 2: found 'b', expected a token",)),
-        ("a B-X\nb PER\n", ("line 2: the tag (last column) is 'PER', expected O, or B-, I-, E- or S- and a type",)),
+        ("a B-X\nb PER\n", ("line 2: found the tag 'PER', expected O, or B-, I-, E- or S- and a type",)),
         ("a B-X\nB I-X\n\nc O\n", ("line 2: the token is 'B', expected 'b' as in line 2 of",)),
         ("a B-X\n\nc O\n", ("line 1: sentence 1 has 1 tokens, expected 2 as in line 1 of",)),
         ("a B-X\nb I-X\nc O\n", ("line 1: sentence 1 has 3 tokens, expected 2 as in line 1 of",)),

@@ -2684,6 +2684,44 @@ def tag_texts_and_precision(bench: Bench) -> None:
     values_differ_a_little([answers[1]["entities"][0]["score"]], [half["entities"][0]["score"]])
 
 
+@effect(FinetuneOptions, "labels_are", "label_names")
+@effect(EvaluateOptions, "labels_are", "label_names")
+@effect(CompareOptions, "labels_are", "label_names")
+@effect(ScoreOptions, "labels_are", "label_names")
+def kind_and_names_of_tags(bench: Bench) -> None:
+    """Numbers are the tags of entities by their names, and plain labels if that is said."""
+    from bertsmith.verbs.finetune import finetune
+
+    data = bench.file('{"tokens": ["some", "bread"], "ner_tags": [0, 1]}\n' * 8, ".jsonl")
+    names = {"label_names": "O,B-FOOD"}
+    plain, unnamed = {**names, "labels_are": "plain"}, pytest.raises(DataError, match="line 1: found the tag '0'")
+
+    def tagged(**options: Any) -> Any:
+        settings = {"max_length": 16, "precision": "fp32", "epochs": 1, **options}
+        files = {"train": data, "dev": data, "model": bench.run, "out": bench.fresh()}
+        return finetune("token-classification", **files, **settings)
+
+    run = tagged(**names)
+    assert "f1" in run.metrics and list(tagged(**plain).metrics) == ["accuracy"]
+    file = bench.fresh(".conll")
+    assert "f1" in bench.evaluate(run.run, data, predictions=file, **names).metrics
+    assert list(bench.evaluate(run.run, data, **plain).metrics) == ["accuracy"]
+    assert "f1" in bench.compare(run.run, run.run, data, **names).metrics
+    assert list(bench.compare(run.run, run.run, data, **plain).metrics) == ["accuracy"]
+    assert "f1" in bench.score("token-classification", data, file, **names)
+    assert list(bench.score("token-classification", data, file, **plain)) == ["accuracy"]
+    in_a_file = {"label_names": bench.file("O\nB-FOOD\n")}
+    assert bench.score("token-classification", data, file, **in_a_file)["accuracy"] >= 0
+    with unnamed:
+        tagged()
+    with unnamed:
+        bench.evaluate(run.run, data)
+    with unnamed:
+        bench.compare(run.run, run.run, data)
+    with unnamed:
+        bench.score("token-classification", data, file)
+
+
 def questions(bench: Bench, right: str = "bread", ending: str = ".csv") -> Path:
     """A table of questions whose right choice is this word; other columns hold the choices turned round."""
     rows = ["prompt,choice0,choice1,label,turned0,turned1"]

@@ -13,7 +13,7 @@ import torch
 import transformers
 
 import bertsmith as package
-from bertsmith.errors import ModelError, OptionError
+from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.score import score
@@ -195,6 +195,79 @@ def test_plain_labels(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) 
     (answer,) = bertsmith("tag", result.run, "the baker sold bread", "--json").json_lines
     assert [entity["text"] for entity in answer["entities"]] == ["the", "baker", "sold", "bread"]
     assert answer["entities"][1]["label"] == "NOUN"
+
+
+def test_the_kind_of_the_labels_is_stored_and_obeyed(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    """A dev file that lacks M looks like entities by itself; the RUN says that labels are plain ones."""
+    train, dev, out = tmp_path / "train.conll", tmp_path / "dev.conll", tmp_path / "run"
+    train.write_text("the B\nold M\nbaker E\nsold S\n\nsome B\nbread E\n" * 4)
+    dev.write_text("some B\nbread E\nsold S\n\nsome B\nbread E\n")
+    result = finetune(TASK, model=run, train=train, dev=dev, out=out, epochs=2, **QUICK)
+    assert list(result.metrics) == ["accuracy"]
+    config = json.loads((out / "config.json").read_text())
+    assert config["labels_are"] == "plain"
+    answer = bertsmith("evaluate", out, dev, "--predictions", tmp_path / "p.conll", "--max-length", 48, "--json")
+    accuracy = answer.json["metrics"]["accuracy"]["value"]
+    assert list(answer.json["metrics"]) == ["accuracy"] and accuracy == result.metrics["accuracy"]["mean"]
+    said = "with --labels-are plain it gives the same figures" in answer.stderr
+    assert said == ("\tM" not in (tmp_path / "p.conll").read_text())
+    scored = bertsmith("score", TASK, dev, tmp_path / "p.conll", "--labels-are", "plain", "--json")
+    assert scored.json["accuracy"] == accuracy and scored.stderr == "labels: plain, by --labels-are\n"
+    (out / "config.json").write_text(json.dumps({**config, "labels_are": "words"}))
+    with pytest.raises(ModelError, match=r"labels_are in its config.json is 'words', expected 'plain' or 'entities'"):
+        evaluate(out, dev)
+
+
+def test_plain_labels_with_an_o_are_learnt_and_tagged(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    """Tags of tweets: O is a pronoun. What is learnt on from a RUN of entities is not called so any more."""
+    data, entities, out = tmp_path / "pos.conll", tmp_path / "ner.conll", tmp_path / "run"
+    data.write_text("she O\nsold V\nbread N\n\nhe O\nfound V\nbread N\n" * 8)
+    entities.write_text("she O\nsold O\nbread B-FOOD\n" * 4)
+    first = finetune(TASK, model=run, train=entities, dev=entities, out=tmp_path / "first", epochs=1, **QUICK)
+    with pytest.raises(
+        DataError, match=r"line 2: found the tag 'V', expected O, .*; give --labels-are plain if the tags"
+    ):
+        finetune(TASK, model=run, train=data, dev=data, out=out, epochs=1, **QUICK)
+    plain = {"labels_are": "plain", "epochs": 4, "seeds": 2, **QUICK}
+    result = finetune(TASK, model=first.run, train=data, dev=data, out=out, **plain)
+    assert list(result.metrics) == ["accuracy"] and result.metrics["accuracy"]["mean"] > 0.9
+    assert json.loads((first.run / "config.json").read_text())["labels_are"] == "entities"
+    assert json.loads((out / "config.json").read_text())["labels_are"] == "plain"
+    assert evaluate(out, data, max_length=48).metrics["accuracy"]["value"] > 0.9
+    (answer,) = bertsmith("tag", out, "she sold bread", "--json").json_lines
+    assert [entity["label"] for entity in answer["entities"]] == ["O", "V", "N"]
+    assert bertsmith("evaluate", out, data, "--labels-are", "entities").code == 2
+
+
+def test_treebanks_are_learnt_measured_and_scored_alike(
+    bertsmith: Callable[..., Any], run: Path, tmp_path: Path
+) -> None:
+    def treebank(name: str, words: list[tuple[str, str]]) -> Path:
+        lines = [
+            f"{number}\t{word}\t_\t{tag}\tx{tag}\t_\t0\tdep\t_\t_" for number, (word, tag) in enumerate(words, start=1)
+        ]
+        lines.insert(1, "2-3\tjoined" + "\t_" * 8)
+        path = tmp_path / name
+        path.write_text("\n".join(["# text = joined words", *lines, "", "# text = again", *lines, "", ""]))
+        return path
+
+    data = treebank("train.conllu", [("she", "PRON"), ("sold", "VERB"), ("bread", "NOUN")])
+    call = ("--train", data, "--dev", data, "--out", tmp_path / "run", "--precision", "fp32", "--epochs", 1)
+    said = bertsmith("finetune", TASK, "--model", run, *call, "--label-column", "xpos", "--max-length", 48).stderr
+    assert said.count("words from FORM, tags from XPOS; left out: 2 ranges, 2 comment lines") == 2
+    labels = ("--label-column", "XPOS")
+    figures = bertsmith(
+        "evaluate", tmp_path / "run", data, *labels, "--predictions", tmp_path / "p.conll", "--json"
+    ).json
+    assert (tmp_path / "p.conll").read_text().startswith("she\txPRON\tx")
+    scored = bertsmith("score", TASK, data, tmp_path / "p.conll", *labels, "--json").json
+    assert (scored["tokens"], scored["accuracy"]) == (6, figures["metrics"]["accuracy"]["value"])
+    compared = bertsmith("compare", tmp_path / "run", tmp_path / "run", data, *labels, "--json").json
+    assert compared["metrics"]["accuracy"]["a"] == scored["accuracy"]
+    answer = bertsmith("evaluate", tmp_path / "run", data)
+    assert answer.code == 2 and "the tag 'PRON' is not among those of the model (xNOUN, xPRON, xVERB)" in answer.stderr
+    answer = bertsmith("evaluate", tmp_path / "run", data, *labels, "--slice", "genre")
+    assert answer.code == 2 and "has no columns beside the examples" in answer.stderr
 
 
 def test_on_the_command_line(bertsmith: Callable[..., Any], tuned: FinetuneResult, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
 from bertsmith.metrics.resampling import intervals
-from bertsmith.tasks.conll_file import read_sentences
+from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.tagged_file import read_tagged
 
 PREFIXES: dict[Scheme, str] = {"BIO": "BI", "BIOES": "BIES", "IOB1": "BI"}
 
@@ -111,7 +112,7 @@ def test_figures_are_seqeval_s(scheme: Scheme) -> None:
 
 def test_figures_of_real_tags_are_seqeval_s(shared_data: Path) -> None:
     """WNUT-17 with noise of several strengths."""
-    sentences = read_sentences(shared_data / "ner" / "wnut17" / "emerging.test.annotated", "utf-8")
+    sentences = read_tagged(shared_data / "ner" / "wnut17" / "emerging.test.annotated", Columns())
     gold = [sentence.tags for sentence in sentences]
     for share in (0.01, 0.15):
         same_as_seqeval(gold, noisy(gold, share))

@@ -240,3 +240,10 @@ def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: st
         read_rows(file, Columns(label="label"))
     with pytest.raises(DataError, match=r"no column 'second'; .*--pair-column"):
         read_rows(file, Columns(label="lable", pair="second"))
+
+
+def test_options_of_tags_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("text,label\na,0\n")
+    for columns in (Columns(labels_are="plain"), Columns(label_names=("no", "yes"))):
+        with pytest.raises(OptionError, match=r"--label.*: is for the tags of token-classification; leave it out"):
+            read_rows(tmp_path / "f.csv", columns)

@@ -13,7 +13,9 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
+from bertsmith.tasks import token_classification
 from bertsmith.tasks.conll_file import Sentence
+from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.token_classification import IGNORED, Tagged, TokenClassification
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -168,3 +170,50 @@ def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:
     labels = {0: "O", 1: "PER", 2: "LOC"}
     with pytest.raises(ModelError, match="hub/model: its label 'PER' is no tag of entities"):
         TokenClassification.for_model(SimpleNamespace(id2label=labels), None, "hub/model")
+
+
+def model(*labels: str, **more: str) -> SimpleNamespace:
+    """The configuration of a model with these labels."""
+    return SimpleNamespace(id2label=dict(enumerate(labels)), **more)
+
+
+def test_the_kind_of_labels_is_that_of_the_configuration_else_as_they_look() -> None:
+    for labels, looks in ((("B", "E", "S"), "entities"), (("B", "E", "M", "S"), "plain"), (("O", "B-X"), "entities")):
+        assert TokenClassification.for_model(model(*labels), None, "hub/model").labels_are == looks
+        for kind in ("plain", "entities") if "M" not in labels else ("plain",):
+            head = TokenClassification.for_model(model(*labels, labels_are=kind), None, "hub/model")
+            assert head.labels_are == kind and head.plain == (kind == "plain")
+            assert head.columns(Columns(label="1")) == Columns(label="1", labels_are=kind)
+    tweets = TokenClassification.for_model(model("O", "V", "^", labels_are="plain"), None, "hub/model")
+    assert tweets.main_metric == "accuracy" and tweets.told_apart == ["O", "V", "^"]
+
+
+def test_labels_of_a_model_in_bilou_are_read_as_bioes() -> None:
+    head = TokenClassification.for_model(model("O", "B-X", "I-X", "L-X", "U-X"), None, "hub/model")
+    assert head.labels == ["O", "B-X", "I-X", "E-X", "S-X"] and head.types == {"X"}
+    (spans,) = head.spans(of(head, ["S-X", "B-X", "I-X", "E-X", "O"]))
+    assert [(span.start, span.end) for span in spans] == [(0, 1), (1, 4)]
+    plain = TokenClassification.for_model(model("O", "B-X", "L-X", labels_are="plain"), None, "hub/model")
+    assert plain.labels == ["O", "B-X", "L-X"]
+
+
+def test_a_number_that_is_no_label_shows_how_to_name_it() -> None:
+    head = TokenClassification(["NN", "VB"])
+    with pytest.raises(
+        DataError, match=r"the tag '3' is not among .*; if it is the number of a tag, .*--label-names FILE"
+    ):
+        head.targets([tagged("NN", "3")], "f")
+
+
+def test_predictions_say_how_score_reads_them_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(token_classification, "say", said.append)
+    looks_alike = TokenClassification(["B", "E", "S"], labels_are="plain")
+    assert list(looks_alike.predictions([tagged("B", "E")], of(looks_alike, ["B", "S"]))) == ["a\tB\tB", "b\tE\tS"]
+    assert said == [
+        "by their looks, score takes these tags for entities; with --labels-are plain it gives the same figures"
+    ]
+    said.clear()
+    nouns = TokenClassification(["NN", "VB"])
+    list(nouns.predictions([tagged("NN", "VB")], of(nouns, ["NN", "NN"])))
+    assert said == []

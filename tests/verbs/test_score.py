@@ -131,7 +131,10 @@ def test_tags(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     assert found["types"]["LOC"]["f1"] == 0
     assert set(found["intervals"]) == {"precision", "recall", "f1", "accuracy"}
     assert set(found["types"]["PER"]["intervals"]) == {"precision", "recall", "f1"}
-    assert answer.stderr == f"scheme: BIO, by the tags of {gold}\n"
+    assert answer.stderr == (
+        "labels: entities, by the tags of both files; --labels-are says otherwise\n"
+        f"scheme: BIO, by the tags of {gold}\n"
+    )
 
 
 def test_real_tags_against_themselves_and_with_entities_taken_out(shared_data: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -20,18 +21,28 @@ class LabelledFileOptions(Options):
     """Where text and label stand in a labelled file."""
 
     text_column: str | None = Field(
-        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0)"
+        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0; CoNLL-U: form)"
     )
     label_column: str | None = Field(
-        None, description="the column of the label (default: by its usual names; CoNLL: the last)"
+        None, description="the column of the label (default: by its usual names; CoNLL: the last; CoNLL-U: upos)"
     )
     choice_columns: tuple[str, ...] | None = Field(
         None,
         description="the columns of the choices, parted by commas (multiple-choice; default: by their usual names)",
     )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
-    format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "squad"] | None = Field(
-        None, description="the file's form (default: by its ending; conll for token-classification)"
+    format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad"] | None = Field(
+        None, description="the file's form (default: by its ending; conll or conllu for token-classification)"
+    )
+    labels_are: Literal["plain", "entities"] | None = Field(
+        None,
+        description="kind of tags: plain labels (parts of speech) or entities (token-classification; default: the "
+        "model's, or as they look)",
+    )
+    label_names: tuple[str, ...] | None = Field(
+        None,
+        description="names of tags that are numbers, from 0: O,B-PER,I-PER or a FILE with a name per line "
+        "(token-classification)",
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")
 
@@ -40,10 +51,10 @@ class LabelledFileOptions(Options):
     def _by_number(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
 
-    @field_validator("choice_columns", mode="before")
+    @field_validator("choice_columns", "label_names", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:
-        return parted(value)
+        return parted(str(value) if isinstance(value, PurePath) else value)
 
 
 class LabelledOptions(LabelledFileOptions):

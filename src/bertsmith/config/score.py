@@ -17,6 +17,8 @@ _TASKS_OF = {
     "label_column": _LABELLED,
     "choice_columns": ("multiple-choice",),
     "no_header": ("sequence-classification", "multiple-choice"),
+    "labels_are": ("token-classification",),
+    "label_names": ("token-classification",),
     "scheme": ("token-classification",),
     "strict": ("token-classification",),
     "no_answer_probabilities": ("question-answering",),

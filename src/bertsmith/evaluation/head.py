@@ -14,6 +14,7 @@ from bertsmith.runtime.console import progress, say
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
+from bertsmith.tasks.tag_kinds import LABELS_ARE
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class LabelledFile:
     examples: list[Any]
 
     @classmethod
-    def read(cls, task: str, data: str, options: HeadMeasureOptions) -> LabelledFile:
+    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions) -> LabelledFile:
         """A file, or the test part of a data set. Raises DataError with the place of the first mistake."""
         path = with_split(Path(data), "test")
-        return cls(str(path), head_class(task).read(path, Columns.of(options)))
+        return cls(str(path), head.read(path, head.columns(Columns.of(options))))
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,23 @@ class Answered:
         return sum(self.inputs.truncated_tokens)
 
 
+def measured_head(task: str, config: Any, options: HeadMeasureOptions, name: str) -> AnyHead:
+    """The head of a MODEL by its configuration, and by what the options say over it.
+
+    Raises OptionError where they do not fit the MODEL.
+    """
+    if options.labels_are is not None:
+        config.update({LABELS_ARE: options.labels_are})
+    return head_class(task).for_model(config, options.problem_type, name)
+
+
 def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptions) -> Answered:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
     Raises DataError for a label that the MODEL does not have.
     """
     predictor = Predictor(model, precision=options.precision)
-    head = head_class(task).for_model(predictor.config, options.problem_type, model)
+    head = measured_head(task, predictor.config, options, model)
     targets = head.targets(file.examples, file.name)
     length = min(options.max_length or default_length(task), predictor.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)

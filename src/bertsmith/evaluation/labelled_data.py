@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.metrics.entities import are_plain
+from bertsmith.metrics.entities import parse_tag
 from bertsmith.tasks.head import AnyHead, Inputs, Item
 from bertsmith.tasks.sequence_classification import MULTI_LABEL
 from bertsmith.tasks.words import words_of_text
@@ -185,7 +185,7 @@ def _unknown_words(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]) ->
 
 def compared_labels(counts: Mapping[str, int]) -> dict[str, int]:
     """The labels whose frequencies are compared: all, but of entities only how often each type begins."""
-    if "O" in counts and not are_plain(list(counts)):
+    if "O" in counts and all(parse_tag(label) is not None for label in counts):
         return {label: count for label, count in counts.items() if label.startswith("B-")}
     return dict(counts)
 

@@ -73,8 +73,9 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     examples = {"train": task.read(paths["train"], columns)}
     if isinstance(examples["train"][0], Row):
         columns = replace(columns, like=examples["train"][0])
+    head = task.for_training(examples["train"], options.problem_type, labels_are=options.labels_are)
+    columns = head.columns(columns)
     examples |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
-    head = task.for_training(examples["train"], options.problem_type)
     if UNLABELLED in paths:
         examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns, examples["train"][0])
     checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import TEMPERATURE, AnyHead, has_head, head_class
+from bertsmith.tasks.tag_kinds import LABELS_ARE
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -67,11 +69,13 @@ class HeadSettings:
     """So many of the MODEL's layers are kept."""
     distillation: Distillation | None = None
     """How a teacher's logits (`LabelledData.taught`) are learnt."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """What the training file decides of the head besides its labels (`Head.chosen`)."""
 
     @property
     def head(self) -> AnyHead:
         """The head of the task with these labels and weights."""
-        head = head_class(self.task)(self.labels, self.problem_type)
+        head = head_class(self.task)(self.labels, self.problem_type).with_chosen(self.chosen)
         head.class_weights = self.class_weights
         return head
 
@@ -115,8 +119,9 @@ def load_head(settings: HeadSettings) -> nn.Module:
             **head.config_values(),
         )
     model, info = loaded
-    if hasattr(model.config, TEMPERATURE):
-        delattr(model.config, TEMPERATURE)  # it was fitted to the logits of the head before
+    for name in (TEMPERATURE, LABELS_ARE):  # the one was fitted to the head before, the other says of its labels
+        if hasattr(model.config, name):
+            delattr(model.config, name)
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

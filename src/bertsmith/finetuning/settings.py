@@ -57,6 +57,7 @@ def head_settings(
     settings = HeadSettings(
         model=options.model,
         labels=tuple(data.head.labels),
+        chosen=data.head.chosen,
         problem_type=options.problem_type,
         steps=max(1, math.ceil(epochs * examples / options.batch_size)),
         batch_size=options.batch_size,

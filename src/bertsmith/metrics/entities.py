@@ -12,6 +12,7 @@ Where all tags follow the scheme the two agree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
@@ -24,6 +25,12 @@ Scheme = Literal["BIO", "BIOES", "IOB1"]
 Reading = Literal["lenient", "BIO", "BIOES", "IOB1"]
 UNTYPED = "_"
 """The type of a tag without one (B, I)."""
+_SPELLINGS = {"BILOU": {"L": "E", "U": "S"}, "BMES": {"M": "I"}, "BMEWO": {"M": "I", "W": "S"}}
+"""Schemes that are BIOES with other letters: the letters that differ, and the ones of BIOES."""
+_LETTERS = {"BILOU": "BILU", "BMES": "BMES", "BMEWO": "BMEW"}
+_SEPARATORS = r"[-_:./|+~\u2010-\u2015]"
+_BEFORE = re.compile(rf"([BIESLUMW])({_SEPARATORS})(.+)", re.IGNORECASE)
+_BEHIND = re.compile(rf"(.+)({_SEPARATORS})([BIESLUMW])")
 
 
 class Entity(NamedTuple):
@@ -58,6 +65,32 @@ def are_plain(tags: Collection[str]) -> bool:
     if all(parse_tag(tag) is not None for tag in tags):
         return False
     return not any(tag == "O" or (tag[:1] in ("B", "I", "E", "S") and tag[1:2] == "-") for tag in tags)
+
+
+def bioes_of(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
+    """The scheme of tags that are BIOES with other letters (BILOU, BMES, BMEWO), and each tag in BIOES; else None."""
+    prefixes = {tag[0] if tag[1:2] in ("", "-") else tag for tag in tags if tag and tag != "O"}
+    for scheme, letters in _SPELLINGS.items():
+        if prefixes <= set(_LETTERS[scheme]) and prefixes & set(letters):
+            return scheme, {tag: letters.get(tag[0], tag[0]) + tag[1:] if tag != "O" else tag for tag in tags}
+    return None
+
+
+def hyphenated(tag: str) -> str | None:
+    """How a tag that may be an entity's in another spelling is written here: `B_PER`, `PER-B` and `b-per` are B-PER.
+
+    None for any other tag, and for one that is written that way already.
+    """
+    if tag == "o":
+        return "O"
+    before, behind = _BEFORE.fullmatch(tag), _BEHIND.fullmatch(tag)
+    if before is not None:
+        found = f"{before[1].upper()}-{before[3].upper() if tag.islower() else before[3]}"
+    elif behind is not None:
+        found = f"{behind[3]}-{behind[1]}"
+    else:
+        return None
+    return None if found == tag else found
 
 
 def entities(tags: Sequence[str], reading: Reading = "lenient") -> list[Entity]:

@@ -3,94 +3,182 @@
 A line is a token: its first column is the token, its last one the tag, unless others are named. Columns are parted by a
 tab where the line has one, by blanks otherwise (so tokens may hold blanks in tab-separated files). A blank line ends a
 sentence, and so does a line whose token is -DOCSTART-, which is no token itself (CoNLL-2003).
+
+Comment lines begin with `#` and come before the first token of a sentence (GermEval, MultiCoNER, Universal NER). So do
+words of tweets (`#happy O`, `# O`), which are told apart by three questions, in this order:
+
+1. Has the line as many columns as the lines of words? If not, it is a comment.
+2. Is it `# key = value`? Then it is a comment.
+3. Is its tag one that another word of the file has, or the tag of an entity? Then it is a word. If not, it is a comment
+   if `#` is its whole first column (or is followed by a blank there), or if its columns are parted in another way than
+   those of the words; else it is a word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from bertsmith.errors import DataError
-from bertsmith.metrics.entities import Scheme, are_plain, parse_tag
-from bertsmith.tasks.text_file import decoded, decoded_predictions, existing_file
+from bertsmith.metrics.entities import Scheme, bioes_of, parse_tag
+from bertsmith.runtime.console import say
 
 _BLANKS = re.compile(r"[ ]+")
 DOCUMENT = "-DOCSTART-"
 """The token of a line that begins a document; no token itself (CoNLL-2003)."""
+_COMMENT = "#"
+_SHOWN = 60
+"""Characters of a comment line in a message."""
+_CAPITALS = re.compile(r"[A-Z]{1,6}\$?")
+"""Plain labels that a word may have although no other word of the file has them, such as SYM."""
 
 
 @dataclass(frozen=True)
 class Sentence:
     """A sentence: its tokens, their tags, and the number of each one's line in the file, from 1.
 
-    `unit` is what the numbers are of: a row in what has no lines.
+    `unit` is what the numbers are of: a row in what has no lines. `file` is for messages.
     """
 
     tokens: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     unit: str = "line"
+    file: str = field(default="", compare=False)
+
+    def where(self, word: int) -> str:
+        """The place of a word, for messages."""
+        return f"{self.file}: {self.unit} {self.lines[word]}"
+
+
+class _Line(NamedTuple):
+    """A line with columns, and whether tabs part them."""
+
+    number: int
+    columns: list[str]
+    tabs: bool
+
+    @property
+    def may_be_comment(self) -> bool:
+        return self.columns[0].startswith(_COMMENT)
+
+
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers, from 1."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield number, line.rstrip("\r")
 
 
 def read_sentences(
-    path: Path, encoding: str | None, token_column: int = 0, tag_column: int = -1, *, stand_in: str | None = None
+    path: Path, text: str, token_column: int = 0, tag_column: int = -1, *, stand_in: str | None = None
 ) -> list[Sentence]:
-    """The sentences of a file of columns; predictions have no encoding but UTF-8 (None).
+    """The sentences of columns in a text; `path` is its file's.
 
     Columns count from 0, -1 is the last. Raises DataError with the file and the line of the first mistake; as in
     conlleval one is a line of more or fewer columns than those before it. What a tag says is not looked at. Where there
-    is a `stand_in`, every token has it for its tag, and lines need no column of tags.
+    is a `stand_in`, every token has it for its tag, and lines need no column of tags. Comment lines are skipped, and
+    their number is printed.
     """
-    existing_file(path, "a file of columns, token and tag")
-    text = decoded_predictions(path) if encoding is None else decoded(path, encoding)
-    sentences = [Sentence()]
-    widths: dict[bool, tuple[int, int]] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        tabs = "\t" in line
-        columns = line.rstrip("\r").split("\t") if tabs else _BLANKS.split(line.strip(" \r"))
-        if not line.strip() or columns[0] == DOCUMENT:
+    lines = [_line(number, line) for number, line in numbered_lines(text)]
+    words = [line for line in lines if line is not None]
+    layout = _Layout(words, tag_column)
+    sentences, comments = [Sentence(file=str(path))], []
+    for line in lines:
+        if line is None:
             if sentences[-1].tokens:
-                sentences.append(Sentence())
+                sentences.append(Sentence(file=str(path)))
             continue
-        if stand_in is None and (len(columns) < 2 or not columns[-1].strip()):
-            raise DataError(
-                f"{path}: line {number}: found {line.strip()!r}, expected a token and, as last column, its tag"
-            )
-        width, first = widths.setdefault(tabs, (len(columns), number))
-        if len(columns) != width:
-            raise DataError(f"{path}: line {number}: {len(columns)} columns, expected {width} as in line {first}")
-        for column in (token_column, *((tag_column,) if stand_in is None else ())):
-            if column >= width:
-                raise DataError(f"{path}: line {number}: {width} columns, so there is no column {column} (from 0)")
-        tag = columns[tag_column].strip() if stand_in is None else stand_in
-        if not tag:
-            raise DataError(f"{path}: line {number}: the tag (column {tag_column}, from 0) is empty")
-        sentences[-1].tokens.append(columns[token_column])
+        if line.may_be_comment and not sentences[-1].tokens and layout.is_comment(line):
+            comments.append(line)
+            continue
+        token, tag = _token_and_tag(path, line, layout, token_column, tag_column, stand_in)
+        sentences[-1].tokens.append(token)
         sentences[-1].tags.append(tag)
-        sentences[-1].lines.append(number)
+        sentences[-1].lines.append(line.number)
     if not sentences[-1].tokens:
         sentences.pop()
     if not sentences:
         raise DataError(f"{path}: no token in this file")
+    if comments:
+        first = _shown(comments[0])
+        count = f"{len(comments):,} comment lines are" if len(comments) > 1 else "1 comment line is"
+        say(f"{path}: {count} skipped, the first is line {comments[0].number}: {first}")
     return sentences
 
 
-def has_plain_labels(sentences: Sequence[Sentence]) -> bool:
-    """Whether the tags are plain labels (parts of speech) and not those of entities."""
-    return are_plain({tag for sentence in sentences for tag in sentence.tags})
+def _line(number: int, line: str) -> _Line | None:
+    """The columns of a line; None for one that ends a sentence."""
+    tabs = "\t" in line
+    columns = line.split("\t") if tabs else _BLANKS.split(line.strip(" "))
+    return None if not line.strip() or columns[0] == DOCUMENT else _Line(number, columns, tabs)
 
 
-def check_tags(sentences: Sequence[Sentence], path: Path) -> None:
-    """Raises DataError, with the line, for a tag that is none of an entity."""
-    for sentence in sentences:
-        for tag, line in zip(sentence.tags, sentence.lines, strict=True):
-            if parse_tag(tag) is None:
-                raise DataError(
-                    f"{path}: {sentence.unit} {line}: the tag (last column) is {tag!r}, expected O, or B-, I-, E- or "
-                    "S- and a type"
-                )
+class _Layout:
+    """What the lines of a file's words are like, by those that are certainly no comments."""
+
+    def __init__(self, lines: Sequence[_Line], tag_column: int) -> None:
+        certain = [line for line in lines if not line.may_be_comment] or lines
+        self.tag_column = tag_column
+        self.firsts: dict[bool, _Line] = {}
+        for line in certain:
+            self.firsts.setdefault(line.tabs, line)
+        self.tags = {tag for line in certain if (tag := self._tag(line))}
+        self.of_entities = bioes_of(self.tags) is not None or all(parse_tag(tag) is not None for tag in self.tags)
+
+    def first_like(self, line: _Line) -> _Line:
+        """The first line of words whose columns are parted as in this one; the line itself if there is none."""
+        return self.firsts.setdefault(line.tabs, line)
+
+    def is_comment(self, line: _Line) -> bool:
+        """Whether a line that begins with `#` before the first token of a sentence is a comment (see above)."""
+        as_others = line.tabs in self.firsts
+        width = len(self.firsts[line.tabs if as_others else not line.tabs].columns)
+        if len(line.columns) != width:
+            return True
+        if width == 1:
+            return False
+        if not line.tabs and "=" in line.columns[1:3]:
+            return True
+        tag = self._tag(line)
+        if tag in self.tags or tag == "O" or (parse_tag(tag) is not None and "-" in tag):
+            return False
+        if not self.of_entities and as_others and _CAPITALS.fullmatch(tag):
+            return False
+        return line.columns[0] == _COMMENT or line.columns[0].startswith(f"{_COMMENT} ") or not as_others
+
+    def _tag(self, line: _Line) -> str:
+        """What is in the column of tags; nothing if the line has no such column."""
+        return line.columns[self.tag_column].strip() if 1 < len(line.columns) > self.tag_column else ""
+
+
+def _token_and_tag(
+    path: Path, line: _Line, layout: _Layout, token_column: int, tag_column: int, stand_in: str | None
+) -> tuple[str, str]:
+    """The token of a line and its tag. Raises DataError for a line that does not have them."""
+    where, columns = f"{path}: line {line.number}", line.columns
+    if stand_in is None and (len(columns) < 2 or not columns[-1].strip()):
+        found = "\t".join(columns).strip()
+        raise DataError(f"{where}: found {found!r}, expected a token and, as last column, its tag")
+    first = layout.first_like(line)
+    width = len(first.columns)
+    if len(columns) != width:
+        advice = "; a comment may only come before the first token of a sentence" if line.may_be_comment else ""
+        raise DataError(f"{where}: {len(columns)} columns, expected {width} as in line {first.number}{advice}")
+    for column in (token_column, *((tag_column,) if stand_in is None else ())):
+        if column >= width:
+            raise DataError(f"{where}: {width} columns, so there is no column {column} (from 0)")
+    tag = columns[tag_column].strip() if stand_in is None else stand_in
+    if not tag:
+        raise DataError(f"{where}: the tag (column {tag_column}, from 0) is empty")
+    return columns[token_column], tag
+
+
+def _shown(line: _Line) -> str:
+    text = ("\t" if line.tabs else " ").join(line.columns)
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def check_same_tokens(gold: Sequence[Sentence], gold_path: Path, other: Sequence[Sentence], path: Path) -> None:

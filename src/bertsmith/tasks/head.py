@@ -35,6 +35,7 @@ from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns, in_order
+from bertsmith.tasks.tag_kinds import LabelsAre
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
@@ -152,7 +153,8 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         top: the most that its figures can be, 1 or 100.
         class_weights: what a loss of each label counts, in their order; None where each counts 1.
         without_labels: what the output is where there are no labels, in words.
-        chosen: what `settled` or `calibrated` has chosen, by its names in a model's configuration.
+        chosen: what `settled` or `calibrated` has chosen, or the training file decides, by its names in a model's
+            configuration.
         decides: what `decisions` are of.
         tables: the forms of files whose rows are examples, so that each has columns.
     """
@@ -174,8 +176,13 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
 
     @classmethod
     @abstractmethod
-    def for_training(cls, examples: Sequence[ExampleType], problem_type: str) -> Head[Any, Any, Any, Any]:
-        """The head with the labels of a training file. Raises DataError where it holds fewer than two."""
+    def for_training(
+        cls, examples: Sequence[ExampleType], problem_type: str, *, labels_are: LabelsAre | None = None
+    ) -> Head[Any, Any, Any, Any]:
+        """The head with the labels of a training file; `labels_are` is what an option says of the tags of words.
+
+        Raises DataError where the file holds fewer than two.
+        """
 
     @classmethod
     @abstractmethod
@@ -207,6 +214,10 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     @abstractmethod
     def read(cls, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
+
+    def columns(self, columns: Columns) -> Columns:
+        """How files are read for this head: as the options say, unless it knows more of its labels."""
+        return columns
 
     @abstractmethod
     def read_unlabelled(self, path: Path, columns: Columns, like: ExampleType) -> list[ExampleType]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
@@ -21,7 +21,7 @@ from bertsmith.tasks.text_file import existing_file, kind
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
-OTHER_FORMS = {"conll": "token-classification", "squad": "question-answering"}
+OTHER_FORMS = {"conll": "token-classification", "conllu": "token-classification", "squad": "question-answering"}
 SEPARATOR = "|"
 """What parts several labels of one text where the file has no lists."""
 
@@ -41,6 +41,10 @@ class Columns:
     choices: tuple[str, ...] | None = None
     skip_broken: bool = False
     """Whether rows of a table with another number of fields than the header are left out."""
+    labels_are: Literal["plain", "entities"] | None = None
+    """What kind the tags of words are; None: as they look."""
+    label_names: tuple[str, ...] | None = None
+    """The names of tags that are numbers, or a file of them."""
     like: Row | None = None
     """A row of another file, whose columns come before those of usual names."""
 
@@ -56,7 +60,15 @@ class Columns:
             options.encoding,
             options.choice_columns,
             options.skip_broken_rows,
+            options.labels_are,
+            options.label_names,
         )
+
+    def refuse_tag_options(self) -> None:
+        """Raises OptionError for an option of tagged sentences, where a file has none."""
+        for option, given in (("--labels-are", self.labels_are), ("--label-names", self.label_names)):
+            if given is not None:
+                raise OptionError(f"{option}: is for the tags of token-classification; leave it out")
 
 
 @dataclass(frozen=True)
@@ -166,6 +178,7 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
 
     Raises DataError where it is none of the forms.
     """
+    columns.refuse_tag_options()
     form = form_of(path, columns.form)
     if form is None:
         existing_file(path, "a labelled file")

@@ -29,6 +29,7 @@ from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
+from bertsmith.tasks.tag_kinds import LabelsAre
 
 Ints = npt.NDArray[np.int64]
 Scores = list[npt.NDArray[np.float32]]
@@ -104,7 +105,9 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         super().__init__(labels, problem_type)
 
     @classmethod
-    def for_training(cls, examples: Sequence[Question], problem_type: str) -> MultipleChoice:
+    def for_training(
+        cls, examples: Sequence[Question], problem_type: str, *, labels_are: LabelsAre | None = None
+    ) -> MultipleChoice:
         """The head, which has no labels: the index of the right choice is no class."""
         if problem_type != SINGLE_LABEL:
             raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")

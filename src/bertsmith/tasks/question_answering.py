@@ -31,6 +31,7 @@ from bertsmith.tasks.questions import EncodedQuestions, Pieces, encode_questions
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 from bertsmith.tasks.span_search import Spans, best_spans, merged
 from bertsmith.tasks.squad_file import ContextQuestion, read_context_questions
+from bertsmith.tasks.tag_kinds import LabelsAre
 
 CANDIDATES = 20
 """Spans that are kept of a window and of a question, as in run_squad.py (`n_best_size`)."""
@@ -81,7 +82,9 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
     top = 100.0
 
     @classmethod
-    def for_training(cls, examples: Sequence[ContextQuestion], problem_type: str) -> QuestionAnswering:
+    def for_training(
+        cls, examples: Sequence[ContextQuestion], problem_type: str, *, labels_are: LabelsAre | None = None
+    ) -> QuestionAnswering:
         """It has no labels. Raises DataError where nothing can be learnt from the file."""
         if problem_type != SINGLE_LABEL:
             raise OptionError(f"--problem-type {problem_type}: the answers of question-answering are spans")

@@ -27,6 +27,7 @@ from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Label, Row, in_order, read_rows
 from bertsmith.tasks.soft_targets import soft_losses, with_opposite
+from bertsmith.tasks.tag_kinds import LabelsAre
 
 REGRESSION = "regression"
 MULTI_LABEL = "multi_label_classification"
@@ -133,7 +134,9 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     called = "classification head"
 
     @classmethod
-    def for_training(cls, examples: Sequence[Row], problem_type: str) -> SequenceClassification:
+    def for_training(
+        cls, examples: Sequence[Row], problem_type: str, *, labels_are: LabelsAre | None = None
+    ) -> SequenceClassification:
         """The labels of the file, none for regression."""
         return cls(labels_of(examples, problem_type), problem_type)
 

@@ -153,6 +153,8 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
         ("--label-column", columns.label),
         ("--choice-columns", columns.choices),
         ("--no-header", columns.no_header or None),
+        ("--labels-are", columns.labels_are),
+        ("--label-names", columns.label_names),
     ):
         if given is not None:
             raise OptionError(

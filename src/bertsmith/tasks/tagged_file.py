@@ -1,4 +1,4 @@
-"""Files of tagged sentences: CoNLL columns, or records (JSON lines, Parquet) with a list of tokens and one of tags."""
+"""Files of tagged sentences: CoNLL columns, CoNLL-U, or records (JSON lines, Parquet) with lists of tokens and tags."""
 
 from __future__ import annotations
 
@@ -6,28 +6,64 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.conll_file import DOCUMENT, Sentence, check_tags, has_plain_labels, read_sentences
+from bertsmith.runtime.console import say
+from bertsmith.tasks import conllu_file
+from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, read_records
-from bertsmith.tasks.text_file import kind
+from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, named, names_of_labels, of_kind
+from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file, kind
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
+FORMS = ("conll", "conllu", "jsonl", "parquet", DATA_SET)
 
 
 def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) -> list[Sentence]:
-    """The sentences of a file or data set; any ending but `.jsonl` and `.parquet` is columns, unless the form is given.
+    """The sentences of a file or data set; any ending but `.conllu`, `.jsonl` and `.parquet` is columns, unless the
+    form is given.
 
-    The tags are those of entities (`conll_file.has_plain_labels` tells) or plain labels such as parts of speech. Where
-    there is a `stand_in`, every token has it for its tag, and no tags are looked at.
+    The tags are of the kind that `columns` says, else of the kind that they look like (`tag_kinds`). Where there is a
+    `stand_in`, every token has it for its tag, and no tags are looked at.
     Raises DataError with the file and the line of the first mistake, OptionError for a form or column that such files
     do not have.
     """
+    sentences, _ = _sentences(path, columns, stand_in)
+    if stand_in is not None:
+        return sentences
+    if columns.label_names is not None:
+        sentences = named(sentences, names_of_labels(columns.label_names))
+    return of_kind(sentences, columns.labels_are or kind_of(sentences))
+
+
+def read_scored(
+    gold: Path, predictions: Path, columns: Columns
+) -> tuple[list[Sentence], list[Sentence], LabelsAre, str]:
+    """The sentences of a file and of predictions for it, with tags of one kind, this kind, and what says so.
+
+    Predictions are CoNLL columns or CoNLL-U in UTF-8; their tags may be numbers where names are given for those of the
+    file, or names where the file has numbers. Raises DataError and OptionError as `read_tagged`.
+    """
+    true, form = _sentences(gold, columns, None)
+    found = [true, _predicted(predictions, columns.label if form == "conllu" else None)]
+    if columns.label_names is not None:
+        names = names_of_labels(columns.label_names)
+        if not any(map(are_numbers, found)):
+            named(found[0], names)  # says which tag is no number
+        found = [named(each, names) if are_numbers(each) else each for each in found]
+    labels_are = columns.labels_are or kind_of(*found)
+    why = "--labels-are" if columns.labels_are is not None else "the tags of both files; --labels-are says otherwise"
+    true, predicted = (of_kind(each, labels_are) for each in found)
+    return true, predicted, labels_are, why
+
+
+def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list[Sentence], str]:
+    """The sentences with their tags as they are in the file, and the form of the file."""
     form = form_of(path, columns.form)
     if columns.form is None and form in (None, "csv", "tsv"):
-        form = "conll"
-    if form not in ("conll", "jsonl", "parquet", DATA_SET):
+        form = "conllu" if ending(path) in conllu_file.ENDINGS else "conll"
+    if form not in FORMS:
         raise OptionError(
-            f"--format {form}: sentences with tags are in conll (a token and its tag a line), jsonl or parquet"
+            f"--format {form}: sentences with tags are in conll (a token and its tag a line), conllu, jsonl or parquet"
         )
     if columns.pair is not None:
         raise OptionError("--pair-column: a tagged sentence has no second text")
@@ -37,25 +73,45 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
-    if form != "conll":
-        sentences = _sentences_of_records(path, form, columns, stand_in)
-    else:
-        token, tag = _number("--text-column", columns.text, 0), _number("--label-column", columns.label, -1)
-        sentences = read_sentences(path, columns.encoding, token, tag, stand_in=stand_in)
-    if stand_in is None and not has_plain_labels(sentences):
-        check_tags(sentences, path)
-    return sentences
+    if form not in ("conll", "conllu"):
+        return _of_records(path, form, columns, stand_in), form
+    existing_file(path, "a file of columns, token and tag")
+    text = decoded(path, columns.encoding)
+    if form == "conllu" or (columns.form is None and _has_shape_of_conllu(path, text)):
+        return conllu_file.read_conllu(path, text, columns.text, columns.label, stand_in=stand_in), "conllu"
+    word, tag = _number(path, "--text-column", columns.text, 0), _number(path, "--label-column", columns.label, -1)
+    return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
-def _number(option: str, given: str | None, default: int) -> int:
+def _predicted(path: Path, label: str | None) -> list[Sentence]:
+    """The sentences of a file of predictions: of columns, the first and the last, or of CoNLL-U, FORM and the label."""
+    existing_file(path, "a file of columns, token and predicted tag")
+    text = decoded_predictions(path)
+    if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
+        return conllu_file.read_conllu(path, text, None, label)
+    return read_sentences(path, text)
+
+
+def _has_shape_of_conllu(path: Path, text: str) -> bool:
+    """Whether columns are those of CoNLL-U, which is printed, as the ending of the file does not say so."""
+    found = conllu_file.has_shape(text)
+    if found:
+        say(f"{path}: has the ten columns of CoNLL-U and is read as such; --format conll reads its columns by number")
+    return found
+
+
+def _number(path: Path, option: str, given: str | None, default: int) -> int:
     if given is None:
         return default
     if not given.isdecimal():
-        raise OptionError(f"{option}: found {given!r}, expected a number: columns without a header count from 0")
+        advice = "; its columns have names with --format conllu" if given.lower() in conllu_file.NAMES else ""
+        raise OptionError(
+            f"{option}: found {given!r}, expected a number: columns without a header count from 0 ({path}){advice}"
+        )
     return int(given)
 
 
-def _sentences_of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
+def _of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
     sentences = []
     for record in read_records(path, form, columns.encoding, class_names=stand_in is None):
         where = f"{path}: {record.place}"
@@ -71,18 +127,21 @@ def _sentences_of_records(path: Path, form: str, columns: Columns, stand_in: str
             if token == DOCUMENT:
                 raise DataError(f"{where}: the token {token!r} is the mark of a document in CoNLL files; take it out")
         numbers = [record.number] * len(tokens)
-        sentences.append(Sentence(tokens, tags, numbers, record.unit))
+        sentences.append(Sentence(tokens, tags, numbers, record.unit, str(path)))
     return sentences
 
 
 def _tags(where: str, record: dict[str, Any], asked: str | None) -> list[str]:
-    tags = [tag.strip() for tag in _texts(where, record, asked, TAGS, "--label-column")]
+    """The tags of a record, texts or whole numbers, as texts."""
+    tags = [tag.strip() for tag in _texts(where, record, asked, TAGS, "--label-column", numbers=True)]
     if "" in tags:
         raise DataError(f"{where}: a tag is empty")
     return tags
 
 
-def _texts(where: str, record: dict[str, Any], asked: str | None, usual: tuple[str, ...], option: str) -> list[str]:
+def _texts(
+    where: str, record: dict[str, Any], asked: str | None, usual: tuple[str, ...], option: str, *, numbers: bool = False
+) -> list[str]:
     name = next((name for name in ((asked,) if asked is not None else usual) if name in record), None)
     if name is None:
         wanted = repr(asked) if asked is not None else " or ".join(map(repr, usual))
@@ -90,7 +149,10 @@ def _texts(where: str, record: dict[str, Any], asked: str | None, usual: tuple[s
     values = record[name]
     if not isinstance(values, list):
         raise DataError(f"{where}: {name!r}: found {kind(values)}, expected a list of texts")
+    found = []
     for value in values:
-        if not isinstance(value, str):
-            raise DataError(f"{where}: {name!r}: found {kind(value)} in the list, expected texts")
-    return values
+        if not isinstance(value, str) and not (numbers and type(value) is int):
+            expected = "texts or whole numbers" if numbers else "texts"
+            raise DataError(f"{where}: {name!r}: found {kind(value)} in the list, expected {expected}")
+        found.append(str(value))
+    return found

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +29,14 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Counts, Entity, Scheme, parse_tag
 from bertsmith.metrics.measurements import OfSums
+from bertsmith.runtime.console import say
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
-from bertsmith.tasks.conll_file import Sentence, has_plain_labels
+from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
+from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, looks_like
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
 
@@ -100,39 +103,59 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
     decides = "words"
     tables = ("jsonl", "parquet")
 
-    def __init__(self, labels: Sequence[str], problem_type: str = "") -> None:
+    def __init__(self, labels: Sequence[str], problem_type: str = "", *, labels_are: LabelsAre | None = None) -> None:
         super().__init__(labels, problem_type)
-        self.plain = entities.are_plain(self.labels)
+        self.chosen = {LABELS_ARE: labels_are or looks_like(set(self.labels))}
         self.types = {parsed[1] for parsed in map(parse_tag, self.labels) if parsed is not None} - {""}
 
+    @property
+    def labels_are(self) -> LabelsAre:
+        """The kind of the labels. A training that an older version began has not chosen it."""
+        kind: LabelsAre = self.chosen.get(LABELS_ARE) or looks_like(set(self.labels))
+        return kind
+
+    @property
+    def plain(self) -> bool:
+        """Whether the labels are plain ones, such as parts of speech."""
+        return self.labels_are == "plain"
+
     @classmethod
-    def for_training(cls, examples: Sequence[Sentence], problem_type: str) -> TokenClassification:
+    def for_training(
+        cls, examples: Sequence[Sentence], problem_type: str, *, labels_are: LabelsAre | None = None
+    ) -> TokenClassification:
         """O, then B and I of each type; or the plain labels; sorted."""
         if problem_type != SINGLE_LABEL:
             raise OptionError(
                 f"--problem-type {problem_type}: the tags of token-classification are classes, one a word"
             )
-        if has_plain_labels(examples):
-            labels = sorted({tag for sentence in examples for tag in sentence.tags})
+        labels = sorted({tag for sentence in examples for tag in sentence.tags})
+        labels_are = labels_are or looks_like(set(labels))
+        if labels_are == "plain":
             if len(labels) < 2:
                 raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
-            return cls(labels)
+            return cls(labels, labels_are=labels_are)
         found = {tag for sentence in examples for tag in _bio(sentence.tags)} - {"O"}
         if not found:
             raise DataError("the training file has no entity, every tag is O; is it the right column?")
-        return cls(["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})])
+        return cls(["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})], labels_are=labels_are)
 
     @classmethod
     def for_model(cls, config: Any, problem_type: str | None, name: str) -> TokenClassification:
-        """The labels of the MODEL, which may be of any scheme."""
+        """The labels of the MODEL, which may be of any scheme, of the kind that its configuration says."""
         if problem_type is not None:
             raise OptionError(f"--problem-type {problem_type}: {name} tags words, whose tags are classes; leave it out")
-        head = cls([config.id2label[number] for number in range(len(config.id2label))])
+        said = getattr(config, LABELS_ARE, None)
+        if said not in (None, *get_args(LabelsAre)):
+            raise ModelError(f"{name}: {LABELS_ARE} in its config.json is {said!r}, expected 'plain' or 'entities'")
+        labels = [config.id2label[number] for number in range(len(config.id2label))]
+        in_bioes = entities.bioes_of(labels) if (said or looks_like(set(labels))) == "entities" else None
+        head = cls([in_bioes[1][label] for label in labels] if in_bioes is not None else labels, labels_are=said)
         unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
         if unknown:
             raise ModelError(
                 f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
-                "are; such a model cannot be read"
+                f'are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
+                "--labels-are plain to evaluate and compare"
             )
         return head.with_temperature_of(config, name)
 
@@ -148,6 +171,10 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """The sentences of CoNLL columns or JSON lines."""
         return read_tagged(path, columns)
 
+    def columns(self, columns: Columns) -> Columns:
+        """The tags are of the kind of this head's labels."""
+        return replace(columns, labels_are=self.labels_are)
+
     def read_unlabelled(self, path: Path, columns: Columns, like: Sentence) -> list[Sentence]:
         """The sentences; files of columns need no more than that of the tokens."""
         return read_tagged(path, columns, stand_in=self.labels[0])
@@ -161,6 +188,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
                     raise DataError(
                         f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
                         f"({', '.join(known[:20])}); take it out, or train on a file that has it"
+                        f"{advice_on_numbers(tag)}"
                     )
         number = {label: place for place, label in enumerate(self.labels)}
         tags = [sentence.tags for sentence in examples]
@@ -189,6 +217,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """CoNLL columns: token, tag of the file, predicted tag (conlleval's form)."""
         tags = [sentence.tags for sentence in examples]
         predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
+        if looks_like({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
+            say(
+                f"by their looks, score takes these tags for {'entities' if self.plain else 'plain labels'}; "
+                f"with --labels-are {self.labels_are} it gives the same figures"
+            )
         for number, (sentence, guessed) in enumerate(zip(examples, predicted, strict=True)):
             if number:
                 yield ""

@@ -11,7 +11,7 @@ from typing import Any
 from bertsmith.config.evaluate import CompareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.evaluation.head import LabelledFile, answers
+from bertsmith.evaluation.head import LabelledFile, answers, measured_head
 from bertsmith.metrics.classification import goodness
 from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
@@ -19,7 +19,7 @@ from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import AnyHead, head_class, listed, task_of
+from bertsmith.tasks.head import AnyHead, listed, task_of
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
@@ -67,7 +67,7 @@ def compare(options: CompareOptions) -> Comparison:
     """
     models = (options.model_a, options.model_b)
     task, heads = _comparable(options)
-    file = LabelledFile.read(task, options.data, options)
+    file = LabelledFile.read(heads[0], options.data, options)
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
     measured: list[Mapping[str, Measurement]] = []
@@ -128,10 +128,7 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:
             f"{models[0]} has a head of {tasks[0]}, {models[1]} one of {tasks[1]}; expected two models of one task"
         )
     task = str(tasks[0])
-    heads = [
-        head_class(task).for_model(config, options.problem_type, model)
-        for config, model in zip(configs, models, strict=True)
-    ]
+    heads = [measured_head(task, config, options, model) for config, model in zip(configs, models, strict=True)]
     a, b = heads
     if a.problem_type != b.problem_type:
         raise ModelError(

@@ -19,7 +19,7 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
-from bertsmith.evaluation.head import Answered, LabelledFile, answers
+from bertsmith.evaluation.head import Answered, LabelledFile, answers, measured_head
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
 from bertsmith.evaluation.protocol import SAID, part_of
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
@@ -46,8 +46,8 @@ from bertsmith.tokenization.folder import load_tokenizer
 DEFAULT_LENGTH = 128
 OF_LANGUAGE_MODELS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
 OF_HEADS = (
-    "slice", "label_column", "pair_column", "choice_columns", "no_header", "format", "skip_broken_rows", "problem_type",
-    "max_length",
+    "slice", "label_column", "pair_column", "choice_columns", "no_header", "format", "skip_broken_rows", "labels_are",
+    "label_names", "problem_type", "max_length",
 )  # fmt: skip
 """Options that only the one kind of MODEL has a use for."""
 
@@ -127,7 +127,9 @@ def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
     if options.report is not None:
         _check_page(options.report)
-    file = LabelledFile.read(task, options.data, options)
+    file = LabelledFile.read(
+        measured_head(task, load_config(options.model), options, options.model), options.data, options
+    )
     column = options.slice
     values = {}
     if column is not None:

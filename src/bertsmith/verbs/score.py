@@ -27,16 +27,10 @@ from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.choice_file import read_questions
-from bertsmith.tasks.conll_file import (
-    check_same_tokens,
-    check_scheme,
-    check_tags,
-    has_plain_labels,
-    read_sentences,
-)
+from bertsmith.tasks.conll_file import check_same_tokens, check_scheme
 from bertsmith.tasks.labelled_file import Columns, in_order, read_rows
 from bertsmith.tasks.records import with_split
-from bertsmith.tasks.tagged_file import read_tagged
+from bertsmith.tasks.tagged_file import read_scored
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
 
@@ -202,18 +196,16 @@ def _probabilities(
 
 
 def _score_entities(options: ScoreOptions) -> EntityScores:
-    gold = read_tagged(options.gold, _columns(options))
-    predicted = read_sentences(options.predictions, None)
-    plain = has_plain_labels(gold)
-    if not plain:
-        check_tags(predicted, options.predictions)
+    gold, predicted, kind, why = read_scored(options.gold, options.predictions, _columns(options))
+    say(f"labels: {kind}, by {why}")
+    plain = kind == "plain"
     check_same_tokens(gold, options.gold, predicted, options.predictions)
     gold_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (gold, predicted))
     of_tokens = intervals({"accuracy": entities.token_accuracy(gold_tags, predicted_tags)})
     tokens = sum(len(sentence.tokens) for sentence in gold)
     if plain:
         if options.scheme is not None or options.strict:
-            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels")
+            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels ({why})")
         return EntityScores(of_tokens, {}, 0, 0, len(gold), tokens, None)
     scheme = options.scheme
     if scheme is None:
@@ -287,6 +279,8 @@ def _columns(options: ScoreOptions) -> Columns:
         form=options.format,
         encoding=options.encoding,
         choices=options.choice_columns,
+        labels_are=options.labels_are,
+        label_names=options.label_names,
     )
 
 
