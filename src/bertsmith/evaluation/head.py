@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.evaluate import HeadMeasureOptions
-from bertsmith.config.tasks import default_length
+from bertsmith.inference.input_length import warn_of_cuts
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
@@ -53,15 +53,16 @@ class Answered:
 def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptions) -> Answered:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
-    Raises DataError for a label that the MODEL does not have.
+    Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
     """
     predictor = Predictor(model, precision=options.precision)
     head = head_class(task).for_model(predictor.config, options.problem_type, model)
     targets = head.targets(file.examples, file.name)
-    length = min(options.max_length or default_length(task), predictor.max_length)
+    length = predictor.row_length(head_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
         say(f"{file.name}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
+    warn_of_cuts(inputs, length, "examples")
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
     return Answered(head, file.examples, inputs, outputs, targets, length)
