@@ -74,7 +74,9 @@ class EmbedOptions(PredictOptions):
 class ClassifyOptions(PredictOptions):
     """The label of a text, or of a pair of texts."""
 
-    pair: str | None = Field(None, description="the second text of a pair")
+    pair: str | None = Field(
+        None, description="the second text of a pair; in lines it follows a tab, for models of pairs"
+    )
     max_length: MaxLength = None
 
 
