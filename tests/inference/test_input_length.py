@@ -16,6 +16,7 @@ import bertsmith
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.input_length import input_length
 from bertsmith.models.loading import load_config
+from bertsmith.verbs.compare import compare
 from bertsmith.verbs.evaluate import evaluate
 
 CLASSIFY, ANSWER = "sequence-classification", "question-answering"
@@ -157,6 +158,44 @@ def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     elsewhere.classify("hello", max_length=20)
     bertsmith.load(of_length("own", input_length=16)).classify("hello")
     assert caplog.text == ""
+
+
+def test_an_example_without_a_token_is_measured_with_a_warning(
+    of_length: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\nhello,good\n\u200b,bad\n")
+    evaluate(str(of_length("short", input_length=12)), str(data))
+    assert "1 of 2 examples have a text of which the tokenizer keeps nothing" in caplog.text
+
+
+def test_models_of_different_lengths_are_compared_each_at_its_own(
+    of_length: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bertsmith")
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(f"{json.dumps({'text': text, 'label': 'good'})}\n" for text in long_texts(10)))
+    models = [str(of_length(str(length), input_length=length)) for length in (12, 40)]
+    cut = compare(*models, str(data)).truncated_tokens
+    assert cut == {name: evaluate(m, str(data)).truncated_tokens for name, m in zip("ab", models, strict=True)}
+    assert cut["a"] > cut["b"]
+    assert "A reads 12 tokens per row, B 40; --max-length N gives both the same length" in caplog.text
+    same = compare(*models, str(data), max_length=20).truncated_tokens
+    assert same["a"] == same["b"] > cut["b"]
+
+
+def test_pretraining_that_continues_from_a_head_forgets_its_length(
+    of_length: Callable[..., Path], store: Path, tiny: dict[str, Any], run: Path, tmp_path: Path
+) -> None:
+    from bertsmith.verbs.pretrain import pretrain
+
+    tuned, out = tmp_path / "tuned", tmp_path / "out"
+    shutil.copytree(run, tuned, ignore=shutil.ignore_patterns("checkpoints"))
+    config = json.loads((tuned / "config.json").read_text())
+    (tuned / "config.json").write_text(json.dumps(config | {"input_length": 16, "calibration_temperature": 2.0}))
+    kept = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
+    pretrain(store, from_=tuned, out=out, steps=1, **kept)
+    assert not {"input_length", "calibration_temperature"} & set(json.loads((out / "config.json").read_text()))
 
 
 def test_vectors_are_of_all_that_the_model_takes(of_length: Callable[..., Path], classifier: Path) -> None:
