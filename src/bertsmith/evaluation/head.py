@@ -70,7 +70,7 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
         empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
         if empty:
             warn(
-                f"{empty} of {counted(len(file.examples), 'example')} have a text of which the tokenizer keeps nothing; "
+                f"{empty} of {counted(len(file.examples), 'example')} have a text that the tokenizer drops; "
                 f"they count in the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
             )
     with progress("evaluating", unit="texts") as bar:
