@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import transformers
+from safetensors.torch import load_file, save_file
 
 import bertsmith
 from bertsmith.errors import InputError, ModelError, OptionError
@@ -158,6 +159,23 @@ def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     elsewhere.classify("hello", max_length=20)
     bertsmith.load(of_length("own", input_length=16)).classify("hello")
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
+def test_an_empty_text_has_no_label_whatever_the_answer_is(of_length: Callable[..., Path], kind: str) -> None:
+    labels = {"id2label": {"0": "score"}, "label2id": {"score": 0}} if kind == "regression" else {}
+    folder = of_length("model", problem_type=kind, **labels)
+    if kind == "regression":
+        weights = load_file(folder / "model.safetensors")
+        save_file(
+            {name: tensor[:1] if name.startswith("classifier.") else tensor for name, tensor in weights.items()},
+            folder / "model.safetensors",
+            metadata={"format": "pt"},
+        )
+    empty, text = (answer.to_dict() for answer in bertsmith.load(folder).classify([" ", "hello"]))
+    assert list(empty) == list(text)
+    assert {name: value for name, value in empty.items() if value} == {"text": " "}
+    assert text["value" if kind == "regression" else "probabilities"] is not None
 
 
 def test_an_example_without_a_token_is_measured_with_a_warning(
