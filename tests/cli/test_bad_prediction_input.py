@@ -23,9 +23,7 @@ def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path
 def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
     answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
     assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
-    assert (
-        "warning: 1 of 2 texts are longer than the model's 64 tokens and were cut (38 tokens in all)" in answer.stderr
-    )
+    assert "warning: 1 of 2 texts (50.0%) are longer than 64 tokens and were cut (38 tokens in all)" in answer.stderr
 
 
 def test_inputs_that_cannot_be_read(
@@ -36,7 +34,39 @@ def test_inputs_that_cannot_be_read(
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
     holds(refused("embed", run, stdin=b"\xff"), "standard input: byte 0 is not UTF-8")
-    holds(refused("embed", run, stdin="\n \n"), "standard input: no text in it")
+    holds(refused("embed", run, stdin=""), "standard input: no text in it")
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("a\n\nb\n", ["a", "", "b"]),
+        ("a\r\n\r\nb", ["a", "", "b"]),
+        ("\n \na\n\n", ["", " ", "a", ""]),
+        ("\ufeffa\u2028b\x0cc", ["a\u2028b\x0cc"]),
+        ("\n", [""]),
+    ],
+)
+def test_each_line_has_an_answer(
+    bertsmith: Callable[..., Any], run: Path, tmp_path: Path, content: str, lines: list[str]
+) -> None:
+    file = tmp_path / "lines"
+    file.write_bytes(content.encode())
+    answers = bertsmith("embed", run, "--input", file, "--json").json_lines
+    assert answers == bertsmith("embed", run, "--json", stdin=content.encode()).json_lines
+    assert [answer["text"] for answer in answers] == lines
+    assert [answer["embedding"] is None for answer in answers] == [not line.strip() for line in lines]
+
+
+def test_blank_lines_of_masks_and_pairs(bertsmith: Callable[..., Any], run: Path) -> None:
+    masked = bertsmith("fill-mask", run, "--json", stdin="the [MASK].\n\nthe [MASK].\n").json_lines
+    assert [len(answer["masks"]) for answer in masked] == [1, 0, 1]
+    told = bertsmith("next-sentence", run, "--json", stdin="It rang.\tNobody came.\n\t\nIt rang.\tNobody came.")
+    first, blank, last = told.json_lines
+    assert first == last and blank == {"is_next_probability": None, "label": None, "logits": None}
+    assert "1 of 3 lines is blank: its answer is null" in told.stderr
+    for verb in ("fill-mask", "embed", "next-sentence"):
+        assert "\n  no " in (shown := bertsmith(verb, run, stdin="\n").stdout) or "no label" in shown
 
 
 def test_a_pair_that_is_none(

@@ -159,7 +159,8 @@ def test_texts_come_from_arguments_a_file_or_standard_input(
     (tmp_path / "texts.txt").write_text(content, encoding="utf-8", newline="")
     by_arguments = bertsmith(verb, run, *TEXTS, "--json")
     assert len(by_arguments.json_lines) == 2
-    assert bertsmith(verb, run, "--input", tmp_path / "texts.txt", "--json").stdout == by_arguments.stdout
+    first, blank, second = bertsmith(verb, run, "--input", tmp_path / "texts.txt", "--json").json_lines
+    assert [first, second] == by_arguments.json_lines and blank["text"] == ""
     assert bertsmith(verb, run, "--json", stdin="\n".join(TEXTS)).stdout == by_arguments.stdout
 
 

@@ -1589,6 +1589,8 @@ def evaluate_sequence_length(bench: Bench) -> None:
 def evaluate_max_length(bench: Bench) -> None:
     assert bench.evaluate_head(max_length=64).truncated_tokens == 0
     assert bench.evaluate_head(max_length=8).truncated_tokens > 0
+    with pytest.raises(OptionError, match="--max-length 65: the model has 64 positions"):
+        bench.evaluate_head(max_length=65)
 
 
 @effect(EvaluateOptions, "batch_size")
@@ -2633,12 +2635,35 @@ def classify_input(bench: Bench) -> None:
     assert [answer["label"] for answer in bench.lines("classify", bench.head, "--input", file)] == ["bad", "good"]
 
 
+def with_config(bench: Bench, model: Path, **values: Any) -> Path:
+    """The MODEL with other values in its config.json."""
+    folder = bench.fresh()
+    shutil.copytree(model, folder)
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+    return folder
+
+
 @effect(ClassifyOptions, "pair")
 def classify_pair(bench: Bench) -> None:
-    alone, pair, other = (
-        bench.lines("classify", bench.head, A, *more)[0]["probabilities"] for more in ((), ("--pair", B), ("--pair", A))
-    )
-    assert alone != pair != other != alone
+    of_pairs = with_config(bench, bench.head, text_columns=["first", "second"])
+    pair, other = (bench.lines("classify", of_pairs, A, "--pair", text)[0]["probabilities"] for text in (B, A))
+    assert pair != other
+    (line,) = bench.lines("classify", of_pairs, stdin=f"{A}\t{B}\n")
+    assert line["probabilities"] == pytest.approx(pair, abs=1e-6)
+
+
+@effect(ClassifyOptions, "max_length")
+def classify_max_length(bench: Bench) -> None:
+    """As `evaluate --max-length`; without the option the length of the training, 32."""
+    text, cut = f"{A} " * 5, {}
+    for length in (8, 32, 64):
+        (found,) = bench.lines("classify", bench.head, text, "--max-length", length)
+        cut[length] = found["truncated_tokens"]
+        data = bench.file(f"text,label\n{text},good\n", ".csv")
+        assert bench.evaluate(bench.head, data, max_length=length).truncated_tokens == cut[length]
+    assert cut[8] == cut[32] + 24 > cut[64]
+    assert bench.lines("classify", bench.head, text)[0]["truncated_tokens"] == cut[32]
 
 
 @effect(ClassifyOptions, "precision")
@@ -2670,6 +2695,17 @@ def tag_model(bench: Bench) -> None:
         assert [entity["label"] for entity in answer["entities"]] == [type_]
 
 
+@effect(TagOptions, "max_length")
+def tag_max_length(bench: Bench) -> None:
+    """Windows of other lengths see other words around a word."""
+    run, text = tagging_run(bench), f"bread {'near the river ' * 8}bread"
+    at_8, at_32, default = (
+        bench.lines("tag", run, text, *options)[0] for options in (("--max-length", 8), ("--max-length", 32), ())
+    )
+    assert default == at_32
+    assert [entity["score"] for entity in at_8["entities"]] != [entity["score"] for entity in at_32["entities"]]
+
+
 @effect(TagOptions, "texts", "input", "precision")
 def tag_texts_and_precision(bench: Bench) -> None:
     run = tagging_run(bench)
@@ -2680,6 +2716,10 @@ def tag_texts_and_precision(bench: Bench) -> None:
     file = bench.file("\n".join(reversed(texts)) + "\n")
     assert bench.lines("tag", run, "--input", file) == answers[::-1]
     assert bench.lines("tag", run, stdin="\n".join(texts)) == answers
+    blank = {"text": "", "entities": []}
+    assert bench.lines("tag", run, stdin="\r\n\n".join(["", *texts, ""])) == [
+        *(blank, blank, answers[0], blank, answers[1], blank)
+    ]
     (half,) = bench.lines("tag", run, texts[1], "--precision", "bf16")
     values_differ_a_little([answers[1]["entities"][0]["score"]], [half["entities"][0]["score"]])
 
@@ -2760,7 +2800,7 @@ def choice_columns(bench: Bench) -> None:
         bench.score("multiple-choice", data, file, choice_columns=["turned0", "turned1"])
 
 
-@effect(ChooseOptions, "model", "prompt", "choice", "input", "precision")
+@effect(ChooseOptions, "model", "prompt", "choice", "input", "precision", "max_length")
 def choose(bench: Bench) -> None:
     run, other = choosing_run(bench), choosing_run(bench, "horses")
     words = ("--choice", "horses", "--choice", "bread")
@@ -2768,6 +2808,11 @@ def choose(bench: Bench) -> None:
     assert [(answer["choice"], answer["index"]) for answer in found] == [("bread", 1), ("horses", 0)]
     (three,) = bench.lines("choose", run, "--prompt", "the river", *words, "--choice", "some bread")
     assert len(three["probabilities"]) == 3
+    cut = [
+        bench.lines("choose", run, "--prompt", "near " * 80, *words, *options)[0]["truncated_tokens"]
+        for options in ((), ("--max-length", 32), ("--max-length", 64))
+    ]
+    assert cut[0] == cut[1] == cut[2] + 2 * 32, "the length of the training, for both choices"
     (longer,) = bench.lines("choose", run, "--prompt", "near near the river", *words)
     assert longer["probabilities"] != found[0]["probabilities"]
     lines = [{"prompt": prompt, "choices": ["horses", "bread"]} for prompt in ("the river", "near near the river")]
@@ -2806,6 +2851,18 @@ def answer_model(bench: Bench) -> None:
     assert other["answer"] != "baker"
 
 
+@effect(AnswerOptions, "max_length")
+def answer_max_length(bench: Bench) -> None:
+    """Windows of other lengths hold other spans."""
+    run = answering_run(bench)
+    asked = ("--question", "who?", "--context", f"{'near the river ' * 20}the baker sold bread")
+    at_16, at_48, default = (
+        bench.lines("answer", run, *asked, *options)[0] for options in (("--max-length", 16), ("--max-length", 48), ())
+    )
+    assert default == at_48
+    assert default["no_answer_probability"] != at_16["no_answer_probability"]
+
+
 @effect(AnswerOptions, "question", "context", "input", "top_k", "no_answer_threshold", "precision")
 def answer_options(bench: Bench) -> None:
     run = answering_run(bench)
@@ -2818,6 +2875,9 @@ def answer_options(bench: Bench) -> None:
     found = bench.lines("answer", run, "--input", bench.file(lines))
     assert found == bench.lines("answer", run, stdin=lines) and len(found) == 2
     assert found[0]["answer"] == answer["answer"]
+    blank = bench.lines("answer", run, "--top-k", 2, stdin=lines.replace("\n", "\n\n"))
+    assert [line["answer"] is None for line in blank] == [False, True, False, True]
+    assert blank[1] == {**dict.fromkeys(answer), "candidates": []}
     (several,) = bench.lines("answer", run, *ASKED, "--top-k", 3)
     assert "candidates" not in answer and len(several["candidates"]) == 3
     assert several["candidates"][0]["answer"] == answer["answer"]

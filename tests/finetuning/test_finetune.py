@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import random
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -324,3 +325,40 @@ def test_what_is_cut_is_counted(run: Path, tmp_path: Path) -> None:
         "sequence-classification", model=run, train=file, dev=file, out=tmp_path / "run", epochs=1, **QUICK
     )
     assert result.truncated_tokens == 4 * (tokens - 32), "two texts in each of two files"
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_the_length_of_the_training_is_stored_and_used(
+    run: Path, tmp_path: Path, pairs: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The figures are those of `evaluate` and of `classify` without an option, on texts whose end would mislead."""
+    draw = random.Random(3)
+    rows = []
+    for number in range(40):
+        first, then = ("bread", "horses")[:: 1 if number % 2 else -1]
+        text = f"{'the baker sold some ' * draw.randint(1, 3)}{first} {f'{then} ' * draw.randint(0, 30)}".strip()
+        rows.append({"text": text, "label": first, **({"pair": f"{then} " * draw.randint(1, 20)} if pairs else {})})
+    file, out, again = tmp_path / "long.jsonl", tmp_path / "run", tmp_path / "again"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    settings = {**QUICK, "max_length": 24, "learning_rate": 1e-2, "epochs": 4}
+    result = finetune("sequence-classification", model=run, train=file, dev=file, out=out, **settings)
+    assert json.loads((out / "config.json").read_text())["input_length"] == 24
+    assert not hasattr(transformers.AutoConfig.from_pretrained(out), "max_length")
+    predictions = tmp_path / "predictions.jsonl"
+    figures = evaluate(out, file, predictions=predictions)
+    assert isinstance(figures, HeadFigures)
+    assert figures.metrics["accuracy"]["value"] == result.metrics["accuracy"]["mean"]
+    measured = [json.loads(line)["label"] for line in predictions.read_text().splitlines()]
+    pair = [row["pair"] for row in rows] if pairs else None
+    model = bertsmith.load(out)
+    found = model.classify([row["text"] for row in rows], pair)
+    assert [answer.label for answer in found] == measured
+    stock = transformers.pipeline("text-classification", str(out), device=-1)
+    given = [{"text": row["text"], "text_pair": row["pair"]} for row in rows] if pairs else [it["text"] for it in rows]
+    assert [answer["label"] for answer in stock(given, truncation=True, max_length=24)] == measured
+    longer = model.classify([row["text"] for row in rows], pair, max_length=64)
+    assert [answer.probabilities for answer in longer] != [answer.probabilities for answer in found]
+    if not pairs:  # a training that starts from it stores its own length, and no temperature or columns of the other
+        settings |= {"max_length": 16, "epochs": 1}
+        finetune("sequence-classification", model=out, train=file, dev=file, out=again, **settings)
+        assert json.loads((again / "config.json").read_text())["input_length"] == 16

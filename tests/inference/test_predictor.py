@@ -21,7 +21,7 @@ TEXTS = [
     "Penguins are flightless birds!",
     "a",
     "He opened the door, and the room was dark. It was not very good, and she hated the time.",
-    "",
+    "!",
 ]
 
 
@@ -65,17 +65,47 @@ def test_a_layer_that_is_not_there(model: Predictor, layer: int) -> None:
         model.embed("hello", layer=layer)
 
 
-def test_texts_without_a_token_are_said(model: Predictor, classifier: Path, caplog: pytest.LogCaptureFixture) -> None:
+NOTHING = ("", " ", "\t\n", "\u200b", "\x00", "\xad\ufeff")
+"""Texts of which the tokenizer leaves no token."""
+
+
+def test_a_text_without_a_token_has_no_answer(
+    model: Predictor, classifier: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = ["hello", *NOTHING, "a"]
+    said = f"warning: {len(NOTHING)} of {len(texts)} texts are empty (no token) and get no"
+    classified = bertsmith.load(classifier)
     with caplog.at_level(logging.WARNING, logger="bertsmith"):
-        model.embed(["hello", "a"])
-        bertsmith.load(classifier).classify(["", "a"], ["b", ""])
-        assert caplog.messages == []
-        model.embed("")
-        model.embed(["hello", " ", "\u200b", "a"])
-        bertsmith.load(classifier).classify(["", "a"], ["", "b"])
-    assert caplog.messages == [
-        f"warning: {count} empty (no token): what is answered says nothing"
-        for count in ("1 of 1 text is", "2 of 4 texts are", "1 of 2 texts is")
+        vectors = [answer.embedding for answer in model.embed(texts)]
+        labels = classified.classify(texts)
+        filled = model.fill_mask([MOVIE, *NOTHING, MOVIE])
+    assert caplog.messages == [f"{said} {what}" for what in ("vector", "label", "answer")]
+    assert [vector is None for vector in vectors] == [text in NOTHING for text in texts]
+    assert [(answer.text, answer.label is None) for answer in labels] == [(text, text in NOTHING) for text in texts]
+    assert labels[1].to_dict() == {**labels[0].to_dict(), "text": "", "label": None, "probabilities": None}
+    assert [(len(answer.masks), answer.text) for answer in filled] == [
+        (1, MOVIE),
+        *((0, it) for it in NOTHING),
+        (1, MOVIE),
+    ]
+    # The others are answered as if the empty ones were not there.
+    assert [labels[0], labels[-1]] == classified.classify(["hello", "a"])
+    assert model.embed(["hello", "a"]) == [model.embed(texts)[place] for place in (0, -1)]
+
+
+def test_an_empty_text_by_itself_has_no_answer(
+    model: Predictor, classifier: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="bertsmith"):
+        assert model.embed("").embedding is None
+        assert model.next_sentence("", "a").to_dict() == {"is_next_probability": None, "label": None, "logits": None}
+        assert model.next_sentence("a", " ").label is None
+        assert bertsmith.load(classifier).classify(["", "a"], ["b", ""])[0].label is None
+        assert bertsmith.load(classifier).classify("a", "").label is not None, "as in labelled files"
+    assert [message.removeprefix("warning: ") for message in caplog.messages] == [
+        "1 of 1 text is empty (no token) and gets no vector",
+        *["1 of 1 pair is empty (no token) and gets no label"] * 2,
+        "1 of 2 texts is empty (no token) and gets no label",
     ]
 
 
@@ -113,7 +143,7 @@ def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
     with caplog.at_level(logging.WARNING, "bertsmith"):
         short, cut = model.embed(["milk", long])
     assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
-    assert "1 of 2 texts are longer than the model's 48 tokens and were cut (14 tokens in all)" in caplog.text
+    assert "1 of 2 texts (50.0%) are longer than 48 tokens and were cut (14 tokens in all)" in caplog.text
     stock = transformers.BertModel.from_pretrained(bert).eval()
     inputs = tokenizer(long, truncation=True, max_length=48, return_tensors="pt")
     assert inputs["input_ids"][0, -1] == tokenizer.sep_token_id
@@ -217,12 +247,11 @@ def test_a_masked_text_beyond_the_model_is_refused_with_both_lengths(model: Pred
 # Pairs
 
 
-@pytest.mark.parametrize(("a", "b"), [("He opened the door.", "The room was dark."), (TEXTS[1], TEXTS[2]), ("a", "")])
+@pytest.mark.parametrize(("a", "b"), [("He opened the door.", "The room was dark."), (TEXTS[1], TEXTS[2]), ("a", "b")])
 def test_next_sentence_is_stocks(model: Predictor, tokenizer: Any, bert: Path, a: str, b: str) -> None:
     stock = transformers.BertForNextSentencePrediction.from_pretrained(bert).eval()
     with torch.no_grad():
-        # As lists: a single empty B is taken by the tokenizer for none at all.
-        logits = stock(**tokenizer([a], [b], return_tensors="pt")).logits[0]
+        logits = stock(**tokenizer(a, b, return_tensors="pt")).logits[0]
     answer = model.next_sentence(a, b)
     assert answer.logits == pytest.approx(logits.tolist(), abs=1e-5)
     assert answer.is_next_probability == pytest.approx(logits.softmax(-1)[0].item(), abs=1e-6)

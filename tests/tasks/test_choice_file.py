@@ -126,15 +126,21 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("\n", "no question in it"),
+        ("", "the file is empty"),
         ('{"prompt": "a"}\n', "line 1: 'choices': found nothing, expected a list of texts"),
         ('{"prompt": " ", "choices": ["a", "b"]}\n', "line 1: 'prompt': found an empty text"),
         ('{"prompt": "a", "choices": ["a"]}\n', "line 1: 1 choices, expected at least two"),
         ('{"prompt": "a", "choices": ["a", ""]}\n', r"line 1: choice 1 \(from 0\) is empty"),
         ("a question\n", "line 1: not JSON"),
+        ("\n\r\n{}\n", "line 3: 'prompt': found nothing"),
     ],
 )
 def test_prompts_that_are_wrong(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "f.jsonl").write_text(content)
     with pytest.raises(DataError, match=message):
         list(read_prompts(tmp_path / "f.jsonl"))
+
+
+def test_each_blank_line_stands_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "f.jsonl").write_bytes(b'\n{"prompt": "a", "choices": ["b", "c"]}\r\n \r\n\n')
+    assert list(read_prompts(tmp_path / "f.jsonl")) == [None, ("a", ("b", "c")), None, None]

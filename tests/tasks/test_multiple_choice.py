@@ -186,10 +186,32 @@ def test_choose_in_python(chooser: Path) -> None:
         loaded.choose("a", ["b"])
 
 
+def test_an_empty_prompt_or_choice_has_no_choice(chooser: Path, caplog: pytest.LogCaptureFixture) -> None:
+    loaded = package.load(chooser)
+    answers = loaded.choose(["a", "", "\u200b", "a"], [["b", "c"], ["b", "c"], ["b", "c"], ["b", " "]])
+    assert answers[0] == loaded.choose("a", ["b", "c"])
+    for answer in answers[1:]:
+        assert answer.choice is answer.index is answer.probabilities is None
+    assert "3 of 4 questions are empty (no token) and get no choice" in caplog.text
+
+
+def test_a_blank_line_has_an_answer_without_a_choice(chooser: Path, bertsmith: Any, tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"prompt": "a", "choices": ["b", "c"]}\n\n{"prompt": "a", "choices": ["b", "c"]}\n\n')
+    said = bertsmith("choose", chooser, "--input", file, "--json")
+    first, blank, third, last = said.json_lines
+    assert first == third and first["choice"] in ("b", "c")
+    assert blank == last == dict.fromkeys(first) | {"prompt": "", "truncated_tokens": 0}
+    assert "2 of 4 lines are blank: their answers are null" in said.stderr
+
+
 def test_choose_cuts_and_says_so(chooser: Path, bertsmith: Any) -> None:
     answer = bertsmith("choose", chooser, "--prompt", "a " * 600, "--choice", "b", "--choice", "c d", "--json")
     assert answer.json["truncated_tokens"] == (600 + 4 - 512) + (600 + 5 - 512)
-    assert "2 of 2 texts are longer than the model's 512 tokens and were cut" in answer.stderr
+    assert (
+        "1 of 1 prompts with their choices (100.0%) are longer than 512 tokens and were cut (185 tokens"
+        in answer.stderr
+    )
 
 
 def test_what_choose_refuses(chooser: Path, run: Path, bertsmith: Any, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import lines_of
+from bertsmith.cli.inputs import lines_of, warn_of_blank_lines
 from bertsmith.config.predict import AnswerOptions
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.text_file import json_object, kind
@@ -18,15 +18,32 @@ def _run(options: AnswerOptions) -> Iterable[Answer]:
     if options.question is not None and options.context is not None:
         if options.input is not None:
             raise OptionError("answer: a question is given as an option and with --input; give one of them")
-        questions, contexts = [options.question], [options.context]
+        asked: list[tuple[str, str] | None] = [(options.question, options.context)]
     else:
-        records = [(where, json_object(where, line)) for where, line in lines_of(options.input, "answer")]
-        questions = [_text(where, record, "question") for where, record in records]
-        contexts = [_text(where, record, "context") for where, record in records]
+        lines = lines_of(options.input, "answer")
+        asked = [_asked(where, line) if line.strip() else None for where, line in lines]
+    from bertsmith.inference.results import Answer as Answered
     from bertsmith.verbs.predict import load
 
     model = load(options.model, precision=options.precision)
-    yield from model.answer(questions, contexts, top_k=options.top_k, no_answer_threshold=options.no_answer_threshold)
+    pairs = [pair for pair in asked if pair is not None]
+    answers = iter(
+        model.answer(
+            [question for question, _ in pairs],
+            [context for _, context in pairs],
+            top_k=options.top_k,
+            no_answer_threshold=options.no_answer_threshold,
+            max_length=options.max_length,
+        )
+    )
+    warn_of_blank_lines(asked.count(None), len(asked))
+    for pair in asked:
+        yield next(answers) if pair is not None else Answered(candidates=[] if options.top_k > 1 else None)
+
+
+def _asked(where: str, line: str) -> tuple[str, str]:
+    record = json_object(where, line)
+    return _text(where, record, "question"), _text(where, record, "context")
 
 
 def _text(where: str, record: dict[str, Any], name: str) -> str:
@@ -40,6 +57,8 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
 
 
 def _show(result: Any) -> str:
+    if result.answer is None:
+        return "blank line: no answer"
     said = result.answer or "no answer"
     lines = [f"{said}   ({result.score:.2%}, no answer {result.no_answer_probability:.2%})"]
     lines += [

@@ -6,18 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.inputs import warn_of_blank_lines
 from bertsmith.config.predict import ChooseOptions
 from bertsmith.errors import OptionError
 
 
 def _run(options: ChooseOptions) -> Iterable[Answer]:
+    from bertsmith.inference.results import Choice
     from bertsmith.tasks.choice_file import read_prompts
     from bertsmith.verbs.predict import load
 
     if options.input is not None:
         if options.prompt is not None or options.choice:
             raise OptionError("choose: a prompt is given as an option and with --input; give one of them")
-        questions = list(read_prompts(options.input))
+        lines = list(read_prompts(options.input))
     else:
         if options.prompt is None or len(options.choice) < 2:
             raise OptionError(
@@ -26,12 +28,19 @@ def _run(options: ChooseOptions) -> Iterable[Answer]:
             )
         if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
             raise OptionError("choose: the prompt or a choice is empty")
-        questions = [(options.prompt, options.choice)]
+        lines = [(options.prompt, options.choice)]
     model = load(options.model, precision=options.precision)
-    yield from model.choose([prompt for prompt, _ in questions], [choices for _, choices in questions])
+    questions = [line for line in lines if line is not None]
+    prompts, choices = [prompt for prompt, _ in questions], [choices for _, choices in questions]
+    answers = iter(model.choose(prompts, choices, max_length=options.max_length))
+    warn_of_blank_lines(lines.count(None), len(lines))
+    for line in lines:
+        yield next(answers) if line is not None else Choice("")
 
 
 def _show(result: Any) -> str:
+    if result.index is None:
+        return f"{result.prompt or 'blank line'}: no choice"
     return f"{result.probabilities[result.index]:7.2%}  {result.choice}   (choice {result.index} for: {result.prompt})"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
+from bertsmith.cli.inputs import pair_of, texts_of
 from bertsmith.config.predict import ClassifyOptions
 from bertsmith.errors import OptionError
 
@@ -18,10 +18,17 @@ def _run(options: ClassifyOptions) -> Iterable[Answer]:
     from bertsmith.verbs.predict import load
 
     model = load(options.model, precision=options.precision)
-    yield from model.classify(texts, [options.pair] if options.pair is not None else None)
+    pairs = None if options.pair is None else [options.pair]
+    if pairs is None and not options.texts and len(model.text_columns or ()) == 2:
+        name = "standard input" if options.input is None else options.input
+        both = [pair_of(f"{name}: line {number}", line) for number, line in enumerate(texts, start=1)]
+        texts, pairs = [a for a, _ in both], [b for _, b in both]
+    yield from model.classify(texts, pairs, max_length=options.max_length)
 
 
 def _show(result: Any) -> str:
+    if result.probabilities is None and result.value is None:
+        return f"{result.text}\n  no label (no token)"
     if result.probabilities is None:
         return f"{result.value:.4f}   {result.text}"
     ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])[:5]

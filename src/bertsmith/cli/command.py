@@ -58,6 +58,10 @@ class Command(Generic[OptionsType]):
     """Commands of their own that a word behind the verb's name stands for: `finetune glue`."""
 
 
+_LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\u0085\u2028\u2029"}
+"""JSON leaves these as they are, but many readers take them for the end of a line; in JSON they are in texts only."""
+
+
 def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     """Parse, check, run, print. Raises BertsmithError for every mistake."""
     if tokens and tokens[0] in command.words:
@@ -87,7 +91,8 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
         if not processes.is_main():
             continue
         if as_json:
-            sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
+            line = json.dumps(answer.to_dict(), ensure_ascii=False, allow_nan=False)
+            sys.stdout.write(line.translate(_LINE_ENDS) + "\n")
         else:
             sys.stdout.write(command.show(answer).rstrip() + "\n")
         sys.stdout.flush()

@@ -19,6 +19,8 @@ def _run(options: EmbedOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
+    if result.embedding is None:
+        return f"{result.text}\n  no vector (no token)"
     values = " ".join(f"{value:.4f}" for value in result.embedding[:6])
     return f"{result.text}\n  {len(result.embedding)} values: {values} ...   (--json prints all)"
 

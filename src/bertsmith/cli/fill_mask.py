@@ -18,7 +18,7 @@ def _run(options: FillMaskOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    lines = [result.text]
+    lines = [result.text] if result.masks else [result.text, "  no mask (no token)"]
     for mask in result.masks:
         if len(result.masks) > 1:
             lines.append(f"  [MASK] at token {mask.position}")

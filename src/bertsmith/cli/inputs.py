@@ -1,4 +1,8 @@
-"""Where the inputs of a predicting verb come from: its arguments, `--input FILE`, or standard input by lines."""
+"""Where the inputs of a predicting verb come from: its arguments, `--input FILE`, or standard input by lines.
+
+Each line has one answer, so that inputs and outputs can be pasted side by side. A blank line has an answer without a
+label (`label` null, no entities, no masks).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ import sys
 from pathlib import Path
 
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import counted
+from bertsmith.runtime.console import warn
+from bertsmith.tasks.text_file import text_lines
 
 
 def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:
-    """The texts, one a line where they come from a file or standard input; blank lines are left out.
+    """The texts: the arguments, or one per line of a file or of standard input, blank lines too.
 
     Raises OptionError where texts come from two sides or none, DataError where a file cannot be read.
     """
@@ -19,7 +26,7 @@ def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:
 
 
 def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
-    """The lines of a file, or of standard input, that are not blank: where each stands, and what it says."""
+    """The lines of a file or of standard input, blank ones too, each with its place before it."""
     if file is None and sys.stdin.isatty():
         raise OptionError(
             f'{verb}: no text; give it as an argument (bertsmith {verb} MODEL "..."), with --input FILE, '
@@ -28,12 +35,28 @@ def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
     name = "standard input" if file is None else str(file)
     try:
         raw = sys.stdin.buffer.read() if file is None else file.read_bytes()
-        lines = raw.decode("utf-8-sig").split("\n")
+        lines = text_lines(raw.decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: byte {error.start} is not UTF-8") from None
-    found = [(f"{name}: line {number}", line.rstrip("\r")) for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
+    if not lines:
         raise DataError(f"{name}: no text in it")
-    return found
+    return [(f"{name}: line {number}", line) for number, line in enumerate(lines, start=1)]
+
+
+def pair_of(where: str, line: str) -> tuple[str, str]:
+    """The two texts of a line: A, a tab, B; both are empty if the line is blank."""
+    if not line.strip():
+        return "", ""
+    a, tab, b = line.partition("\t")
+    if not tab or not a.strip() or not b.strip():
+        raise DataError(f"{where}: found {line[:60]!r}, expected A, a tab, B")
+    return a, b
+
+
+def warn_of_blank_lines(blank: int, lines: int) -> None:
+    """Print how many lines have an answer without content; for inputs that the model does not get to see."""
+    if blank:
+        are = "is blank: its answer is" if blank == 1 else "are blank: their answers are"
+        warn(f"{blank} of {counted(lines, 'line')} {are} null")

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import lines_of
+from bertsmith.cli.inputs import lines_of, pair_of, warn_of_blank_lines
 from bertsmith.config.predict import NextSentenceOptions
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import OptionError
 
 
 def _run(options: NextSentenceOptions) -> Iterable[Answer]:
@@ -19,22 +19,19 @@ def _run(options: NextSentenceOptions) -> Iterable[Answer]:
         if options.input is not None:
             raise OptionError("next-sentence: sentences are given as arguments and with --input; give one of them")
     else:
-        pairs = [_pair(where, line) for where, line in lines_of(options.input, "next-sentence")]
+        pairs = [pair_of(where, line) for where, line in lines_of(options.input, "next-sentence")]
+        warn_of_blank_lines(pairs.count(("", "")), len(pairs))
+    from bertsmith.inference.results import NextSentence
     from bertsmith.verbs.predict import load
 
     model = load(options.model, precision=options.precision)
     for a, b in pairs:
-        yield model.next_sentence(a, b)
-
-
-def _pair(where: str, line: str) -> tuple[str, str]:
-    a, tab, b = line.partition("\t")
-    if not tab or not a.strip() or not b.strip():
-        raise DataError(f"{where}: found {line[:60]!r}, expected A, a tab, B")
-    return a, b
+        yield model.next_sentence(a, b) if a or b else NextSentence()
 
 
 def _show(result: Any) -> str:
+    if result.label is None:
+        return "no label: A or B has no token"
     return f"{result.label}   probability of IsNext {result.is_next_probability:.4f}"
 
 

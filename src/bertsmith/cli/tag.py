@@ -14,7 +14,7 @@ def _run(options: TagOptions) -> Iterable[Answer]:
     texts = texts_of(options.texts, options.input, "tag")
     from bertsmith.verbs.predict import load
 
-    yield from load(options.model, precision=options.precision).tag(texts)
+    yield from load(options.model, precision=options.precision).tag(texts, max_length=options.max_length)
 
 
 def _show(result: Any) -> str:

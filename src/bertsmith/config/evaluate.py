@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import SEEDS
-from bertsmith.config.tasks import lengths_in_words
+from bertsmith.config.predict import MaxLength
 
 
 class HeadMeasureOptions(LabelledOptions):
@@ -18,9 +18,7 @@ class HeadMeasureOptions(LabelledOptions):
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
         None, description="over what the model's configuration says"
     )
-    max_length: int | None = Field(
-        None, ge=8, description=f"tokens a row of a labelled file (default: {lengths_in_words()})"
-    )
+    max_length: MaxLength = None
     batch_size: int = Field(64, gt=0, description="examples at once")
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
 

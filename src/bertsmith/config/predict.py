@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from bertsmith.config.options import Options
+
+MaxLength = Annotated[
+    int | None,
+    Field(ge=8, description="tokens per row (default: the length that the MODEL was fine-tuned with)"),
+]
+"""Of the verbs that use a fine-tuned head."""
 
 
 class ModelOptions(Options):
     """A MODEL, and where the inputs come from."""
 
     model: str = Field(description="the MODEL")
-    input: Path | None = Field(None, description="read the inputs from this file, one a line")
+    input: Path | None = Field(
+        None, description="read the inputs from this file, one per line; each line has an answer"
+    )
 
 
 class TextsOptions(ModelOptions):
@@ -66,7 +74,10 @@ class EmbedOptions(PredictOptions):
 class ClassifyOptions(PredictOptions):
     """The label of a text, or of a pair of texts."""
 
-    pair: str | None = Field(None, description="the second text of a pair")
+    pair: str | None = Field(
+        None, description="the second text of a pair; in lines it follows a tab, for models of pairs"
+    )
+    max_length: MaxLength = None
 
 
 class ChooseOptions(ModelOptions):
@@ -78,6 +89,7 @@ class ChooseOptions(ModelOptions):
     prompt: str | None = Field(None, description="the prompt, or the question")
     choice: tuple[str, ...] = Field((), description="a text to choose from; given once for each, at least twice")
     input: Path | None = Field(None, description="read the inputs from this file, JSON lines with prompt and choices")
+    max_length: MaxLength = None
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
 
 
@@ -98,8 +110,11 @@ class AnswerOptions(ModelOptions):
         description="a question whose probability of no answer is above this is left unanswered (default: as the MODEL "
         "says, else 1: every question is answered)",
     )
+    max_length: MaxLength = None
     precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
 
 
 class TagOptions(PredictOptions):
     """The entities of a text, or the label of each word."""
+
+    max_length: MaxLength = None

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.evaluate import HeadMeasureOptions
-from bertsmith.config.tasks import default_length
+from bertsmith.config.tasks import HEADS
+from bertsmith.inference.input_length import warn_of_cuts
 from bertsmith.inference.predictor import Predictor
-from bertsmith.runtime.console import progress, say
+from bertsmith.reporting.numbers import counted
+from bertsmith.runtime.console import progress, say, warn
+from bertsmith.tasks.encoded_texts import without_tokens
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
@@ -64,15 +67,23 @@ def measured_head(task: str, config: Any, options: HeadMeasureOptions, name: str
 def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptions) -> Answered:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
-    Raises DataError for a label that the MODEL does not have.
+    Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
     """
     predictor = Predictor(model, precision=options.precision)
     head = measured_head(task, predictor.config, options, model)
     targets = head.targets(file.examples, file.name)
-    length = min(options.max_length or default_length(task), predictor.max_length)
+    length = predictor.row_length(head_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
         say(f"{file.name}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
+    warn_of_cuts(inputs, length, "examples")
+    if inputs.windowed is None:
+        empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
+        if empty:
+            warn(
+                f"{empty} of {counted(len(file.examples), 'example')} have a text that the tokenizer drops; "
+                f"they count in the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
+            )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
     return Answered(head, file.examples, inputs, outputs, targets, length)

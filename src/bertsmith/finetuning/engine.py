@@ -23,8 +23,7 @@ from bertsmith.models.fast.parts import in_float32
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
-from bertsmith.tasks.head import TEMPERATURE, AnyHead, has_head, head_class
-from bertsmith.tasks.tag_kinds import LABELS_ARE
+from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, forget_head, has_head, head_class
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -119,9 +118,9 @@ def load_head(settings: HeadSettings) -> nn.Module:
             **head.config_values(),
         )
     model, info = loaded
-    for name in (TEMPERATURE, LABELS_ARE):  # the one was fitted to the head before, the other says of its labels
-        if hasattr(model.config, name):
-            delattr(model.config, name)
+    forget_head(model.config)
+    # Stored before training, so that checkpoints have it too.
+    model.config.update({INPUT_LENGTH: settings.max_length})
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

@@ -46,6 +46,9 @@ def head_settings(
     if options.batch_size > 1:  # an update of one example has one stream on every machine
         streams = as_started(streams, started.get("streams"))
     choices += [device, precision, attention, streams]
+    if options.max_length is None:
+        why = f"the default of {options.task}; predictions read as much, by input_length in config.json"
+        choices.append(Choice("max length", str(length), why))
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
         choices.append(choose_learning_rate(config, lora=options.lora is not None))

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.config.tasks import TASKS, default_length
+from bertsmith.config.tasks import TASKS
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs, kept_rows
+from bertsmith.inference.input_length import input_length, warn_of_cuts
 from bertsmith.inference.pooling import pooled
 from bertsmith.inference.results import (
     Answer,
@@ -40,15 +41,15 @@ from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
-from bertsmith.runtime.console import Progress, warn
+from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.batching import TOKENS_A_BATCH
-from bertsmith.tasks.encoded_texts import Encoded, encode
-from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class
+from bertsmith.tasks.encoded_texts import Encoded, encode, without_tokens
+from bertsmith.tasks.head import INPUT_LENGTH, TEXT_COLUMNS, AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
-from bertsmith.tasks.sequence_classification import SequenceClassification
+from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 from bertsmith.tokenization.folder import load_tokenizer
@@ -73,6 +74,7 @@ class Predictor:
         self.max_length = max_tokens(self.config)
         self._head_models: dict[str, nn.Module] = {}
         self._doubted: set[str] = set()
+        self._said_lengths: set[str] = set()
 
     # Models, each loaded when it is needed
 
@@ -104,10 +106,22 @@ class Predictor:
             self._doubted.add(head)
         return [doubt]
 
+    def row_length(self, head: type[AnyHead], asked: int | None) -> int:
+        """Tokens per row of a head that is the model's own, by `input_length`; printed if config.json does not say it.
+
+        Raises OptionError for a length that the model does not take.
+        """
+        task = _task(head)
+        length, reason = input_length(self.name, self.config, task, asked)
+        if asked is None and getattr(self.config, INPUT_LENGTH, None) is None and task not in self._said_lengths:
+            self._said_lengths.add(task)
+            say(f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets another length")
+        return length
+
     def _with_head(self, head: type[AnyHead]) -> nn.Module:
         """The model with a head of the task, which must be its own."""
         if head.auto_class not in self._head_models:
-            task = next(name for name in TASKS if head_class(name) is head)
+            task = _task(head)
             if not has_head(self.config, task):
                 architectures = ", ".join(self.config.architectures or []) or "bare encoder"
                 raise ModelError(
@@ -142,24 +156,21 @@ class Predictor:
         """The pieces of a text and the three tensors that a model takes, as lists."""
         return tokenize_text(self.tokenizer, text)
 
-    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
-        """Encode and cut at the model's length, saying so, and how many texts are empty."""
-        encoded = encode(self.tokenizer, texts, pairs, self.max_length)
-        self._say_what_is_cut(encoded)
-        around = self.tokenizer.num_special_tokens_to_add(pair=pairs is not None)
-        empty = sum(length <= around for length in encoded.lengths)
-        if empty:
-            are = "is" if empty == 1 else "are"
-            warn(f"{empty} of {counted(len(encoded), 'text')} {are} empty (no token): what is answered says nothing")
+    def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> Encoded:
+        """Encode, and cut at a length with a warning."""
+        encoded = encode(self.tokenizer, texts, pairs, length)
+        warn_of_cuts(encoded, length)
         return encoded
 
-    def _say_what_is_cut(self, encoded: Encoded) -> None:
-        cut = sum(lost > 0 for lost in encoded.truncated_tokens)
-        if cut:
-            warn(
-                f"{cut} of {len(encoded)} texts are longer than the model's {self.max_length} tokens and were cut "
-                f"({sum(encoded.truncated_tokens):,} tokens in all)"
-            )
+    def _with_tokens(self, inputs: Sequence[Sequence[str]], noun: str, lacking: str) -> list[int]:
+        """The numbers of the inputs of which each text has a token; a warning counts the others."""
+        found = iter(without_tokens(self.tokenizer, [text for texts in inputs for text in texts]))
+        empty = [sum(next(found) for _ in texts) > 0 for texts in inputs]
+        count = sum(empty)
+        if count:
+            verbs = "is empty (no token) and gets" if count == 1 else "are empty (no token) and get"
+            warn(f"{count} of {counted(len(inputs), noun)} {verbs} {lacking}")
+        return [number for number, nothing in enumerate(empty) if not nothing]
 
     def _refuse_long(self, encoded: Encoded, what: str) -> None:
         for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
@@ -181,19 +192,21 @@ class Predictor:
     def fill_mask(self, text: str | list[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
         """The `top_k` most probable tokens for each [MASK], each mask by itself.
 
-        Raises InputError for a text without [MASK] or beyond the model's length, ModelError without a trained MLM head.
+        A text without a token has no masks. Raises InputError for a text without [MASK] or beyond the model's length,
+        ModelError without a trained MLM head.
         """
         if top_k < 1:
             raise InputError(f"top_k: found {top_k}, expected at least 1")
         texts = [text] if isinstance(text, str) else list(text)
-        encoded = encode(self.tokenizer, texts, None, self.max_length)
+        places = self._with_tokens([(given,) for given in texts], "text", "no answer")
+        encoded = encode(self.tokenizer, [texts[place] for place in places], None, self.max_length)
         self._refuse_long(encoded, "fill-mask")
         mask = self.tokenizer.mask_token_id
-        for given, ids in zip(texts, encoded.input_ids, strict=True):
+        for place, ids in zip(places, encoded.input_ids, strict=True):
             if mask not in ids:
-                raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {_short(given)!r}")
+                raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {_short(texts[place])!r}")
         top_k, warnings = min(top_k, int(self.config.vocab_size)), self._doubts("mlm")
-        answers: dict[int, FilledMasks] = {}
+        answers = [FilledMasks(given, [], warnings) for given in texts]
         for numbers, batch in self._batches(encoded):
             rows, columns = (batch["input_ids"] == mask).nonzero(as_tuple=True)
             with self._computing():
@@ -205,9 +218,8 @@ class Predictor:
                     self._filled(encoded.input_ids[number], int(columns[at]), tokens[at], probabilities[at])
                     for at in mine
                 ]
-                answers[number] = FilledMasks(texts[number], masks, warnings)
-        ordered = [answers[number] for number in range(len(texts))]
-        return ordered[0] if isinstance(text, str) else ordered
+                answers[places[number]].masks.extend(masks)
+        return answers[0] if isinstance(text, str) else answers
 
     def _mask_logits(self, batch: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
         """float of [masks, vocabulary]."""
@@ -232,7 +244,7 @@ class Predictor:
 
     @torch.inference_mode()
     def next_sentence(self, a: str, b: str) -> NextSentence:
-        """Whether B is the sentence after A.
+        """Whether B is the sentence after A; no label if one of them has no token.
 
         Raises InputError where both are longer than the model, ModelError without a trained NSP head.
         """
@@ -245,9 +257,8 @@ class Predictor:
             )
         encoded = encode(self.tokenizer, [a], [b], self.max_length)
         self._refuse_long(encoded, "next-sentence")
-        for name, text in (("A", a), ("B", b)):
-            if not text.strip():
-                warn(f"{name} is empty (no token): what is answered says nothing")
+        if not self._with_tokens([(a, b)], "pair", "no label"):
+            return NextSentence(warnings=self._doubts("nsp"))
         _, batch = next(self._batches(encoded))
         with self._computing():
             pooled = self._encoder(**batch).pooler_output
@@ -261,7 +272,7 @@ class Predictor:
 
         `layer` 0 is the embeddings, -1 the last (`last_hidden_state` of stock's BertModel).
         """
-        encoded = self._encode([text])
+        encoded = self._encode([text], None, self.max_length)
         _, batch = next(self._batches(encoded))
         return self._hidden(batch, layer).cpu()
 
@@ -282,27 +293,37 @@ class Predictor:
     def embed(self, text: list[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
     @torch.inference_mode()
     def embed(self, text: str | list[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
-        """One vector a text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS]."""
+        """One vector per text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS].
+
+        A text without a token has none.
+        """
         texts = [text] if isinstance(text, str) else list(text)
-        encoded = self._encode(texts)
-        answers: dict[int, Embedding] = {}
+        places = self._with_tokens([(given,) for given in texts], "text", "no vector")
+        encoded = self._encode([texts[place] for place in places], None, self.max_length)
+        answers = [Embedding(given) for given in texts]
         for numbers, batch in self._batches(encoded):
             vectors = pooled(self._hidden(batch, layer), batch["attention_mask"], pooling)
             for number, vector in zip(numbers, vectors.tolist(), strict=True):
-                answers[number] = Embedding(texts[number], vector, encoded.truncated_tokens[number])
-        ordered = [answers[number] for number in range(len(texts))]
-        return ordered[0] if isinstance(text, str) else ordered
+                place = places[number]
+                answers[place] = Embedding(texts[place], vector, encoded.truncated_tokens[number])
+        return answers[0] if isinstance(text, str) else answers
 
     @overload
-    def classify(self, text: str, pair: str | None = None) -> Classification: ...
+    def classify(self, text: str, pair: str | None = None, *, max_length: int | None = None) -> Classification: ...
     @overload
-    def classify(self, text: list[str], pair: list[str] | None = None) -> list[Classification]: ...
     def classify(
-        self, text: str | list[str], pair: str | list[str] | None = None
+        self, text: list[str], pair: list[str] | None = None, *, max_length: int | None = None
+    ) -> list[Classification]: ...
+    def classify(
+        self, text: str | list[str], pair: str | list[str] | None = None, *, max_length: int | None = None
     ) -> Classification | list[Classification]:
-        """The label of a text, or of a pair of texts (`labels` where the model gives several).
+        """The label of a text, or of a pair of texts (`labels` if the model gives several).
 
-        Raises ModelError without a classification head.
+        A text is cut at `max_length` tokens, by default the length that the model was fine-tuned with. One without a
+        token has no label, nor has a pair whose first text has none.
+
+        Raises ModelError without a classification head, InputError for pairs if the model was fine-tuned on single
+        texts, and the reverse.
         """
         texts = [text] if isinstance(text, str) else list(text)
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
@@ -310,23 +331,56 @@ class Predictor:
             raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
         if not texts:
             return []
-        encoded = self._encode(texts, pairs)
+        self._with_head(SequenceClassification)
+        self._check_pairs(pairs is not None)
         head = SequenceClassification.for_model(self.config, None, self.name)
-        decoded = head.answers(self.head_outputs(head, encoded))
-        answers = [
-            Classification(
-                given, item.get("label"), item.get("probabilities"), item.get("value"), cut, item.get("labels")
-            )
-            for given, item, cut in zip(texts, decoded, encoded.truncated_tokens, strict=True)
-        ]
+        length = self.row_length(SequenceClassification, max_length)
+        none: list[str] | None = [] if head.problem_type == MULTI_LABEL else None
+        answers = [Classification(given, labels=none) for given in texts]
+        # A second text may be empty, as in labelled files.
+        places = self._with_tokens([(given,) for given in texts], "text", "no label")
+        if places:
+            second = None if pairs is None else [pairs[place] for place in places]
+            encoded = self._encode([texts[place] for place in places], second, length)
+            decoded = head.answers(self.head_outputs(head, encoded))
+            for place, item, cut in zip(places, decoded, encoded.truncated_tokens, strict=True):
+                answers[place] = Classification(texts[place], truncated_tokens=cut, **item)
         return answers[0] if isinstance(text, str) else answers
 
+    @property
+    def text_columns(self) -> tuple[str, ...] | None:
+        """The columns that the model was fine-tuned on: one text, or the two of a pair; None if it does not say."""
+        columns = getattr(self.config, TEXT_COLUMNS, None)
+        return tuple(map(str, columns)) if isinstance(columns, list) and len(columns) in (1, 2) else None
+
+    def _check_pairs(self, pairs: bool) -> None:
+        """Raise InputError for pairs if the model was fine-tuned on single texts, and the reverse."""
+        columns = self.text_columns
+        if columns is None or pairs == (len(columns) == 2):
+            return
+        if pairs:
+            raise InputError(
+                f"classify: found a pair of texts; {self.name} was fine-tuned on single texts (column {columns[0]!r}). "
+                "Leave the second text out"
+            )
+        first, second = columns
+        raise InputError(
+            f"classify: found a single text; {self.name} was fine-tuned on pairs (columns {first!r} and {second!r}, in "
+            "this order). Give the second text with --pair, or lines of the first text, a tab, the second with --input"
+        )
+
     @overload
-    def choose(self, prompt: str, choices: Sequence[str]) -> Choice: ...
+    def choose(self, prompt: str, choices: Sequence[str], *, max_length: int | None = None) -> Choice: ...
     @overload
-    def choose(self, prompt: list[str], choices: Sequence[Sequence[str]]) -> list[Choice]: ...
     def choose(
-        self, prompt: str | list[str], choices: Sequence[str] | Sequence[Sequence[str]]
+        self, prompt: list[str], choices: Sequence[Sequence[str]], *, max_length: int | None = None
+    ) -> list[Choice]: ...
+    def choose(
+        self,
+        prompt: str | list[str],
+        choices: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        max_length: int | None = None,
     ) -> Choice | list[Choice]:
         """Which of several texts goes with a prompt; for a list of prompts a list of choices each.
 
@@ -341,30 +395,39 @@ class Predictor:
         for found in given:
             if isinstance(found, str) or len(found) < 2:
                 raise InputError(f"choose: found {found!r}, expected a list of at least two choices")
-        encoded = encode_choices(self.tokenizer, prompts, given, self.max_length)
-        self._say_what_is_cut(encoded.pairs)
+        self._with_head(MultipleChoice)
         head = MultipleChoice.for_model(self.config, None, self.name)
-        answers = []
-        for number, scores in enumerate(self.head_outputs(head, encoded)):
-            index, shares = int(scores.argmax()), probabilities(scores, head.temperature)
-            cut = encoded.truncated_tokens[number]
-            answers.append(Choice(prompts[number], given[number][index], index, shares, cut))
+        length = self.row_length(MultipleChoice, max_length)
+        answers = [Choice(asked) for asked in prompts]
+        questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
+        places = self._with_tokens(questions, "question", "no choice")
+        if places:
+            asked, offered = [prompts[place] for place in places], [given[place] for place in places]
+            encoded = encode_choices(self.tokenizer, asked, offered, length)
+            warn_of_cuts(encoded, length, "prompts with their choices")
+            outputs = self.head_outputs(head, encoded)
+            for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):
+                index, shares = int(scores.argmax()), probabilities(scores, head.temperature)
+                answers[place] = Choice(prompts[place], given[place][index], index, shares, cut)
         return answers[0] if isinstance(prompt, str) else answers
 
     @overload
-    def tag(self, text: str) -> Tagging: ...
+    def tag(self, text: str, *, max_length: int | None = None) -> Tagging: ...
     @overload
-    def tag(self, text: list[str]) -> list[Tagging]: ...
-    def tag(self, text: str | list[str]) -> Tagging | list[Tagging]:
+    def tag(self, text: list[str], *, max_length: int | None = None) -> list[Tagging]: ...
+    def tag(self, text: str | list[str], *, max_length: int | None = None) -> Tagging | list[Tagging]:
         """The entities of a text; with plain labels (parts of speech) every word.
 
         Words are those that the tokenizer sees: for BERT runs of letters and digits, and each mark by itself. A text
-        beyond the model's length is read in overlapping windows. Raises ModelError without a tagging head.
+        of more than `max_length` tokens, by default the length that the model was fine-tuned with, is read in
+        overlapping windows. Raises ModelError without a tagging head.
         """
         texts = [text] if isinstance(text, str) else list(text)
         self._with_head(TokenClassification)
         head = TokenClassification.for_model(self.config, None, self.name)
+        length = self.row_length(TokenClassification, max_length)
         answers = [Tagging(given, []) for given in texts]
+        self._with_tokens([(given,) for given in texts], "text", "no label")
         pieces: list[Pieces] = []
         places: list[tuple[int, list[tuple[int, int]]]] = []
         for number, (words, spans) in enumerate(words_of_text(self.tokenizer, texts)):
@@ -372,7 +435,9 @@ class Predictor:
                 pieces.append(words)
                 places.append((number, spans))
         if pieces:
-            outputs = self.head_outputs(head, encode_words(self.tokenizer, iter(pieces), self.max_length))
+            inputs = encode_words(self.tokenizer, iter(pieces), length)
+            warn_of_cuts(inputs, length)
+            outputs = self.head_outputs(head, inputs)
             for (number, spans), found in zip(places, head.spans(outputs), strict=True):
                 for span in found:
                     start, end = spans[span.start][0], spans[span.end - 1][1]
@@ -382,11 +447,23 @@ class Predictor:
 
     @overload
     def answer(
-        self, question: str, context: str, *, top_k: int = 1, no_answer_threshold: float | None = None
+        self,
+        question: str,
+        context: str,
+        *,
+        top_k: int = 1,
+        no_answer_threshold: float | None = None,
+        max_length: int | None = None,
     ) -> Answer: ...
     @overload
     def answer(
-        self, question: list[str], context: list[str], *, top_k: int = 1, no_answer_threshold: float | None = None
+        self,
+        question: list[str],
+        context: list[str],
+        *,
+        top_k: int = 1,
+        no_answer_threshold: float | None = None,
+        max_length: int | None = None,
     ) -> list[Answer]: ...
     def answer(
         self,
@@ -395,12 +472,14 @@ class Predictor:
         *,
         top_k: int = 1,
         no_answer_threshold: float | None = None,
+        max_length: int | None = None,
     ) -> Answer | list[Answer]:
         """The span of a context that answers a question; lists: a context for each question.
 
-        A long context is read in overlapping windows of 384 tokens, as `evaluate` does. With `top_k` above 1 the answer
-        has candidates. A question whose probability of no answer is above the threshold is left unanswered: the
-        option's, else the model's, else every question is answered.
+        A long context is read in overlapping windows of `max_length` tokens, by default the length that the model was
+        fine-tuned with, or 384 if it does not say one. With `top_k` above 1 the answer has candidates. A question whose
+        probability of no answer is above the threshold is left unanswered: the option's, else the model's, else every
+        question is answered.
 
         Raises InputError for an empty question or context, ModelError without a question-answering head.
         """
@@ -419,11 +498,9 @@ class Predictor:
             return []
         head = QuestionAnswering.for_model(self.config, None, self.name)
         threshold = head.threshold if no_answer_threshold is None else no_answer_threshold
-        length = min(default_length("question-answering"), self.max_length)
+        length = self.row_length(QuestionAnswering, max_length)
         inputs = encode_questions(self.tokenizer, questions, contexts, length)
-        cut = sum(lost > 0 for lost in inputs.truncated_tokens)
-        if cut:
-            warn(f"{cut} of {len(questions)} questions are too long and were cut")
+        warn_of_cuts(inputs, length, "questions")
         outputs = self.head_outputs(head, inputs)
         answers = []
         for number, text in enumerate(contexts):
@@ -433,6 +510,10 @@ class Predictor:
             candidates = found[:top_k] if top_k > 1 else None
             answers.append(Answer(best.answer, best.start, best.end, best.score, nothing, candidates))
         return answers[0] if isinstance(question, str) else answers
+
+
+def _task(head: type[AnyHead]) -> str:
+    return next(name for name in TASKS if head_class(name) is head)
 
 
 def _short(text: str) -> str:

@@ -40,7 +40,10 @@ class MaskPrediction(Result):
 
 @dataclass(frozen=True)
 class FilledMasks(Result):
-    """A text with its masks filled, each by itself; `warnings` say why not to rely on them, where there is a reason."""
+    """A text with its masks filled, each by itself; no masks if the text has no token.
+
+    `warnings` say why not to rely on them, if there is a reason.
+    """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
@@ -51,40 +54,40 @@ class FilledMasks(Result):
 
 @dataclass(frozen=True)
 class NextSentence(Result):
-    """Whether B is the sentence after A. `logits` are those of the model: index 0 stands for IsNext.
+    """Whether B is the sentence after A. `logits` are those of the model: index 0 is IsNext.
 
-    `warnings` say why not to rely on it, where there is a reason.
+    All is None if A or B has no token. `warnings` say why not to rely on it, if there is a reason.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
-    is_next_probability: float
-    label: str
-    logits: list[float]
+    is_next_probability: float | None = None
+    label: str | None = None
+    logits: list[float] | None = None
     warnings: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Embedding(Result):
-    """The vector of a text; `truncated_tokens` is above 0 where the text was longer than the model."""
+    """The vector of a text, None if it has no token; `truncated_tokens` were beyond the model's length."""
 
     text: str
-    embedding: list[float]
+    embedding: list[float] | None = None
     truncated_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Classification(Result):
-    """The label of a text and the probability of each; for regression `value` alone.
+    """The label of a text and the probability of each; for regression only `value`.
 
-    `labels` is for models of several labels a text: those whose probability, each its own, is above 0.5; `label` is
-    None then.
+    `labels` is for models of several labels per text: those whose probability, each its own, is above 0.5; `label` is
+    None then. A text without a token has no label: `label`, `probabilities` and `value` are None.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("labels",)
     text: str
-    label: str | None
-    probabilities: dict[str, float] | None
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
     value: float | None = None
     truncated_tokens: int = 0
     labels: list[str] | None = None
@@ -92,12 +95,15 @@ class Classification(Result):
 
 @dataclass(frozen=True)
 class Choice(Result):
-    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order."""
+    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order.
+
+    All three are None if the prompt or a choice has no token.
+    """
 
     prompt: str
-    choice: str
-    index: int
-    probabilities: list[float]
+    choice: str | None = None
+    index: int | None = None
+    probabilities: list[float] | None = None
     truncated_tokens: int = 0
 
 
@@ -114,7 +120,7 @@ class TaggedEntity(Result):
 
 @dataclass(frozen=True)
 class Tagging(Result):
-    """The entities of a text, in order."""
+    """The entities of a text, in order; none if it has no token."""
 
     text: str
     entities: list[TaggedEntity]
@@ -136,14 +142,15 @@ class Answer(Result):
 
     `score` is the probability of the answer among the 20 best spans, of an unanswered question that of no answer.
     `no_answer_probability` compares no answer with the best span; it means something where the model was trained with
-    questions that have none. `candidates` are the best spans, the best first, where more than one is asked for.
+    questions that have none. `candidates` are the best spans, the best first, where more than one is asked for. A
+    blank line in the place of a question has the answer None, without a span.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ("candidates",)
 
-    answer: str
-    start: int
-    end: int
-    score: float
-    no_answer_probability: float
+    answer: str | None = None
+    start: int | None = None
+    end: int | None = None
+    score: float | None = None
+    no_answer_probability: float | None = None
     candidates: list[AnswerCandidate] | None = None

@@ -228,6 +228,11 @@ def _training(record: Record) -> Iterator[str]:
         f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs of {options['batch_size']} rows an update, "
         f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens a row."
     )
+    yield (
+        f"Predictions read as much ({_max_length(record)} tokens, `input_length` in config.json), so the figures hold "
+        "for them. The pipelines of transformers do so if they are called with `truncation=True, "
+        f"max_length={_max_length(record)}`."
+    )
     calibration = record.get("errors", {}).get("calibration", {})
     if "temperature" in calibration:
         yield (

@@ -12,7 +12,7 @@ from typing import Any
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
 from bertsmith.tasks.records import form_of, is_table
-from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
+from bertsmith.tasks.text_file import decoded, existing_file, json_object, kind, text_lines
 
 PROMPT_COLUMNS = ("prompt", "question", "startphrase", "context", "premise", "text", "sentence")
 LIST_COLUMNS = ("choices", "endings", "options")
@@ -125,14 +125,15 @@ def _index(where: str, value: Any, choices: int) -> int:
     )
 
 
-def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The prompts of `choose --input`: JSON lines with `prompt` and `choices`."""
+def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:
+    """The prompts of `choose --input`: JSON lines with `prompt` and `choices`; None for each blank line."""
     existing_file(path, "JSON lines with 'prompt' and 'choices'")
-    records = json_lines(path, decoded(path, "utf-8"))
-    if not records:
-        raise DataError(f"{path}: no question in it, expected JSON lines with 'prompt' and 'choices'")
-    for line, record in records:
-        where = f"{path}: line {line}"
+    for number, line in enumerate(text_lines(decoded(path, "utf-8")), start=1):
+        if not line.strip():
+            yield None
+            continue
+        where = f"{path}: line {number}"
+        record = json_object(where, line)
         prompt, choices = record.get("prompt"), record.get("choices")
         if not isinstance(prompt, str) or not prompt.strip():
             raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected a text that is not empty")

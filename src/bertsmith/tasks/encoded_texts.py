@@ -50,7 +50,9 @@ def encode(
     """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
     if not texts:
         return Encoded([], [], [])
-    whole = tokenizer(list(texts), list(pairs) if pairs is not None else None, return_token_type_ids=True)
+    # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.
+    second = list(pairs) if pairs is not None else None
+    whole = tokenizer(list(texts), second, return_token_type_ids=True, verbose=False)
     ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
     cut = [max(len(item) - max_length, 0) for item in ids]
     long = [number for number, lost in enumerate(cut) if lost]
@@ -66,6 +68,20 @@ def encode(
         for place, number in enumerate(long):
             ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
     return Encoded(ids, types, cut)
+
+
+def without_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[bool]:
+    """Of each text whether nothing is left of it for the model: it is empty, white space, or characters that the
+    tokenizer drops.
+    """
+    # No tokenizer drops letters and digits, and some make a token of white space.
+    found = [not text.strip() for text in texts]
+    doubtful = [number for number, text in enumerate(texts) if not found[number] and not any(map(str.isalnum, text))]
+    if doubtful:
+        ids = tokenizer([texts[number] for number in doubtful], add_special_tokens=False)["input_ids"]
+        for number, tokens in zip(doubtful, ids, strict=True):
+            found[number] = not tokens
+    return found
 
 
 def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> dict[str, Tensor]:

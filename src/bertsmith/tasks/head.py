@@ -35,12 +35,18 @@ from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns, in_order
+from bertsmith.tasks.tag_kinds import LABELS_ARE
 from bertsmith.tasks.tag_kinds import LabelsAre
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
 TEMPERATURE = "calibration_temperature"
 """The name in a model's configuration of what its logits are divided by before they are made probabilities."""
+INPUT_LENGTH = "input_length"
+"""The name in a model's configuration of the tokens per row that its head was trained and measured with. (transformers
+itself reads `max_length` there, as a setting of text generation.)"""
+TEXT_COLUMNS = "text_columns"
+"""The name in a model's configuration of the columns that its training texts were in: one, or the two of a pair."""
 
 
 Logits = npt.NDArray[np.float32]
@@ -405,6 +411,13 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
 
 
 AnyHead = Head[Any, Any, Any, Any]
+
+
+def forget_head(config: Any) -> None:
+    """Remove from a model's configuration what belongs to a head that it had before."""
+    for name in (TEMPERATURE, INPUT_LENGTH, TEXT_COLUMNS, LABELS_ARE):
+        if hasattr(config, name):
+            delattr(config, name)
 
 
 def head_class(task: str) -> type[AnyHead]:

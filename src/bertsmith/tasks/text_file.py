@@ -80,6 +80,14 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
     return content
 
 
+def text_lines(text: str) -> list[str]:
+    """The lines of a text, blank ones too, without their ends; a line end behind the last line begins no other line."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
 def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
     """The objects in JSON lines, each with the number of its line; blank lines are left out."""
     records = []

@@ -71,13 +71,16 @@ def compare(options: CompareOptions) -> Comparison:
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
     measured: list[Mapping[str, Measurement]] = []
-    cut = []
+    cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
         say(f"{name}: {model}")
         found = answers(model, task, file, options)
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
+        lengths.append(found.max_length)
         gc.collect()  # a model holds itself in cycles
+    if lengths[0] != lengths[1]:
+        say(f"A reads {lengths[0]} tokens per row, B {lengths[1]}; --max-length N gives both the same length")
     found_differences = differences(*measured)
     same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
     main = heads[0].main_metric

@@ -29,6 +29,7 @@ from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.input_length import check_length
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.reporting.numbers import counted
@@ -198,8 +199,8 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
     limit = max_tokens(config)
-    if options.max_length is not None and options.max_length > limit:
-        raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
+    if options.max_length is not None:
+        check_length(options.max_length, config)
     layers = options.layers or config.num_hidden_layers
     if (options.freeze_layers or 0) > layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")

@@ -1,0 +1,80 @@
+"""How many tokens of a text a head reads: predictions read the length that the head was trained and measured with.
+
+    --max-length                    if it is given, in every verb
+    input_length in config.json     stored by `finetune`
+    run.json of the RUN             for RUNs of versions that did not store it
+    what the model takes            for models that were fine-tuned elsewhere; for question answering windows of 384
+
+`classify` and `evaluate` once used different lengths, and gave 16 of 60 long texts different labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bertsmith.config.tasks import MAX_LENGTHS, default_length
+from bertsmith.errors import ModelError, OptionError
+from bertsmith.models.loading import max_tokens
+from bertsmith.models.run_record import run_record
+from bertsmith.runtime.console import warn
+from bertsmith.tasks.head import INPUT_LENGTH, Inputs
+
+SHORTEST = 8
+"""The least tokens of a row: special tokens, and something between them."""
+
+
+def check_length(length: int, config: Any) -> int:
+    """A length that is asked for. Raises OptionError if the model has no such row."""
+    limit = max_tokens(config)
+    if not SHORTEST <= length <= limit:
+        raise OptionError(f"--max-length {length}: the model has {limit} positions; give {SHORTEST} to {limit}")
+    return length
+
+
+def input_length(model: str, config: Any, task: str, asked: int | None = None) -> tuple[int, str]:
+    """Tokens per row of a MODEL's head, and the reason; `asked` is --max-length.
+
+    Raises OptionError for a length that the model does not take, ModelError for one in config.json.
+    """
+    if asked is not None:
+        return check_length(asked, config), "--max-length"
+    limit = max_tokens(config)
+    stored = getattr(config, INPUT_LENGTH, None)
+    if stored is not None:
+        whole = isinstance(stored, int) and not isinstance(stored, bool)
+        if not whole or not SHORTEST <= stored <= limit:
+            raise ModelError(
+                f"{model}: {INPUT_LENGTH} in its config.json is {stored!r}, expected a whole number from {SHORTEST} to "
+                f"{limit}, the positions of the model"
+            )
+        return stored, "as it was fine-tuned"
+    recorded = _recorded(Path(model), task)
+    if recorded is not None:
+        return min(recorded, limit), "as its run.json says"
+    if task in MAX_LENGTHS:
+        return min(MAX_LENGTHS[task], limit), f"the default of {task}; the model does not say how it was fine-tuned"
+    return limit, "all that the model takes; it does not say how it was fine-tuned"
+
+
+def _recorded(folder: Path, task: str) -> int | None:
+    """The length in the run.json of a RUN of this task, or of one that the folder is a seed of."""
+    record = run_record(folder.parent.parent if folder.parent.name == "seeds" else folder)
+    if record.get("kind") != "finetuning" or record.get("task") != task:
+        return None
+    report = record["data"].get("report") or {}
+    return int(report.get("max_length") or record["options"].get("max_length") or default_length(task))
+
+
+def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:
+    """Print how many of the texts were cut, and their share."""
+    lost: Sequence[int] = inputs.truncated_tokens
+    cut = sum(tokens > 0 for tokens in lost)
+    if not cut:
+        return
+    share, tokens = f"{cut} of {len(lost)} {what} ({cut / len(lost):.1%})", f"({sum(lost):,} tokens in all)"
+    if inputs.windowed is None:
+        warn(f"{share} are longer than {length} tokens and were cut {tokens}")
+    else:  # texts are read in windows: only a question or a word can be too long
+        warn(f"{share} have a question or a word that is too long for rows of {length} tokens and was cut {tokens}")
