@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bertsmith.runtime.console import progress, say
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
+from bertsmith.tasks.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,13 @@ class LabelledFile:
     examples: list[Any]
 
     @classmethod
-    def read(cls, task: str, data: str, options: HeadMeasureOptions) -> LabelledFile:
-        """A file, or the test part of a data set. Raises DataError with the place of the first mistake."""
+    def read(cls, task: str, data: str, options: HeadMeasureOptions, like: Reference | None) -> LabelledFile:
+        """A file, or the test part of a data set, read as the MODEL's training file was (`like`).
+
+        Raises DataError with the place of the first mistake.
+        """
         path = with_split(Path(data), "test")
-        return cls(str(path), head_class(task).read(path, Columns.of(options)))
+        return cls(str(path), head_class(task).read(path, replace(Columns.of(options), like=like)))
 
 
 @dataclass(frozen=True)

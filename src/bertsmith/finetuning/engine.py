@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
 from bertsmith.tasks.head import TEMPERATURE, AnyHead, has_head, head_class
+from bertsmith.tasks.reference import KEYS
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -65,6 +67,8 @@ class HeadSettings:
     """Adapters that learn in the place of the encoder's weights."""
     layers: int | None = None
     """So many of the MODEL's layers are kept."""
+    of_files: Mapping[str, Any] = field(default_factory=dict)
+    """What the model's configuration says of the training file (`tasks.reference.KEYS`)."""
     distillation: Distillation | None = None
     """How a teacher's logits (`LabelledData.taught`) are learnt."""
 
@@ -73,6 +77,7 @@ class HeadSettings:
         """The head of the task with these labels and weights."""
         head = head_class(self.task)(self.labels, self.problem_type)
         head.class_weights = self.class_weights
+        head.of_files = dict(self.of_files)
         return head
 
     @property
@@ -115,8 +120,10 @@ def load_head(settings: HeadSettings) -> nn.Module:
             **head.config_values(),
         )
     model, info = loaded
-    if hasattr(model.config, TEMPERATURE):
-        delattr(model.config, TEMPERATURE)  # it was fitted to the logits of the head before
+    for name in (TEMPERATURE, *KEYS):  # of the head before and its training file
+        if hasattr(model.config, name):
+            delattr(model.config, name)
+    model.config.update(head.of_files)
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

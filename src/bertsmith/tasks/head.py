@@ -35,6 +35,7 @@ from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns, in_order
+from bertsmith.tasks.reference import Reference
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
@@ -153,6 +154,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         class_weights: what a loss of each label counts, in their order; None where each counts 1.
         without_labels: what the output is where there are no labels, in words.
         chosen: what `settled` or `calibrated` has chosen, by its names in a model's configuration.
+        of_files: what a model's configuration says of its training file (`reference.KEYS`).
         decides: what `decisions` are of.
         tables: the forms of files whose rows are examples, so that each has columns.
     """
@@ -169,6 +171,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
         self.chosen: dict[str, Any] = {}
+        self.of_files: dict[str, Any] = {}
 
     # Where a head comes from
 
@@ -208,12 +211,22 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def read(cls, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
 
+    @classmethod
+    def reference(cls, examples: Sequence[ExampleType], path: Path) -> Reference | None:
+        """What the other files of a training must agree with, by its training file; None if there is nothing."""
+        return None
+
+    @classmethod
+    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+        """The same by the configuration of a MODEL; None if it says nothing. Raises ModelError for strange values."""
+        return None
+
     @abstractmethod
-    def read_unlabelled(self, path: Path, columns: Columns, like: ExampleType) -> list[ExampleType]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a file whose labels are not looked at, for a teacher: each has some label in their place.
 
-        `like` is an example of the training file, which they must be like. Raises DataError with the file and the line
-        of the first mistake, OptionError where such files cannot be told from labelled ones.
+        `columns.like` is the training file. Raises DataError with the file and the line of the first mistake,
+        OptionError where such files cannot be told from labelled ones.
         """
 
     def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:

@@ -123,7 +123,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """The questions of SQuAD JSON or JSON lines."""
         return read_context_questions(path, columns)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: ContextQuestion) -> list[ContextQuestion]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[ContextQuestion]:
         """None: raises OptionError."""
         raise OptionError(
             f"--unlabelled {path}: question-answering has none: a question without an answer in the file is one that "

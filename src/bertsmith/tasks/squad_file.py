@@ -80,6 +80,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         ("--text-column", columns.text),
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
+        ("--labels-from", columns.labels_from),
         ("--no-header", columns.no_header or None),
         ("--skip-broken-rows", columns.skip_broken or None),
         ("--encoding", None if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else columns.encoding),

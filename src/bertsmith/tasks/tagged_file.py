@@ -33,6 +33,8 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
         raise OptionError("--pair-column: a tagged sentence has no second text")
     if columns.choices is not None:
         raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
+    if columns.labels_from is not None:
+        raise OptionError("--labels-from: a tagged sentence has no choices; the option belongs to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if columns.skip_broken:

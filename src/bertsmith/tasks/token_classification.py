@@ -32,6 +32,7 @@ from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, wei
 from bertsmith.tasks.conll_file import Sentence, has_plain_labels
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
+from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
 from bertsmith.tasks.tagged_file import read_tagged
@@ -148,7 +149,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """The sentences of CoNLL columns or JSON lines."""
         return read_tagged(path, columns)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: Sentence) -> list[Sentence]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[Sentence]:
         """The sentences; files of columns need no more than that of the tokens."""
         return read_tagged(path, columns, stand_in=self.labels[0])
 
@@ -158,9 +159,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             for tag, line in zip(sentence.tags, sentence.lines, strict=True):
                 if not self._knows(tag):
                     known = self.labels if self.plain else ["O", *sorted(self.types)]
+                    near = same_but_for_spelling(tag, self.labels)
+                    advice = "; take it out, or train on a file that has it"
                     raise DataError(
                         f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
-                        f"({', '.join(known[:20])}); take it out, or train on a file that has it"
+                        f"({', '.join(known[:20])}){advice if near is None else differs_in_spelling(tag, near)}"
                     )
         number = {label: place for place, label in enumerate(self.labels)}
         tags = [sentence.tags for sentence in examples]
