@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import Columns, Row, read_rows
+from bertsmith.tasks.sequence_classification import SequenceClassification
 
 
 def rows_of(tmp_path: Path, name: str, content: str | bytes, **columns: object) -> list[Row]:

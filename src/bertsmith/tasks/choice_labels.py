@@ -19,7 +19,8 @@ from bertsmith.tasks.reference import Reference
 
 FROM_0, FROM_1, KEYS, LETTERS, TEXTS = "from 0", "from 1", "keys", "letters", "texts"
 POSITIONS = (FROM_0, FROM_1)
-FORMS = (FROM_0, FROM_1, KEYS, LETTERS, TEXTS)
+FORMS = (KEYS, FROM_0, FROM_1, LETTERS, TEXTS)
+"""The first one that fits is taken, unless another one that fits leads to different choices."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,16 @@ def label_form(
         return POSITIONS[labels_from]
     if like is not None and not like.of_model and like.choice_labels is not None:
         return like.choice_labels
-    forms = [form for form in FORMS if form != FROM_1 or columns_from != 0]
+    unfit = {FROM_1} if columns_from == 0 else set()
+    if not any(row.keys for row in rows):
+        unfit.add(KEYS)
+    forms = [form for form in FORMS if form not in unfit]
     fitting = [form for form in forms if all(row.index(form) is not None for row in rows)]
     if not fitting:
         return max(forms, key=lambda form: sum(row.index(form) is not None for row in rows))
-    if KEYS in fitting:
-        return KEYS
     form = fitting[0]
+    if form == KEYS:
+        return form
     if form in POSITIONS:
         form = _form_of_positions(path, rows, fitting, columns_from=columns_from, like=like)
     if TEXTS in fitting and form != TEXTS:

@@ -6,6 +6,7 @@ examples are divided between `Sports` and `sports`. What is certain is refused, 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -72,10 +73,8 @@ def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[s
 
 
 def _is_whole(label: str) -> bool:
-    try:
-        return float(label.replace(",", ".")).is_integer()
-    except OverflowError:
-        return True
+    number = float(label.replace(",", "."))
+    return math.isinf(number) or number.is_integer()
 
 
 def label_warnings(counts: Mapping[str, int], *, may_be_numbers: bool) -> Iterator[str]:
