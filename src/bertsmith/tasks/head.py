@@ -376,6 +376,11 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         """The metrics, each with a bootstrap interval over the examples."""
         return intervals(self.measure(outputs, targets))
 
+    @property
+    def baseline_answer(self) -> str:
+        """The answer of the baseline, for messages."""
+        return "always giving the most frequent label"
+
     @abstractmethod
     def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:
         """The metrics of one and the same answer for everything, chosen on the training file."""

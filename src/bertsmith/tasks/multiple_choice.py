@@ -252,6 +252,11 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """`accuracy`."""
         return {"accuracy": accuracy.measure(targets, _indices(outputs))}
 
+    @property
+    def baseline_answer(self) -> str:
+        """A position."""
+        return "always choosing the same position"
+
     def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
         """Always the most frequent index."""
         return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}

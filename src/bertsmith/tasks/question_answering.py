@@ -292,6 +292,11 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         found = squad.measure(squad.question_scores(targets, self.texts(targets, outputs)))
         return {"f1": found["f1"]} | found
 
+    @property
+    def baseline_answer(self) -> str:
+        """An answer, or none."""
+        return "always giving the most frequent answer"
+
     def baseline(self, train: Sequence[ContextQuestion], targets: Sequence[ContextQuestion]) -> dict[str, float]:
         """Always the most frequent answer of the training file: "no answer" where such questions are in it."""
         counts = Counter(question.answers[0] if question.answers else "" for question in train)

@@ -311,6 +311,14 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         truth = self._truth(targets)
         return {name: metric(truth, answers) for name, metric in self._metrics.items()}
 
+    @property
+    def baseline_answer(self) -> str:
+        """The same for sets and numbers."""
+        return {
+            REGRESSION: "always giving the mean of the training labels",
+            MULTI_LABEL: "always giving the labels that most texts have",
+        }.get(self.problem_type, super().baseline_answer)
+
     def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
         """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
         if self.problem_type == REGRESSION:

@@ -325,6 +325,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
         return self._measured(targets, self.tags(outputs, targets.scheme))
 
+    @property
+    def baseline_answer(self) -> str:
+        """O, or a plain label."""
+        return super().baseline_answer if self.plain else "finding no entity"
+
     def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
         """Always O; with plain labels always the most frequent one."""
         constant = "O"
