@@ -49,7 +49,8 @@ def _show(result: Any) -> str:
         lines.append(f"  {chosen} chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
-    lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}")
+    pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
+    lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}{pair}")
     return "\n".join(lines)
 
 
