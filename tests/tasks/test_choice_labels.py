@@ -141,9 +141,9 @@ def test_all_files_have_the_form_of_the_training_file(tmp_path: Path) -> None:
     train = read_questions(tmp_path / "f.jsonl", Columns())
     like = MultipleChoice.reference(train, Path("train.jsonl"))
     assert lists(tmp_path, [1, 2, 3], like=like) == ([0, 1, 2], FROM_1)
-    with pytest.raises(DataError, match=r"found 0, expected the index .* from 1 to 4, as in the training file, train"):
+    with pytest.raises(DataError, match=r"found 0, expected the index .* from 1 to 4, as in the training file train"):
         lists(tmp_path, [0, 3], like=like)
-    letters = Reference("the training file, t", choice_labels=LETTERS)
+    letters = Reference("the training file t", choice_labels=LETTERS)
     with pytest.raises(DataError, match=r"found 1, expected the letter of one of 4 choices, from A to D, as in"):
         lists(tmp_path, [1, 4], like=letters)
     head = MultipleChoice.for_training(train, "single_label_classification")
@@ -157,7 +157,7 @@ def test_a_model_says_from_where_labels_count(tmp_path: Path, caplog: pytest.Log
     like = MultipleChoice.reference_of_model(Config, "runs/x")
     caplog.set_level("INFO")
     assert lists(tmp_path, [1, 2, 3], like=like) == ([0, 1, 2], FROM_1)
-    assert "the labels are taken as positions counted from 1, as runs/x was trained" in caplog.text
+    assert "the labels are taken as positions counted from 1, as in the training file of runs/x" in caplog.text
     assert lists(tmp_path, [0, 3], like=like) == ([0, 3], FROM_0), "what is certain comes first"
     assert numbered(tmp_path, [1, 2], like=like) == [0, 1]
     Config.choice_labels_from = 2

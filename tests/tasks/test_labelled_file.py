@@ -131,8 +131,8 @@ def test_the_columns_of_another_file_come_before_usual_names(tmp_path: Path, cap
     with caplog.at_level("INFO"):
         (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", like=like)
     assert (row.text, row.pair) == ("bad", "play")
-    assert "the texts are those of the column 'text'; it has no 'review' as the training file" in caplog.text
-    assert "the second texts are those of column 'text_pair'; it has no 'sentence2' as the training" in caplog.text
+    assert "the texts are in column 'text', those of the training file" in caplog.text
+    assert "the second texts are in column 'text_pair', those of the training file" in caplog.text
     (row,) = rows_of(tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", like=like, text="text")
     assert row.text == "id7", "what is asked for comes first"
 

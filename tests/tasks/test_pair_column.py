@@ -12,8 +12,8 @@ from bertsmith.errors import DataError, ModelError
 from bertsmith.tasks.labelled_file import Columns, Row, read_rows
 from bertsmith.tasks.reference import Reference, text_columns_of
 
-SINGLES = Reference("the training file, train.csv", text="text")
-PAIRS = Reference("the training file, train.csv", text="sentence1", pair="sentence2")
+SINGLES = Reference("the training file train.csv", text="text")
+PAIRS = Reference("the training file train.csv", text="sentence1", pair="sentence2")
 LONG = ["the film is good", "the play is bad", "a book was read", "two boats were sold", "we saw a horse", "they left"]
 
 
@@ -79,16 +79,16 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
         text_columns: Any = ("text",)
 
     single = text_columns_of(Config, "runs/x")
-    assert single == Reference("runs/x", of_model=True, text="text")
+    assert single == Reference("the training file of runs/x", of_model=True, text="text")
     assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", like=single)) == [None] * 6
-    assert "column 'hypothesis' is not read: runs/x was trained on single texts" in caplog.text
+    assert "column 'hypothesis' is not read: the training file of runs/x has single texts" in caplog.text
     caplog.clear()
     assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", like=single, pair="hypothesis")) == LONG
-    assert "read as pairs by --pair-column, and runs/x was trained on single texts" in caplog.text
+    assert "read as pairs by --pair-column, but the training file of runs/x has single texts" in caplog.text
     Config.text_columns = ["premise", "hypothesis"]
     pairs = text_columns_of(Config, "runs/x")
     assert pairs_of(rows_of(tmp_path, LONG, "text_pair", like=pairs)) == LONG
-    with pytest.raises(DataError, match=r"found a single text a row, expected pairs as in runs/x"):
+    with pytest.raises(DataError, match=r"found a single text a row, expected pairs as in the training file of runs/x"):
         rows_of(tmp_path, LONG, "other", like=pairs)
     for wrong in ([], "text", ["a", "b", "c"], [1], 5):
         Config.text_columns = wrong

@@ -111,7 +111,7 @@ def _form_of_positions(
         )
         return FROM_1
     if like is not None and like.choice_labels in POSITIONS:
-        say(f"{path}: the labels are taken as positions counted {like.choice_labels}, as {like.source} was trained")
+        say(f"{path}: the labels are taken as positions counted {like.choice_labels}, as in {like.source}")
         return str(like.choice_labels)
     found = "no label is 0 and none is the number of choices, so positions may count from 0 or from 1"
     if columns_from == 1 and len(rows) > 1:

@@ -138,7 +138,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
     text_name = find(columns.text, usual, "text", "--text-column", position="0")
     if columns.text is None and text_name != usual[0] and like is not None:
-        say(f"{path}: the texts are those of the column {text_name!r}; it has no {like.text!r} as {like.source}")
+        say(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
     label_name = None
     if stand_in is None:
         label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
@@ -147,7 +147,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     else:
         pair_name = find(columns.pair, (), "pair", "--pair-column", position=None)
         if like is not None and like.of_model and like.pair is None:
-            warn(f"{path}: read as pairs by --pair-column, and {like.source} was trained on single texts")
+            warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values

@@ -134,7 +134,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     @classmethod
     def reference(cls, examples: Sequence[Question], path: Path) -> Reference:
         """The form of the labels."""
-        return Reference(f"the training file, {path}", choice_labels=examples[0].form)
+        return Reference(f"the training file {path}", choice_labels=examples[0].form)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> Reference | None:
@@ -144,7 +144,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
             return None
         if said not in (0, 1):
             raise ModelError(f"{name}: {LABELS_FROM_KEY} in its config.json is {said!r}, expected 0 or 1")
-        return Reference(name, of_model=True, choice_labels=POSITIONS[said])
+        return Reference(f"the training file of {name}", of_model=True, choice_labels=POSITIONS[said])
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Question]:
         """The questions."""

@@ -53,7 +53,7 @@ def second_text_column(
             f"only the texts, or name the second text of all files with --pair-column"
         )
     warn(
-        f"{path}: column {found!r} is not read: {like.source} was trained on single texts; --pair-column {found} makes "
+        f"{path}: column {found!r} is not read: {like.source} has single texts; --pair-column {found} makes "
         "it the second text"
     )
     return None
@@ -67,7 +67,7 @@ def _as_the_pairs_of(
     for name in (name for name in (like.pair, *usual) if name in present):
         if any(_filled(record.values.get(name)) for record in records):
             if name != like.pair:
-                say(f"{path}: the second texts are those of column {name!r}; it has no {like.pair!r} as {like.source}")
+                say(f"{path}: the second texts are in column {name!r}, those of {like.source} in {like.pair!r}")
             return name
     empty = f" (column {like.pair!r} is empty in every row)" if like.pair in present else ""
     raise DataError(

@@ -23,7 +23,7 @@ class Reference:
     """The file that others must agree with.
 
     Attributes:
-        source: what it is, for messages: `the training file train.csv`, or the MODEL.
+        source: what it is, for messages: `the training file train.csv`, or `the training file of MODEL`.
         of_model: whether it is known from a MODEL: then the files may be written in a different way.
         text, pair: the columns of the first and second text; no `pair` for single texts.
         choice_labels: the form of the labels of choices (`choice_labels.FORMS`).
@@ -45,4 +45,6 @@ def text_columns_of(config: Any, name: str) -> Reference | None:
         raise ModelError(
             f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {said!r}, expected a list of one or two names of columns"
         )
-    return Reference(name, of_model=True, text=said[0], pair=said[1] if len(said) == 2 else None)
+    return Reference(
+        f"the training file of {name}", of_model=True, text=said[0], pair=said[1] if len(said) == 2 else None
+    )

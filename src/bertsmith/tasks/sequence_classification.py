@@ -164,7 +164,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     def reference(cls, examples: Sequence[Row], path: Path) -> Reference:
         """The columns of the texts."""
         text, pair = examples[0].columns
-        return Reference(f"the training file, {path}", text=text, pair=pair)
+        return Reference(f"the training file {path}", text=text, pair=pair)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> Reference | None:
