@@ -147,9 +147,9 @@ class HeadTrainingOptions(Options):
                 f"--resume: {out} {found}, expected the folder of a run that bertsmith {cls.verb} started; to start "
                 f"one, give its options instead of --resume (bertsmith {cls.verb} --help)"
             )
-        if record.get("kind") != cls.record_kind:
+        if record.get("kind", cls.record_kind) != cls.record_kind:
             raise OptionError(
-                f"--resume: {out} is a run of {record.get('kind')}, expected one that bertsmith {cls.verb} started"
+                f"--resume: {out} is a run of {record['kind']}, expected one that bertsmith {cls.verb} started"
             )
         options = record.get("options")
         return cls.as_started(record, options if isinstance(options, dict) else {}) | given
