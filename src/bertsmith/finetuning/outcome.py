@@ -43,6 +43,8 @@ class LossCourse:
         figures = f"{self.start:.3g} to {self.end:.3g}"
         if self.falling:
             return f"The training loss was still falling ({figures}): try more --epochs"
+        if self.start == self.end:
+            return "There were too few updates to see whether the training loss falls: try more --epochs"
         if self.end < LESS * self.start:
             return (
                 f"The training loss fell ({figures}) and then stayed: try more training examples, or a different "

@@ -159,7 +159,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             for tag, line in zip(sentence.tags, sentence.lines, strict=True):
                 if not self._knows(tag):
                     known = self.labels if self.plain else ["O", *sorted(self.types)]
-                    near = same_but_for_spelling(tag, self.labels)
+                    in_its_scheme = [f"{tag[:2]}{name}" for name in sorted(self.types)]
+                    near = same_but_for_spelling(tag, self.labels if self.plain else in_its_scheme)
                     advice = "; take it out, or train on a file that has it"
                     raise DataError(
                         f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
