@@ -1923,7 +1923,9 @@ def finetune_out(bench: Bench) -> None:
 @effect(FinetuneOptions, "problem_type")
 def finetune_problem_type(bench: Bench) -> None:
     data = ratings(bench)
-    classes = bench.finetune(train=data, dev=data)
+    with pytest.raises(DataError, match=r"all 5 different labels are numbers; .* --problem-type single_label_class"):
+        bench.finetune(train=data, dev=data)
+    classes = bench.finetune(train=data, dev=data, problem_type="single_label_classification")
     number = bench.finetune(train=data, dev=data, problem_type="regression")
     assert set(classes.metrics) == {"accuracy", "macro_f1", "matthews"}
     assert set(number.metrics) == {"pearson", "spearman", "mean_squared_error"}
@@ -2798,6 +2800,28 @@ def choice_columns(bench: Bench) -> None:
     assert bench.score("multiple-choice", data, file) == {"accuracy": 1}
     with pytest.raises(DataError, match="line 1: the choice is 'bread', expected 'horses', the one with the index"):
         bench.score("multiple-choice", data, file, choice_columns=["turned0", "turned1"])
+
+
+@effect(FinetuneOptions, "labels_from")
+@effect(EvaluateOptions, "labels_from")
+@effect(CompareOptions, "labels_from")
+@effect(ScoreOptions, "labels_from")
+def labels_from(bench: Bench) -> None:
+    """The label 1 is the second choice if labels count from 0, and the first choice if they count from 1."""
+    from bertsmith.verbs.finetune import finetune
+
+    rows = [f"{'near ' * (1 + number % 5)}the river,horses,bread,1" for number in range(ROWS)]
+    data, file = bench.file("\n".join(["prompt,choice0,choice1,label", *rows]) + "\n", ".csv"), bench.fresh(".jsonl")
+    given = {"model": bench.run, "train": data, "dev": data, "max_length": 32, "precision": "fp32", **LEARNING}
+    runs = [finetune("multiple-choice", **given, labels_from=start, out=bench.fresh()).run for start in (0, 1)]
+    words = ("--prompt", "near the river", "--choice", "horses", "--choice", "bread")
+    assert [json.loads((run / "config.json").read_text())["choice_labels_from"] for run in runs] == [0, 1]
+    assert [bench.lines("choose", run, *words)[0]["choice"] for run in runs] == ["bread", "horses"]
+    for start, right in ((0, 1), (1, 0)):
+        figures = bench.evaluate(runs[0], data, labels_from=start, predictions=file).metrics
+        assert figures["accuracy"]["value"] == right
+        assert bench.compare(runs[0], runs[0], data, labels_from=start).metrics["accuracy"]["a"] == right
+        assert bench.score("multiple-choice", data, file, labels_from=start) == {"accuracy": right}
 
 
 @effect(ChooseOptions, "model", "prompt", "choice", "input", "precision", "max_length")

@@ -156,19 +156,19 @@ def test_a_teacher_and_a_temperature_are_named(
     assert "on which the temperature was fitted" in body["Limits"]
 
 
-def test_a_head_that_learnt_nothing_says_so_first(
+def test_a_head_that_does_not_beat_the_baseline_says_so_first(
     run: Path, labelled: Labelled, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = QUICK | {"learning_rate": 1e-9, "calibrate": True, "max_train_examples": 41}
     files = {"train": labelled("train", 40), "dev": labelled("dev", 30)}
     with caplog.at_level(logging.INFO, logger="bertsmith"):
         result = finetune("sequence-classification", model=run, out=tmp_path / "run", **files, **options)
-    assert "--calibrate: seed 0 learnt nothing" in caplog.text
+    assert "--calibrate: seed 0 does not beat the baseline" in caplog.text
     assert "--max-train-examples 41: there are 40, and all are taken" in caplog.text
     page = (result.run / "report.html").read_text()
-    assert page.index("This model learnt nothing") < page.index("macro f1")
+    assert page.index("This model does not beat the baseline: accuracy") < page.index("macro f1")
     opening = of(result.run).text.split("## ")[0]
-    assert opening.index("This model learnt nothing") < opening.index("fine-tuned from")
+    assert opening.index("This model does not beat the baseline: accuracy") < opening.index("fine-tuned from")
     assert json.loads((result.run / "run.json").read_text())["learnt_nothing"] is not None
 
 

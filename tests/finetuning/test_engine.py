@@ -110,6 +110,16 @@ def test_a_fresh_head_on_the_encoder_of_a_run(run: Path) -> None:
     assert (other.config.num_labels, other.config.problem_type) == (1, "regression")
 
 
+def test_what_a_configuration_says_of_the_training_file(run: Path, tmp_path: Path) -> None:
+    """It is that of this training: what an earlier one left is gone."""
+    model: Any = load_head(settings_of(str(run), of_files={"text_columns": ["a", "b"]}))
+    assert model.config.text_columns == ["a", "b"]
+    model.save_pretrained(tmp_path)
+    again: Any = load_head(settings_of(str(tmp_path), of_files={"text_columns": ["c"]}))
+    assert again.config.text_columns == ["c"]
+    assert not hasattr(load_head(settings_of(str(tmp_path))).config, "text_columns")
+
+
 def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "model")
     file = tmp_path / "model" / "model.safetensors"

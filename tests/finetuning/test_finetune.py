@@ -64,7 +64,10 @@ def test_the_json(tuned: FinetuneResult) -> None:
         "num_examples",
         "truncated_tokens",
         "calibration",
+        "best_seed_metrics",
     }
+    for name, metric in answer["metrics"].items():
+        assert answer["best_seed_metrics"][name]["value"] == metric["seeds"][answer["best_seed"]]
     assert answer["best_seed"] in (0, 1)
     assert answer["selected_on_reported_data"] is False
     assert answer["num_examples"] == 80
@@ -266,8 +269,8 @@ def test_a_signal_keeps_the_seeds_that_are_done(
         finetune("sequence-classification", **options)
     assert (tmp_path / "run" / "seeds" / "seed-0" / "result.json").is_file()
     assert not (tmp_path / "run" / "model.safetensors").exists()
-    result = finetune("sequence-classification", **options, resume=True)
-    assert len(result.metrics["accuracy"]["seeds"]) == 2
+    result = finetune(out=tmp_path / "run", resume=True)
+    assert len(result.metrics["accuracy"]["seeds"]) == 2, "everything but --out is as it was started"
     with pytest.raises(OptionError, match=r"was started with --epochs 1.0, found 2.0"):
         finetune("sequence-classification", **{**options, "epochs": 2}, resume=True)
     assert finetune("sequence-classification", **options, resume=True) == result

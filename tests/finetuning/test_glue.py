@@ -322,9 +322,9 @@ def test_a_run_that_was_stopped_goes_on(
     seen = trained_seeds(monkeypatch, stop_at=("MRPC", 1))
     answer = bertsmith(*words, tmp_path / "out")
     assert answer.code == 130
-    assert answer.stderr.splitlines()[-2].endswith("Done: CoLA. Go on with:")
+    assert answer.stderr.splitlines()[-2].endswith("Done: CoLA. Resume with:")
     command = answer.stderr.splitlines()[-1].strip()
-    assert command.startswith("bertsmith finetune glue --") and command.endswith(" --resume")
+    assert command == f"bertsmith finetune glue --resume --out {tmp_path / 'out'}"
     assert seen == [("CoLA", 0), ("CoLA", 1), ("MRPC", 0), ("MRPC", 1)]
     record = json.loads((tmp_path / "out" / "suite.json").read_text())
     assert (record["status"], list(record["tasks"])) == ("interrupted", ["CoLA"])
@@ -354,9 +354,9 @@ def test_a_signal_in_training_says_how_all_of_it_goes_on(
         finetune_glue(**options)
     first, command = str(raised.value).split("\n")
     assert first == (
-        "stopped by SIGINT after update 1 of seed 0; the work so far is kept. Done: no task yet. Go on with:"
+        "stopped by SIGINT after update 1 of seed 0; the work so far is kept. Done: no task yet. Resume with:"
     )
-    assert command.strip().startswith("bertsmith finetune glue --")
+    assert command.strip() == f"bertsmith finetune glue --resume --out {tmp_path / 'out'}"
     seeds = tmp_path / "out" / "RTE" / "seeds" / "seed-0"
     assert [path.name for path in (seeds / "checkpoints").iterdir()] == ["step-1"]
     resumed = finetune_glue(**options, resume=True)

@@ -344,7 +344,7 @@ def test_a_signal_says_how_to_go_on(
     """The trial that was stopped goes on from its checkpoint and ends in the figure of an unbroken one."""
     unbroken = finetune(TASK, **given_files, **QUICK, out=tmp_path / "unbroken")
     out = tmp_path / "run"
-    expected = rf"stopped by {number.name} after {where}; .*\n.*--search-space '{SPACE[:10]}.*--resume"
+    expected = rf"stopped by {number.name} after {where}; .*\n  bertsmith finetune --resume --out "
     with signalled(update, number, "trial-2"), pytest.raises(Interrupted, match=expected):
         finetune(TASK, **given_files, **QUICK, out=out)
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
@@ -373,7 +373,7 @@ def test_control_c_between_trainings(
         return original(*arguments, **values)
 
     monkeypatch.setattr(search_module, "propose", stops)
-    with pytest.raises(Interrupted, match=rf"stopped after {said}; the work so far is kept. Go on with:\n.* --resume"):
+    with pytest.raises(Interrupted, match=rf"stopped after {said}; the work so far is kept. Resume with:\n.* --resume"):
         finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
 
 

@@ -271,7 +271,7 @@ def test_a_seed_that_diverges_is_marked(
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["diverged_seeds"] == [1]
     assert record["warnings"][-2].startswith("seed 1 diverged: update ")
-    assert "without those that diverged accuracy is" in record["warnings"][-1]
+    assert record["warnings"][-1] == "the figures are over 2 of 3 seeds, without those that diverged"
 
 
 def test_no_seed_that_ends(run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

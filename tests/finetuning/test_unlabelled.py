@@ -106,7 +106,7 @@ def both(kind: str, run: Path, folder: Path) -> tuple[AnyHead, LabelledData, lis
     known = head_type.read(file, Columns())
     head = head_type.for_training(known, PROBLEM.get(kind, SINGLE_LABEL))
     more = written(folder / "more.jsonl", without_labels(rows(kind, 6, first=10)))
-    examples = [*known, *head.read_unlabelled(more, Columns(), known[0])]
+    examples = [*known, *head.read_unlabelled(more, Columns())]
     inputs = head.encode(load_tokenizer(str(run)), examples, 64)
     assert len(inputs.lengths) == 16, "none is divided into windows"
     draw = torch.Generator().manual_seed(0)

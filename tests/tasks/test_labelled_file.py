@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import Columns, Row, read_rows
+from bertsmith.tasks.sequence_classification import SequenceClassification
 
 
 def rows_of(tmp_path: Path, name: str, content: str | bytes, **columns: object) -> list[Row]:
@@ -124,13 +125,15 @@ def test_an_empty_text_is_one_where_there_is_one_column_too(tmp_path: Path, fiel
 def test_the_columns_of_another_file_come_before_usual_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (first,) = rows_of(tmp_path, "train.csv", "review,sentence2,label\ngood,film,1\n")
     assert first.columns == ("review", "sentence2")
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", like=first)
+    like = SequenceClassification.reference([first], tmp_path / "train.csv")
+    (row,) = rows_of(tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", like=like)
     assert (row.text, row.pair) == ("bad", "play")
     with caplog.at_level("INFO"):
-        (row,) = rows_of(tmp_path, "dev.csv", "text,label\nbad,1\n", like=first)
-    assert row.text == "bad"
-    assert "the texts are those of the column 'text'; it has no 'review' as the training file" in caplog.text
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,label\nid7,bad,1\n", like=first, text="text")
+        (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", like=like)
+    assert (row.text, row.pair) == ("bad", "play")
+    assert "the texts are in column 'text', those of the training file" in caplog.text
+    assert "the second texts are in column 'text_pair', those of the training file" in caplog.text
+    (row,) = rows_of(tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", like=like, text="text")
     assert row.text == "id7", "what is asked for comes first"
 
 

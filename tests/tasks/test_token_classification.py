@@ -54,6 +54,8 @@ def test_plain_labels_are_kept() -> None:
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
     with pytest.raises(DataError, match=r"f: line 2: the tag 'JJ' is not among those of the model \(NN, VB\)"):
         head.targets([tagged("NN", "JJ")], "f")
+    with pytest.raises(DataError, match=r"the tag 'nn' is not among .*; the model has 'NN'"):
+        head.targets([tagged("nn", "VB")], "f")
 
 
 def test_labels_that_cannot_be_learnt() -> None:
@@ -70,6 +72,10 @@ def test_types_that_the_model_lacks() -> None:
     assert head.targets([tagged("B-X", "I-X")], "f").numbers[0].tolist() == [1, 2], "I-X needs no training example"
     with pytest.raises(DataError, match=r"dev: line 2: the tag 'B-Z' is not among those of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
+    with pytest.raises(
+        DataError, match=r"'B-x' is not among .*; the model has 'B-X', which differs from 'B-x' only in"
+    ):
+        head.targets([tagged("O", "B-x")], "dev")
     with pytest.raises(DataError, match="line 1: the tag 'NN' is not among"):
         head.targets([tagged("NN")], "dev")
 

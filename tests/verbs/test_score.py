@@ -241,6 +241,16 @@ def test_a_class_that_could_have_been_chosen_makes_three(tmp_path: Path) -> None
     assert three.labels == ["a", "b", "c"]
 
 
+def test_a_label_in_a_different_spelling_is_no_wrong_answer(tmp_path: Path) -> None:
+    """It would count as wrong in every row."""
+    gold = labelled(tmp_path / "gold.jsonl", ["Good", "bad", "Good"])
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label 'Good' is not .* has 'good', which differs"):
+        package.score("sequence-classification", gold, predicted(tmp_path / "p.jsonl", label=["good", "bad", "bad"]))
+    both = labelled(tmp_path / "both.jsonl", ["Good", "good", "bad"])
+    guesses = predicted(tmp_path / "q.jsonl", label=["good", "good", "bad"])
+    assert package.score("sequence-classification", both, guesses).metrics["accuracy"].value == pytest.approx(2 / 3)
+
+
 def test_of_two_whole_numbers_the_larger_is_positive(tmp_path: Path) -> None:
     gold = labelled(tmp_path / "gold.jsonl", [9, 10, 10])
     found = package.score("sequence-classification", gold, predicted(tmp_path / "p.jsonl", label=["10", "10", "9"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if not result.metrics:
         return "nothing was trained (--dry-run)"
-    lines = [f"{result.run}: {result.num_examples:,} examples, best seed {result.best_seed}"]
+    lines = [f"{result.run}: {_figures_of(result)}"]
     for name, figure in result.metrics.items():
-        beside = f"   baseline {result.baseline[name]:.4f}" if name in result.baseline else ""
-        lines.append(
-            f"  {name:<20} {figure['mean']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}{beside}"
-        )
+        baseline = f"   baseline {result.baseline[name]:.4f}" if name in result.baseline else ""
+        lines.append(f"  {name:<20} {figure['mean']:.4f}   {_interval(figure)}{baseline}")
+    if result.best_seed_metrics is not None:
+        lines.append(f"The RUN is seed {result.best_seed}, the best one on the dev file. Its own figures:")
+        for name, figure in result.best_seed_metrics.items():
+            lines.append(f"  {name:<20} {figure['value']:.4f}   {_interval(figure)}")
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:
@@ -47,9 +49,21 @@ def _show(result: Any) -> str:
         lines.append(f"  {chosen} chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
-    pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) == 2 else ""
+    pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
     lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}{pair}")
     return "\n".join(lines)
+
+
+def _figures_of(result: Any) -> str:
+    """What the figures are of."""
+    file = "dev" if result.selected_on_reported_data else "test"
+    examples = f"{result.num_examples:,} examples of the {file} file"
+    seeds = len(next(iter(result.metrics.values()))["seeds"])
+    return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
+
+
+def _interval(figure: Mapping[str, float]) -> str:
+    return f"95% interval {figure['low']:.4f} to {figure['high']:.4f}"
 
 
 def _task(run: Path) -> str:

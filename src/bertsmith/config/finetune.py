@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -13,6 +14,7 @@ from bertsmith.config.labelled import LabelledOptions, parted
 from bertsmith.config.options import SEEDS, Options, external_name
 from bertsmith.config.search_space import DEFAULT, parse_space, space_text
 from bertsmith.config.tasks import SUITES, TASKS, known_task, lengths_in_words
+from bertsmith.errors import OptionError
 
 OWNERS = {
     "lora_alpha": "lora",
@@ -35,7 +37,8 @@ class LabelledFilesOptions(LabelledOptions):
     test: Path | None = Field(None, description="the same that nothing is chosen on, for the reported figures")
     out: Path = Field(description="the folder of the RUN")
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = Field(
-        "single_label_classification", description="one class a text, several labels or none, or a number"
+        "single_label_classification",
+        description="one class a text, several labels or none, or a number; labels that are decimals need it",
     )
     metric: str | None = Field(
         None,
@@ -53,8 +56,22 @@ class LabelledFilesOptions(LabelledOptions):
         return known_task(value, TASKS, SUITES)
 
 
+def _record_of(file: Path) -> dict[str, Any] | None:
+    """The record of a run, None if there is none or it is damaged."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
 class HeadTrainingOptions(Options):
     """How a head is trained, whatever it is trained on."""
+
+    verb: ClassVar[str] = "finetune"
+    record_file: ClassVar[str] = "run.json"
+    record_kind: ClassVar[str] = "finetuning"
+    """What the record of such a training is called, and the `kind` in it."""
 
     max_train_examples: int | None = Field(
         None, gt=0, description="train on so many examples of the training file, a fixed random part (default: all)"
@@ -107,9 +124,47 @@ class HeadTrainingOptions(Options):
     seed: int = Field(0, ge=0, lt=SEEDS, description="the first of these seeds")
     overwrite: bool = Field(False, description="replace the folder at --out")
     resume: bool = Field(
-        False, description="go on with what is not finished in --out; --seeds may be another number than before"
+        False,
+        description="resume the run in --out with the options that it was started with; a larger --seeds adds seeds",
     )
     dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
+
+    @classmethod
+    def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """With `resume` the options that are not given are those that the run was started with."""
+        if given.get("resume") is not True:
+            return given
+        again = f"bertsmith {cls.verb} --resume --out OUT"
+        if given.get("out") is None:
+            raise OptionError(f"--resume: --out is missing; name the folder of the run to resume: {again}")
+        out = Path(given["out"])
+        record = _record_of(out / cls.record_file)
+        if record is None:
+            if all(name in given for name, field in cls.model_fields.items() if field.is_required()):
+                return given  # nothing to resume, or a damaged record: the verb says so
+            found = f"has no {cls.record_file} that can be read" if out.exists() else "does not exist"
+            raise OptionError(
+                f"--resume: {out} {found}, expected the folder of a run that bertsmith {cls.verb} started; to start "
+                f"one, give its options instead of --resume (bertsmith {cls.verb} --help)"
+            )
+        if record.get("kind", cls.record_kind) != cls.record_kind:
+            raise OptionError(
+                f"--resume: {out} is a run of {record['kind']}, expected one that bertsmith {cls.verb} started"
+            )
+        options = record.get("options")
+        return cls.as_started(record, options if isinstance(options, dict) else {}) | given
+
+    @classmethod
+    def as_started(cls, record: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options in a record, by the names of their fields, that are not as by default."""
+        stored = {"seeds": record.get("seeds"), **options}
+        values = {name: stored.get(external_name(name).replace("-", "_")) for name in cls.model_fields}
+        given = record.get("given", ())
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None and (value != cls.model_fields[name].default or name in given)
+        }
 
     @field_validator("lora_targets", mode="before")
     @classmethod
@@ -130,6 +185,7 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     """Fine-tune a head on labelled text."""
 
     positional: ClassVar[tuple[str, ...]] = ("task",)
+    says_more_if_given: ClassVar[tuple[str, ...]] = ("problem_type",)
     names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
 
     class_weights: Literal["balanced"] | None = Field(

@@ -30,6 +30,12 @@ class LabelledFileOptions(Options):
         None,
         description="the columns of the choices, parted by commas (multiple-choice; default: by their usual names)",
     )
+    labels_from: int | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="number of the first choice in the labels, 0 or 1 (multiple-choice; default: found from them)",
+    )
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
     format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad"] | None = Field(
         None, description="the file's form (default: by its ending; conll or conllu for token-classification)"

@@ -55,6 +55,9 @@ class Options(BaseModel):
     names_elsewhere: ClassVar[Mapping[str, str]] = {}
     """What stands for an option that other tools have under this name (`config.tutorial_names`)."""
 
+    says_more_if_given: ClassVar[tuple[str, ...]] = ()
+    """The fields whose default, given explicitly, says more than the default left out."""
+
     repeated: ClassVar[tuple[str, ...]] = ()
     """The other fields that hold several values: their option is given once for each."""
 
@@ -85,9 +88,14 @@ class Options(BaseModel):
         if mistakes:
             raise OptionError("\n".join(mistakes))
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(cls.completed(given))
         except ValidationError as error:
             raise OptionError("\n".join(cls._mistakes(error, where))) from None
+
+    @classmethod
+    def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The given values, with those that a schema knows from elsewhere."""
+        return given
 
     @classmethod
     def no_option(cls, word: str, known: Iterable[str]) -> str:
@@ -117,7 +125,8 @@ class Options(BaseModel):
             words += [str(part) for part in value] if isinstance(value, tuple) else [str(value)]
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            plain = value is None or value is False or value == field.default
+            insisted = name in self.says_more_if_given and name in self.model_fields_set
+            plain = value is None or value is False or (value == field.default and not insisted)
             if plain or name in self.positional or name in leave_out:
                 continue
             words += [f"--{external_name(name)}"] + ([] if value is True else [_word(value)])

@@ -16,6 +16,7 @@ _TASKS_OF = {
     "text_column": _LABELLED,
     "label_column": _LABELLED,
     "choice_columns": ("multiple-choice",),
+    "labels_from": ("multiple-choice",),
     "no_header": ("sequence-classification", "multiple-choice"),
     "labels_are": ("token-classification",),
     "label_names": ("token-classification",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bertsmith.tasks.encoded_texts import without_tokens
 from bertsmith.tasks.head import AnyHead, Inputs, head_class
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import with_split
+from bertsmith.tasks.reference import Reference
 from bertsmith.tasks.tag_kinds import LABELS_ARE
 
 
@@ -28,10 +29,13 @@ class LabelledFile:
     examples: list[Any]
 
     @classmethod
-    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions) -> LabelledFile:
-        """A file, or the test part of a data set. Raises DataError with the place of the first mistake."""
+    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions, like: Reference | None) -> LabelledFile:
+        """A file, or the test part of a data set, read as the MODEL's training file was (`like`).
+
+        Raises DataError with the place of the first mistake.
+        """
         path = with_split(Path(data), "test")
-        return cls(str(path), head.read(path, head.columns(Columns.of(options))))
+        return cls(str(path), head.read(path, head.columns(replace(Columns.of(options), like=like))))
 
 
 @dataclass(frozen=True)

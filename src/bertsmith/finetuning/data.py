@@ -13,8 +13,9 @@ from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_r
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import AnyHead, head_class
-from bertsmith.tasks.labelled_file import Columns, Row
+from bertsmith.tasks.head import SINGLE_LABEL, AnyHead, head_class
+from bertsmith.tasks.label_checks import check_are_classes, label_warnings
+from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import is_data_set, with_split
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
@@ -71,13 +72,16 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
     examples = {"train": task.read(paths["train"], columns)}
-    if isinstance(examples["train"][0], Row):
-        columns = replace(columns, like=examples["train"][0])
+    columns = replace(columns, like=task.reference(examples["train"], paths["train"]))
     head = task.for_training(examples["train"], options.problem_type, labels_are=options.labels_are)
     columns = head.columns(columns)
     examples |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
+    may_be_numbers = head.problem_type == SINGLE_LABEL and "problem_type" not in options.model_fields_set
+    if may_be_numbers:
+        places = ((item.label, item.place) for item in head.items(examples["train"]))
+        check_are_classes(str(paths["train"]), head.labels, places)
     if UNLABELLED in paths:
-        examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns, examples["train"][0])
+        examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns)
     checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
     _check_new(paths, checksums, drawn=options.max_train_examples is not None)
     files, parts, compared = [], {}, {}
@@ -110,6 +114,8 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
         )
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
+    if head.labels:
+        report["warnings"] = [*label_warnings(counts, may_be_numbers=may_be_numbers), *report["warnings"]]
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
         taught = [*taught, *examples[UNLABELLED]]

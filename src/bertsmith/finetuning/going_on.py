@@ -1,19 +1,27 @@
-"""Trainings that are stopped and gone on with: from which checkpoint, and what is said to whoever stopped them."""
+"""Interrupting and resuming a run: from which checkpoint, and what is printed when a run is stopped."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
-from bertsmith.config.finetune import FinetuneOptions
+from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
 from bertsmith.errors import Interrupted
 from bertsmith.runtime.console import say
 from bertsmith.training.run_folder import RunFolder
+
+RESUME_WITH = "Resume with:"
 
 
 def command(options: FinetuneOptions) -> str:
     """The command that makes a RUN again."""
     return options.command_line("finetune", leave_out=("overwrite", "resume", "dry_run"))
+
+
+def resume_command(options: HeadTrainingOptions, out: Path) -> str:
+    """The command that resumes a run; its record has the options."""
+    return shlex.join(["bertsmith", *options.verb.split(), "--resume", "--out", str(out)])
 
 
 def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
@@ -35,7 +43,7 @@ def stopped_by(signal: str, steps: int, of: int, called: str) -> str:
 
 
 def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> Interrupted:
-    """What is raised where a RUN is stopped: its record says so, and the message how to go on."""
+    """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
     folder.record["status"] = "interrupted"
     folder.save_record()
-    return Interrupted(f"{stopped}; the work so far is kept. Go on with:\n  {command(options)} --resume")
+    return Interrupted(f"{stopped}; the work so far is kept. {RESUME_WITH}\n  {resume_command(options, options.out)}")

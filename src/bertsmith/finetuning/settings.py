@@ -82,6 +82,7 @@ def head_settings(
         metric=options.metric,
         lora=lora_of(options),
         layers=options.layers,
+        of_files=data.head.of_files,
         distillation=distillation_of(options, data.head),
     )
     choices += choose_parts(settings, config)

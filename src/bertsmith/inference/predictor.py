@@ -45,10 +45,11 @@ from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode, without_tokens
-from bertsmith.tasks.head import INPUT_LENGTH, TEXT_COLUMNS, AnyHead, Inputs, Logits, has_head, head_class
+from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
+from bertsmith.tasks.reference import text_columns_of
 from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
@@ -350,8 +351,8 @@ class Predictor:
     @property
     def text_columns(self) -> tuple[str, ...] | None:
         """The columns that the model was fine-tuned on: one text, or the two of a pair; None if it does not say."""
-        columns = getattr(self.config, TEXT_COLUMNS, None)
-        return tuple(map(str, columns)) if isinstance(columns, list) and len(columns) in (1, 2) else None
+        known = text_columns_of(self.config, self.name)
+        return None if known is None else tuple(name for name in (known.text, known.pair) if name is not None)
 
     def _check_pairs(self, pairs: bool) -> None:
         """Raise InputError for pairs if the model was fine-tuned on single texts, and the reverse."""

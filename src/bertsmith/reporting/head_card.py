@@ -68,7 +68,7 @@ def head_card(name: str, record: Record, hub: HubNames, *, output: str) -> str:
     learnt = record["learnt_nothing"]
     summary = f"{plain(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
     if learnt:
-        summary = f"**This model learnt nothing: {plain(learnt)}**\n\n{summary}"
+        summary = f"**This model does not beat the baseline: {plain(learnt)}**\n\n{summary}"
     return model_card(
         title=name,
         tags=["bert", task, "bertsmith"],
@@ -265,7 +265,7 @@ def _max_length(record: Record) -> int:
 def _limits(record: Record) -> Iterator[str]:
     """What the figures do not say, from what was seen of this training."""
     if record["learnt_nothing"]:
-        yield f"It learnt nothing: {plain(record['learnt_nothing'])}"
+        yield f"It does not beat the baseline: {plain(record['learnt_nothing'])}"
     elif (told := _not_above(record)) is not None:
         yield told
     yield from _of_labels(record)

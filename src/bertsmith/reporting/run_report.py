@@ -356,7 +356,7 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
 def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     if _is_finished(record) and record.get("learnt_nothing"):
-        page.notice(f"This model learnt nothing: {record['learnt_nothing']}", "warning")
+        page.notice(f"This model does not beat the baseline: {record['learnt_nothing']}", "warning")
     page.figures(
         [
             (metric.replace("_", " "), f"{value['mean']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}")

@@ -1,4 +1,5 @@
-"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index of the right one."""
+"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index
+of the right one."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError, OptionError
+from bertsmith.tasks.choice_labels import LabelledChoices, indices, label_form
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
 from bertsmith.tasks.records import form_of, is_table
 from bertsmith.tasks.text_file import decoded, existing_file, json_object, kind, text_lines
 
-PROMPT_COLUMNS = ("prompt", "question", "startphrase", "context", "premise", "text", "sentence")
+CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
+PROMPT_COLUMNS = ("prompt", "question", "question_stem", "startphrase", "context", "premise", "text", "sentence")
 LIST_COLUMNS = ("choices", "endings", "options")
 NUMBERED_COLUMNS = ("choice", "ending", "option")
 """The usual names of choices: a list of JSON, or columns with a number behind the name, from 0 or from 1."""
@@ -22,12 +25,16 @@ NUMBERED_COLUMNS = ("choice", "ending", "option")
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt and its choices; `label` is the index of the right one, from 0; `place` says where it stands."""
+    """A prompt and its choices; `label` is the index of the right one, from 0; `place` says where it stands.
+
+    `form` is how the file writes the labels (`choice_labels.FORMS`), empty if they were not looked at.
+    """
 
     prompt: str
     choices: tuple[str, ...]
     label: int
     place: str = field(default="", compare=False)
+    form: str = field(default="", compare=False)
 
 
 def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None) -> list[Question]:
@@ -47,8 +54,8 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
     choice_names = _choice_columns(path, present, columns.choices)
     label_name = None
     if stand_in is None:
-        label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position=None)
-    questions = []
+        label_name = find(columns.label, CHOICE_LABEL_COLUMNS, "label", "--label-column", position=None)
+    prompts, labelled = [], []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
         for name in (prompt_name, *((label_name,) if label_name is not None else ())):
@@ -57,13 +64,24 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
         prompt = str(values[prompt_name])
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
-        choices = _choices(where, values, choice_names)
-        label = stand_in
-        if label_name is not None:
-            label = _index(f"{where}: the label (column {label_name!r})", values[label_name], len(choices))
-        assert label is not None
-        questions.append(Question(prompt, choices, label, record.place))
-    return questions
+        prompts.append(prompt)
+        choices, keys = _choices(where, values, choice_names)
+        label = values[label_name] if label_name is not None else stand_in
+        labelled.append(LabelledChoices(f"{where}: the label (column {label_name!r})", label, choices, keys))
+    form, found = "", [stand_in or 0] * len(records)
+    if label_name is not None:
+        form = label_form(
+            path,
+            labelled,
+            labels_from=columns.labels_from,
+            columns_from=_first_number(choice_names),
+            like=columns.like,
+        )
+        found = indices(labelled, form, columns.like)
+    return [
+        Question(prompt, row.choices, index, record.place, form)
+        for prompt, row, index, record in zip(prompts, labelled, found, records, strict=True)
+    ]
 
 
 def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -89,16 +107,50 @@ def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | Non
     )
 
 
-def _choices(where: str, record: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+def _first_number(names: tuple[str, ...]) -> int | None:
+    """The number of the first of some columns, 0 or 1, if their names end in numbers that count up from it."""
+    if len(names) > 1:
+        for start in (0, 1):
+            stem = names[0].removesuffix(str(start))
+            if stem and names == tuple(f"{stem}{start + place}" for place in range(len(names))):
+                return start
+    return None
+
+
+def _choices(
+    where: str, record: dict[str, Any], names: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The choices of a row, and their keys if it has them: `{"label": ["A", "B"], "text": [...]}` as in ARC and
+    CommonsenseQA, or a list of `{"label": "A", "text": ...}`.
+    """
     values = [record.get(name) for name in names]
-    if len(names) == 1:
-        if not isinstance(values[0], list):
-            raise DataError(f"{where}: {names[0]!r}: found {kind(values[0])}, expected a list of choices")
-        values = values[0]
-    else:
+    if len(names) > 1:
         while values and (values[-1] is None or not str(values[-1]).strip()):
             values.pop()
-    return checked_choices(where, values)
+        return checked_choices(where, values), None
+    found, keys = values[0], None
+    if isinstance(found, dict) and {"label", "text"} <= found.keys():
+        keys, found = found["label"], found["text"]
+    elif (
+        isinstance(found, list)
+        and found
+        and all(isinstance(it, dict) and {"label", "text"} <= it.keys() for it in found)
+    ):
+        keys, found = [it["label"] for it in found], [it["text"] for it in found]
+    if not isinstance(found, list):
+        raise DataError(f"{where}: {names[0]!r}: found {kind(found)}, expected a list of choices")
+    choices = checked_choices(where, found)
+    if keys is None:
+        return choices, None
+    if not isinstance(keys, list) or len(keys) != len(choices):
+        raise DataError(
+            f"{where}: {names[0]!r}: found {len(keys) if isinstance(keys, list) else kind(keys)} keys ('label') for "
+            f"{len(choices)} choices ('text'), expected a list with one for each"
+        )
+    named = tuple(str(key).strip() for key in keys)
+    if len(set(named)) < len(named) or "" in named:
+        raise DataError(f"{where}: {names[0]!r}: found the keys {', '.join(map(repr, named))}, expected different ones")
+    return choices, named
 
 
 def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
@@ -111,18 +163,6 @@ def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
     if len(values) < 2:
         raise DataError(f"{where}: {len(values)} choices, expected at least two")
     return tuple(map(str, values))
-
-
-def _index(where: str, value: Any, choices: int) -> int:
-    """An index from 0, as a whole number or the text of one."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole or (isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value)):
-        index = int(value)
-        if 0 <= index < choices:
-            return index
-    raise DataError(
-        f"{where}: found {value!r}, expected the index of one of {choices} choices, from 0 to {choices - 1}"
-    )
 
 
 def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:

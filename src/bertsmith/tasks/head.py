@@ -35,8 +35,8 @@ from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.labelled_file import Columns, in_order
-from bertsmith.tasks.tag_kinds import LABELS_ARE
-from bertsmith.tasks.tag_kinds import LabelsAre
+from bertsmith.tasks.reference import KEYS, Reference
+from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
@@ -45,8 +45,6 @@ TEMPERATURE = "calibration_temperature"
 INPUT_LENGTH = "input_length"
 """The name in a model's configuration of the tokens per row that its head was trained and measured with. (transformers
 itself reads `max_length` there, as a setting of text generation.)"""
-TEXT_COLUMNS = "text_columns"
-"""The name in a model's configuration of the columns that its training texts were in: one, or the two of a pair."""
 
 
 Logits = npt.NDArray[np.float32]
@@ -161,6 +159,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         without_labels: what the output is where there are no labels, in words.
         chosen: what `settled` or `calibrated` has chosen, or the training file decides, by its names in a model's
             configuration.
+        of_files: what a model's configuration says of its training file (`reference.KEYS`).
         decides: what `decisions` are of.
         tables: the forms of files whose rows are examples, so that each has columns.
     """
@@ -177,6 +176,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
         self.chosen: dict[str, Any] = {}
+        self.of_files: dict[str, Any] = {}
 
     # Where a head comes from
 
@@ -225,12 +225,22 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         """How files are read for this head: as the options say, unless it knows more of its labels."""
         return columns
 
+    @classmethod
+    def reference(cls, examples: Sequence[ExampleType], path: Path) -> Reference | None:
+        """What the other files of a training must agree with, by its training file; None if there is nothing."""
+        return None
+
+    @classmethod
+    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+        """The same by the configuration of a MODEL; None if it says nothing. Raises ModelError for strange values."""
+        return None
+
     @abstractmethod
-    def read_unlabelled(self, path: Path, columns: Columns, like: ExampleType) -> list[ExampleType]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[ExampleType]:
         """The examples of a file whose labels are not looked at, for a teacher: each has some label in their place.
 
-        `like` is an example of the training file, which they must be like. Raises DataError with the file and the line
-        of the first mistake, OptionError where such files cannot be told from labelled ones.
+        `columns.like` is the training file. Raises DataError with the file and the line of the first mistake,
+        OptionError where such files cannot be told from labelled ones.
         """
 
     def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:
@@ -380,6 +390,11 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         """The metrics, each with a bootstrap interval over the examples."""
         return intervals(self.measure(outputs, targets))
 
+    @property
+    def baseline_answer(self) -> str:
+        """The answer of the baseline, for messages."""
+        return "always giving the most frequent label"
+
     @abstractmethod
     def baseline(self, train: TargetsType, targets: TargetsType) -> dict[str, float]:
         """The metrics of one and the same answer for everything, chosen on the training file."""
@@ -415,7 +430,7 @@ AnyHead = Head[Any, Any, Any, Any]
 
 def forget_head(config: Any) -> None:
     """Remove from a model's configuration what belongs to a head that it had before."""
-    for name in (TEMPERATURE, INPUT_LENGTH, TEXT_COLUMNS, LABELS_ARE):
+    for name in (TEMPERATURE, INPUT_LENGTH, LABELS_ARE, *KEYS):
         if hasattr(config, name):
             delattr(config, name)
 

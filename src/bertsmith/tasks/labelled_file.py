@@ -14,12 +14,13 @@ from typing import Any, Literal
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
 from bertsmith.tasks.records import Record, form_of, is_table, read_records
+from bertsmith.tasks.reference import Reference
 from bertsmith.tasks.text_file import existing_file, kind
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
-PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
 OTHER_FORMS = {"conll": "token-classification", "conllu": "token-classification", "squad": "question-answering"}
 SEPARATOR = "|"
@@ -45,8 +46,10 @@ class Columns:
     """What kind the tags of words are; None: as they look."""
     label_names: tuple[str, ...] | None = None
     """The names of tags that are numbers, or a file of them."""
-    like: Row | None = None
-    """A row of another file, whose columns come before those of usual names."""
+    labels_from: int | None = None
+    """The number of the first choice in the labels of choices, 0 or 1; None to find it out."""
+    like: Reference | None = None
+    """What the file must agree with; its columns come before those of usual names."""
 
     @classmethod
     def of(cls, options: LabelledOptions) -> Columns:
@@ -62,6 +65,7 @@ class Columns:
             options.skip_broken_rows,
             options.labels_are,
             options.label_names,
+            options.labels_from,
         )
 
     def refuse_tag_options(self) -> None:
@@ -133,6 +137,8 @@ def read_rows(path: Path, columns: Columns, *, stand_in: Label | None = None) ->
     """
     if columns.choices is not None:
         raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
+    if columns.labels_from is not None:
+        raise OptionError("--labels-from: a labelled text has no choices; the option belongs to multiple-choice")
     return rows_of(path, labelled_records(path, columns, class_names=stand_in is None), columns, stand_in=stand_in)
 
 
@@ -140,20 +146,20 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    like, like_pair = columns.like.columns if columns.like is not None else (None, None)
-    usual = TEXT_COLUMNS if like is None else (like, *TEXT_COLUMNS)
+    like = columns.like
+    usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
     text_name = find(columns.text, usual, "text", "--text-column", position="0")
-    if like is not None and text_name != like:
-        say(f"{path}: the texts are those of the column {text_name!r}; it has no {like!r} as the training file")
+    if columns.text is None and text_name != usual[0] and like is not None:
+        say(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
     label_name = None
     if stand_in is None:
         label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
-    pair_name = columns.pair
-    if pair_name is None and columns.text is None:
-        pairs = PAIR_COLUMNS if like_pair is None else (like_pair, *PAIR_COLUMNS)
-        pair_name = next((name for name in pairs if name in present), None)
-    elif pair_name is not None and pair_name not in present:
-        find(pair_name, (), "pair", "--pair-column", position=None)
+    if columns.pair is None:
+        pair_name = second_text_column(path, records, text_name, text_is_chosen=columns.text is not None, like=like)
+    else:
+        pair_name = find(columns.pair, (), "pair", "--pair-column", position=None)
+        if like is not None and like.of_model and like.pair is None:
+            warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
@@ -170,6 +176,8 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
         rows.append(Row(str(values[text_name]), pair, label, str(path), record.place, (text_name, pair_name)))
+    if pair_name is not None:
+        warn_of_empty_second_texts(path, pair_name, [(row.pair or "", row.place) for row in rows])
     return rows
 
 

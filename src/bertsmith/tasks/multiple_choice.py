@@ -21,13 +21,15 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.errors import OptionError
+from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.choice_file import Question, read_questions
+from bertsmith.tasks.choice_labels import POSITIONS
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.reference import LABELS_FROM_KEY, Reference
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
 from bertsmith.tasks.tag_kinds import LabelsAre
 
@@ -111,7 +113,10 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The head, which has no labels: the index of the right choice is no class."""
         if problem_type != SINGLE_LABEL:
             raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")
-        return cls()
+        head = cls()
+        if examples[0].form in POSITIONS:
+            head.of_files = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
+        return head
 
     @classmethod
     def for_model(cls, config: Any, problem_type: str | None, name: str) -> MultipleChoice:
@@ -129,7 +134,22 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The questions of CSV, TSV or JSON lines."""
         return read_questions(path, columns)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: Question) -> list[Question]:
+    @classmethod
+    def reference(cls, examples: Sequence[Question], path: Path) -> Reference:
+        """The form of the labels."""
+        return Reference(f"the training file {path}", choice_labels=examples[0].form)
+
+    @classmethod
+    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+        """Whether the labels were counted from 0 or from 1."""
+        said = getattr(config, LABELS_FROM_KEY, None)
+        if said is None:
+            return None
+        if said not in (0, 1):
+            raise ModelError(f"{name}: {LABELS_FROM_KEY} in its config.json is {said!r}, expected 0 or 1")
+        return Reference(f"the training file of {name}", of_model=True, choice_labels=POSITIONS[said])
+
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[Question]:
         """The questions."""
         return read_questions(path, columns, stand_in=0)
 
@@ -234,6 +254,11 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     def measure(self, outputs: Scores, targets: Ints) -> dict[str, Measurement]:
         """`accuracy`."""
         return {"accuracy": accuracy.measure(targets, _indices(outputs))}
+
+    @property
+    def baseline_answer(self) -> str:
+        """A position."""
+        return "always choosing the same position"
 
     def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
         """Always the most frequent index."""

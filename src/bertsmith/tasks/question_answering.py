@@ -125,7 +125,7 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """The questions of SQuAD JSON, of a file with a question per row, or of a data set."""
         return read_context_questions(path, columns)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: ContextQuestion) -> list[ContextQuestion]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[ContextQuestion]:
         """None: raises OptionError."""
         raise OptionError(
             f"--unlabelled {path}: question-answering has none: a question without an answer in the file is one that "
@@ -290,6 +290,11 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         """`f1` and `exact_match`, from 0 to 100; with questions without an answer also those of either kind."""
         found = squad.measure(squad.question_scores(targets, self.texts(targets, outputs)))
         return {"f1": found["f1"]} | found
+
+    @property
+    def baseline_answer(self) -> str:
+        """An answer, or none."""
+        return "always giving the most frequent answer"
 
     def baseline(self, train: Sequence[ContextQuestion], targets: Sequence[ContextQuestion]) -> dict[str, float]:
         """Always the most frequent answer of the training file: "no answer" where such questions are in it."""

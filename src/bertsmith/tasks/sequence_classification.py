@@ -25,7 +25,9 @@ from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
+from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Label, Row, in_order, read_rows
+from bertsmith.tasks.reference import TEXT_COLUMNS_KEY, Reference, text_columns_of
 from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 from bertsmith.tasks.tag_kinds import LabelsAre
 
@@ -67,9 +69,10 @@ def targets(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where
     unknown = sorted({name for found in names for name in found} - set(labels))
     if unknown:
         first = next(row for row, found in zip(rows, names, strict=True) if unknown[0] in found)
+        near = same_but_for_spelling(unknown[0], labels)
         raise DataError(
-            f"{first.where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])}); "
-            f"{len(unknown)} such labels in all"
+            f"{first.where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])})"
+            + (f"; {len(unknown)} such labels in all" if near is None else differs_in_spelling(unknown[0], near))
         )
     if problem_type == MULTI_LABEL:
         sets = np.zeros((len(rows), len(labels)))
@@ -138,7 +141,9 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         cls, examples: Sequence[Row], problem_type: str, *, labels_are: LabelsAre | None = None
     ) -> SequenceClassification:
         """The labels of the file, none for regression."""
-        return cls(labels_of(examples, problem_type), problem_type)
+        head = cls(labels_of(examples, problem_type), problem_type)
+        head.of_files = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
+        return head
 
     @classmethod
     def for_model(cls, config: Any, problem_type: str | None, name: str) -> SequenceClassification:
@@ -158,19 +163,23 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         """The rows of CSV, TSV or JSON lines."""
         return read_rows(path, columns)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: Row) -> list[Row]:
+    @classmethod
+    def reference(cls, examples: Sequence[Row], path: Path) -> Reference:
+        """The columns of the texts."""
+        text, pair = examples[0].columns
+        return Reference(f"the training file {path}", text=text, pair=pair)
+
+    @classmethod
+    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+        """The columns of the texts."""
+        return text_columns_of(config, name)
+
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
         """The rows, of pairs where the training file has pairs."""
         stand_in: Label = 0
         if self.problem_type != REGRESSION:
             stand_in = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
-        rows = read_rows(path, columns, stand_in=stand_in)
-        if (rows[0].pair is None) != (like.pair is None):
-            here, there = ("a single text", "pairs") if rows[0].pair is None else ("pairs", "single texts")
-            raise DataError(
-                f"{path}: found {here} a row, expected {there} as in the training file, {like.file}; name the columns "
-                "with --text-column and --pair-column"
-            )
-        return rows
+        return read_rows(path, columns, stand_in=stand_in)
 
     def targets(self, examples: Sequence[Row], where: str) -> npt.NDArray[np.float64]:
         """float64 of [texts], for several labels of [texts, labels]."""
@@ -304,6 +313,14 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     def _compared(self, answers: Array, targets: npt.NDArray[np.float64]) -> dict[str, float]:
         truth = self._truth(targets)
         return {name: metric(truth, answers) for name, metric in self._metrics.items()}
+
+    @property
+    def baseline_answer(self) -> str:
+        """The same for sets and numbers."""
+        return {
+            REGRESSION: "always giving the mean of the training labels",
+            MULTI_LABEL: "always giving the labels that most texts have",
+        }.get(self.problem_type, super().baseline_answer)
 
     def baseline(self, train: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> dict[str, float]:
         """Always the most frequent class, the labels that more than half of the texts have, or the mean."""

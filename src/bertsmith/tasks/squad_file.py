@@ -152,6 +152,7 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
         ("--choice-columns", columns.choices),
+        ("--labels-from", columns.labels_from),
         ("--no-header", columns.no_header or None),
         ("--labels-are", columns.labels_are),
         ("--label-names", columns.label_names),

@@ -69,6 +69,8 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
         raise OptionError("--pair-column: a tagged sentence has no second text")
     if columns.choices is not None:
         raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
+    if columns.labels_from is not None:
+        raise OptionError("--labels-from: a tagged sentence has no choices; the option belongs to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
     if columns.skip_broken:

@@ -34,6 +34,7 @@ from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, wei
 from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
+from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
 from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, looks_like
@@ -175,7 +176,7 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         """The tags are of the kind of this head's labels."""
         return replace(columns, labels_are=self.labels_are)
 
-    def read_unlabelled(self, path: Path, columns: Columns, like: Sentence) -> list[Sentence]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[Sentence]:
         """The sentences; files of columns need no more than that of the tokens."""
         return read_tagged(path, columns, stand_in=self.labels[0])
 
@@ -185,9 +186,12 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             for tag, line in zip(sentence.tags, sentence.lines, strict=True):
                 if not self._knows(tag):
                     known = self.labels if self.plain else ["O", *sorted(self.types)]
+                    in_its_scheme = [f"{tag[:2]}{name}" for name in sorted(self.types)]
+                    near = same_but_for_spelling(tag, self.labels if self.plain else in_its_scheme)
+                    advice = "; take it out, or train on a file that has it"
                     raise DataError(
                         f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
-                        f"({', '.join(known[:20])}); take it out, or train on a file that has it"
+                        f"({', '.join(known[:20])}){advice if near is None else differs_in_spelling(tag, near)}"
                         f"{advice_on_numbers(tag)}"
                     )
         number = {label: place for place, label in enumerate(self.labels)}
@@ -354,6 +358,11 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
     def measure(self, outputs: Tagged, targets: Targets) -> dict[str, OfSums]:
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
         return self._measured(targets, self.tags(outputs, targets.scheme))
+
+    @property
+    def baseline_answer(self) -> str:
+        """O, or a plain label."""
+        return super().baseline_answer if self.plain else "finding no entity"
 
     def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
         """Always O; with plain labels always the most frequent one."""

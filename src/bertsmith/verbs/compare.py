@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from bertsmith.models.loading import load_config
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, listed, task_of
+from bertsmith.tasks.reference import Reference
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
@@ -66,8 +67,8 @@ def compare(options: CompareOptions) -> Comparison:
     The models answer one after the other, so that one of them is in memory at a time.
     """
     models = (options.model_a, options.model_b)
-    task, heads = _comparable(options)
-    file = LabelledFile.read(heads[0], options.data, options)
+    task, heads, like = _comparable(options)
+    file = LabelledFile.read(heads[0], options.data, options, like)
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
     measured: list[Mapping[str, Measurement]] = []
@@ -109,8 +110,11 @@ def _checksum(file: Path) -> str | None:
     return sha256_of(file) if file.is_file() else None
 
 
-def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:
-    """The task of both models and their heads. Raises ModelError where they cannot be compared."""
+def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead], Reference | None]:
+    """The task of both models, their heads, and what the file must agree with.
+
+    Raises ModelError where they cannot be compared.
+    """
     models = (options.model_a, options.model_b)
     configs = [load_config(model) for model in models]
     tasks = [task_of(config) for config in configs]
@@ -139,7 +143,26 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead]]:
         )
     if a.told_apart != b.told_apart:
         raise ModelError(_other_labels(models, a.told_apart, b.told_apart))
-    return task, heads
+    return task, heads, _same_reference(options, configs, heads)
+
+
+def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyHead]) -> Reference | None:
+    """What the file must agree with, of models that were trained alike: that of the first model that says it.
+
+    Raises ModelError if one model was trained on pairs and the other one on single texts, which no file suits, unless
+    an option names the columns.
+    """
+    models = (options.model_a, options.model_b)
+    found = [head.reference_of_model(config, name) for head, config, name in zip(heads, configs, models, strict=True)]
+    known = [like for like in found if like is not None]
+    if len(known) == 2 and (known[0].pair is None) != (known[1].pair is None):
+        kinds = ["single texts" if like.pair is None else "pairs" for like in known]
+        if options.pair_column is None:
+            raise ModelError(
+                f"{models[0]} was trained on {kinds[0]}, {models[1]} on {kinds[1]}; expected two models that read the "
+                "same. Give --pair-column to let both read pairs"
+            )
+    return known[0] if known else None
 
 
 def _other_labels(models: tuple[str, str], a: list[str], b: list[str]) -> str:

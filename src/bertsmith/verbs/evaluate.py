@@ -41,13 +41,14 @@ from bertsmith.tasks.columns import column_values
 from bertsmith.tasks.head import head_class, task_of
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import is_data_set
+from bertsmith.tasks.reference import Reference
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
 OF_LANGUAGE_MODELS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
 OF_HEADS = (
-    "slice", "label_column", "pair_column", "choice_columns", "no_header", "format", "skip_broken_rows", "labels_are",
-    "label_names", "problem_type", "max_length",
+    "slice", "label_column", "pair_column", "choice_columns", "labels_from", "no_header", "format", "skip_broken_rows",
+    "labels_are", "label_names", "problem_type", "max_length",
 )  # fmt: skip
 """Options that only the one kind of MODEL has a use for."""
 
@@ -102,11 +103,12 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
     What is measured follows from the MODEL: with a head of one of the tasks it is the head.
     """
     check_model(options.model)
-    task = task_of(load_config(options.model))
+    config = load_config(options.model)
+    task = task_of(config)
     if task is not None:
         for name in given(options, OF_LANGUAGE_MODELS):
             raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
-        return _evaluate_head(options, task)
+        return _evaluate_head(options, task, head_class(task).reference_of_model(config, options.model))
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
     for name in given(options, OF_HEADS):
@@ -122,14 +124,13 @@ def given(options: EvaluateOptions, names: Sequence[str]) -> list[str]:
     return [external_name(name) for name in names if getattr(options, name) != fields[name].default]
 
 
-def _evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
+def _evaluate_head(options: EvaluateOptions, task: str, like: Reference | None) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
     if options.report is not None:
         _check_page(options.report)
-    file = LabelledFile.read(
-        measured_head(task, load_config(options.model), options, options.model), options.data, options
-    )
+    head = measured_head(task, load_config(options.model), options, options.model)
+    file = LabelledFile.read(head, options.data, options, like)
     column = options.slice
     values = {}
     if column is not None:

@@ -25,6 +25,7 @@ from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
+from bertsmith.finetuning.outcome import LossCourse, no_better
 from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
@@ -39,7 +40,7 @@ from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training.run_folder import RunFolder, check_out_of_the_way
+from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
@@ -51,13 +52,15 @@ class FinetuneResult(Result):
     `metrics` holds for each metric `mean`, `low`, `high` and `seeds`: over several seeds the mean and its 95%
     interval by Student's t, for one seed the value and its bootstrap interval over the examples. They are of the test
     file where there is one, else of the dev file (then `selected_on_reported_data` is true). `diverged_seeds` are those
-    that did not pass the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
+    that do not beat the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
     all others are in the mean. `windowed_examples` counts those of all files that are longer than `max_length` and read
     in windows, for the heads that do so. `calibration` is that of the best seed on the same file, as `evaluate` gives
     it. `search` holds the trials of `--search`: `best_trial` and `gain`, by how much it beats trial 0, the defaults.
+    `best_seed_metrics` holds the figures of the best seed, which is the RUN, with their bootstrap intervals; it is left
+    out for one seed.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search")
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
 
     run: Path
     metrics: dict[str, dict[str, Any]]
@@ -70,6 +73,7 @@ class FinetuneResult(Result):
     windowed_examples: int | None = None
     calibration: dict[str, Any] | None = None
     search: dict[str, Any] | None = None
+    best_seed_metrics: dict[str, dict[str, float]] | None = None
 
 
 @verb(FinetuneOptions)
@@ -168,7 +172,7 @@ def _result(
     if not ended:
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
     diverged = [seed for seed, found in results.items() if found["diverged"]]
-    folder.record["warnings"] += _diverged(metric, results, diverged)
+    folder.record["warnings"] += _warnings_about_seeds(metric, results)
     best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
     errors = ended[best_seed]["errors"]
     result = FinetuneResult(
@@ -183,11 +187,12 @@ def _result(
         windowed_examples=data.windowed,
         calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
         search=folder.record.get("search"),
+        best_seed_metrics=ended[best_seed]["metrics"] if len(ended) > 1 else None,
     )
     folder.record |= {
         "errors": errors,
         "seeds_with_figures": list(ended),
-        "learnt_nothing": _learnt_nothing(metric, ended[best_seed], result),
+        "learnt_nothing": _learnt_nothing(metric, data.head.baseline_answer, ended[best_seed], result),
     }
     return result
 
@@ -271,7 +276,8 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
         "task": options.task,
         "status": "running",
         "command": command(options),
-        "options": identity(options),
+        "options": identity(options) | {"save_every": options.save_every},
+        "given": [name for name in options.says_more_if_given if name in options.model_fields_set],
         "seeds": options.seeds,
         "choices": [choice.to_dict() for choice in choices],
         "machine": describe_machine(),
@@ -284,7 +290,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
 
 
 def identity(options: Options) -> dict[str, Any]:
-    """The options that a run which goes on has as it began."""
+    """The options that must be the same when a run is resumed."""
     return {
         name: value
         for name, value in options.to_dict().items()
@@ -293,7 +299,7 @@ def identity(options: Options) -> dict[str, Any]:
 
 
 def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises OptionError where what goes on has another option (of `identity`) than it began with."""
+    """Raises OptionError if an option of `identity` differs from the one that the run was started with."""
     other = [name for name in now if before.get(name) != now[name]]
     if other:
         name = other[0]
@@ -353,7 +359,7 @@ def _one_seed(
         config.update(head.chosen)
         if is_stuck:
             warn(
-                f"--calibrate: seed {seed} learnt nothing ({metric} {value:.4g} on the dev file, baseline "
+                f"--calibrate: seed {seed} does not beat the baseline ({metric} {value:.4g} on the dev file, baseline "
                 f"{baseline:.4g}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(trained.model, tokenizer)
@@ -361,16 +367,15 @@ def _one_seed(
     scored = Answered(
         head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
     )
-    stuck = (
-        f"{metric} {value:.4g} on the dev file after {trained.steps:,} updates does not pass the baseline of "
-        f"{baseline:.4g}; it learnt nothing: more --epochs, another --learning-rate"
-    )
+    course = LossCourse.of([line["loss"] for line in read_metrics(single.path)[0]])
+    stuck = no_better(metric, value, baseline, file="dev", answer=head.baseline_answer, course=course)
     result = {
         "seed": seed,
         "best_step": trained.best_step,
         "steps": trained.steps,
         "dev": value,
         "diverged": stuck if is_stuck else None,
+        "loss": course.to_dict(),
         "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
         "errors": error_report(scored),
     }
@@ -392,14 +397,20 @@ def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
     return found
 
 
-def _diverged(metric: str, results: dict[int, dict[str, Any]], diverged: list[int]) -> list[str]:
-    """What is said of the seeds that diverged."""
-    texts = [f"seed {seed} diverged: {results[seed]['diverged']}" for seed in diverged]
-    others = [found["metrics"][metric]["value"] for seed, found in results.items() if seed not in diverged]
-    if diverged and others:
+def _warnings_about_seeds(metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
+    """Warnings about seeds that diverged or do not beat the baseline, and what follows for the mean."""
+    lost = [seed for seed, found in results.items() if "metrics" not in found]
+    stuck = [seed for seed, found in results.items() if found["diverged"] and seed not in lost]
+    texts = [f"seed {seed} diverged: {results[seed]['diverged']}" for seed in lost]
+    texts += [f"seed {seed}: {results[seed]['diverged']}" for seed in stuck]
+    others = [found["metrics"][metric]["value"] for found in results.values() if not found["diverged"]]
+    if lost:
         texts.append(
-            f"the mean is over all seeds with figures; without those that diverged {metric} is {np.mean(others):.4f}"
+            f"the figures are over {len(results) - len(lost)} of {len(results)} seeds, without those that diverged"
         )
+    if stuck and others:
+        named = " and ".join(f"seed {seed}" for seed in stuck)
+        texts.append(f"the mean includes {named}; over the other seeds {metric} is {np.mean(others):.4f}")
     for text in texts:
         warn(text)
     return texts
@@ -418,15 +429,16 @@ def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -
     return metrics
 
 
-def _learnt_nothing(metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
-    """Why the RUN is of no use, where even its best seed does not pass the baseline on the dev or on the test file."""
+def _learnt_nothing(metric: str, answer: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
+    """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or on the test file."""
     if best["diverged"]:
-        return f"seed {best['seed']}, the best one: {best['diverged']}"
+        return str(best["diverged"])
     value, baseline = best["metrics"][metric]["value"], result.baseline[metric]
     if goodness(metric, value) > goodness(metric, baseline):
         return None
     file = "dev" if result.selected_on_reported_data else "test"
-    return f"{metric} {value:.4g} on the {file} file does not pass the baseline of {baseline:.4g}"
+    course = LossCourse(**best["loss"]) if "loss" in best else None  # a seed of an older version has none
+    return no_better(metric, value, baseline, file=file, answer=answer, course=course)
 
 
 def _finish(folder: RunFolder, result: FinetuneResult) -> None:

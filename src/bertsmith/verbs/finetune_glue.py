@@ -21,6 +21,7 @@ from bertsmith.config.finetune import HeadTrainingOptions
 from bertsmith.config.glue import GLUE, NAMES, Further, GlueOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
+from bertsmith.finetuning.going_on import RESUME_WITH, resume_command
 from bertsmith.metrics.classification import over_seeds as of_the_mean
 from bertsmith.metrics.seeds import OverSeeds, one_figure
 from bertsmith.reporting.numbers import counted
@@ -52,6 +53,8 @@ from bertsmith.verbs.report import write_report
 
 VERB = "finetune glue"
 TASK = "sequence-classification"
+MAY_CHANGE = ("tasks", "over_seeds", "seeds", "save_every")
+"""The options that may change when a suite is resumed."""
 
 Entry = dict[str, Any]
 """What the table holds of a task."""
@@ -151,7 +154,7 @@ def _claimed(options: GlueOptions) -> Entry:
 
 def _identity(options: GlueOptions) -> dict[str, Any]:
     """Other tasks may be added to those that are done, and the table may be made in another way."""
-    return {name: value for name, value in identity(options).items() if name not in ("tasks", "over_seeds")}
+    return {name: value for name, value in identity(options).items() if name not in MAY_CHANGE}
 
 
 def _plan(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[dict[str, _Planned], dict[str, dict[str, str]]]:
@@ -209,7 +212,7 @@ def _new_record(options: GlueOptions) -> Entry:
         "suite": "glue",
         "status": "running",
         "command": _command(options),
-        "options": _identity(options) | {"over_seeds": options.over_seeds},
+        "options": _identity(options) | {name: options.to_dict()[name] for name in MAY_CHANGE},
         "machine": describe_machine(),
         "versions": versions(),
     }
@@ -253,9 +256,9 @@ def _interruptions(options: GlueOptions, record: Entry) -> Iterator[None]:
         _save(options.out, record)
         if not isinstance(error, (Interrupted, KeyboardInterrupt)):
             raise
-        where = str(error).split(" Go on with:")[0] or "stopped by Control-C; the work so far is kept."
+        where = str(error).split(f" {RESUME_WITH}")[0] or "stopped by Control-C; the work so far is kept."
         done = ", ".join(record["tasks"]) or "no task yet"
-        raise Interrupted(f"{where} Done: {done}. Go on with:\n  {_command(options)} --resume") from None
+        raise Interrupted(f"{where} Done: {done}. {RESUME_WITH}\n  {resume_command(options, options.out)}") from None
 
 
 def _one_task(

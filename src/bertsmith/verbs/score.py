@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -28,7 +28,8 @@ from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.choice_file import read_questions
 from bertsmith.tasks.conll_file import check_same_tokens, check_scheme
-from bertsmith.tasks.labelled_file import Columns, in_order, read_rows
+from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
 from bertsmith.tasks.records import with_split
 from bertsmith.tasks.tagged_file import read_scored
 
@@ -247,7 +248,9 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
     several = predictions[0].kind == "labels"
     true = [row.label_set if several else (row.class_name,) for row in rows]
     guessed = [prediction.labels or () if several else (str(prediction.label),) for prediction in predictions]
-    labels = in_order(chain(*true, *guessed, *(prediction.known for prediction in predictions)))
+    known = {name for prediction in predictions for name in prediction.known}
+    _check_spellings(rows, true, set(chain(*guessed)) | known, all_known=bool(known))
+    labels = in_order(chain(*true, *guessed, known))
     number = {label: place for place, label in enumerate(labels)}
     if several:
         sets = np.zeros((2, len(rows), len(labels)), dtype=bool)
@@ -258,6 +261,24 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
     a, b = (np.array([number[name] for (name,) in side]) for side in (true, guessed))
     metrics = {**class_metrics(len(labels)), "micro_f1": micro_f1}
     return LabelScores(_bootstrapped(metrics, a, b), len(rows), labels, labels[1] if len(labels) == 2 else None)
+
+
+def _check_spellings(
+    rows: Sequence[Row], true: Sequence[tuple[str, ...]], predicted: set[str], *, all_known: bool
+) -> None:
+    """Raise DataError for a label that the predictions have only in a different spelling: it would never be right.
+
+    `all_known` says that `predicted` holds every label of the model. Otherwise a label that GOLD has in both spellings
+    may be one that was never predicted.
+    """
+    gold = set(chain(*true))
+    for name in sorted(gold - predicted):
+        near = same_but_for_spelling(name, sorted(predicted if all_known else predicted - gold))
+        if near is not None:
+            row = next(row for row, names in zip(rows, true, strict=True) if name in names)
+            raise DataError(
+                f"{row.where}: label {name!r} is not among those of the predictions{differs_in_spelling(name, near)}"
+            )
 
 
 def _score_choices(options: ScoreOptions) -> ChoiceScores:
@@ -281,6 +302,7 @@ def _columns(options: ScoreOptions) -> Columns:
         choices=options.choice_columns,
         labels_are=options.labels_are,
         label_names=options.label_names,
+        labels_from=options.labels_from,
     )
 
 

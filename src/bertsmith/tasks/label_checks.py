@@ -1,0 +1,107 @@
+"""Labels that look wrong: numbers that are read as classes, and one class in several spellings.
+
+Both give a model without an error, and figures that mislead: 26 "classes" of a similarity score, or a class whose
+examples are divided between `Sports` and `sports`. What is certain is refused, the rest is a warning.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bertsmith.errors import DataError
+
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE)
+"""A number; the decimal mark may be a comma."""
+MANY_NUMBERS = 50
+"""More whole numbers than this are rarely classes."""
+FEW_ROWS = 2
+"""A label that occurs at most this often is hardly learnt as a class."""
+EXAMPLES = 5
+
+REGRESSION_OR_CLASSES = (
+    "Give --problem-type regression to learn numbers, or --problem-type single_label_classification to insist on "
+    "classes"
+)
+
+
+def spelling_key(name: str) -> str:
+    """What is equal for names that differ only in case, white space, invisible characters or Unicode form."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf") or name
+
+
+def same_but_for_spelling(name: str, known: Iterable[str]) -> str | None:
+    """The first known name, other than this one, that differs only in its spelling."""
+    key = spelling_key(name)
+    return next((other for other in known if other != name and spelling_key(other) == key), None)
+
+
+def spelt(name: str) -> str:
+    """A name in a message, with escapes for characters that cannot be seen or that have several forms."""
+    plain = unicodedata.normalize("NFC", name) == name and all(char == " " or char.isprintable() for char in name)
+    return repr(name) if plain else ascii(name)
+
+
+def differs_in_spelling(name: str, near: str) -> str:
+    """The end of an error about a label that a model lacks, if the model has the label in a different spelling."""
+    return (
+        f"; the model has {spelt(near)}, which differs from {spelt(name)} only in case, white space or Unicode form. "
+        "Write both the same way"
+    )
+
+
+def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[str, str]]) -> None:
+    """Raise DataError if all labels are numbers and some of them have decimals: they are hardly the names of classes.
+
+    `places` are the label of each row and its place in the file.
+    """
+    if not labels or not all(NUMBER.fullmatch(label) for label in labels):
+        return
+    decimals = {label for label in labels if not _is_whole(label)}
+    if not decimals:
+        return
+    first, place = next((label, place) for label, place in places if label in decimals)
+    comma = ", with a decimal point in place of the comma" if any("," in label for label in decimals) else ""
+    raise DataError(
+        f"{path}: {place}: found the label {first!r}, and all {len(labels)} different labels are numbers; expected "
+        f"names of classes. {REGRESSION_OR_CLASSES}{comma}."
+    )
+
+
+def _is_whole(label: str) -> bool:
+    number = float(label.replace(",", "."))
+    return math.isinf(number) or number.is_integer()
+
+
+def label_warnings(counts: Mapping[str, int], *, may_be_numbers: bool) -> Iterator[str]:
+    """Sentences about the labels of a training file; `may_be_numbers` unless the user has asked for classes."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in counts:
+        groups[spelling_key(name)].append(name)
+    for names in (names for names in groups.values() if len(names) > 1):
+        shown = " and ".join(f"{spelt(name)} ({counts[name]:,})" for name in names)
+        yield (
+            f"train: the labels {shown} differ only in case, white space or Unicode form, and are learnt as different "
+            "classes; if they are one class, write them the same way in all files"
+        )
+    if not may_be_numbers:
+        return
+    numbers = [name for name in counts if NUMBER.fullmatch(name)]
+    rare = sum(counts[name] <= FEW_ROWS for name in numbers)
+    if len(numbers) == len(counts) > MANY_NUMBERS and rare > len(numbers) / 2:
+        yield (
+            f"train: {len(numbers):,} different numbers are read as classes, and {rare:,} of them occur at most "
+            f"{FEW_ROWS} times. {REGRESSION_OR_CLASSES}"
+        )
+    decimals = [name for name in numbers if not _is_whole(name)]
+    if len(counts) / 2 < len(decimals) < len(counts):
+        others = ", ".join(spelt(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
+        beside = f", and {others} as well" if others else ""
+        yield (
+            f"train: {len(decimals):,} of {len(counts):,} different labels are decimals, read as classes{beside}; for "
+            "--problem-type regression every label must be a number"
+        )
