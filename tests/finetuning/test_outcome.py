@@ -14,7 +14,7 @@ from bertsmith.finetuning.outcome import LossCourse, no_better
         ([0.7, 0.5, *[0.3] * 18], "The training loss fell (0.45 to 0.3) and then stayed: try more training examples"),
         ([0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7], "The training loss did not fall (0.695 to 0.695)"),
         ([0.5, 0.6, 0.7, 0.8, 0.9, 0.85], "The training loss did not fall (0.5 to 0.85): try a different --learning"),
-        ([0.7], "There were too few updates to see whether the training loss falls"),
+        ([0.7], "One update is too few to see whether the training loss falls"),
         ([0.7, 0.6], "The training loss was still falling (0.7 to 0.6): try more --epochs"),
     ],
 )
@@ -26,7 +26,7 @@ def test_the_course_of_the_loss(losses: list[float], said: str) -> None:
 
 def test_the_baseline_is_named() -> None:
     answer = "always giving the most frequent label"
-    known = no_better("accuracy", 0.5, 0.52, file="dev", answer=answer, course=LossCourse(0.7, 0.5, True))
+    known = no_better("accuracy", 0.5, 0.52, file="dev", answer=answer, course=LossCourse(0.7, 0.5, True, 9))
     assert known.startswith(f"accuracy 0.5 on the dev file is no better than {answer} (0.52). The training loss was")
     assert "learnt nothing" not in known and "diverged" not in known
     assert no_better("f1", 1.0, 2.5, file="test", answer="x", course=None) == (

@@ -24,6 +24,7 @@ class LossCourse:
     start: float
     end: float
     falling: bool
+    updates: int
 
     @classmethod
     def of(cls, losses: Sequence[float]) -> LossCourse:
@@ -31,7 +32,7 @@ class LossCourse:
         part = max(1, len(losses) // PART)
         start, end = float(np.mean(losses[:part])), float(np.mean(losses[-part:]))
         before = float(np.mean(losses[-2 * part : -part])) if len(losses) > part else end
-        return cls(start, end, end < LESS * before and end < LESS * start)
+        return cls(start, end, end < LESS * before and end < LESS * start, len(losses))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON of it."""
@@ -43,8 +44,8 @@ class LossCourse:
         figures = f"{self.start:.3g} to {self.end:.3g}"
         if self.falling:
             return f"The training loss was still falling ({figures}): try more --epochs"
-        if self.start == self.end:
-            return "There were too few updates to see whether the training loss falls: try more --epochs"
+        if self.updates < 2:
+            return "One update is too few to see whether the training loss falls: try more --epochs"
         if self.end < LESS * self.start:
             return (
                 f"The training loss fell ({figures}) and then stayed: try more training examples, or a different "
