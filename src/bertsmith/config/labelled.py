@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import Options
+from bertsmith.config.separator import Separator
 
 
 def parted(value: object) -> object:
@@ -32,6 +33,9 @@ class LabelledFileOptions(Options):
     no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
     format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "squad"] | None = Field(
         None, description="the file's form (default: by its ending; conll for token-classification)"
+    )
+    separator: Separator | None = Field(
+        None, description="the character between the fields of CSV and TSV, or tab (default: by the first rows)"
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")
 

@@ -17,6 +17,7 @@ _TASKS_OF = {
     "label_column": _LABELLED,
     "choice_columns": ("multiple-choice",),
     "no_header": ("sequence-classification", "multiple-choice"),
+    "separator": ("sequence-classification", "multiple-choice"),
     "encoding": _LABELLED,
     "scheme": ("token-classification",),
     "strict": ("token-classification",),

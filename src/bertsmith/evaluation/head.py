@@ -58,6 +58,7 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
     predictor = Predictor(model, precision=options.precision)
     head = head_class(task).for_model(predictor.config, options.problem_type, model)
     targets = head.targets(file.examples, file.name)
+    head.warn_of_spellings(file.examples, file.name)
     length = min(options.max_length or default_length(task), predictor.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:

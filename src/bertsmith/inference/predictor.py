@@ -36,6 +36,7 @@ from bertsmith.inference.results import (
     Tokenized,
     TokenPrediction,
 )
+from bertsmith.inference.texts import check_texts
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
 from bertsmith.reporting.numbers import counted
@@ -140,6 +141,7 @@ class Predictor:
 
     def tokenize(self, text: str) -> Tokenized:
         """The pieces of a text and the three tensors that a model takes, as lists."""
+        check_texts("tokenize", [text])
         return tokenize_text(self.tokenizer, text)
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
@@ -186,6 +188,7 @@ class Predictor:
         if top_k < 1:
             raise InputError(f"top_k: found {top_k}, expected at least 1")
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("fill-mask", texts)
         encoded = encode(self.tokenizer, texts, None, self.max_length)
         self._refuse_long(encoded, "fill-mask")
         mask = self.tokenizer.mask_token_id
@@ -243,6 +246,7 @@ class Predictor:
                 f"{self.name}: has no trained NSP head; bertsmith pretrain STORE --from {self.name} "
                 "--objective mlm+nsp trains one"
             )
+        check_texts("next-sentence", [a, b])
         encoded = encode(self.tokenizer, [a], [b], self.max_length)
         self._refuse_long(encoded, "next-sentence")
         for name, text in (("A", a), ("B", b)):
@@ -261,6 +265,7 @@ class Predictor:
 
         `layer` 0 is the embeddings, -1 the last (`last_hidden_state` of stock's BertModel).
         """
+        check_texts("hidden-states", [text])
         encoded = self._encode([text])
         _, batch = next(self._batches(encoded))
         return self._hidden(batch, layer).cpu()
@@ -284,6 +289,7 @@ class Predictor:
     def embed(self, text: str | list[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
         """One vector a text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS]."""
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("embed", texts)
         encoded = self._encode(texts)
         answers: dict[int, Embedding] = {}
         for numbers, batch in self._batches(encoded):
@@ -308,6 +314,8 @@ class Predictor:
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
         if pairs is not None and len(pairs) != len(texts):
             raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
+        check_texts("classify", texts)
+        check_texts("classify", pairs or (), "second text")
         if not texts:
             return []
         encoded = self._encode(texts, pairs)
@@ -341,6 +349,8 @@ class Predictor:
         for found in given:
             if isinstance(found, str) or len(found) < 2:
                 raise InputError(f"choose: found {found!r}, expected a list of at least two choices")
+            check_texts("choose", found, "choice")
+        check_texts("choose", prompts, "prompt")
         encoded = encode_choices(self.tokenizer, prompts, given, self.max_length)
         self._say_what_is_cut(encoded.pairs)
         head = MultipleChoice.for_model(self.config, None, self.name)
@@ -362,6 +372,7 @@ class Predictor:
         beyond the model's length is read in overlapping windows. Raises ModelError without a tagging head.
         """
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("tag", texts)
         self._with_head(TokenClassification)
         head = TokenClassification.for_model(self.config, None, self.name)
         answers = [Tagging(given, []) for given in texts]
@@ -410,6 +421,8 @@ class Predictor:
         contexts = [context] if isinstance(context, str) else list(context)
         if len(questions) != len(contexts):
             raise InputError(f"answer: {len(questions)} questions and {len(contexts)} contexts, expected one for each")
+        check_texts("answer", questions, "question")
+        check_texts("answer", contexts, "context")
         for number, pair in enumerate(zip(questions, contexts, strict=True), start=1):
             for name, text in zip(("question", "context"), pair, strict=True):
                 if not text.strip():

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
 from bertsmith.tasks.records import form_of, is_table
-from bertsmith.tasks.text_file import decoded, existing_file, json_lines, kind
+from bertsmith.tasks.text_file import decoded, existing_file, finite, json_lines
 
 PROMPT_COLUMNS = ("prompt", "question", "startphrase", "context", "premise", "text", "sentence")
 LIST_COLUMNS = ("choices", "endings", "options")
@@ -54,7 +55,8 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
         for name in (prompt_name, *((label_name,) if label_name is not None else ())):
             if values.get(name) is None:
                 raise DataError(f"{where}: column {name!r} is missing")
-        prompt = str(values[prompt_name])
+        advice = ". Name the one of the prompts with --text-column"
+        prompt = text_of_cell(values[prompt_name], f"{where}: column {prompt_name!r}", advice=advice)
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
         choices = _choices(where, values, choice_names)
@@ -96,21 +98,27 @@ def _choices(where: str, record: dict[str, Any], names: tuple[str, ...]) -> tupl
             raise DataError(f"{where}: {names[0]!r}: found {kind(values[0])}, expected a list of choices")
         values = values[0]
     else:
-        while values and (values[-1] is None or not str(values[-1]).strip()):
+        while values and (values[-1] is None or (isinstance(values[-1], str) and not values[-1].strip())):
             values.pop()
     return checked_choices(where, values)
 
 
 def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
     """At least two choices, none of them empty; raises DataError otherwise."""
-    for number, value in enumerate(values):
-        if isinstance(value, (list, dict, bool)) or value is None:
-            raise DataError(f"{where}: choice {number} (from 0): found {kind(value)}, expected a text")
-        if not str(value).strip():
-            raise DataError(f"{where}: choice {number} (from 0) is empty")
-    if len(values) < 2:
-        raise DataError(f"{where}: {len(values)} choices, expected at least two")
-    return tuple(map(str, values))
+    choices = [_choice(f"{where}: choice {number} (from 0)", value) for number, value in enumerate(values)]
+    if len(choices) < 2:
+        raise DataError(f"{where}: {len(choices)} choices, expected at least two")
+    return tuple(choices)
+
+
+def _choice(where: str, value: Any) -> str:
+    """A choice; the answer to a sum may be a number in JSON."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
+        return str(value)
+    choice = text_of_cell(value, where)
+    if not choice.strip():
+        raise DataError(f"{where} is empty")
+    return choice
 
 
 def _index(where: str, value: Any, choices: int) -> int:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.text_file import decoded, existing_file, finite, json_lines, kind, read_json_object
+from bertsmith.tasks.text_file import decoded, existing_file, finite, json_lines, read_json_object
 
 FORMS = {".json": "squad", ".jsonl": "jsonl"}
 
@@ -82,6 +83,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         ("--label-column", columns.label),
         ("--no-header", columns.no_header or None),
         ("--skip-broken-rows", columns.skip_broken or None),
+        ("--separator", columns.separator),
         ("--encoding", None if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else columns.encoding),
     ):
         if given is not None:

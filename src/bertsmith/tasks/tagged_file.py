@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, check_tags, has_plain_labels, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, read_records
-from bertsmith.tasks.text_file import kind
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
 
@@ -35,6 +35,8 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
         raise OptionError("--choice-columns: a tagged sentence has no choices; they belong to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
+    if columns.separator is not None:
+        raise OptionError("--separator: sentences with tags are no rows of a table; leave it out")
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
     if form != "conll":

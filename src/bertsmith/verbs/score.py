@@ -27,6 +27,7 @@ from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.choice_file import read_questions
+from bertsmith.tasks.class_names import ClassNames, one_name_each
 from bertsmith.tasks.conll_file import (
     check_same_tokens,
     check_scheme,
@@ -34,7 +35,13 @@ from bertsmith.tasks.conll_file import (
     has_plain_labels,
     read_sentences,
 )
-from bertsmith.tasks.labelled_file import Columns, in_order, read_rows
+from bertsmith.tasks.labelled_file import (
+    Columns,
+    in_order,
+    read_rows,
+    refuse_other_separators,
+    refuse_vectors,
+)
 from bertsmith.tasks.tagged_file import read_tagged
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
@@ -251,9 +258,17 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
         values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
         return LabelScores(_bootstrapped(NUMBER_METRICS, gold, values), len(rows), [], None)
     several = predictions[0].kind == "labels"
+    refuse_vectors(rows)
     true = [row.label_set if several else (row.class_name,) for row in rows]
     guessed = [prediction.labels or () if several else (str(prediction.label),) for prediction in predictions]
-    labels = in_order(chain(*true, *guessed, *(prediction.known for prediction in predictions)))
+    known = set(chain(*(prediction.known for prediction in predictions)))
+    if several:
+        refuse_other_separators(rows, known)
+    classes = ClassNames(known or one_name_each(chain(*true, *guessed)))
+    if (merged := classes.merged(chain(*true, *guessed))) is not None:
+        warn(f"{options.gold} and {options.predictions}: {merged}")
+    true, guessed = ([tuple(classes[name] for name in names) for names in side] for side in (true, guessed))
+    labels = in_order(chain(*true, *guessed, known))
     number = {label: place for place, label in enumerate(labels)}
     if several:
         sets = np.zeros((2, len(rows), len(labels)), dtype=bool)
@@ -285,6 +300,7 @@ def _columns(options: ScoreOptions) -> Columns:
         form=options.format,
         encoding=options.encoding,
         choices=options.choice_columns,
+        separator=options.separator,
     )
 
 
