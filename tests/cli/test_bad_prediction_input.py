@@ -35,7 +35,7 @@ def test_inputs_that_cannot_be_read(
     holds(refused("embed", run, "--input", tmp_path), tmp_path, "Is a directory")
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
-    holds(refused("embed", run, stdin=b"\xff"), "standard input: byte 0 is not UTF-8")
+    holds(refused("embed", run, stdin=b"\xff"), "standard input: line 1, byte 0 is not UTF-8")
     holds(refused("embed", run, stdin="\n \n"), "standard input: no text in it")
 
 

@@ -41,7 +41,7 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
     ("gold", "parts"),
     [
         (None, ("no such file",)),
-        ("", ("line 1: not JSON", "expected SQuAD JSON: an object with 'data'")),
+        ("", ("the file is empty",)),
         ("{\n{", ("line 2: not JSON", "expected SQuAD JSON")),
         ("[" * 100_000, ("JSON that cannot be read (nested too deeply)",)),
         ("9" * 5_000, ("JSON that cannot be read (a number of too many digits)",)),

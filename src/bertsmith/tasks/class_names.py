@@ -46,7 +46,8 @@ class ClassNames:
 
     def __getitem__(self, spelling: str) -> str:
         """The class of a spelling: the label itself, or the only one of the same value; else the spelling."""
-        return spelling if spelling in self._labels else self._by_value.get(value_of(spelling), spelling)
+        value = None if spelling in self._labels else value_of(spelling)
+        return spelling if value is None else self._by_value.get(value, spelling)
 
     def merged(self, spellings: Iterable[str]) -> str | None:
         """What is to be said of spellings that differ from the name of their class; None if none does."""

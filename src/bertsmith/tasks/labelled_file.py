@@ -329,5 +329,6 @@ def column_name(
     near = nearest(asked, present) if asked is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
-        + (", or give --no-header if the first line is data." if can_lack_header and "0" not in present else ".")
+        + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")
+        + (", or --separator if it is not one column." if can_lack_header and len(present) == 1 else ".")
     )

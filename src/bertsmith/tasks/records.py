@@ -183,7 +183,7 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     file = SourceFile(path.name, str(path), ".parquet", size=size)
     with opened(file) as raw:
         try:
-            table = pq.read_table(raw)
+            table = pq.ParquetFile(raw).read()
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None

@@ -49,7 +49,8 @@ def _check_type(file: SourceFile, column: str, kind: Any) -> None:
     import pyarrow.types as types
 
     value = kind.value_type if types.is_dictionary(kind) else kind
-    checks = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
-    checks += (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    bytes_ = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    checks = (*texts, *bytes_)
     if not any(check(value) for check in checks):
         raise DataError(f"{file.location}: column {column!r} holds {kind}, expected strings")
