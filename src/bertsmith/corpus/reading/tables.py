@@ -25,6 +25,8 @@ LARGEST_FIELD = 2**31 - 1
 TAB = "\t"
 OTHER_SEPARATORS = (";", TAB, "|")
 """What separates the fields of a .csv instead of commas."""
+FIRST_ROWS = 20
+"""Rows that show the separator: the first of them may be broken."""
 _NAMES = {",": "commas", ";": "semicolons", TAB: "tabs", "|": "bars", " ": "spaces"}
 _OPENING_QUOTE = re.compile('(?:^|\t)"')
 _EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
@@ -94,17 +96,18 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
     """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
 
     Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the
-    header is one field by commas and several by them, and the next row has as many. Excel's line `sep=;` says it too.
-    Tabs go with the quotes of TSV, every other separator with those of CSV. `lines` gives the lines of the file anew
-    each time, with their ends.
+    header is one field by commas and several by them, and one of the next rows has as many. Excel's line `sep=;` says
+    it too. Tabs go with the quotes of TSV, every other separator with those of CSV. `lines` gives the lines of the file
+    anew each time, with their ends.
     """
     separator, detected = asked or usual, None
     if asked is None and (said := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
         separator, detected = said[1], f"the fields are separated by {name_of(said[1])}, as its first line says"
-    elif asked is None and usual == "," and _width(where, lines, ",") in (None, 1):
-        widths = {other: _width(where, lines, other) or 0 for other in OTHER_SEPARATORS}
-        best = max(widths, key=widths.__getitem__)
-        if widths[best] > 1:
+    elif asked is None and usual == "," and _widths(where, lines, ",")[:1] in ([], [1]):
+        found = {other: _widths(where, lines, other) or [0] for other in OTHER_SEPARATORS}
+        header = {other: first for other, (first, *more) in found.items() if not more or first in more}
+        best = max(header, key=header.__getitem__, default=",")
+        if header.get(best, 1) > 1:
             separator = best
             detected = f"the fields are separated by {name_of(best)}, as its header shows (--separator says another)"
     return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
@@ -115,14 +118,15 @@ def name_of(separator: str) -> str:
     return _NAMES.get(separator, repr(separator))
 
 
-def _width(where: str, lines: Callable[[], Iterable[str]], separator: str) -> int | None:
-    """The number of fields of the first two rows by a separator; None if they differ, or are no rows by it."""
+def _widths(where: str, lines: Callable[[], Iterable[str]], separator: str) -> list[int]:
+    """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
+    widths: list[int] = []
     try:
-        rows = list(islice(rows_of_table(where, lines(), TableForm(separator, separator != TAB)), 2))
+        for _, row in islice(rows_of_table(where, lines(), TableForm(separator, separator != TAB)), FIRST_ROWS):
+            widths.append(len(row))
     except DataError:
-        return None
-    widths = {len(row) for _, row in rows}
-    return widths.pop() if len(widths) == 1 else None
+        pass
+    return widths
 
 
 def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> bool:
