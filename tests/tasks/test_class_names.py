@@ -107,6 +107,7 @@ def test_sets_of_labels_are_merged_too() -> None:
         ("{'b', 'a'}", ("a", "b")),
         ('["it\'s", "a, b"]', ("it's", "a, b")),
         ("a|b", ("a", "b")),
+        ("set()", ()),
         ("(1, 2]", ("(1, 2]",)),
         ("(1, 2)", ("(1, 2)",)),
         ("[CLS]", ("[CLS]",)),
@@ -129,13 +130,14 @@ def test_lists_that_a_field_holds_as_text(field: str, labels: tuple[str, ...]) -
         "['a', None]",
         "[['a'], ['b']]",
         "{'en': 'x'}",
+        "array(['a'], dtype=object)",
         '{"a": 1}',
         "['a']x]",
     ],
 )
 def test_what_looks_like_a_list_and_is_none(field: str) -> None:
     (row,) = rows(field)
-    if field.endswith(("]", "}")):
+    if field[-1] in "]})":
         with pytest.raises(DataError, match="looks like a list and cannot be read as one"):
             assert row.label_set
     else:
@@ -191,3 +193,13 @@ def test_a_class_may_hold_commas_where_a_text_has_one(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text('text,label\na,"x,y"\nb,x\n')
     head = SequenceClassification.for_training(read_rows(tmp_path / "f.csv", Columns()), "single_label_classification")
     assert head.labels == ["x", "x,y"]
+
+
+def test_the_print_of_bytes_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv"
+    for content, column in (("b'a',x\nb'c',y\n", "text"), ("a,b'x'\nc,b'y'\n", "label")):
+        file.write_text("text,label\n" + content)
+        with pytest.raises(DataError, match=rf"f\.csv: line 2: column '{column}': found b'.', the print of bytes"):
+            read_rows(file, Columns())
+    file.write_text("text,label\nb'a',x\nc,y\n")
+    assert len(read_rows(file, Columns())) == 2

@@ -18,7 +18,13 @@ from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.reporting.numbers import shortened
 from bertsmith.runtime.console import say
-from bertsmith.tasks.printed_lists import UnreadableListError, is_vector, list_in_text, vector_in_text
+from bertsmith.tasks.printed_lists import (
+    UnreadableListError,
+    are_printed_bytes,
+    is_vector,
+    list_in_text,
+    vector_in_text,
+)
 from bertsmith.tasks.records import Record, form_of, is_table, read_records
 from bertsmith.tasks.text_file import existing_file, finite
 
@@ -183,6 +189,13 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
         rows.append(Row(text, pair, label, str(path), record.place, (text_name, pair_name)))
+    labels = [row.label for row in rows if isinstance(row.label, str)]
+    for name, texts in ((text_name, [row.text for row in rows]), (label_name, labels)):
+        if len(texts) == len(rows) and are_printed_bytes(texts):
+            raise DataError(
+                f"{rows[0].where}: column {name!r}: found {shortened(texts[0], 60)}, the print of bytes, as everywhere; "
+                "expected a text. Try: decode the column before it is written (in pandas column.str.decode('utf-8'))"
+            )
     return rows
 
 
@@ -235,7 +248,7 @@ def _one_label(where: str, value: Any) -> str | int | float:
     if isinstance(value, Decimal):
         value = str(value)
     if isinstance(value, (int, float)):
-        if not finite(value):
+        if isinstance(value, float) and not finite(value):
             raise DataError(f"{where}: found {value}, expected a label: a text, a finite number, or a list of texts")
         return value
     return text_of_cell(value, where, advice=", a number or a list of texts. Name another column with --label-column")

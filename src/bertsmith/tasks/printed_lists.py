@@ -7,10 +7,14 @@ import io
 import json
 import re
 import tokenize
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 _BRACKETS = {("[", "]"), ("(", ")"), ("{", "}")}
+_CALL = re.compile(r"(?:array|list|set|frozenset|dict_values)\([\[({]")
+"""How Python prints lists of other types, such as `array(['a'], dtype=object)`."""
+_BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _VECTOR = re.compile(r"[01](?:\.0*)?(?:(?:\s*[,;|]\s*|\s+)[01](?:\.0*)?)+")
 _ZERO_OR_ONE = re.compile(r"(?:[01](?:\.0*)?|true|false)", re.IGNORECASE)
 _NUMBERS = re.compile(r"\[\s*-?[0-9.]+(?:\s+-?[0-9.]+)*\s*\]")
@@ -27,6 +31,10 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
     Raises UnreadableListError for what looks like a list and is none, or holds more than names and numbers.
     """
     stripped = text.strip()
+    if stripped == "set()":
+        return ()
+    if _CALL.match(stripped):
+        raise UnreadableListError
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in _BRACKETS:
         return None
     items = _items(stripped)
@@ -79,3 +87,8 @@ def vector_in_text(text: str) -> tuple[str, ...] | None:
     """The numbers of a field such as `0 1 0` or `0,1,0`; None for any other text."""
     stripped = text.strip()
     return tuple(re.split(r"\s*[,;|]\s*|\s+", stripped)) if _VECTOR.fullmatch(stripped) else None
+
+
+def are_printed_bytes(texts: Iterable[str]) -> bool:
+    """Whether every text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
+    return all(_BYTES.fullmatch(text.strip()) for text in texts)

@@ -57,7 +57,7 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
         marked = marked_encoding(raw, encoding)
         if marked != encoding:
             say(f"{path}: read as {marked}, which its byte order mark says")
-            encoding = marked
+            encoding, advice = marked, "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
     except LookupError:
