@@ -100,7 +100,7 @@ def test_a_label_that_is_no_number(
         ("a.parquet", b"text,label\nfine,a\n", ("cannot be read to its end", "Is the file cut off or damaged?")),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', ("line 2: not JSON",)),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', ("line 2: column 'label' is missing",)),
-        ("a.jsonl", b"[1]\n", ("line 1: found list, expected an object",)),
+        ("a.jsonl", b"[1]\n", ("line 1: found a list, expected an object",)),
         ("a.doc", b"text,label\nfine,a\n", ("the ending is not .csv, .tsv, .jsonl or .parquet", "--format")),
     ],
 )

@@ -33,7 +33,7 @@ def test_inputs_that_cannot_be_read(
     holds(refused("embed", run, "--input", tmp_path), tmp_path, "Is a directory")
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
-    holds(refused("embed", run, stdin=b"\xff"), "standard input: byte 0 is not UTF-8")
+    holds(refused("embed", run, stdin=b"\xff"), "standard input: line 1, byte 0 is not UTF-8")
     holds(refused("embed", run, stdin=""), "standard input: no text in it")
 
 
@@ -86,7 +86,7 @@ def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds
     ("line", "said"),
     [
         ("{", "line 1: not JSON"),
-        ("[]", "line 1: found list, expected an object"),
+        ("[]", "line 1: found a list, expected an object"),
         ('{"question": "who?"}', "line 1: 'context': found nothing, expected a text"),
         ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected a text"),
         ('{"question": " ", "context": "a"}', "line 1: 'question': the text is empty"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
     ("gold", "parts"),
     [
         (None, ("no such file",)),
-        ("", ("line 1: not JSON", "expected SQuAD JSON: an object with 'data'")),
+        ("", ("the file is empty",)),
         ("{\n{", ("line 2: not JSON", "expected SQuAD JSON")),
         ("[" * 100_000, ("JSON that cannot be read (nested too deeply)",)),
         ("9" * 5_000, ("JSON that cannot be read (a number of too many digits)",)),
@@ -231,3 +232,18 @@ def test_predictions_that_are_scored_by_themselves(
     file.write_text(ONE)
     message = refused("score", TASK, file, file)
     holds(message, "GOLD and PREDICTIONS are one file", file, "give --label-column gold")
+
+
+def test_predictions_that_spell_the_classes_in_another_way(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "gold.csv").write_text("text,label\na,1.0\nb,0.0\nc,1.0\n")
+    lines = (
+        '{"text": "a", "label": "1", "probabilities": {"0": 0.1, "1": 0.9}}',
+        '{"text": "b", "label": "0"}',
+        '{"text": "c", "label": "0"}',
+    )
+    (tmp_path / "said.jsonl").write_text("\n".join(lines))
+    files = (tmp_path / "gold.csv", tmp_path / "said.jsonl")
+    answer = bertsmith("score", "sequence-classification", *files, "--json")
+    assert answer.json["labels"] == ["0", "1"]
+    assert answer.json["accuracy"] == pytest.approx(2 / 3)
+    assert "labels of the same value are one class: 0 (spelt 0, 0.0), 1 (spelt 1, 1.0)" in answer.stderr

@@ -436,6 +436,20 @@ def prepare_text_column(bench: Bench) -> None:
         bench.prepare(source, text_column="words")
 
 
+def table_with_stars(bench: Bench, *rows: str) -> Path:
+    """A table with a separator that its first rows do not show; the text is the second of two columns."""
+    return bench.file("\n".join(("number*text", *(f"{number}*{row}" for number, row in enumerate(rows)))), ".csv")
+
+
+@effect(PrepareOptions, "separator")
+def prepare_separator(bench: Bench) -> None:
+    source = table_with_stars(bench, *texts())
+    with pytest.raises(DataError, match=r"no column|fields, expected"):
+        bench.prepare(source, text_column="text")
+    plain = bench.file("\n".join(texts()))
+    assert bench.prepare(source, separator="*").sentences == bench.prepare(plain, documents="line").sentences
+
+
 @effect(PrepareOptions, "encoding", "encoding_errors")
 def prepare_encoding(bench: Bench) -> None:
     source = bench.file("\n".join(texts()).replace("winter", "été").encode("cp1252"))
@@ -675,6 +689,12 @@ def tokenizer_text_column(bench: Bench) -> None:
     assert "zyx" in bench.vocabulary(bench.tokenizer(source, text_column="other", **settings).tokenizer)
 
 
+@effect(TrainTokenizerOptions, "separator")
+def tokenizer_separator(bench: Bench) -> None:
+    source = table_with_stars(bench, *(f"{text} zyx" for text in texts()))
+    assert "zyx" in bench.vocabulary(bench.tokenizer(source, separator="*", vocab_size=128).tokenizer)
+
+
 @effect(TrainTokenizerOptions, "encoding", "encoding_errors")
 def tokenizer_encoding(bench: Bench) -> None:
     source = bench.file(" ".join(texts(10)).replace("number", "été").encode("cp1252"))
@@ -787,6 +807,12 @@ def extend_text_column(bench: Bench) -> None:
     source = bench.file("".join(json.dumps(row) + "\n" for row in rows), ".jsonl")
     assert "zyx" not in bench.added(source, add=400)
     assert "zyx" in bench.added(source, add=400, text_column="other")
+
+
+@effect(ExtendTokenizerOptions, "separator")
+def extend_separator(bench: Bench) -> None:
+    source = table_with_stars(bench, *(f"{text} And zyx." for text in texts()))
+    assert "zyx" in bench.added(source, add=400, separator="*")
 
 
 @effect(ExtendTokenizerOptions, "encoding", "encoding_errors")
@@ -1564,6 +1590,23 @@ def in_latin1(bench: Bench) -> Path:
     return bench.file(bench.labelled.read_text().replace("bread", "brèad").encode("latin-1"), ".csv")
 
 
+def with_stars(bench: Bench) -> Path:
+    """The labelled file with a separator that its first rows do not show."""
+    return bench.file(bench.labelled.read_text().replace(",", "*"), ".csv")
+
+
+@effect(EvaluateOptions, "separator")
+def evaluate_separator(bench: Bench) -> None:
+    data = with_stars(bench)
+    with pytest.raises(DataError, match=r"no column of the text .*'text\*label'"):
+        bench.evaluate_head(data)
+    assert bench.evaluate_head(data, separator="*").metrics == bench.evaluate_head().metrics
+    tabs = bench.file(bench.labelled.read_text().replace(",", "\t"), ".csv")
+    assert bench.evaluate_head(tabs, separator="tab").metrics == bench.evaluate_head().metrics
+    with pytest.raises(OptionError, match="--separator: found '::', expected one character"):
+        bench.evaluate_head(data, separator="::")
+
+
 @effect(EvaluateOptions, "encoding")
 def evaluate_encoding(bench: Bench) -> None:
     data = in_latin1(bench)
@@ -1706,6 +1749,12 @@ def compare_format(bench: Bench) -> None:
     assert bench.compare(bench.head, bench.head, data, format="csv").num_examples == ROWS
 
 
+@effect(CompareOptions, "separator")
+def compare_separator(bench: Bench) -> None:
+    data = with_stars(bench)
+    assert bench.compare(bench.head, bench.head, data, separator="*").num_examples == ROWS
+
+
 @effect(CompareOptions, "encoding")
 def compare_encoding(bench: Bench) -> None:
     data = in_latin1(bench)
@@ -1791,6 +1840,14 @@ def score_format(bench: Bench) -> None:
     ):
         bench.score(TASK, data, file)
     assert bench.score(TASK, data, file, format="csv")["accuracy"] == pytest.approx(0.75)
+
+
+@effect(ScoreOptions, "separator")
+def score_separator(bench: Bench) -> None:
+    data, file = with_stars(bench), predictions(bench)
+    with pytest.raises(DataError, match=r"no column of the text .*'text\*label'"):
+        bench.score(TASK, data, file)
+    assert bench.score(TASK, data, file, separator="*")["accuracy"] == pytest.approx(0.75)
 
 
 @effect(ScoreOptions, "encoding")
@@ -2022,6 +2079,14 @@ def finetune_format(bench: Bench) -> None:
     with pytest.raises(DataError, match="say what it is with --format"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, format="csv").num_examples == ROWS
+
+
+@effect(FinetuneOptions, "separator")
+def finetune_separator(bench: Bench) -> None:
+    data = with_stars(bench)
+    with pytest.raises(DataError, match=r"no column of the text .*'text\*label'"):
+        bench.finetune(train=data, dev=data)
+    assert bench.finetune(train=data, dev=data, separator="*").num_examples == ROWS
 
 
 @effect(FinetuneOptions, "encoding")

@@ -175,7 +175,7 @@ def test_whatever_json_writes_is_read_again(
         ),
         ("f.csv", "text,b\n1,2\n", r"no column of the label by its usual names; .*'text', 'b'.*--label-column"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"\n', r"line 2: not JSON \(.* at column \d+\)"),
-        ("f.jsonl", '{"text": "a", "label": 1}\n\n[1]\n', r"line 3: found list, expected an object"),
+        ("f.jsonl", '{"text": "a", "label": 1}\n\n[1]\n', r"line 3: found a list, expected an object"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', r"line 2: column 'label' is missing"),
         ("f.jsonl", '{"text": null, "label": 1}\n', r"line 1: column 'text' is missing, found null"),
         ("f.txt", "text,label\na,1\n", r"ending is not \.csv, \.tsv, \.jsonl or \.parquet; say what"),

@@ -108,7 +108,7 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ([], "line 2: found list, expected an object"),
+        ([], "line 2: found a list, expected an object"),
         ({"question": "Who?", "context": "a"}, "line 2: no 'answers', expected question, context and answers; found"),
         ({"question": "Who?", "answers": []}, "line 2: no 'context', expected question, context and answers; found"),
         (

@@ -37,10 +37,10 @@ def test_json(tmp_path: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xa9"}')
     assert read_json_object(file, "an object") == {"a": "é"}
     file.write_bytes(b'{"a": "\xe9"}')
-    with pytest.raises(DataError, match="byte 7 is not UTF-8; JSON is, expected an object"):
+    with pytest.raises(DataError, match=r"line 1, byte 7 \(0xe9\) is not utf-8; JSON is, expected an object"):
         read_json_object(file, "an object")
     assert json_lines(file, '{"a": 1}\r\n\n{"b": 2}') == [(1, {"a": 1}), (3, {"b": 2})]
-    with pytest.raises(DataError, match="line 2: found list, expected an object"):
+    with pytest.raises(DataError, match="line 2: found a list, expected an object"):
         json_lines(file, "\n[1]")
 
 

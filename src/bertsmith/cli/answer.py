@@ -8,8 +8,9 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of, warn_of_blank_lines
 from bertsmith.config.predict import AnswerOptions
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.text_file import json_object, kind
+from bertsmith.tasks.text_file import json_object
 
 
 def _run(options: AnswerOptions) -> Iterable[Answer]:

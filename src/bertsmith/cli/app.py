@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -42,6 +43,9 @@ VERBS: dict[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script; exits with 0, 1 (a bug), 2 (input), 3 (resources) or 130 (interrupted)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal's encoding lacks is written as an escape, which is valid JSON as well.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -39,7 +39,8 @@ def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: byte {error.start} is not UTF-8") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}: line {line}, byte {error.start} is not UTF-8") from None
     if not lines:
         raise DataError(f"{name}: no text in it")
     return [(f"{name}: line {number}", line) for number, line in enumerate(lines, start=1)]

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import Options
+from bertsmith.config.separator import Separator
 
 
 def parted(value: object) -> object:
@@ -49,6 +50,9 @@ class LabelledFileOptions(Options):
         None,
         description="names of tags that are numbers, from 0: O,B-PER,I-PER or a FILE with a name per line "
         "(token-classification)",
+    )
+    separator: Separator | None = Field(
+        None, description="the character between the fields of CSV and TSV, or tab (default: by the first rows)"
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")
 

@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from bertsmith.config.valid_text import broken_argument
 from bertsmith.errors import OptionError
 
 _EXPECTED = {
@@ -51,6 +52,9 @@ class Options(BaseModel):
 
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that are given by position, in their order; the last may hold several values."""
+
+    any_bytes: ClassVar[tuple[str, ...]] = ()
+    """The fields whose values need not be UTF-8: paths of files whose names go through `sources.readable`."""
 
     names_elsewhere: ClassVar[Mapping[str, str]] = {}
     """What stands for an option that other tools have under this name (`config.tutorial_names`)."""
@@ -85,6 +89,9 @@ class Options(BaseModel):
                 mistakes.append(f"{where}{cls.no_option(str(key), known)}")
             else:
                 given[name] = value
+                broken = None if name in cls.any_bytes else _broken(value)
+                if broken is not None:
+                    mistakes.append(f"{where}{_label(cls, name)}: {broken}")
         if mistakes:
             raise OptionError("\n".join(mistakes))
         try:
@@ -135,6 +142,15 @@ class Options(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The resolved options as JSON values, with their external names."""
         return {external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()}
+
+
+def _broken(value: Any) -> str | None:
+    """What is wrong with a value that holds what UTF-8 cannot hold; None for any other."""
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_broken, value)), None)
+    if not isinstance(value, (str, PurePath)) or (broken := broken_argument(str(value))) is None:
+        return None
+    return f"found {broken}, in {str(value)!a}; expected text in UTF-8. Try: write it, or name the file, in UTF-8"
 
 
 def _word(value: Any) -> str:

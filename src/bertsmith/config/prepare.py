@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from bertsmith.config.cleaning import ALL_STEPS, choose_steps
 from bertsmith.config.encoding import Encoding
 from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.separator import Separator
 
 DocumentForm = Literal["auto", "file", "blank-line", "line"]
 
@@ -18,6 +19,7 @@ class SourceOptions(Options):
     """How text is read and cleaned: shared by every verb that takes a SOURCE."""
 
     positional: ClassVar[tuple[str, ...]] = ("sources",)
+    any_bytes: ClassVar[tuple[str, ...]] = ("sources",)
 
     sources: tuple[str, ...] = Field(
         min_length=1,
@@ -29,6 +31,9 @@ class SourceOptions(Options):
     )
     text_column: str | None = Field(
         None, description="the key or column that holds the text (found by its usual names otherwise)"
+    )
+    separator: Separator | None = Field(
+        None, description="the character between the fields of .csv and .tsv, or tab (default: by the first rows)"
     )
     encoding: Encoding = Field("utf-8", description="the encoding of the files")
     encoding_errors: Literal["strict", "replace"] = Field(

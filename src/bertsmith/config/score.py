@@ -20,6 +20,7 @@ _TASKS_OF = {
     "no_header": ("sequence-classification", "multiple-choice"),
     "labels_are": ("token-classification",),
     "label_names": ("token-classification",),
+    "separator": ("sequence-classification", "multiple-choice", "question-answering"),
     "scheme": ("token-classification",),
     "strict": ("token-classification",),
     "no_answer_probabilities": ("question-answering",),

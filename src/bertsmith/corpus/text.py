@@ -57,7 +57,9 @@ def read_text(
 
 def reading_of(options: SourceOptions) -> ReadingOptions:
     """How the files of a verb's sources are read."""
-    return ReadingOptions(options.documents, options.text_column, options.encoding, options.encoding_errors)
+    return ReadingOptions(
+        options.documents, options.text_column, options.encoding, options.encoding_errors, options.separator
+    )
 
 
 def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:

@@ -76,6 +76,7 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
     predictor = Predictor(model, precision=options.precision)
     head = measured_head(task, predictor.config, options, model)
     targets = head.targets(file.examples, file.name)
+    head.warn_of_spellings(file.examples, file.name)
     length = predictor.row_length(head_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:

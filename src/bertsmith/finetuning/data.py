@@ -96,6 +96,7 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
             examples["train"] = found
         encoded = head.encode(tokenizer, found, length)
         parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
+        head.warn_of_spellings(found, str(paths[part]))
         compared[part] = Part(found, encoded)
         windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
         files.append(

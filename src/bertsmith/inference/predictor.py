@@ -37,6 +37,7 @@ from bertsmith.inference.results import (
     Tokenized,
     TokenPrediction,
 )
+from bertsmith.inference.texts import check_texts
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
 from bertsmith.reporting.numbers import counted
@@ -155,6 +156,7 @@ class Predictor:
 
     def tokenize(self, text: str) -> Tokenized:
         """The pieces of a text and the three tensors that a model takes, as lists."""
+        check_texts("tokenize", [text])
         return tokenize_text(self.tokenizer, text)
 
     def _encode(self, texts: Sequence[str], pairs: Sequence[str] | None, length: int) -> Encoded:
@@ -199,6 +201,7 @@ class Predictor:
         if top_k < 1:
             raise InputError(f"top_k: found {top_k}, expected at least 1")
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("fill-mask", texts)
         places = self._with_tokens([(given,) for given in texts], "text", "no answer")
         encoded = encode(self.tokenizer, [texts[place] for place in places], None, self.max_length)
         self._refuse_long(encoded, "fill-mask")
@@ -256,6 +259,7 @@ class Predictor:
                 f"{self.name}: has no trained NSP head; bertsmith pretrain STORE --from {self.name} "
                 "--objective mlm+nsp trains one"
             )
+        check_texts("next-sentence", [a, b])
         encoded = encode(self.tokenizer, [a], [b], self.max_length)
         self._refuse_long(encoded, "next-sentence")
         if not self._with_tokens([(a, b)], "pair", "no label"):
@@ -273,6 +277,7 @@ class Predictor:
 
         `layer` 0 is the embeddings, -1 the last (`last_hidden_state` of stock's BertModel).
         """
+        check_texts("hidden-states", [text])
         encoded = self._encode([text], None, self.max_length)
         _, batch = next(self._batches(encoded))
         return self._hidden(batch, layer).cpu()
@@ -299,6 +304,7 @@ class Predictor:
         A text without a token has none.
         """
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("embed", texts)
         places = self._with_tokens([(given,) for given in texts], "text", "no vector")
         encoded = self._encode([texts[place] for place in places], None, self.max_length)
         answers = [Embedding(given) for given in texts]
@@ -330,6 +336,8 @@ class Predictor:
         pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
         if pairs is not None and len(pairs) != len(texts):
             raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
+        check_texts("classify", texts)
+        check_texts("classify", pairs or (), "second text")
         if not texts:
             return []
         self._with_head(SequenceClassification)
@@ -396,6 +404,8 @@ class Predictor:
         for found in given:
             if isinstance(found, str) or len(found) < 2:
                 raise InputError(f"choose: found {found!r}, expected a list of at least two choices")
+            check_texts("choose", found, "choice")
+        check_texts("choose", prompts, "prompt")
         self._with_head(MultipleChoice)
         head = MultipleChoice.for_model(self.config, None, self.name)
         length = self.row_length(MultipleChoice, max_length)
@@ -424,6 +434,7 @@ class Predictor:
         overlapping windows. Raises ModelError without a tagging head.
         """
         texts = [text] if isinstance(text, str) else list(text)
+        check_texts("tag", texts)
         self._with_head(TokenClassification)
         head = TokenClassification.for_model(self.config, None, self.name)
         length = self.row_length(TokenClassification, max_length)
@@ -490,6 +501,8 @@ class Predictor:
         contexts = [context] if isinstance(context, str) else list(context)
         if len(questions) != len(contexts):
             raise InputError(f"answer: {len(questions)} questions and {len(contexts)} contexts, expected one for each")
+        check_texts("answer", questions, "question")
+        check_texts("answer", contexts, "context")
         for number, pair in enumerate(zip(questions, contexts, strict=True), start=1):
             for name, text in zip(("question", "context"), pair, strict=True):
                 if not text.strip():

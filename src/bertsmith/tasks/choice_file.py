@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.choice_labels import LabelledChoices, indices, label_form
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
 from bertsmith.tasks.records import form_of, is_table
-from bertsmith.tasks.text_file import decoded, existing_file, json_object, kind, text_lines
+from bertsmith.tasks.text_file import decoded, existing_file, finite, json_object, text_lines
 
 CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
 PROMPT_COLUMNS = ("prompt", "question", "question_stem", "startphrase", "context", "premise", "text", "sentence")
@@ -61,7 +62,8 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
         for name in (prompt_name, *((label_name,) if label_name is not None else ())):
             if values.get(name) is None:
                 raise DataError(f"{where}: column {name!r} is missing")
-        prompt = str(values[prompt_name])
+        advice = ". Name the one of the prompts with --text-column"
+        prompt = text_of_cell(values[prompt_name], f"{where}: column {prompt_name!r}", advice=advice)
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
         prompts.append(prompt)
@@ -125,7 +127,7 @@ def _choices(
     """
     values = [record.get(name) for name in names]
     if len(names) > 1:
-        while values and (values[-1] is None or not str(values[-1]).strip()):
+        while values and (values[-1] is None or (isinstance(values[-1], str) and not values[-1].strip())):
             values.pop()
         return checked_choices(where, values), None
     found, keys = values[0], None
@@ -155,14 +157,20 @@ def _choices(
 
 def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
     """At least two choices, none of them empty; raises DataError otherwise."""
-    for number, value in enumerate(values):
-        if isinstance(value, (list, dict, bool)) or value is None:
-            raise DataError(f"{where}: choice {number} (from 0): found {kind(value)}, expected a text")
-        if not str(value).strip():
-            raise DataError(f"{where}: choice {number} (from 0) is empty")
-    if len(values) < 2:
-        raise DataError(f"{where}: {len(values)} choices, expected at least two")
-    return tuple(map(str, values))
+    choices = [_choice(f"{where}: choice {number} (from 0)", value) for number, value in enumerate(values)]
+    if len(choices) < 2:
+        raise DataError(f"{where}: {len(choices)} choices, expected at least two")
+    return tuple(choices)
+
+
+def _choice(where: str, value: Any) -> str:
+    """A choice; the answer to a sum may be a number in JSON."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
+        return str(value)
+    choice = text_of_cell(value, where)
+    if not choice.strip():
+        raise DataError(f"{where} is empty")
+    return choice
 
 
 def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:

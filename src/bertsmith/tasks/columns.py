@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.options import nearest
+from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
@@ -28,13 +29,23 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
-    records = read_records(path, form, columns.encoding, no_header=columns.no_header, skip_broken=columns.skip_broken)
+    records = read_records(
+        path,
+        form,
+        columns.encoding,
+        separator=columns.separator,
+        no_header=columns.no_header,
+        skip_broken=columns.skip_broken,
+    )
     present = list(dict.fromkeys(column for record in records for column in record.values))
     if name not in present:
         raise OptionError(
             f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"
             f"{nearest(name, present)}"
         )
+    repeated = records[0].values.get(name)
+    if isinstance(repeated, RepeatedName):
+        raise OptionError(f"--slice {name}: {path}: found {repeated} in the header, expected one; rename the others")
     return [_text(record.values.get(name)) for record in records]
 
 

@@ -251,6 +251,9 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def targets(self, examples: Sequence[ExampleType], where: str) -> TargetsType:
         """What is true of the examples; `where` is their file. Raises DataError for a label that the head lacks."""
 
+    def warn_of_spellings(self, examples: Sequence[ExampleType], where: str) -> None:
+        """Warn of classes that a file spells in several ways, or otherwise than the head; most heads take one only."""
+
     @abstractmethod
     def label_counts(self, examples: Sequence[ExampleType]) -> Mapping[str, int]:
         """How often each label occurs, in the order of the labels; nothing where the output is a number."""

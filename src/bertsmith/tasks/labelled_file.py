@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
+from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import shortened
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
+from bertsmith.tasks.printed_lists import (
+    UnreadableListError,
+    are_printed_bytes,
+    is_vector,
+    list_in_text,
+    vector_in_text,
+)
 from bertsmith.tasks.records import Record, form_of, is_table, read_records
 from bertsmith.tasks.reference import Reference
-from bertsmith.tasks.text_file import existing_file, kind
+from bertsmith.tasks.text_file import existing_file, finite
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
@@ -48,6 +58,8 @@ class Columns:
     """The names of tags that are numbers, or a file of them."""
     labels_from: int | None = None
     """The number of the first choice in the labels of choices, 0 or 1; None to find it out."""
+    separator: str | None = None
+    """What separates the fields of a table; None: by its ending and its first rows."""
     like: Reference | None = None
     """What the file must agree with; its columns come before those of usual names."""
 
@@ -66,6 +78,7 @@ class Columns:
             options.labels_are,
             options.label_names,
             options.labels_from,
+            options.separator,
         )
 
     def refuse_tag_options(self) -> None:
@@ -95,9 +108,22 @@ class Row:
         return f"{self.file}: {self.place}"
 
     @property
+    def listed(self) -> tuple[str, ...] | None:
+        """The labels of a list, also of one that the file holds as text; None where the label is no list."""
+        if not isinstance(self.label, str):
+            return self.label if isinstance(self.label, tuple) else None
+        try:
+            return list_in_text(self.label)
+        except UnreadableListError:
+            raise DataError(
+                f"{self.where}: found the label {shortened(self.label, 60)!r}, which looks like a list and cannot be "
+                f'read as one; expected a name, a list of JSON such as ["a", "b"], or names parted by {SEPARATOR}'
+            ) from None
+
+    @property
     def class_name(self) -> str:
         """The one label. Raises DataError where there is none, or a list of them."""
-        if isinstance(self.label, tuple):
+        if self.listed is not None:
             raise DataError(
                 f"{self.where}: the label is a list; give --problem-type multi_label_classification for several labels"
             )
@@ -109,7 +135,9 @@ class Row:
     @property
     def label_set(self) -> tuple[str, ...]:
         """The labels of a text that may have several or none: of a list, or parted by `|`."""
-        names = self.label if isinstance(self.label, tuple) else str(self.label).split(SEPARATOR)
+        names = self.listed
+        if names is None:
+            names = tuple(str(self.label).split(SEPARATOR))
         found = tuple(name.strip() for name in names)
         if found == ("",):
             return ()
@@ -168,14 +196,24 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
             if value is None or value != value:
                 found = "" if name not in values else f", found {'null' if value is None else 'NaN'}"
                 raise DataError(f"{where}: column {name!r} is missing{found}")
-        if not str(values[text_name]).strip():
+        text = text_of_cell(values[text_name], f"{where}: column {text_name!r}", advice=_advice("text"))
+        if not text.strip():
             raise DataError(f"{where}: the text is empty")
-        pair = str(values[pair_name]) if pair_name else None
+        pair = None
+        if pair_name:
+            pair = text_of_cell(values[pair_name], f"{where}: column {pair_name!r}", advice=_advice("pair"))
         label = stand_in
         if label_name is not None:
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
-        rows.append(Row(str(values[text_name]), pair, label, str(path), record.place, (text_name, pair_name)))
+        rows.append(Row(text, pair, label, str(path), record.place, (text_name, pair_name)))
+    labels = [row.label for row in rows if isinstance(row.label, str)]
+    for name, texts in ((text_name, [row.text for row in rows]), (label_name, labels)):
+        if len(texts) == len(rows) and are_printed_bytes(texts):
+            raise DataError(
+                f"{rows[0].where}: column {name!r}: found {shortened(texts[0], 60)}, the print of bytes, as everywhere; "
+                "expected a text. Try: decode the column before it is written (in pandas column.str.decode('utf-8'))"
+            )
     if pair_name is not None:
         warn_of_empty_second_texts(path, pair_name, [(row.pair or "", row.place) for row in rows])
     return rows
@@ -200,21 +238,97 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
         path,
         form,
         columns.encoding,
+        separator=columns.separator,
         no_header=columns.no_header,
         skip_broken=columns.skip_broken,
         class_names=class_names,
     )
 
 
+def _advice(what: str) -> str:
+    """How to name another column."""
+    return f". Name the one that holds the text with --{what}-column"
+
+
 def _label(where: str, value: Any) -> Label:
     if isinstance(value, list):
+        found = []
         for item in value:
             if isinstance(item, (list, dict)) or item is None:
                 raise DataError(f"{where}: found {kind(item)} in the list, expected texts")
-        return tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return json.dumps(value, default=str)
-    return value
+            label = _one_label(where, item)
+            found.append(label if isinstance(label, str) else json.dumps(label))
+        return tuple(found)
+    return _one_label(where, value)
+
+
+def _one_label(where: str, value: Any) -> str | int | float:
+    """A label that is no list: a text, or a number as the file has it; a truth value as JSON writes it."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, Decimal):
+        value = str(value)
+    if isinstance(value, (int, float)):
+        if isinstance(value, float) and not finite(value):
+            raise DataError(f"{where}: found {value}, expected a label: a text, a finite number, or a list of texts")
+        return value
+    return text_of_cell(value, where, advice=", a number or a list of texts. Name another column with --label-column")
+
+
+def refuse_vectors(rows: Sequence[Row]) -> None:
+    """Raises DataError if the labels are vectors of 0 and 1: [0, 1, 0] names no label.
+
+    Lists are vectors if one holds a number twice, or if all are of 0 and 1 and equally long: [0], [1] and [0, 1] are
+    lists of the labels 0 and 1. Fields such as `0 1 0` are if all are of one length.
+    """
+    lists = [row.listed for row in rows]
+    first = next((place for place, found in enumerate(lists) if found and is_vector(found) and _repeats(found)), None)
+    if first is None and all(found is not None and is_vector(found) for found in lists):
+        first = 0 if len({len(found or ()) for found in lists}) == 1 else None
+    if first is None and all(found is None for found in lists):
+        fields = [vector_in_text(row.label) if isinstance(row.label, str) else None for row in rows]
+        first = 0 if None not in fields and len({len(field or ()) for field in fields}) == 1 else None
+    if first is not None:
+        found = rows[first].label
+        shown = f"[{', '.join(found)}]" if isinstance(found, tuple) else str(found).strip()
+        raise DataError(
+            f"{rows[first].where}: found the label {shortened(shown, 60)}, a vector of 0 and 1; expected the names of "
+            f'the labels that are 1, as a list of JSON (["pace", "actors"]) or parted by {SEPARATOR} '
+            f"(pace{SEPARATOR}actors)"
+        )
+
+
+def _repeats(items: tuple[str, ...]) -> bool:
+    return len({float(item) if item.lower() not in ("true", "false") else item.lower() for item in items}) < len(items)
+
+
+def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) -> None:
+    """Raises DataError if several labels are parted by commas or semicolons, and none by `|`.
+
+    They are if each field that holds one has a part that is a label elsewhere: alone, in another field, or among the
+    `known` ones. `Washington, D.C.` is one label.
+    """
+    fields = [(row, row.label) for row in rows if isinstance(row.label, str) and row.listed is None]
+    if any(SEPARATOR in whole for _, whole in fields):
+        return
+    for other in ",;":
+        several = [
+            (row, _parts(whole, other)) for row, whole in fields if other in whole and whole.strip() not in known
+        ]
+        combinations: dict[str, set[tuple[str, ...]]] = {}
+        for _, whole in fields:
+            for part in _parts(whole, other):
+                combinations.setdefault(part, set()).add(_parts(whole, other))
+        if several and all(any(part in known or len(combinations[part]) > 1 for part in parts) for _, parts in several):
+            row, parts = several[0]
+            raise DataError(
+                f"{row.where}: found the label {shortened(str(row.label), 60)!r}, which looks like {len(parts)} labels "
+                f"in one; expected them parted by {SEPARATOR}: {shortened(SEPARATOR.join(parts), 60)}"
+            )
+
+
+def _parts(field: str, separator: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in field.split(separator))
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
@@ -249,5 +363,6 @@ def column_name(
     near = nearest(asked, present) if asked is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
-        + (", or give --no-header if the first line is data." if can_lack_header and "0" not in present else ".")
+        + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")
+        + (", or --separator if it is not one column." if can_lack_header and len(present) == 1 else ".")
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError
 from bertsmith.tasks.choice_file import Question
 from bertsmith.tasks.labelled_file import Row
-from bertsmith.tasks.text_file import decoded_predictions, existing_file, finite, json_lines, kind
+from bertsmith.tasks.text_file import decoded_predictions, existing_file, finite, json_lines
 
 _EXPECTED = "JSON lines with 'text' and 'label', 'labels' or 'value', as bertsmith evaluate --predictions writes them"
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import repeated_names
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
 from bertsmith.corpus.reading.hub import load_split, next_record
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.tables import is_quoted, rows_of_table
+from bertsmith.corpus.reading.tables import TAB, form_of_table, headers_left_out, repeats_header, rows_of_table
 from bertsmith.corpus.reading.unpacking import damaged, opened
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import say, warn
@@ -80,60 +81,90 @@ def read_records(
     form: str,
     encoding: str,
     *,
+    separator: str | None = None,
     no_header: bool = False,
     skip_broken: bool = False,
     class_names: bool = True,
 ) -> list[Record]:
     """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
 
-    `skip_broken` leaves out the rows of a table that have another number of fields than its header; without
-    `class_names` numbers of named classes stay numbers, whatever they are. Raises DataError with the file and the line
-    or row of the first mistake, and where there is no row.
+    A column whose name the header holds several times has `RepeatedName` for its values. Rows that repeat the header
+    are left out with a warning. `separator` is that of a table; without it the first rows show it. `skip_broken` leaves
+    out the rows of a table that have another number of fields than its header; without `class_names` numbers of named
+    classes stay numbers, whatever they are. Raises DataError with the file and the line or row of the first mistake,
+    and where there is no row.
     """
     if no_header and not is_table(form):
         raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
     if skip_broken and not is_table(form):
         raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
+    if separator is not None and not is_table(form):
+        raise OptionError(f"--separator: {path} is not CSV or TSV, it has no separator; leave it out")
     if form == DATA_SET:
-        records = _of_data_set(path, class_names)
+        records = _without_headers(path, _of_data_set(path, class_names))
     else:
         existing_file(path, "a labelled file (.csv, .tsv, .jsonl or .parquet)")
         if form == "parquet":
-            records = _of_parquet(path, class_names)
+            records = _without_headers(path, _of_parquet(path, class_names))
         elif form == "jsonl":
-            records = [Record(values, line) for line, values in json_lines(path, decoded(path, encoding))]
+            lines = json_lines(path, decoded(path, encoding))
+            records = _without_headers(path, [Record(values, line) for line, values in lines])
         else:
-            records = _of_table(path, decoded(path, encoding), form, no_header, skip_broken)
+            usual = "," if form == "csv" else TAB
+            records = _of_table(path, decoded(path, encoding), usual, separator, no_header, skip_broken)
     if not records:
         raise DataError(f"{path}: no rows in this file")
     return records
 
 
-def _of_table(path: Path, text: str, form: str, no_header: bool, skip_broken: bool) -> list[Record]:
+def _without_headers(path: Path, records: list[Record]) -> list[Record]:
+    """The records that are not the header of a table that this file was made from."""
+    again = [
+        record
+        for record in records
+        if repeats_header(f"{path}: {record.place}", list(record.values.values()), list(record.values))
+    ]
+    if not again:
+        return records
+    warn(f"{path}: {headers_left_out([record.number for record in again], again[0].unit)}")
+    left_out = {record.number for record in again}
+    return [record for record in records if record.number not in left_out]
+
+
+def _of_table(
+    path: Path, text: str, usual: str, separator: str | None, no_header: bool, skip_broken: bool
+) -> list[Record]:
     """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
 
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    quoted = form == "csv"
-    if form == "tsv" and is_quoted(str(path), lines):
-        quoted = True
+    form = form_of_table(str(path), lines, usual, separator)
+    if form.detected is not None:
+        say(f"{path}: {form.detected}")
+    if form.separator == TAB and form.quoted:
         say(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
-    rows = list(rows_of_table(str(path), lines(), "," if form == "csv" else "\t", quoted=quoted))
+    rows = list(rows_of_table(str(path), lines(), form))
     if not rows:
         return []
     if no_header:
         header = [str(number) for number in range(len(rows[0][1]))]
     else:
         header = [name.strip() for name in rows.pop(0)[1]]
-    records, broken = [], []
+    repeated = repeated_names(header)
+    records, broken, again = [], [], []
     for line, row in rows:
         if len(row) != len(header):
             if skip_broken:
                 broken.append(line)
                 continue
             raise DataError(f"{path}: line {line}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
-        records.append(Record(dict(zip(header, row, strict=True)), line))
+        if not no_header and repeats_header(f"{path}: line {line}", row, header):
+            again.append(line)
+            continue
+        records.append(Record(dict(zip(header, row, strict=True)) | repeated, line))
+    if again:
+        warn(f"{path}: {headers_left_out(again)}")
     if broken:
         warn(
             f"{path}: {len(broken):,} rows of {len(rows):,} are left out, the first on line {broken[0]}: they have "
@@ -152,11 +183,12 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     file = SourceFile(path.name, str(path), ".parquet", size=size)
     with opened(file) as raw:
         try:
-            table = pq.read_table(raw)
+            table = pq.ParquetFile(raw).read()
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None
-    records = [Record(row, number, "row") for number, row in enumerate(values, start=1)]
+    repeated = repeated_names(table.column_names)
+    records = [Record(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
     return _named(str(path), records, _class_names_of_schema(table.schema)) if class_names else records
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,22 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, Array, Metric, class_metrics
 from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
+from bertsmith.runtime.console import warn
+from bertsmith.tasks.class_names import ClassNames, one_name_each
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
 from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
-from bertsmith.tasks.labelled_file import SEPARATOR, Columns, Label, Row, in_order, read_rows
+from bertsmith.tasks.labelled_file import (
+    SEPARATOR,
+    Columns,
+    Label,
+    Row,
+    in_order,
+    read_rows,
+    refuse_other_separators,
+    refuse_vectors,
+)
 from bertsmith.tasks.reference import TEXT_COLUMNS_KEY, Reference, text_columns_of
 from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 from bertsmith.tasks.tag_kinds import LabelsAre
@@ -43,18 +55,31 @@ def labels_of(rows: Sequence[Row], problem_type: str) -> list[str]:
     """The labels of a training file, sorted (as numbers where all are whole numbers); none for regression."""
     if problem_type == REGRESSION:
         return []
-    names = {name for row in rows for name in _names(row, problem_type)}
+    _check_forms(rows, problem_type)
+    names = one_name_each(name for row in rows for name in _spellings(row, problem_type))
     if not names:
         raise DataError("the training file has no label, every field of labels is empty; is it the right column?")
     if len(names) < 2:
         what = "label" if problem_type == MULTI_LABEL else "class"
-        raise DataError(f"the training file has one {what} alone, {next(iter(names))!r}; expected at least two")
+        raise DataError(f"the training file has one {what} alone, {names[0]!r}; expected at least two")
     return in_order(names)
 
 
-def _names(row: Row, problem_type: str) -> tuple[str, ...]:
-    """The labels of a row: one, or as many as it has."""
+def _spellings(row: Row, problem_type: str) -> tuple[str, ...]:
+    """The labels of a row as the file spells them: one, or as many as it has."""
     return row.label_set if problem_type == MULTI_LABEL else (row.class_name,)
+
+
+def _names(row: Row, problem_type: str, classes: ClassNames) -> tuple[str, ...]:
+    """The labels of a row by the names of their classes."""
+    return tuple(dict.fromkeys(classes[name] for name in _spellings(row, problem_type)))
+
+
+def _check_forms(rows: Sequence[Row], problem_type: str, labels: Sequence[str] = ()) -> None:
+    """Raises DataError for labels that are vectors, or several in one field that are not parted as they should be."""
+    refuse_vectors(rows)
+    if problem_type == MULTI_LABEL:
+        refuse_other_separators(rows, labels)
 
 
 def targets(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where: str) -> npt.NDArray[np.float64]:
@@ -64,8 +89,9 @@ def targets(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where
     """
     if problem_type == REGRESSION:
         return np.array([row.number(" for regression") for row in rows])
-    numbers = {label: number for number, label in enumerate(labels)}
-    names = [_names(row, problem_type) for row in rows]
+    _check_forms(rows, problem_type, labels)
+    numbers, classes = {label: number for number, label in enumerate(labels)}, ClassNames(labels)
+    names = [_names(row, problem_type, classes) for row in rows]
     unknown = sorted({name for found in names for name in found} - set(labels))
     if unknown:
         first = next(row for row, found in zip(rows, names, strict=True) if unknown[0] in found)
@@ -154,6 +180,21 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
         return cls(labels, chosen).with_temperature_of(config, name)
 
+    def _names(self, row: Row) -> tuple[str, ...]:
+        return _names(row, self.problem_type, self._class_names)
+
+    @cached_property
+    def _class_names(self) -> ClassNames:
+        return ClassNames(self.labels)
+
+    def warn_of_spellings(self, examples: Sequence[Row], where: str) -> None:
+        """Numbers and truth values."""
+        if self.problem_type == REGRESSION:
+            return
+        merged = self._class_names.merged(name for row in examples for name in _spellings(row, self.problem_type))
+        if merged is not None:
+            warn(f"{where}: {merged}")
+
     def config_values(self) -> dict[str, Any]:
         """The labels and the problem type."""
         return super().config_values() | {"problem_type": self.problem_type}
@@ -189,14 +230,14 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         """Texts of each label."""
         if self.problem_type == REGRESSION:
             return {}
-        counts = Counter(name for row in examples for name in _names(row, self.problem_type))
+        counts = Counter(name for row in examples for name in self._names(row))
         return {label: counts[label] for label in self.labels}
 
     def items(self, examples: Sequence[Row]) -> Iterator[Item]:
         """The text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
-            told = str(row.label) if self.problem_type == REGRESSION else SEPARATOR.join(_names(row, self.problem_type))
+            told = str(row.label) if self.problem_type == REGRESSION else SEPARATOR.join(self._names(row))
             yield Item(texts, told, row.place)
 
     def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
@@ -355,7 +396,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         else:
             losses = functional.cross_entropy(logits.double(), torch.from_numpy(targets).long(), reduction="none")
         for row, answer, loss in zip(examples, self.answers(outputs), losses.tolist(), strict=True):
-            true = _names(row, self.problem_type)
+            true = self._names(row)
             said = tuple(answer["labels"]) if self.problem_type == MULTI_LABEL else (answer["label"],)
             share = None if self.problem_type == MULTI_LABEL else answer["probabilities"][said[0]]
             shown = [SEPARATOR.join(names) or NO_LABEL for names in (true, said)]

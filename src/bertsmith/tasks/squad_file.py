@@ -22,12 +22,13 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.answer_places import PlacedAnswer, place_answers
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, is_table, read_records
-from bertsmith.tasks.text_file import finite, kind, read_json_object
+from bertsmith.tasks.text_file import finite, read_json_object
 
 SQUAD = "squad"
 FORMS = (SQUAD, "jsonl", "parquet", "csv", "tsv")
@@ -167,6 +168,8 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
         raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
     if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
+    if form == SQUAD and columns.separator is not None:
+        raise OptionError("--separator: SQuAD JSON is no table; leave it out")
     if form == SQUAD and columns.skip_broken:
         raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
     found: dict[str, _Found] = {}
@@ -211,7 +214,9 @@ def _of_squad(path: Path) -> _Objects:
 
 def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
     empty = 0
-    records = read_records(path, form, columns.encoding, skip_broken=columns.skip_broken, class_names=False)
+    records = read_records(
+        path, form, columns.encoding, separator=columns.separator, skip_broken=columns.skip_broken, class_names=False
+    )
     for record in records:
         fields = record.values
         if is_table(form):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import say
 from bertsmith.tasks import conllu_file
@@ -12,7 +13,7 @@ from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, read_records
 from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, named, names_of_labels, of_kind
-from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file, kind
+from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
 FORMS = ("conll", "conllu", "jsonl", "parquet", DATA_SET)
@@ -73,6 +74,8 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
         raise OptionError("--labels-from: a tagged sentence has no choices; the option belongs to multiple-choice")
     if columns.no_header:
         raise OptionError("--no-header: sentences with tags have no header; leave it out")
+    if columns.separator is not None:
+        raise OptionError("--separator: sentences with tags are no rows of a table; leave it out")
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
     if form not in ("conll", "conllu"):

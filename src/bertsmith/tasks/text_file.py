@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
+from bertsmith.config.valid_text import broken_text
+from bertsmith.corpus.reading.cells import kind, unique_keys
+from bertsmith.corpus.reading.decoding import marked_encoding, refuse_binary
 from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
 from bertsmith.corpus.reading.unpacking import opened, unpacked
 from bertsmith.errors import DataError, OptionError
+from bertsmith.runtime.console import say
+
+_MAY_BE_BROKEN = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of JSON that is half of a surrogate pair, or one of its two halves."""
 
 
 def existing_file(path: Path, what: str) -> None:
@@ -38,23 +46,30 @@ def _content(path: Path) -> bytes:
 
 
 def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
-    """The text of a file, unpacked, without a byte order mark.
+    """The text of a file, unpacked, without a byte order mark; a mark decides the encoding, which is said.
 
-    Raises DataError where it is empty, or, with the advice, where it is of another encoding.
+    Raises DataError where it is empty or binary, or, with the advice, where it is of another encoding.
     """
     raw = _content(path)
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
+        marked = marked_encoding(raw, encoding)
+        if marked != encoding:
+            say(f"{path}: read as {marked}, which its byte order mark says")
+            encoding, advice = marked, "is the file cut off or damaged?"
+        refuse_binary(str(path), raw, encoding)
         text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
-        return text
     except LookupError:
         raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line = raw[: error.start].decode(encoding, "replace").count("\n") + 1
         raise DataError(
             f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}"
         ) from None
+    if (broken := broken_text(text)) is not None:  # UTF-7 and the like let it pass
+        raise DataError(f"{path}: found {broken}, which is no character")
+    return text
 
 
 def decoded_predictions(path: Path) -> str:
@@ -65,10 +80,9 @@ def decoded_predictions(path: Path) -> str:
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
     """The JSON object in a UTF-8 file, unpacked; `what` was expected. Raises DataError where it is something else."""
     existing_file(path, what)
+    text = decoded(path, "utf-8", advice=f"JSON is, expected {what}")
     try:
-        content = json.loads(_content(path).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; JSON is, expected {what}") from None
+        content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
@@ -77,6 +91,8 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
         raise DataError(f"{path}: JSON that cannot be read ({_beyond(error)}), expected {what}") from None
     if not isinstance(content, dict):
         raise DataError(f"{path}: found {kind(content)}, expected {what}")
+    if _MAY_BE_BROKEN.search(text):
+        _refuse_broken(str(path), content)
     return content
 
 
@@ -101,14 +117,31 @@ def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
 def json_object(where: str, line: str) -> dict[str, Any]:
     """The object in a line of JSON."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: JSON that cannot be read ({_beyond(error)})") from None
     if not isinstance(record, dict):
-        raise DataError(f"{where}: found {type(record).__name__}, expected an object")
+        raise DataError(f"{where}: found {kind(record)}, expected an object")
+    if _MAY_BE_BROKEN.search(line):
+        _refuse_broken(where, record)
     return record
+
+
+def _refuse_broken(where: str, value: Any, at: str = "") -> None:
+    """Raises DataError with the place in the JSON of a text, or a name, that holds half of a surrogate pair."""
+    if isinstance(value, str) and (broken := broken_text(value)) is not None:
+        raise DataError(
+            f"{where}: {at or 'the text'} holds {broken}, which is no character. Try: take it out of the text"
+        )
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_broken(where, name, f"the name {name!a}")
+            _refuse_broken(where, inner, f"{at}.{name}" if at else repr(name))
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            _refuse_broken(where, inner, f"{at}[{number}]")
 
 
 def _beyond(error: ValueError | RecursionError) -> str:
@@ -122,16 +155,3 @@ def finite(value: int | float) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
-
-
-def kind(value: Any) -> str:
-    """What a JSON value is, in words."""
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-        type(None): "null",
-        bytes: "bytes",
-    }
-    return names.get(type(value), "a number" if isinstance(value, (int, float)) else f"a {type(value).__name__}")

@@ -199,7 +199,9 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
         if store is not None:
             part, counts = store.part(HELD_OUT), store.unigram_counts()
         else:
-            reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding)
+            reading = ReadingOptions(
+                text_column=options.text_column, encoding=options.encoding, separator=options.separator
+            )
             part = part_of_text(options.data, reading, tokenizer, Path(aside))
             counts = np.asarray(record["unigram_counts"]) if "unigram_counts" in record else None
         vocabulary = Vocabulary.of(tokenizer)

@@ -27,9 +27,17 @@ from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks import prediction_lines, squad_file
 from bertsmith.tasks.choice_file import read_questions
+from bertsmith.tasks.class_names import ClassNames, one_name_each
 from bertsmith.tasks.conll_file import check_same_tokens, check_scheme
 from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
-from bertsmith.tasks.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.labelled_file import (
+    Columns,
+    Row,
+    in_order,
+    read_rows,
+    refuse_other_separators,
+    refuse_vectors,
+)
 from bertsmith.tasks.records import with_split
 from bertsmith.tasks.tagged_file import read_scored
 
@@ -246,9 +254,16 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
         values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
         return LabelScores(_bootstrapped(NUMBER_METRICS, gold, values), len(rows), [], None)
     several = predictions[0].kind == "labels"
+    refuse_vectors(rows)
     true = [row.label_set if several else (row.class_name,) for row in rows]
     guessed = [prediction.labels or () if several else (str(prediction.label),) for prediction in predictions]
-    known = {name for prediction in predictions for name in prediction.known}
+    known = set(chain(*(prediction.known for prediction in predictions)))
+    if several:
+        refuse_other_separators(rows, known)
+    classes = ClassNames(known or one_name_each(chain(*true, *guessed)))
+    if (merged := classes.merged(chain(*true, *guessed))) is not None:
+        warn(f"{options.gold} and {options.predictions}: {merged}")
+    true, guessed = ([tuple(classes[name] for name in names) for names in side] for side in (true, guessed))
     _check_spellings(rows, true, set(chain(*guessed)) | known, all_known=bool(known))
     labels = in_order(chain(*true, *guessed, known))
     number = {label: place for place, label in enumerate(labels)}
@@ -303,6 +318,7 @@ def _columns(options: ScoreOptions) -> Columns:
         labels_are=options.labels_are,
         label_names=options.label_names,
         labels_from=options.labels_from,
+        separator=options.separator,
     )
 
 

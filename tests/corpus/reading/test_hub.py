@@ -70,7 +70,7 @@ def test_what_is_wrong_with_a_folder(read: Read, folder: Path) -> None:
         read("hf:data:dev")
     with pytest.raises(DataError, match=r"hf:data:train: no column 'tale'; the columns there are 'id', 'text', 'n'"):
         read("hf:data", text_column="tale")
-    with pytest.raises(DataError, match=r"hf:data:train: row 0: the text is int, expected a string"):
+    with pytest.raises(DataError, match=r"hf:data:train: row 0: column 'n': found a number, expected a text"):
         read("hf:data", text_column="n")
     with pytest.raises(DataError, match=r"hf:\./none: neither a folder that is there nor a data set of the hub"):
         read("hf:./none")

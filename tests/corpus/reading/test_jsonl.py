@@ -31,9 +31,9 @@ def test_an_id_that_no_file_could_hold_is_escaped(read: Read, tmp_path: Path) ->
     [
         ("One plain line.", r"a.jsonl: line 2: not JSON \(.* at column 1\); the line begins with 'One plain line\.'"),
         ('{"text": "One', r"line 2: not JSON \(Unterminated string"),
-        ('["text"]', r"line 2: found list, expected an object such as"),
-        ('{"text": 5}', r"line 2: the text is int, expected a JSON string"),
-        ('{"text": ["a"]}', r"line 2: the text is list, expected a JSON string"),
+        ('["text"]', r"line 2: found a list, expected an object such as"),
+        ('{"text": 5}', r"line 2: 'text': found a number, expected a text"),
+        ('{"text": ["a"]}', r"line 2: 'text': found a list, expected a text"),
         ('{"story": "One."}', r"line 2: no key named text, .*; the keys there are 'story'"),
         ('{"title": "T", "year": 1900}', r"line 2: no key named text, .*; the keys there are 'title', 'year'"),
         ("{}", r"line 2: no key named"),

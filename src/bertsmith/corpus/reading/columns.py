@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bertsmith.corpus.document import Document, paragraphs_of
+from bertsmith.corpus.reading.cells import repeated_names, text_of_cell
 from bertsmith.corpus.reading.sources import readable
 from bertsmith.errors import DataError
 
 TEXT_KEYS = ("text", "content", "body", "document", "sentence")
 ID_KEY = "id"
+_ADVICE = ". Name the one that holds the text with --text-column"
 
 
 def text_column(names: Collection[str], asked: str | None, where: str, *, table: bool) -> str:
     """The name of the column that holds the text: the one asked for, or the first of the usual names.
 
     In a table, where all rows have the same columns, a single column is taken whatever its name.
-    `where` begins the message of the DataError that is raised where there is none.
+    `where` begins the message of the DataError that is raised where there is none, or several of this name.
     """
     for name in (asked,) if asked is not None else TEXT_KEYS:
         if name in names:
+            if table and (repeated := repeated_names([*names]).get(name)) is not None:
+                raise DataError(f"{where}: column {name!r}: found {repeated}, expected one. Try: rename the others")
             return name
     if table and asked is None and len(names) == 1 and ID_KEY not in names:
         return next(iter(names))
@@ -31,12 +35,11 @@ def text_column(names: Collection[str], asked: str | None, where: str, *, table:
     )
 
 
-def document_of(text: object, identifier: object, fallback: str, where: str, expected: str) -> Document:
+def document_of(text: object, identifier: object, fallback: str, where: str) -> Document:
     """The document of a record: its text to paragraphs, its id if it has one, else `fallback`.
 
-    A text that is null or empty makes a document without paragraphs; one that is something else is a DataError.
+    A text that is null or empty makes a document without paragraphs; one that is no text is a DataError.
     """
-    if text is not None and not isinstance(text, str):
-        raise DataError(f"{where}: the text is {type(text).__name__}, expected {expected}")
-    has_id = isinstance(identifier, (str, int)) and identifier != ""
-    return Document(readable(str(identifier)) if has_id else fallback, paragraphs_of(text or ""))
+    found = "" if text is None else text_of_cell(text, where, advice=_ADVICE)
+    has_id = isinstance(identifier, (str, int)) and not isinstance(identifier, bool) and identifier != ""
+    return Document(readable(str(identifier)) if has_id else fallback, paragraphs_of(found))

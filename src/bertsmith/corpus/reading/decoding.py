@@ -1,6 +1,7 @@
 """Bytes to text: in pieces, in any encoding Python knows, with the place of what is not in the encoding.
 
-A file with many NULs in its first 64 KiB is refused as binary. A few are read; cleaning removes them.
+A byte order mark of UTF-8, UTF-16 or UTF-32 decides the encoding, because no other text begins so. A file with many
+NULs in its first 64 KiB is refused as binary. A few are read; cleaning removes them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
@@ -16,6 +18,13 @@ from bertsmith.corpus.reading.unpacking import opened, unpacked
 from bertsmith.errors import DataError
 
 HEAD = 1 << 16
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16: it comes first
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
 NULS = 1 / 1000
 """The share of NULs in the first bytes of a file beyond which it is binary."""
 
@@ -28,25 +37,51 @@ def text_pieces(
     `name_lines`: errors name the line besides the byte.
     """
     with opened(file) as raw:
-        blocks = refuse_binary(file, unpacked(file, raw, notes), options)
-        yield from decoded(file, blocks, options, notes, name_lines=name_lines)
+        blocks = unpacked(file, raw, notes)
+        head = head_of(blocks)
+        options = by_mark(file, head, options, notes)
+        refuse_binary(file.location, head, options.encoding)
+        yield from decoded(file, chain((head,), blocks), options, notes, name_lines=name_lines)
 
 
-def refuse_binary(file: SourceFile, blocks: Iterator[bytes], options: ReadingOptions) -> Iterator[bytes]:
-    """The same bytes. Raises DataError with the offset of the first NUL where there are too many in the head."""
+def head_of(blocks: Iterator[bytes]) -> bytes:
+    """The first bytes, at least `HEAD` of them if the file has so many; the iterator goes on behind them."""
     first: list[bytes] = []
     size = 0
     while size < HEAD and (block := next(blocks, None)) is not None:
         first.append(block)
         size += len(block)
-    head = b"".join(first)
+    return b"".join(first)
+
+
+def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
+    """The options with the encoding that a byte order mark names, which is noted if it is another one."""
+    encoding = marked_encoding(head, options.encoding)
+    if encoding == options.encoding:
+        return options
+    notes.detected.append(f"{file.name}: read as {encoding}, which its byte order mark says")
+    return replace(options, encoding=encoding)
+
+
+def marked_encoding(head: bytes, encoding: str) -> str:
+    """The encoding that the byte order mark at the start of a file names, else the given one.
+
+    UTF-16 and UTF-32 stay as given: which byte comes first may be part of their name.
+    """
+    named = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    if named is None or _is_wide(encoding) or codecs.lookup(encoding).name.startswith(named):
+        return encoding
+    return named
+
+
+def refuse_binary(where: str, head: bytes, encoding: str) -> None:
+    """Raises DataError with the offset of the first NUL if there are too many in the head of a file."""
     start = head[:HEAD]
-    if start.count(0) > NULS * len(start) and not _is_wide(options.encoding):
+    if start.count(0) > NULS * len(start) and not _is_wide(encoding):
         raise DataError(
-            f"{file.location}: byte {start.find(0)} is NUL: this is a binary file, or text in UTF-16 "
+            f"{where}: byte {start.find(0)} is NUL: this is a binary file, or text in UTF-16 "
             "(then give --encoding utf-16)"
         )
-    yield from chain((head,), blocks)
 
 
 def decoded(

@@ -36,8 +36,8 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
     while (record := next_record(records, file.location, number)) is not None:
         if text is None:
             text = text_column(record, options.text_column, file.location, table=True)
-        where = f"{file.location}: row {number}"
-        yield document_of(record.get(text), record.get(ID_KEY), f"{file.name}#{number}", where, "a string")
+        where = f"{file.location}: row {number}: column {text!r}"
+        yield document_of(record.get(text), record.get(ID_KEY), f"{file.name}#{number}", where)
         number += 1
 
 

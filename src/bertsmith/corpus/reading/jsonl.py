@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.cells import kind, unique_keys
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.decoding import lines_of, text_pieces
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
@@ -22,8 +23,8 @@ def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -
             continue
         where = f"{file.location}: line {line_number}"
         record = _record(line, where)
-        text = record[text_column(record, options.text_column, where, table=False)]
-        yield document_of(text, record.get(ID_KEY), f"{file.name}#{number}", where, "a JSON string")
+        name = text_column(record, options.text_column, where, table=False)
+        yield document_of(record[name], record.get(ID_KEY), f"{file.name}#{number}", f"{where}: {name!r}")
         number += 1
     if number == 0:
         yield Document(f"{file.name}#0", ())
@@ -32,7 +33,7 @@ def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -
 def _record(line: str, where: str) -> dict[str, Any]:
     try:
         # JSON has no raw control characters in strings; a stray NUL is read and left to cleaning.
-        record = json.loads(line, strict=False) if "\0" in line else json.loads(line)
+        record = json.loads(line, strict="\0" not in line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{where}: not JSON ({error.msg} at column {error.colno}); the line begins with {line.strip()[:40]!r}"
@@ -40,5 +41,5 @@ def _record(line: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
         raise DataError(f"{where}: JSON that cannot be read: {error}") from None
     if not isinstance(record, dict):
-        raise DataError(f'{where}: found {type(record).__name__}, expected an object such as {{"text": "..."}}')
+        raise DataError(f'{where}: found {kind(record)}, expected an object such as {{"text": "..."}}')
     return record

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.decoding import decoded, refuse_binary, text_pieces
+from bertsmith.corpus.reading.decoding import by_mark, decoded, refuse_binary, text_pieces
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.corpus.reading.unpacking import opened, unpacked
@@ -50,7 +50,9 @@ def read_markdown(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
 def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The one document of a page: its main text as trafilatura finds it, or all of its text where that finds none."""
     with opened(file) as raw:
-        page = b"".join(refuse_binary(file, unpacked(file, raw, notes), options))
+        page = b"".join(unpacked(file, raw, notes))
+    options = by_mark(file, page, options, notes)
+    refuse_binary(file.location, page, options.encoding)
     text = _page_text(file, page, options, notes).replace("\0", "")
     yield Document(f"{file.name}#0", tuple(_page_paragraphs(text, file.location)))
 

@@ -14,6 +14,8 @@ class ReadingOptions:
     text_column: str | None = None
     encoding: str = "utf-8"
     encoding_errors: Literal["strict", "replace"] = "strict"
+    separator: str | None = None
+    """What separates the fields of a `.csv` or `.tsv`; None: by the ending and the header."""
 
 
 @dataclass

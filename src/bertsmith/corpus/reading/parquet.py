@@ -36,8 +36,8 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
                     ids = batch.column(ID_KEY).to_pylist() if ID_KEY in columns else [None] * len(texts)
                     notes.position = (file.size or 0) * (number + len(texts)) // table.metadata.num_rows
                     for value, identifier in zip(texts, ids, strict=True):
-                        where = f"{file.location}: row {number}"
-                        yield document_of(value, identifier, f"{file.name}#{number}", where, "a string")
+                        where = f"{file.location}: row {number}: column {text!r}"
+                        yield document_of(value, identifier, f"{file.name}#{number}", where)
                         number += 1
         except UnicodeDecodeError as error:
             raise DataError(f"{file.location}: after row {number}: a text that is not UTF-8: {error}") from None
@@ -49,6 +49,8 @@ def _check_type(file: SourceFile, column: str, kind: Any) -> None:
     import pyarrow.types as types
 
     value = kind.value_type if types.is_dictionary(kind) else kind
-    checks = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    bytes_ = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    checks = (*texts, *bytes_)
     if not any(check(value) for check in checks):
         raise DataError(f"{file.location}: column {column!r} holds {kind}, expected strings")

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
@@ -19,46 +22,142 @@ from bertsmith.errors import DataError
 
 LARGEST_FIELD = 2**31 - 1
 """Characters; what the csv module takes on every machine."""
+TAB = "\t"
+OTHER_SEPARATORS = (";", TAB, "|")
+"""What separates the fields of a .csv instead of commas."""
+FIRST_ROWS = 20
+"""Rows that show the separator: the first of them may be broken."""
+_NAMES = {",": "commas", ";": "semicolons", TAB: "tabs", "|": "bars", " ": "spaces"}
 _OPENING_QUOTE = re.compile('(?:^|\t)"')
+_EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """How a table is written.
+
+    Attributes:
+        separator: what separates the fields.
+        quoted: whether fields may be quoted; None if no field of a TSV begins with a quote, so that both are the same.
+        detected: why it is another separator than the ending says, in words; None if it is not.
+    """
+
+    separator: str
+    quoted: bool | None
+    detected: str | None = None
 
 
 def read_csv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of a CSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, delimiter=",", quoted=True)
+    return _read(file, options, notes, ",")
 
 
 def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of a TSV file; their ids are the column `id`, or `name#n`."""
+    return _read(file, options, notes, TAB)
+
+
+def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual: str) -> Iterator[Document]:
     aside = ReadingNotes()
-    quoted = is_quoted(file.location, lambda: lines_with_ends(text_pieces(file, options, aside)))
-    if quoted is not None:
+    form = form_of_table(
+        file.location, lambda: lines_with_ends(text_pieces(file, options, aside)), usual, options.separator
+    )
+    if form.detected is not None:
+        notes.detected.append(f"{file.name}: {form.detected}")
+    if form.separator == TAB and form.quoted is not None:
         notes.detected.append(
-            f"{file.name}: fields may stand in quotes" if quoted else f"{file.name}: quotes are characters like others"
+            f"{file.name}: " + ("fields may stand in quotes" if form.quoted else "quotes are characters like others")
         )
-    yield from _read(file, options, notes, delimiter="\t", quoted=bool(quoted))
-
-
-def _read(
-    file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, delimiter: str, quoted: bool
-) -> Iterator[Document]:
-    rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), delimiter, quoted=quoted)
+    rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), form)
     header_line = next(rows, None)
     if header_line is None:
         yield Document(f"{file.name}#0", ())
         return
     header = [name.strip() for name in header_line[1]]
-    text_at = header.index(text_column(header, options.text_column, str(file.location), table=True))
-    id_at = header.index(ID_KEY) if ID_KEY in header else None
-    for number, (line, row) in enumerate(rows):
+    text = text_column(header, options.text_column, str(file.location), table=True)
+    text_at = header.index(text)
+    id_at = header.index(ID_KEY) if header.count(ID_KEY) == 1 else None
+    number, again = 0, []
+    for line, row in rows:
         where = f"{file.location}: line {line}"
         if len(row) != len(header):
             raise DataError(f"{where}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
+        if repeats_header(where, row, header):
+            again.append(line)
+            continue
         identifier = row[id_at] if id_at is not None else None
-        yield document_of(row[text_at], identifier, f"{file.name}#{number}", where, "a text")
+        yield document_of(row[text_at], identifier, f"{file.name}#{number}", f"{where}: column {text!r}")
+        number += 1
+    if again:
+        notes.detected.append(f"{file.name}: {headers_left_out(again)}")
 
 
-def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, asked: str | None) -> TableForm:
+    """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
+
+    Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the
+    header is one field by commas and several by them, and one of the next rows has as many. Excel's line `sep=;` says
+    it too. Tabs go with the quotes of TSV, every other separator with those of CSV. `lines` gives the lines of the file
+    anew each time, with their ends.
+    """
+    separator, detected = asked or usual, None
+    if asked is None and (said := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
+        separator, detected = said[1], f"the fields are separated by {name_of(said[1])}, as its first line says"
+    elif asked is None and usual == "," and _widths(where, lines, ",")[:1] in ([], [1]):
+        found = {other: _widths(where, lines, other) or [0] for other in OTHER_SEPARATORS}
+        header = {other: first for other, (first, *more) in found.items() if not more or first in more}
+        best = max(header, key=header.__getitem__, default=",")
+        if header.get(best, 1) > 1:
+            separator = best
+            detected = f"the fields are separated by {name_of(best)}, as its header shows (--separator says another)"
+    return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
+
+
+def name_of(separator: str) -> str:
+    """A separator in words."""
+    return _NAMES.get(separator, repr(separator))
+
+
+def _widths(where: str, lines: Callable[[], Iterable[str]], separator: str) -> list[int]:
+    """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
+    widths: list[int] = []
+    try:
+        for _, row in islice(rows_of_table(where, lines(), TableForm(separator, separator != TAB)), FIRST_ROWS):
+            widths.append(len(row))
+    except DataError:
+        pass
+    return widths
+
+
+def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> bool:
+    """Whether a row is the header once more: files were joined with their headers.
+
+    A table of one column is left out of this, because its name may well be a text. Raises DataError if the header has
+    its columns in another order there.
+    """
+    if len(header) < 2 or len(row) != len(header) or not all(isinstance(field, str) for field in row):
+        return False
+    found = [field.lstrip("\ufeff").strip() for field in row]
+    if sorted(found) != sorted(header):
+        return False
+    if found != [*header]:
+        raise DataError(
+            f"{where}: found a second header, {', '.join(row)}, whose columns are in another order than "
+            f"{', '.join(header)}; expected one header. Try: give each of the joined files on its own"
+        )
+    return True
+
+
+def headers_left_out(numbers: Sequence[int], unit: str = "line") -> str:
+    """What is said of rows that repeat the header."""
+    rows = "1 row repeats" if len(numbers) == 1 else f"{len(numbers):,} rows repeat"
+    return f"{rows} the header (the first is {unit} {numbers[0]}) and {'is' if len(numbers) == 1 else 'are'} left out"
+
+
+def rows_of_table(where: str, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
+
+    Excel's first line `sep=;` is no row.
 
     Where there is one column, a field of spaces below the first row is a row as any other.
 
@@ -66,7 +165,10 @@ def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: b
     """
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.reader(
-        lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+        _without_separator_line(lines),
+        delimiter=form.separator,
+        quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE,
+        strict=True,
     )
     line, width = 1, 0
     while True:
@@ -83,6 +185,12 @@ def rows_of_table(where: str, lines: Iterable[str], delimiter: str, *, quoted: b
         line = reader.line_num + 1
 
 
+def _without_separator_line(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, the first of them blank if it is Excel's `sep=;`: so the others keep their numbers."""
+    for number, line in enumerate(lines):
+        yield "\n" if not number and _EXCEL_SEPARATOR.match(line) else line
+
+
 def is_quoted(where: str, lines: Callable[[], Iterable[str]]) -> bool | None:
     """Whether the fields of a TSV that begin with a quote are quoted fields; None where none begins with one.
 
@@ -92,7 +200,7 @@ def is_quoted(where: str, lines: Callable[[], Iterable[str]]) -> bool | None:
     if not any(_OPENING_QUOTE.search(line) for line in lines()):
         return None
     try:
-        widths = {len(row) for _, row in rows_of_table(where, lines(), "\t", quoted=True)}
+        widths = {len(row) for _, row in rows_of_table(where, lines(), TableForm(TAB, True))}
     except DataError:
         return False
     return len(widths) == 1

@@ -1,0 +1,79 @@
+"""A cell of a table or a JSON record as text: one rule for the readers of a corpus and of labelled files.
+
+A cell is text if it is a string, or bytes that are UTF-8 (older Spark, Impala and Druid write the strings of a Parquet
+file so). Anything else is refused with its place: the print of a list, of an object or of True would be learnt as text
+without a word, and a number is almost always the wrong column.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bertsmith.errors import DataError
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (str, "a text"),
+    (bool, "true or false"),
+    ((int, float, Decimal), "a number"),
+    ((list, tuple), "a list"),
+    (dict, "an object"),
+    (bytes, "bytes"),
+    ((datetime.date, datetime.time), "a date or time"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class RepeatedName:
+    """The value of a column, or key, whose name occurs several times: nobody can say which of them is meant."""
+
+    positions: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        counted = [str(position) for position in self.positions]
+        return f"this name {len(counted)} times (places {', '.join(counted[:-1])} and {counted[-1]})"
+
+
+def kind(value: Any) -> str:
+    """What a value of JSON, Parquet or a data set is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, RepeatedName):
+        return str(value)
+    if isinstance(value, float) and value != value:
+        return "NaN"
+    return next((words for types, words in _KINDS if isinstance(value, types)), f"a {type(value).__name__}")
+
+
+def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
+    """The cell as text. Raises DataError with `where`, what was found, and the advice."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{where}: found bytes that are not UTF-8 (byte {error.start} is 0x{value[error.start]:02x}), expected "
+                f"a text{advice}"
+            ) from None
+    if isinstance(value, RepeatedName):
+        raise DataError(f"{where}: found {value}, expected one. Try: rename or take out the others")
+    raise DataError(f"{where}: found {kind(value)}, expected a text{advice}")
+
+
+def repeated_names(names: Sequence[str]) -> dict[str, RepeatedName]:
+    """The names that occur several times in a header, with the positions of their columns, from 1."""
+    places: dict[str, list[int]] = {}
+    for position, name in enumerate(names, start=1):
+        places.setdefault(name, []).append(position)
+    return {name: RepeatedName(tuple(found)) for name, found in places.items() if len(found) > 1}
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """`object_pairs_hook` of `json.loads`: an object whose repeated keys hold `RepeatedName`, not the last value."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else found | repeated_names([key for key, _ in pairs])

@@ -1,0 +1,65 @@
+"""One class, one name: numbers and truth values of the same value are one class, however a file spells them.
+
+JSON has 1 and 1.0, spreadsheets 01, Python True, JSON true. As texts they would be different classes, and a model
+trained on one spelling would know none of the labels of a file with another. Names that are spelt one way throughout
+stay as they are: the codes 01 to 12 keep their zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Context, Decimal
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+SHOWN = 10
+"""Classes that a warning lists."""
+
+
+def value_of(name: str) -> str | None:
+    """The simplest spelling of a number or a truth value (1, 0.5, true); None for any other name."""
+    if name.lower() in ("true", "false"):
+        return name.lower()
+    if _NUMBER.fullmatch(name) is None:
+        return None
+    number = Decimal(name).normalize(Context(prec=len(name) + 1))
+    return f"{number:f}" if number else "0"
+
+
+def one_name_each(names: Iterable[str]) -> list[str]:
+    """The names of the classes that these spellings stand for: the simplest spelling where a class has several."""
+    found = set(names)
+    values = {name: value_of(name) for name in found}
+    count = Counter(values.values())
+    return sorted({name if value is None or count[value] == 1 else value for name, value in values.items()})
+
+
+class ClassNames:
+    """The classes of a model, by whatever spelling a file has for them."""
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self._labels = frozenset(labels)
+        values = [(value_of(label), label) for label in self._labels]
+        count = Counter(value for value, _ in values)
+        self._by_value = {value: label for value, label in values if value is not None and count[value] == 1}
+
+    def __getitem__(self, spelling: str) -> str:
+        """The class of a spelling: the label itself, or the only one of the same value; else the spelling."""
+        value = None if spelling in self._labels else value_of(spelling)
+        return spelling if value is None else self._by_value.get(value, spelling)
+
+    def merged(self, spellings: Iterable[str]) -> str | None:
+        """What is to be said of spellings that differ from the name of their class; None if none does."""
+        by_label: dict[str, list[str]] = {}
+        for spelling in sorted(set(spellings)):
+            by_label.setdefault(self[spelling], []).append(spelling)
+        odd = {label: found for label, found in by_label.items() if found != [label]}
+        if not any(label in self._labels for label in odd):
+            return None
+        shown = [f"{label} (spelt {', '.join(found)})" for label, found in [*odd.items()][:SHOWN]]
+        more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+        return (
+            f"labels of the same value are one class: {', '.join(shown)}{more}. If they are different classes, give "
+            "them names that are not numbers"
+        )
