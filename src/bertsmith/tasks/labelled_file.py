@@ -208,10 +208,10 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         assert label is not None
         rows.append(Row(text, pair, label, str(path), record.place, (text_name, pair_name)))
     labels = [row.label for row in rows if isinstance(row.label, str)]
-    for name, texts in ((text_name, [row.text for row in rows]), (label_name, labels)):
+    for column, texts in ((text_name, [row.text for row in rows]), (label_name, labels)):
         if len(texts) == len(rows) and are_printed_bytes(texts):
             raise DataError(
-                f"{rows[0].where}: column {name!r}: found {shortened(texts[0], 60)}, the print of bytes, as everywhere; "
+                f"{rows[0].where}: column {column!r}: found {shortened(texts[0], 60)}, the print of bytes; "
                 "expected a text. Try: decode the column before it is written (in pandas column.str.decode('utf-8'))"
             )
     if pair_name is not None:
