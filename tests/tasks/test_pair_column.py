@@ -41,7 +41,7 @@ def test_second_texts_by_their_usual_names_are_said(
 @pytest.mark.parametrize(
     ("name", "text", "cells", "reason"),
     [
-        ("pair", "text", list(range(6)), "it holds only numbers"),
+        ("pair", "text", ["0", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("sentence2", "text", ["0.5", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("pair", "text", ["a", "b", "c", "d", "e", "f"], "most of its cells are single words"),
         ("pair", "text", ["set one"] * 6, "it repeats 1 values"),
@@ -57,6 +57,14 @@ def test_a_column_that_holds_no_texts_is_no_second_text(
     assert f"column '{name}' is not read, because {reason}; --pair-column {name}" in caplog.text
     assert pairs_of(rows_of(tmp_path, cells, name, first=text, pair=name)) == [str(cell) for cell in cells]
     assert pairs_of(rows_of(tmp_path, cells, name, first=text, like=SINGLES)) == [None] * 6
+
+
+def test_numbers_are_no_texts_even_if_an_option_names_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert pairs_of(rows_of(tmp_path, list(range(6)), "pair")) == [None] * 6
+    assert caplog.messages[-1].endswith("column 'pair' is not read, because it holds only numbers")
+    with pytest.raises(DataError, match=r"column 'pair': found a number, expected a text"):
+        rows_of(tmp_path, list(range(6)), "pair", pair="pair")
 
 
 def test_texts_without_spaces_are_texts(tmp_path: Path) -> None:

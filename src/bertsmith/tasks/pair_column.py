@@ -35,11 +35,15 @@ def second_text_column(
         return None
     found = None
     for name in (name for name in PAIR_COLUMNS if name in present):
-        reason = _no_text(name, text, [record.values.get(name) for record in records])
+        cells = [record.values.get(name) for record in records]
+        reason = _no_text(name, text, cells)
         if reason is None:
             found = name
             break
-        say(f"{path}: column {name!r} is not read, because {reason}; --pair-column {name} makes it the second text")
+        # Numbers of JSON and Parquet are refused as texts, whatever the options say.
+        can_be_text = all(isinstance(cell, str | bytes) for cell in cells if _filled(cell))
+        advice = f"; --pair-column {name} makes it the second text" if can_be_text else ""
+        say(f"{path}: column {name!r} is not read, because {reason}{advice}")
     if found is None:
         return None
     if like is None:
