@@ -23,6 +23,7 @@ from bertsmith.corpus import blocks, build, decisions, fingerprints, plan, shard
 from bertsmith.corpus import store as store_module
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
 from bertsmith.errors import DataError, OptionError, OutputError, ResourceError
+from bertsmith.tokenization.wordpiece import Alphabet
 from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
 
@@ -395,20 +396,22 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("characters", "alphabet", "size"),
+    ("characters", "entries", "size"),
     [
-        (10, 1_000, 1_024),
-        (2_048_000, 1_000, 2_048),
-        (2_047_999, 1_000, 1_024),
-        (9_000_000, 1_000, 8_192),
+        (10, 512, 1_024),
+        (10, 513, 2_048),  # more than half of it would be characters
+        (2_048_000, 513, 2_048),
+        (2_047_999, 512, 1_024),
+        (9_000_000, 4_096, 8_192),
+        (9_000_000, 4_097, 16_384),
         (10**12, 1_000, 30_528),
         (1_500_000, 4_616, 16_384),
         (10**9, 4_616, 30_528),
         (10, 40_000, 30_528),
     ],
 )
-def test_the_size_that_is_chosen(characters: int, alphabet: int, size: int) -> None:
-    assert default_vocab_size(characters, alphabet)[0] == size
+def test_the_size_that_is_chosen(characters: int, entries: int, size: int) -> None:
+    assert default_vocab_size(characters, Alphabet(1_000, entries, entries, 0.0))[0] == size
 
 
 # Interrupted, resumed, refused

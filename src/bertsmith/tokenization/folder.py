@@ -100,6 +100,19 @@ def record_of(tokenizer: Any) -> dict[str, Any] | None:
     return record
 
 
+def model_of(name: str, tokenizer: Any) -> str | None:
+    """The MODEL whose vectors fit a tokenizer that was loaded by this name; None if the folder holds a tokenizer only.
+
+    Of an extended tokenizer it is the MODEL that was extended, which `pretrain --from` gives the new words.
+    """
+    folder = Path(name)
+    if not exists(folder) or (folder / "config.json").is_file():
+        return name
+    figures = (record_of(tokenizer) or {}).get("figures") or {}
+    origin = figures.get("model")
+    return str(origin) if origin is not None else None
+
+
 def attach_record(tokenizer: Any, record: dict[str, Any] | None) -> None:
     """Let a tokenizer carry the record of its extension: `save_tokenizer` writes it."""
     setattr(tokenizer, _RECORD, record)

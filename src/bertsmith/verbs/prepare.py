@@ -42,7 +42,14 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, record_of, save_tokenizer
+from bertsmith.tokenization.folder import (
+    SPECIAL_TOKENS,
+    load_tokenizer,
+    make_tokenizer,
+    model_of,
+    record_of,
+    save_tokenizer,
+)
 from bertsmith.tokenization.marks import choose_marks
 from bertsmith.tokenization.wordpiece import (
     ROWS,
@@ -63,7 +70,10 @@ DIVIDED = "divided.json"
 
 @dataclass(frozen=True)
 class PrepareResult(Result):
-    """What `prepare` made; `documents_in` is `documents_kept` plus all that was dropped."""
+    """What `prepare` made; `documents_in` is `documents_kept` plus all that was dropped.
+
+    `model` is the MODEL that `pretrain --from` continues on this STORE, if the tokenizer is that of a MODEL.
+    """
 
     store: Path
     documents_in: int
@@ -78,6 +88,7 @@ class PrepareResult(Result):
     stages: dict[str, float]
     seconds: float
     added_words: int = 0
+    model: str | None = None
 
 
 @verb(PrepareOptions)
@@ -229,6 +240,7 @@ def _make_store(
         stages=clock.seconds,
         seconds=round(time.monotonic() - started, 2),
         added_words=divided["added_words"],
+        model=divided["model"],
     )
     _write_manifest(aside / "store", identity, result, corpus, encoded, divided)
     write_report(aside / "store", options.out.name)
@@ -347,6 +359,7 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
         "vocab_size": len(tokenizer),
         "sha256": sha256,
         "added_words": len(record["added"]) if record is not None else 0,
+        "model": model_of(options.tokenizer, tokenizer) if options.tokenizer is not None else None,
         "choices": [choice.to_dict() for choice in choices],
     }
     with disk_errors(options.out):
@@ -407,8 +420,11 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
             reason = f"all that the text supports; {size:,} was aimed at, {reason}"
         choices.append(Choice("vocabulary size", str(len(vocabulary)), reason))
     if alphabet.size < alphabet.characters:
-        reason = f"the most frequent of {alphabet.characters:,}; a word with any other is [UNK], {alphabet.left_out:.2%}"
-        choices.append(Choice("characters", f"{alphabet.size:,}", f"{reason} of the characters are others"))
+        reason = (
+            f"the most frequent of {alphabet.characters:,}; the others are {alphabet.left_out:.2%} of the text, and a "
+            "word with one of them is [UNK]"
+        )
+        choices.append(Choice("characters", f"{alphabet.size:,}", reason))
     rows = with_unused_rows(vocabulary)
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
@@ -440,8 +456,8 @@ def default_vocab_size(characters: int, alphabet: Alphabet) -> tuple[int, str]:
     by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet.entries), default=VOCABULARY_STEPS[0])
     if by_script > by_text:
         return by_script, (
-            f"twice the {alphabet.entries:,} entries for the {alphabet.size:,} characters that make up "
-            f"{1 - alphabet.left_out:.2%} of the text"
+            f"twice the {alphabet.entries:,} entries that the {min(alphabet.size, alphabet.characters):,} characters "
+            f"need which make up {1 - alphabet.left_out:.2%} of the text"
         )
     return by_text, f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {characters:,}"
 
