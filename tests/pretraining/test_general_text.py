@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import subprocess
@@ -156,18 +157,31 @@ def test_a_text_that_says_nothing_is_refused(
     ("name", "content", "said"),
     [
         ("short.log", b"Three words here. The river and the lamp. " * 20, "tokens; a loss on fewer than 2,000 is"),
-        ("wiki.test.raw", ("The river, the boat: caf\u00e9. " * 20).encode("cp1252"), "not UTF-8 and is read as cp1252"),
+        (
+            "wiki.test.raw",
+            ("The river, the boat: caf\u00e9. " * 20).encode("cp1252"),
+            "not UTF-8 and is read as cp1252",
+        ),
         ("NOTES", ("The river and the winter lamp. " * 20).encode("utf-16"), "not UTF-8 and is read as utf-16"),
     ],
 )
 def test_a_text_file_of_any_ending_size_and_usual_encoding_is_read(
-    name: str, content: bytes, said: str, run: Path, options: dict[str, Any], tmp_path: Path, notes: Callable[[], str]
+    name: str,
+    content: bytes,
+    said: str,
+    run: Path,
+    options: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO, "bertsmith")
     (tmp_path / name).write_bytes(content)
-    given = PretrainOptions.build({**options, "general_text": str(tmp_path / name), "store": run, "out": tmp_path / "r"})
+    given = PretrainOptions.build(
+        {**options, "general_text": str(tmp_path / name), "store": run, "out": tmp_path / "r"}
+    )
     text = read_general_text(given, load_tokenizer(str(run)), {})
     assert text is not None and text.part.num_tokens > 100
-    assert said in notes()
+    assert said in caplog.text
     assert "\ufffd" not in load_tokenizer(str(run)).decode(text.part.tokens(0, text.part.num_tokens))
 
 

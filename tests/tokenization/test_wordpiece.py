@@ -22,6 +22,7 @@ from bertsmith.tokenization.wordpiece import (
     SPECIAL_TOKENS,
     count_chunks,
     covering_alphabet,
+    longest_word,
     train_wordpiece,
     words_of_chunks,
 )
@@ -384,6 +385,18 @@ def test_golden_vocabulary() -> None:
 def test_fewer_entries_where_the_words_do_not_support_more() -> None:
     assert train_wordpiece({"ab": 2}, vocab_size=30_522, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=8)
     assert train_wordpiece({"ab": 2}, vocab_size=7, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=7)
+
+
+def test_runs_of_letters_without_spaces_set_the_longest_word() -> None:
+    short, long = "น้ำเย็น", "น้ำเย็นมาก" * 12
+    assert longest_word({short: 10, "word": 5}) == (100, "")
+    size, reason = longest_word({short: 10, long: 1})
+    assert size == 2_000
+    assert reason.startswith("63.2% of the characters are in runs of more than 100 letters without a space, such as น้ำ")
+    assert longest_word({short: 100_000, long: 1}) == (100, "")
+    assert longest_word({"QUJD" * 40: 10, "中": 5}) == (100, ""), "what is no text of such a script stays [UNK]"
+    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False) == {}
+    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False, longest=size) == {long: 1}
 
 
 def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:

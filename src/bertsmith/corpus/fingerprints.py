@@ -1,6 +1,7 @@
 """Fingerprints: what duplicates are found by.
 
-Exact duplicates share a hash of their cleaned text. Near-duplicates share most pairs of neighbouring words: their
+Exact duplicates share a hash of their cleaned text. Near-duplicates share most pairs of neighbouring words (of scripts
+without spaces, runs of letters: see RUN): their
 Jaccard similarity (pairs in both texts over pairs in either) is estimated by MinHash (Broder 1997, 128 permutations,
 by rensa), and candidates are found by banding (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4): a
 signature is cut into 32 bands of 4 values, and two texts with one equal band are compared.
@@ -26,9 +27,9 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from bertsmith.tokenization.unspaced import IDEOGRAPHS, LETTERS
 from bertsmith.runtime.files import written_aside
 from bertsmith.runtime.ragged import gather, offsets_of, sums
+from bertsmith.tokenization.unspaced import IDEOGRAPHS, LETTERS
 
 PERMUTATIONS = 128
 BANDS = 32
@@ -109,7 +110,9 @@ def _words_of_unspaced(chunk: str) -> list[str]:
     """
     if not _UNSPACED.search(chunk):
         return []
-    text = "".join([one for one in chunk.lower() if one.isalnum() or (_LETTER.match(one) and unicodedata.category(one)[0] == "M")])
+    text = "".join(
+        [one for one in chunk.lower() if one.isalnum() or (_LETTER.match(one) and unicodedata.category(one)[0] == "M")]
+    )
     return [text[place : place + (RUN - 1 if _LETTER.match(one) else 1)] for place, one in enumerate(text)]
 
 

@@ -20,7 +20,7 @@ MAX_CHARACTERS = 2_000
 example could hold it, and the packing would throw most of it away."""
 
 CLAUSE_CHARACTERS = 80
-"""From this length a Thai or Lao sentence ends at the next space; those of UD Thai PUD have 98 characters on average."""
+"""From this length a Thai or Lao sentence ends at the next space; those of UD Thai PUD have a mean of 98 characters."""
 
 _MARKS = "\u17d4\u17d5\u0f0d-\u0f11\u0f14"
 _MORE_ENDS = re.compile(f"[{_MARKS}](?:\\s*[{_MARKS}])*[\"'”’»)\\]]*")

@@ -19,6 +19,7 @@ MAX_SHARE = 0.2
 RUNS_A_DOCUMENT = 8
 FEW_PARAGRAPHS = 50
 
+
 @dataclass(frozen=True)
 class Run:
     """Sentences start to stop of a document, and the side they are on."""

@@ -44,12 +44,12 @@ from bertsmith.corpus.shards import Shard, read_shard, write_shard
 from bertsmith.corpus.splitting import is_held_out, read_ids
 from bertsmith.corpus.statistics import CleanStatistics, added, sentence_classes
 from bertsmith.corpus.store import HELD_OUT, TRAIN, data_file, write_rows
-from bertsmith.tokenization.unspaced import count_words
 from bertsmith.errors import BertsmithError
 from bertsmith.runtime import random
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text, written_aside
 from bertsmith.runtime.ragged import gather, offsets_of, sums
 from bertsmith.tokenization.encoding import ChunkEncoder, SentenceEncoder
+from bertsmith.tokenization.unspaced import count_words
 from bertsmith.tokenization.wordpiece import count_words_of
 
 Array = npt.NDArray[Any]

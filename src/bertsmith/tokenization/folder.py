@@ -42,9 +42,9 @@ def make_tokenizer(
 ) -> PreTrainedTokenizerBase:
     """A BERT tokenizer of this vocabulary, in id order.
 
-    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`). With a
-    `longest` word other than BERT's the same tokenizer has transformers' general class: `BertTokenizer` takes no such
-    setting, and forgets it when a folder is loaded.
+    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`).
+    With a `longest` word other than BERT's the same tokenizer has transformers' general class: `BertTokenizer` takes no
+    such setting, and forgets it when a folder is loaded.
     """
     from transformers import BertTokenizer, PreTrainedTokenizerFast
 

@@ -177,13 +177,13 @@ def longest_word(words: Mapping[str, int]) -> tuple[int, str]:
     may be as long as sentences of the corpus. `words` are those of `words_of_chunks` without a limit of length.
     """
     lost = {word: count for word, count in words.items() if len(word) > LONGEST_WORD and is_unspaced(word)}
-    share = sum(len(word) * count for word, count in lost.items())
-    share /= max(sum(len(word) * count for word, count in words.items()), 1)
+    total = sum(len(word) * count for word, count in words.items())
+    share = sum(len(word) * count for word, count in lost.items()) / max(total, 1)
     if share < TOO_LONG_SHARE:
         return LONGEST_WORD, ""
     return LONGEST_RUN, (
         f"{share:.1%} of the characters are in runs of more than {LONGEST_WORD} letters without a space, such as "
-        f"{min(lost)[:12]}..., which a BertTokenizer reads as one [UNK]; so this is a tokenizer of class TokenizersBackend"
+        f"{min(lost)[:12]}..., which a BertTokenizer reads as one [UNK]; so the tokenizer has the class TokenizersBackend"
     )
 
 

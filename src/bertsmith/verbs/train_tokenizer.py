@@ -69,9 +69,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 advance=lambda done, total: bar.update(done, total=total),
             )
         vocabulary = with_unused_rows(vocabulary)
-        tokenizer = make_tokenizer(
-            vocabulary, cased=options.cased, strip_accents=marks.strip_accents, longest=longest
-        )
+        tokenizer = make_tokenizer(vocabulary, cased=options.cased, strip_accents=marks.strip_accents, longest=longest)
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []

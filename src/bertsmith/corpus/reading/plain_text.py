@@ -19,7 +19,8 @@ from bertsmith.corpus.reading.parts import StreamedDocument
 from bertsmith.corpus.reading.sources import SourceFile
 
 SENTENCE_END = (
-    ".", "!", "?", "…", "。", "．", "｡", "！", "？", "।", "॥", "؟", "۔", "։", "።", "፧", "။", "។", "៕", "།", "༎", "᠃", "꧉",
+    ".", "!", "?", "…", "。", "．", "｡", "！", "？", "।", "॥", "؟", "۔", "։", "።", "፧", "။", "។", "៕", "།", "༎", "᠃",
+    "꧉",
 )  # fmt: skip
 CLOSING = "\"'”’»›)]）」』】》〉｣"
 """What may stand between the end of a sentence and the end of its line."""
@@ -112,7 +113,7 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
 def ends_sentences(blocks: list[list[str]]) -> bool:
     """Whether at least 80% of the lines end in sentence-final punctuation.
 
-    In scripts that have none every line counts, unless the lines of its block are about as long as each other: then they
+    In scripts that have none every line counts, unless the lines of its block are about as long as each other: those
     are wrapped.
     """
     ended = sum(_ends_sentence(line, block) for block in blocks for line in block)
