@@ -30,8 +30,8 @@ from bertsmith.corpus.deduplication import Cluster, Duplicates, Sidecars, find_d
 from bertsmith.corpus.fingerprints import document_digest, sorted_keys, text_hash, write_array
 from bertsmith.corpus.plan import CLEAN, DECIDE, numbered
 from bertsmith.corpus.shards import Shard, read_shard, write_shard
-from bertsmith.corpus.splitting import count_words
 from bertsmith.errors import DataError
+from bertsmith.tokenization.unspaced import count_words
 
 Paragraph = list[str]
 Text = tuple[str, bool, list[Paragraph]]

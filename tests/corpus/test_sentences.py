@@ -22,6 +22,21 @@ from bertsmith.errors import OptionError
         ("de", "Er kam am 3. Mai z.B. zu Fuß. Sie ging.", ["Er kam am 3. Mai z.B. zu Fuß.", "Sie ging."]),
         ("zh", "他走了。她来了！天黑了．", ["他走了。", "她来了！", "天黑了．"]),
         ("en-US", "One went. Two came.", ["One went.", "Two came."]),
+        ("hi", "मैं घर गया। वह आया? ठीक है।", ["मैं घर गया।", "वह आया?", "ठीक है।"]),
+        ("ja", "私は行く。「本当？」君は来る！", ["私は行く。", "「本当？」", "君は来る！"]),
+        ("my", "မင်္ဂလာပါ။ နေကောင်းလား။", ["မင်္ဂလာပါ။", "နေကောင်းလား။"]),
+        ("ar", "ذهبت إلى البيت. هل جاء؟ نعم.", ["ذهبت إلى البيت.", "هل جاء؟", "نعم."]),
+        ("ur", "میں گھر گیا۔ وہ آیا۔", ["میں گھر گیا۔", "وہ آیا۔"]),
+        ("km", "ខ្ញុំទៅផ្ទះ។ គាត់មក៕ «ល្អ។» ហើយ", ["ខ្ញុំទៅផ្ទះ។", "គាត់មក៕", "«ល្អ។»", "ហើយ"]),
+        ("bo", "ང་ནང་ལ་འགྲོ། ཁོང་ཡོང་།། བཀྲ་ཤིས། །", ["ང་ནང་ལ་འགྲོ།", "ཁོང་ཡོང་།།", "བཀྲ་ཤིས། །"]),
+        # Nothing ends a Thai sentence: a long one is cut at a space between letters, not next to a number.
+        ("th", f"{'ก' * 80} ขค 2 คน ง", ["ก" * 80, "ขค 2 คน ง"]),
+        ("th", f"{'ก' * 79} ขค {'ง' * 90} 5 จ", [f"{'ก' * 79} ขค", f"{'ง' * 90} 5 จ"]),
+        (
+            "en",
+            f"{'ຂ' * 81} ຄ. Then English words follow here",
+            [f"{'ຂ' * 81}", "ຄ.", "Then English words follow here"],
+        ),
     ],
 )
 def test_sentences_by_language(language: str, paragraph: str, sentences: list[str]) -> None:

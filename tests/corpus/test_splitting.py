@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from bertsmith.corpus.splitting import (
     MIN_TOKENS,
     Run,
-    count_words,
     is_held_out,
     read_ids,
     runs_of_documents,
 )
 from bertsmith.errors import DataError
+from bertsmith.tokenization.unspaced import count_words
 
 Documents = list[tuple[str, list[int], list[int]]]
 
@@ -109,7 +109,17 @@ def test_ten_thousand_and_five_hundred_words_are_enough() -> None:
 
 @pytest.mark.parametrize(
     ("sentence", "words"),
-    [("It is so.", 3), ("", 0), ("他走了。", 4), ("a他b", 3), ("naïve café", 2), ("ひらがな", 1), ("𠀀㐀豈", 3)],
+    [
+        ("It is so.", 3),
+        ("", 0),
+        ("他走了。", 4),
+        ("a他b", 3),
+        ("naïve café", 2),
+        ("ひらが", 1),
+        ("ひらがな", 2),
+        ("น้ำเย็นมาก ๆ", 4),
+        ("𠀀㐀豈", 3),
+    ],
 )
 def test_words_of_a_sentence(sentence: str, words: int) -> None:
     assert count_words(sentence) == words

@@ -523,8 +523,8 @@ def test_a_sample_of_words_is_a_part_of_the_training_part_and_every_shard_gives_
     assert counts["again"] == counts["some"]
     assert some <= whole and some.total() < whole.total()
     # Every document has a word of its own: none of the held-out part, some of each shard, whole documents but the last.
-    own = {f"own{number}" for number in range(100)}
-    held_out = {f"own{number}" for number in range(100) if is_held_out(f"v{number}", SHARE, 0)}
+    own = {f"Own{number}" for number in range(100)}
+    held_out = {f"Own{number}" for number in range(100) if is_held_out(f"v{number}", SHARE, 0)}
     assert own & whole.keys() == own - held_out
     characters = sum(len(word) * count for word, count in some.items())
     assert 0.6 * 12_000 < characters < 12_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import subprocess
@@ -15,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import DataError, Interrupted, OptionError
+from bertsmith.pretraining.general_text import read_general_text
+from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.conduct import Conduct
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import evaluate
@@ -135,7 +139,6 @@ def test_a_run_that_began_without_a_text_goes_on_without_one(
     [
         (None, r"--general-text: .*text.txt: "),
         ("", r"--general-text: .*no document is left of 1 that were read"),
-        ("Three words here. " * 9, r"--general-text: .*text.txt has \d+ tokens, expected at least 2,000"),
     ],
 )
 def test_a_text_that_says_nothing_is_refused(
@@ -148,6 +151,38 @@ def test_a_text_that_says_nothing_is_refused(
         with pytest.raises(DataError, match=message):
             pretrain(store, out=tmp_path / "run", dry_run=dry_run, **{**options, "general_text": text})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("short.log", b"Three words here. The river and the lamp. " * 20, "tokens; a loss on fewer than 2,000 is"),
+        (
+            "wiki.test.raw",
+            ("The river, the boat: caf\u00e9. " * 20).encode("cp1252"),
+            "not UTF-8 and is read as cp1252",
+        ),
+        ("NOTES", ("The river and the winter lamp. " * 20).encode("utf-16"), "not UTF-8 and is read as utf-16"),
+    ],
+)
+def test_a_text_file_of_any_ending_size_and_usual_encoding_is_read(
+    name: str,
+    content: bytes,
+    said: str,
+    run: Path,
+    options: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "bertsmith")
+    (tmp_path / name).write_bytes(content)
+    given = PretrainOptions.build(
+        {**options, "general_text": str(tmp_path / name), "store": run, "out": tmp_path / "r"}
+    )
+    text = read_general_text(given, load_tokenizer(str(run)), {})
+    assert text is not None and text.part.num_tokens > 100
+    assert said in caplog.text
+    assert "\ufffd" not in load_tokenizer(str(run)).decode(text.part.tokens(0, text.part.num_tokens))
 
 
 def test_a_text_without_room_for_pairs_is_measured_by_masks_alone(

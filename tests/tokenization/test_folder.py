@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from bertsmith.errors import ModelError, ResourceError
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, ids_of, load_tokenizer, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.folder import (
+    SPECIAL_TOKENS,
+    attach_record,
+    ids_of,
+    load_tokenizer,
+    make_tokenizer,
+    model_of,
+    save_tokenizer,
+)
 
 WORDS = ["the", "cafe", "café", "Café", "t", "##he", "The", "İ", "i", "東", "京", ".", "!", "[", "]"]
 TEXT = "The Café — 東京! the café. THE"
@@ -34,6 +42,46 @@ def test_case_and_accents_survive_the_folder(tmp_path: Path, cased: bool, tokens
         assert tokenizer.tokenize(TEXT) == tokens
     assert loaded.get_vocab() == {token: index for index, token in enumerate([*SPECIAL_TOKENS, *WORDS])}
     assert json.loads((tmp_path / "tokenizer_config.json").read_text())["do_lower_case"] is not cased
+
+
+@pytest.mark.parametrize(
+    ("cased", "strip_accents", "tokens"),
+    [(False, False, ["café", "café", "cafe"]), (True, True, ["[UNK]", "cafe", "cafe"])],
+)
+def test_accents_are_a_setting_of_their_own(
+    tmp_path: Path, cased: bool, strip_accents: bool, tokens: list[str]
+) -> None:
+    made = make_tokenizer([*SPECIAL_TOKENS, *WORDS], cased=cased, strip_accents=strip_accents)
+    save_tokenizer(made, tmp_path)
+    for tokenizer in (made, load_tokenizer(str(tmp_path))):
+        assert tokenizer.tokenize("Café café cafe") == tokens
+
+
+def test_a_longer_word_is_read_after_loading_too(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    vocabulary = [*SPECIAL_TOKENS, "น้ำ", "##น้ำ"]
+    made = make_tokenizer(vocabulary, cased=False, strip_accents=False, longest=2_000)
+    save_tokenizer(made, tmp_path)
+    text = "น้ำ" * 60
+    for tokenizer in (made, load_tokenizer(str(tmp_path)), AutoTokenizer.from_pretrained(tmp_path)):
+        assert tokenizer.tokenize(text) == ["น้ำ", *["##น้ำ"] * 59]
+        assert tokenizer.tokenize("น้ำ" * 667) == ["[UNK]"]
+        pair = tokenizer("น้ำ", "น้ำ")
+        assert (pair["input_ids"], pair["token_type_ids"]) == ([2, 5, 3, 5, 3], [0, 0, 0, 1, 1])
+    stock = make_tokenizer(vocabulary, cased=False, strip_accents=False)
+    assert stock.tokenize(text) == ["[UNK]"]
+
+
+def test_the_model_of_a_tokenizer(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of()
+    assert model_of("bert-base-uncased", tokenizer) == "bert-base-uncased"
+    (tmp_path / "tokenizer").mkdir()
+    assert model_of(str(tmp_path / "tokenizer"), tokenizer) is None
+    attach_record(tokenizer, {"figures": {"model": "runs/base"}})
+    assert model_of(str(tmp_path / "tokenizer"), tokenizer) == "runs/base"
+    (tmp_path / "tokenizer" / "config.json").write_text("{}")
+    assert model_of(str(tmp_path / "tokenizer"), tokenizer) == str(tmp_path / "tokenizer")
 
 
 def test_the_same_vocabulary_gives_the_same_file(tmp_path: Path) -> None:

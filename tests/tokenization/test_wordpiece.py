@@ -22,6 +22,7 @@ from bertsmith.tokenization.wordpiece import (
     SPECIAL_TOKENS,
     count_chunks,
     covering_alphabet,
+    longest_word,
     train_wordpiece,
     words_of_chunks,
 )
@@ -386,14 +387,29 @@ def test_fewer_entries_where_the_words_do_not_support_more() -> None:
     assert train_wordpiece({"ab": 2}, vocab_size=7, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=7)
 
 
+def test_runs_of_letters_without_spaces_set_the_longest_word() -> None:
+    short, long = "น้ำเย็น", "น้ำเย็นมาก" * 12
+    assert longest_word({short: 10, "word": 5}) == (100, "")
+    size, reason = longest_word({short: 10, long: 1})
+    assert size == 2_000
+    assert reason.startswith("63.2% of the characters are in runs of more than 100 letters without a space, such as น้ำ")
+    assert longest_word({short: 100_000, long: 1}) == (100, "")
+    assert longest_word({"QUJD" * 40: 10, "中": 5}) == (100, ""), "what is no text of such a script stays [UNK]"
+    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False) == {}
+    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False, longest=size) == {long: 1}
+
+
 def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:
-    assert covering_alphabet({}) == covering_alphabet({"ab": 5, "c": 1}) == 1000
+    assert covering_alphabet({}).size == covering_alphabet({"ab": 5, "c": 1}).size == 1000
     many = {chr(0x4E00 + number): 10 for number in range(3_000)}
-    assert covering_alphabet(many) == 2_999
+    found = covering_alphabet(many)
+    assert (found.size, found.characters, found.entries) == (2_999, 3_000, 5 + 2_999)
+    assert found.left_out == pytest.approx(1 / 3_000)
     rare = {chr(0x6000 + number): 1 for number in range(15)}
-    assert covering_alphabet(many | rare) == covering_alphabet(rare | many) == 3_000
+    assert covering_alphabet(many | rare) == covering_alphabet(rare | many)
+    assert covering_alphabet(many | rare).size == 3_000
     # each of these characters begins a word and continues one, and the special tokens take five entries
     both = many | {word + word: 10 for word in many}
-    assert covering_alphabet(both, vocab_size=4_001) == 1_998
-    assert covering_alphabet(many, vocab_size=1_200) == 1_195
-    assert covering_alphabet(many, vocab_size=100) == 1_000
+    assert covering_alphabet(both, vocab_size=4_001).size == 1_998
+    assert covering_alphabet(many, vocab_size=1_200).size == 1_195
+    assert covering_alphabet(many, vocab_size=100).size == 1_000

@@ -149,7 +149,8 @@ def test_fewer_words_than_asked_for_are_said(
     assert f"1,000 words were asked for, {answer.json['added']} are added" in answer.stderr
     answer = bertsmith("extend-tokenizer", run, domain, "--add", 6, "--out", tmp_path / "b", "--workers", 1)
     assert "262 entries, 6 of them new" in answer.stdout
-    assert f"bertsmith prepare SOURCE --out STORE --tokenizer {tmp_path / 'b'}" in answer.stdout
+    new = tmp_path / "b"
+    assert f"Next: bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
     assert [line.split()[0] for line in answer.stdout.splitlines()[1:3]] == ["before", "after"]
 
 

@@ -23,6 +23,7 @@ from bertsmith.corpus import blocks, build, decisions, fingerprints, plan, shard
 from bertsmith.corpus import store as store_module
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
 from bertsmith.errors import DataError, OptionError, OutputError, ResourceError
+from bertsmith.tokenization.wordpiece import Alphabet
 from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
 
@@ -395,20 +396,22 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("characters", "alphabet", "size"),
+    ("characters", "entries", "size"),
     [
-        (10, 1_000, 1_024),
-        (2_048_000, 1_000, 2_048),
-        (2_047_999, 1_000, 1_024),
-        (9_000_000, 1_000, 8_192),
+        (10, 512, 1_024),
+        (10, 513, 2_048),  # more than half of it would be characters
+        (2_048_000, 513, 2_048),
+        (2_047_999, 512, 1_024),
+        (9_000_000, 4_096, 8_192),
+        (9_000_000, 4_097, 16_384),
         (10**12, 1_000, 30_528),
         (1_500_000, 4_616, 16_384),
         (10**9, 4_616, 30_528),
         (10, 40_000, 30_528),
     ],
 )
-def test_the_size_that_is_chosen(characters: int, alphabet: int, size: int) -> None:
-    assert default_vocab_size(characters, alphabet)[0] == size
+def test_the_size_that_is_chosen(characters: int, entries: int, size: int) -> None:
+    assert default_vocab_size(characters, Alphabet(1_000, entries, entries, 0.0))[0] == size
 
 
 # Interrupted, resumed, refused
@@ -808,3 +811,80 @@ def test_what_a_run_that_was_killed_at_its_end_left_is_removed(tmp_path: Path, c
     (tmp_path / ".store.lock").touch()
     make(corpus_file, tmp_path / "store", resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+# Scripts other than Latin
+
+
+def syllables(draw: random.Random, first: list[str], last: list[str], count: int) -> list[str]:
+    """Words of two or three syllables; the frequent ones first."""
+    return ["".join(draw.choice(first) + draw.choice(last) for _ in range(draw.randint(2, 3))) for _ in range(count)]
+
+
+def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) -> None:
+    """Fewer than a thousand characters, some in two forms, are more entries than the smallest usual vocabulary has."""
+    draw = random.Random(0)
+    kana = [chr(code + shift) for shift in (0, 0x60) for code in range(0x3042, 0x3094)]
+    kanji = [chr(0x4E00 + number) for number in range(800)]
+    lines = []
+    for _ in range(1_500):
+        parts = [draw.choice(kanji) + "".join(draw.choices(kana, k=draw.randint(2, 4))) for _ in range(5)]
+        lines.append("".join(parts) + "。")
+    (tmp_path / "ja.txt").write_text("\n".join(["かぎ。かき。", *lines]), encoding="utf-8")
+    result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
+    assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
+    assert "accents: kept (marks are part of the letters in kana, 75% of the text" in notes()
+    assert "4,096 was aimed at, twice the 1,134 entries that the 965 characters need which make up" in notes()
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")
+    key, oyster = (tokenizer("".join(word))["input_ids"] for word in ("かぎ", "かき"))
+    assert key != oyster and tokenizer.unk_token_id not in (*key, *oyster)
+    with pytest.raises(
+        DataError, match=r"a vocabulary of 1,024 entries was asked for.* single characters alone are 1,134"
+    ):
+        prepare(tmp_path / "ja.txt", out=tmp_path / "other", language="ja", workers=1, vocab_size=1_024)
+
+
+def test_thai_loses_no_document_and_no_run_of_letters(tmp_path: Path, notes: Callable[[], str]) -> None:
+    """Different documents of 4,000 characters of Thai stay; a copy with a word in twelve changed goes."""
+    draw = random.Random(1)
+    first = [a + b for a in ("", "เ", "แ", "โ") for b in "กขคจชดตทนบปพมยรลวสห"]
+    words = syllables(draw, first, ["", "า", "ี", "ุ", "่า", "้ว", "็น", "ัน"], 3_000)
+    weights = [1 / (number + 10) for number in range(len(words))]
+    documents = [draw.choices(words, weights, k=650) for _ in range(30)]
+    copy = [word if draw.random() > 1 / 12 else draw.choice(words) for word in documents[3]]
+    records = []
+    for number, document in enumerate([*documents, copy]):
+        # Runs of a hundred letters and more without a space.
+        text = " ".join("".join(document[start : start + 30]) for start in range(0, len(document), 30))
+        records.append({"id": str(number), "text": text})
+    result = prepare(write_lines(tmp_path / "th.jsonl", records), out=tmp_path / "store", language="th", workers=1)
+    assert sum(map(len, documents[0])) > 3_000
+    assert (result.documents_in, result.documents_kept, result.dropped) == (31, 30, {"near-duplicate": 1})
+    assert "longest word: 2,000 characters (" in notes()
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    assert manifest["statistics"]["unknown_rate"] < 0.001
+
+
+@pytest.mark.parametrize("language", ["th", "hi", "fr"])
+def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Path, shared_data: Path) -> None:
+    import gzip
+
+    with gzip.open(shared_data / "ud" / f"{language}_pud-ud-test.conllu.gz", "rt", encoding="utf-8") as file:
+        sentences = [line[9:].strip() for line in file if line.startswith("# text = ")]
+    blocks = ["\n".join(sentences[start : start + 10]) for start in range(0, len(sentences), 10)]
+    (tmp_path / "a.txt").write_text("\n\n".join(blocks), encoding="utf-8")
+    result = prepare(tmp_path / "a.txt", out=tmp_path / "store", language=language, workers=1)
+    assert (result.documents_in, result.documents_kept, result.sentences) == (100, 100, 1_000)
+    assert (result.dropped, result.dropped_paragraphs) == ({}, {})
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    assert manifest["statistics"]["unknown_rate"] < 0.001
+    # Each word comes back from its ids, with its marks; French loses them, as with bert-base-uncased.
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")
+    word = {"th": "ที่", "hi": "में", "fr": "été"}[language]
+    assert tokenizer.decode(tokenizer(word, add_special_tokens=False)["input_ids"]) == (
+        word if language != "fr" else "ete"
+    )

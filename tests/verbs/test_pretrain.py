@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from bertsmith.cli.pretrain import _two_digits
 from bertsmith.errors import Interrupted, OptionError
 from bertsmith.runtime import console
 from bertsmith.verbs.evaluate import evaluate
@@ -55,6 +57,34 @@ def test_the_budget_of_a_run_that_goes_on_is_the_new_one(
     assert "--steps 6" in record(two_updates)["command"]
     result = pretrain(store, out=two_updates, resume=True)
     assert (result.resumed_from_step, result.steps) == (4, 6)
+
+
+def test_a_store_with_the_tokenizer_of_a_model_says_how_to_continue_it(
+    corpus_file: Path, run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str],
+    bertsmith: Callable[..., Any],
+) -> None:  # fmt: skip
+    answer = bertsmith("prepare", corpus_file, "--out", tmp_path / "a store", "--tokenizer", run, "--workers", 1)
+    following = shlex.split(answer.stdout.split("Next: bertsmith ")[1])
+    begin = ["pretrain", str(tmp_path / "a store"), "--out", "runs/a store"]
+    assert following == [*begin, "--from", str(run), "--minutes", "10"]
+    pretrain(tmp_path / "a store", out=tmp_path / "run", steps=2, dry_run=True, **tiny)
+    (note,) = [text for text in said if text.startswith("weights: random")]
+    assert f"the STORE has the tokenizer of {run}, whose weights are not used" in note
+    command = f"bertsmith pretrain '{tmp_path / 'a store'}' --out {tmp_path / 'run'} --from {run} --steps 2"
+    assert note.endswith(command)
+    said.clear()
+    same = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
+    pretrain(tmp_path / "a store", out=tmp_path / "run", steps=2, dry_run=True, from_=str(run), **same)
+    pretrain(store, out=tmp_path / "run", steps=2, dry_run=True, **tiny)
+    assert not any(text.startswith("weights: random") for text in said)
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [(0.0031, "0.0031"), (0.000058, "0.000058"), (0.4249, "0.42"), (4.249, "4.2"), (1312.3, "1,312")],
+)
+def test_small_ratios_keep_two_digits(figure: float, text: str) -> None:
+    assert _two_digits(figure) == text
 
 
 def test_the_first_update_of_an_extended_run_has_a_learning_rate(two_updates: Path, store: Path) -> None:

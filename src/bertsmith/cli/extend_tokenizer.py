@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
+from bertsmith.runtime.files import read_json
 
 
 def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
@@ -16,14 +18,18 @@ def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
+    from bertsmith.tokenization.folder import RECORD_FILE
     from bertsmith.tokenization.measures import table
 
+    sources = read_json(result.tokenizer / RECORD_FILE)["figures"]["sources"]
+    store = f"{result.tokenizer}-store"
+    following = ["bertsmith", "prepare", *sources, "--out", store, "--tokenizer", str(result.tokenizer)]
     return "\n".join(
         [
             f"{result.tokenizer}: {result.vocab_size:,} entries, {result.added:,} of them new, "
             f"sha256 {result.sha256[:16]}",
             *(f"  {line}" for line in table(result.rows())),
-            f"Next: bertsmith prepare SOURCE --out STORE --tokenizer {result.tokenizer}",
+            f"Next: {shlex.join(following)}",
         ]
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
@@ -30,14 +32,17 @@ def _show(result: Any) -> str:
             "Nothing was written."
         )
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"
-    new, origin = (f", {result.added_words:,} of them new", "--from MODEL ") if result.added_words else ("", "")
+    new = f", {result.added_words:,} of them new" if result.added_words else ""
+    origin = ["--from", result.model] if result.model is not None else []
+    run = str(Path("runs") / result.store.resolve().name)
+    following = ["bertsmith", "pretrain", str(result.store), "--out", run, *origin, "--minutes", "10"]
     return (
         f"{result.store}: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
         f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept, dropped: {dropped}\n"
         f"  held out   from {result.held_out_documents:,} documents\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next: bertsmith pretrain {result.store} --out RUN {origin}--minutes 10"
+        f"Next: {shlex.join(following)}"
     )
 
 

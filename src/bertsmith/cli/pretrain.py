@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from math import floor, log10
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
@@ -27,8 +29,15 @@ def _show(result: Any) -> str:
         f"{language_model_lines(result.evaluation, result.evaluation_before)}\n"
         f"{_general_line(result.general_evaluation, result.general_evaluation_before)}"
         f"  report            {result.run}/report.html\n"
-        f'Next: bertsmith fill-mask {result.run} "A sentence with a [MASK] in it."'
+        f"Next: {_next_command(result)}"
     )
+
+
+def _next_command(result: Any) -> str:
+    """A try of what the model has learnt: one without masked language modelling knows pairs only."""
+    if result.evaluation["mlm_nats_per_masked_token"] is None:
+        return f'bertsmith next-sentence {shlex.quote(str(result.run))} "A sentence." "The one behind it."'
+    return f'bertsmith fill-mask {shlex.quote(str(result.run))} "A sentence with a [MASK] in it."'
 
 
 def _general_line(after: dict[str, Any] | None, before: dict[str, Any] | None) -> str:
@@ -50,13 +59,23 @@ def _forecast_lines(forecast: dict[str, Any]) -> str:
         f"  parameters        {forecast['parameters']:,}\n"
         f"  memory            {size_text(forecast['memory_bytes'])}, "
         f"{size_text(forecast['free_memory_bytes'])} are free\n"
-        f"  time              {forecast['minutes']:,.1f} minutes: {forecast['updates']:,} updates of "
+        f"  time              {_time(forecast['minutes'])}: {forecast['updates']:,} updates of "
         f"{forecast['seconds_per_update']:.3f} s, evaluations aside\n"
         f"  tokens            {forecast['tokens']:,}{passes}\n"
-        f"  tokens/parameter  {forecast['tokens_per_parameter']:,.1f}\n"
+        f"  tokens/parameter  {_two_digits(forecast['tokens_per_parameter'])}\n"
         f"  speed             {forecast['tokens_per_second']:,.0f} tokens/s, "
         f"{forecast['peak_share']:.0%} of the matrix-product peak"
     )
+
+
+def _time(minutes: float) -> str:
+    return f"{minutes:,.1f} minutes" if minutes >= 1 else f"{_two_digits(60 * minutes)} seconds"
+
+
+def _two_digits(figure: float) -> str:
+    """A ratio with two digits that say something: 0.0031, 0.42, 20, 1,300."""
+    digits = max(0, 1 - floor(log10(figure))) if figure > 0 else 0
+    return f"{figure:,.{digits}f}"
 
 
 COMMAND = Command(

@@ -13,6 +13,11 @@ from bertsmith.config.options import SEEDS, Options
 from bertsmith.config.separator import Separator
 
 DocumentForm = Literal["auto", "file", "blank-line", "line"]
+Accents = Literal["auto", "keep", "strip"]
+ACCENTS = (
+    "keep or strip accents and other marks (auto: strip for Latin, Greek, Cyrillic and Hebrew unless --cased, keep for "
+    "scripts in which they are part of letters)"
+)
 
 
 class SourceOptions(Options):
@@ -84,6 +89,7 @@ class PrepareOptions(SourceOptions):
         None, gt=0, description="add up to so many words of the corpus to the tokenizer of --tokenizer"
     )
     cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
+    accents: Accents = Field("auto", description=ACCENTS)
     held_out: str = Field("0.02", description="the share of documents kept for evaluation, or a file of their ids")
     seed: int = Field(0, ge=0, lt=SEEDS, description="chooses which documents are held out")
     engine: Literal["local", "ray", "slurm"] = Field("local", description="where the tasks of the stages run")
@@ -137,6 +143,8 @@ class PrepareOptions(SourceOptions):
             raise ValueError("--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well")
         if self.tokenizer is not None and self.cased:
             raise ValueError("--cased belongs to a tokenizer that is trained; --tokenizer has its own setting")
+        if self.tokenizer is not None and self.accents != "auto":
+            raise ValueError("--accents belongs to a tokenizer that is trained; --tokenizer has its own setting")
         if self.overwrite and self.resume:
             raise ValueError("--overwrite starts again and --resume goes on: give one of them")
         return self
@@ -157,5 +165,6 @@ class TrainTokenizerOptions(SourceOptions):
         ge=32, description="the number of entries; [unused] ones come on top, up to a multiple of 64"
     )
     cased: bool = Field(False, description="keep capitals and accents")
+    accents: Accents = Field("auto", description=ACCENTS)
     compare: str | None = Field(None, description="show how the tokenizer of this MODEL reads the same text")
     overwrite: bool = Field(False, description="replace the folder at --out")

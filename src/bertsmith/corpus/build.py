@@ -202,7 +202,7 @@ def keep_all(corpus: Corpus, part: str) -> None:
 
 
 def count_words(corpus: Corpus, advance: Advance) -> dict[str, int]:
-    """How often each word occurs in the training part, by BERT's rules, in a sample of at most 256 MB.
+    """How often each word occurs in the training part as written, by BERT's rules, in a sample of at most 256 MB.
 
     Every shard gives its share of the sample, whole documents in the order of a hash of their id.
     """

@@ -20,9 +20,10 @@ from bertsmith.corpus.deduplication import (
 )
 from bertsmith.corpus.plan import CLEAN, DECIDE, numbered
 from bertsmith.corpus.shards import read_arrays, read_ids_of_shard, read_shard
-from bertsmith.corpus.splitting import count_words, runs_of_documents
+from bertsmith.corpus.splitting import runs_of_documents
 from bertsmith.runtime.files import written_aside
 from bertsmith.runtime.ragged import offsets_of, sums
+from bertsmith.tokenization.unspaced import count_words
 
 Array = npt.NDArray[Any]
 

@@ -46,7 +46,6 @@ class Plan:
     held_out_share: float = 0.0
     held_out_file: str | None = None
     seed: int = 0
-    lowercase: bool = True
     keep_dropped: bool = False
     statistics: bool = False
     groups: list[tuple[int, int]] = field(default_factory=list)

@@ -6,7 +6,6 @@ By hash, a document stays on its side when the corpus grows. Where that leaves f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,6 @@ MIN_TOKENS = 2_000
 MAX_SHARE = 0.2
 RUNS_A_DOCUMENT = 8
 FEW_PARAGRAPHS = 50
-
-_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
-"""What BERT makes words of their own: Chinese is written without spaces."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,6 @@ class Run:
 def is_held_out(document_id: str, share: float, seed: int) -> bool:
     """Whether a document is held out: a pure function of its id, the share and the seed."""
     return random.key("held-out", seed, document_id) < share * 2.0**64
-
-
-def count_words(sentence: str) -> int:
-    """Words between white space, and each ideograph one: never more than tokens."""
-    return len(sentence.split() if sentence.isascii() else _IDEOGRAPH.sub(" x ", sentence).split())
 
 
 def read_ids(path: Path) -> frozenset[str]:
@@ -62,7 +53,8 @@ def runs_of_documents(
 
     Args:
         documents: for each its id, the number of sentences of each paragraph, and of words of each sentence.
-        share: of words to hold out; raised as far as 2,000 words need, which are at least 2,000 tokens.
+        share: of words (`unspaced.count_words`) to hold out; raised as far as 2,000 of them need, about 2,000 tokens
+            or more.
 
     Paragraphs stay whole where they are fine enough for that, otherwise runs of sentences are taken.
 

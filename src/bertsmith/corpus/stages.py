@@ -47,8 +47,9 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, data_file, write_rows
 from bertsmith.errors import BertsmithError
 from bertsmith.runtime import random
 from bertsmith.runtime.files import read_json, sha256_of, write_json, write_text, written_aside
-from bertsmith.runtime.ragged import gather, offsets_of
+from bertsmith.runtime.ragged import gather, offsets_of, sums
 from bertsmith.tokenization.encoding import ChunkEncoder, SentenceEncoder
+from bertsmith.tokenization.unspaced import count_words
 from bertsmith.tokenization.wordpiece import count_words_of
 
 Array = npt.NDArray[Any]
@@ -217,8 +218,10 @@ class _Cleaned:
 def _write_fingerprints(paths: Sidecars, shard: Shard) -> None:
     numbers = np.arange(len(shard.ids))
     write_array(paths.documents, sorted_keys(shard.digests, numbers))
-    rows, words = signatures(*words_of_chunks(shard.dictionary), shard.codes, np.diff(shard.document_chunks))
+    rows = signatures(*words_of_chunks(shard.dictionary), shard.codes, np.diff(shard.document_chunks))
     write_array(paths.signatures, rows)
+    sizes = np.fromiter(map(count_words, shard.dictionary), np.int64, len(shard.dictionary))
+    words = sums(sizes[shard.codes], np.diff(shard.document_chunks))
     write_array(paths.bands, band_keys(rows, np.flatnonzero(words >= MIN_WORDS)))
     places = np.arange(len(shard.paragraph_hashes))
     chosen = shard.paragraph_hashes != 0
@@ -227,14 +230,17 @@ def _write_fingerprints(paths: Sidecars, shard: Shard) -> None:
 
 
 def count_task(folder: Path, number: int) -> None:
-    """Count the words of a shard's training part, of as many characters as its share of the sample."""
+    """Count the words of a shard's training part as they are written, in as many characters as its share of the sample.
+
+    Whether capitals and marks stay is decided when the whole text is known (`tokenization.marks`).
+    """
     plan = Plan.load(folder)
     shard = read_shard(shard_file(folder, number))
     decision = read_decision(folder, number)
     quota = read_json(folder / COUNT / QUOTA)[number]
     chosen = _sample(shard, decision, quota, plan.seed)
     chunk_counts = np.bincount(shard.codes[np.repeat(chosen, shard.lengths)], minlength=len(shard.dictionary))
-    words = count_words_of(shard.dictionary, chunk_counts, lowercase=plan.lowercase)
+    words = count_words_of(shard.dictionary, chunk_counts, lowercase=False, longest=None)
     table = pa.table({"word": pa.array(list(words), pa.string()), "count": pa.array(list(words.values()), pa.int64())})
     with (
         written_aside(numbered(folder, COUNT, number, ".arrow")) as aside,

@@ -39,7 +39,7 @@ def read_text(
     cleaning = CleaningOptions(steps=frozenset(steps))
     write_plan(
         folder,
-        Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents, lowercase=False),
+        Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents),
     )
     with progress("reading", unit="groups of files") as first, progress("cleaning", unit="blocks") as second:
         corpus = read_and_clean(

@@ -19,7 +19,8 @@ from bertsmith.tokenization.folder import save_tokenizer
 def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, aside: Path) -> TokenPart:
     """The text of a SOURCE as a part, in an empty work folder. Raises DataError where nothing of it is left."""
     # Nothing of the text is left out: what is measured on it is measured on all of it.
-    corpus = read_text(aside, find_files((source,)), reading, part=HELD_OUT, steps=("unicode", "controls"))
+    files = find_files((source,), any_ending=True)
+    corpus = read_text(aside, files, reading, part=HELD_OUT, steps=("unicode", "controls"))
     save_tokenizer(tokenizer, aside / "store" / "tokenizer")
     encode(corpus, len(tokenizer), lambda done, total: None)
     return TokenPart(aside / "store" / HELD_OUT)

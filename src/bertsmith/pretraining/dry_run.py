@@ -50,7 +50,7 @@ def forecast_of(assembly: Assembly) -> dict[str, Any]:
         "seconds_per_update": round(seconds / updates, 4),
         "minutes": round(seconds / 60, 3),
         "tokens": tokens,
-        "tokens_per_parameter": round(tokens / parameters, 2),
+        "tokens_per_parameter": float(f"{tokens / parameters:.3g}"),  # small runs: 0.0031
         "passes": None if assembly.options.overfit_one_batch else round(examples / assembly.batches.plan.size, 2),
         "tokens_per_second": round(tokens / seconds, 1),
         "peak_share": round(work / seconds / assembly.peak, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import tempfile
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.corpus.reading import ReadingOptions
+from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.splitting import MIN_TOKENS
 from bertsmith.corpus.store import TokenPart
 from bertsmith.errors import DataError, OptionError
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.runtime.console import say, warn
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,19 @@ class GeneralText:
 def read_general_text(options: PretrainOptions, tokenizer: Any, record: dict[str, Any]) -> GeneralText | None:
     """The text of `--general-text`, if there is one; each process of a run encodes it for itself.
 
-    Raises DataError where it is missing, empty or too short, OptionError where the run that goes on (`record`) was
-    started with another text.
+    A text file of any ending will do. Raises DataError where it is missing or empty, OptionError where the run that
+    goes on (`record`) was started with another text.
     """
     source = options.general_text
     if source is None:
         return None
     try:
         with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-            part = part_of_text(source, ReadingOptions(), tokenizer, Path(aside))  # it stays mapped
+            part = part_of_text(source, _reading(source), tokenizer, Path(aside))  # it stays mapped
         if part.num_tokens < MIN_TOKENS:
-            raise DataError(
-                f"{source} has {part.num_tokens:,} tokens, expected at least {MIN_TOKENS:,}: a loss on fewer says "
-                "nothing. Give more text"
+            warn(
+                f"--general-text: {source} has {part.num_tokens:,} tokens; a loss on fewer than {MIN_TOKENS:,} is "
+                "mostly chance. Give more text"
             )
         frozen = frozen_text(
             part,
@@ -66,3 +68,22 @@ def read_general_text(options: PretrainOptions, tokenizer: Any, record: dict[str
             "another --out to start anew"
         )
     return text
+
+
+def _reading(source: str) -> ReadingOptions:
+    """How the files are read: as UTF-8; in UTF-16 or Windows-1252, printed, if the first of them is not UTF-8."""
+    first = next((file for file in find_files((source,), any_ending=True) if file.path.is_file()), None)
+    if first is None or first.compression or first.form == ".parquet":
+        return ReadingOptions()
+    content = first.path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    else:
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+        else:
+            return ReadingOptions()
+    say(f"--general-text: {first.path} is not UTF-8 and is read as {encoding}")
+    return ReadingOptions(encoding=encoding, encoding_errors="replace")

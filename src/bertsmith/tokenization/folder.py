@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bertsmith.errors import BertsmithError, ModelError
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
+from bertsmith.tokenization.wordpiece import LONGEST_WORD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,15 +37,30 @@ _PROBES = (
 control characters, the names of special tokens."""
 
 
-def make_tokenizer(vocabulary: list[str], *, cased: bool) -> PreTrainedTokenizerBase:
-    """A BERT tokenizer of this vocabulary, in id order. Uncased ones strip accents, as the original does."""
-    from transformers import BertTokenizer
+def make_tokenizer(
+    vocabulary: list[str], *, cased: bool, strip_accents: bool | None = None, longest: int = LONGEST_WORD
+) -> PreTrainedTokenizerBase:
+    """A BERT tokenizer of this vocabulary, in id order.
 
-    return BertTokenizer(
+    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`).
+    With a `longest` word other than BERT's the same tokenizer has transformers' general class: `BertTokenizer` takes no
+    such setting, and forgets it when a folder is loaded.
+    """
+    from transformers import BertTokenizer, PreTrainedTokenizerFast
+
+    tokenizer = BertTokenizer(
         vocab={token: index for index, token in enumerate(vocabulary)},
         do_lower_case=not cased,
-        strip_accents=None,
+        strip_accents=strip_accents,
         tokenize_chinese_chars=True,
+    )
+    if longest == LONGEST_WORD:
+        return tokenizer
+    tokenizer.backend_tokenizer.model.max_input_chars_per_word = longest
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        model_input_names=tokenizer.model_input_names,
+        **tokenizer.special_tokens_map,
     )
 
 
@@ -82,6 +98,19 @@ def record_of(tokenizer: Any) -> dict[str, Any] | None:
     """The record of an extension that a tokenizer was loaded with, as it stands in the file."""
     record: dict[str, Any] | None = getattr(tokenizer, _RECORD, None)
     return record
+
+
+def model_of(name: str, tokenizer: Any) -> str | None:
+    """The MODEL whose vectors fit a tokenizer that was loaded by this name; None if the folder holds a tokenizer only.
+
+    Of an extended tokenizer it is the MODEL that was extended, which `pretrain --from` gives the new words.
+    """
+    folder = Path(name)
+    if not exists(folder) or (folder / "config.json").is_file():
+        return name
+    figures = (record_of(tokenizer) or {}).get("figures") or {}
+    origin = figures.get("model")
+    return str(origin) if origin is not None else None
 
 
 def attach_record(tokenizer: Any, record: dict[str, Any] | None) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tokenization.ascii_words import split_plain
+from bertsmith.tokenization.unspaced import is_unspaced
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUING = "##"
@@ -62,6 +64,11 @@ COVERAGE = 0.9995
 """The share of a text whose characters an alphabet should hold, as SentencePiece does for Chinese and Japanese:
 there the most frequent thousand leave one character in eleven [UNK]."""
 
+LONGEST_RUN = 2_000
+"""Characters; the same for texts in scripts without spaces. `corpus.sentences` has no longer sentences."""
+TOO_LONG_SHARE = 0.001
+"""The share of a text in runs of more than `LONGEST_WORD` letters from which it is read by `LONGEST_RUN`."""
+
 _Ints = npt.NDArray[Any]
 
 
@@ -78,21 +85,28 @@ def count_chunks(texts: Iterable[str]) -> Counter[str]:
     return chunks
 
 
-def words_of_chunks(chunks: Mapping[str, int], *, lowercase: bool, strip_accents: bool | None = None) -> dict[str, int]:
+def words_of_chunks(
+    chunks: Mapping[str, int], *, lowercase: bool, strip_accents: bool | None = None, longest: int | None = LONGEST_WORD
+) -> dict[str, int]:
     """Counts of the words that BERT's normaliser and pre-tokeniser make of `count_chunks(texts)`.
 
     They are exactly the words of the whole texts, because white space is a border for both steps. Words of
-    more than `LONGEST_WORD` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT.
+    more than `longest` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT.
 
     Printable ASCII, nine chunks in ten of English text, is cut with NumPy; of the rest chunks of equal count are
     joined and treated together.
     """
     counts = np.fromiter(chunks.values(), np.int64, len(chunks))
-    return count_words_of(list(chunks), counts, lowercase=lowercase, strip_accents=strip_accents)
+    return count_words_of(list(chunks), counts, lowercase=lowercase, strip_accents=strip_accents, longest=longest)
 
 
 def count_words_of(
-    chunks: Sequence[str], counts: _Ints, *, lowercase: bool, strip_accents: bool | None = None
+    chunks: Sequence[str],
+    counts: _Ints,
+    *,
+    lowercase: bool,
+    strip_accents: bool | None = None,
+    longest: int | None = LONGEST_WORD,
 ) -> dict[str, int]:
     """`words_of_chunks` of chunks and their counts side by side; chunks that are counted 0 times are left out."""
     occurring = counts > 0
@@ -113,26 +127,64 @@ def count_words_of(
             joined = normalizer.normalize_str(" ".join(group[start : start + _CHUNKS_AT_ONCE]))
             for word, _ in pre_tokenizer.pre_tokenize_str(joined):
                 words[word] = words.get(word, 0) + count
-    return {word: count for word, count in words.items() if len(word) <= LONGEST_WORD}
+    return words if longest is None else {word: count for word, count in words.items() if len(word) <= longest}
 
 
-def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -> int:
-    """The `alphabet_size` that holds 99.95% of the text, as far as that fits a vocabulary; 1,000 or more."""
+@dataclass(frozen=True)
+class Alphabet:
+    """The most frequent characters of a text, each of which is an entry of its vocabulary, or two.
+
+    Attributes:
+        size: how many characters it may hold (`alphabet_size` of `train_wordpiece`); 1,000 or more.
+        characters: how many occur.
+        entries: the entries of those that it holds, special tokens included.
+        left_out: the share of the text that other characters make up.
+    """
+
+    size: int
+    characters: int
+    entries: int
+    left_out: float
+
+
+def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -> Alphabet:
+    """The alphabet that holds 99.95% of the text, as far as that fits a vocabulary; of 1,000 characters or more."""
     totals: Counter[str] = Counter()
     forms: set[tuple[str, bool]] = set()
     for word, count in words.items():
         for place, character in enumerate(word):
             totals[character] += count
             forms.add((character, place > 0))
-    covered = COVERAGE * totals.total()
+    left = totals.total()
+    covered = COVERAGE * left
     entries = len(SPECIAL_TOKENS)
     ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     for size, (character, count) in enumerate(ordered):
-        entries += ((character, False) in forms) + ((character, True) in forms)
-        if size >= ALPHABET_SIZE and (covered <= 0 or (vocab_size is not None and entries > vocab_size)):
-            return size
+        added = ((character, False) in forms) + ((character, True) in forms)
+        full = vocab_size is not None and entries + added > vocab_size
+        if size >= ALPHABET_SIZE and (covered <= 0 or full):
+            return Alphabet(size, len(totals), entries, left / totals.total())
+        entries += added
         covered -= count
-    return max(len(totals), ALPHABET_SIZE)
+        left -= count
+    return Alphabet(max(len(totals), ALPHABET_SIZE), len(totals), entries, 0.0)
+
+
+def longest_word(words: Mapping[str, int]) -> tuple[int, str]:
+    """The longest word that a tokenizer of this text should read, and why; without a reason it is that of BERT.
+
+    A sentence of Thai can be one run of letters. If a part of the text that matters is in runs too long for BERT, words
+    may be as long as sentences of the corpus. `words` are those of `words_of_chunks` without a limit of length.
+    """
+    lost = {word: count for word, count in words.items() if len(word) > LONGEST_WORD and is_unspaced(word)}
+    total = sum(len(word) * count for word, count in words.items())
+    share = sum(len(word) * count for word, count in lost.items()) / max(total, 1)
+    if share < TOO_LONG_SHARE:
+        return LONGEST_WORD, ""
+    return LONGEST_RUN, (
+        f"{share:.1%} of the characters are in runs of more than {LONGEST_WORD} letters without a space, such as "
+        f"{min(lost)[:12]}..., each one [UNK] to a BertTokenizer; so the tokenizer has the class TokenizersBackend"
+    )
 
 
 def train_wordpiece(

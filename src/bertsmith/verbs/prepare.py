@@ -42,28 +42,38 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, record_of, save_tokenizer
+from bertsmith.tokenization.folder import (
+    SPECIAL_TOKENS,
+    load_tokenizer,
+    make_tokenizer,
+    model_of,
+    record_of,
+    save_tokenizer,
+)
+from bertsmith.tokenization.marks import choose_marks
 from bertsmith.tokenization.wordpiece import (
-    ALPHABET_SIZE,
-    COVERAGE,
     ROWS,
+    Alphabet,
     covering_alphabet,
+    longest_word,
     train_wordpiece,
     with_unused_rows,
+    words_of_chunks,
 )
 from bertsmith.verbs.report import write_report
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_A_PIECE = 1_000
 MANY = 0.1
-WITHOUT_ACCENTS = ("en", "zh", "ja", "ko")
-"""Languages that lose nothing where accents are dropped."""
 DIVIDED = "divided.json"
 
 
 @dataclass(frozen=True)
 class PrepareResult(Result):
-    """What `prepare` made; `documents_in` is `documents_kept` plus all that was dropped."""
+    """What `prepare` made; `documents_in` is `documents_kept` plus all that was dropped.
+
+    `model` is the MODEL that `pretrain --from` continues on this STORE, if the tokenizer is that of a MODEL.
+    """
 
     store: Path
     documents_in: int
@@ -78,6 +88,7 @@ class PrepareResult(Result):
     stages: dict[str, float]
     seconds: float
     added_words: int = 0
+    model: str | None = None
 
 
 @verb(PrepareOptions)
@@ -163,7 +174,6 @@ def _plan(options: PrepareOptions, files: list[SourceFile]) -> Plan:
         held_out_share=share or 0.0,
         held_out_file=str(Path(options.held_out).absolute()) if share is None else None,
         seed=options.seed,
-        lowercase=not options.cased,
         keep_dropped=options.keep_dropped,
         statistics=True,
     )
@@ -230,6 +240,7 @@ def _make_store(
         stages=clock.seconds,
         seconds=round(time.monotonic() - started, 2),
         added_words=divided["added_words"],
+        model=divided["model"],
     )
     _write_manifest(aside / "store", identity, result, corpus, encoded, divided)
     write_report(aside / "store", options.out.name)
@@ -348,6 +359,7 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
         "vocab_size": len(tokenizer),
         "sha256": sha256,
         "added_words": len(record["added"]) if record is not None else 0,
+        "model": model_of(options.tokenizer, tokenizer) if options.tokenizer is not None else None,
         "choices": [choice.to_dict() for choice in choices],
     }
     with disk_errors(options.out):
@@ -375,17 +387,27 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         with clock.stage("choose new words"):
             return _extended(options, base, corpus, choices)
     with progress("counting words", unit="shards") as bar, clock.stage("count words"):
-        words = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
-    if not options.cased and options.language.split("-")[0] not in WITHOUT_ACCENTS:
-        say("accents are dropped with the capitals (ü becomes u), as bert-base-uncased does; --cased keeps both")
+        as_written = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
+        marks = choose_marks(as_written, cased=options.cased, accents=options.accents)
+        longest, why_longest = longest_word(as_written)
+        words = words_of_chunks(
+            as_written, lowercase=not options.cased, strip_accents=marks.strip_accents, longest=longest
+        )
+        del as_written
+    if marks.reason:
+        choices.append(Choice("accents", "kept" if marks.kept else "dropped", marks.reason))
+    if why_longest:
+        choices.append(Choice("longest word", f"{longest:,} characters", why_longest))
+    alphabet = covering_alphabet(words)
     size, reason = options.vocab_size, ""
     if size is None:
-        size, reason = default_vocab_size(corpus.counts["characters"], covering_alphabet(words))
+        size, reason = default_vocab_size(corpus.counts["characters"], alphabet)
+    alphabet = covering_alphabet(words, size)
     with progress("training the tokenizer", unit="entries") as bar, clock.stage("train the tokenizer"):
         vocabulary = train_wordpiece(
             words,
             vocab_size=size,
-            alphabet_size=covering_alphabet(words, size),
+            alphabet_size=alphabet.size,
             # A size that was asked for is reached with pieces that occur once where it must be; one that was chosen
             # here stops before them.
             min_frequency=2 if options.vocab_size is None else 1,
@@ -397,11 +419,17 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         if len(vocabulary) < size:
             reason = f"all that the text supports; {size:,} was aimed at, {reason}"
         choices.append(Choice("vocabulary size", str(len(vocabulary)), reason))
+    if alphabet.size < alphabet.characters:
+        reason = (
+            f"the most frequent of {alphabet.characters:,}; the others are {alphabet.left_out:.2%} of the text, and a "
+            "word with one of them is [UNK]"
+        )
+        choices.append(Choice("characters", f"{alphabet.size:,}", reason))
     rows = with_unused_rows(vocabulary)
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
         choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
-    return make_tokenizer(rows, cased=options.cased)
+    return make_tokenizer(rows, cased=options.cased, strip_accents=marks.strip_accents, longest=longest)
 
 
 def _extended(options: PrepareOptions, base: Any, corpus: build.Corpus, choices: list[Choice]) -> Any:
@@ -418,15 +446,19 @@ def _extended(options: PrepareOptions, base: Any, corpus: build.Corpus, choices:
     return extended.tokenizer
 
 
-def default_vocab_size(characters: int, alphabet: int) -> tuple[int, str]:
+def default_vocab_size(characters: int, alphabet: Alphabet) -> tuple[int, str]:
     """The largest usual size that leaves each entry enough text to be learnt, and why.
 
-    A script of thousands of characters, each an entry, needs twice as many entries whatever there is of it.
+    Each character is an entry (two if it both begins words and continues them). If they would fill more than half of
+    that size, it is the next usual size that is at least twice their number: room for as many pieces of words.
     """
     by_text = next((size for size in VOCABULARY_STEPS if size * CHARACTERS_A_PIECE <= characters), VOCABULARY_STEPS[-1])
-    by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet), default=VOCABULARY_STEPS[0])
-    if alphabet > ALPHABET_SIZE and by_script > by_text:
-        return by_script, f"twice the {alphabet:,} characters that make up {COVERAGE:.2%} of the text"
+    by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet.entries), default=VOCABULARY_STEPS[0])
+    if by_script > by_text:
+        return by_script, (
+            f"twice the {alphabet.entries:,} entries that the {min(alphabet.size, alphabet.characters):,} characters "
+            f"need which make up {1 - alphabet.left_out:.2%} of the text"
+        )
     return by_text, f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {characters:,}"
 
 

@@ -124,6 +124,12 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
         say(f"{options.out} is finished already")
         return PretrainResult(run=options.out, **record["result"])
     announce(assembly)
+    if not record and options.from_ is None and (model := _model_of_store(assembly)):
+        say(
+            f"weights: random; the STORE has the tokenizer of {model}, whose weights are not used. To continue {model} "
+            f"instead: {shlex.join(['bertsmith', 'pretrain', str(options.store), '--out', str(options.out)])} --from "
+            f"{shlex.quote(model)}{_budget_flags(options)}"
+        )
     if options.dry_run:
         return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(assembly))
     checkpoint = _begin(assembly, folder)
@@ -137,6 +143,19 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
             f"  {resume_command(options)}"
         )
     return _finish(assembly, folder, trainer)
+
+
+def _model_of_store(assembly: Assembly) -> str | None:
+    """The MODEL whose tokenizer a STORE has; of a STORE of an older version, the name that `--tokenizer` was given."""
+    manifest = assembly.store.manifest
+    found = manifest["result"].get("model", manifest["options"].get("tokenizer"))
+    return str(found) if found is not None else None
+
+
+def _budget_flags(options: PretrainOptions) -> str:
+    """The length of a run as it was given on the command line."""
+    given = {name: getattr(options, name) for name in ("minutes", "steps", "epochs")}
+    return "".join(f" --{name} {value:g}" for name, value in given.items() if value is not None)
 
 
 def _is_done(assembly: Assembly, record: dict[str, Any]) -> bool:

@@ -9,12 +9,19 @@ from bertsmith.config.prepare import TrainTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, words_as_written
-from bertsmith.runtime.console import progress
+from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.marks import choose_marks
 from bertsmith.tokenization.measures import Fit, compare, fit
-from bertsmith.tokenization.wordpiece import covering_alphabet, train_wordpiece, with_unused_rows, words_of_chunks
+from bertsmith.tokenization.wordpiece import (
+    covering_alphabet,
+    longest_word,
+    train_wordpiece,
+    with_unused_rows,
+    words_of_chunks,
+)
 
 
 @dataclass(frozen=True)
@@ -43,23 +50,32 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
             workers=options.workers or cores(),
         )
         as_written = words_as_written(corpus)
-        words = as_written if options.cased else words_of_chunks(as_written, lowercase=True)
+        marks = choose_marks(as_written, cased=options.cased, accents=options.accents)
+        if marks.reason:
+            say(f"accents: {'kept' if marks.kept else 'dropped'} ({marks.reason})")
+        longest, why_longest = longest_word(as_written)
+        if why_longest:
+            say(f"longest word: {longest:,} characters ({why_longest})")
+        words = words_of_chunks(
+            as_written, lowercase=not options.cased, strip_accents=marks.strip_accents, longest=longest
+        )
         with progress("training the tokenizer", unit="entries") as bar:
             vocabulary = train_wordpiece(
                 words,
                 vocab_size=options.vocab_size,
-                alphabet_size=covering_alphabet(words, options.vocab_size),
+                alphabet_size=covering_alphabet(words, options.vocab_size).size,
                 min_frequency=1,
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )
         vocabulary = with_unused_rows(vocabulary)
-        tokenizer = make_tokenizer(vocabulary, cased=options.cased)
+        tokenizer = make_tokenizer(vocabulary, cased=options.cased, strip_accents=marks.strip_accents, longest=longest)
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []
         if other is not None:
-            comparison = compare({str(options.out): tokenizer, str(options.compare): other}, as_written)
+            readable = words_of_chunks(as_written, lowercase=False, strip_accents=False)
+            comparison = compare({str(options.out): tokenizer, str(options.compare): other}, readable)
         publish_folder(aside / "tokenizer", options.out)
     return TrainTokenizerResult(
         options.out, len(vocabulary), sha256, measured["tokens_per_word"], measured["unknown_rate"], comparison

@@ -109,6 +109,24 @@ def test_no_text_is_lost_in_any_form(
     assert found == words
 
 
+@pytest.mark.parametrize(
+    ("lines", "ends"),
+    [
+        (["मैं घर गया।", "वह आया।"], True),
+        (["میں گھر گیا۔", "وہ آیا۔"], True),
+        (["ខ្ញុំទៅ។", "គាត់មក។"], True),
+        (["མི་འགྲོ།", "ཁོང་ཡོང་།"], True),
+        (["私は行く。」", "君は来る！"], True),
+        (["ผมไปบ้าน", "เขามาที่บ้านของผมเมื่อวานนี้", "ใช่ไหม"], True),
+        (["ผมไปบ้านของเขาเมื่อวาน", "เขามาที่บ้านของผมวันนี้", "ใช่ไหม"], False),  # as long as each other: wrapped
+        (["ผมไปบ้าน"], False),
+        (["one line", "another line"], False),
+    ],
+)
+def test_the_ends_of_sentences_in_other_scripts(lines: list[str], ends: bool) -> None:
+    assert ends_sentences([lines]) is ends
+
+
 @given(lines_of_text)
 def test_no_paragraph_is_empty(lines: list[str]) -> None:
     paragraphs = paragraphs_of("\n".join(lines))

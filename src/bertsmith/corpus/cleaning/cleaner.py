@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -23,10 +22,7 @@ from bertsmith.corpus.cleaning.options import (
 from bertsmith.corpus.cleaning.repetition import is_repetitive
 from bertsmith.corpus.cleaning.symbols import symbol_paragraphs
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.splitting import count_words
-
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]{4}")
-"""Four letters of a script that, like Chinese, has no spaces between words (Thai, Lao, Burmese, Khmer, kana)."""
+from bertsmith.tokenization.unspaced import count_words
 
 
 def clean_document(
@@ -90,13 +86,10 @@ def _document_reason(paragraphs: Sequence[str], options: CleaningOptions) -> str
 
 
 def _has_fewer_words(paragraphs: Sequence[str], words: int) -> bool:
-    """Whether there are fewer words: between white space, an ideograph each, four letters of other such scripts."""
     if paragraphs and count_words(paragraphs[0][: 16 * words]) >= words:
         return False
     for paragraph in paragraphs:
         words -= count_words(paragraph)
-        if not paragraph.isascii():
-            words -= len(_UNSPACED.findall(paragraph))
         if words <= 0:
             return False
     return words > 0

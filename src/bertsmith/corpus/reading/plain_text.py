@@ -7,6 +7,7 @@ lines that come later part paragraphs, or documents, as well.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterator
 from itertools import chain, dropwhile, groupby
 from typing import Literal
@@ -17,9 +18,16 @@ from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.parts import StreamedDocument
 from bertsmith.corpus.reading.sources import SourceFile
 
-SENTENCE_END = (".", "!", "?", "…", "。", "．", "！", "？", "।", "؟")
-CLOSING = "\"'”’»›)]）」』】"
+SENTENCE_END = (
+    ".", "!", "?", "…", "。", "．", "｡", "！", "？", "।", "॥", "؟", "۔", "։", "።", "፧", "။", "។", "៕", "།", "༎", "᠃",
+    "꧉",
+)  # fmt: skip
+CLOSING = "\"'”’»›)]）」』】》〉｣"
 """What may stand between the end of a sentence and the end of its line."""
+_WITHOUT_FINAL_MARKS = re.compile("[\u0e01-\u0eff]$")
+"""Thai and Lao sentences end in no mark."""
+WRAPPED_SHARE = 0.75
+"""Wrapped lines are at least this share of the longest line of their block, all but the last."""
 DETECT_SHARE = 0.8
 FIRST_PART = 4_000_000
 """Characters of a file from which its form is detected."""
@@ -103,6 +111,19 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
 
 
 def ends_sentences(blocks: list[list[str]]) -> bool:
-    """Whether at least 80% of the lines end in sentence-final punctuation."""
-    lines = [line for block in blocks for line in block]
-    return sum(line.rstrip(CLOSING).endswith(SENTENCE_END) for line in lines) >= DETECT_SHARE * len(lines)
+    """Whether at least 80% of the lines end in sentence-final punctuation.
+
+    In scripts that have none every line counts, unless the lines of its block are about as long as each other: those
+    are wrapped.
+    """
+    ended = sum(_ends_sentence(line, block) for block in blocks for line in block)
+    return ended >= DETECT_SHARE * sum(map(len, blocks))
+
+
+def _ends_sentence(line: str, block: list[str]) -> bool:
+    text = line.rstrip(CLOSING)
+    if text.endswith(SENTENCE_END):
+        return True
+    if not _WITHOUT_FINAL_MARKS.search(text) or len(block) < 2:
+        return False
+    return min(map(len, block[:-1])) < WRAPPED_SHARE * max(map(len, block))

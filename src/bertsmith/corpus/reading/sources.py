@@ -60,15 +60,17 @@ class _Found:
     depth: int
 
 
-def find_files(sources: tuple[str, ...]) -> list[SourceFile]:
+def find_files(sources: tuple[str, ...], *, any_ending: bool = False) -> list[SourceFile]:
     """The files behind paths, folders, globs, addresses and `hf:` names, sorted by name.
 
     The list is the same for every order of the sources, and a file that several of them name is in it once.
+    `any_ending`: a file that is named, not found in a folder, is plain text if its ending says nothing else.
+
     Raises DataError for a source that is not there, a folder without a readable file, and a file of another form.
     """
     once: dict[str, _Found] = {}
     for source in sources:
-        for found in _behind(source):
+        for found in _behind(source, any_ending):
             other = once.get(found.identity)
             if other is None or _order(found) < _order(other):
                 once[found.identity] = found
@@ -105,12 +107,18 @@ def readable(text: str) -> str:
 
 def form_of(name: str) -> tuple[str, str] | None:
     """The form and the compression that the endings of a name say, or None where the form is not one that is read."""
-    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    return (suffixes[-1], compression) if suffixes and suffixes[-1] in FORMS else None
+    compression = compression_of(name)
+    form = PurePosixPath(name[: len(name) - len(compression)]).suffix.lower()
+    return (form, compression) if form in FORMS else None
 
 
-def _behind(source: str) -> Iterator[_Found]:
+def compression_of(name: str) -> str:
+    """The ending of a name that says how the file is compressed, or nothing."""
+    ending = PurePosixPath(name).suffix.lower()
+    return ending if ending in COMPRESSIONS else ""
+
+
+def _behind(source: str, any_ending: bool) -> Iterator[_Found]:
     if "://" in source:
         yield from _at_address(source)
     elif source.startswith(PREFIX):
@@ -118,10 +126,10 @@ def _behind(source: str) -> Iterator[_Found]:
         file = SourceFile("", f"{PREFIX}{name.written}:{name.split}", "hf")
         yield _Found(file, "/".join((PREFIX, *name.parts)), name.parts, name.depth)
     else:
-        yield from _on_disk(source, source)
+        yield from _on_disk(source, source, any_ending)
 
 
-def _on_disk(path: str, source: str) -> Iterator[_Found]:
+def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_Found]:
     folder = Path(path)
     if folder.is_dir():
         inside = [item for item in _walk(folder) if form_of(item.name) is not None]
@@ -136,7 +144,10 @@ def _on_disk(path: str, source: str) -> Iterator[_Found]:
         if not files:
             raise _nothing(source)
     for item, depth in files:
-        form, compression = _form(item.name, str(item))
+        if any_ending and form_of(item.name) is None:
+            form, compression = ".txt", compression_of(item.name)
+        else:
+            form, compression = _form(item.name, str(item))
         try:
             facts = item.stat()
         except OSError as error:

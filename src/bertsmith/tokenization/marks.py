@@ -1,0 +1,147 @@
+"""Which marks of a text an uncased tokenizer keeps: by default, those that are letters of the scripts in the text.
+
+BERT's uncased normaliser decomposes a text (NFD) and drops every nonspacing mark. That suits English and spoils most
+other scripts: Devanagari में becomes म, kana かぎ (key) and かき (oyster) become one word, and a Hangul syllable falls
+apart into its letters. The choice is one switch for the whole tokenizer, so it follows the scripts of the text:
+
+| script | marks | by default | why |
+| --- | --- | --- | --- |
+| Latin, Greek, Cyrillic | accents, also ü, ñ, й, ё | dropped | as bert-base-uncased; most words stay readable |
+| Hebrew, Syriac | vowel points | dropped | ordinary text is written without them |
+| Chinese | none | - | nothing changes |
+| Devanagari, Bengali, Tamil and all other Indic scripts | vowel signs, virama, nukta | kept | they are the vowels |
+| Thai, Lao, Khmer, Burmese, Tibetan, Javanese, ... | vowels, tones, subjoined letters | kept | they are the vowels |
+| kana | voicing (dakuten, handakuten) | kept | they make another consonant |
+| Hangul | none, but NFD takes syllables apart | kept | a syllable stays one character, also in answers |
+| Arabic | vowel points; hamza and madda on their carriers | kept | the hamza is a letter (Urdu, Uyghur: everywhere) |
+
+Any other script keeps its marks. The authors of BERT say the same of their models: for most languages they recommend
+the cased multilingual one, which drops nothing, because the uncased one spoils scripts other than Latin.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from tokenizers.normalizers import BertNormalizer
+
+DROPPED_BY_DEFAULT = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "SYRIAC", "CJK"})
+"""Scripts whose marks the uncased default drops, as the first word of their characters' Unicode names."""
+MIN_SHARE = 0.01
+"""The share of the letters from which a script decides: a few foreign names do not change how a corpus is read."""
+WORTH_SAYING = 0.005
+"""The share of changed words from which the loss is printed; in English novels it is 0.002, in French news 0.14."""
+
+_WITHOUT_MARKS = BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
+_SPELLINGS = {"HIRAGANA": "KANA", "KATAKANA": "KANA", "KATAKANA-HIRAGANA": "KANA", "MYANMAR": "BURMESE"}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Whether a tokenizer keeps the marks of a text, and why.
+
+    `strip_accents` is the setting of `BertTokenizer`: None leaves it to the case, as in BERT. `reason` holds an example
+    from the text; it is empty if nothing worth printing depends on the choice.
+    """
+
+    kept: bool
+    strip_accents: bool | None
+    reason: str = ""
+
+
+def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Marks:
+    """Whether a tokenizer of this text keeps its marks.
+
+    Args:
+        words: how often each word occurs, as written (`words_of_chunks` without lower case and stripping).
+        cased: whether the tokenizer keeps capitals; then it keeps marks too by default, as in BERT.
+        accents: `keep`, `strip`, or `auto` for what the scripts of the text ask for.
+    """
+    if accents == "keep" or (cased and accents == "auto"):
+        return Marks(True, None if cased else False)
+    changed = [word for word in words if not word.isascii() and any(map(_changes, word))]
+    if accents == "auto" and (found := _deciding_script(words)):
+        script, share = found
+        theirs = [word for word in changed if any(script_of(character) == script for character in word)]
+        name = script.title() if script != "KANA" else "kana"
+        return Marks(
+            True,
+            False,
+            f"marks are part of the letters in {name}, {share:.0%} of the text: without them {_example(theirs, words)}",
+        )
+    strip = True if cased else None
+    share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
+    if share < WORTH_SAYING:
+        return Marks(False, strip)
+    how = "as asked for" if accents == "strip" else "as in bert-base-uncased, unless you give --accents keep"
+    return Marks(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
+
+
+def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
+    """The most frequent script whose marks are kept and occur in the text, with its share of the letters."""
+    characters: Counter[str] = Counter()
+    total = 0
+    for word, count in words.items():
+        if word.isascii():
+            total += len(word) * count
+        else:
+            for character in word:
+                characters[character] += count
+    letters: Counter[str] = Counter()
+    affected: set[str] = set()
+    for character, count in characters.items():
+        if unicodedata.category(character)[0] in "LM":
+            # A mark counts for its script only where that has letters: variation selectors and accents have none.
+            letters[script_of(character)] += count if character.isalpha() else 0
+            if _changes(character):
+                affected.add(script_of(character))
+    total += letters.total()
+    keeping = affected - DROPPED_BY_DEFAULT
+    shares = [(letters[script] / max(total, 1), script) for script in keeping]
+    share, script = max(shares, default=(0.0, ""))
+    return (script, share) if share >= MIN_SHARE else None
+
+
+@cache
+def script_of(character: str) -> str:
+    """The script of a letter or mark, by the first word of its Unicode name, such as DEVANAGARI; kana are one."""
+    name = unicodedata.name(character, "")
+    for prefix in ("HALFWIDTH ", "FULLWIDTH ", "COMBINING "):
+        name = name.removeprefix(prefix)
+    word = name.split(" ")[0]
+    return _SPELLINGS.get(word, word)
+
+
+def without_marks(text: str) -> str:
+    """The text as a BERT tokenizer that strips accents reads it."""
+    return str(_WITHOUT_MARKS.normalize_str(text))
+
+
+@cache
+def _changes(character: str) -> bool:
+    return without_marks(character) != character
+
+
+def _example(changed: Sequence[str], words: Mapping[str, int]) -> str:
+    """The most frequent two words that become one, or else the most frequent word that changes."""
+    counts: Counter[str] = Counter()
+    for word, count in words.items():
+        counts[word.lower()] += count
+    groups: dict[str, set[str]] = {}
+    for word in {word.lower() for word in changed}:
+        groups.setdefault(without_marks(word), set()).add(word)
+    best: tuple[int, int, list[str]] = (0, 0, [])
+    for bare, spellings in sorted(groups.items()):
+        found = sorted(spellings | ({bare} & counts.keys()), key=lambda word: (-counts[word], word))[:2]
+        second = counts[found[1]] if len(found) > 1 else 0
+        if (second, counts[found[0]]) > best[:2]:
+            best = (second, counts[found[0]], found)
+    *_, found = best
+    bare = without_marks(found[0])
+    if bare != found[0] and unicodedata.normalize("NFC", bare) == found[0]:  # Hangul: nothing is lost
+        return f"the {len(found[0])} characters of {found[0]} are read as {len(bare)}"
+    return f"{' and '.join(found)} {'are both' if len(found) > 1 else 'is'} read as {bare}"
