@@ -38,6 +38,7 @@ from bertsmith.inference.results import (
 )
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, warn
@@ -51,7 +52,6 @@ from bertsmith.tasks.questions import encode_questions
 from bertsmith.tasks.sequence_classification import SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
-from bertsmith.tokenization.folder import load_tokenizer
 
 LABELS = ("IsNext", "NotNext")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -66,7 +66,7 @@ class Predictor:
             raise OptionError(f"precision: found {precision!r}, expected auto, bf16 or fp32")
         self.name = check_model(model)
         self.config = load_config(model)
-        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(model)
+        self.tokenizer: PreTrainedTokenizerBase = load_model_tokenizer(model)
         prepare_process()
         self.device = choose_device().value
         self.precision = choose_precision(precision, self.device).value

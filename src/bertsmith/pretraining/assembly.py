@@ -18,6 +18,7 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.models.bert import parameter_count
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import plan_epoch
@@ -123,7 +124,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
-        extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+        extension = extension_between(load_model_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
     general = read_general_text(options, tokenizer, record)
     mask_rate, of_masks = _mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)

@@ -22,6 +22,7 @@ import xxhash
 
 from bertsmith.errors import OptionError, OutputError
 from bertsmith.models.loading import quiet_transformers
+from bertsmith.models.model_tokenizer import with_true_length
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
     claim_folder,
@@ -31,7 +32,7 @@ from bertsmith.runtime.files import (
     move_aside,
     read_json,
     read_record,
-    sync_folder,
+    settle_folder,
     write_json,
     write_text,
 )
@@ -148,7 +149,7 @@ class RunFolder:
                 aside.mkdir(parents=True)
                 yield aside
                 write_json(aside / FILES, {path.name: _facts(path) for path in sorted(aside.iterdir())})
-                sync_folder(aside)
+                settle_folder(aside)
                 if final.exists():
                     shutil.rmtree(final)
                 aside.rename(final)
@@ -174,13 +175,18 @@ class RunFolder:
         aside = self.path / ".model.partial"
         shutil.rmtree(aside, ignore_errors=True)
         with _library_disk_errors(self.path):
-            with quiet_transformers():
-                model.save_pretrained(aside)
-                tokenizer.save_pretrained(aside)
-            sync_folder(aside)
+            save_model(model, tokenizer, aside)
+            settle_folder(aside)
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
                 path.rename(self.path / path.name)
             aside.rmdir()
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a stock model; its tokenizer knows the length that the position table holds."""
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        with_true_length(tokenizer, model.config).save_pretrained(folder)
 
 
 @contextmanager

@@ -31,13 +31,13 @@ from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
 from bertsmith.tasks.head import AnyHead
-from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
@@ -195,8 +195,8 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     """Tokenizer and configuration of the MODEL, and the tokens of a row. Raises where it cannot be trained so."""
     if processes.world_size() > 1:
         raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
-    tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
+    tokenizer = load_model_tokenizer(options.model)
     limit = max_tokens(config)
     if options.max_length is not None and options.max_length > limit:
         raise OptionError(f"--max-length {options.max_length}: the model has {limit} positions")
