@@ -6,6 +6,8 @@ from torch import Tensor
 
 from bertsmith.errors import InputError
 
+POOLINGS = ("mean", "cls", "max")
+
 
 def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
     """float32 of [texts, hidden size]: the mean or maximum over the tokens ([CLS] and [SEP] included), or [CLS].
@@ -21,4 +23,4 @@ def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
     if pooling == "mean":
         weights = mask[:, :, None].to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1)
-    raise InputError(f"pooling: found {pooling!r}, expected mean, cls or max")
+    raise InputError(f"pooling: found {pooling!r}, expected {', '.join(POOLINGS)}")

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.config.tasks import TASKS, default_length
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs, kept_rows
-from bertsmith.inference.pooling import pooled
+from bertsmith.inference.pooling import POOLINGS, pooled
 from bertsmith.inference.results import (
     Answer,
     AnswerCandidate,
@@ -39,9 +39,10 @@ from bertsmith.inference.results import (
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
 from bertsmith.models.model_tokenizer import load_model_tokenizer
+from bertsmith.models.sentence_encoder import sentence_encoder
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
-from bertsmith.runtime.console import Progress, warn
+from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
@@ -81,6 +82,19 @@ class Predictor:
         loaded = load_bert(self.name)
         on_device(loaded.model, self.device)
         return loaded
+
+    @cached_property
+    def _pooling(self) -> str:
+        """How the folder of a sentence encoder pools; the mean for every other model."""
+        encoder = sentence_encoder(self.name)
+        said = None if encoder is None else encoder.pooling
+        if said is None or said == POOLINGS[0]:
+            return POOLINGS[0]
+        if said not in POOLINGS:
+            warn(f"{self.name}: its pooling is {said}, which embed does not have: the mean is taken instead")
+            return POOLINGS[0]
+        say(f"pooling: {said} (the 1_Pooling of {self.name}; --pooling overrides it)")
+        return said
 
     @cached_property
     def _encoder(self) -> nn.Module:
@@ -277,12 +291,16 @@ class Predictor:
         return hidden.float()
 
     @overload
-    def embed(self, text: str, pooling: str = "mean", layer: int = -1) -> Embedding: ...
+    def embed(self, text: str, pooling: str | None = None, layer: int = -1) -> Embedding: ...
     @overload
-    def embed(self, text: list[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
+    def embed(self, text: list[str], pooling: str | None = None, layer: int = -1) -> list[Embedding]: ...
     @torch.inference_mode()
-    def embed(self, text: str | list[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
-        """One vector a text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS]."""
+    def embed(self, text: str | list[str], pooling: str | None = None, layer: int = -1) -> Embedding | list[Embedding]:
+        """One vector per text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS].
+
+        Without `pooling` it is that of a sentence encoder's folder (1_Pooling), for every other model the mean.
+        """
+        pooling = self._pooling if pooling is None else pooling
         texts = [text] if isinstance(text, str) else list(text)
         encoded = self._encode(texts)
         answers: dict[int, Embedding] = {}

@@ -161,6 +161,11 @@ def exists(path: str | Path) -> bool:
         return False
 
 
+def bytes_below(folder: Path) -> int:
+    """The size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that are free on the disk on which a path lies or will lie."""
     whole = path.absolute()

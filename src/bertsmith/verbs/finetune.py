@@ -26,6 +26,7 @@ from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
 from bertsmith.finetuning.search import Search, SearchSpace
+from bertsmith.finetuning.seed_models import forget_models, model_files, put_back_best_model, seed_folder
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
@@ -77,6 +78,14 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
     The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
     """
+    result = train_seeds(options)
+    if not options.dry_run:
+        forget_models(options.out, result.best_seed)
+    return result
+
+
+def train_seeds(options: FinetuneOptions) -> FinetuneResult:
+    """`finetune` without its last step: the model of every seed is still in its folder."""
     folder = RunFolder(options.out)
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
@@ -265,6 +274,8 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
 
 
 def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
+    if folder.finished and "best_seed" in folder.record:  # more seeds are trained
+        put_back_best_model(folder.path, folder.record["best_seed"])
     folder.record = {
         "kind": "finetuning",
         "task": options.task,
@@ -319,7 +330,7 @@ def _one_seed(
     options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: FinetuningData, folder: RunFolder, seed: int
 ) -> dict[str, Any]:
     """Train with one seed, go on with one that was stopped, or take what a finished one left."""
-    single = RunFolder(folder.path / "seeds" / f"seed-{seed}")
+    single = RunFolder(seed_folder(folder.path, seed))
     done = single.path / "result.json"
     if done.is_file():
         say(f"seed {seed} is finished already")
@@ -441,15 +452,12 @@ def _finish(folder: RunFolder, result: FinetuneResult) -> None:
         "result": {key: value for key, value in result.to_dict().items() if key != "run"},
     }
     forget(folder.path)
-    chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
+    chosen = seed_folder(folder.path, result.best_seed)
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     write_head_card(folder.path, record)
     folder.save_record()
     write_report(folder.path)
-    weights = "model.safetensors"
-    for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
-        if path.is_dir() or path.name in ("result.json", "metrics.jsonl"):
-            continue
+    for path in model_files(chosen):
         aside = folder.path / f".{path.name}.partial"
         shutil.copyfile(path, aside)
         aside.rename(folder.path / path.name)
