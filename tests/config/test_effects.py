@@ -1169,6 +1169,9 @@ def checkpoints(run: Path) -> list[str]:
 
 @effect(PretrainOptions, "save_every")
 def pretrain_save_every(bench: Bench) -> None:
+    from bertsmith.training.run_folder import RunFolder
+
+    bench.monkeypatch.setattr(RunFolder, "keep_checkpoints", lambda folder, _: folder.checkpoints())
     found = {every: checkpoints(bench.pretrain(steps=4, save_every=every).run) for every in (1, 2, 9)}
     assert found == {1: ["step-3", "step-4"], 2: ["step-2", "step-4"], 9: ["step-4"]}
 
@@ -2137,6 +2140,9 @@ def finetune_precision(bench: Bench) -> None:
 
 @effect(FinetuneOptions, "seeds", "seed")
 def finetune_seeds(bench: Bench) -> None:
+    import bertsmith.verbs.finetune as module
+
+    bench.monkeypatch.setattr(module, "forget_models", lambda *_: None)
     result = bench.finetune(seeds=3, seed=7)
     assert len(result.metrics["accuracy"]["seeds"]) == 3
     assert sorted(path.name for path in (result.run / "seeds").iterdir()) == ["seed-7", "seed-8", "seed-9"]

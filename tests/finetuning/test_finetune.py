@@ -25,24 +25,28 @@ from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 
 Labelled = Callable[..., Path]
+Kept = Callable[[], AbstractContextManager[None]]
 Signalled = Callable[..., AbstractContextManager[None]]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16}
 
 
 @pytest.fixture(scope="module")
-def tuned(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
-    """Two seeds on the task, with a test file."""
-    return finetune(
-        "sequence-classification",
-        model=run,
-        train=labelled("train", 240),
-        dev=labelled("dev", 60),
-        test=labelled("test", 80),
-        out=tmp_path_factory.mktemp("tuned") / "run",
-        seeds=2,
-        epochs=6,
-        **QUICK,
-    )
+def tuned(
+    run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory, seed_models_kept: Kept
+) -> FinetuneResult:
+    """Two seeds on the task, with a test file; the models of both are kept."""
+    with seed_models_kept():
+        return finetune(
+            "sequence-classification",
+            model=run,
+            train=labelled("train", 240),
+            dev=labelled("dev", 60),
+            test=labelled("test", 80),
+            out=tmp_path_factory.mktemp("tuned") / "run",
+            seeds=2,
+            epochs=6,
+            **QUICK,
+        )
 
 
 def test_a_task_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
@@ -246,6 +250,37 @@ def test_resume_trains_the_missing_seed_alone(
     assert result.metrics == tuned.metrics and result.best_seed == tuned.best_seed
     first, second = (load_file(folder / "model.safetensors") for folder in (out, tuned.run))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
+    run: Path, labelled: Labelled, tmp_path: Path, bertsmith: Callable[..., Any], seed_models_kept: Kept
+) -> None:
+    """The best seed of three is that of a run with three seeds at once, whichever seed was best before."""
+    options: dict[str, Any] = {
+        **QUICK,
+        "model": run,
+        "train": labelled("train", 48),
+        "dev": labelled("dev", 20),
+        "epochs": 1,
+    }
+    with seed_models_kept():
+        at_once = finetune("sequence-classification", out=tmp_path / "at-once", seeds=3, **options)
+    out = tmp_path / "grown"
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    for seeds in (1, 2, 3):
+        more = ["--resume"] if seeds > 1 else []
+        answer = bertsmith("finetune", "sequence-classification", *words, "--out", out, "--seeds", seeds, *more)
+        assert answer.code == 0, answer.stderr
+        kept = {path.name for path in out.glob("seeds/*/*")}
+        assert kept == {"result.json", "metrics.jsonl"}
+        assert len(list(out.rglob("*.safetensors"))) == 1
+    assert (
+        f"kept: the model of seed {at_once.best_seed}, which is {out}, and the figures of all 3 seeds" in answer.stderr
+    )
+    best = load_file(at_once.run / "seeds" / f"seed-{at_once.best_seed}" / "model.safetensors")
+    found = load_file(out / "model.safetensors")
+    assert all(torch.equal(found[name], best[name]) for name in best)
+    assert json.loads((out / "run.json").read_text())["result"]["metrics"] == at_once.metrics
 
 
 def test_a_signal_keeps_the_seeds_that_are_done(
