@@ -2597,6 +2597,8 @@ def embed_pooling(bench: Bench) -> None:
     for name, expected in (("mean", states.mean(0)), ("max", states.max(0)), ("cls", states[0])):
         (answer,) = bench.lines("embed", bench.run, A, "--pooling", name)
         np.testing.assert_allclose(answer["embedding"], expected, atol=1e-5)
+    (answer,) = bench.lines("embed", bench.run, A)
+    np.testing.assert_allclose(answer["embedding"], states.mean(0), atol=1e-5, err_msg="the default is the mean")
 
 
 @effect(EmbedOptions, "layer")

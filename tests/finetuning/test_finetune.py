@@ -17,8 +17,9 @@ import transformers
 from safetensors.torch import load_file
 
 import bertsmith
-from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
+from bertsmith.errors import DataError, Interrupted, ModelError, OptionError, OutputError
 from bertsmith.finetuning import settings
+from bertsmith.models.loading import check_model
 from bertsmith.runtime.machine import Choice
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
@@ -236,7 +237,7 @@ def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
 
 
 def test_resume_trains_the_missing_seed_alone(
-    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path
+    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path, seed_models_kept: Kept
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(tuned.run, out)
@@ -244,8 +245,14 @@ def test_resume_trains_the_missing_seed_alone(
     shutil.rmtree(out / "seeds" / "seed-1")
     kept = out / "seeds" / "seed-0" / "model.safetensors"
     before = kept.stat().st_mtime_ns
-    options = {"train": labelled("train", 240), "dev": labelled("dev", 60), "test": labelled("test", 80)}
-    result = finetune("sequence-classification", model=run, out=out, seeds=2, epochs=6, resume=True, **options, **QUICK)
+    options: dict[str, Any] = {
+        "train": labelled("train", 240),
+        "dev": labelled("dev", 60),
+        "test": labelled("test", 80),
+    }
+    options |= {"model": run, "out": out, "seeds": 2, "epochs": 6, "resume": True, **QUICK}
+    with seed_models_kept():
+        result = finetune("sequence-classification", **options)
     assert kept.stat().st_mtime_ns == before
     assert result.metrics == tuned.metrics and result.best_seed == tuned.best_seed
     first, second = (load_file(folder / "model.safetensors") for folder in (out, tuned.run))
@@ -277,6 +284,9 @@ def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
     assert (
         f"kept: the model of seed {at_once.best_seed}, which is {out}, and the figures of all 3 seeds" in answer.stderr
     )
+    other = out / "seeds" / "seed-0"
+    with pytest.raises(ModelError, match=rf"keeps the model of its best seed only, .* use {out}$"):
+        check_model(str(other))
     best = load_file(at_once.run / "seeds" / f"seed-{at_once.best_seed}" / "model.safetensors")
     found = load_file(out / "model.safetensors")
     assert all(torch.equal(found[name], best[name]) for name in best)

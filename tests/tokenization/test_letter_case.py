@@ -141,3 +141,18 @@ def test_both_originals(shared_data: Path) -> None:
         found[name] = settings_of_vocabulary(entries).settings
     assert found["cased"] == {"do_lower_case": False, "strip_accents": None, "tokenize_chinese_chars": True}
     assert found["uncased"] == {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}
+
+
+def test_a_model_in_the_cache_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "models--somebody--cased"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("abc")
+    (place / "snapshots").mkdir()
+    vocab_txt(place / "snapshots" / "abc", CASED)
+    for module in (
+        "huggingface_hub.constants",
+        "huggingface_hub.file_download.constants",
+        "transformers.utils.hub.constants",
+    ):
+        monkeypatch.setattr(f"{module}.HF_HUB_CACHE", str(tmp_path))
+    assert load_tokenizer("somebody/cased").tokenize(TEXT) == ["The", "Émile", "café", "in", "Paris"]

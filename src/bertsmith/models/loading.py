@@ -45,6 +45,11 @@ def check_model(name: str) -> str:
             )
         if (folder / "run.json").is_file():
             raise ModelError(_unfinished(folder))
+        if folder.parent.name == "seeds" and (folder / "result.json").is_file():
+            raise ModelError(
+                f"{name}: a finished RUN keeps the model of its best seed only, and of each seed the figures; use "
+                f"{folder.parent.parent}"
+            )
         raise ModelError(f"{name}: not a model folder (no config.json in it)")
     if not any((folder / file).is_file() for file in WEIGHTS):
         if (folder / "run.json").is_file():

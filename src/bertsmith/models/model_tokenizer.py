@@ -67,8 +67,11 @@ def with_known_length(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrain
     if tokenizer.model_max_length > UNLIMITED and _config(name).get("vocab_size") is not None:
         from transformers import AutoConfig
 
-        with explained(name), quiet_transformers():
-            return with_true_length(tokenizer, AutoConfig.from_pretrained(name))
+        try:
+            with explained(name), quiet_transformers():
+                return with_true_length(tokenizer, AutoConfig.from_pretrained(name))
+        except ModelError:  # an architecture that transformers does not know: its tokenizer can be used all the same
+            return tokenizer
     return tokenizer
 
 
