@@ -2394,9 +2394,9 @@ def glue_training(bench: Bench) -> None:
 
     assert set(TRAINING) | {"overwrite", "resume", "dry_run"} == set(HeadTrainingOptions.model_fields)
     told: list[dict[str, Any]] = []
-    bench.watch(module, "finetune", lambda task, **values: told.append(values))
+    bench.watch(module, "train_seeds", lambda options: told.append({name: getattr(options, name) for name in TRAINING}))
     result = glue(bench, "CoLA", "RTE", **TRAINING)
-    assert [{name: values[name] for name in TRAINING} for values in told] == [TRAINING] * 2
+    assert told == [TRAINING] * 2
     assert sorted(path.name for path in (result.out / "RTE" / "seeds").iterdir()) == ["seed-5", "seed-6"]
     told.clear()
     glue(bench)
