@@ -129,9 +129,8 @@ VERBS: list[tuple[str, ...]] = [
     [
         ({"id2label": {"0": "a", "1": "b", "3": "c"}, "label2id": None}, "numbers its 3 labels 0, 1, 3"),
         ({"vocab_size": 6}, "the tokenizer has 7 entries, the embeddings have 6 rows"),
-        ({"pad_token_id": 12}, "pad_token_id in config.json is 12, the embeddings have 10 rows"),
     ],
-    ids=["labels", "rows", "padding"],
+    ids=["labels", "rows"],
 )
 def test_every_verb_says_so_before_anything_runs(
     bertsmith: Callable[..., Any],

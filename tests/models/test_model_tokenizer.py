@@ -80,6 +80,11 @@ def test_another_padding_token_is_announced(model: Callable[..., Path], caplog: 
     assert "pad_token_id is 7 in config.json and 0 in the tokenizer" in caplog.text
 
 
+def test_a_padding_token_beyond_the_rows_is_refused(model: Callable[..., Path]) -> None:
+    with pytest.raises(ModelError, match=r"pad_token_id in config.json is 400, the embeddings have 256 rows"):
+        load_model_tokenizer(str(model(pad_token_id=400)))
+
+
 @pytest.mark.parametrize("verb", [("prepare", "--tokenizer"), ("extend-tokenizer",), ("pretrain", "--from")])
 def test_the_verbs_that_take_a_tokenizer_say_so(
     bertsmith: Callable[..., Any],
