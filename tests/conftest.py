@@ -167,6 +167,29 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def all_checkpoints_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished pre-training keeps every checkpoint that it has, as if it had been killed a moment before."""
+    from bertsmith.training.run_folder import RunFolder
+
+    monkeypatch.setattr(RunFolder, "keep_checkpoints", lambda folder, _: folder.checkpoints())
+
+
+@pytest.fixture(scope="session")
+def seed_models_kept() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """A finished fine-tuning keeps the model of every seed: `with seed_models_kept(): finetune(...)`."""
+
+    @contextlib.contextmanager
+    def kept() -> Iterator[None]:
+        with (
+            mock.patch("bertsmith.verbs.finetune.forget_models"),
+            mock.patch("bertsmith.verbs.finetune_glue.forget_models"),
+        ):
+            yield
+
+    return kept
+
+
+@pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a GPU: for what is of CPUs alone, such as streams."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -1219,6 +1219,9 @@ def checkpoints(run: Path) -> list[str]:
 
 @effect(PretrainOptions, "save_every")
 def pretrain_save_every(bench: Bench) -> None:
+    from bertsmith.training.run_folder import RunFolder
+
+    bench.monkeypatch.setattr(RunFolder, "keep_checkpoints", lambda folder, _: folder.checkpoints())
     found = {every: checkpoints(bench.pretrain(steps=4, save_every=every).run) for every in (1, 2, 9)}
     assert found == {1: ["step-3", "step-4"], 2: ["step-2", "step-4"], 9: ["step-4"]}
 
@@ -2235,6 +2238,9 @@ def finetune_precision(bench: Bench) -> None:
 
 @effect(FinetuneOptions, "seeds", "seed")
 def finetune_seeds(bench: Bench) -> None:
+    import bertsmith.verbs.finetune as module
+
+    bench.monkeypatch.setattr(module, "forget_models", lambda *_: None)
     result = bench.finetune(seeds=3, seed=7)
     assert len(result.metrics["accuracy"]["seeds"]) == 3
     assert sorted(path.name for path in (result.run / "seeds").iterdir()) == ["seed-7", "seed-8", "seed-9"]
@@ -2486,9 +2492,9 @@ def glue_training(bench: Bench) -> None:
 
     assert set(TRAINING) | {"overwrite", "resume", "dry_run"} == set(HeadTrainingOptions.model_fields)
     told: list[dict[str, Any]] = []
-    bench.watch(module, "finetune", lambda task, **values: told.append(values))
+    bench.watch(module, "train_seeds", lambda options: told.append({name: getattr(options, name) for name in TRAINING}))
     result = glue(bench, "CoLA", "RTE", **TRAINING)
-    assert [{name: values[name] for name in TRAINING} for values in told] == [TRAINING] * 2
+    assert told == [TRAINING] * 2
     assert sorted(path.name for path in (result.out / "RTE" / "seeds").iterdir()) == ["seed-5", "seed-6"]
     told.clear()
     glue(bench)
@@ -2689,6 +2695,8 @@ def embed_pooling(bench: Bench) -> None:
     for name, expected in (("mean", states.mean(0)), ("max", states.max(0)), ("cls", states[0])):
         (answer,) = bench.lines("embed", bench.run, A, "--pooling", name)
         np.testing.assert_allclose(answer["embedding"], expected, atol=1e-5)
+    (answer,) = bench.lines("embed", bench.run, A)
+    np.testing.assert_allclose(answer["embedding"], states.mean(0), atol=1e-5, err_msg="the default is the mean")
 
 
 @effect(EmbedOptions, "layer")

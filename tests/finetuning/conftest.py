@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return file
 
     return make
+
+
+@pytest.fixture
+def every_seed_model_kept(seed_models_kept: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """A test that compares the models of all seeds."""
+    with seed_models_kept():
+        yield
 
 
 @pytest.fixture

@@ -256,6 +256,7 @@ def test_numbers_have_no_temperature(run: Path, teacher: Path, tmp_path: Path) -
 # Stops
 
 
+@pytest.mark.usefixtures("every_seed_model_kept")
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     run: Path,
     teacher: Path,

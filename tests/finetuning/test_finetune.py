@@ -18,32 +18,37 @@ import transformers
 from safetensors.torch import load_file
 
 import bertsmith
-from bertsmith.errors import DataError, Interrupted, OptionError, OutputError
+from bertsmith.errors import DataError, Interrupted, ModelError, OptionError, OutputError
 from bertsmith.finetuning import settings
+from bertsmith.models.loading import check_model
 from bertsmith.runtime.machine import Choice
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 
 Labelled = Callable[..., Path]
+Kept = Callable[[], AbstractContextManager[None]]
 Signalled = Callable[..., AbstractContextManager[None]]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16}
 
 
 @pytest.fixture(scope="module")
-def tuned(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
-    """Two seeds on the task, with a test file."""
-    return finetune(
-        "sequence-classification",
-        model=run,
-        train=labelled("train", 240),
-        dev=labelled("dev", 60),
-        test=labelled("test", 80),
-        out=tmp_path_factory.mktemp("tuned") / "run",
-        seeds=2,
-        epochs=6,
-        **QUICK,
-    )
+def tuned(
+    run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory, seed_models_kept: Kept
+) -> FinetuneResult:
+    """Two seeds on the task, with a test file; the models of both are kept."""
+    with seed_models_kept():
+        return finetune(
+            "sequence-classification",
+            model=run,
+            train=labelled("train", 240),
+            dev=labelled("dev", 60),
+            test=labelled("test", 80),
+            out=tmp_path_factory.mktemp("tuned") / "run",
+            seeds=2,
+            epochs=6,
+            **QUICK,
+        )
 
 
 def test_a_task_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
@@ -236,7 +241,7 @@ def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
 
 
 def test_resume_trains_the_missing_seed_alone(
-    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path
+    tuned: FinetuneResult, run: Path, labelled: Labelled, tmp_path: Path, seed_models_kept: Kept
 ) -> None:
     out = tmp_path / "run"
     shutil.copytree(tuned.run, out)
@@ -244,12 +249,52 @@ def test_resume_trains_the_missing_seed_alone(
     shutil.rmtree(out / "seeds" / "seed-1")
     kept = out / "seeds" / "seed-0" / "model.safetensors"
     before = kept.stat().st_mtime_ns
-    options = {"train": labelled("train", 240), "dev": labelled("dev", 60), "test": labelled("test", 80)}
-    result = finetune("sequence-classification", model=run, out=out, seeds=2, epochs=6, resume=True, **options, **QUICK)
+    options: dict[str, Any] = {
+        "train": labelled("train", 240),
+        "dev": labelled("dev", 60),
+        "test": labelled("test", 80),
+    }
+    options |= {"model": run, "out": out, "seeds": 2, "epochs": 6, "resume": True, **QUICK}
+    with seed_models_kept():
+        result = finetune("sequence-classification", **options)
     assert kept.stat().st_mtime_ns == before
     assert result.metrics == tuned.metrics and result.best_seed == tuned.best_seed
     first, second = (load_file(folder / "model.safetensors") for folder in (out, tuned.run))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
+    run: Path, labelled: Labelled, tmp_path: Path, bertsmith: Callable[..., Any], seed_models_kept: Kept
+) -> None:
+    """The best seed of three is that of a run with three seeds at once, whichever seed was best before."""
+    options: dict[str, Any] = {
+        **QUICK,
+        "model": run,
+        "train": labelled("train", 48),
+        "dev": labelled("dev", 20),
+        "epochs": 1,
+    }
+    with seed_models_kept():
+        at_once = finetune("sequence-classification", out=tmp_path / "at-once", seeds=3, **options)
+    out = tmp_path / "grown"
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    for seeds in (1, 3):
+        more = ["--resume"] if seeds > 1 else []
+        answer = bertsmith("finetune", "sequence-classification", *words, "--out", out, "--seeds", seeds, *more)
+        assert answer.code == 0, answer.stderr
+        kept = {path.name for path in out.glob("seeds/*/*")}
+        assert kept == {"result.json", "metrics.jsonl"}
+        assert len(list(out.rglob("*.safetensors"))) == 1
+    assert (
+        f"kept: the model of seed {at_once.best_seed}, which is {out}, and the figures of all 3 seeds" in answer.stderr
+    )
+    other = out / "seeds" / "seed-0"
+    with pytest.raises(ModelError, match=rf"keeps the model of its best seed only, .* use {out}$"):
+        check_model(str(other))
+    best = load_file(at_once.run / "seeds" / f"seed-{at_once.best_seed}" / "model.safetensors")
+    found = load_file(out / "model.safetensors")
+    assert all(torch.equal(found[name], best[name]) for name in best)
+    assert json.loads((out / "run.json").read_text())["result"]["metrics"] == at_once.metrics
 
 
 def test_a_signal_keeps_the_seeds_that_are_done(

@@ -46,9 +46,12 @@ WORDS = [word for name, value in QUICK.items() for word in (f"--{name.replace('_
 
 @pytest.fixture(scope="module")
 def done(
-    run: Path, glue_file: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+    run: Path,
+    glue_file: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    seed_models_kept: Callable[[], AbstractContextManager[None]],
 ) -> tuple[Path, GlueResult]:
-    """Five tasks with two seeds; the data, and what came out."""
+    """Five tasks with two seeds, whose models are kept; the data, and what came out."""
     place = tmp_path_factory.mktemp("suite")
     for task in ("CoLA", "MRPC", "STS-B", "RTE"):
         for part, first in (("train", 0), ("dev", 1000)):
@@ -58,7 +61,8 @@ def done(
     lines = ["Lexical Semantics\tPremise\tHypothesis\tLabel"]
     lines += [f"\ta cat sat {number}.\tno cat sat.\t{('contradiction', 'neutral')[number % 2]}" for number in range(8)]
     (place / "glue" / "MNLI" / "diagnostic-full.tsv").write_text("\n".join(lines) + "\n")
-    return place / "glue", finetune_glue(model=run, data=place / "glue", out=place / "out", seeds=2, **QUICK)
+    with seed_models_kept():
+        return place / "glue", finetune_glue(model=run, data=place / "glue", out=place / "out", seeds=2, **QUICK)
 
 
 def test_the_json(done: tuple[Path, GlueResult]) -> None:

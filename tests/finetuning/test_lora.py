@@ -171,6 +171,7 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
     assert choice["value"] in (made / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("every_seed_model_kept")
 @pytest.mark.parametrize("stop", [2, 5])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, stop: int

@@ -390,6 +390,7 @@ def test_the_command_line_says_what_is_missing(
 # Going on
 
 
+@pytest.mark.usefixtures("every_seed_model_kept")
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     options: dict[str, Any], tmp_path: Path, signalled: Signalled
 ) -> None:

@@ -816,3 +816,21 @@ def test_a_chinese_character_is_a_word() -> None:
         for index in range(200)
     }
     assert len(fates) == 4, "two characters share one draw"
+
+
+@pytest.mark.parametrize("mark", ["▁", "Ġ"])
+def test_pieces_without_the_mark_of_a_word_start_continue_a_word(mark: str) -> None:
+    """Punctuation has no mark either and is a word of its own."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", f"{mark}sea", "side", f"{mark}s", ",", mark]
+
+    class Unigram:
+        all_special_ids = (0, 1, 2, 3, 4)
+        cls_token_id, pad_token_id, sep_token_id, mask_token_id = 0, 1, 2, 4
+
+        def __len__(self) -> int:
+            return len(pieces)
+
+        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+            return [pieces[number] for number in ids]
+
+    assert np.flatnonzero(Vocabulary.of(Unigram()).continues).tolist() == [6]

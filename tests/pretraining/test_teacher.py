@@ -186,6 +186,7 @@ def test_a_run_does_not_replace_its_teacher_and_goes_on_with_the_same(
         pretrain(store, out=out, steps=2, resume=True)
 
 
+@pytest.mark.usefixtures("all_checkpoints_kept")
 def test_a_run_with_a_teacher_that_is_stopped_goes_on_to_the_same_weights(
     run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any]
 ) -> None:

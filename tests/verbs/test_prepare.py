@@ -813,6 +813,36 @@ def test_what_a_run_that_was_killed_at_its_end_left_is_removed(tmp_path: Path, c
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
+def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
+    """Its vocabulary is a list of entries with scores, and the unknown one has an id, no name."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    roles = {
+        "cls_token": "<s>",
+        "pad_token": "<pad>",
+        "sep_token": "</s>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    letters = [chr(code) for code in range(97, 123) if chr(code) != "b"]
+    entries = [*roles.values(), "▁the", "▁", "er", *letters, *(letter.upper() for letter in letters), "."]
+    unigram = Tokenizer(models.Unigram([(entry, -float(place)) for place, entry in enumerate(entries)], unk_id=3))
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    PreTrainedTokenizerFast(tokenizer_object=unigram, **roles).save_pretrained(tmp_path / "tokenizer")
+    result = prepare(corpus_file, out=tmp_path / "store", tokenizer=str(tmp_path / "tokenizer"), workers=1)
+    store = TokenStore(tmp_path / "store")
+    assert result.vocab_size == len(entries)
+    statistics = store.manifest["statistics"]
+    counts = store.unigram_counts()
+    assert counts[3] > 0, "the text has words with a b, the vocabulary has none"
+    assert statistics["unknown_rate"] == counts[3] / counts.sum()
+    assert statistics["frequent_words"] == {"the": int(counts[5])}
+
+
 # Scripts other than Latin
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bertsmith.cli.pretrain import _two_digits
-from bertsmith.errors import Interrupted, OptionError
+from bertsmith.errors import Interrupted, OptionError, OutputError
 from bertsmith.runtime import console
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.pretrain import pretrain
@@ -138,6 +138,34 @@ def test_resume_where_nothing_is_starts_anew_and_says_so(
     assert f"--resume: there is nothing to go on with in {run}, so the run starts anew" in said
 
 
+def test_a_finished_run_keeps_its_last_checkpoint_and_can_be_extended(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+) -> None:
+    once = pretrain(store, out=tmp_path / "once", steps=6, schedule="linear", save_every=2, **tiny)
+    run = tmp_path / "run"
+    pretrain(store, out=run, steps=4, schedule="linear", save_every=1, **tiny)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-4"]
+    (note,) = (text for text in said if text.startswith(f"kept: step-4 in {run}"))
+    assert "--resume with more --steps, --epochs or --minutes continues" in note
+    result = pretrain(store, out=run, resume=True, steps=6)
+    assert (result.resumed_from_step, result.tokens_seen) == (4, once.tokens_seen)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-6"]
+
+
+def test_a_finished_run_without_checkpoints_is_not_started_again(
+    store: Path, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    pretrain(store, out=run, steps=2, **tiny)
+    shutil.rmtree(run / "checkpoints")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(OutputError, match=rf"cannot be extended. Train it further as a new run: .* --from {run}"):
+        pretrain(store, out=run, resume=True, steps=4)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert pretrain(store, out=run, resume=True).steps == 2, "nothing is left to do"
+
+
+@pytest.mark.usefixtures("all_checkpoints_kept")
 def test_a_damaged_checkpoint_is_passed_over_and_removed(
     store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
 ) -> None:

@@ -67,7 +67,10 @@ class NextSentenceOptions(ModelOptions):
 class EmbedOptions(PredictOptions):
     """One vector a text."""
 
-    pooling: Literal["mean", "cls", "max"] = Field("mean", description="how the tokens' vectors become one")
+    pooling: Literal["mean", "cls", "max"] | None = Field(
+        None,
+        description="how the tokens' vectors become one (default: as the folder of a sentence encoder says, else mean)",
+    )
     layer: int = Field(-1, description="the layer they are taken from: 0 the embeddings, -1 the last")
 
 

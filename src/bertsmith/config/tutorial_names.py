@@ -86,13 +86,13 @@ _ANSWERS: tuple[tuple[str, str | None, str | None], ...] = (
     ),
     (
         "save_strategy save_steps",
-        "it is --save-every here, in updates; the best weights of each seed are kept",
+        "it is --save-every here, in updates; the best weights of the best seed are kept",
         "it is --save-every here, in updates",
     ),
     (
         "save_total_limit",
         "the two newest checkpoints of a seed are kept until it is finished",
-        "the two newest checkpoints are kept, and the best one",
+        "the two newest checkpoints are kept during training, and the best one; of a finished run the last one",
     ),
     ("num_labels", "the labels are those of the training file", None),
     ("is_regression", "it is --problem-type regression here", None),

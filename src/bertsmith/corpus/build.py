@@ -46,6 +46,8 @@ SAMPLE_CHARACTERS = 256_000_000
 """Text that a tokenizer is trained on at most; more changes hardly a piece of it, and takes memory."""
 CLUSTERS_SHOWN = 50
 FREQUENT_WORDS = 60
+WORD_STARTS = ("▁", "Ġ")
+"""The marks before the first piece of a word in vocabularies of SentencePiece and of byte-level BPE."""
 
 
 @dataclass
@@ -272,17 +274,32 @@ def encode(corpus: Corpus, vocab_size: int, advance: Advance) -> Encoded:
     )
 
 
+def _entries(model: dict[str, Any]) -> tuple[dict[int, str], int]:
+    """The entries of a tokenizer model by their ids, and the id of the unknown token, -1 if there is none.
+
+    The vocabulary of a Unigram model is a list of entries with their scores, that of all others an object of ids.
+    """
+    vocabulary = model["vocab"]
+    if isinstance(vocabulary, list):
+        unknown = model.get("unk_id")
+        return {number: token for number, (token, _) in enumerate(vocabulary)}, -1 if unknown is None else unknown
+    return {number: token for token, number in vocabulary.items()}, vocabulary.get(model.get("unk_token"), -1)
+
+
 def vocabulary_figures(encoded: Encoded, tokenizer_json: Path) -> dict[str, Any]:
     """How the vocabulary covers the training part: entries that occur, unknown tokens, the most frequent words."""
-    model = read_json(tokenizer_json)["model"]
-    names = {number: token for token, number in model["vocab"].items()}
-    unknown = model["vocab"].get(model.get("unk_token"), -1)
+    names, unknown = _entries(read_json(tokenizer_json)["model"])
     total = max(int(encoded.unigram.sum()), 1)
+    marked = not any(name.startswith("##") for name in names.values()) and any(
+        name.startswith(WORD_STARTS) for name in names.values()
+    )
     words: dict[str, int] = {}
     for number in np.argsort(-encoded.unigram, kind="stable").tolist():
         name = names.get(number, "")
         if not encoded.unigram[number] or len(words) == FREQUENT_WORDS:
             break
+        if marked:
+            name = name[1:] if name.startswith(WORD_STARTS) else ""
         if name.isalpha():
             words[name] = int(encoded.unigram[number])
     return {

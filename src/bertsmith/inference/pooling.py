@@ -6,6 +6,8 @@ from torch import Tensor
 
 from bertsmith.errors import InputError
 
+POOLINGS = ("mean", "cls", "max")
+
 
 def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
     """float32 of [texts, hidden size]: the mean or maximum over the tokens ([CLS] and [SEP] included), or [CLS].

@@ -22,7 +22,7 @@ from bertsmith.config.tasks import TASKS
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import batches, head_outputs, kept_rows
 from bertsmith.inference.input_length import input_length, warn_of_cuts
-from bertsmith.inference.pooling import pooled
+from bertsmith.inference.pooling import POOLINGS, pooled
 from bertsmith.inference.results import (
     Answer,
     AnswerCandidate,
@@ -40,6 +40,8 @@ from bertsmith.inference.results import (
 from bertsmith.inference.texts import check_texts
 from bertsmith.inference.tokenizing import tokenize_text
 from bertsmith.models.loading import LoadedBert, check_model, load_auto, load_bert, load_config, max_tokens, on_device
+from bertsmith.models.model_tokenizer import load_model_tokenizer
+from bertsmith.models.sentence_encoder import sentence_encoder
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, say, warn
@@ -54,7 +56,6 @@ from bertsmith.tasks.reference import text_columns_of
 from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
-from bertsmith.tokenization.folder import load_tokenizer
 
 LABELS = ("IsNext", "NotNext")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -69,7 +70,7 @@ class Predictor:
             raise OptionError(f"precision: found {precision!r}, expected auto, bf16 or fp32")
         self.name = check_model(model)
         self.config = load_config(model)
-        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(model)
+        self.tokenizer: PreTrainedTokenizerBase = load_model_tokenizer(model)
         prepare_process()
         self.device = choose_device().value
         self.precision = choose_precision(precision, self.device).value
@@ -85,6 +86,19 @@ class Predictor:
         loaded = load_bert(self.name)
         on_device(loaded.model, self.device)
         return loaded
+
+    @cached_property
+    def _pooling(self) -> str:
+        """How the folder of a sentence encoder pools; the mean for every other model."""
+        encoder = sentence_encoder(self.name)
+        said = None if encoder is None else encoder.pooling
+        if said is None or said == POOLINGS[0]:
+            return POOLINGS[0]
+        if said not in POOLINGS:
+            warn(f"{self.name}: its pooling is {said}, which embed does not have: the mean is taken instead")
+            return POOLINGS[0]
+        say(f"pooling: {said} (the 1_Pooling of {self.name}; --pooling overrides it)")
+        return said
 
     @cached_property
     def _encoder(self) -> nn.Module:
@@ -294,15 +308,17 @@ class Predictor:
         return hidden.float()
 
     @overload
-    def embed(self, text: str, pooling: str = "mean", layer: int = -1) -> Embedding: ...
+    def embed(self, text: str, pooling: str | None = None, layer: int = -1) -> Embedding: ...
     @overload
-    def embed(self, text: list[str], pooling: str = "mean", layer: int = -1) -> list[Embedding]: ...
+    def embed(self, text: list[str], pooling: str | None = None, layer: int = -1) -> list[Embedding]: ...
     @torch.inference_mode()
-    def embed(self, text: str | list[str], pooling: str = "mean", layer: int = -1) -> Embedding | list[Embedding]:
+    def embed(self, text: str | list[str], pooling: str | None = None, layer: int = -1) -> Embedding | list[Embedding]:
         """One vector per text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS].
 
-        A text without a token has none.
+        Without `pooling` it is that of a sentence encoder's folder (1_Pooling), for every other model the mean. A text
+        without a token has no vector.
         """
+        pooling = self._pooling if pooling is None else pooling
         texts = [text] if isinstance(text, str) else list(text)
         check_texts("embed", texts)
         places = self._with_tokens([(given,) for given in texts], "text", "no vector")

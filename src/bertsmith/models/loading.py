@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
+from bertsmith.models.labels import labels_of
 from bertsmith.models.trained_heads import trained_heads
 from bertsmith.runtime.files import exists
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
@@ -44,6 +45,11 @@ def check_model(name: str) -> str:
             )
         if (folder / "run.json").is_file():
             raise ModelError(_unfinished(folder))
+        if folder.parent.name == "seeds" and (folder / "result.json").is_file():
+            raise ModelError(
+                f"{name}: a finished RUN keeps the model of its best seed only, and of each seed the figures; use "
+                f"{folder.parent.parent}"
+            )
         raise ModelError(f"{name}: not a model folder (no config.json in it)")
     if not any((folder / file).is_file() for file in WEIGHTS):
         if (folder / "run.json").is_file():
@@ -81,22 +87,70 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_config(name: str) -> Any:
-    """The configuration of a MODEL."""
-    from transformers import AutoConfig
+    """The configuration of a MODEL, with labels that number its outputs (`models.labels`)."""
+    from transformers import AutoConfig, PreTrainedConfig
 
     check_model(name)
     with explained(name), quiet_transformers():
-        return AutoConfig.from_pretrained(name)
+        try:
+            labels = labels_of(name, PreTrainedConfig.get_config_dict(name)[0])
+            return AutoConfig.from_pretrained(name, **labels)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a value in its config.json has the wrong type ({error})") from None
 
 
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "mpnet"}
-"""Model types that count positions from behind the id of the padding token."""
+POSITION_TABLES = ("position_embeddings", "embed_positions", "char_position_embeddings")
+"""The names of absolute position tables in transformers; those of coordinates and of relative positions have others."""
+WITHOUT_LIMIT = 512
+"""The length for a model that has neither a position table nor `max_position_embeddings` (XLNet, T5): the length that
+such models were trained with."""
 
 
 def max_tokens(config: Any) -> int:
-    """The number of tokens that a model takes, special tokens included."""
-    rows = int(getattr(config, "max_position_embeddings", 512))
-    return rows - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else rows
+    """The number of tokens that a model takes, special tokens included, by its position table.
+
+    `max_position_embeddings` is not that number: models of the RoBERTa family count positions from behind the id of
+    the padding token, and YOSO's table has two rows more than positions. So the model is built without weights, on
+    torch's meta device (some 30 ms for a model of any size), and its table is looked at.
+
+    A model without a table (rotary or relative positions) takes `max_position_embeddings`: more would not fail, but
+    the model was not trained for it.
+    """
+    limits = _limits(config)
+    if limits:
+        return min(limits)
+    said = getattr(config, "max_position_embeddings", None)
+    return said if isinstance(said, int) and said > 0 else WITHOUT_LIMIT
+
+
+def _limits(config: Any) -> list[int]:
+    """The number of tokens that each position table of a model has room for."""
+    import torch
+    from transformers import AutoModel
+
+    try:
+        with quiet_transformers(), torch.device("meta"):
+            model: Any = AutoModel.from_config(config)
+    except Exception:  # noqa: BLE001 (no model can be built from this configuration: loading it says why)
+        return []
+    return [
+        _room(table, model.get_submodule(name.rpartition(".")[0]))
+        for name, table in model.named_modules()
+        if name.rpartition(".")[2] in POSITION_TABLES and isinstance(getattr(table, "weight", None), torch.Tensor)
+    ]
+
+
+def _room(table: Any, parent: Any) -> int:
+    """The number of tokens that a position table has room for.
+
+    A table with a `padding_idx` is read from the row behind it, one with an `offset` from that row. The buffer
+    `position_ids` next to any other table holds the positions in use, which can be fewer than the rows.
+    """
+    rows = len(table.weight)
+    if getattr(table, "padding_idx", None) is not None:
+        return rows - int(table.padding_idx) - 1
+    used = getattr(parent, "position_ids", None)
+    return min(rows - int(getattr(table, "offset", 0)), rows if used is None else int(used.shape[-1]))
 
 
 @contextmanager
@@ -222,10 +276,11 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     import torch
     import transformers
 
-    check_model(name)
+    config = load_config(name)
     with explained(name), quiet_transformers():
         model, info = getattr(transformers, auto_class).from_pretrained(
             name,
+            config=config,
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,

@@ -50,7 +50,7 @@ class Vocabulary:
     regular: Ints = field(repr=False)
     """int64 of [regular entries]: every id that is not special, among which random tokens are drawn."""
     continues: Bools = field(repr=False)
-    """bool of [size]: whether an entry goes on with a word (its piece begins with ##)."""
+    """bool of [size]: whether an entry continues a word (its piece begins with ##, or is not marked as a start)."""
 
     @classmethod
     def of(cls, tokenizer: object) -> Vocabulary:
@@ -61,6 +61,8 @@ class Vocabulary:
         pad, cls_id, sep, mask = (getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep", "mask"))
         pieces = tokenizer.convert_ids_to_tokens(list(range(size)))  # type: ignore[attr-defined]
         continues = np.array([piece is not None and piece.startswith("##") for piece in pieces], bool)
+        if not continues.any():
+            continues = _not_word_starts([piece or "" for piece in pieces], special)
         return cls(size, pad, cls_id, sep, mask, special, regular, continues)
 
     @cached_property
@@ -69,6 +71,20 @@ class Vocabulary:
         table = np.zeros(self.size, bool)
         table[list(self.special)] = True
         return table
+
+
+def _not_word_starts(pieces: list[str], special: tuple[int, ...]) -> Bools:
+    """bool of [pieces]: the pieces that continue a word, in a vocabulary that marks the first piece of each word.
+
+    SentencePiece marks it with ▁, byte-level BPE with Ġ. Punctuation, which has no mark either, is a word of its own.
+    In a vocabulary without such marks every piece is a word.
+    """
+    marks = ("▁", "Ġ")
+    if not any(piece.startswith(marks) for piece in pieces):
+        return np.zeros(len(pieces), bool)
+    continues = np.array([piece[:1].isalnum() and not piece.startswith(marks) for piece in pieces], bool)
+    continues[list(special)] = False
+    return continues
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.models.bert import parameter_count
+from bertsmith.models.model_tokenizer import load_model_tokenizer
+from bertsmith.models.sentence_encoder import SentenceEncoder, sentence_encoder
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import plan_epoch
@@ -81,6 +83,8 @@ class Assembly:
     """The name of the size that a model from scratch began with."""
     general: GeneralText | None = None
     teacher: Teacher | None = None
+    encoder: SentenceEncoder | None = None
+    """The files that make the MODEL that continues a sentence encoder; the RUN keeps them."""
 
     @property
     def budget(self) -> Budget:
@@ -123,7 +127,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
-        extension = extension_between(load_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+        extension = extension_between(load_model_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
     general = read_general_text(options, tokenizer, record)
     mask_rate, of_masks = _mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)
@@ -163,6 +167,7 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
         size,
         general,
         teacher,
+        None if options.from_ is None else sentence_encoder(options.from_),
     )
 
 
@@ -358,6 +363,11 @@ def announce(assembly: Assembly) -> None:
     )
     for choice in assembly.choices:
         say(f"{choice.name}: {choice.value} ({choice.reason})")
+    if assembly.encoder is not None:
+        say(
+            f"sentence encoder: the RUN keeps modules.json and the pooling of {assembly.options.from_} "
+            f"({assembly.encoder.pooling or 'none'})"
+        )
     for note in assembly.setup.notes:
         warn(note)
 

@@ -18,13 +18,13 @@ from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.bert import BertForPreTraining, parameter_count
 from bertsmith.models.loading import load_bert
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.collator import IGNORED
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import rows_of
-from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.forecast import flops_per_example
 
 
@@ -107,7 +107,7 @@ def load_teacher(
         )
     loaded = load_bert(name, attn_implementation=attention)
     faults, store = [], str(options.store)
-    if load_tokenizer(name).get_vocab() != tokenizer.get_vocab():
+    if load_model_tokenizer(name).get_vocab() != tokenizer.get_vocab():
         faults.append(
             f"its tokenizer is another one than that of {store}, and its answers are learnt entry by entry. Prepare "
             f"the text with it: bertsmith prepare SOURCE --out STORE --tokenizer {name}"

@@ -25,16 +25,26 @@ FIRST_AFTER_SECONDS = 2.0
 PLAIN_EVERY_SECONDS = 15.0
 
 
-def say(message: str) -> None:
+_said: set[str] = set()
+"""Messages that are printed once in a process, however often the same file is read."""
+
+
+def say(message: str, *, once: bool = False) -> None:
     """A note: an automatic choice, what was detected, where something was written."""
-    if is_main():
+    if is_main() and not (once and _is_repeated(message)):
         _logger.info(message)
 
 
-def warn(message: str) -> None:
+def warn(message: str, *, once: bool = False) -> None:
     """Something that the user should look at, though the work goes on."""
-    if is_main():
+    if is_main() and not (once and _is_repeated(message)):
         _logger.warning("warning: %s", message)
+
+
+def _is_repeated(message: str) -> bool:
+    repeated = message in _said
+    _said.add(message)
+    return repeated
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -52,8 +52,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield aside
-            with aside.open("rb") as file:
-                os.fsync(file.fileno())
+            _settle(aside)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
@@ -162,6 +161,11 @@ def exists(path: str | Path) -> bool:
         return False
 
 
+def bytes_below(folder: Path) -> int:
+    """The size of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that are free on the disk on which a path lies or will lie."""
     whole = path.absolute()
@@ -175,12 +179,23 @@ def _free_space(path: Path) -> str:
         return "free space unknown"
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush every file below a folder, and the folder itself, to the disk."""
+def _settle(path: Path) -> None:
+    """Give a file that a library wrote the mode that the umask asks for, and flush it to the disk.
+
+    safetensors writes with mode 0600, whatever the umask is: nobody else could read a shared model.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def settle_folder(folder: Path) -> None:
+    """Give every file below a folder the mode that the umask asks for; flush all files and the folder to the disk."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            _settle(path)
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -191,7 +206,7 @@ def sync_folder(folder: Path) -> None:
 def publish_folder(aside: Path, folder: Path) -> None:
     """Give a finished folder its name; a folder of that name makes room only now."""
     with disk_errors(folder):
-        sync_folder(aside)
+        settle_folder(aside)
         old = move_aside(folder) if folder.exists() else None
         try:
             aside.rename(folder)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
+from bertsmith.runtime.console import say
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
+from bertsmith.tokenization.letter_case import SETTINGS, settings_in_json, settings_of_vocabulary
 from bertsmith.tokenization.wordpiece import LONGEST_WORD
 
 if TYPE_CHECKING:
@@ -144,8 +146,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise ModelError(f"{name}: is a file, expected the folder of a model or a tokenizer")
     else:
         check_hub_name(name)
+    place = name if entries is None else str(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name if entries is None else str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(place, **_settings_that_files_say(place, name))
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not exists(folder):
@@ -161,6 +164,52 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     if entries is not None:
         attach_record(tokenizer, _read_record(folder, name))
     return reset(tokenizer)
+
+
+def _settings_that_files_say(place: str, name: str) -> dict[str, Any]:
+    """The settings of `letter_case.SETTINGS` that tokenizer_config.json lacks, from the other files of a tokenizer.
+
+    What the vocabulary alone says is printed with its reason.
+    """
+    config = _json(file_of(place, "tokenizer_config.json"))
+    missing = [setting for setting in SETTINGS if setting not in config]
+    if not missing:
+        return {}
+    if (file := file_of(place, "tokenizer.json")) is not None:
+        found = settings_in_json(_json(file))
+    elif (file := file_of(place, "vocab.txt")) is not None and "do_lower_case" in missing:
+        said = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
+        say(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
+        found = said.settings
+    else:
+        found = {}
+    return {setting: found[setting] for setting in missing if setting in found}
+
+
+def file_of(place: str, file: str) -> Path | None:
+    """A file of a folder, or of a model of the hub (fetched, or from its cache); None if there is none."""
+    folder = Path(place)
+    if exists(folder):
+        return folder / file if (folder / file).is_file() else None
+    from transformers.utils.hub import cached_file
+
+    found = cached_file(
+        place,
+        file,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+        _raise_exceptions_for_gated_repo=False,
+    )
+    return None if found is None else Path(found)
+
+
+def _json(file: Path | None) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is none: whoever loads the file says what is wrong."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _read_record(folder: Path, name: str) -> dict[str, Any] | None:
@@ -197,4 +246,6 @@ def reset(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         raise ModelError("the tokenizer is a slow one; expected one with a tokenizer.json")
     backend.no_truncation()
     backend.no_padding()
+    # We cut texts ourselves and say so; transformers' advice about long ones is for a different call.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer

@@ -4,7 +4,8 @@ RUN/
   run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
   metrics.jsonl         a line an update, a line an evaluation
   checkpoints/step-N/   weights, optimizer, schedule, random states, and the checksums of all of these, last;
-                        it appears whole by a rename
+                        it appears whole by a rename. A finished pre-training keeps the last one, from which
+                        `--resume` with more `--steps` resumes; a finished fine-tuning keeps none
   config.json, tokenizer.json, ..., model.safetensors    a stock model; the weights are written last, once
   report.html, README.md
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from typing import Any
 import xxhash
 
 from bertsmith.errors import OptionError, OutputError
-from bertsmith.models.loading import quiet_transformers
+from bertsmith.models.loading import max_tokens, quiet_transformers
+from bertsmith.models.model_tokenizer import with_true_length
+from bertsmith.models.sentence_encoder import SentenceEncoder
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
     claim_folder,
@@ -31,7 +34,7 @@ from bertsmith.runtime.files import (
     move_aside,
     read_json,
     read_record,
-    sync_folder,
+    settle_folder,
     write_json,
     write_text,
 )
@@ -148,7 +151,7 @@ class RunFolder:
                 aside.mkdir(parents=True)
                 yield aside
                 write_json(aside / FILES, {path.name: _facts(path) for path in sorted(aside.iterdir())})
-                sync_folder(aside)
+                settle_folder(aside)
                 if final.exists():
                     shutil.rmtree(final)
                 aside.rename(final)
@@ -157,6 +160,13 @@ class RunFolder:
         for old in self.checkpoints()[:-keep]:
             if old.name != f"step-{best}":
                 shutil.rmtree(old)
+
+    def keep_checkpoints(self, steps: Collection[int]) -> list[Path]:
+        """Remove all checkpoints but those after these updates; the ones that stay, oldest first."""
+        for checkpoint in self.checkpoints():
+            if int(checkpoint.name.removeprefix("step-")) not in steps:
+                shutil.rmtree(checkpoint)
+        return self.checkpoints()
 
     def truncate_metrics(self, step: int) -> None:
         """Drop the lines of updates that the resumed run makes again."""
@@ -169,18 +179,27 @@ class RunFolder:
         """Take the finished model away: a run that goes on is unfinished until it publishes again."""
         (self.path / WEIGHTS).unlink(missing_ok=True)
 
-    def publish(self, model: Any, tokenizer: Any) -> None:
-        """Put the finished model at the top of the folder, its weights last."""
+    def publish(self, model: Any, tokenizer: Any, encoder: SentenceEncoder | None = None) -> None:
+        """Put the finished model at the top of the folder, its weights last; with the files of a sentence encoder."""
         aside = self.path / ".model.partial"
         shutil.rmtree(aside, ignore_errors=True)
         with _library_disk_errors(self.path):
-            with quiet_transformers():
-                model.save_pretrained(aside)
-                tokenizer.save_pretrained(aside)
-            sync_folder(aside)
+            save_model(model, tokenizer, aside)
+            if encoder is not None:
+                encoder.save(aside, max_tokens(model.config))
+            settle_folder(aside)
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
+                if path.is_dir():  # a folder takes the place of an empty one only
+                    shutil.rmtree(self.path / path.name, ignore_errors=True)
                 path.rename(self.path / path.name)
             aside.rmdir()
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a stock model; its tokenizer knows the length that the position table holds."""
+    with quiet_transformers():
+        model.save_pretrained(folder)
+        with_true_length(tokenizer, model.config).save_pretrained(folder)
 
 
 @contextmanager

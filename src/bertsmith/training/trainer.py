@@ -41,7 +41,7 @@ from bertsmith.training.course import Update
 from bertsmith.training.judge import Judge
 from bertsmith.training.optimizers import make_optimizer
 from bertsmith.training.plan import TrainingPlan
-from bertsmith.training.run_folder import RunFolder, read_metrics
+from bertsmith.training.run_folder import RunFolder, read_metrics, save_model
 from bertsmith.training.schedules import factor
 from bertsmith.training.signals import StopRequest
 from bertsmith.training.streams import Streams
@@ -249,9 +249,7 @@ class ExactTrainer(transformers.Trainer):
             return
         best = self.judge.best[1] if self.judge.best is not None else None
         with self.folder.new_checkpoint(step, keep=KEEP_CHECKPOINTS, best=best) as aside:
-            with quiet_transformers():
-                plain.save_pretrained(aside)
-                self.tokenizer.save_pretrained(aside)
+            save_model(plain, self.tokenizer, aside)
             torch.save(optimizer, aside / "optimizer.pt")
             torch.save(self.lr_scheduler.state_dict(), aside / "scheduler.pt")
             torch.save(states, aside / random_states.FILE)

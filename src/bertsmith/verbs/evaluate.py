@@ -27,6 +27,7 @@ from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
 from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.models.run_record import run_record
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
@@ -181,7 +182,7 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
     precision = choose_precision(options.precision, device).value
     loaded = load_bert(options.model)
     on_device(loaded.model, device)
-    tokenizer = load_tokenizer(options.model)
+    tokenizer = load_model_tokenizer(options.model)
     record = run_record(Path(options.model))
     length = options.sequence_length or record.get("options", {}).get("sequence_length") or DEFAULT_LENGTH
     positions = loaded.model.config.max_position_embeddings

@@ -9,10 +9,11 @@ from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, texts_of
+from bertsmith.models.model_tokenizer import load_model_tokenizer, with_known_length
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
-from bertsmith.tokenization.folder import load_tokenizer, save_tokenizer
+from bertsmith.tokenization.folder import save_tokenizer
 from bertsmith.tokenization.measures import Fit
 
 
@@ -45,7 +46,7 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
     holds extension.json, the record by which `pretrain --from` gives each new word the mean of its old pieces. The
     same text gives the same file.
     """
-    base = load_tokenizer(options.model)
+    base = with_known_length(load_model_tokenizer(options.model), options.model)
     check_extendable(base, options.model)
     files = find_files(options.sources)
     wanted = Wanted(options.model, options.add, options.min_count, "--add", "more text or a smaller --min-count")

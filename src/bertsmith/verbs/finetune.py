@@ -27,19 +27,20 @@ from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
 from bertsmith.finetuning.outcome import LossCourse, no_better
 from bertsmith.finetuning.search import Search, SearchSpace
+from bertsmith.finetuning.seed_models import forget_models, model_files, put_back_best_model, seed_folder
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.inference.input_length import check_length
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
 from bertsmith.tasks.head import AnyHead
-from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
@@ -82,6 +83,14 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
     The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
     """
+    result = train_seeds(options)
+    if not options.dry_run:
+        forget_models(options.out, result.best_seed)
+    return result
+
+
+def train_seeds(options: FinetuneOptions) -> FinetuneResult:
+    """`finetune` without its last step: the model of every seed is still in its folder."""
     folder = RunFolder(options.out)
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
@@ -201,8 +210,8 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     """Tokenizer and configuration of the MODEL, and the tokens of a row. Raises where it cannot be trained so."""
     if processes.world_size() > 1:
         raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
-    tokenizer = load_tokenizer(options.model)
     config = load_config(options.model)
+    tokenizer = load_model_tokenizer(options.model)
     limit = max_tokens(config)
     if options.max_length is not None:
         check_length(options.max_length, config)
@@ -271,6 +280,8 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
 
 
 def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
+    if folder.finished and "best_seed" in folder.record:  # more seeds are trained
+        put_back_best_model(folder.path, folder.record["best_seed"])
     folder.record = {
         "kind": "finetuning",
         "task": options.task,
@@ -326,7 +337,7 @@ def _one_seed(
     options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: FinetuningData, folder: RunFolder, seed: int
 ) -> dict[str, Any]:
     """Train with one seed, go on with one that was stopped, or take what a finished one left."""
-    single = RunFolder(folder.path / "seeds" / f"seed-{seed}")
+    single = RunFolder(seed_folder(folder.path, seed))
     done = single.path / "result.json"
     if done.is_file():
         say(f"seed {seed} is finished already")
@@ -454,15 +465,12 @@ def _finish(folder: RunFolder, result: FinetuneResult) -> None:
         "result": {key: value for key, value in result.to_dict().items() if key != "run"},
     }
     forget(folder.path)
-    chosen = folder.path / "seeds" / f"seed-{result.best_seed}"
+    chosen = seed_folder(folder.path, result.best_seed)
     shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
     write_head_card(folder.path, record)
     folder.save_record()
     write_report(folder.path)
-    weights = "model.safetensors"
-    for path in sorted(chosen.iterdir(), key=lambda item: item.name == weights):
-        if path.is_dir() or path.name in ("result.json", "metrics.jsonl"):
-            continue
+    for path in model_files(chosen):
         aside = folder.path / f".{path.name}.partial"
         shutil.copyfile(path, aside)
         aside.rename(folder.path / path.name)

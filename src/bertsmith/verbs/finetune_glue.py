@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bertsmith.config.finetune import HeadTrainingOptions
+from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
 from bertsmith.config.glue import GLUE, NAMES, Further, GlueOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
 from bertsmith.finetuning.going_on import RESUME_WITH, resume_command
+from bertsmith.finetuning.seed_models import forget_models, model_of_seed
 from bertsmith.metrics.classification import over_seeds as of_the_mean
 from bertsmith.metrics.seeds import OverSeeds, one_figure
 from bertsmith.reporting.numbers import counted
@@ -46,8 +47,8 @@ from bertsmith.verbs.finetune import (
     check_same_options,
     checked_model,
     figures_over_seeds,
-    finetune,
     identity,
+    train_seeds,
 )
 from bertsmith.verbs.report import write_report
 
@@ -268,10 +269,10 @@ def _one_task(
     task, run = planned.files.task, options.out / planned.files.task.name
     shared = {name: getattr(options, name) for name in HeadTrainingOptions.model_fields}
     layout = planned.train.layout
-    result = finetune(
-        TASK,
-        **shared
+    options_of_task = FinetuneOptions.build(
+        shared
         | {
+            "task": TASK,
             "model": options.model,
             "train": planned.train.path,
             "dev": planned.dev.path,
@@ -286,8 +287,9 @@ def _one_task(
             "metric": task.metrics[0],
             "overwrite": False,
             "resume": options.resume,
-        },
+        }
     )
+    result = train_seeds(options_of_task)
     entries = {task.name: _entry(planned, result)}
     failures: dict[str, dict[str, str]] = {}
     for further, part in planned.further:
@@ -299,6 +301,8 @@ def _one_task(
                 failures |= _failure(further.name, error)
                 continue
         entries[further.name] = entry
+    if not failures:  # a file that could not be read may be measured by --resume
+        forget_models(run, result.best_seed)
     return entries, failures
 
 
@@ -326,8 +330,14 @@ def _measured(options: GlueOptions, planned: _Planned, result: FinetuneResult, f
     say(f"{further.name}: the models of {planned.files.task.name} on {part.path}")
     layout, found, record = part.layout, [], read_json(result.run / "run.json")
     for seed in record["seeds_with_figures"]:
+        model = model_of_seed(result.run, seed, result.best_seed)
+        if model is None:
+            raise DataError(
+                f"{part.path}: the model of seed {seed} was not kept when {result.run} was finished; train it again "
+                "with --overwrite to measure it on this file"
+            )
         figures = evaluate(
-            str(result.run / "seeds" / f"seed-{seed}"),
+            str(model),
             str(part.path),
             text_column=layout.text,
             pair_column=layout.pair,

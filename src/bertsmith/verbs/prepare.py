@@ -28,6 +28,7 @@ from bertsmith.corpus.stages import WITHOUT_TOKENS
 from bertsmith.corpus.store import FORMAT, TokenStore, is_store
 from bertsmith.corpus.text import reading_of, texts_of
 from bertsmith.errors import DataError, InputError, OptionError, OutputError, ResourceError
+from bertsmith.models.model_tokenizer import load_model_tokenizer, with_known_length
 from bertsmith.runtime.console import progress, say, size_text, warn
 from bertsmith.runtime.files import (
     claim_folder,
@@ -35,16 +36,15 @@ from bertsmith.runtime.files import (
     free_bytes,
     publish_folder,
     read_json,
+    settle_folder,
     sha256_of,
     sole_writer,
-    sync_folder,
     write_json,
 )
 from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
 from bertsmith.tokenization.folder import (
     SPECIAL_TOKENS,
-    load_tokenizer,
     make_tokenizer,
     model_of,
     record_of,
@@ -104,7 +104,7 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     files = _visible_everywhere(find_files(options.sources), engine)
     check_language(options.language, identified="language" in choose_steps(options.clean))
     if options.tokenizer is not None:
-        base = load_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
+        base = load_model_tokenizer(options.tokenizer)  # a mistake in it is to be found before hours of work
         if options.add_words is not None:
             check_extendable(base, options.tokenizer)
     aside = options.out.parent / f".{options.out.name}.preparing"
@@ -363,7 +363,7 @@ def _divide_and_train(options: PrepareOptions, corpus: build.Corpus, clock: _Clo
         "choices": [choice.to_dict() for choice in choices],
     }
     with disk_errors(options.out):
-        sync_folder(store)
+        settle_folder(store)
     write_json(path, divided)
     return divided
 
@@ -381,7 +381,7 @@ def _warn_of_many(division: Division) -> None:
 def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choice], clock: _Clock) -> Any:
     """The tokenizer that was asked for, or one trained on the training part."""
     if options.tokenizer is not None:
-        base = load_tokenizer(options.tokenizer)
+        base = with_known_length(load_model_tokenizer(options.tokenizer), options.tokenizer)
         if options.add_words is None:
             return base
         with clock.stage("choose new words"):

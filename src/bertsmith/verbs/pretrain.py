@@ -14,7 +14,7 @@ from bertsmith.config.options import external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import HELD_OUT
-from bertsmith.errors import Interrupted, ModelError, OptionError
+from bertsmith.errors import Interrupted, ModelError, OptionError, OutputError
 from bertsmith.evaluation.samples import guess, hidden_words
 from bertsmith.models.loading import load_config
 from bertsmith.pretraining.assembly import (
@@ -31,8 +31,8 @@ from bertsmith.pretraining.assembly import (
 from bertsmith.pretraining.dry_run import forecast_of
 from bertsmith.reporting.adaptation import what_changed
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import progress, say, warn
-from bertsmith.runtime.files import sole_writer
+from bertsmith.runtime.console import progress, say, size_text, warn
+from bertsmith.runtime.files import bytes_below, sole_writer
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.cards import write_pretraining_card
@@ -173,6 +173,11 @@ def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
     checkpoint: Path | None = processes.from_main(
         folder.newest_checkpoint() if processes.is_main() and options.resume else None
     )
+    if checkpoint is None and options.resume and processes.from_main(folder.finished):
+        raise OutputError(
+            f"--resume: {options.out} is finished and has no checkpoint any more, so it cannot be extended. Train it "
+            f"further as a new run: bertsmith pretrain {options.store} --out NEW --from {options.out}"
+        )
     if checkpoint is not None:
         _check_checkpoint(checkpoint, folder.record["model"])
         say(f"going on from {checkpoint}")
@@ -314,13 +319,28 @@ def _finish(assembly: Assembly, folder: RunFolder, trainer: ExactTrainer) -> Pre
         write_pretraining_card(folder.path, record, assembly.store)
         folder.save_record()
         write_report(folder.path)
-        folder.publish(model, assembly.tokenizer)
+        folder.publish(model, assembly.tokenizer, assembly.encoder)
+        _keep_what_is_needed(folder, result)
     processes.barrier()
     if assembly.general is not None and (words := what_changed(record)[0]):
         say(words)
     for text in record["warnings"]:
         warn(text)
     return result
+
+
+def _keep_what_is_needed(folder: RunFolder, result: PretrainResult) -> None:
+    """Remove the checkpoints that no one needs any more.
+
+    The last one holds the optimizer, from which the run can be extended. With `--patience` an extended run may also
+    return to the best one.
+    """
+    kept = folder.keep_checkpoints({result.steps, result.best_step or result.steps})
+    size = size_text(sum(map(bytes_below, kept)))
+    say(
+        f"kept: {', '.join(path.name for path in kept)} in {folder.path / 'checkpoints'} ({size}), from which --resume "
+        "with more --steps, --epochs or --minutes continues; remove the folder if you need no more training"
+    )
 
 
 def _warnings(assembly: Assembly, after: dict[str, Any], updates: list[dict[str, Any]]) -> list[str]:

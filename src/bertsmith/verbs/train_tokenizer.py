@@ -9,10 +9,11 @@ from bertsmith.config.prepare import TrainTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, words_as_written
+from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.folder import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
 from bertsmith.tokenization.marks import choose_marks
 from bertsmith.tokenization.measures import Fit, compare, fit
 from bertsmith.tokenization.wordpiece import (
@@ -39,7 +40,7 @@ class TrainTokenizerResult(Result):
 @verb(TrainTokenizerOptions)
 def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
     """Train a WordPiece tokenizer on the whole text of the sources. The same text gives the same file."""
-    other = load_tokenizer(options.compare) if options.compare is not None else None
+    other = load_model_tokenizer(options.compare) if options.compare is not None else None
     files = find_files(options.sources)
     with work_folder(options.out, overwrite=options.overwrite, verb="train-tokenizer") as aside:
         corpus = read_text(
