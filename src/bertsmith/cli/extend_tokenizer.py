@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
@@ -23,7 +25,7 @@ def _show(result: Any) -> str:
             f"{result.tokenizer}: {result.vocab_size:,} entries, {result.added:,} of them new, "
             f"sha256 {result.sha256[:16]}",
             *(f"  {line}" for line in table(result.rows())),
-            f"Next: bertsmith prepare SOURCE --out STORE --tokenizer {result.tokenizer}",
+            f"Next: {runnable('bertsmith prepare')} SOURCE --out STORE --tokenizer {quote(str(result.tokenizer))}",
         ]
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
@@ -12,6 +13,7 @@ from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
 from bertsmith.runtime.files import read_json
+from bertsmith.runtime.program import runnable
 
 _TEXT = '"A text."'
 _INPUTS = {
@@ -47,7 +49,7 @@ def _show(result: Any) -> str:
         lines.append(f"  {chosen} chosen on these very examples; --test FILE gives figures of others")
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
-    lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}")
+    lines.append(f"Next: {runnable(f'bertsmith {verb}')} {quote(str(result.run))} {_INPUTS.get(verb, _TEXT)}")
     return "\n".join(lines)
 
 

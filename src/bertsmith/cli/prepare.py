@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.runtime.console import clock, size_text
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: PrepareOptions) -> Iterable[Answer]:
@@ -37,7 +39,7 @@ def _show(result: Any) -> str:
         f"  held out   from {result.held_out_documents:,} documents\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next: bertsmith pretrain {result.store} --out RUN {origin}--minutes 10"
+        f"Next: {runnable('bertsmith pretrain')} {quote(str(result.store))} --out RUN {origin}--minutes 10"
     )
 
 

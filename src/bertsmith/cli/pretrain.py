@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.runtime.console import size_text
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: PretrainOptions) -> Iterable[Answer]:
@@ -27,7 +29,7 @@ def _show(result: Any) -> str:
         f"{language_model_lines(result.evaluation, result.evaluation_before)}\n"
         f"{_general_line(result.general_evaluation, result.general_evaluation_before)}"
         f"  report            {result.run}/report.html\n"
-        f'Next: bertsmith fill-mask {result.run} "A sentence with a [MASK] in it."'
+        f'Next: {runnable("bertsmith fill-mask")} {quote(str(result.run))} "A sentence with a [MASK] in it."'
     )
 
 

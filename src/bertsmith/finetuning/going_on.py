@@ -8,6 +8,7 @@ from pathlib import Path
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import Interrupted
 from bertsmith.runtime.console import say
+from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import RunFolder
 
 
@@ -38,4 +39,4 @@ def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> In
     """What is raised where a RUN is stopped: its record says so, and the message how to go on."""
     folder.record["status"] = "interrupted"
     folder.save_record()
-    return Interrupted(f"{stopped}; the work so far is kept. Go on with:\n  {command(options)} --resume")
+    return Interrupted(f"{stopped}; the work so far is kept. Go on with:\n  {runnable(command(options))} --resume")

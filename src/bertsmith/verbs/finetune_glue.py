@@ -36,6 +36,7 @@ from bertsmith.runtime.files import (
     write_json,
 )
 from bertsmith.runtime.machine import describe_machine, versions
+from bertsmith.runtime.program import runnable
 from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
 from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import CARD, write_suite_card
@@ -255,7 +256,7 @@ def _interruptions(options: GlueOptions, record: Entry) -> Iterator[None]:
             raise
         where = str(error).split(" Go on with:")[0] or "stopped by Control-C; the work so far is kept."
         done = ", ".join(record["tasks"]) or "no task yet"
-        raise Interrupted(f"{where} Done: {done}. Go on with:\n  {_command(options)} --resume") from None
+        raise Interrupted(f"{where} Done: {done}. Go on with:\n  {runnable(_command(options))} --resume") from None
 
 
 def _one_task(
