@@ -2810,6 +2810,7 @@ def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
         "pretrain": small,
         "VOCAB_SIZE": 200,
         "HELD_OUT": 0.2,
+        "TEXTS": "package-0",
         "TRAIN_A_CLASS": 8,
         "DEV_A_CLASS": 4,
     }.items():
@@ -2831,7 +2832,7 @@ def quickstart_minutes_and_seed(bench: Bench) -> None:
     assert [record["options"]["seed"] for record in trained] == [0, 1]
     assert [bench.record(result.classifier)["options"]["seed"] for result in results] == [0, 1]
     assert bench.held_out(short.store) != bench.held_out(long.store)
-    labelled = [(result.run.parent / "classification" / "train.jsonl").read_text() for result in results]
+    labelled = [(result.run.parent / "classification" / "train.csv").read_text() for result in results]
     assert labelled[0] != labelled[1]
 
 
@@ -2850,7 +2851,10 @@ def quickstart_out(bench: Bench) -> None:
     assert workers == [len(os.sched_getaffinity(0))], "one a core by default"
     assert [path.name for path in out.parent.iterdir()] == ["quickstart"]
     made = {"corpus.jsonl", "store", "model", "classification", "classifier", "report.html", "quickstart.json"}
+    made |= {"texts", "licences.txt"}
     assert {path.name for path in out.iterdir()} == made
+    assert {path.name for path in (out / "classification").iterdir()} == {"train.csv", "dev.csv"}
+    assert len(list((out / "texts").iterdir())) == 20, "a sixth of the documents is of one package"
     (out / "left.txt").write_text("of the first run")
     with pytest.raises(OutputError, match="not empty"):
         quickstart(bench, out=out)

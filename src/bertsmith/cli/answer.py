@@ -9,6 +9,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of
 from bertsmith.config.predict import AnswerOptions
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.text_file import json_object, kind
 
 
@@ -41,9 +42,9 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
 
 def _show(result: Any) -> str:
     said = result.answer or "no answer"
-    lines = [f"{said}   ({result.score:.2%}, no answer {result.no_answer_probability:.2%})"]
+    lines = [f"{said}   ({percent(result.score)}, no answer {percent(result.no_answer_probability)})"]
     lines += [
-        f"  {candidate.score:7.2%}  {candidate.answer}   ({candidate.start} to {candidate.end})"
+        f"  {percent(candidate.score):>6}  {candidate.answer}   ({candidate.start} to {candidate.end})"
         for candidate in result.candidates or []
     ]
     return "\n".join(lines)

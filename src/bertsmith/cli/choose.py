@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.predict import ChooseOptions
 from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: ChooseOptions) -> Iterable[Answer]:
@@ -32,7 +33,8 @@ def _run(options: ChooseOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    return f"{result.probabilities[result.index]:7.2%}  {result.choice}   (choice {result.index} for: {result.prompt})"
+    share = percent(result.probabilities[result.index])
+    return f"{share:>6}  {result.choice}   (choice {result.index} for: {result.prompt})"
 
 
 COMMAND = Command(

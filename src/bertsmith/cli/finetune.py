@@ -12,6 +12,7 @@ from bertsmith.cli.evaluate import calibration_line
 from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
+from bertsmith.reporting.numbers import format_metric, interval_text, most_of
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 
@@ -32,12 +33,12 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if not result.metrics:
         return "nothing was trained (--dry-run)"
+    most = most_of(result.metrics)
     lines = [f"{result.run}: {result.num_examples:,} examples, best seed {result.best_seed}"]
     for name, figure in result.metrics.items():
-        beside = f"   baseline {result.baseline[name]:.4f}" if name in result.baseline else ""
-        lines.append(
-            f"  {name:<20} {figure['mean']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}{beside}"
-        )
+        beside = f"   baseline {format_metric(name, result.baseline[name], most)}" if name in result.baseline else ""
+        written = format_metric(name, figure["mean"], most)
+        lines.append(f"  {name:<20} {written:>6}   95% interval {interval_text(name, figure, most)}{beside}")
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:

@@ -9,6 +9,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of
 from bertsmith.config.predict import NextSentenceOptions
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: NextSentenceOptions) -> Iterable[Answer]:
@@ -35,7 +36,7 @@ def _pair(where: str, line: str) -> tuple[str, str]:
 
 
 def _show(result: Any) -> str:
-    return f"{result.label}   probability of IsNext {result.is_next_probability:.4f}"
+    return f"{result.label}   probability of IsNext {percent(result.is_next_probability)}"
 
 
 COMMAND = Command(

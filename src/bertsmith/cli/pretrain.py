@@ -9,6 +9,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import size_text
 from bertsmith.runtime.program import runnable
 
@@ -42,7 +43,7 @@ def _general_line(after: dict[str, Any] | None, before: dict[str, Any] | None) -
 
 
 def _peak(share: float | None) -> str:
-    return f", {share:.0%} of the matrix-product peak" if share is not None else ""
+    return f", {percent(share)} of the matrix-product peak" if share is not None else ""
 
 
 def _forecast_lines(forecast: dict[str, Any]) -> str:
@@ -57,7 +58,7 @@ def _forecast_lines(forecast: dict[str, Any]) -> str:
         f"  tokens            {forecast['tokens']:,}{passes}\n"
         f"  tokens/parameter  {forecast['tokens_per_parameter']:,.1f}\n"
         f"  speed             {forecast['tokens_per_second']:,.0f} tokens/s, "
-        f"{forecast['peak_share']:.0%} of the matrix-product peak"
+        f"{percent(forecast['peak_share'])} of the matrix-product peak"
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
+from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns, percent
 from bertsmith.reporting.svg import printable
 
 _SHOWN_PREDICTIONS = 5
@@ -97,30 +97,42 @@ class Page:
         """Pages to go to: (name, address), the address relative to this page."""
         self._add("links", links=links)
 
+    def verdict(self, headline: str, lines: Sequence[str], kind: Literal["warning", "good"]) -> None:
+        """What came out in words that need no knowledge of the field: one figure, and what it means."""
+        self._add("verdict", headline=_unbroken(headline), lines=list(lines), tone=kind)
+
     def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
         """A box that stands out, with a word for its kind."""
         self._add("notice", text=text, tone=kind, word=_NOTICE_WORDS[kind])
 
     def masked_sentence(
-        self, before: str, after: str, predictions: Sequence[tuple[str, float]], truth: str | None
+        self,
+        before: str,
+        after: str,
+        predictions: Sequence[tuple[str, float]],
+        truth: str | None,
+        truth_note: str = "",
     ) -> None:
         """A sentence around its [MASK] and the first five predictions (token, probability), best first.
 
-        The prediction that equals `truth` is marked in words; a truth that is not among the five is told
-        below. `truth=None`: nobody knows the true word.
+        The prediction that equals `truth` is marked in words, and below is the true word with `truth_note`, such as
+        its rank and probability. Without a note only a truth that is not among the five is named there.
+        `truth=None`: nobody knows the true word.
         """
         shown = predictions[:_SHOWN_PREDICTIONS]
         guesses = [
             {
                 "token": token,
                 "width": f"{100 * min(max(probability, 0.0), 1.0):.1f}",
-                "percent": f"{100 * probability:.1f} %",
+                "percent": percent(probability),
                 "true": token == truth,
             }
             for token, probability in shown
         ]
-        missed = truth if truth is not None and truth not in [token for token, _ in shown] else None
-        self._add("masked_sentence", before=before, after=after, guesses=guesses, missed=missed)
+        if truth is not None and not truth_note and truth not in [token for token, _ in shown]:
+            truth_note = "not among these"
+        named = truth if truth_note else None
+        self._add("masked_sentence", before=before, after=after, guesses=guesses, truth=named, note=truth_note)
 
     def details(self, summary: str, values: Mapping[str, object]) -> None:
         """A folded table of names and values, such as all options of a run."""

@@ -22,7 +22,7 @@ def runnable(command: str) -> str:
 def program() -> str:
     """`bertsmith` if the shell finds this program by its name, else a path or `PYTHON -m bertsmith`."""
     started = Path(sys.argv[0])
-    if started.name == "__main__.py":
+    if started.parts[-2:] == (NAME, "__main__.py"):
         return f"{_python()} -m {NAME}"
     # In Python (a notebook, a test) the script of the same environment is the one to name.
     script = started if started.name == NAME else Path(sys.executable).with_name(NAME)

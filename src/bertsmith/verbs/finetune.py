@@ -25,6 +25,7 @@ from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
+from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
@@ -265,6 +266,8 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
 
 
 def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
+    # A run that is resumed is at --out itself: what was before it is in its record.
+    before = folder.record.get("model_before") or model_before(options, data.files)
     folder.record = {
         "kind": "finetuning",
         "task": options.task,
@@ -277,6 +280,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
         "versions": versions(),
         "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
         "warnings": list(data.report["warnings"]),
+        **({} if before is None else {"model_before": before}),
     }
     folder.create()
     folder.withdraw()
