@@ -264,7 +264,7 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
     tags = columns(tmp_path / "gold.txt", [["B-PER", "O"]])
     said = bertsmith("score", "token-classification", tags, tags).stdout
     assert "1 sentences, 2 tokens, 1 entities, 1 predicted (BIO)\n  precision " in said
-    assert "PER: 1 entities, 1 predicted\n  precision              1.0000   95% interval" in said
+    assert "PER: 1 entities, 1 predicted\n  precision              100.0%   95% interval" in said
     labels = labelled(tmp_path / "gold.jsonl", ["bad", "good"])
     predictions = predicted(tmp_path / "p.jsonl", label=["bad", "good"])
     said = bertsmith("score", "sequence-classification", labels, predictions).stdout

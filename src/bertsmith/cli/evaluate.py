@@ -7,7 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import EvaluateOptions
-from bertsmith.reporting.numbers import format_metric, interval_text, most_of, percent, shortened
+from bertsmith.errors import shortened
+from bertsmith.reporting.numbers import format_metric, interval_text, most_of, percent
 
 
 def _run(options: EvaluateOptions) -> Iterable[Answer]:

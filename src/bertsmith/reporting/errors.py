@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bertsmith.errors import shortened
 from bertsmith.reporting.charts import reliability_diagram
-from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent, shortened
+from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.page import Page
 
 Figures = Mapping[str, Any]

@@ -116,9 +116,3 @@ def _is_number(cell: Cell) -> bool:
 def counted(count: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def shortened(text: str, most: int) -> str:
-    """A text in one line, its end cut off where it is too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from bertsmith.errors import readable
 from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns, percent
 from bertsmith.reporting.svg import printable
 
@@ -103,7 +104,7 @@ class Page:
 
     def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
         """A box that stands out, with a word for its kind."""
-        self._add("notice", text=text, tone=kind, word=_NOTICE_WORDS[kind])
+        self._add("notice", text=readable(text), tone=kind, word=_NOTICE_WORDS[kind])
 
     def masked_sentence(
         self,
