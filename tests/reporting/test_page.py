@@ -244,3 +244,14 @@ def test_every_class_of_a_chart_has_a_style() -> None:
                      reference_lines=[("r", 1.0)])  # fmt: skip
     used = {name for value in re.findall(r'class="([^"]*)"', svg) for name in value.split()}
     assert used - {"chart-label"} <= set(re.findall(r"\.([\w-]+)", css))
+
+
+def test_rows_of_a_wide_table_are_stacked_on_a_narrow_screen() -> None:
+    """Each cell bears the name of its column, as the header is not beside it there."""
+    page = Page("title")
+    page.table(["metric", "figure"], [("accuracy", "87.2%")])
+    page.table([f"column {number}" for number in range(9)], [["some text"] * 9])
+    html = page.html()
+    assert html.count('class="stacked"') == 1
+    assert html.index('class="stacked"') > html.index("87.2%")
+    assert '<td data-label="column 8">some text</td>' in html

@@ -30,6 +30,8 @@ _DARKEST = 50
 """Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
 _LONG = 60
 """Characters of a cell from which on its column is not made narrow."""
+_PHONE = 42
+"""Characters beside each other on a narrow screen; the rows of wider tables are stacked there, a line for each cell."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z]+(-[a-z0-9]+)*")
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
@@ -73,11 +75,13 @@ class Page:
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
         """A table whose first column names the rows; columns of numbers are right-aligned, those of texts stay wide."""
         cells = [[format_cell(cell) for cell in row] for row in rows]
+        numeric = numeric_columns(rows, len(header))
         self._add(
             "table",
             header=header,
             rows=cells,
-            numeric=numeric_columns(rows, len(header)),
+            numeric=numeric,
+            stacked=_narrowest([header, *cells], numeric) > _PHONE,
             long=[any(len(row[column]) > _LONG for row in cells) for column in range(len(header))],
             caption=caption,
         )
@@ -173,6 +177,15 @@ class Page:
     def _add(self, kind: str, **content: Any) -> None:
         current = self._sections[-1] if self._sections else self._opening
         current.blocks.append(_Block(kind, content))
+
+
+def _narrowest(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:
+    """Characters of a line of a table whose texts break at their spaces, two of them between columns."""
+    widths = [
+        max(len(row[column]) if number else max(map(len, row[column].split()), default=0) for row in rows)
+        for column, number in enumerate(numeric)
+    ]
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _whole(text: str) -> Markup:
