@@ -20,14 +20,15 @@ from bertsmith.config.options import Options
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line[:1] not in ("", "#")]
+LINES = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+COMMANDS = [command for line in LINES if (command := re.sub(r"(^|\s)#.*", "", line).strip())]
 LEFT = ("texts", "licences.txt", "classification/train.csv", "classification/dev.csv", "model", "classifier", "store")
 """What `quickstart` leaves below runs/quickstart that commands may read; tests/config/test_effects.py looks for it."""
 
 
 def options_of(line: str) -> Options:
     """The options of a command, as the command line would give them to its verb."""
-    _, verb, *tokens = shlex.split(line, comments=True)
+    _, verb, *tokens = shlex.split(line)
     assert verb in VERBS, line
     command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
     found: list[Options] = []

@@ -13,6 +13,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -2855,6 +2856,9 @@ def quickstart_out(bench: Bench) -> None:
     assert {path.name for path in out.iterdir()} == made
     assert {path.name for path in (out / "classification").iterdir()} == {"train.csv", "dev.csv"}
     assert len(list((out / "texts").iterdir())) == 20, "a sixth of the documents is of one package"
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"runs/quickstart/([\w./-]*\w)", readme):
+        assert (out / name).exists(), f"README.md uses runs/quickstart/{name}"
     (out / "left.txt").write_text("of the first run")
     with pytest.raises(OutputError, match="not empty"):
         quickstart(bench, out=out)
