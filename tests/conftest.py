@@ -24,6 +24,9 @@ from hypothesis import HealthCheck, settings
 # Threads of torch that spin while they wait cost a tiny model a factor of 40 where another process has the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# As in an active environment: printed commands begin with `bertsmith`.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test waits for a network
 
 # Time proves nothing on cores that others use too: a slow draw or example is no failure.

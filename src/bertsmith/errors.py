@@ -16,11 +16,41 @@ a traceback; in Python it is the exception's text.
 
 from __future__ import annotations
 
+import re
+
+SHOWN = 60
+"""Characters that a message shows of a value, such as a label."""
+_LONG_WORD = re.compile(r"\S{201,}")
+"""A word that is too long for a message: text without spaces, or data that is no text. Paths are shorter as a rule."""
+
+_LONG_QUOTE = re.compile(r"""(?<=[\s(\[=])(['"])((?:\\.|(?!\1).){161,}?)\1(?=[\s,.;:)\]]|$)""")
+"""A value in quotes that is too long for a message, as `repr` writes it."""
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """A text in one line, its end cut off if it is too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def readable(message: str) -> str:
+    """A message without very long words and values; commands, on lines that begin with two spaces, stay as they are."""
+    return "\n".join(line if line.startswith("  ") else _without_long_values(line) for line in message.split("\n"))
+
+
+def _without_long_values(line: str) -> str:
+    line = _LONG_QUOTE.sub(lambda found: f"{found[1]}{shortened(found[2])}{found[1]}", line)
+    return _LONG_WORD.sub(lambda found: f"{shortened(found[0])} ({len(found[0]):,} characters)", line)
+
 
 class BertsmithError(Exception):
     """The root of all errors that bertsmith raises on purpose."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The message, without very long words."""
+        return readable(super().__str__())
 
 
 class DivergedError(BertsmithError):

@@ -13,6 +13,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -3034,6 +3035,7 @@ def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
         "pretrain": small,
         "VOCAB_SIZE": 200,
         "HELD_OUT": 0.2,
+        "TEXTS": "package-0",
         "TRAIN_A_CLASS": 8,
         "DEV_A_CLASS": 4,
     }.items():
@@ -3055,7 +3057,7 @@ def quickstart_minutes_and_seed(bench: Bench) -> None:
     assert [record["options"]["seed"] for record in trained] == [0, 1]
     assert [bench.record(result.classifier)["options"]["seed"] for result in results] == [0, 1]
     assert bench.held_out(short.store) != bench.held_out(long.store)
-    labelled = [(result.run.parent / "classification" / "train.jsonl").read_text() for result in results]
+    labelled = [(result.run.parent / "classification" / "train.csv").read_text() for result in results]
     assert labelled[0] != labelled[1]
 
 
@@ -3074,7 +3076,13 @@ def quickstart_out(bench: Bench) -> None:
     assert workers == [len(os.sched_getaffinity(0))], "one a core by default"
     assert [path.name for path in out.parent.iterdir()] == ["quickstart"]
     made = {"corpus.jsonl", "store", "model", "classification", "classifier", "report.html", "quickstart.json"}
+    made |= {"texts", "licences.txt"}
     assert {path.name for path in out.iterdir()} == made
+    assert {path.name for path in (out / "classification").iterdir()} == {"train.csv", "dev.csv"}
+    assert len(list((out / "texts").iterdir())) == 20, "a sixth of the documents is of one package"
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"runs/quickstart/([\w./-]*\w)", readme):
+        assert (out / name).exists(), f"README.md uses runs/quickstart/{name}"
     (out / "left.txt").write_text("of the first run")
     with pytest.raises(OutputError, match="not empty"):
         quickstart(bench, out=out)

@@ -58,6 +58,9 @@ def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
         ids[item.place + 1] = predictor.tokenizer.mask_token_id
         with torch.no_grad():
             logits = model.eval()(torch.tensor([ids])).prediction_logits[0, item.place + 1]
+        order = logits.argsort(descending=True).tolist()
+        assert sample["truth_rank"] == order.index(item.truth) + 1 and sample["vocabulary"] == len(order)
+        assert sample["truth_probability"] == pytest.approx(logits.softmax(-1)[item.truth].item())
         best = logits.softmax(-1).topk(4)
         assert [entry["token"] for entry in sample["predictions"]] == predictor.tokenizer.convert_ids_to_tokens(
             best.indices.tolist()

@@ -71,10 +71,10 @@ def test_the_card_of_a_head(tuned: FinetuneResult) -> None:
     row = next(line for line in body["Figures on the test file"].splitlines() if line.startswith("| accuracy"))
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "accuracy",
-        f"{figure['mean']:.4f}",
-        f"{figure['low']:.4f} to {figure['high']:.4f}",
-        f"{figure['seeds'][tuned.best_seed]:.4f}",
-        f"{record['baseline']['accuracy']:.4f}",
+        f"{figure['mean']:.1%}",
+        f"{figure['low']:.1%} to {figure['high']:.1%}",
+        f"{figure['seeds'][tuned.best_seed]:.1%}",
+        f"{record['baseline']['accuracy']:.1%}",
     ]
     assert "Means over 2 seeds (0, 1)" in body["Figures on the test file"]
     assert "on the test file nothing was chosen" in body["Figures on the test file"]
@@ -82,7 +82,7 @@ def test_the_card_of_a_head(tuned: FinetuneResult) -> None:
     assert "`food`" in body["Intended use"] and "`thing`" in body["Intended use"]
     assert "train: 100.0% of the texts are longer than 8 tokens and were cut" in body["Limits"]
     ece = record["errors"]["calibration"]["ece"]
-    assert f"by {ece:.4f} on average" in body["Limits"]
+    assert f"by {ece:.1%} on average" in body["Limits"]
 
 
 def test_checksums_are_those_of_the_files_whatever_their_names(tuned: FinetuneResult) -> None:
@@ -166,7 +166,7 @@ def test_a_head_that_does_not_beat_the_baseline_says_so_first(
     assert "--calibrate: seed 0 does not beat the baseline" in caplog.text
     assert "--max-train-examples 41: there are 40, and all are taken" in caplog.text
     page = (result.run / "report.html").read_text()
-    assert page.index("This model does not beat the baseline: accuracy") < page.index("macro f1")
+    assert page.index("The model is not better: ") < page.index("macro f1")
     opening = of(result.run).text.split("## ")[0]
     assert opening.index("This model does not beat the baseline: accuracy") < opening.index("fine-tuned from")
     assert json.loads((result.run / "run.json").read_text())["learnt_nothing"] is not None
@@ -184,7 +184,7 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
     record["learnt_nothing"] = None
     limits = sections(ModelCard(head_card("n", record, HubNames(), output="")))["Limits"]
     assert "under 20 training examples: `food` 19." in limits
-    assert "F1 below 0.5 on the test file (and how often they are true there): `food` 0.49 of 7." in limits
+    assert "F1 below 50.0% on the test file (and how often they are true there): `food` 49.0% of 7." in limits
     assert "nothing is known of them: `thing`." in limits
     assert "The interval of `accuracy` holds its baseline" in limits
 

@@ -25,6 +25,7 @@ import bertsmith
 from bertsmith.config.glue import NAMES
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
 from bertsmith.metrics.seeds import OverSeeds
+from bertsmith.reporting.numbers import format_metric
 from bertsmith.verbs import finetune as finetune_module
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
@@ -233,7 +234,7 @@ def test_the_card_of_a_suite(done: tuple[Path, GlueResult]) -> None:
     assert card.data.to_dict() == {"library_name": "transformers", "tags": ["bert", "glue", "bertsmith"]}
     for name, task in result.tasks.items():
         for metric, figure in task["figures"].items():
-            assert f"| {name} | {metric} | {figure['value']:.4f} |" in card.text
+            assert f"| {name} | {metric} | {format_metric(metric, figure['value'])} |" in card.text
     for part in ("train", "dev"):
         file = data / "RTE" / f"{part}.tsv"
         assert f"| RTE | {part} | `{file}` | 24 | `{hashlib.sha256(file.read_bytes()).hexdigest()}` |" in card.text
@@ -255,7 +256,7 @@ def test_the_protocol_may_change_without_training_again(
     assert seen == []
     place = mean["seeds"].index(mean["best_seed"])
     line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC"))
-    assert f"{mean['metrics']['accuracy']['seeds'][place]:.4f}  none " in line
+    assert f"{mean['metrics']['accuracy']['seeds'][place]:.1%}  none " in line
     assert "dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in line
     assert "of each its best seed" in answer.stdout
     html = (tmp_path / "o" / "report.html").read_text()

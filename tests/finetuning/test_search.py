@@ -223,7 +223,7 @@ def test_no_better_than_the_defaults(
     assert choices["batch size"] == "32"
     for name in ("README.md", "report.html"):
         text = (result.run / name).read_text()
-        assert "No settings were better than the defaults, which are kept: accuracy 0.5000 on the dev file." in text
+        assert "No settings were better than the defaults, which are kept: accuracy 50.0% on the dev file." in text
 
 
 def test_the_defaults_are_those_without_a_search(

@@ -46,7 +46,7 @@ def test_texts_are_escaped() -> None:
 
 def test_the_worst_errors() -> None:
     html = page(errors())
-    for words in ("line\u00a07", "second", "0.967", "3.250", "21 of 69 examples are wrong; these are the 1 worst ones"):
+    for words in ("line\u00a07", "second", "96.7%", "3.250", "21 of 69 examples are wrong; these are the 1 worst ones"):
         assert words in html, words
     assert "Calibration" not in html and 'class="matrix"' not in html
     assert "every one" in page(errors(wrong=0, worst=[])).lower()
@@ -72,12 +72,12 @@ def test_slices_of_few_examples_are_marked() -> None:
 def test_calibration_before_and_after() -> None:
     figures = {"ece": 0.0512, "brier": 0.31, "nll": 0.42, "cases": 12_348, "of": "words", "bins": BINS}
     html = page(errors(calibration=figures))
-    for words in ("0.0512", "0.3100", "0.4200", "the numbers are words", "12,345 words, mean probability 0.990"):
+    for words in ("5.1%", "0.3100", "0.4200", "the numbers are words", "12,345 words, mean probability 99.0%"):
         assert words in html, words
     assert html.count('class="chart"') == 1 and "--calibrate" not in html
     before = {"ece": 0.2, "brier": 0.4, "nll": 0.6, "bins": BINS}
     html = page(errors(calibration={**figures, "temperature": 1.75, "before": before}))
-    for words in ("0.2000 before", "temperature 1.750, which was fitted to the dev file"):
+    for words in ("20.0% before", "temperature 1.750, which was fitted to the dev file"):
         assert words in html, words
     assert html.count('class="chart"') == 2
 

@@ -38,7 +38,7 @@ def test_all_of_it_is_there() -> None:
     overlap = {"of": 40, "examples_in_both": 1, "examples": [{"text": "the bell", "places": ["line 4", "line 9"]}]}
     html = page_of({"train": PART, "dev": PART}, {"train/dev": overlap})
     for words in (
-        *("25.0%", "75.0%", "4 of 40 examples (10.0%) are longer (grey), the longest has 12", "8 (2.00%)", "2 (0.50%)"),
+        *("25.0%", "75.0%", "4 of 40 examples (10.0%) are longer (grey), the longest has 12", "8 (2.0%)", "2 (0.5%)"),
         *("train and dev", "the bell", "line 4 and line 9", "a &lt;b&gt; c", "no (line 2); yes (line 7)"),
         *("train: 鳥", "chart-bar-muted"),
     ):

@@ -130,7 +130,7 @@ def test_what_was_not_measured_is_said() -> None:
         (0.93, 0.1, "about 0.93, so a high one says little. Subtract the mean vector"),
         (0.35, 0.1, "compare them with each other, not with a fixed limit"),
         (0.03, 0.1, "they can be compared as they are"),
-        (0.93, 0.4, "One direction holds 40% of what is left"),
+        (0.93, 0.4, "One direction holds 40.0% of what is left"),
         (1.0, None, "All sentences have the same vector"),
     ],
 )

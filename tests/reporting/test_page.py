@@ -64,7 +64,8 @@ def full_page(words: str) -> Page:
     page.code(words)
     page.notice(words, "warning")
     page.masked_sentence(words, words, [(words, 0.5), ("b", 0.2)], words)
-    page.masked_sentence(words, words, [], words)
+    page.masked_sentence(words, words, [], words, words)
+    page.verdict(words, [words, words], "good")
     page.details(words, {words: words, "seed": 7})
     page.folded(words, [words, words])
     page.matrix([words, "b"], [[1, 0], [2, 3]], words, words)
@@ -146,7 +147,7 @@ def test_the_true_word_is_named_in_words() -> None:
     words = Outline(page.html()).words()
     assert "Paris ✓ true word" in words
     assert words.count("true word") == 1
-    assert "41.2 %" in words
+    assert "41.2%" in words
     assert "not among these" not in words
 
 
@@ -158,6 +159,12 @@ def test_a_missed_word_is_told_and_only_five_are_shown() -> None:
     assert "word4" in words and "word5" not in words
     assert "True word: word6 , not among these." in words
     assert "✓" not in words
+
+
+def test_the_rank_of_the_true_word_is_always_shown() -> None:
+    page = Page("title")
+    page.masked_sentence("The capital of France is ", ".", [("Paris", 0.412)], "Paris", "rank 1 of 9")
+    assert "True word: Paris , rank 1 of 9." in Outline(page.html()).words()
 
 
 def test_an_unknown_truth_is_not_mentioned() -> None:
@@ -237,3 +244,14 @@ def test_every_class_of_a_chart_has_a_style() -> None:
                      reference_lines=[("r", 1.0)])  # fmt: skip
     used = {name for value in re.findall(r'class="([^"]*)"', svg) for name in value.split()}
     assert used - {"chart-label"} <= set(re.findall(r"\.([\w-]+)", css))
+
+
+def test_rows_of_a_wide_table_are_stacked_on_a_narrow_screen() -> None:
+    """Each cell bears the name of its column, as the header is not beside it there."""
+    page = Page("title")
+    page.table(["metric", "figure"], [("accuracy", "87.2%")])
+    page.table([f"column {number}" for number in range(9)], [["some text"] * 9])
+    html = page.html()
+    assert html.count('class="stacked"') == 1
+    assert html.index('class="stacked"') > html.index("87.2%")
+    assert '<td data-label="column 8">some text</td>' in html

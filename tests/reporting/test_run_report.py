@@ -219,7 +219,7 @@ def test_without_training_pairs_the_shares_are_nothing() -> None:
 
 
 def test_a_little_is_not_nothing() -> None:
-    assert report_of({**AUDIT, "left_out_tokens": 3}).cards["Tokens left out"][1].startswith("under 0.1%")
+    assert report_of({**AUDIT, "left_out_tokens": 3}).cards["Tokens left out"][1].startswith("<0.1%")
     assert report_of({**AUDIT, "left_out_tokens": 0}).cards["Tokens left out"][1].startswith("0.0%")
 
 

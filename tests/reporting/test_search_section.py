@@ -46,23 +46,23 @@ def record(*figures: float | None, best: int | None, lower: bool = False) -> dic
     [
         (
             record(0.5, 0.8, 0.6, best=1),
-            "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 0.3000: macro f1 0.8000 on the dev "
-            "file, above 0.5000.",
+            "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 30.0 points: macro f1 80.0% on the "
+            "dev file, above 50.0%.",
         ),
         (
             record(0.5, 0.55, best=1),
-            "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 0.0500: macro f1 0.5500 on the dev "
-            "file, above 0.5000. The figure of the defaults lies within the 95% interval of the best (0.4500 to "
-            "0.6500): the dev file has too few examples to prove that they are worse.",
+            "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 5.0 points: macro f1 55.0% on the "
+            "dev file, above 50.0%. The figure of the defaults lies within the 95% interval of the best (45.0% to "
+            "65.0%): the dev file has too few examples to prove that they are worse.",
         ),
         (
             record(0.5, 0.5, 0.4, best=0),
-            "No settings were better than the defaults, which are kept: macro f1 0.5000 on the dev file.",
+            "No settings were better than the defaults, which are kept: macro f1 50.0% on the dev file.",
         ),
         (
             record(None, 0.4, best=1),
             "The defaults failed: the loss is not finite. Trial 1 (learning_rate 2e-05, freeze_layers 1) is the best, "
-            "macro f1 0.4000 on the dev file.",
+            "macro f1 40.0% on the dev file.",
         ),
         (
             record(0.9, 0.3, lower=True, best=1),
@@ -81,7 +81,7 @@ def test_the_table() -> None:
     header, rows = trial_table(record(0.5, None, 0.8, 0.6, best=2))
     assert header == ["trial", "learning_rate", "freeze_layers", "macro f1", "low", "high", "minutes"]
     assert [row[0] for row in rows] == ["2 (best)", "3", "0 (defaults)", "1 (failed)"]
-    assert rows[0][1:] == ["3e-05", "2", "0.8000", "0.7000", "0.9000", "1.5"]
+    assert rows[0][1:] == ["3e-05", "2", "80.0%", "70.0%", "90.0%", "1.5"]
     assert rows[2][2] == "not set"
     assert [row[0] for row in trial_table(record(0.9, 0.3, 0.5, best=1, lower=True))[1]] == [
         "1 (best)",

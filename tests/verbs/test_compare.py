@@ -217,8 +217,8 @@ def test_what_people_read(model: Make, data: Callable[[str], Path], bertsmith: C
     lines = answer.stdout.splitlines()
     assert lines[:3] == [f"A: {a}", f"B: {b}", "40 examples"]
     (accuracy,) = [line.split() for line in lines if line.startswith("  accuracy")]
-    assert accuracy[1:4] == ["0.3250", "0.3500", "+0.0250"] and accuracy[-3:] == ["no", "real", "difference"]
-    assert lines[-1].startswith("no real difference: accuracy B - A is +0.0250 (95% interval -0.")
+    assert accuracy[1:4] == ["32.5%", "35.0%", "+2.5"] and accuracy[-3:] == ["no", "real", "difference"]
+    assert lines[-1].startswith("no real difference: accuracy B - A is +2.5 points (95% interval -")
     assert "examples would show a difference of this size with 80% power; this file has 40." in lines[-1]
 
 
@@ -231,8 +231,8 @@ def difference(**values: Any) -> Difference:
 def test_advice() -> None:
     found = advice("accuracy", difference(), 300, 1.0)
     assert found == (
-        "B is better by 0.0500 in accuracy: B - A is +0.0500 (95% interval +0.0100 to +0.0900, p = 0.012). About 1,300 "
-        "examples would show a difference of this size with 80% power; this file has 300."
+        "B is better by 5.0 points in accuracy: B - A is +5.0 points (95% interval +1.0 to +9.0 points, p = 0.012). "
+        "About 1,300 examples would show a difference of this size with 80% power; this file has 300."
     )
     assert advice("mean_squared_error", difference(), 300, 1.0).startswith(
         "A is better by 0.0500 in mean_squared_error"
@@ -241,9 +241,11 @@ def test_advice() -> None:
     assert better("accuracy", difference(difference=-0.05)) == "a" and better("f1", difference(real=False)) is None
     border = advice("accuracy", difference(p_value=0.06), 300, 1.0)
     assert border.endswith("The interval and the p-value disagree, so it stands on the border: take more examples.")
-    assert "+5.00 (95% interval +1.00 to +9.00" in advice("f1", difference(difference=5.0, low=1.0, high=9.0), 9, 100.0)
+    assert "+5.0 points (95% interval +1.0 to +9.0 points" in advice(
+        "f1", difference(difference=5.0, low=1.0, high=9.0), 9, 100.0
+    )
     same = difference(b=0.8, difference=0.0, low=-0.01, high=0.01, real=False, p_value=1.0, examples_needed=None)
-    assert advice("f1", same, 300, 1.0) == "no real difference: f1 is 0.8000 for both."
+    assert advice("f1", same, 300, 1.0) == "no real difference: f1 is 80.0% for both."
 
 
 # What cannot be compared

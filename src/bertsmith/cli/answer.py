@@ -10,6 +10,7 @@ from bertsmith.cli.inputs import lines_of, warn_of_blank_lines
 from bertsmith.config.predict import AnswerOptions
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.text_file import json_object
 
 
@@ -61,9 +62,9 @@ def _show(result: Any) -> str:
     if result.answer is None:
         return "blank line: no answer"
     said = result.answer or "no answer"
-    lines = [f"{said}   ({result.score:.2%}, no answer {result.no_answer_probability:.2%})"]
+    lines = [f"{said}   ({percent(result.score)}, no answer {percent(result.no_answer_probability)})"]
     lines += [
-        f"  {candidate.score:7.2%}  {candidate.answer}   ({candidate.start} to {candidate.end})"
+        f"  {percent(candidate.score):>6}  {candidate.answer}   ({candidate.start} to {candidate.end})"
         for candidate in result.candidates or []
     ]
     return "\n".join(lines)

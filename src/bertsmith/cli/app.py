@@ -9,6 +9,7 @@ import difflib
 import importlib
 import io
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from bertsmith.errors import BertsmithError, Interrupted, OptionError
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import talk_to_the_terminal
+from bertsmith.runtime.program import runnable
 
 VERBS: dict[str, str] = {
     "quickstart": "the whole life cycle on text that is already on this machine",
@@ -84,7 +86,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     traceback.print_exception(error)
     sys.stderr.write(
         "\nThis is a bug in bertsmith. Please report it with the lines above, the output of `bertsmith doctor`, and "
-        f"the command:\n  bertsmith {' '.join(arguments)}\n"
+        f"the command:\n  {runnable(shlex.join(['bertsmith', *arguments]))}\n"
     )
     return 1
 
@@ -118,7 +120,7 @@ def _help() -> int:
         *(f"  {verb:<{width}}  {line}" for verb, line in VERBS.items()),
         "",
         "Every verb takes --json, --config FILE.yaml and --set key=value.",
-        "Start with:  bertsmith quickstart --minutes 3",
+        f"Start with:  {runnable('bertsmith quickstart --minutes 3')}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -9,6 +9,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import warn_of_blank_lines
 from bertsmith.config.predict import ChooseOptions
 from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: ChooseOptions) -> Iterable[Answer]:
@@ -41,7 +42,8 @@ def _run(options: ChooseOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if result.index is None:
         return f"{result.prompt or 'blank line'}: no choice"
-    return f"{result.probabilities[result.index]:7.2%}  {result.choice}   (choice {result.index} for: {result.prompt})"
+    share = percent(result.probabilities[result.index])
+    return f"{share:>6}  {result.choice}   (choice {result.index} for: {result.prompt})"
 
 
 COMMAND = Command(

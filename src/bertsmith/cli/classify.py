@@ -9,6 +9,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import pair_of, texts_of
 from bertsmith.config.predict import ClassifyOptions
 from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: ClassifyOptions) -> Iterable[Answer]:
@@ -33,7 +34,7 @@ def _show(result: Any) -> str:
         return f"{result.value:.4f}   {result.text}"
     ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])[:5]
     lines = [] if result.labels is None else [f"labels: {', '.join(result.labels) or 'none'}"]
-    return "\n".join([result.text, *lines, *(f"  {probability:7.2%}  {label}" for label, probability in ranked)])
+    return "\n".join([result.text, *lines, *(f"  {percent(probability):>6}  {label}" for label, probability in ranked)])
 
 
 COMMAND = Command(

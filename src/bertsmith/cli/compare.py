@@ -7,6 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import CompareOptions
+from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric, most_of
 
 
 def _run(options: CompareOptions) -> Iterable[Answer]:
@@ -16,21 +17,22 @@ def _run(options: CompareOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    digits = 2 if "exact_match" in result.metrics else 4  # from 0 to 100, or to 1
+    most = most_of(result.metrics)
     lines = [
         f"A: {result.model_a}",
         f"B: {result.model_b}",
         f"{result.num_examples:,} examples",
-        f"  {'':<22} {'A':>9} {'B':>9} {'B - A':>9}   {'95% interval':<20} {'p':<7}",
+        f"  {'':<22} {'A':>8} {'B':>8} {'B - A':>12}   {'95% interval':<21} {'p':<7}",
     ]
     for name, it in result.metrics.items():
-        interval = f"{it['low']:+.{digits}f} to {it['high']:+.{digits}f}"
+        difference = format_difference(name, it["difference"], most)
+        interval = difference_interval(name, it["low"], it["high"], most)
         verdict = "no real difference" if it["better"] is None else f"{it['better'].upper()} is better"
         if it["real"] != (it["p_value"] < 0.05):
             verdict += ", on the border"
         lines.append(
-            f"  {name:<22} {it['a']:>9.{digits}f} {it['b']:>9.{digits}f} {it['difference']:>+9.{digits}f}   "
-            f"{interval:<20} {it['p_value']:<7.2g} {verdict}"
+            f"  {name:<22} {format_metric(name, it['a'], most):>8} {format_metric(name, it['b'], most):>8} "
+            f"{difference:>12}   {interval:<21} {it['p_value']:<7.2g} {verdict}"
         )
     return "\n".join([*lines, result.advice])
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import EvaluateOptions
+from bertsmith.errors import shortened
+from bertsmith.reporting.numbers import format_metric, interval_text, most_of, percent
 
 
 def _run(options: EvaluateOptions) -> Iterable[Answer]:
@@ -21,7 +23,7 @@ def _show(result: Any) -> str:
         if result.calibration is not None:
             lines.append(calibration_line(result.calibration))
         if result.slices is not None:
-            lines += _slice_lines(result.slices)
+            lines += _slice_lines(result.slices, result.metrics)
         if result.report is not None:
             lines.append(f"  report               {result.report}")
         return "\n".join(lines)
@@ -35,8 +37,8 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
 
     lengths, pseudo = figures.get("next_sentence_length_only"), figures.get("pseudo_perplexity")
     if lengths is not None:
-        interval = f"95% interval {lengths['low']:.1%} to {lengths['high']:.1%}"
-        yield f"                    lengths alone give {lengths['value']:.1%} ({interval})"
+        interval = f"95% interval {percent(lengths['low'])} to {percent(lengths['high'])}"
+        yield f"                    lengths alone give {percent(lengths['value'])} ({interval})"
     if pseudo is not None:
         error = pseudo["nats_per_token_standard_error"]
         beside = f" (standard error {error:.3f})" if error is not None else ""
@@ -52,7 +54,7 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {'':<24}{'count':>9}{'nats':>9}{'unigram':>9}{'right':>8}"
         for group in groups:
             unigram = f"{group['unigram_nats']:.3f}" if group["unigram_nats"] is not None else ""
-            row = f"{group['count']:>9,}{group['nats']:>9.3f}{unigram:>9}{group['accuracy']:>8.1%}"
+            row = f"{group['count']:>9,}{group['nats']:>9.3f}{unigram:>9}{percent(group['accuracy']):>8}"
             yield f"    {group['group']:<24}{row}"
     if "sentence_vectors" in figures:
         yield f"\n  {vectors_advice(figures['sentence_vectors'])}"
@@ -62,8 +64,10 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
 
 def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) -> str:
     """The metrics of a head for people."""
+    most = most_of(metrics)
     lines = [
-        f"  {name:<20} {figure['value']:.4f}   95% interval {figure['low']:.4f} to {figure['high']:.4f}"
+        f"  {name:<20} {format_metric(name, figure['value'], most):>6}   95% interval "
+        f"{interval_text(name, figure, most)}"
         for name, figure in metrics.items()
     ]
     return "\n".join([f"{num_examples:,} examples", *lines])
@@ -72,21 +76,22 @@ def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) ->
 def calibration_line(calibration: Mapping[str, Any]) -> str:
     """The calibration of a head for people."""
     before = calibration.get("before")
-    was = f"   before temperature {calibration['temperature']:.3f}: {before['ece']:.4f}" if before else ""
+    was = f"   before temperature {calibration['temperature']:.3f}: {percent(before['ece'])}" if before else ""
     fitted = f"; negative log-likelihood {calibration['nll']:.4f}, before {before['nll']:.4f}" if before else ""
-    return f"  calibration error    {calibration['ece']:.4f}{was}{fitted}"
+    return f"  calibration error    {percent(calibration['ece']):>6}{was}{fitted}"
 
 
-def _slice_lines(slices: Mapping[str, Any]) -> list[str]:
+def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
     from bertsmith.reporting.errors import VALUE
-    from bertsmith.reporting.numbers import shortened
 
+    metric, most = slices["metric"], most_of(metrics)
     names = [shortened(row["name"], VALUE) for row in slices["rows"]]
     width = max(20, *map(len, names))
     lines = [f"{slices['metric']} by {slices['by']}:"]
     for name, row in zip(names, slices["rows"], strict=True):
-        interval = f"95% interval {row['low']:.4f} to {row['high']:.4f}"
-        lines.append(f"  {name:<{width}} {row['value']:.4f}   {interval}   {row['examples']:,} examples")
+        interval = f"95% interval {interval_text(metric, row, most)}"
+        written = format_metric(metric, row["value"], most)
+        lines.append(f"  {name:<{width}} {written:>6}   {interval}   {row['examples']:,} examples")
     return lines
 
 
@@ -99,13 +104,13 @@ def language_model_lines(after: Mapping[str, Any], before: Mapping[str, Any] | N
         beside = f"; unigram baseline {unigram:.3f}" if unigram is not None else ""
         lines.append(f"  held-out MLM loss {after['mlm_nats_per_masked_token']:.3f} nats{was}{beside}")
         lines.append(
-            f"  masked tokens     {after['mlm_accuracy']:.1%} of {after['num_masked_tokens']:,} guessed right, "
+            f"  masked tokens     {percent(after['mlm_accuracy'])} of {after['num_masked_tokens']:,} guessed right, "
             f"perplexity {after['perplexity']:,.1f}"
         )
     if after["next_sentence_accuracy"] is not None:
         lines.append(
-            f"  next sentence     {after['next_sentence_accuracy']:.1%} of {after['num_pairs']:,} pairs; "
-            f"always the same answer gives {after['next_sentence_majority']:.1%}"
+            f"  next sentence     {percent(after['next_sentence_accuracy'])} of {after['num_pairs']:,} pairs; "
+            f"always the same answer gives {percent(after['next_sentence_majority'])}"
         )
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.runtime.files import read_json
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
@@ -29,7 +30,7 @@ def _show(result: Any) -> str:
             f"{result.tokenizer}: {result.vocab_size:,} entries, {result.added:,} of them new, "
             f"sha256 {result.sha256[:16]}",
             *(f"  {line}" for line in table(result.rows())),
-            f"Next: {shlex.join(following)}",
+            f"Next: {runnable(shlex.join(following))}",
         ]
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
 from bertsmith.config.predict import FillMaskOptions
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: FillMaskOptions) -> Iterable[Answer]:
@@ -22,7 +23,7 @@ def _show(result: Any) -> str:
     for mask in result.masks:
         if len(result.masks) > 1:
             lines.append(f"  [MASK] at token {mask.position}")
-        lines += [f"  {item.probability:7.2%}  {item.token:<16} {item.text}" for item in mask.predictions]
+        lines += [f"  {percent(item.probability):>6}  {item.token:<16} {item.text}" for item in mask.predictions]
     return "\n".join(lines)
 
 

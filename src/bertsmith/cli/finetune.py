@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
@@ -11,7 +12,9 @@ from bertsmith.cli.evaluate import calibration_line
 from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
+from bertsmith.reporting.numbers import format_metric, interval_text, most_of
 from bertsmith.runtime.files import read_json
+from bertsmith.runtime.program import runnable
 
 _TEXT = '"A text."'
 _INPUTS = {
@@ -22,6 +25,10 @@ _INPUTS = {
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
+    from bertsmith.tasks.first_look import look_at_files
+    from bertsmith.tasks.labelled_file import Columns
+
+    look_at_files(options.task, (options.train, options.dev, options.test), Columns.of(options))
     from bertsmith.verbs.finetune import finetune
 
     yield finetune(options)
@@ -30,14 +37,15 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if not result.metrics:
         return "nothing was trained (--dry-run)"
+    most = most_of(result.metrics)
     lines = [f"{result.run}: {_figures_of(result)}"]
     for name, figure in result.metrics.items():
-        baseline = f"   baseline {result.baseline[name]:.4f}" if name in result.baseline else ""
-        lines.append(f"  {name:<20} {figure['mean']:.4f}   {_interval(figure)}{baseline}")
+        baseline = f"   baseline {format_metric(name, result.baseline[name], most)}" if name in result.baseline else ""
+        lines.append(f"{_figure_line(name, figure['mean'], figure, most)}{baseline}")
     if result.best_seed_metrics is not None:
         lines.append(f"The RUN is seed {result.best_seed}, the best one on the dev file. Its own figures:")
         for name, figure in result.best_seed_metrics.items():
-            lines.append(f"  {name:<20} {figure['value']:.4f}   {_interval(figure)}")
+            lines.append(_figure_line(name, figure["value"], figure, most))
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:
@@ -50,7 +58,7 @@ def _show(result: Any) -> str:
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
     pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
-    lines.append(f"Next: bertsmith {verb} {result.run} {_INPUTS.get(verb, _TEXT)}{pair}")
+    lines.append(f"Next: {runnable(f'bertsmith {verb}')} {quote(str(result.run))} {_INPUTS.get(verb, _TEXT)}{pair}")
     return "\n".join(lines)
 
 
@@ -62,8 +70,9 @@ def _figures_of(result: Any) -> str:
     return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
 
 
-def _interval(figure: Mapping[str, float]) -> str:
-    return f"95% interval {figure['low']:.4f} to {figure['high']:.4f}"
+def _figure_line(name: str, value: float, figure: Mapping[str, float], most: float) -> str:
+    """A figure with its interval."""
+    return f"  {name:<20} {format_metric(name, value, most):>6}   95% interval {interval_text(name, figure, most)}"
 
 
 def _task(run: Path) -> str:

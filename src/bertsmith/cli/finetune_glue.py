@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.glue import GlueOptions
 from bertsmith.errors import DivergedError, InputError
+from bertsmith.reporting.numbers import format_metric
 
 
 def _run(options: GlueOptions) -> Iterable[Answer]:
@@ -55,8 +56,9 @@ def table(tasks: dict[str, Any], failures: dict[str, dict[str, str]]) -> list[st
     for name, entry in tasks.items():
         for place, (metric, figure) in enumerate(entry["figures"].items()):
             lines.append(
-                f"{'' if place else name:<8} {metric:<9} {figure['value']:>8.4f}  {interval_in_words(figure):<18} "
-                f"{entry['baseline'][metric]:>8.4f} {entry['num_examples']:>9,}  {protocol_in_words(entry)}"
+                f"{'' if place else name:<8} {metric:<9} {format_metric(metric, figure['value']):>8}  "
+                f"{interval_in_words(metric, figure):<18} {format_metric(metric, entry['baseline'][metric]):>8} "
+                f"{entry['num_examples']:>9,}  {protocol_in_words(entry)}"
             )
     return lines + [f"{name:<8} failed" for name in failures]
 

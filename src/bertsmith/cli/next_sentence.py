@@ -9,6 +9,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of, pair_of, warn_of_blank_lines
 from bertsmith.config.predict import NextSentenceOptions
 from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: NextSentenceOptions) -> Iterable[Answer]:
@@ -32,7 +33,7 @@ def _run(options: NextSentenceOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     if result.label is None:
         return "no label: A or B has no token"
-    return f"{result.label}   probability of IsNext {result.is_next_probability:.4f}"
+    return f"{result.label}   probability of IsNext {percent(result.is_next_probability)}"
 
 
 COMMAND = Command(

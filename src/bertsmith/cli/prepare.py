@@ -10,6 +10,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.runtime.console import clock, size_text
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: PrepareOptions) -> Iterable[Answer]:
@@ -42,7 +43,7 @@ def _show(result: Any) -> str:
         f"  held out   from {result.held_out_documents:,} documents\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next: {shlex.join(following)}"
+        f"Next: {runnable(shlex.join(following))}"
     )
 
 

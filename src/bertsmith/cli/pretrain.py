@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from math import floor, log10
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import size_text
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: PretrainOptions) -> Iterable[Answer]:
@@ -36,8 +38,8 @@ def _show(result: Any) -> str:
 def _next_command(result: Any) -> str:
     """A try of what the model has learnt: one without masked language modelling knows pairs only."""
     if result.evaluation["mlm_nats_per_masked_token"] is None:
-        return f'bertsmith next-sentence {shlex.quote(str(result.run))} "A sentence." "The one behind it."'
-    return f'bertsmith fill-mask {shlex.quote(str(result.run))} "A sentence with a [MASK] in it."'
+        return f'{runnable("bertsmith next-sentence")} {quote(str(result.run))} "A sentence." "The one behind it."'
+    return f'{runnable("bertsmith fill-mask")} {quote(str(result.run))} "A sentence with a [MASK] in it."'
 
 
 def _general_line(after: dict[str, Any] | None, before: dict[str, Any] | None) -> str:
@@ -49,7 +51,7 @@ def _general_line(after: dict[str, Any] | None, before: dict[str, Any] | None) -
 
 
 def _peak(share: float | None) -> str:
-    return f", {share:.0%} of the matrix-product peak" if share is not None else ""
+    return f", {percent(share)} of the matrix-product peak" if share is not None else ""
 
 
 def _forecast_lines(forecast: dict[str, Any]) -> str:
@@ -64,7 +66,7 @@ def _forecast_lines(forecast: dict[str, Any]) -> str:
         f"  tokens            {forecast['tokens']:,}{passes}\n"
         f"  tokens/parameter  {_two_digits(forecast['tokens_per_parameter'])}\n"
         f"  speed             {forecast['tokens_per_second']:,.0f} tokens/s, "
-        f"{forecast['peak_share']:.0%} of the matrix-product peak"
+        f"{percent(forecast['peak_share'])} of the matrix-product peak"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.quickstart import QuickstartOptions
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: QuickstartOptions) -> Iterable[Answer]:
@@ -21,16 +22,16 @@ def _show(result: Any) -> str:
         f"\nDone in {result.seconds / 60:.1f} minutes.\n"
         f"  held-out MLM loss  {result.mlm_nats_after:.2f} nats (before {result.mlm_nats_before:.2f}, "
         f"unigram baseline {result.unigram_nats_per_token:.2f})\n"
-        f"  next sentence      {result.next_sentence_accuracy:.1%} of held-out pairs (majority "
-        f"{result.next_sentence_majority:.1%});\n"
-        f"                     probability of IsNext for the true one shown {true['is_next_probability']:.2f}, for the "
-        f"false one {false['is_next_probability']:.2f}\n"
-        f"  classifier         {result.classifier_accuracy:.1%} (majority {result.majority_accuracy:.1%})\n"
+        f"  next sentence      {percent(result.next_sentence_accuracy)} of held-out pairs (majority "
+        f"{percent(result.next_sentence_majority)});\n"
+        f"                     probability of IsNext for the true one shown "
+        f"{percent(true['is_next_probability'])}, for the false one {percent(false['is_next_probability'])}\n"
+        f"  classifier         {percent(result.classifier_accuracy)} (majority {percent(result.majority_accuracy)})\n"
         f"  store              {result.store}\n"
         f"  model              {result.run}\n"
         f"  classifier         {result.classifier}\n"
         f"  report             {result.report}\n"
-        "\nGo on with:\n" + "\n".join(f"  {line}" for line in result.next_commands)
+        "\nNext:\n" + "\n".join(f"  {line}" for line in result.next_commands)
     )
 
 

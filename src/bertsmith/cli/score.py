@@ -7,6 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.score import ScoreOptions
+from bertsmith.reporting.numbers import format_metric, interval_text, most_of
 
 
 def _run(options: ScoreOptions) -> Iterable[Answer]:
@@ -17,17 +18,20 @@ def _run(options: ScoreOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     found = result.to_dict()
-    digits = 2 if "exact_match" in found else 4  # from 0 to 100, or to 1
-    lines = [_counts(found), *_figures(found, digits)]
+    most = most_of(found)
+    lines = [_counts(found), *_figures(found, most)]
     for name, figures in found.get("types", {}).items():
         lines.append(f"{name}: {figures['gold']:,} entities, {figures['predicted']:,} predicted")
-        lines += _figures(figures, digits)
+        lines += _figures(figures, most)
     if found.get("positive_label") is not None:
         lines.append(f"  f1 is that of the label {found['positive_label']!r}")
     if found.get("best_f1") is not None:
         for name in ("exact_match", "f1"):
             best, threshold = found[f"best_{name}"], found[f"best_{name}_threshold"]
-            lines.append(f"  best {name} {best:.2f} at a threshold of {threshold:g}, chosen on these very questions")
+            lines.append(
+                f"  best {name} {format_metric(name, best, most)} at a threshold of {threshold:g}, "
+                "chosen on these very questions"
+            )
     return "\n".join(lines)
 
 
@@ -44,9 +48,9 @@ def _counts(found: dict[str, Any]) -> str:
     return f"{found['total']:,} examples"
 
 
-def _figures(found: dict[str, Any], digits: int) -> list[str]:
+def _figures(found: dict[str, Any], most: float) -> list[str]:
     return [
-        f"  {name:<22} {found[name]:.{digits}f}   95% interval {ends['low']:.{digits}f} to {ends['high']:.{digits}f}"
+        f"  {name:<22} {format_metric(name, found[name], most):>6}   95% interval {interval_text(name, ends, most)}"
         for name, ends in found["intervals"].items()
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
 from bertsmith.config.predict import TagOptions
+from bertsmith.reporting.numbers import percent
 
 
 def _run(options: TagOptions) -> Iterable[Answer]:
@@ -19,7 +20,7 @@ def _run(options: TagOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     lines = [
-        f"  {entity.score:7.2%}  {entity.label:<12} {entity.text}   ({entity.start} to {entity.end})"
+        f"  {percent(entity.score):>6}  {entity.label:<12} {entity.text}   ({entity.start} to {entity.end})"
         for entity in result.entities
     ]
     return "\n".join([result.text, *(lines or ["  no entity"])])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bertsmith.errors import shortened
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
-from bertsmith.reporting.numbers import shortened
 from bertsmith.tasks.head import AnyHead, Judged, Tally
 from bertsmith.tasks.sequence_classification import REGRESSION
 

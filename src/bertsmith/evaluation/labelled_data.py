@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from bertsmith.errors import shortened
 from bertsmith.metrics.entities import parse_tag
+from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.head import AnyHead, Inputs, Item
 from bertsmith.tasks.sequence_classification import MULTI_LABEL
 from bertsmith.tasks.words import words_of_text
@@ -195,24 +197,25 @@ def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
     counts = compared_labels(train["labels"])
     if counts and max(counts.values()) > UNEVEN * min(counts.values()):
         rare, often = min(counts, key=lambda label: counts[label]), max(counts, key=lambda label: counts[label])
+        name, most = shortened(rare), shortened(often)
         advice = (
             "; --class-weights balanced gives each label the same weight in the loss" if head.weighs_classes else ""
         )
         yield (
-            f"train: the label {rare!r} is rare, {counts[rare]:,} against {counts[often]:,} of {often!r}: a model that "
+            f"train: the label {name!r} is rare, {counts[rare]:,} against {counts[often]:,} of {most!r}: a model that "
             f"never says it loses little{advice}"
         )
     for name, part in report["parts"].items():
         noise = part["contradictions"]
         if noise["texts"]:
             first = noise["examples"][0]
-            said = " and ".join(f"{_short(said['label'])!r} ({said['place']})" for said in first["labels"][:2])
+            said = " and ".join(f"{shortened(said['label'])!r} ({said['place']})" for said in first["labels"][:2])
             count = f"{noise['texts']:,} texts have" if noise["texts"] > 1 else "1 text has"
-            yield f"{name}: {count} different labels in different places: {_short(first['text'])!r} is {said}"
+            yield f"{name}: {count} different labels in different places: {shortened(first['text'])!r} is {said}"
         share = part["unknown_tokens"] / part["tokens"]
         if share > UNKNOWN_MANY:
-            words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
-            yield f"{name}: {share:.1%} of the tokens are unknown to the tokenizer, most often {words}"
+            words = _words(part["unknown_words"])
+            yield f"{name}: {percent(share)} of the tokens are unknown to the tokenizer, most often {words}"
     for pair, overlap in report["overlaps"].items():
         first, second = pair.split("/")
         if overlap["examples_in_both"] and second != UNLABELLED:
@@ -220,13 +223,13 @@ def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
             where = f"{first} {example['places'][0]}, {second} {example['places'][1]}"
             yield (
                 f"{second}: {overlap['examples_in_both']:,} of its {overlap['of']:,} texts stand in {first} too, as "
-                f"{_short(example['text'])!r} ({where}); figures on them say nothing of new texts, take them out of "
+                f"{shortened(example['text'])!r} ({where}); figures on them say nothing of new texts, take them out of "
                 "one part"
             )
 
 
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(repr(shortened(word)) for word in list(counts)[:EXAMPLES])
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:
@@ -236,7 +239,9 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
             total = part["labels_of"] or sum(part["labels"].values())
             counts = list(part["labels"].items())
             more = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
-            listed = ", ".join(f"{label} {count:,} ({count / max(total, 1):.1%})" for label, count in counts[:20])
+            listed = ", ".join(
+                f"{shortened(label)} {count:,} ({percent(count / max(total, 1))})" for label, count in counts[:20]
+            )
             yield f"{name}: labels: {listed}{more}"
         if part["quantity"] is not None:
             told = part["quantity"]
@@ -244,7 +249,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
         if part["repeated"]:
             yield f"{name}: {part['repeated']:,} of {part['examples']:,} examples repeat the text of an earlier one"
         if 0 < part["unknown_tokens"] <= UNKNOWN_MANY * part["tokens"]:
-            words = ", ".join(map(repr, list(part["unknown_words"])[:EXAMPLES]))
+            words = _words(part["unknown_words"])
             count = f"{part['unknown_tokens']:,} of {part['tokens']:,}"
             yield f"{name}: {count} tokens are unknown to the tokenizer ({words})"
     for pair, overlap in report["overlaps"].items():

@@ -57,7 +57,7 @@ def hidden_words(
 def guess(
     model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[Hidden], top_k: int = 5
 ) -> list[dict[str, Any]]:
-    """The model's guesses for each hidden word, as the reports take them."""
+    """The guesses of the model for each hidden word, and the rank and probability of the true one, for the reports."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
@@ -68,7 +68,9 @@ def guess(
         inputs = torch.tensor([ids], device=device)
         masked = torch.tensor([item.place + 1], device=device)
         output = model(inputs, masked_positions=masked, masked_labels=torch.tensor([item.truth], device=device))
-        probabilities, tokens = output.prediction_logits[0].float().softmax(-1).topk(top_k)
+        distribution = output.prediction_logits[0].float().softmax(-1)
+        probabilities, tokens = distribution.topk(top_k)
+        of_truth = distribution[item.truth]
         samples.append(
             {
                 "before": _text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
@@ -80,6 +82,9 @@ def guess(
                     )
                 ],
                 "truth": tokenizer.convert_ids_to_tokens(item.truth),
+                "truth_rank": int((distribution > of_truth).sum()) + 1,
+                "truth_probability": float(of_truth),
+                "vocabulary": len(distribution),
             }
         )
     model.train(was_training)

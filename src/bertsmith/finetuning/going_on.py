@@ -9,6 +9,7 @@ from pathlib import Path
 from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
 from bertsmith.errors import Interrupted
 from bertsmith.runtime.console import say
+from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import RunFolder
 
 RESUME_WITH = "Resume with:"
@@ -46,4 +47,5 @@ def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> In
     """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
     folder.record["status"] = "interrupted"
     folder.save_record()
-    return Interrupted(f"{stopped}; the work so far is kept. {RESUME_WITH}\n  {resume_command(options, options.out)}")
+    resume = runnable(resume_command(options, options.out))
+    return Interrupted(f"{stopped}; the work so far is kept. {RESUME_WITH}\n  {resume}")

@@ -26,7 +26,7 @@ from bertsmith.finetuning.proposals import Settings, Trial, default_settings, pr
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
-from bertsmith.reporting.numbers import counted
+from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
 from bertsmith.runtime.computing import is_short_of_memory
 from bertsmith.runtime.console import say, warn
@@ -206,6 +206,7 @@ class Search:
             gain = self._goodness(best) - self._goodness(trials[0])
         return {
             "metric": self.metric,
+            "most": self.data.head.top,
             "lower_is_better": self.metric in LOWER_IS_BETTER,
             "trials_wanted": self.options.search,
             "seed": self.options.seed,
@@ -218,17 +219,20 @@ class Search:
     def _in_words(self, trials: list[Trial]) -> str:
         """The last trial, and the best so far."""
         last, best = trials[-1], self._best_of(trials)
-        figure = "failed" if last.dev is None else f"{self.metric} {last.dev['value']:.4f}"
+        figure = "failed" if last.dev is None else f"{self.metric} {self._written(last)}"
         if best is None:
             beside = "no trial has a figure yet"
         elif best.number == last.number:
             beside = "the best so far" if len(trials) > 1 else "what is to be beaten"
         else:
-            assert best.dev is not None
-            beside = f"the best so far is {best.dev['value']:.4f} of trial {best.number}"
+            beside = f"the best so far is {self._written(best)} of trial {best.number}"
         done = f"{len(trials)} of {self.options.search} done"
         settings = f"{settings_in_words(last.settings)}: " if last.number > 0 else ""  # the defaults are announced
         return f"{trial_in_words(last.number)}: {settings}{figure}, {beside} ({done})"
+
+    def _written(self, trial: Trial) -> str:
+        assert trial.dev is not None
+        return format_metric(self.metric, trial.dev["value"], self.data.head.top)
 
     def _file(self, number: int) -> Path:
         return self.run.path / FOLDER / f"trial-{number}.json"

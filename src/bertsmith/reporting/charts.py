@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bertsmith.reporting.numbers import format_number
+from bertsmith.reporting.numbers import format_number, percent
 from bertsmith.reporting.scales import (
     Point,
     is_drawable,
@@ -225,19 +225,17 @@ def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, titl
     kept = [bin_ for bin_ in bins if bin_[3] > 0]
     if not kept:
         return empty_figure(title)
-    axes = _Axes(
-        (0.0, 1.0), (0.0, 1.0), top=_ROW + 20, x_label="probability of the answer", y_label="share that is right"
-    )
+    axes = _Axes((0.0, 100.0), (0.0, 100.0), top=_ROW + 20, x_label="probability of the answer, %", y_label="right, %")
     bars, counts = [], []
     for low, high, accuracy, count in kept:
-        left, right, top = axes.x(low), axes.x(high), axes.y(accuracy)
+        left, right, top = axes.x(100 * low), axes.x(100 * high), axes.y(100 * accuracy)
         shape = {"x": left + 0.5, "y": top, "width": right - left - 1, "height": axes.bottom - top}
-        tooltip = f"{low:.2f} to {high:.2f}: {accuracy:.1%} of {count:,} right"
+        tooltip = f"{percent(low)} to {percent(high)}: {percent(accuracy)} of {count:,} right"
         bars.append(element("rect", {"class": "chart-bar", **shape}, element("title", {}, tooltip)))
         written = f"{count:,}" if count < 1000 else f"{count / 1000:.0f}k"
         if text_width(written) <= right - left + 4:
             counts.append(text(written, (left + right) / 2, top - 6, "chart-halo", anchor="middle"))
-    diagonal = _line(axes.x(0), axes.y(0), axes.x(1), axes.y(1), "chart-reference")
+    diagonal = _line(axes.x(0), axes.y(0), axes.x(100), axes.y(100), "chart-reference")
     described = f"{sum(count for *_, count in kept):,} cases in {len(kept)} bins"
     return figure([*axes.grid(), *bars, diagonal, *counts], height=axes.height, title=title, description=described)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bertsmith.errors import shortened
 from bertsmith.reporting.charts import reliability_diagram
-from bertsmith.reporting.numbers import Cell, format_figure, shortened
+from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.page import Page
 
 Figures = Mapping[str, Any]
@@ -38,21 +39,25 @@ class Measured:
 def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], errors: Figures, measured: Measured) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors['examples']:,} examples; {model} on {data}")
+    most = most_of(metrics)
     page.figures(
         [
-            (name.replace("_", " "), f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}")
+            (name.replace("_", " "), format_metric(name, figure["value"], most), interval_text(name, figure, most))
             for name, figure in metrics.items()
         ]
     )
     page.section("Figures", "Each with its 95% interval over the examples.")
     page.table(
         ["metric", "figure", "low", "high"],
-        [(name, *(format_figure(figure[end]) for end in ("value", "low", "high"))) for name, figure in metrics.items()],
+        [
+            (name.replace("_", " "), *(format_metric(name, figure[end], most) for end in ("value", "low", "high")))
+            for name, figure in metrics.items()
+        ],
         caption="Figures",
     )
     if measured.kind != "good":
         page.notice(measured.file, measured.kind)
-    add_errors(page, errors)
+    add_errors(page, errors, most=most)
     page.section("How it was measured")
     if measured.kind == "good":
         page.text(measured.file)
@@ -62,8 +67,8 @@ def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], error
     return page.html()
 
 
-def add_errors(page: Page, errors: Figures, file: str = "") -> None:
-    """Calibration, confusions, slices and the worst errors; `file` says what they are of."""
+def add_errors(page: Page, errors: Figures, file: str = "", most: float = 1.0) -> None:
+    """Calibration, confusions, slices and the worst errors; `file` says what they are of, `most` is as `most_of`."""
     if "calibration" in errors:
         page.section("Calibration", f"How far the probabilities can be believed{file}.")
         _add_calibration(page, errors["calibration"])
@@ -73,7 +78,7 @@ def add_errors(page: Page, errors: Figures, file: str = "") -> None:
     if errors["slices"]:
         page.section("Slices", f"The main figure for parts of the examples{file}.")
         for sliced in errors["slices"]:
-            _add_slices(page, sliced)
+            _add_slices(page, sliced, most)
     page.section("Worst errors", _said_of_errors(errors, file))
     if errors["worst"]:
         _add_worst(page, errors)
@@ -86,7 +91,11 @@ def _add_calibration(page: Page, found: Figures) -> None:
     notes = {"ece": "expected calibration error", "brier": "0 is best, 2 worst", "nll": "nats"}
     page.figures(
         [
-            (names[key], f"{found[key]:.4f}", notes[key] + (f"; {before[key]:.4f} before" if before else ""))
+            (
+                names[key],
+                format_metric(key, found[key]),
+                notes[key] + (f"; {format_metric(key, before[key])} before" if before else ""),
+            )
             for key in names
         ]
     )
@@ -107,8 +116,8 @@ def _add_calibration(page: Page, found: Figures) -> None:
     page.details(
         "The bins",
         {
-            f"{each['low']:.3f} to {each['high']:.3f}": f"{each['count']:,} {of}, mean probability "
-            f"{each['confidence']:.3f}, right {each['accuracy']:.3f}"
+            f"{percent(each['low'])} to {percent(each['high'])}": f"{each['count']:,} {of}, mean probability "
+            f"{percent(each['confidence'])}, right {percent(each['accuracy'])}"
             for each in found["bins"]
         },
     )
@@ -143,10 +152,10 @@ def _add_labels(page: Page, errors: Figures) -> None:
 
 
 def _share(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
+    return None if value is None else percent(value)
 
 
-def _add_slices(page: Page, sliced: Figures) -> None:
+def _add_slices(page: Page, sliced: Figures, most: float) -> None:
     few = [row for row in sliced["rows"] if row["examples"] < FEW]
     page.table(
         [sliced["by"], "examples", sliced["metric"].replace("_", " "), "low", "high", *([""] if few else [])],
@@ -154,7 +163,7 @@ def _add_slices(page: Page, sliced: Figures) -> None:
             (
                 shortened(row["name"], VALUE),
                 row["examples"],
-                *(format_figure(row[end]) for end in ("value", "low", "high")),
+                *(format_metric(sliced["metric"], row[end], most) for end in ("value", "low", "high")),
                 *(["few" if row["examples"] < FEW else ""] if few else []),
             )
             for row in sliced["rows"]
@@ -181,7 +190,7 @@ def _add_worst(page: Page, errors: Figures) -> None:
             "\n• ".join(each["texts"]),
             each["true"],
             each["predicted"],
-            *([f"{each['probability']:.3f}"] if with_probability else []),
+            *([_share(each["probability"])] if with_probability else []),
             _number(each["error"]),
         )
         for each in errors["worst"]

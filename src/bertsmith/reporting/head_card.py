@@ -17,7 +17,7 @@ from bertsmith.reporting.model_card import (
     model_card,
     plain,
 )
-from bertsmith.reporting.numbers import Cell, format_figure
+from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.search import caveat, outcome, trial_table
 
 Record = Mapping[str, Any]
@@ -132,15 +132,15 @@ def _intended_use(record: Record, output: str) -> str:
 
 def _figures(record: Record) -> str:
     seeds, numbers = len(next(iter(record["metrics"].values()))["seeds"]), record["seeds_with_figures"]
-    several = seeds > 1
+    several, most = seeds > 1, most_of(record["metrics"])
     place = numbers.index(record["best_seed"])
     rows: list[tuple[Cell, ...]] = [
         (
             metric,
-            format_figure(figure["mean"]),
-            f"{format_figure(figure['low'])} to {format_figure(figure['high'])}",
-            *([format_figure(figure["seeds"][place])] if several else []),
-            format_figure(record["baseline"].get(metric)),
+            format_metric(metric, figure["mean"], most),
+            interval_text(metric, figure, most),
+            *([format_metric(metric, figure["seeds"][place], most)] if several else []),
+            format_metric(metric, record["baseline"].get(metric), most),
         )
         for metric, figure in record["metrics"].items()
     ]
@@ -273,8 +273,8 @@ def _limits(record: Record) -> Iterator[str]:
         if file["truncated_texts"]:
             share = file["truncated_texts"] / file["examples"]
             yield (
-                f"{file['part']}: {share:.1%} of the texts are longer than {_max_length(record)} tokens and were cut; "
-                "what stands behind was not read."
+                f"{file['part']}: {percent(share)} of the texts are longer than {_max_length(record)} tokens and were "
+                "cut; what stands behind was not read."
             )
         if "drawn_from" in file:
             yield f"It was trained on a random part of the file: {file['examples']:,} of {file['drawn_from']:,} rows."
@@ -291,8 +291,9 @@ def _not_above(record: Record) -> str | None:
     figure, baseline = record["metrics"][metric], record["baseline"][metric]
     if not figure["low"] <= baseline <= figure["high"]:
         return None
+    written = format_metric(metric, baseline, most_of(record["metrics"]))
     return (
-        f"The interval of {code(metric)} holds its baseline of {format_figure(baseline)}: that the model is better "
+        f"The interval of {code(metric)} holds its baseline of {written}: that the model is better "
         "than one and the same answer is not shown."
     )
 
@@ -305,12 +306,12 @@ def _of_labels(record: Record) -> Iterator[str]:
         yield f"Labels with under {FEW} training examples: {_some(rare)}."
     figures, file = record.get("errors", {}).get("labels", ()), f"the {_reported(record)} file"
     low = [
-        f"{code(each['label'])} {each['f1']:.2f} of {each['support']:,}"
+        f"{code(each['label'])} {percent(each['f1'])} of {each['support']:,}"
         for each in figures
         if each["f1"] is not None and each["f1"] < LOW_F1
     ]
     if low:
-        yield f"Labels with an F1 below {LOW_F1} on {file} (and how often they are true there): {_some(low)}."
+        yield f"Labels with an F1 below {percent(LOW_F1)} on {file} (and how often they are true there): {_some(low)}."
     unseen = [code(each["label"]) for each in figures if not each["support"]]
     if unseen:
         yield f"Labels that {file} does not have, so that nothing is known of them: {_some(unseen)}."
@@ -325,10 +326,10 @@ def _of_calibration(record: Record) -> Iterator[str]:
     found = record.get("errors", {}).get("calibration")
     if found is None:
         return
-    before = f" ({found['before']['ece']:.4f} without its temperature)" if "before" in found else ""
+    before = f" ({percent(found['before']['ece'])} without its temperature)" if "before" in found else ""
     same = ", on which the temperature was fitted" if before and record["selected_on_reported_data"] else ""
     yield (
-        f"Its probabilities differ from the share of right answers by {found['ece']:.4f} on average{before}: the "
+        f"Its probabilities differ from the share of right answers by {percent(found['ece'])} on average{before}: the "
         f"expected calibration error over 15 bins on the {_reported(record)} file{same}."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bertsmith.reporting.scales import is_drawable, nice_ticks, tick_labels, widened
@@ -22,6 +22,8 @@ class IntervalRow:
     low: float
     high: float
     baseline: float | None = None
+    format: Callable[[float], str] = "{:.3f}".format
+    """How the figures of this row are written."""
 
 
 def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, baseline_name: str) -> str:
@@ -35,7 +37,7 @@ def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, 
     baselines = [row.baseline for row in drawn if row.baseline is not None and is_drawable(row.baseline)]
     ends = [end for row in drawn for end in (row.value, row.low, row.high)] + baselines
     low, high = widened(min(0.0, *ends), max(ends))
-    written = [f"{row.value:.3f}" for row in drawn]
+    written = [row.format(row.value) for row in drawn]
     left = min(max(text_width(row.label) for row in drawn), WIDTH * 0.36) + 14
     right = WIDTH - max(map(text_width, written)) - 18
 
@@ -56,8 +58,8 @@ def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, 
         parts += _whisker(x(row.low), x(row.high), x(row.value), y)
         parts.append(text(value, WIDTH, y + 6, "chart-value", anchor="end"))
     described = "; ".join(
-        f"{row.label}: {row.value:.3f}, {row.low:.3f} to {row.high:.3f}"
-        + (f", {baseline_name} {row.baseline:.3f}" if row.baseline is not None else "")
+        f"{row.label}: {row.format(row.value)}, {row.format(row.low)} to {row.format(row.high)}"
+        + (f", {baseline_name} {row.format(row.baseline)}" if row.baseline is not None else "")
         for row in drawn
     )
     return figure(parts, height=bottom + _AXIS, title=title, description=described)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertsmith.reporting.charts import bar_chart, histogram
+from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 
 Figures = Mapping[str, Any]
@@ -70,7 +71,7 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
     page.table(
         ["label", *labelled],
         [
-            (label, *(f"{counts.get(label, 0) / sum(counts.values()):.1%}" for counts in labelled.values()))
+            (label, *(percent(counts.get(label, 0) / sum(counts.values())) for counts in labelled.values()))
             for label in list(train)[:_LABELS_DRAWN]
         ],
         caption="The share of each label in each part",
@@ -109,8 +110,8 @@ def _add_lengths(page: Page, parts: Mapping[str, Figures], max_length: int) -> N
     page.chart(
         histogram(drawn, title="Training examples by length", x_label="tokens", muted_from=max_length + 1),
         f"Tokens of the training examples. The model reads {max_length:,} at once; {beyond:,} of "
-        f"{parts['train']['examples']:,} examples ({beyond / parts['train']['examples']:.1%}) are longer (grey), the "
-        f"longest has {longest:,}.",
+        f"{parts['train']['examples']:,} examples ({percent(beyond / parts['train']['examples'])}) are longer (grey), "
+        f"the longest has {longest:,}.",
     )
 
 
@@ -133,4 +134,4 @@ def _add_texts(page: Page, parts: Mapping[str, Figures]) -> None:
 
 
 def _share(count: int, total: int) -> str:
-    return f"{count:,} ({count / total:.2%})" if count else "none"
+    return f"{count:,} ({percent(count / total)})" if count else "none"

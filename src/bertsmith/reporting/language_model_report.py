@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from bertsmith.reporting.charts import Series, compared_bars, line_chart
+from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_report import add_language_model_figures, add_pair_accuracies, add_pairs
 
@@ -109,10 +110,10 @@ def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> N
             (
                 group["group"],
                 group["count"],
-                f"{group['count'] / total:.1%}",
+                percent(group["count"] / total),
                 f"{group['nats']:.3f}",
                 f"{group['unigram_nats']:.3f}" if group["unigram_nats"] is not None else None,
-                f"{group['accuracy']:.1%}",
+                percent(group["accuracy"]),
             )
             for group in groups
         ],
@@ -167,7 +168,7 @@ def _add_vectors(page: Page, found: Figures | None) -> None:
         ("Mean cosine, [CLS]", f"{found['cls']['mean_cosine']:.2f}", "of two sentences"),
     ]
     if mean["first_component_share"] is not None:
-        cards.append(("First component", f"{mean['first_component_share']:.0%}", "of the variance around the mean"))
+        cards.append(("First component", percent(mean["first_component_share"]), "of the variance around the mean"))
     page.figures([*cards, ("Sentences", found["sentences"], "each with each")])
     page.notice(vectors_advice(found))
     page.table(
@@ -211,5 +212,5 @@ def vectors_advice(found: Figures) -> str:
     else:
         said = f"Cosines of any two sentences are about {cosine:.2f}: they can be compared as they are."
     if share is not None and share >= _ONE_DIRECTION:
-        said += f" One direction holds {share:.0%} of what is left: removing it too can help (all-but-the-top)."
+        said += f" One direction holds {percent(share)} of what is left: removing it too can help (all-but-the-top)."
     return said

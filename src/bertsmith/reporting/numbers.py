@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 Cell = str | int | float | None
 """What a cell of a table may hold; `None` is an empty cell."""
 
-_WRITTEN_NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?\s?%?")
+_WRITTEN_NUMBER = re.compile(r"[<>]?[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?\s?%?")
 
 
 def format_number(value: int | float) -> str:
@@ -31,6 +31,50 @@ def format_number(value: int | float) -> str:
 def format_figure(value: float | None) -> str:
     """A metric in a column of them: four digits behind the point, two where figures go to 100."""
     return "" if value is None else f"{value:.2f}" if abs(value) > 10 else f"{value:.4f}"
+
+
+def percent(share: float) -> str:
+    """A share for people: `0.8716` is `87.2%`. What is not quite none, or not quite all, never reads 0.0% or 100.0%."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+
+
+_SHARES = ("accuracy", "f1", "precision", "recall", "exact_match", "ece")
+"""The ends of the names of metrics that are shares. Correlations and errors are none."""
+
+
+def most_of(metrics: Container[str]) -> float:
+    """The most that shares among these metrics can be: those of SQuAD go to 100."""
+    return 100.0 if "exact_match" in metrics else 1.0
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share, and so is written in per cent."""
+    return metric.endswith(_SHARES)
+
+
+def format_metric(metric: str, value: float | None, most: float = 1.0) -> str:
+    """A metric for people: a share in per cent, any other figure as `format_figure`; `most` is as `most_of`."""
+    if value is None:
+        return ""
+    return percent(value / most) if is_share(metric) else format_figure(value)
+
+
+def format_difference(metric: str, difference: float, most: float = 1.0) -> str:
+    """A difference of two figures with its sign; that of shares in percentage points: `+1.2 points`."""
+    return f"{100 * difference / most:+.1f} points" if is_share(metric) else f"{difference:+.4f}"
+
+
+def difference_interval(metric: str, low: float, high: float, most: float = 1.0) -> str:
+    """`+1.0 to +9.0 points`: the ends of the interval of a difference."""
+    first, last = (format_difference(metric, end, most) for end in (low, high))
+    return f"{first.removesuffix(' points')} to {last}"
+
+
+def interval_text(metric: str, figure: Mapping[str, float], most: float = 1.0) -> str:
+    """`84.9% to 89.3%`: the ends of the interval of a metric."""
+    return f"{format_metric(metric, figure['low'], most)} to {format_metric(metric, figure['high'], most)}"
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:
@@ -72,9 +116,3 @@ def _is_number(cell: Cell) -> bool:
 def counted(count: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def shortened(text: str, most: int) -> str:
-    """A text in one line, its end cut off where it is too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

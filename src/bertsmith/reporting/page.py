@@ -21,7 +21,8 @@ from typing import Any, Literal
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
+from bertsmith.errors import readable
+from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns, percent
 from bertsmith.reporting.svg import printable
 
 _SHOWN_PREDICTIONS = 5
@@ -29,6 +30,8 @@ _DARKEST = 50
 """Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
 _LONG = 60
 """Characters of a cell from which on its column is not made narrow."""
+_PHONE = 42
+"""Characters beside each other on a narrow screen; the rows of wider tables are stacked there, a line for each cell."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z]+(-[a-z0-9]+)*")
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
@@ -72,11 +75,13 @@ class Page:
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
         """A table whose first column names the rows; columns of numbers are right-aligned, those of texts stay wide."""
         cells = [[format_cell(cell) for cell in row] for row in rows]
+        numeric = numeric_columns(rows, len(header))
         self._add(
             "table",
             header=header,
             rows=cells,
-            numeric=numeric_columns(rows, len(header)),
+            numeric=numeric,
+            stacked=_narrowest([header, *cells], numeric) > _PHONE,
             long=[any(len(row[column]) > _LONG for row in cells) for column in range(len(header))],
             caption=caption,
         )
@@ -97,30 +102,42 @@ class Page:
         """Pages to go to: (name, address), the address relative to this page."""
         self._add("links", links=links)
 
+    def verdict(self, headline: str, lines: Sequence[str], kind: Literal["warning", "good"]) -> None:
+        """What came out in words that need no knowledge of the field: one figure, and what it means."""
+        self._add("verdict", headline=_unbroken(headline), lines=list(lines), tone=kind)
+
     def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
         """A box that stands out, with a word for its kind."""
-        self._add("notice", text=text, tone=kind, word=_NOTICE_WORDS[kind])
+        self._add("notice", text=readable(text), tone=kind, word=_NOTICE_WORDS[kind])
 
     def masked_sentence(
-        self, before: str, after: str, predictions: Sequence[tuple[str, float]], truth: str | None
+        self,
+        before: str,
+        after: str,
+        predictions: Sequence[tuple[str, float]],
+        truth: str | None,
+        truth_note: str = "",
     ) -> None:
         """A sentence around its [MASK] and the first five predictions (token, probability), best first.
 
-        The prediction that equals `truth` is marked in words; a truth that is not among the five is told
-        below. `truth=None`: nobody knows the true word.
+        The prediction that equals `truth` is marked in words, and below is the true word with `truth_note`, such as
+        its rank and probability. Without a note only a truth that is not among the five is named there.
+        `truth=None`: nobody knows the true word.
         """
         shown = predictions[:_SHOWN_PREDICTIONS]
         guesses = [
             {
                 "token": token,
                 "width": f"{100 * min(max(probability, 0.0), 1.0):.1f}",
-                "percent": f"{100 * probability:.1f} %",
+                "percent": percent(probability),
                 "true": token == truth,
             }
             for token, probability in shown
         ]
-        missed = truth if truth is not None and truth not in [token for token, _ in shown] else None
-        self._add("masked_sentence", before=before, after=after, guesses=guesses, missed=missed)
+        if truth is not None and not truth_note and truth not in [token for token, _ in shown]:
+            truth_note = "not among these"
+        named = truth if truth_note else None
+        self._add("masked_sentence", before=before, after=after, guesses=guesses, truth=named, note=truth_note)
 
     def details(self, summary: str, values: Mapping[str, object]) -> None:
         """A folded table of names and values, such as all options of a run."""
@@ -160,6 +177,15 @@ class Page:
     def _add(self, kind: str, **content: Any) -> None:
         current = self._sections[-1] if self._sections else self._opening
         current.blocks.append(_Block(kind, content))
+
+
+def _narrowest(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:
+    """Characters of a line of a table whose texts break at their spaces, two of them between columns."""
+    widths = [
+        max(len(row[column]) if number else max(map(len, row[column].split()), default=0) for row in rows)
+        for column, number in enumerate(numeric)
+    ]
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _whole(text: str) -> Markup:

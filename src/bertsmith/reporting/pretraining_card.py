@@ -16,7 +16,7 @@ from bertsmith.reporting.model_card import (
     model_card,
     plain,
 )
-from bertsmith.reporting.numbers import Cell, counted, share_interval
+from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
 from bertsmith.reporting.unigram import beside_unigram
 from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit
 from bertsmith.runtime.console import clock
@@ -96,14 +96,19 @@ def _intended_use(record: Record) -> Iterator[str]:
 def _figures(record: Record) -> str:
     before, after = record["evaluation_before"], record["evaluation"]
     rows: list[tuple[Cell, ...]] = [
-        (label, before.get(figure), after[figure], _interval(after, figure))
+        (label, _shown(before, figure), _shown(after, figure), _interval(after, figure))
         for figure, label in _FIGURES.items()
         if after.get(figure) is not None
     ]
     baseline = best_baseline(after, pair_audit(record))
     if baseline is not None:
         place = 1 + [row[0] for row in rows].index(_FIGURES["next_sentence_accuracy"])
-        row = (f"its baseline: {baseline.name}", None, baseline.accuracy, _share(baseline.accuracy, baseline.pairs))
+        row = (
+            f"its baseline: {baseline.name}",
+            None,
+            percent(baseline.accuracy),
+            _share(baseline.accuracy, baseline.pairs),
+        )
         rows.insert(place, row)
     measured = [f"{after['num_masked_tokens']:,} masked tokens"] if after["num_masked_tokens"] else []
     measured += [f"{after['num_pairs']:,} pairs"] if after["num_pairs"] else []
@@ -116,6 +121,11 @@ def _figures(record: Record) -> str:
     return f"{bullets(protocol)}\n\n{markdown_table(['', 'before', 'after', '95% interval'], rows)}"
 
 
+def _shown(figures: Record, name: str) -> Cell:
+    value: Cell = figures.get(name)
+    return percent(float(value)) if value is not None and name in _COUNTED else value
+
+
 def _interval(figures: Record, name: str) -> str:
     if name not in _COUNTED:
         return ""
@@ -125,7 +135,7 @@ def _interval(figures: Record, name: str) -> str:
 def _share(value: float, count: int) -> str:
     """The 95% interval of a share."""
     low, high = share_interval(value, count)
-    return f"{max(low, 0):.4f} to {min(high, 1):.4f}"
+    return f"{percent(max(low, 0))} to {percent(min(high, 1))}"
 
 
 def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:

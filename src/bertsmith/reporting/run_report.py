@@ -9,15 +9,17 @@ from bertsmith.reporting.adaptation import add_adaptation
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
-from bertsmith.reporting.numbers import counted, format_figure
+from bertsmith.reporting.numbers import Cell, counted, format_metric, is_share, most_of, percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.reporting.search import add_search
 from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.reporting.verdict import add_verdict
 from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit, without_reading
 from bertsmith.runtime.console import clock
 
 _OPEN_WARNINGS = 3
+_SHARES_OF_LANGUAGE_MODELS = ("mlm_accuracy", "next_sentence_accuracy", "next_sentence_majority")
 
 
 def run_report(
@@ -109,15 +111,15 @@ def add_language_model_figures(
     if nats is not None:
         note = f"{before['mlm_nats_per_masked_token']:.2f} before" if before else "nats a masked token"
         cards.append(("Held-out MLM loss", f"{nats:.2f}", note))
-        cards.append(("Right at the first guess", f"{after['mlm_accuracy']:.1%}", "of masked tokens"))
+        cards.append(("Right at the first guess", percent(after["mlm_accuracy"]), "of masked tokens"))
     if unigram is not None:
         cards.append(("Unigram baseline", f"{unigram:.2f}", "nats, by frequency alone"))
     accuracy, baseline = after["next_sentence_accuracy"], best_baseline(after, audit)
     if accuracy is not None and baseline is not None:
-        note = f"of pairs; {baseline.gives} {baseline.accuracy:.1%}"
+        note = f"of pairs; {baseline.gives} {percent(baseline.accuracy)}"
         if accuracy <= baseline.accuracy:
-            note = f"of pairs, no better than {baseline.name}: {baseline.accuracy:.1%}"
-        cards.append(("Next sentence", f"{accuracy:.1%}", note))
+            note = f"of pairs, no better than {baseline.name}: {percent(baseline.accuracy)}"
+        cards.append(("Next sentence", percent(accuracy), note))
     page.figures(cards)
     told = beside_unigram(after)
     if told is not None and told[1] != "warning":  # a run that does not pass it warns of it with what to do
@@ -240,8 +242,13 @@ def add_evaluation_table(
         "num_masked_tokens": "masked tokens",
         "num_pairs": "pairs",
     }
+
+    def shown(figures: Mapping[str, Any] | None, key: str) -> Cell:
+        value = figures.get(key) if figures else None
+        return percent(value) if value is not None and key in _SHARES_OF_LANGUAGE_MODELS else value
+
     rows = [
-        (label, before.get(key) if before else None, after.get(key))
+        (label, shown(before, key), shown(after, key))
         for key, label in labels.items()
         if after.get(key) is not None and (after[key] or not key.startswith("num_"))
     ]
@@ -256,22 +263,22 @@ def add_pairs(
     `tokens` is how many the training part has, `after` the evaluation of the model.
     """
     pairs, negatives, same = audit["pairs"], audit["not_next"], audit["same_document_negatives"]
-    left_out = f"{_percent(audit['left_out_tokens'], tokens)} of the training tokens, in one pass" if tokens else ""
+    left_out = f"{_share_of(audit['left_out_tokens'], tokens)} of the training tokens, in one pass" if tokens else ""
     cards: list[tuple[str, str | int | float, str]] = [("Pairs in a pass", pairs, "of the training part")]
     if audit["swap"]:
-        cards.append(("Swapped", _percent(negatives, pairs), f"{negatives:,} pairs"))
+        cards.append(("Swapped", _share_of(negatives, pairs), f"{negatives:,} pairs"))
     else:
         forced = audit["forced_random"]
         cards += [
-            ("B is random", _percent(negatives, pairs), f"{negatives:,} pairs"),
-            ("Random by force", forced, f"{_percent(forced, pairs)} of pairs: one sentence, no next"),
-            ("Same document", same, f"B of {_percent(same, negatives)} of random pairs"),
+            ("B is random", _share_of(negatives, pairs), f"{negatives:,} pairs"),
+            ("Random by force", forced, f"{_share_of(forced, pairs)} of pairs: one sentence, no next"),
+            ("Same document", same, f"B of {_share_of(same, negatives)} of random pairs"),
         ]
     page.figures([*cards, ("Tokens left out", audit["left_out_tokens"], left_out)])
     add_pair_accuracies(page, audit, after)
     if audit["held_out_pairs"] and not audit["swap"] and negatives > same:
         page.text(
-            f"Lengths are not all that gives pairs away. In {_percent(negatives - same, negatives)} of the random "
+            f"Lengths are not all that gives pairs away. In {_share_of(negatives - same, negatives)} of the random "
             "pairs B is of another document, and its topic may tell."
         )
 
@@ -286,7 +293,9 @@ def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str
     title = "Held-out accuracy on the order of segments" if audit["swap"] else "Held-out next sentence accuracy"
     rows = [("the model", model)] if model is not None else []
     lengths = audit["length_only"]
-    interval = f"; 95% interval of lengths alone: {lengths['low']:.1%} to {lengths['high']:.1%}" if lengths else ""
+    interval = (
+        f"; 95% interval of lengths alone: {percent(lengths['low'])} to {percent(lengths['high'])}" if lengths else ""
+    )
     page.chart(
         bar_chart(
             [*rows, *baselines.items(), ("chance", 0.5)],
@@ -305,10 +314,8 @@ def add_pair_accuracies(page: Page, audit: Mapping[str, Any], after: Mapping[str
         page.notice(*told)
 
 
-def _percent(part: int, whole: int) -> str:
-    """A share with one digit; what is too little for that is told from nothing."""
-    share = part / whole if whole else 0.0
-    return "under 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+def _share_of(part: int, whole: int) -> str:
+    return percent(part / whole if whole else 0.0)
 
 
 def add_samples(page: Page, samples: Sequence[Mapping[str, Any]]) -> None:
@@ -319,7 +326,16 @@ def add_samples(page: Page, samples: Sequence[Mapping[str, Any]]) -> None:
             sample["after"],
             [(item["token"], item["probability"]) for item in sample["predictions"]],
             sample["truth"],
+            _of_truth(sample),
         )
+
+
+def _of_truth(sample: Mapping[str, Any]) -> str:
+    """Rank and probability of the true word; nothing of a run that is older than these figures."""
+    if "truth_rank" not in sample:
+        return ""
+    rank = f"rank {sample['truth_rank']:,} of {sample['vocabulary']:,} in the vocabulary"
+    return f"{rank}, probability {percent(sample['truth_probability'])}"
 
 
 def add_speed(page: Page, updates: Lines) -> None:
@@ -355,14 +371,11 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
 
 def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
-    if _is_finished(record) and record.get("learnt_nothing"):
-        page.notice(f"This model does not beat the baseline: {record['learnt_nothing']}", "warning")
-    page.figures(
-        [
-            (metric.replace("_", " "), f"{value['mean']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}")
-            for metric, value in metrics.items()
-        ]
-    )
+    if _is_finished(record):
+        add_verdict(page, record)
+    else:
+        _add_progress(page, record, updates, [], as_of)
+    add_warnings(page, record)
     if record.get("selected_on_reported_data"):
         chosen = "The best checkpoint was" if "search" not in record else "The settings and the best checkpoint were"
         page.notice(
@@ -371,15 +384,12 @@ def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluatio
         )
     if _is_finished(record):
         add_head_metrics(page, metrics, baseline)
-    else:
-        _add_progress(page, record, updates, [], as_of)
-    add_warnings(page, record)
     if "search" in record:
         add_search(page, record["search"])
     if _is_finished(record) and record.get("errors"):
         which = "dev" if record.get("selected_on_reported_data") else "test"
         best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
-        add_errors(page, record["errors"], f" on the {which} file{best}")
+        add_errors(page, record["errors"], f" on the {which} file{best}", most_of(metrics))
     _add_training(page, record, updates, evaluations)
     _add_files(page, record)
     page.section("How it was made")
@@ -403,14 +413,15 @@ def _add_training(page: Page, record: Mapping[str, Any], updates: Lines, evaluat
     )
     if len(evaluations) > 1:
         metric = next(iter(evaluations[0]["evaluation"]))
-        points = [(float(line["step"]), float(line["evaluation"][metric])) for line in evaluations]
-        name = metric.replace("_", " ")
+        scale = 100 / most_of(record.get("metrics") or {}) if is_share(metric) else 1.0
+        points = [(float(line["step"]), scale * float(line["evaluation"][metric])) for line in evaluations]
+        name = metric.replace("_", " ") + (", %" if is_share(metric) else "")
         page.chart(
             line_chart(
                 [Series("dev file", points, "points")],
                 x_label="updates",
                 y_label=name,
-                title=f"{name} on the dev file",
+                title=f"{metric.replace('_', ' ')} on the dev file",
                 whole_x=True,
             ),
             f"{name} on the dev file, by which the weights were chosen",
@@ -464,15 +475,15 @@ def add_head_metrics(
         if several
         else "One seed, with the 95% interval over the examples.",
     )
+    most = most_of(metrics)
     rows = [
         (
-            metric,
-            *(format_figure(value[end]) for end in ("mean", "low", "high")),
-            format_figure(baseline.get(metric)),
-            ", ".join(f"{single:.3f}" for single in value["seeds"]),
+            metric.replace("_", " "),
+            *(format_metric(metric, value[end], most) for end in ("mean", "low", "high")),
+            format_metric(metric, baseline.get(metric), most),
+            *([", ".join(format_metric(metric, single, most) for single in value["seeds"])] if several else []),
         )
         for metric, value in metrics.items()
     ]
-    page.table(
-        ["metric", "mean" if several else "figure", "low", "high", "baseline", "each seed"], rows, caption="Figures"
-    )
+    header = ["metric", "mean" if several else "figure", "low", "high", "baseline"]
+    page.table([*header, *(["each seed"] if several else [])], rows, caption="Figures")

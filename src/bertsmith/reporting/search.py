@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from bertsmith.reporting.charts import Series, line_chart
-from bertsmith.reporting.numbers import Cell, format_figure
+from bertsmith.reporting.numbers import Cell, format_difference, format_metric, interval_text, is_share
 from bertsmith.reporting.page import Page
 
 Record = Mapping[str, Any]
@@ -37,21 +37,22 @@ def outcome(search: Record) -> str:
     best = _best(search)
     if best is None:
         return "No trial has come to its end yet."
-    metric, figure = _named(search), best["dev"]
+    metric, figure, most = search["metric"], best["dev"], _most(search)
     if search["gain"] is None:
-        return f"The defaults failed: {search['trials'][0]['why']}. {_title(best)} is the best, {_of(metric, figure)}."
+        return f"The defaults failed: {search['trials'][0]['why']}. {_title(best)} is the best, {_of(search, figure)}."
     default = search["trials"][0]["dev"]
     if best["number"] == 0:
-        return f"No settings were better than the defaults, which are kept: {_of(metric, default)}."
+        return f"No settings were better than the defaults, which are kept: {_of(search, default)}."
+    gain = format_difference(metric, abs(search["gain"]), most).removeprefix("+")
     better = "below" if figure["value"] < default["value"] else "above"
     text = (
-        f"{_title(best)} beats the defaults by {format_figure(search['gain'])}: {_of(metric, figure)}, {better} "
-        f"{format_figure(default['value'])}."
+        f"{_title(best)} beats the defaults by {gain}: {_of(search, figure)}, {better} "
+        f"{format_metric(metric, default['value'], most)}."
     )
     if figure["low"] <= default["value"] <= figure["high"]:
         text += (
-            f" The figure of the defaults lies within the 95% interval of the best ({format_figure(figure['low'])} to "
-            f"{format_figure(figure['high'])}): the dev file has too few examples to prove that they are worse."
+            f" The figure of the defaults lies within the 95% interval of the best ("
+            f"{interval_text(metric, figure, most)}): the dev file has too few examples to prove that they are worse."
         )
     return text
 
@@ -78,7 +79,10 @@ def trial_table(search: Record) -> tuple[list[str], list[list[Cell]]]:
         [
             _numbered(search, trial),
             *(value_in_words(trial["settings"][name]) for name in names),
-            *(format_figure(trial["dev"] and trial["dev"][end]) for end in ("value", "low", "high")),
+            *(
+                format_metric(search["metric"], trial["dev"] and trial["dev"][end], _most(search))
+                for end in ("value", "low", "high")
+            ),
             None if trial["seconds"] is None else f"{trial['seconds'] / 60:.1f}",
         ]
         for trial in sorted(search["trials"], key=place)
@@ -97,7 +101,7 @@ def add_search(page: Page, search: Record) -> None:
     tone: Literal["good", "info"] = "good" if (search["gain"] or 0) > 0 else "info"
     page.notice(outcome(search), tone)
     page.text(caveat(search))
-    measured = [(float(trial["number"]), trial["dev"]["value"]) for trial in search["trials"] if trial["dev"]]
+    measured = [(float(trial["number"]), _drawn(search, trial["dev"])) for trial in search["trials"] if trial["dev"]]
     if len(measured) > 1:
         page.chart(_chart(search, measured), f"{_named(search)} on the dev file of each trial")
     header, rows = trial_table(search)
@@ -114,14 +118,21 @@ def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
         best += [(number, best[-1][1]), (number, better(value, best[-1][1]))]
     default = search["trials"][0]["dev"]
     name = _named(search)
+    unit = ", %" if is_share(search["metric"]) else ""
     return line_chart(
         [Series("each trial", measured, "points"), Series("the best so far", best, "line")],
         x_label="trial",
-        y_label=name,
-        reference_lines=[("defaults", default["value"])] if default else [],
+        y_label=f"{name}{unit}",
+        reference_lines=[("defaults", _drawn(search, default))] if default else [],
         title=f"{name} of the trials",
         whole_x=True,
     )
+
+
+def _drawn(search: Record, figure: Record) -> float:
+    """A figure as it is drawn: shares in per cent."""
+    scale = 100 / _most(search) if is_share(search["metric"]) else 1.0
+    return scale * float(figure["value"])
 
 
 def _best(search: Record) -> Any:
@@ -137,8 +148,13 @@ def _named(search: Record) -> str:
     return str(search["metric"]).replace("_", " ")
 
 
-def _of(metric: str, figure: Record) -> str:
-    return f"{metric} {format_figure(figure['value'])} on the dev file"
+def _of(search: Record, figure: Record) -> str:
+    return f"{_named(search)} {format_metric(search['metric'], figure['value'], _most(search))} on the dev file"
+
+
+def _most(search: Record) -> float:
+    """The most that a share can be: 100 for SQuAD's figures."""
+    return float(search.get("most", 1.0))
 
 
 def _numbered(search: Record, trial: Record) -> str:

@@ -15,7 +15,7 @@ from bertsmith.reporting.model_card import (
     model_card,
     plain,
 )
-from bertsmith.reporting.numbers import Cell
+from bertsmith.reporting.numbers import Cell, format_metric
 from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
 
 Record = Mapping[str, Any]
@@ -50,9 +50,9 @@ def _figures(tasks: Mapping[str, Record]) -> str:
         (
             task,
             metric,
-            f"{figure['value']:.4f}",
-            interval_in_words(figure),
-            f"{entry['baseline'][metric]:.4f}",
+            format_metric(metric, figure["value"]),
+            interval_in_words(metric, figure),
+            format_metric(metric, entry["baseline"][metric]),
             entry["num_examples"],
             plain(protocol_in_words(entry)),
         )
@@ -67,7 +67,7 @@ def _average(record: Record) -> str:
     average = record["average"]
     if average is None:
         return ""
-    interval = f" (95% interval {interval_in_words(average)})" if average["low"] is not None else ""
+    interval = f" (95% interval {interval_in_words('average', average)})" if average["low"] is not None else ""
     return f"Average: {average['mean']:.4f}{interval}, {average_in_words(average, record['missing'])}.\n"
 
 

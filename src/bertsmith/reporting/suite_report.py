@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bertsmith.reporting.interval_chart import IntervalRow, interval_chart
+from bertsmith.reporting.numbers import format_metric, interval_text, is_share, percent
 from bertsmith.reporting.page import Page
 from bertsmith.runtime.console import clock
 
@@ -43,7 +45,13 @@ def suite_report(name: str, record: Mapping[str, Any]) -> str:
 def _add_measured(page: Page, tasks: Mapping[str, Any], suite: str) -> None:
     """The figures of the tasks that are done, as a picture and as a table."""
     rows = [
-        IntervalRow(f"{task} {metric}", figure["value"], *_ends(figure), entry["baseline"][metric])
+        IntervalRow(
+            f"{task} {metric}",
+            figure["value"],
+            *_ends(figure),
+            entry["baseline"][metric],
+            partial(format_metric, metric),
+        )
         for task, entry in tasks.items()
         for metric, figure in entry["figures"].items()
     ]
@@ -60,9 +68,9 @@ def _add_measured(page: Page, tasks: Mapping[str, Any], suite: str) -> None:
             (
                 _in_pieces(task) if place == 0 else "",
                 metric,
-                f"{figure['value']:.4f}",
-                _in_pieces(interval_in_words(figure)),
-                f"{entry['baseline'][metric]:.4f}",
+                format_metric(metric, figure["value"]),
+                _in_pieces(interval_in_words(metric, figure)),
+                format_metric(metric, entry["baseline"][metric]),
                 entry["num_examples"],
                 _in_pieces(protocol_in_words(entry)),
             )
@@ -115,9 +123,9 @@ def _is_optimistic(protocol: Mapping[str, Any]) -> bool:
     return bool(protocol["seeds"] > 1 and protocol["over_seeds"] == "best" and protocol["selected_on_reported_data"])
 
 
-def interval_in_words(figure: Mapping[str, Any]) -> str:
-    """`0.7150 to 0.8130`, or that there is none."""
-    return "none" if figure["low"] is None else f"{figure['low']:.4f} to {figure['high']:.4f}"
+def interval_in_words(metric: str, figure: Mapping[str, Any]) -> str:
+    """`71.5% to 81.3%`, or that there is none."""
+    return "none" if figure["low"] is None else interval_text(metric, figure)
 
 
 def _ends(figure: Mapping[str, Any]) -> tuple[float, float]:
@@ -160,7 +168,10 @@ def _add_figures(page: Page, average: Mapping[str, Any], tasks: Mapping[str, Any
     label = "Average, partial" if average["partial"] else "Average"
     cards: list[tuple[str, str | int | float, str]] = [(label, f"{average['mean']:.3f}", interval)]
     for task, entry in tasks.items():
-        cards.append((task, f"{entry['score']:.3f}", " and ".join(entry["metrics"])))
+        shares = all(map(is_share, entry["metrics"]))
+        cards.append(
+            (task, percent(entry["score"]) if shares else f"{entry['score']:.3f}", " and ".join(entry["metrics"]))
+        )
     page.figures(cards)
 
 

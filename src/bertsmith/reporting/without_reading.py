@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bertsmith.reporting.numbers import share_interval
+from bertsmith.reporting.numbers import percent, share_interval
 
 LENGTHS, MAJORITY = "lengths alone", "always the same answer"
 """The baselines of pairs."""
@@ -63,7 +63,7 @@ def beside_baseline(figures: Figures, audit: Figures | None) -> tuple[str, Liter
     gain = 100 * (model - best.accuracy)
     margin = 100 * math.hypot(_margin(model, figures["num_pairs"]), _margin(best.accuracy, best.pairs))
     if gain <= 0:
-        return f"The model is no better than {what}: {model:.1%} against {best.accuracy:.1%}.", "warning"
+        return f"The model is no better than {what}: {percent(model)} against {percent(best.accuracy)}.", "warning"
     beats = f"The model beats {what} by {gain:.1f} points."
     if gain <= margin:
         return f"{beats} So few pairs do not prove it: the uncertainty is {margin:.1f} points.", "info"

@@ -13,16 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from bertsmith.errors import readable, shortened
 from bertsmith.runtime.processes import is_main
 
 if TYPE_CHECKING:
+    from rich.progress import BarColumn, TaskID
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
 
 _logger = logging.getLogger("bertsmith")
 
 FIRST_AFTER_SECONDS = 2.0
 PLAIN_EVERY_SECONDS = 15.0
+PLAIN_WIDTH = 80
+"""Characters of a line of progress without a terminal."""
+BAR, SHORT_BAR = 24, 8
 
 
 _said: set[str] = set()
@@ -31,14 +35,25 @@ _said: set[str] = set()
 
 def say(message: str, *, once: bool = False) -> None:
     """A note: an automatic choice, what was detected, where something was written."""
-    if is_main() and not (once and _is_repeated(message)):
-        _logger.info(message)
+    if is_main() and not _logger.disabled and not (once and _is_repeated(message)):
+        _logger.info(readable(message))
 
 
 def warn(message: str, *, once: bool = False) -> None:
     """Something that the user should look at, though the work goes on."""
-    if is_main() and not (once and _is_repeated(message)):
-        _logger.warning("warning: %s", message)
+    if is_main() and not _logger.disabled and not (once and _is_repeated(message)):
+        _logger.warning("warning: %s", readable(message))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Neither notes nor warnings: for work that is done again later, when they are printed."""
+    before = _logger.disabled
+    _logger.disabled = True
+    try:
+        yield
+    finally:
+        _logger.disabled = before
 
 
 def _is_repeated(message: str) -> bool:
@@ -93,7 +108,8 @@ class _Plain:
             return
         self.said = now
         words = describe(done, self.total, now - self.started, self.unit, self.already)
-        say(f"{self.title}: {words}{'  ' + note if note else ''}")
+        title, _, text = fitted(f"{self.title}:", f"{words}  {note}", PLAIN_WIDTH, bar=0)
+        say(f"{title} {text}")
 
 
 def describe(done: float, total: float | None, seconds: float, unit: str, already: float = 0.0) -> str:
@@ -107,6 +123,32 @@ def describe(done: float, total: float | None, seconds: float, unit: str, alread
     if total and rate > 0:
         parts.append(f"{clock(max(total - done, 0) / rate)} left")
     return "  ".join(parts)
+
+
+def fitted(title: str, text: str, width: int, bar: int = BAR) -> tuple[str, int, str]:
+    """Title, width of the bar and text of a line of progress that is never longer than `width`.
+
+    The bar becomes shorter first. Then the parts of the text, which have two spaces between them, are left out from
+    the last one on, and only then is the title cut. A line without a bar has `bar` 0.
+    """
+    parts = [part.strip() for part in text.split("  ") if part.strip()]
+    if _length(title, bar, parts) > width:
+        bar = min(bar, SHORT_BAR)
+    while parts[1:] and _length(title, bar, parts) > width:
+        parts.pop()
+    if _length(title, bar, parts) > width:
+        bar = min(bar, 1)
+    over = _length(title, bar, parts) - width
+    if over > 0:
+        title = shortened(title, max(len(title) - over, 1))
+    if _length(title, bar, parts) > width:
+        parts = []
+    return title, bar, "  ".join(parts)
+
+
+def _length(title: str, bar: int, parts: list[str]) -> int:
+    """Characters of the line: a space between its columns, and the last column of the terminal stays free."""
+    return len(title) + (bar and bar + 1) + 1 + len("  ".join(parts)) + 1
 
 
 def size_text(count: int) -> str:
@@ -129,20 +171,24 @@ class _Bar:
         self.started = time.monotonic()
         self.bar: RichProgress | None = None
         self.task: TaskID | None = None
+        self.column: BarColumn | None = None
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
         self.total = total if total is not None else self.total
         seconds = time.monotonic() - self.started
         if seconds < FIRST_AFTER_SECONDS:
             return
+        from rich.markup import escape
+
         if self.bar is None:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as RichProgress
 
+            self.column = BarColumn(bar_width=BAR)
             self.bar = RichProgress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                self.column,
                 TextColumn("{task.fields[words]}"),
                 console=Console(stderr=True),
                 transient=True,
@@ -151,8 +197,9 @@ class _Bar:
             self.task = self.bar.add_task(self.title, total=self.total, words="")
             self.bar.start()
         words = describe(done, self.total, seconds, self.unit, self.already)
-        assert self.task is not None
-        self.bar.update(self.task, completed=done, total=self.total, words=f"{words}  {note}".rstrip())
+        assert self.task is not None and self.column is not None
+        title, self.column.bar_width, text = fitted(self.title, f"{words}  {note}", self.bar.console.width)
+        self.bar.update(self.task, completed=done, total=self.total, description=escape(title), words=escape(text))
 
     def close(self) -> None:
         if self.bar is not None:

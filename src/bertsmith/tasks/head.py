@@ -29,7 +29,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS
-from bertsmith.errors import ModelError
+from bertsmith.errors import ModelError, shortened
 from bertsmith.metrics.calibration import fitted_temperature
 from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
@@ -447,7 +447,7 @@ def head_class(task: str) -> type[AnyHead]:
 
 def listed(labels: Sequence[str]) -> str:
     """Labels in a message: the first twenty."""
-    shown = ", ".join(labels[:20])
+    shown = ", ".join(map(shortened, labels[:20]))
     return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"
 
 

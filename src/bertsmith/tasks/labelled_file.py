@@ -15,8 +15,7 @@ from typing import Any, Literal
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import kind, text_of_cell
-from bertsmith.errors import DataError, OptionError
-from bertsmith.reporting.numbers import shortened
+from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
 from bertsmith.tasks.printed_lists import (

@@ -413,8 +413,9 @@ class ExactTrainer(transformers.Trainer):
                 "seconds": round(plan.budget.seconds, 3),
             }
         )
-        words = [f"{name.removesuffix('_loss')} {value:.3f}" for name, value in conduct.losses.items()]
-        words.append(f"{rate:,.0f} tokens/s")
+        # What is last is left out first on a narrow terminal.
+        words = [f"{rate:,.0f} tokens/s"]
+        words += [f"{name.removesuffix('_loss')} {value:.3f}" for name, value in conduct.losses.items()]
         if plan.flops is not None and plan.peak:
             flops = plan.flops(conduct.update)
             conduct.work, conduct.work_seconds = conduct.work + flops, conduct.work_seconds + seconds

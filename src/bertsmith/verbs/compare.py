@@ -17,6 +17,7 @@ from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
+from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.head import AnyHead, listed, task_of
@@ -182,12 +183,12 @@ def better(metric: str, found: Difference) -> str | None:
 
 def advice(metric: str, found: Difference, examples: int, top: float) -> str:
     """What follows from a difference, in one or two sentences; `top` is the most that the metric can be."""
-    digits = 4 if top == 1 else 2
     if found.examples_needed is None:
-        return f"no real difference: {metric} is {found.a:.{digits}f} for both."
+        return f"no real difference: {metric} is {format_metric(metric, found.a, top)} for both."
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
     figures = (
-        f"B - A is {found.difference:+.{digits}f} (95% interval {found.low:+.{digits}f} to {found.high:+.{digits}f}, "
+        f"B - A is {format_difference(metric, found.difference, top)} (95% interval "
+        f"{difference_interval(metric, found.low, found.high, top)}, "
         f"p = {found.p_value:.2g})"
     )
     which = better(metric, found)
@@ -197,8 +198,9 @@ def advice(metric: str, found: Difference, examples: int, top: float) -> str:
             f"power; this file has {examples:,}."
         )
     else:
+        gain = format_difference(metric, abs(found.difference), top).removeprefix("+")
         said = (
-            f"{which.upper()} is better by {abs(found.difference):.{digits}f} in {metric}: {figures}. About {needed} "
+            f"{which.upper()} is better by {gain} in {metric}: {figures}. About {needed} "
             f"would show a difference of this size with 80% power; this file has {examples:,}."
         )
     if found.real != (found.p_value < 0.05):

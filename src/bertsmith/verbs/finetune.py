@@ -25,6 +25,7 @@ from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
+from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.outcome import LossCourse, no_better
 from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.seed_models import forget_models, model_files, put_back_best_model, seed_folder
@@ -280,6 +281,8 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
 
 
 def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
+    # A run that is resumed is at --out itself: what was before it is in its record.
+    before = folder.record.get("model_before") or model_before(options, data.files)
     if folder.finished and "best_seed" in folder.record:  # more seeds are trained
         put_back_best_model(folder.path, folder.record["best_seed"])
     folder.record = {
@@ -295,6 +298,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
         "versions": versions(),
         "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
         "warnings": list(data.report["warnings"]),
+        **({} if before is None else {"model_before": before}),
     }
     folder.create()
     folder.withdraw()

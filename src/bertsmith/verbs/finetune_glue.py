@@ -38,6 +38,7 @@ from bertsmith.runtime.files import (
     write_json,
 )
 from bertsmith.runtime.machine import describe_machine, versions
+from bertsmith.runtime.program import runnable
 from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
 from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import CARD, write_suite_card
@@ -259,7 +260,8 @@ def _interruptions(options: GlueOptions, record: Entry) -> Iterator[None]:
             raise
         where = str(error).split(f" {RESUME_WITH}")[0] or "stopped by Control-C; the work so far is kept."
         done = ", ".join(record["tasks"]) or "no task yet"
-        raise Interrupted(f"{where} Done: {done}. {RESUME_WITH}\n  {resume_command(options, options.out)}") from None
+        resume = runnable(resume_command(options, options.out))
+        raise Interrupted(f"{where} Done: {done}. {RESUME_WITH}\n  {resume}") from None
 
 
 def _one_task(

@@ -33,6 +33,7 @@ from bertsmith.reporting.adaptation import what_changed
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress, say, size_text, warn
 from bertsmith.runtime.files import bytes_below, sole_writer
+from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.cards import write_pretraining_card
@@ -244,12 +245,13 @@ def _check_checkpoint(checkpoint: Path, expected: dict[str, Any]) -> None:
 
 def resume_command(options: PretrainOptions) -> str:
     """The command that goes on with a run; everything else stands in its run.json."""
+    launcher: list[str] = []
     local, world = processes.local_world_size(), processes.world_size()
-    launcher = ["bertsmith"]
     if world > 1:
         nodes = ["--nnodes", str(world // local)] if world > local else []
-        launcher = ["torchrun", *nodes, "--nproc-per-node", str(local), "-m", "bertsmith"]
-    return shlex.join([*launcher, "pretrain", str(options.store), "--out", str(options.out), "--resume"])
+        launcher = ["torchrun", *nodes, "--nproc-per-node", str(local), "-m"]
+    command = shlex.join(["bertsmith", "pretrain", str(options.store), "--out", str(options.out), "--resume"])
+    return f"{shlex.join(launcher)} {command}" if launcher else runnable(command)
 
 
 def _resumed_options(options: PretrainOptions, record: dict[str, Any]) -> PretrainOptions:
@@ -366,12 +368,12 @@ def _warnings(assembly: Assembly, after: dict[str, Any], updates: list[dict[str,
         origin = f"--from {options.teacher} --layers {half} --teacher {options.teacher}"
         return [
             f"{found}Begin with layers of the teacher instead:\n"
-            f"  bertsmith pretrain {options.store} --out {options.out}-continued {origin}{minutes}"
+            f"  {runnable('bertsmith pretrain')} {options.store} --out {options.out}-continued {origin}{minutes}"
         ]
     return [
         f"{found}Continue from a larger model instead (MODEL: a RUN on more text, or a BERT such as "
-        f"bert-base-uncased):\n  bertsmith prepare SOURCE --out STORE --tokenizer MODEL\n"
-        f"  bertsmith pretrain STORE --out {options.out}-continued --from MODEL{minutes}"
+        f"bert-base-uncased):\n  {runnable('bertsmith prepare')} SOURCE --out STORE --tokenizer MODEL\n"
+        f"  {runnable('bertsmith pretrain')} STORE --out {options.out}-continued --from MODEL{minutes}"
     ]
 
 

@@ -3,14 +3,18 @@
 OUT/corpus.jsonl      the documentation of Python and of the installed packages, one module a document
 OUT/store             that text as token ids
 OUT/model             a BERT pre-trained on it
-OUT/classification    sentences labelled with the package they are from
+OUT/classification    train.csv and dev.csv: sentences labelled with the package they are from
 OUT/classifier        the BERT, fine-tuned on them
+OUT/texts             the documentation of Python alone, a file for each module: a small corpus to try the verbs on
+OUT/licences.txt      the licences of Python and the installed packages: a text of a different style
 OUT/report.html       all of it to look at
 OUT/quickstart.json   the result, as `--json` prints it
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import time
@@ -18,14 +22,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from bertsmith.config.quickstart import QuickstartOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.document import Document, paragraphs_of
 from bertsmith.corpus.documentation import write_corpus
+from bertsmith.corpus.example_texts import write_licences, write_package_texts
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.corpus.splitting import is_held_out
+from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_report import (
     add_evaluation_table,
@@ -42,6 +49,7 @@ from bertsmith.runtime import random
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import claim_folder, disk_errors, read_json, write_json, write_text
 from bertsmith.runtime.machine import cores
+from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.predict import load
@@ -52,6 +60,8 @@ VOCAB_SIZE = 8_192
 HELD_OUT = 0.02
 CLASSES = 6
 TRAIN_A_CLASS, DEV_A_CLASS = 400, 60
+TEXTS = "python"
+"""The package whose modules are written as files."""
 SHORTEST, LONGEST = 8, 40
 """Words of a sentence that is labelled or shown."""
 
@@ -96,6 +106,8 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
     with progress("reading docstrings", unit="modules") as bar:
         found = write_corpus(corpus, options.workers or cores(), lambda done, total: bar.update(done, total=total))
     say(f"     {found['characters'] / 1e6:.1f} MB of prose from {found['documents']:,} modules")
+    write_package_texts(corpus, out / "texts", TEXTS)
+    write_licences(out / "licences.txt")
     say("2/5  prepare")
     store = prepare(
         corpus, out=out / "store", vocab_size=VOCAB_SIZE, held_out=HELD_OUT, seed=options.seed, workers=options.workers
@@ -126,16 +138,22 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         tokens=store.tokens,
         steps=run.steps,
         seconds=round(time.monotonic() - started, 1),
-        next_commands=[
-            f'bertsmith fill-mask {out / "model"} "This function returns a [MASK] of all values."',
-            f'bertsmith classify {out / "classifier"} "Returns a tensor on the given device."',
-            "bertsmith prepare YOUR_TEXT.txt --out data/mine && "
-            "bertsmith pretrain data/mine --out runs/mine --minutes 10",
-        ],
+        next_commands=[runnable(command) for command in _next_commands(out)],
     )
     write_text(result.report, _report(result, head))
     write_json(out / "quickstart.json", {"status": "finished", **result.to_dict()})
     return result
+
+
+def _next_commands(out: Path) -> list[str]:
+    """What to try next; each command works as it is, in this order."""
+    model, classifier, licences = (quote(str(out / name)) for name in ("model", "classifier", "licences.txt"))
+    return [
+        f'bertsmith fill-mask {model} "This function returns a [MASK] of all values."',
+        f'bertsmith classify {classifier} "Returns a tensor on the given device."',
+        f"bertsmith prepare {licences} --out data/licences --tokenizer {model}",
+        f"bertsmith pretrain data/licences --out runs/licences --from {model} --minutes 1",
+    ]
 
 
 @dataclass(frozen=True)
@@ -188,17 +206,19 @@ def _classify(out: Path, documents: list[_Module], seed: int) -> FinetuneResult:
     folder = out / "classification"
     folder.mkdir()
     for name, held_out, limit in (("train", False, TRAIN_A_CLASS), ("dev", True, DEV_A_CLASS)):
-        lines = []
+        table = io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(("text", "label"))
         for package in sorted(packages):
             sentences = by_package[package, held_out]
             order = random.generator("labelled", seed, package, name).permutation(len(sentences))[:limit]
-            lines += [json.dumps({"text": sentences[at], "label": package}, ensure_ascii=False) for at in order]
-        write_text(folder / f"{name}.jsonl", "".join(f"{line}\n" for line in lines))
+            rows.writerows((sentences[at], package) for at in order)
+        write_text(folder / f"{name}.csv", table.getvalue())
     return finetune(
         "sequence-classification",
         model=str(out / "model"),
-        train=folder / "train.jsonl",
-        dev=folder / "dev.jsonl",
+        train=folder / "train.csv",
+        dev=folder / "dev.csv",
         out=out / "classifier",
         max_length=64,
         epochs=3,
@@ -226,7 +246,7 @@ def _report(result: QuickstartResult, head: FinetuneResult) -> str:
     page.table(
         ["next sentence?", "truth", "answer", "probability of IsNext"],
         [
-            (item["b"], truth, item["label"], f"{item['is_next_probability']:.3f}")
+            (item["b"], truth, item["label"], percent(item["is_next_probability"]))
             for truth, item in (("IsNext", result.next_sentence["true"]), ("NotNext", result.next_sentence["false"]))
         ],
         caption="Label 0 of the model is IsNext, 1 is NotNext",
@@ -240,7 +260,7 @@ def _report(result: QuickstartResult, head: FinetuneResult) -> str:
     page.section("How it was made")
     add_speed(page, updates)
     add_provenance(page, record)
-    page.section("Go on with")
+    page.section("Next")
     for line in result.next_commands:
         page.code(line)
     return page.html()

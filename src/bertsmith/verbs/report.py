@@ -18,6 +18,7 @@ from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, read_record, written_aside
+from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
@@ -55,7 +56,7 @@ def _watch(run: Path) -> Path:
     if (run / SUITE_RECORD).is_file():
         raise InputError(
             f"--watch: {run} holds the results of a suite; watch one of its RUNs, such as:\n"
-            f"  bertsmith report {run}/TASK --watch"
+            f"  {runnable(f'bertsmith report {run}/TASK --watch')}"
         )
     if not _is_run(run):
         raise _nothing_to_report(run)

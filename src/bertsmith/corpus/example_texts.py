@@ -1,0 +1,66 @@
+"""Texts to try the verbs on, from what is installed on this machine.
+
+`quickstart` leaves them next to its models, so that the commands of the README run as they are: a folder of text files
+to pre-train on, and one text of a different style (licences, in the English of lawyers) to adapt a model to.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertsmith.corpus.documentation import BASE_DISTRIBUTIONS
+from bertsmith.runtime.files import write_text
+
+_LICENCE_NAMES = ("licen", "copying", "notice")
+_SHORTEST = 60
+"""Characters of a paragraph that is kept: shorter ones are headings, names and numbers."""
+
+
+def write_package_texts(corpus: Path, folder: Path, package: str) -> int:
+    """Write each module of one package in a corpus of `write_corpus` as FOLDER/MODULE.txt; returns how many."""
+    folder.mkdir(parents=True)
+    written = 0
+    with corpus.open(encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            if record["package"] == package:
+                write_text(folder / f"{record['id']}.txt", f"{record['text']}\n")
+                written += 1
+    return written
+
+
+def write_licences(path: Path) -> int:
+    """Write the licences of Python and of the base distributions, each paragraph once; returns their characters.
+
+    Most packages have one of five licences: of a million characters a quarter is left.
+    """
+    seen: dict[str, None] = {}
+    for file in _licence_files():
+        text = file.read_text(encoding="utf-8", errors="replace")
+        for paragraph in text.split("\n\n"):
+            line = " ".join(paragraph.split())
+            if len(line) >= _SHORTEST:
+                seen[line] = None
+    write_text(path, "\n\n".join(seen) + "\n")
+    return sum(map(len, seen))
+
+
+def _licence_files() -> Iterator[Path]:
+    python = Path(sysconfig.get_paths()["stdlib"]) / "LICENSE.txt"
+    if python.is_file():
+        yield python
+    for name in BASE_DISTRIBUTIONS:
+        try:
+            found = importlib.metadata.distribution(name).files or ()
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in found:
+            is_licence = any(word in file.name.lower() for word in _LICENCE_NAMES)
+            if is_licence and any(part.endswith(".dist-info") for part in file.parts):
+                path = Path(str(file.locate()))
+                if path.is_file():
+                    yield path

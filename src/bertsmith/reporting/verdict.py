@@ -1,0 +1,123 @@
+"""The verdict that opens the report of a fine-tuned RUN: how good it is, in words that need no knowledge of the field.
+
+A figure with its interval, the errors per 1,000, the baseline, and the model before if one was measured on the same
+file. Everything comes from run.json, so that the report can be written again at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from bertsmith.reporting.numbers import format_difference, format_metric, interval_text, most_of
+from bertsmith.reporting.page import Page
+
+Record = Mapping[str, Any]
+
+_LOWER_IS_BETTER = ("mean_squared_error",)
+_WRONG = {
+    "sequence-classification": "texts get a wrong label",
+    "token-classification": "texts have at least one wrong label",
+    "question-answering": "questions get an answer that differs from the expected one",
+    "multiple-choice": "questions get a wrong choice",
+}
+
+
+def add_verdict(page: Page, record: Record) -> None:
+    """The box at the top of a report, and the main figures as cards."""
+    metrics, baseline = record["metrics"], record["baseline"]
+    most = most_of(metrics)
+    headline, lines, tone = verdict(record)
+    page.verdict(headline, lines, tone)
+    page.figures(
+        [
+            (
+                name.replace("_", " "),
+                format_metric(name, figure["mean"], most),
+                f"{interval_text(name, figure, most)}; baseline {format_metric(name, baseline.get(name), most)}",
+            )
+            for name, figure in metrics.items()
+        ]
+    )
+
+
+def verdict(record: Record) -> tuple[str, list[str], Literal["warning", "good"]]:
+    """Headline, sentences and tone of the verdict on a finished RUN of `finetune`."""
+    metric, most = main_metric(record), most_of(record["metrics"])
+    figure, baseline = record["metrics"][metric], record["baseline"][metric]
+    name = _named(metric)
+    headline = (
+        f"{name} {format_metric(metric, figure['mean'], most)}, 95% interval {interval_text(metric, figure, most)}"
+    )
+    side = _side(metric, figure, baseline)
+    useful = side == "better" and not record.get("learnt_nothing")
+    lines = [*_of_errors(record, metric), *_of_baseline(record, side, format_metric(metric, baseline, most))]
+    lines += _of_model_before(record, metric, most)
+    return headline, lines, "good" if useful else "warning"
+
+
+def main_metric(record: Record) -> str:
+    """The figure that checkpoints and seeds were chosen by."""
+    return str(record["options"].get("metric") or next(iter(record["metrics"])))
+
+
+def _named(metric: str) -> str:
+    words = metric.replace("_", " ")
+    return words[0].upper() + words[1:]
+
+
+def _side(metric: str, figure: Mapping[str, float], value: float) -> Literal["better", "worse", "open"]:
+    """On which side of a value the whole interval is; `open` if the value lies within it."""
+    if figure["low"] <= value <= figure["high"]:
+        return "open"
+    return "better" if (figure["low"] > value) != (metric in _LOWER_IS_BETTER) else "worse"
+
+
+def _of_errors(record: Record, metric: str) -> Iterator[str]:
+    """How often the model is wrong."""
+    errors = record.get("errors") or {}
+    examples = record["result"]["num_examples"]
+    seeds = len(record["metrics"][metric]["seeds"])
+    file = f"the {'dev' if record['selected_on_reported_data'] else 'test'} file ({examples:,} examples)"
+    if seeds > 1:
+        file += f"; the figure is a mean over {seeds} seeds, the model is that of seed {record['best_seed']}, the best"
+    if errors.get("wrong") is not None:
+        count = round(1000 * errors["wrong"] / errors["examples"])
+        about = f"About {count:,}" if count or not errors["wrong"] else "Fewer than 1"
+        yield f"{about} of 1,000 {_WRONG[record['task']]}. Measured on {file}."
+    elif "mean_squared_error" in record["metrics"]:
+        off = math.sqrt(record["metrics"]["mean_squared_error"]["mean"])
+        yield f"Its numbers are off by {off:.3g} (root mean squared error). Measured on {file}."
+    else:
+        yield f"Measured on {file}."
+
+
+def _of_baseline(record: Record, side: str, baseline: str) -> Iterator[str]:
+    """Whether the model is of any use."""
+    same = f"Always giving the same answer, the best one for the training file, reaches {baseline}"
+    if record.get("learnt_nothing"):
+        yield f"{same}. The model is not better: {record['learnt_nothing']}"
+    elif side == "better":
+        yield f"{same}: the model is better, and by more than chance explains."
+    elif side == "worse":
+        yield f"{same}: the model is worse. Do not use it."
+    else:
+        yield f"{same}. That lies within the interval: these examples do not show that the model is better."
+
+
+def _of_model_before(record: Record, metric: str, most: float) -> Iterator[str]:
+    """The model before on the same file, if it was measured there by the same metric."""
+    before = record.get("model_before")
+    if before is None or metric not in before["metrics"]:
+        return
+    figure, was = record["metrics"][metric], before["metrics"][metric]
+    value, difference = format_metric(metric, was["mean"], most), figure["mean"] - was["mean"]
+    said = f"The model before ({before['name']}) reached {value} on the same file"
+    if difference == 0:
+        yield f"{said}: this one is neither better nor worse."
+        return
+    better = (difference > 0) != (metric in _LOWER_IS_BETTER)
+    said += f": this one is {'better' if better else 'worse'} ({format_difference(metric, difference, most)})"
+    apart = figure["low"] > was["high"] or figure["high"] < was["low"]
+    yield f"{said}." if apart else f"{said}. The 95% intervals overlap, so the difference may be chance."

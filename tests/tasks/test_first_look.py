@@ -1,0 +1,66 @@
+"""Mistakes in labelled files are answered before torch and transformers are imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bertsmith.config.tasks import TASKS
+from bertsmith.errors import DataError
+from bertsmith.tasks import first_look
+from bertsmith.tasks.first_look import READERS, look_at_files
+from bertsmith.tasks.labelled_file import Columns
+
+HEAVY = """
+import sys
+from bertsmith.cli.app import run
+code = run(sys.argv[1:])
+print(code, [name for name in ("torch", "transformers", "datasets", "pandas") if name in sys.modules])
+"""
+
+FILES = {
+    "a.csv": "text,label\na film,good\nno film,bad\n",
+    "a.tsv": "text\tlabel\na film\tgood\nno film\tbad\n",
+    "a.jsonl": json.dumps({"text": "a film", "label": "good"}) + "\n",
+}
+
+
+def test_every_task_has_a_reader() -> None:
+    assert sorted(READERS) == sorted(TASKS)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("option", ["--text-column", "--label-column"])
+def test_a_missing_column_is_refused_without_torch(name: str, option: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(FILES[name])
+    arguments = ["finetune", "sequence-classification", "--model", "no-model", "--train", name, "--dev", name]
+    done = subprocess.run(
+        [sys.executable, "-c", HEAVY, *arguments, "--out", "out", option, "nope"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "2 []\n"
+    assert f"{name}: no column 'nope'; the columns there are 'text', 'label'" in done.stderr
+
+
+def test_the_dev_file_and_the_test_file_are_looked_at_too(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text(FILES["a.csv"])
+    bad.write_text("sentence_one,label\na,b\n")
+    look_at_files("sequence-classification", (good, good, None), Columns())
+    for paths in ((bad, good, None), (good, bad, None), (good, good, bad)):
+        with pytest.raises(DataError, match=r"bad.csv: no column of the text"):
+            look_at_files("sequence-classification", paths, Columns())
+
+
+def test_large_files_and_data_sets_are_read_once_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("sentence_one,label\na,b\n")
+    look_at_files("sequence-classification", (Path("hf:name"), tmp_path / "none.parquet"), Columns())
+    monkeypatch.setattr(first_look, "LARGE", 10)
+    look_at_files("sequence-classification", (bad,), Columns())
+    with pytest.raises(DataError, match="no such file"):
+        look_at_files("sequence-classification", (tmp_path / "none.csv",), Columns())
