@@ -78,7 +78,7 @@ def test_the_model_of_a_tokenizer(tmp_path: Path) -> None:
     assert model_of("bert-base-uncased", tokenizer) == "bert-base-uncased"
     (tmp_path / "tokenizer").mkdir()
     assert model_of(str(tmp_path / "tokenizer"), tokenizer) is None
-    attach_record(tokenizer, {"figures": {"model": "runs/base"}})
+    attach_record(tokenizer, {"model": "runs/base"})
     assert model_of(str(tmp_path / "tokenizer"), tokenizer) == "runs/base"
     (tmp_path / "tokenizer" / "config.json").write_text("{}")
     assert model_of(str(tmp_path / "tokenizer"), tokenizer) == str(tmp_path / "tokenizer")

@@ -918,3 +918,14 @@ def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Pat
     assert tokenizer.decode(tokenizer(word, add_special_tokens=False)["input_ids"]) == (
         word if language != "fr" else "ete"
     )
+
+
+def test_resume_of_a_store_from_before_the_option_accents(tmp_path: Path, corpus_file: Path) -> None:
+    first = make(corpus_file, tmp_path / "store")
+    file = tmp_path / "store" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    del manifest["options"]["accents"], manifest["result"]["model"]
+    file.write_text(json.dumps(manifest))
+    assert make(corpus_file, tmp_path / "store", resume=True) == first
+    with pytest.raises(OptionError, match="with other options"):
+        make(corpus_file, tmp_path / "store", resume=True, accents="keep")

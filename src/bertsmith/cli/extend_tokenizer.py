@@ -22,7 +22,7 @@ def _show(result: Any) -> str:
     from bertsmith.tokenization.folder import RECORD_FILE
     from bertsmith.tokenization.measures import table
 
-    sources = read_json(result.tokenizer / RECORD_FILE)["figures"]["sources"]
+    sources = read_json(result.tokenizer / RECORD_FILE)["sources"]
     store = f"{result.tokenizer}-store"
     following = ["bertsmith", "prepare", *sources, "--out", store, "--tokenizer", str(result.tokenizer)]
     return "\n".join(

@@ -110,8 +110,7 @@ def model_of(name: str, tokenizer: Any) -> str | None:
     folder = Path(name)
     if not exists(folder) or (folder / "config.json").is_file():
         return name
-    figures = (record_of(tokenizer) or {}).get("figures") or {}
-    origin = figures.get("model")
+    origin = (record_of(tokenizer) or {}).get("model")
     return str(origin) if origin is not None else None
 
 

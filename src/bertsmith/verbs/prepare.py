@@ -261,8 +261,9 @@ def _say_what_was_read(options: PrepareOptions, corpus: build.Corpus) -> None:
 def _already_done(options: PrepareOptions, identity: dict[str, Any]) -> PrepareResult:
     """The result of a finished STORE of the same options and files."""
     manifest = TokenStore(options.out).manifest
-    if manifest["options"] != identity:
-        same = {**manifest["options"], "files_sha256": identity["files_sha256"]} == identity
+    before = {"accents": "auto", **manifest["options"]}  # STOREs of earlier versions know no such option
+    if before != identity:
+        same = {**before, "files_sha256": identity["files_sha256"]} == identity
         other = "from other files" if same else "with other options"
         raise OptionError(
             f"--resume: {options.out} is finished and was prepared {other}; "
