@@ -2718,7 +2718,7 @@ def embed_precision(bench: Bench) -> None:
 @effect(ClassifyOptions, "model")
 def classify_model(bench: Bench) -> None:
     data = ratings(bench)
-    other = bench.finetune(train=data, dev=data).run
+    other = bench.finetune(train=data, dev=data, problem_type="single_label_classification").run
     assert set(bench.lines("classify", bench.head, A)[0]["probabilities"]) == {"good", "bad"}
     assert set(bench.lines("classify", other, A)[0]["probabilities"]) == {"0.0", "0.5", "1.0", "1.5", "2.0"}
 

@@ -112,7 +112,7 @@ def test_a_folder_of_the_owners_name_does_not_hide_a_model_of_the_hub(network: N
 @pytest.mark.parametrize("load", LOADERS)
 @pytest.mark.parametrize("name", ["a" * 300, f"org/{'a' * 300}", f"{'a' * 300}/bert", f"/{'a' * 300}"])
 def test_a_name_that_is_too_long_for_a_folder(network: NoNetwork, load: Callable[[str], Any], name: str) -> None:
-    with pytest.raises(ModelError, match=r"^/?[a/]*(org/)?a*(/bert)?: no such folder"):
+    with pytest.raises(ModelError, match=r"^/?(org/)?a{50,}… \(30[0-9] characters\): no such folder"):
         load(name)
     assert network.asked == []
     assert not came_from_hub(f"/{name}")
