@@ -21,8 +21,8 @@ import re
 SHOWN = 60
 """Characters that a message shows of a value, such as a label."""
 _LONG_WORD = re.compile(r"\S{200,}[^\s:;,.)]")
-"""A word that is too long for a message, without the mark behind it: text without spaces, or data that is no text. Paths
-are shorter as a rule."""
+"""A word that is too long for a message, without the mark behind it: text without spaces, or data that is no text.
+Paths are shorter as a rule."""
 
 _LONG_QUOTE = re.compile(r"""(?<=[\s(\[=])(['"])((?:\\.|(?!\1).){161,}?)\1(?=[\s,.;:)\]]|$)""")
 """A value in quotes that is too long for a message, as `repr` writes it."""

@@ -14,11 +14,13 @@ from bertsmith.config.evaluate import CompareOptions
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import DataError, ModelError
 from bertsmith.finetuning.data import FinetuningData, read_files
+from bertsmith.tasks.sequence_classification import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.compare import _same_reference
 
 Read = Callable[..., FinetuningData]
 TEXT, CHOICE = "sequence-classification", "multiple-choice"
+HEADS = [SequenceClassification(["a", "b"], "single_label_classification")] * 2
 
 
 @pytest.fixture
@@ -98,9 +100,9 @@ def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:
     )
     options = CompareOptions.build({"model_a": "A", "model_b": "B", "data": "f.csv"})
     with pytest.raises(ModelError, match=r"A was trained on pairs, B on single texts; .* Give --pair-column"):
-        _same_reference(options, [pairs, single], TEXT)
+        _same_reference(options, [pairs, single], HEADS)
     named = CompareOptions.build({"model_a": "A", "model_b": "B", "data": "f.csv", "pair_column": "b"})
-    assert _same_reference(named, [pairs, single], TEXT) is not None
-    found = _same_reference(options, [old, single], TEXT)
+    assert _same_reference(named, [pairs, single], HEADS) is not None
+    found = _same_reference(options, [old, single], HEADS)
     assert found is not None and (found.source, found.pair) == ("the training file of B", None)
-    assert _same_reference(options, [old, old], TEXT) is None
+    assert _same_reference(options, [old, old], HEADS) is None

@@ -293,7 +293,7 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
     labels = labelled(tmp_path / "gold.jsonl", ["bad", "good"])
     predictions = predicted(tmp_path / "p.jsonl", label=["bad", "good"])
     said = bertsmith("score", "sequence-classification", labels, predictions).stdout
-    assert said.startswith("2 examples\n  accuracy               1.0000")
+    assert said.startswith("2 examples\n  accuracy               100.0%")
     assert said.endswith("  f1 is that of the label 'good'\n")
 
 
