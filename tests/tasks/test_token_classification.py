@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,9 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
-from bertsmith.tasks import token_classification
 from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.tagged_file import read_scored
 from bertsmith.tasks.token_classification import IGNORED, Tagged, TokenClassification
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -211,15 +212,18 @@ def test_a_number_that_is_no_label_shows_how_to_name_it() -> None:
         head.targets([tagged("NN", "3")], "f")
 
 
-def test_predictions_say_how_score_reads_them_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(token_classification, "say", said.append)
-    looks_alike = TokenClassification(["B", "E", "S"], labels_are="plain")
-    assert list(looks_alike.predictions([tagged("B", "E")], of(looks_alike, ["B", "S"]))) == ["a\tB\tB", "b\tE\tS"]
-    assert said == [
-        "by their looks, score takes these tags for entities; with --labels-are plain it gives the same figures"
-    ]
-    said.clear()
+def test_predictions_tell_score_the_kind_of_tags_that_look_like_another_kind(tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "gold.conll", tmp_path / "predictions.conll"
+    gold.write_text("a\tB\nb\tE\n")
+    segments = TokenClassification(["B", "E", "S"], labels_are="plain")
+    lines = list(segments.predictions([tagged("B", "E")], of(segments, ["B", "S"])))
+    assert lines == ["# labels_are = plain", "a\tB\tB", "b\tE\tS"]
+    predictions.write_text("\n".join(lines))
+    _, found, kind, why = read_scored(gold, predictions, Columns())
+    assert (kind, why) == ("plain", f"the first line of {predictions}")
+    assert (found[0].tags, found[0].lines) == (["B", "S"], [2, 3])
+    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "--labels-are")
+    predictions.write_text("\n".join(lines[1:]))
+    assert read_scored(gold, predictions, Columns())[2] == "entities"
     nouns = TokenClassification(["NN", "VB"])
-    list(nouns.predictions([tagged("NN", "VB")], of(nouns, ["NN", "NN"])))
-    assert said == []
+    assert next(nouns.predictions([tagged("NN", "VB")], of(nouns, ["NN", "NN"]))) == "a\tNN\tNN"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.entities import are_plain, bioes_of, hyphenated, parse_tag
@@ -27,6 +27,18 @@ _PLAIN_ADVICE = "give --labels-are plain if the tags are plain labels, such as p
 _NAMES_ADVICE = (
     "name them in the order of their numbers, --label-names O,B-PER,I-PER or --label-names FILE with a name per line"
 )
+
+
+def kind_line(labels_are: LabelsAre) -> str:
+    """The first line of a file of predictions whose tags do not look like the kind that they are."""
+    return f"# {LABELS_ARE} = {labels_are}"
+
+
+def kind_in_first_line(text: str) -> LabelsAre | None:
+    """The kind that the first line of a file of predictions says, None if it says nothing."""
+    first = text.partition("\n")[0].rstrip("\r")
+    kinds: tuple[LabelsAre, ...] = get_args(LabelsAre)
+    return next((kind for kind in kinds if first == kind_line(kind)), None)
 
 
 def looks_like(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:

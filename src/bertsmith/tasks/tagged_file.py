@@ -12,7 +12,15 @@ from bertsmith.tasks import conllu_file
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, read_records
-from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, named, names_of_labels, of_kind
+from bertsmith.tasks.tag_kinds import (
+    LabelsAre,
+    are_numbers,
+    kind_in_first_line,
+    kind_of,
+    named,
+    names_of_labels,
+    of_kind,
+)
 from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
@@ -45,14 +53,17 @@ def read_scored(
     file, or names where the file has numbers. Raises DataError and OptionError as `read_tagged`.
     """
     true, form = _sentences(gold, columns, None)
-    found = [true, _predicted(predictions, columns.label if form == "conllu" else None)]
+    predicted, kind_in_file = _predicted(predictions, columns.label if form == "conllu" else None)
+    found = [true, predicted]
     if columns.label_names is not None:
         names = names_of_labels(columns.label_names)
         if not any(map(are_numbers, found)):
             named(found[0], names)  # says which tag is no number
         found = [named(each, names) if are_numbers(each) else each for each in found]
-    labels_are = columns.labels_are or kind_of(*found)
+    labels_are = columns.labels_are or kind_in_file or kind_of(*found)
     why = "--labels-are" if columns.labels_are is not None else "the tags of both files; --labels-are says otherwise"
+    if columns.labels_are is None and kind_in_file is not None:
+        why = f"the first line of {predictions}"
     true, predicted = (of_kind(each, labels_are) for each in found)
     return true, predicted, labels_are, why
 
@@ -88,13 +99,19 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
     return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
-def _predicted(path: Path, label: str | None) -> list[Sentence]:
-    """The sentences of a file of predictions: of columns, the first and the last, or of CoNLL-U, FORM and the label."""
+def _predicted(path: Path, label: str | None) -> tuple[list[Sentence], LabelsAre | None]:
+    """The sentences of a file of predictions, and the kind of tags that its first line says.
+
+    It is of columns, the first and the last, or of CoNLL-U, FORM and the label.
+    """
     existing_file(path, "a file of columns, token and predicted tag")
     text = decoded_predictions(path)
+    kind = kind_in_first_line(text)
+    if kind is not None:
+        text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
     if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
-        return conllu_file.read_conllu(path, text, None, label)
-    return read_sentences(path, text)
+        return conllu_file.read_conllu(path, text, None, label), kind
+    return read_sentences(path, text), kind
 
 
 def _has_shape_of_conllu(path: Path, text: str) -> bool:

@@ -29,7 +29,6 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Counts, Entity, Scheme, parse_tag
 from bertsmith.metrics.measurements import OfSums
-from bertsmith.runtime.console import say
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.conll_file import Sentence
 from bertsmith.tasks.encoded_texts import padded
@@ -37,7 +36,7 @@ from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Lo
 from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.soft_targets import soft_losses
-from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, looks_like
+from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre, advice_on_numbers, kind_line, looks_like
 from bertsmith.tasks.tagged_file import read_tagged
 from bertsmith.tasks.words import EncodedWords, Ints, encode_words, pieces_of_words
 
@@ -218,14 +217,14 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
             yield Item((" ".join(sentence.tokens),), " ".join(sentence.tags), place)
 
     def predictions(self, examples: Sequence[Sentence], outputs: Tagged) -> Iterator[str]:
-        """CoNLL columns: token, tag of the file, predicted tag (conlleval's form)."""
+        """CoNLL columns: token, tag of the file, predicted tag (conlleval's form).
+
+        If the tags look like a different kind than they are, the first line is a comment that tells `score` the kind.
+        """
         tags = [sentence.tags for sentence in examples]
         predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
         if looks_like({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
-            say(
-                f"by their looks, score takes these tags for {'entities' if self.plain else 'plain labels'}; "
-                f"with --labels-are {self.labels_are} it gives the same figures"
-            )
+            yield kind_line(self.labels_are)
         for number, (sentence, guessed) in enumerate(zip(examples, predicted, strict=True)):
             if number:
                 yield ""
