@@ -321,6 +321,14 @@ def test_a_byte_order_mark_decides_the_encoding(
     assert notes.detected == ([said] if said else [])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("asked", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_byte_order_mark_decides_whatever_is_asked_for(tmp_path: Path, encoding: str, asked: str) -> None:
+    (tmp_path / "f.csv").write_bytes("\ufefftext,label\ncafé,x\n".encode(encoding))
+    assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café", None, "x")]
+    assert corpus(tmp_path / "f.csv", encoding=asked)[0] == [("café",)]
+
+
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes("text,label\na,x\n".encode("utf-16-le"))
     with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL: .*give --encoding utf-16"):

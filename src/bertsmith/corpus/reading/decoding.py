@@ -66,10 +66,10 @@ def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: Readi
 def marked_encoding(head: bytes, encoding: str) -> str:
     """The encoding that the byte order mark at the start of a file names, else the given one.
 
-    UTF-16 and UTF-32 stay as given: which byte comes first may be part of their name.
+    A name that fits the mark stays as given: it may be more exact (`utf-16-le`).
     """
-    named = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    if named is None or _is_wide(encoding) or codecs.lookup(encoding).name.startswith(named):
+    mark, named = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", None))
+    if named is None or (_family(encoding) == named and mark.decode(encoding, "replace") in ("", "\ufeff")):
         return encoding
     return named
 
@@ -131,7 +131,13 @@ def _count_replaced(notes: ReadingNotes) -> None:
 
 def _is_wide(encoding: str) -> bool:
     """Whether a character has several bytes of which some may be NUL."""
-    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    return _family(encoding) in ("utf-16", "utf-32")
+
+
+def _family(encoding: str) -> str:
+    """The name of an encoding without the order of its bytes: `utf-16` of `utf-16-le`."""
+    name = codecs.lookup(encoding).name
+    return next((family for family in ("utf-8", "utf-16", "utf-32") if name.startswith(family)), name)
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:
