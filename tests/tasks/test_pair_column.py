@@ -105,6 +105,14 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
     assert text_columns_of(object(), "runs/x") is None
 
 
+def test_a_second_text_that_the_first_record_lacks(tmp_path: Path) -> None:
+    records = [{"text": "a film", "label": "x"}, {"text": "a play", "sentence2": "a book", "label": "y"}]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(DataError, match=r"f\.jsonl: line 1: column 'sentence2' is missing"):
+        read_rows(tmp_path / "f.jsonl", Columns())
+    assert pairs_of(read_rows(tmp_path / "f.jsonl", Columns(text="text"))) == [None, None]
+
+
 def test_empty_second_texts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert pairs_of(rows_of(tmp_path, [*LONG, "", " "], "sentence2")) == [*LONG, "", " "]
     assert "2 of 8 rows have an empty second text (column 'sentence2'), the first is line 7" in caplog.text

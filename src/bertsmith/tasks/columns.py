@@ -11,7 +11,7 @@ from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, read_records
+from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, names_of, read_records
 
 NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
@@ -37,7 +37,7 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
         no_header=columns.no_header,
         skip_broken=columns.skip_broken,
     )
-    present = list(dict.fromkeys(column for record in records for column in record.values))
+    present = names_of(records)
     if name not in present:
         raise OptionError(
             f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.label_checks import NUMBER
 from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
 from bertsmith.tasks.printed_lists import (
     UnreadableListError,
@@ -148,12 +150,17 @@ class Row:
 
     def number(self, why: str) -> float:
         """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
+        written = str(self.label).strip()
         try:
-            value = float(self.label) if not isinstance(self.label, tuple) else math.nan
+            # Python reads 1_000 as a number, no other program does.
+            value = math.nan if isinstance(self.label, tuple) or "_" in written else float(self.label)
         except (ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{why}")
+            comma = (
+                ", with a decimal point in place of the comma" if NUMBER.fullmatch(written) and "," in written else ""
+            )
+            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{comma}{why}")
         return value
 
 
@@ -187,6 +194,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         pair_name = find(columns.pair, (), "pair", "--pair-column", position=None)
         if like is not None and like.of_model and like.pair is None:
             warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
+    refuse_shared_columns(path, [("text", text_name), ("label", label_name), ("second text", pair_name)])
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
@@ -242,6 +250,16 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
         skip_broken=columns.skip_broken,
         class_names=class_names,
     )
+
+
+def refuse_shared_columns(path: Path, columns: Sequence[tuple[str, str | None]]) -> None:
+    """Raises OptionError if two of what a row has are in one column; `columns` are each in words with its column."""
+    for (one, column), (other, second) in combinations(columns, 2):
+        if column is not None and column == second:
+            raise OptionError(
+                f"{path}: column {column!r} is taken for the {one} and for the {other}; expected a column for each. "
+                "Name them with the options that end in -column or -columns"
+            )
 
 
 def _advice(what: str) -> str:

@@ -49,6 +49,11 @@ class Record:
         return f"{self.unit} {self.number}"
 
 
+def names_of(records: Iterable[Record]) -> list[str]:
+    """The columns of all records, each once: in JSON lines a record may lack some of them."""
+    return list(dict.fromkeys(name for record in records for name in record.values))
+
+
 def is_data_set(path: Path) -> bool:
     """Whether a path is no file but the name of a data set, `hf:NAME[/CONFIG][:SPLIT]`."""
     return str(path).startswith(PREFIX)

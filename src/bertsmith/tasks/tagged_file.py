@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from bertsmith.tasks import conllu_file
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, form_of, read_records
-from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, named, names_of_labels, of_kind
+from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, looks_like, named, names_of_labels, of_kind
 from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
@@ -34,6 +36,12 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     if columns.label_names is not None:
         sentences = named(sentences, names_of_labels(columns.label_names))
     return of_kind(sentences, columns.labels_are or kind_of(sentences))
+
+
+def columns_like(sentences: Sequence[Sentence], path: Path, columns: Columns) -> Columns:
+    """How the other files of a training are read, by its training file: with tags of its kind."""
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    return replace(columns, labels_are=columns.labels_are or looks_like(tags))
 
 
 def read_scored(
