@@ -311,6 +311,7 @@ def table_of(path: Path, header: list[str], *rows: list[Any]) -> Path:
         (["answers"], [json.dumps({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], [str({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], ["['bread']"]),
+        (["answers", "start"], ["['bread']", f"[{BREAD}.]"]),
         (["answers"], [json.dumps({"text": ["bread"], "note": 'an "x" "y"'})]),
         (["answers", "answer_start"], ["['bread']", f"[{BREAD}]"]),
     ],
@@ -352,7 +353,7 @@ def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> No
     ("name", "cell"),
     [
         ("answers", "{'text': array(['bread'], dtype=object), 'answer_start': array([18])}"),
-        ("answers", "['bread' 'some bread']"),
+        ("answers", "['bread' 5]"),
         ("answers", "['bread"),
         ("answer_start", "[18"),
         ("answer_start", "near the end"),
