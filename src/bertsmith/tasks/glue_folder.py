@@ -152,7 +152,7 @@ def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> 
     except HiddenLabelsError:
         return None
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
-    if layout is None or all(str(record.values[layout.label]).strip() in _NO_LABEL for record in records):
+    if layout is None or all(str(record.values.get(layout.label)).strip() in _NO_LABEL for record in records):
         return None
     return _part(path, layout, records, skip_broken)
 

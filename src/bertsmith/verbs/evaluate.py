@@ -251,6 +251,8 @@ def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
     """The STORE that is measured on; None where it is a text. Raises ModelError where its tokenizer is another."""
     if not is_store(Path(options.data)):
         return None
+    if options.separator is not None:
+        raise OptionError(f"--separator: {options.data} is a STORE, which is no table; leave it out")
     store = TokenStore(options.data)
     if load_tokenizer(str(store.tokenizer_folder)).get_vocab() != tokenizer.get_vocab():
         raise ModelError(
