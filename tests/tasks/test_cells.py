@@ -284,6 +284,54 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
     assert read_rows(tmp_path / "f.csv", Columns(**options)) == rows
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "rows", "said"),
+    [
+        ("text;label;a, b\nc, d;x;\ne;y;\n", {}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
+        ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
+        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
+        ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
+    ],
+)
+def test_semicolons_and_commas_in_one_table(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+    options: dict[str, Any],
+    rows: list[tuple[str, str]],
+    said: str | None,
+) -> None:
+    (tmp_path / "f.csv").write_text(content)
+    with caplog.at_level(logging.INFO, "bertsmith"):
+        assert [(row.text, row.label) for row in read_rows(tmp_path / "f.csv", Columns(**options))] == rows
+    assert "separated by" not in caplog.text if said is None else said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "no_header", "advice"),
+    [
+        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave out --no-header"),
+        ("id,text,label\n1,a,x\nID,Sentence,label\n", False, "line 3: .* give each of the joined files on its own"),
+    ],
+)
+def test_a_row_that_is_a_header(tmp_path: Path, content: str, no_header: bool, advice: str) -> None:
+    (tmp_path / "f.csv").write_text(content)
+    with pytest.raises(DataError, match=advice):
+        read_rows(tmp_path / "f.csv", Columns(no_header=no_header))
+
+
+def test_a_header_with_other_capitals_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("text,label\na,x\nText,LABEL\nb,y\n")
+    assert [row.label for row in read_rows(tmp_path / "f.csv", Columns())] == ["x", "y"]
+    assert corpus(tmp_path / "f.csv")[0] == [("a",), ("b",)]
+
+
+def test_texts_that_are_printed_lists_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "f.csv").write_text("text,label\n\"['a', 'b']\",x\n\"['c']\",y\n")
+    read_rows(tmp_path / "f.csv", Columns())
+    assert "column 'text': every text is the print of a list, such as ['a', 'b']" in caplog.text
+
+
 def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text\none; two\nthree\n")
     assert corpus(tmp_path / "f.csv")[0] == [("one; two",), ("three",)]

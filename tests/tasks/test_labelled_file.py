@@ -262,7 +262,7 @@ def test_a_column_has_one_use(tmp_path: Path, columns: Columns, roles: str) -> N
 
 @pytest.mark.parametrize(
     ("label", "expected"),
-    [("3,5", "a finite number, with a decimal point in place of the comma"), ("1_0", "a finite number$")],
+    [("3,5", "a finite number such as 3.5$"), ("1_0", "a finite number$")],
 )
 def test_what_is_no_number(label: str, expected: str) -> None:
     with pytest.raises(DataError, match=f"label '{label}', expected {expected}"):

@@ -44,7 +44,7 @@ def test_second_texts_by_their_usual_names_are_said(
         ("pair", "text", ["0", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("sentence2", "text", ["0.5", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("pair", "text", ["a", "b", "c", "d", "e", "f"], "most of its cells are single words"),
-        ("pair", "text", ["set one"] * 6, "it repeats 1 values"),
+        ("pair", "text", ["set one"] * 6, "it has only 1 different value"),
         ("pair", "sentence", LONG, "the texts are in column 'sentence'"),
         ("hypothesis", "text", [" "] * 6, "it is empty in every row"),
     ],

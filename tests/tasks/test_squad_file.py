@@ -179,8 +179,9 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
         (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
         (Columns(form="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: files"),
-        (Columns(label_names=("O",)), "--label-names: files"),
+        (Columns(labels_are="plain"), "--labels-are: is for the tags of token-classification"),
+        (Columns(label_names=("O",)), "--label-names: is for the tags"),
+        (Columns(labels_from=1), "--labels-from: a question has answers and no choices"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:

@@ -98,7 +98,7 @@ def _no_text(name: str, text: str, cells: Sequence[object]) -> str | None:
     if sum(_has_several_words(value) for value in values) < len(values) / 2:
         return "most of its cells are single words"
     if len(values) >= FEW_ROWS and len(set(values)) < len(values) / 3:
-        return f"it repeats {len(set(values))} values"
+        return f"it has only {len(set(values))} different value{'s' * (len(set(values)) > 1)}"
     return None
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import tokenize
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from bertsmith.tasks.text_file import finite
 _BRACKETS = {("[", "]"), ("(", ")"), ("{", "}")}
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(\[.*\)|(?:set|frozenset|list|tuple)\([({].*\)", re.DOTALL)
 """How Python prints lists of other types, such as `array(['a'], dtype=object)` and `tensor([1., 0.])`."""
+_QUOTED_LIST = re.compile(r"""(['"])\[.*\]\1""", re.DOTALL)
 _BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _VECTOR = re.compile(r"[01](?:\.0*)?(?:(?:\s*[,;|]\s*|\s+)[01](?:\.0*)?)+")
 _ZERO_OR_ONE = re.compile(r"(?:[01](?:\.0*)?|true|false)", re.IGNORECASE)
@@ -38,7 +39,7 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
     stripped = text.strip()
     if stripped == "set()":
         return ()
-    if _CALL.fullmatch(stripped):
+    if _CALL.fullmatch(stripped) or _QUOTED_LIST.fullmatch(stripped):
         raise UnreadableListError
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in _BRACKETS:
         return None
@@ -103,3 +104,15 @@ def vector_in_text(text: str) -> tuple[str, ...] | None:
 def are_printed_bytes(texts: Iterable[str]) -> bool:
     """Whether every text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
     return all(_BYTES.fullmatch(text.strip()) for text in texts)
+
+
+def are_printed_lists(texts: Sequence[str]) -> bool:
+    """Whether every text is the print of a list of texts, at least two of them."""
+    return len(texts) > 1 and all(_is_printed_list(text.strip()) for text in texts)
+
+
+def _is_printed_list(text: str) -> bool:
+    if not text.startswith(("['", '["')):
+        return False
+    found = printed_value(text)
+    return isinstance(found, list) and all(isinstance(item, str) for item in found)

@@ -147,15 +147,15 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
 
 def _questions(path: Path, columns: Columns) -> list[_Found]:
     """Each question; ids are unique, and there is at least one."""
+    columns.refuse_tag_options()
+    if columns.labels_from is not None:
+        raise OptionError("--labels-from: a question has answers and no choices; leave it out")
     for option, given in (
         ("--text-column", columns.text),
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
         ("--choice-columns", columns.choices),
-        ("--labels-from", columns.labels_from),
         ("--no-header", columns.no_header or None),
-        ("--labels-are", columns.labels_are),
-        ("--label-names", columns.label_names),
     ):
         if given is not None:
             raise OptionError(

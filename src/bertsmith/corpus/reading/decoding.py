@@ -78,9 +78,10 @@ def refuse_binary(where: str, head: bytes, encoding: str) -> None:
     """Raises DataError with the offset of the first NUL if there are too many in the head of a file."""
     start = head[:HEAD]
     if start.count(0) > NULS * len(start) and not _is_wide(encoding):
+        first = start.find(0)
         raise DataError(
-            f"{where}: byte {start.find(0)} is NUL: this is a binary file, or text in UTF-16 "
-            "(then give --encoding utf-16)"
+            f"{where}: byte {first} is NUL: this is a binary file, or text in UTF-16 "
+            f"(then give --encoding {'utf-16-le' if first % 2 else 'utf-16-be'})"
         )
 
 
