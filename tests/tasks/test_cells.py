@@ -326,6 +326,38 @@ def test_a_header_with_other_capitals_is_left_out(tmp_path: Path) -> None:
     assert corpus(tmp_path / "f.csv")[0] == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize("rows", [1, 50])
+def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows)
+    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film', the print of bytes"):
+        corpus(tmp_path / "f.csv")
+    (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows + "a film\n")
+    assert rows > 20 or len(corpus(tmp_path / "f.csv")[0]) == rows + 1
+
+
+def test_the_print_of_bytes_is_no_second_text(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("sentence1,sentence2,label\na,b'c d',x\n")
+    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d', the print of bytes"):
+        read_rows(tmp_path / "f.csv", Columns())
+
+
+def test_a_tsv_with_other_separators(tmp_path: Path) -> None:
+    (tmp_path / "f.tsv").write_text("id,text\n1,a film\n2,a play\n")
+    texts, notes = corpus(tmp_path / "f.tsv")
+    assert texts == [("a film",), ("a play",)]
+    assert notes.detected == ["f.tsv: the fields are separated by commas, as its header shows (--separator tab is TSV)"]
+    (tmp_path / "f.tsv").write_text('"text\na\n')
+    assert corpus(tmp_path / "f.tsv")[0] == [("a",)]
+    (tmp_path / "f.tsv").write_text("Yes, a text\nno, a text\n")
+    assert corpus(tmp_path / "f.tsv")[0] == [("no, a text",)]
+
+
+def test_an_id_that_occurs_twice_in_parquet_is_no_id(tmp_path: Path) -> None:
+    columns = [pa.array(["1"]), pa.array(["2"]), pa.array(["a film"])]
+    pq.write_table(pa.table(columns, names=["id", "id", "text"]), tmp_path / "f.parquet")
+    assert corpus(tmp_path / "f.parquet")[0] == [("a film",)]
+
+
 def test_texts_that_are_printed_lists_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "f.csv").write_text("text,label\n\"['a', 'b']\",x\n\"['c']\",y\n")
     read_rows(tmp_path / "f.csv", Columns())

@@ -15,14 +15,13 @@ from typing import Any, Literal
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
-from bertsmith.corpus.reading.cells import kind, text_of_cell
+from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.label_checks import NUMBER, SEPARATOR
 from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
 from bertsmith.tasks.printed_lists import (
     UnreadableListError,
-    are_printed_bytes,
     are_printed_lists,
     is_vector,
     list_in_text,
@@ -221,11 +220,8 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
                 f"{path}: column {column!r}: every text is the print of a list, such as {shortened(texts[0], 40)}, and "
                 "is read as it stands; join the items to a text if they are meant"
             )
-        if len(texts) == len(rows) and are_printed_bytes(texts):
-            raise DataError(
-                f"{rows[0].where}: column {column!r}: found {shortened(texts[0], 60)}, the print of bytes; "
-                "expected a text. Try: decode the column before it is written (in pandas column.str.decode('utf-8'))"
-            )
+        if len(texts) == len(rows) and all(map(is_printed_bytes, texts)):
+            raise printed_bytes(f"{rows[0].where}: column {column!r}", texts[0])
     if pair_name is not None:
         warn_of_empty_second_texts(path, pair_name, [(row.pair or "", row.place) for row in rows])
     return rows

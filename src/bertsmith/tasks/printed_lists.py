@@ -8,7 +8,7 @@ import json
 import re
 import tokenize
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,6 @@ _BRACKETS = {("[", "]"), ("(", ")"), ("{", "}")}
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(\[.*\)|(?:set|frozenset|list|tuple)\([({].*\)", re.DOTALL)
 """How Python prints lists of other types, such as `array(['a'], dtype=object)` and `tensor([1., 0.])`."""
 _QUOTED_LIST = re.compile(r"""(['"])\[.*\]\1""", re.DOTALL)
-_BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _VECTOR = re.compile(r"[01](?:\.0*)?(?:(?:\s*[,;|]\s*|\s+)[01](?:\.0*)?)+")
 _ZERO_OR_ONE = re.compile(r"(?:[01](?:\.0*)?|true|false)", re.IGNORECASE)
 _ITEM = r"(?:True|False|[-+]?(?:[0-9]{1,300}\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]{1,3})?)"
@@ -99,11 +98,6 @@ def vector_in_text(text: str) -> tuple[str, ...] | None:
     """The numbers of a field such as `0 1 0` or `0,1,0`; None for any other text."""
     stripped = text.strip()
     return tuple(re.split(r"\s*[,;|]\s*|\s+", stripped)) if _VECTOR.fullmatch(stripped) else None
-
-
-def are_printed_bytes(texts: Iterable[str]) -> bool:
-    """Whether every text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
-    return all(_BYTES.fullmatch(text.strip()) for text in texts)
 
 
 def are_printed_lists(texts: Sequence[str]) -> bool:

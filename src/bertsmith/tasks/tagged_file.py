@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def read_scored(
     file, or names where the file has numbers. Raises DataError and OptionError as `read_tagged`.
     """
     true, form = _sentences(gold, columns, None)
-    found = [true, _predicted(predictions, columns.label if form == "conllu" else None)]
+    first_words = {sentence.tokens[0] for sentence in true}
+    found = [true, _predicted(predictions, columns.label if form == "conllu" else None, first_words)]
     if columns.label_names is not None:
         names = names_of_labels(columns.label_names)
         if not any(map(are_numbers, found)):
@@ -96,13 +97,16 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
     return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
-def _predicted(path: Path, label: str | None) -> list[Sentence]:
-    """The sentences of a file of predictions: of columns, the first and the last, or of CoNLL-U, FORM and the label."""
+def _predicted(path: Path, label: str | None, first_words: Collection[str]) -> list[Sentence]:
+    """The sentences of a file of predictions: of columns, the first and the last, or of CoNLL-U, FORM and the label.
+
+    `first_words` are those with which sentences begin, whatever comments may begin with.
+    """
     existing_file(path, "a file of columns, token and predicted tag")
     text = decoded_predictions(path)
     if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
         return conllu_file.read_conllu(path, text, None, label)
-    return read_sentences(path, text)
+    return read_sentences(path, text, first_words=first_words)
 
 
 def _has_shape_of_conllu(path: Path, text: str) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.decoding import lines_with_ends, text_pieces
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
@@ -78,6 +79,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
     text_at = header.index(text)
     id_at = header.index(ID_KEY) if header.count(ID_KEY) == 1 else None
     number, again = 0, []
+    printed: str | None = ""  # where the first text is, as long as every text is the print of bytes
     for line, row in rows:
         where = f"{file.location}: line {line}"
         if len(row) != len(header):
@@ -85,9 +87,15 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
         if repeats_header(where, row, header):
             again.append(line)
             continue
+        if printed is not None:
+            printed = (printed or where) if is_printed_bytes(row[text_at]) else None
+            if printed and number == FIRST_ROWS:
+                raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
         identifier = row[id_at] if id_at is not None else None
         yield document_of(row[text_at], identifier, f"{file.name}#{number}", f"{where}: column {text!r}")
         number += 1
+    if printed:
+        raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
     if again:
         notes.detected.append(f"{file.name}: {headers_left_out(again)}")
 
@@ -104,6 +112,12 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
     separator, detected = asked or usual, None
     if asked is None and (said := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
         separator, detected = said[1], f"the fields are separated by {name_of(said[1])}, as its first line says"
+    elif asked is None and usual == TAB:
+        first_lines = [*islice(lines(), FIRST_LINES)]
+        if _widths(where, first_lines, TAB)[:1] == [1]:
+            separator = next((other for other in (",", ";", "|") if _has_names(where, first_lines, other)), TAB)
+        if separator != TAB:
+            detected = f"the fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
     elif asked is None and usual == ",":
         first_lines = [*islice(lines(), FIRST_LINES)]
         by_commas = _widths(where, first_lines, ",")
@@ -126,6 +140,17 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
 def name_of(separator: str) -> str:
     """A separator in words."""
     return _NAMES.get(separator, repr(separator))
+
+
+def _has_names(where: str, lines: Sequence[str], separator: str) -> bool:
+    """Whether the header holds several names by a separator, and one of the next rows has as many fields."""
+    try:
+        header = next((row for _, row in rows_of_table(where, lines[:1], TableForm(separator, True))), [])
+    except DataError:  # a quote that is a character
+        return False
+    if len(header) < 2 or any(re.search(r"\s", name.strip()) or not name.strip() for name in header):
+        return False
+    return len(header) in _widths(where, lines, separator)[1:]
 
 
 def _as_option(separator: str) -> str:
