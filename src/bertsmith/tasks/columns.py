@@ -9,6 +9,7 @@ from typing import Any
 from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
+from bertsmith.runtime.console import quiet
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, names_of, read_records
@@ -29,14 +30,15 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
-    records = read_records(
-        path,
-        form,
-        columns.encoding,
-        separator=columns.separator,
-        no_header=columns.no_header,
-        skip_broken=columns.skip_broken,
-    )
+    with quiet():  # the file was read before, and its notes were printed then
+        records = read_records(
+            path,
+            form,
+            columns.encoding,
+            separator=columns.separator,
+            no_header=columns.no_header,
+            skip_broken=columns.skip_broken,
+        )
     present = names_of(records)
     if name not in present:
         raise OptionError(

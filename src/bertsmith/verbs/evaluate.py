@@ -128,6 +128,8 @@ def given(options: EvaluateOptions, names: Sequence[str]) -> list[str]:
 def _evaluate_head(options: EvaluateOptions, task: str, like: Reference | None) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
+    if options.predictions is not None and options.predictions.resolve() == Path(options.data).resolve():
+        raise OptionError(f"--predictions {options.predictions}: is DATA itself; expected the name of another file")
     if options.report is not None:
         _check_page(options.report)
     head = measured_head(task, load_config(options.model), options, options.model)
