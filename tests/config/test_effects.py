@@ -1870,6 +1870,14 @@ def score_format(bench: Bench) -> None:
     assert bench.score(TASK, data, file, format="csv")["accuracy"] == pytest.approx(0.75)
 
 
+@effect(ScoreOptions, "skip_broken_rows")
+def score_skip_broken_rows(bench: Bench) -> None:
+    data, file = bench.file(bench.labelled.read_text() + "one field\n", ".csv"), predictions(bench)
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+        bench.score(TASK, data, file)
+    assert bench.score(TASK, data, file, skip_broken_rows=True)["accuracy"] == pytest.approx(0.75)
+
+
 @effect(ScoreOptions, "separator")
 def score_separator(bench: Bench) -> None:
     data, file = with_stars(bench), predictions(bench)

@@ -485,6 +485,15 @@ def test_what_does_not_fit_the_model_is_said_before_results_are_replaced(run: Pa
 # A task that fails
 
 
+def test_decimals_are_no_classes_of_glue(bertsmith: Answers, run: Path, tmp_path: Path) -> None:
+    for part in ("train", "dev"):
+        (tmp_path / "SST-2").mkdir(exist_ok=True)
+        (tmp_path / "SST-2" / f"{part}.tsv").write_text("sentence\tlabel\na film\t0.5\na play\t1.5\n")
+    answer = bertsmith("finetune", "glue", "--model", run, "--data", tmp_path, "--out", tmp_path / "out", *WORDS)
+    assert answer.code == 2
+    assert "SST-2 is left out" in answer.stderr and "found the label '0.5', and all 2 different labels" in answer.stderr
+
+
 def test_a_damaged_file_does_not_lose_the_other_tasks(
     bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

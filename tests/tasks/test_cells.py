@@ -284,6 +284,86 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
     assert read_rows(tmp_path / "f.csv", Columns(**options)) == rows
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "rows", "said"),
+    [
+        ("text;label;a, b\nc, d;x;\ne;y;\n", {}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
+        ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
+        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
+        ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
+    ],
+)
+def test_semicolons_and_commas_in_one_table(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: str,
+    options: dict[str, Any],
+    rows: list[tuple[str, str]],
+    said: str | None,
+) -> None:
+    (tmp_path / "f.csv").write_text(content)
+    with caplog.at_level(logging.INFO, "bertsmith"):
+        assert [(row.text, row.label) for row in read_rows(tmp_path / "f.csv", Columns(**options))] == rows
+    assert "separated by" not in caplog.text if said is None else said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "no_header", "advice"),
+    [
+        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave out --no-header"),
+        ("id,text,label\n1,a,x\nID,Sentence,label\n", False, "line 3: .* give each of the joined files on its own"),
+    ],
+)
+def test_a_row_that_is_a_header(tmp_path: Path, content: str, no_header: bool, advice: str) -> None:
+    (tmp_path / "f.csv").write_text(content)
+    with pytest.raises(DataError, match=advice):
+        read_rows(tmp_path / "f.csv", Columns(no_header=no_header))
+
+
+def test_a_header_with_other_capitals_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("text,label\na,x\nText,LABEL\nb,y\n")
+    assert [row.label for row in read_rows(tmp_path / "f.csv", Columns())] == ["x", "y"]
+    assert corpus(tmp_path / "f.csv")[0] == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("rows", [1, 50])
+def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows)
+    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film', the print of bytes"):
+        corpus(tmp_path / "f.csv")
+    (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows + "a film\n")
+    assert rows > 20 or len(corpus(tmp_path / "f.csv")[0]) == rows + 1
+
+
+def test_the_print_of_bytes_is_no_second_text(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("sentence1,sentence2,label\na,b'c d',x\n")
+    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d', the print of bytes"):
+        read_rows(tmp_path / "f.csv", Columns())
+
+
+def test_a_tsv_with_other_separators(tmp_path: Path) -> None:
+    (tmp_path / "f.tsv").write_text("id,text\n1,a film\n2,a play\n")
+    texts, notes = corpus(tmp_path / "f.tsv")
+    assert texts == [("a film",), ("a play",)]
+    assert notes.detected == ["f.tsv: the fields are separated by commas, as its header shows (--separator tab is TSV)"]
+    (tmp_path / "f.tsv").write_text('"text\na\n')
+    assert corpus(tmp_path / "f.tsv")[0] == [("a",)]
+    (tmp_path / "f.tsv").write_text("Yes, a text\nno, a text\n")
+    assert corpus(tmp_path / "f.tsv")[0] == [("no, a text",)]
+
+
+def test_an_id_that_occurs_twice_in_parquet_is_no_id(tmp_path: Path) -> None:
+    columns = [pa.array(["1"]), pa.array(["2"]), pa.array(["a film"])]
+    pq.write_table(pa.table(columns, names=["id", "id", "text"]), tmp_path / "f.parquet")
+    assert corpus(tmp_path / "f.parquet")[0] == [("a film",)]
+
+
+def test_texts_that_are_printed_lists_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "f.csv").write_text("text,label\n\"['a', 'b']\",x\n\"['c']\",y\n")
+    read_rows(tmp_path / "f.csv", Columns())
+    assert "column 'text': every text is the print of a list, such as ['a', 'b']" in caplog.text
+
+
 def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text\none; two\nthree\n")
     assert corpus(tmp_path / "f.csv")[0] == [("one; two",), ("three",)]
@@ -319,6 +399,14 @@ def test_a_byte_order_mark_decides_the_encoding(
     )
     assert said in caplog.text
     assert notes.detected == ([said] if said else [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("asked", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_byte_order_mark_decides_whatever_is_asked_for(tmp_path: Path, encoding: str, asked: str) -> None:
+    (tmp_path / "f.csv").write_bytes("\ufefftext,label\ncafé,x\n".encode(encoding))
+    assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café", None, "x")]
+    assert corpus(tmp_path / "f.csv", encoding=asked)[0] == [("café",)]
 
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:

@@ -113,6 +113,26 @@ def test_mistakes_in_json_lines(tmp_path: Path, record: dict[str, Any], message:
         questions_of(tmp_path, "f.jsonl", json.dumps(record))
 
 
+def test_a_column_has_one_use(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("prompt,choice0,choice1,label\na,b,c,0\n")
+    with pytest.raises(
+        OptionError, match=r"column 'choice0' is taken for the choice 0 \(from 0\) and for the choice 1"
+    ):
+        read_questions(tmp_path / "f.csv", Columns(choices=("choice0", "choice0")))
+    with pytest.raises(OptionError, match="column 'prompt' is taken for the prompt and for the choice 0"):
+        read_questions(tmp_path / "f.csv", Columns(choices=("prompt", "choice0")))
+
+
+def test_later_records_may_have_more_choices(tmp_path: Path) -> None:
+    records = [{"prompt": "p", "choice0": "a", "choice1": "b", "label": 0}]
+    records.append(records[0] | {"choice2": "c", "label": 1})
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert [question.choices for question in read_questions(tmp_path / "f.jsonl", Columns())] == [
+        ("a", "b"),
+        ("a", "b", "c"),
+    ]
+
+
 def test_columns_that_are_not_there(tmp_path: Path) -> None:
     content = f"{HEADER}a,b,c,d,0\n"
     with pytest.raises(DataError, match=r"no column 'x'; the columns there are 'prompt', .*--choice-columns"):

@@ -45,10 +45,25 @@ def test_the_value_of_a_name(name: str, value: str | None) -> None:
         (("0.0", "1.0"), ["0.0", "1.0"]),
         (("True", "true", "FALSE"), ["FALSE", "true"]),
         (("Yes", "yes", "1", "true"), ["1", "Yes", "true", "yes"]),
+        (("True", "false", "1", "0"), ["0", "1"]),
+        (("True", "1", "2"), ["1", "2", "True"]),
+        (("9" * 5000, "9" * 5001), ["9" * 5000, "9" * 5001]),
     ],
 )
 def test_names_are_merged_only_where_a_class_has_several(names: tuple[str, ...], classes: list[str]) -> None:
     assert one_name_each(names) == classes
+
+
+def test_truth_values_and_the_numbers_0_and_1_are_the_same_classes() -> None:
+    for no, yes in (("0", "1"), ("false", "true")):
+        classes = ClassNames([no, yes])
+        assert [classes[name] for name in ("0.0", "FALSE", "01", "True")] == [no, no, yes, yes]
+    assert ClassNames(["0", "1", "2"])["True"] == "True"
+
+
+def test_labels_of_thousands_of_digits_are_names(tmp_path: Path) -> None:
+    labels = ["9" * 5000, "1" * 5001]
+    assert SequenceClassification.for_training(rows(*labels), "single_label_classification").labels == labels
 
 
 def test_the_classes_of_a_model_by_any_spelling() -> None:
@@ -110,7 +125,10 @@ def test_sets_of_labels_are_merged_too() -> None:
         ("set()", ()),
         ("(1, 2]", ("(1, 2]",)),
         ("(1, 2)", ("(1, 2)",)),
-        ("[CLS]", ("[CLS]",)),
+        ("[1.2.3]", ("[1.2.3]",)),
+        ("f(x)", ("f(x)",)),
+        ("[ 1.  -2.5]", ("1.0", "-2.5")),
+        (r"['a\d' 'b']", (r"a\d", "b")),
     ],
 )
 def test_lists_that_a_field_holds_as_text(field: str, labels: tuple[str, ...]) -> None:
@@ -131,13 +149,20 @@ def test_lists_that_a_field_holds_as_text(field: str, labels: tuple[str, ...]) -
         "[['a'], ['b']]",
         "{'en': 'x'}",
         "array(['a'], dtype=object)",
+        "tensor([1., 0.])",
+        "Index(['a', 'b'], dtype='object')",
+        "frozenset({'a'})",
+        "\"['a', 'b']\"",
+        "[...]",
+        '["a", NaN]',
+        "['a', 1e999]",
         '{"a": 1}',
         "['a']x]",
     ],
 )
 def test_what_looks_like_a_list_and_is_none(field: str) -> None:
     (row,) = rows(field)
-    if field[-1] in "]})":
+    if field[-1] in ']})"':
         with pytest.raises(DataError, match="looks like a list and cannot be read as one"):
             assert row.label_set
     else:
@@ -151,6 +176,7 @@ def test_what_looks_like_a_list_and_is_none(field: str) -> None:
         ("[0 1 0]", "[0 0 0]"),
         ("[0. 1.]", "[1. 0.]"),
         ("[True, False]", "[False, True]"),
+        ("[ True False]", "[False  True]"),
         (("1", "0"), ("0", "1")),
         (("0.0", "1.0", "0.0"), ("1",)),
         ("0 1 0", "1 1 0"),

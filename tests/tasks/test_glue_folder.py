@@ -51,6 +51,25 @@ def test_cola_has_no_header(glue: Glue) -> None:
     assert (layout.text, layout.label, layout.no_header) == ("sentence", "label", False)
 
 
+def test_a_row_of_cola_that_occurs_twice_is_no_header(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "train.tsv").write_text("gj\t1\t\tA bell rang.\ngj\t0\t*\tBell a rang.\ngj\t1\t\tA bell rang.\n")
+    assert read_part(tmp_path / "train.tsv", of("CoLA")).rows == 3
+    assert "header" not in caplog.text
+
+
+@pytest.mark.parametrize("labels", [(0.0, 1.0), ("00", "01"), (False, True)])
+def test_the_class_1_in_any_spelling(tmp_path: Path, labels: tuple[object, object]) -> None:
+    rows = [{"sentence1": "a", "sentence2": "b", "label": label} for label in labels]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_part(tmp_path / "train.jsonl", of("MRPC")).rows == 2
+
+
+def test_a_test_file_in_which_some_rows_have_no_label(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text('{"sentence": "a", "label": -1}\n{"sentence": "b"}\n')
+    with pytest.raises(DataError, match=r"test\.jsonl: line 2: column 'label' is missing"):
+        read_test(tmp_path / "test.jsonl", of("SST-2").layouts)
+
+
 def test_all_tasks_stand_in_the_order_of_glue(glue: Glue) -> None:
     found = find_tasks(glue("WNLI", "RTE", "CoLA", "MRPC"), None)
     assert [files.task.name for files in found] == ["CoLA", "MRPC", "RTE", "WNLI"]

@@ -60,6 +60,31 @@ def test_many_whole_numbers_may_be_a_quantity() -> None:
     assert warned({f"intent {number}": 1 for number in range(60)}) == []
 
 
+def test_several_labels_in_one() -> None:
+    (said,) = label_warnings({"a|b": 1, "a": 2, "b": 1}, may_be_numbers=False)
+    assert "'a|b' is a class, and its parts are classes as well; if a text may have several labels" in said
+    assert not [*label_warnings({"a|b": 1, "a": 2}, may_be_numbers=False)]
+    assert not [*label_warnings({"a": 1, "b": 2}, may_be_numbers=False, labels_per_text=2)]
+    (said,) = label_warnings({"a/b": 1, "a": 2}, may_be_numbers=False, labels_per_text=1)
+    assert "no text has more than one label" in said
+
+
+def test_several_labels_that_are_decimals() -> None:
+    (said,) = label_warnings({"0.5": 1, "1.5": 2}, may_be_numbers=False, labels_per_text=2)
+    assert "the 2 labels are numbers with decimals, such as 0.5" in said
+
+
+def test_decimals_that_only_another_file_has() -> None:
+    rows = [Row("a", None, "0.5", "dev.csv", "line 2")]
+    with pytest.raises(DataError, match=r"label '0.5' is not among .* to learn, train with --problem-type regression"):
+        targets(rows, ["0", "1"], "single_label_classification", "dev.csv")
+
+
+def test_labels_that_are_missing_values() -> None:
+    (said,) = label_warnings({"nan": 1, "good": 2}, may_be_numbers=False)
+    assert said == "train: the label 'nan' (1) looks like a missing value, and is learnt as a class"
+
+
 def test_decimals_among_other_labels() -> None:
     (warning,) = warned({"0.5": 3, "1.5": 2, "2.5": 2, "n/a": 1})
     assert warning.startswith("train: 3 of 4 different labels are decimals, read as classes, and 'n/a' as well")

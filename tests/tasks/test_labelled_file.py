@@ -245,6 +245,30 @@ def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: st
         read_rows(file, Columns(label="lable", pair="second"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "roles"),
+    [
+        (Columns(text="label"), "the text and for the label"),
+        (Columns(label="text"), "the text and for the label"),
+        (Columns(pair="text"), "the text and for the second text"),
+        (Columns(pair="label"), "the label and for the second text"),
+    ],
+)
+def test_a_column_has_one_use(tmp_path: Path, columns: Columns, roles: str) -> None:
+    (tmp_path / "f.csv").write_text("text,label\na,x\n")
+    with pytest.raises(OptionError, match=rf"f\.csv: column '\w+' is taken for {roles}; expected a column for each"):
+        read_rows(tmp_path / "f.csv", columns)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [("3,5", "a finite number such as 3.5$"), ("1_0", "a finite number$")],
+)
+def test_what_is_no_number(label: str, expected: str) -> None:
+    with pytest.raises(DataError, match=f"label '{label}', expected {expected}"):
+        Row("a", None, label).number("")
+
+
 def test_options_of_tags_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,0\n")
     for columns in (Columns(labels_are="plain"), Columns(label_names=("no", "yes"))):

@@ -16,6 +16,7 @@ import bertsmith as package
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.batched import head_outputs
 from bertsmith.tasks.choice_file import Question
+from bertsmith.tasks.choice_labels import FROM_0, FROM_1
 from bertsmith.tasks.multiple_choice import EncodedChoices, MultipleChoice
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -136,6 +137,14 @@ def test_figures_and_baseline() -> None:
     assert found.value == 0.5 and found.low < 0.5 < found.high
     assert head.baseline(np.array([1, 1, 0]), gold) == {"accuracy": 0.5}
     assert head.label_counts([Question("", ("a",) * 3, label) for label in (1, 1, 0)]) == {"0": 1, "1": 2, "2": 0}
+
+
+def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for form, label, said in ((FROM_1, 1, True), (FROM_1, 2, False), (FROM_0, 1, False)):
+        caplog.clear()
+        list(MultipleChoice().predictions([Question("p", ("a", "b", "c"), label, form=form)], [np.zeros(3)]))
+        assert ("with --labels-from 1 it gives the same figures" in caplog.text) == said
 
 
 def test_one_choice_is_right() -> None:

@@ -44,7 +44,7 @@ def test_second_texts_by_their_usual_names_are_said(
         ("pair", "text", ["0", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("sentence2", "text", ["0.5", "1", "2", "3", "4", "5"], "it holds only numbers"),
         ("pair", "text", ["a", "b", "c", "d", "e", "f"], "most of its cells are single words"),
-        ("pair", "text", ["set one"] * 6, "it repeats 1 values"),
+        ("pair", "text", ["set one"] * 6, "it has only 1 different value"),
         ("pair", "sentence", LONG, "the texts are in column 'sentence'"),
         ("hypothesis", "text", [" "] * 6, "it is empty in every row"),
     ],
@@ -103,6 +103,14 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
         with pytest.raises(ModelError, match=r"runs/x: text_columns in its config.json is "):
             text_columns_of(Config, "runs/x")
     assert text_columns_of(object(), "runs/x") is None
+
+
+def test_a_second_text_that_the_first_record_lacks(tmp_path: Path) -> None:
+    records = [{"text": "a film", "label": "x"}, {"text": "a play", "sentence2": "a book", "label": "y"}]
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(DataError, match=r"f\.jsonl: line 1: column 'sentence2' is missing"):
+        read_rows(tmp_path / "f.jsonl", Columns())
+    assert pairs_of(read_rows(tmp_path / "f.jsonl", Columns(text="text"))) == [None, None]
 
 
 def test_empty_second_texts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

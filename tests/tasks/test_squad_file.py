@@ -179,8 +179,9 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
         (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
         (Columns(form="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: files"),
-        (Columns(label_names=("O",)), "--label-names: files"),
+        (Columns(labels_are="plain"), "--labels-are: is for the tags of token-classification"),
+        (Columns(label_names=("O",)), "--label-names: is for the tags"),
+        (Columns(labels_from=1), "--labels-from: a question has answers and no choices"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:
@@ -311,6 +312,7 @@ def table_of(path: Path, header: list[str], *rows: list[Any]) -> Path:
         (["answers"], [json.dumps({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], [str({"text": ["bread"], "answer_start": [BREAD]})]),
         (["answers"], ["['bread']"]),
+        (["answers", "start"], ["['bread']", f"[{BREAD}.]"]),
         (["answers"], [json.dumps({"text": ["bread"], "note": 'an "x" "y"'})]),
         (["answers", "answer_start"], ["['bread']", f"[{BREAD}]"]),
     ],
@@ -352,7 +354,7 @@ def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> No
     ("name", "cell"),
     [
         ("answers", "{'text': array(['bread'], dtype=object), 'answer_start': array([18])}"),
-        ("answers", "['bread' 'some bread']"),
+        ("answers", "['bread' 5]"),
         ("answers", "['bread"),
         ("answer_start", "[18"),
         ("answer_start", "near the end"),

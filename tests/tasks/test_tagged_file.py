@@ -500,3 +500,15 @@ def test_predictions_in_conllu_are_read_like_the_file(tmp_path: Path) -> None:
     assert kind == "plain" and [each.tokens for each in true] == [each.tokens for each in predicted] == FRENCH_WORDS
     assert predicted[1].tags == ["PROPN", "X"]
     assert read_scored(gold, predictions, Columns(label="deprel"))[1][1].tags == ["root", "dep"]
+
+
+def test_predictions_for_words_that_look_like_comments(tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predictions"
+    gold.write_text(json.dumps({"tokens": ["#", "yes"], "tags": ["sign", "word"]}) + "\n")
+    predictions.write_text("# a comment\n#\tsign\tsign\nyes\tword\tword\n")
+    assert read_scored(gold, predictions, Columns())[1][0].tokens == ["#", "yes"]
+
+
+def test_a_tag_that_is_the_word_itself(tmp_path: Path) -> None:
+    (tmp_path / "f.conll").write_text("# #\nfive CD\n\nthe DT\n")
+    assert read_tagged(tmp_path / "f.conll", Columns())[0].tokens == ["#", "five"]

@@ -306,6 +306,15 @@ def test_what_python_returns_is_typed(tmp_path: Path) -> None:
     assert found.to_dict()["intervals"]["f1"] == {"low": found.metrics["f1"].low, "high": found.metrics["f1"].high}
 
 
+def test_the_test_part_of_a_data_set_as_evaluate_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    for part, labels in (("train", ["x", "y", "x"]), ("test", ["x", "y"])):
+        labelled(tmp_path / "data" / f"{part}.jsonl", labels)
+    monkeypatch.chdir(tmp_path)
+    found = package.score("sequence-classification", "hf:./data", predicted(tmp_path / "predictions", label=["x", "x"]))
+    assert found.total == 2
+
+
 def test_a_number_beyond_float_is_named(tmp_path: Path) -> None:
     gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
     gold.write_text('{"text": "a", "label": ' + "9" * 400 + "}\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import CompareOptions
-from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric, most_of
+from bertsmith.reporting.numbers import counted, difference_interval, format_difference, format_metric, most_of
 
 
 def _run(options: CompareOptions) -> Iterable[Answer]:
@@ -21,7 +21,7 @@ def _show(result: Any) -> str:
     lines = [
         f"A: {result.model_a}",
         f"B: {result.model_b}",
-        f"{result.num_examples:,} examples",
+        counted(result.num_examples, "example"),
         f"  {'':<22} {'A':>8} {'B':>8} {'B - A':>12}   {'95% interval':<21} {'p':<7}",
     ]
     for name, it in result.metrics.items():

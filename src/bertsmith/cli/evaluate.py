@@ -8,7 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.errors import shortened
-from bertsmith.reporting.numbers import format_metric, interval_text, most_of, percent
+from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of, percent
 
 
 def _run(options: EvaluateOptions) -> Iterable[Answer]:
@@ -70,7 +70,7 @@ def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) ->
         f"{interval_text(name, figure, most)}"
         for name, figure in metrics.items()
     ]
-    return "\n".join([f"{num_examples:,} examples", *lines])
+    return "\n".join([counted(num_examples, "example"), *lines])
 
 
 def calibration_line(calibration: Mapping[str, Any]) -> str:
@@ -91,7 +91,7 @@ def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     for name, row in zip(names, slices["rows"], strict=True):
         interval = f"95% interval {interval_text(metric, row, most)}"
         written = format_metric(metric, row["value"], most)
-        lines.append(f"  {name:<{width}} {written:>6}   {interval}   {row['examples']:,} examples")
+        lines.append(f"  {name:<{width}} {written:>6}   {interval}   {counted(row['examples'], 'example')}")
     return lines
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.score import ScoreOptions
-from bertsmith.reporting.numbers import format_metric, interval_text, most_of
+from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of
 
 
 def _run(options: ScoreOptions) -> Iterable[Answer]:
@@ -45,7 +45,7 @@ def _counts(found: dict[str, Any]) -> str:
             f"{found['sentences']:,} sentences, {found['tokens']:,} tokens, {found['gold']:,} entities, "
             f"{found['predicted']:,} predicted ({found['scheme']})"
         )
-    return f"{found['total']:,} examples"
+    return counted(found["total"], "example")
 
 
 def _figures(found: dict[str, Any], most: float) -> list[str]:

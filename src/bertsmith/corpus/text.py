@@ -19,6 +19,7 @@ from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.shards import read_shard
 from bertsmith.corpus.stages import shard_file
 from bertsmith.corpus.store import TRAIN
+from bertsmith.errors import OptionError
 from bertsmith.runtime.console import progress, say
 
 
@@ -55,11 +56,18 @@ def read_text(
     return corpus
 
 
-def reading_of(options: SourceOptions) -> ReadingOptions:
-    """How the files of a verb's sources are read."""
+def reading_of(options: SourceOptions, files: Sequence[SourceFile]) -> ReadingOptions:
+    """How the files of a verb's sources are read. Raises OptionError as `refuse_separator`."""
+    refuse_separator(options.separator, files)
     return ReadingOptions(
         options.documents, options.text_column, options.encoding, options.encoding_errors, options.separator
     )
+
+
+def refuse_separator(separator: str | None, files: Sequence[SourceFile]) -> None:
+    """Raises OptionError if a separator is given, and none of the files has one."""
+    if separator is not None and not any(file.form in (".csv", ".tsv") for file in files):
+        raise OptionError(f"--separator: {files[0].name} is not CSV or TSV, it has no separator; leave it out")
 
 
 def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:

@@ -8,7 +8,7 @@ from typing import Any
 from bertsmith.corpus.build import encode
 from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.corpus.text import read_text
+from bertsmith.corpus.text import read_text, refuse_separator
 from bertsmith.errors import DataError
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.objectives.masks import Vocabulary
@@ -20,6 +20,7 @@ def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, aside: Pa
     """The text of a SOURCE as a part, in an empty work folder. Raises DataError where nothing of it is left."""
     # Nothing of the text is left out: what is measured on it is measured on all of it.
     files = find_files((source,), any_ending=True)
+    refuse_separator(reading.separator, files)
     corpus = read_text(aside, files, reading, part=HELD_OUT, steps=("unicode", "controls"))
     save_tokenizer(tokenizer, aside / "store" / "tokenizer")
     encode(corpus, len(tokenizer), lambda done, total: None)

@@ -13,7 +13,7 @@ from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_r
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import SINGLE_LABEL, AnyHead, head_class
+from bertsmith.tasks.head import MULTI_LABEL, SINGLE_LABEL, AnyHead, head_class
 from bertsmith.tasks.label_checks import check_are_classes, label_warnings
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.records import is_data_set, with_split
@@ -116,7 +116,9 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     if head.labels:
-        report["warnings"] = [*label_warnings(counts, may_be_numbers=may_be_numbers), *report["warnings"]]
+        most = int(parts["train"].gold.sum(axis=1).max()) if head.problem_type == MULTI_LABEL else None
+        found = label_warnings(counts, may_be_numbers=may_be_numbers, labels_per_text=most)
+        report["warnings"] = [*found, *report["warnings"]]
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
         taught = [*taught, *examples[UNLABELLED]]

@@ -4,8 +4,8 @@ of the right one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,15 @@ from typing import Any
 from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.choice_labels import LabelledChoices, indices, label_form
-from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
-from bertsmith.tasks.records import form_of, is_table
+from bertsmith.tasks.labelled_file import (
+    LABEL_COLUMNS,
+    Columns,
+    column_name,
+    labelled_records,
+    refuse_shared_columns,
+)
+from bertsmith.tasks.records import form_of, is_table, names_of
+from bertsmith.tasks.reference import Reference
 from bertsmith.tasks.text_file import decoded, existing_file, finite, json_object, text_lines
 
 CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
@@ -52,10 +59,12 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
     prompt_name = find(columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
-    choice_names = _choice_columns(path, present, columns.choices)
+    choice_names = _choice_columns(path, names_of(records), columns.choices)
     label_name = None
     if stand_in is None:
         label_name = find(columns.label, CHOICE_LABEL_COLUMNS, "label", "--label-column", position=None)
+    choices_of = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
+    refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choices_of])
     prompts, labelled = [], []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
@@ -84,6 +93,16 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
         Question(prompt, row.choices, index, record.place, form)
         for prompt, row, index, record in zip(prompts, labelled, found, records, strict=True)
     ]
+
+
+def reference_of(questions: Sequence[Question], path: Path) -> Reference:
+    """What the other files of a training must agree with, by the questions of its training file: the form of labels."""
+    return Reference(f"the training file {path}", choice_labels=questions[0].form)
+
+
+def columns_like(questions: Sequence[Question], path: Path, columns: Columns) -> Columns:
+    """How the other files of a training are read, by its training file."""
+    return replace(columns, like=reference_of(questions, path))
 
 
 def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:

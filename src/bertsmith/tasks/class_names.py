@@ -1,7 +1,8 @@
 """One class, one name: numbers and truth values of the same value are one class, however a file spells them.
 
 JSON has 1 and 1.0, spreadsheets 01, Python True, JSON true. As texts they would be different classes, and a model
-trained on one spelling would know none of the labels of a file with another. Names that are spelt one way throughout
+trained on one spelling would know none of the labels of a file with another. If there are no labels but these, true is
+1 and false is 0. Names that are spelt one way throughout
 stay as they are: the codes 01 to 12 keep their zeros.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Context, Decimal
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_AS_NUMBER = {"true": "1", "false": "0"}
+_NUMBERS = set(_AS_NUMBER.values())
 SHOWN = 10
 """Classes that a warning lists."""
 
@@ -29,10 +32,18 @@ def value_of(name: str) -> str | None:
 
 def one_name_each(names: Iterable[str]) -> list[str]:
     """The names of the classes that these spellings stand for: the simplest spelling where a class has several."""
-    found = set(names)
-    values = {name: value_of(name) for name in found}
+    values = _values(set(names))
     count = Counter(values.values())
     return sorted({name if value is None or count[value] == 1 else value for name, value in values.items()})
+
+
+def _values(names: Collection[str]) -> dict[str, str | None]:
+    """The value of each name; true is 1 and false is 0 if the other names have no other values."""
+    values = {name: value_of(name) for name in names}
+    found = set(values.values())
+    if found <= {*_AS_NUMBER, *_NUMBERS} and found & _NUMBERS:
+        return {name: _AS_NUMBER.get(str(value), value) for name, value in values.items()}
+    return values
 
 
 class ClassNames:
@@ -43,6 +54,10 @@ class ClassNames:
         values = [(value_of(label), label) for label in self._labels]
         count = Counter(value for value, _ in values)
         self._by_value = {value: label for value, label in values if value is not None and count[value] == 1}
+        if len(values) == len(_AS_NUMBER) and set(self._by_value) in (set(_AS_NUMBER), _NUMBERS):
+            for truth, number in _AS_NUMBER.items():
+                label = self._by_value.get(truth) or self._by_value[number]
+                self._by_value |= {truth: label, number: label}
 
     def __getitem__(self, spelling: str) -> str:
         """The class of a spelling: the label itself, or the only one of the same value; else the spelling."""

@@ -9,9 +9,10 @@ from typing import Any
 from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
+from bertsmith.runtime.console import quiet
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, read_records
+from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, names_of, read_records
 
 NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
@@ -29,15 +30,16 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
-    records = read_records(
-        path,
-        form,
-        columns.encoding,
-        separator=columns.separator,
-        no_header=columns.no_header,
-        skip_broken=columns.skip_broken,
-    )
-    present = list(dict.fromkeys(column for record in records for column in record.values))
+    with quiet():  # the file was read before, and its notes were printed then
+        records = read_records(
+            path,
+            form,
+            columns.encoding,
+            separator=columns.separator,
+            no_header=columns.no_header,
+            skip_broken=columns.skip_broken,
+        )
+    present = names_of(records)
     if name not in present:
         raise OptionError(
             f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"

@@ -17,7 +17,7 @@ words of tweets (`#happy O`, `# O`), which are told apart by three questions, in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +33,9 @@ _COMMENT = "#"
 _SHOWN = 60
 """Characters of a comment line in a message."""
 _CAPITALS = re.compile(r"[A-Z]{1,6}\$?")
-"""Plain labels that a word may have although no other word of the file has them, such as SYM."""
+"""Plain labels that a word may have although no other word of the file has them, such as SYM. So may its own text be:
+Penn's treebank has `# #`.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,20 @@ def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def read_sentences(
-    path: Path, text: str, token_column: int = 0, tag_column: int = -1, *, stand_in: str | None = None
+    path: Path,
+    text: str,
+    token_column: int = 0,
+    tag_column: int = -1,
+    *,
+    stand_in: str | None = None,
+    first_words: Collection[str] = (),
 ) -> list[Sentence]:
     """The sentences of columns in a text; `path` is its file's.
 
     Columns count from 0, -1 is the last. Raises DataError with the file and the line of the first mistake; as in
     conlleval one is a line of more or fewer columns than those before it. What a tag says is not looked at. Where there
     is a `stand_in`, every token has it for its tag, and lines need no column of tags. Comment lines are skipped, and
-    their number is printed.
+    their number is printed; a line with one of the `first_words` is none.
     """
     lines = [_line(number, line) for number, line in numbered_lines(text)]
     words = [line for line in lines if line is not None]
@@ -91,7 +99,8 @@ def read_sentences(
             if sentences[-1].tokens:
                 sentences.append(Sentence(file=str(path)))
             continue
-        if line.may_be_comment and not sentences[-1].tokens and layout.is_comment(line):
+        known = line.columns[0] in first_words and line.tabs in layout.firsts
+        if line.may_be_comment and not known and not sentences[-1].tokens and layout.is_comment(line):
             comments.append(line)
             continue
         token, tag = _token_and_tag(path, line, layout, token_column, tag_column, stand_in)
@@ -145,7 +154,7 @@ class _Layout:
         tag = self._tag(line)
         if tag in self.tags or tag == "O" or (parse_tag(tag) is not None and "-" in tag):
             return False
-        if not self.of_entities and as_others and _CAPITALS.fullmatch(tag):
+        if not self.of_entities and as_others and (tag == line.columns[0] or _CAPITALS.fullmatch(tag)):
             return False
         return line.columns[0] == _COMMENT or line.columns[0].startswith(f"{_COMMENT} ") or not as_others
 

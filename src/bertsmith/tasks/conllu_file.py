@@ -21,7 +21,7 @@ from bertsmith.tasks.conll_file import Sentence, numbered_lines
 NAMES = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 ENDINGS = (".conllu", ".conllup")
 _COLUMNS_LINE = re.compile(r"#\s*global\.columns\s*=\s*(.+)", re.IGNORECASE)
-_WORD, _RANGE, _EMPTY = re.compile(r"[0-9]+"), re.compile(r"[0-9]+-[0-9]+"), re.compile(r"[0-9]+\.[0-9]+")
+_WORD, _RANGE, _EMPTY = (re.compile(form) for form in (r"[0-9]{1,9}", r"[0-9]+-[0-9]+", r"[0-9]+\.[0-9]+"))
 _NOTHING = "_"
 _ANNOTATIONS = ("upos", "xpos", "head", "deprel")
 """Columns of which `_` says that the word is not annotated; in others, such as FEATS, it is a value."""

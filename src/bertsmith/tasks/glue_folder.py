@@ -13,7 +13,8 @@ from pathlib import Path
 from bertsmith.config.glue import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import quiet, say
+from bertsmith.tasks.class_names import ClassNames
 from bertsmith.tasks.labelled_file import Columns, in_order, labelled_records, rows_of
 from bertsmith.tasks.records import ENDINGS, HiddenLabelsError, Record, form_of, is_table
 
@@ -115,24 +116,35 @@ def _listed(folder: Path) -> str:
 def read_part(path: Path, task: GlueTask) -> Part:
     """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
     layouts, skip_broken = task.layouts, task.broken_rows and is_table(form_of(path, None))
-    records = labelled_records(path, Columns(skip_broken=skip_broken))
-    layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
+    layout = _layout_without_header(path, layouts)
+    records = labelled_records(path, Columns(skip_broken=skip_broken, no_header=layout is not None))
     if layout is None:
-        layout = next((one for one in layouts if one.no_header), None)
-        if layout is None:
-            expected = " or ".join(", ".join(map(repr, one.columns)) for one in layouts)
-            raise DataError(
-                f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
-            )
-        records = labelled_records(path, Columns(no_header=True))
+        named = (one for one in layouts if not one.no_header)
+        layout = next((one for one in named if set(one.columns) <= set(records[0].values)), None)
+    if layout is None:
+        expected = " or ".join(", ".join(map(repr, one.columns)) for one in layouts)
+        raise DataError(
+            f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
+        )
     part = _part(path, layout, records, skip_broken)
-    if task.positive is not None and task.positive not in part.labels:
+    if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
             f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
             f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
             "holds the numbers"
         )
     return part
+
+
+def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | None:
+    """The layout of a table that has no header; None if its first row is one, or no layout goes without."""
+    layout = next((one for one in layouts if one.no_header), None)
+    if layout is None or not is_table(form_of(path, None)):
+        return None
+    with quiet():
+        first = labelled_records(path, Columns(no_header=True))[0]
+    names = {str(value).strip() for value in first.values.values()}
+    return None if any(set(one.columns) <= names for one in layouts if not one.no_header) else layout
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:
@@ -152,7 +164,7 @@ def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> 
     except HiddenLabelsError:
         return None
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
-    if layout is None or all(str(record.values[layout.label]).strip() in _NO_LABEL for record in records):
+    if layout is None or all(str(record.values.get(layout.label)).strip() in _NO_LABEL for record in records):
         return None
     return _part(path, layout, records, skip_broken)
 

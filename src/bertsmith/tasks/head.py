@@ -40,6 +40,8 @@ from bertsmith.tasks.tag_kinds import LABELS_ARE, LabelsAre
 
 SINGLE_LABEL = "single_label_classification"
 """The problem type that every head has; only sequence-classification has others."""
+MULTI_LABEL = "multi_label_classification"
+"""That of texts with several labels, or none."""
 TEMPERATURE = "calibration_temperature"
 """The name in a model's configuration of what its logits are divided by before they are made probabilities."""
 INPUT_LENGTH = "input_length"

@@ -10,17 +10,21 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bertsmith.errors import DataError
 
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE)
 """A number; the decimal mark may be a comma."""
+SEPARATOR = "|"
+"""What parts several labels of one text where the file has no lists."""
 MANY_NUMBERS = 50
 """More whole numbers than this are rarely classes."""
 FEW_ROWS = 2
 """A label that occurs at most this often is hardly learnt as a class."""
 EXAMPLES = 5
+MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A")
+"""How pandas, Python, JSON, SQL and Excel print that there is no value."""
 
 REGRESSION_OR_CLASSES = (
     "Give --problem-type regression to learn numbers, or --problem-type single_label_classification to insist on "
@@ -59,11 +63,9 @@ def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[s
 
     `places` are the label of each row and its place in the file.
     """
-    if not labels or not all(NUMBER.fullmatch(label) for label in labels):
+    if not are_decimals(labels):
         return
     decimals = {label for label in labels if not _is_whole(label)}
-    if not decimals:
-        return
     first, place = next((label, place) for label, place in places if label in decimals)
     comma = ", with a decimal point in place of the comma" if any("," in label for label in decimals) else ""
     raise DataError(
@@ -72,13 +74,48 @@ def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[s
     )
 
 
+def _parts_are_labels(name: str, separator: str, labels: Collection[str]) -> bool:
+    parts = name.split(separator)
+    return len(parts) > 1 and all(part.strip() in labels for part in parts)
+
+
+def are_decimals(labels: Collection[str]) -> bool:
+    """Whether all labels are numbers, and some have decimals."""
+    return all(NUMBER.fullmatch(label) for label in labels) and not all(map(_is_whole, labels))
+
+
 def _is_whole(label: str) -> bool:
     number = float(label.replace(",", "."))
     return math.isinf(number) or number.is_integer()
 
 
-def label_warnings(counts: Mapping[str, int], *, may_be_numbers: bool) -> Iterator[str]:
-    """Sentences about the labels of a training file; `may_be_numbers` unless the user has asked for classes."""
+def label_warnings(
+    counts: Mapping[str, int], *, may_be_numbers: bool, labels_per_text: int | None = None
+) -> Iterator[str]:
+    """Sentences about the labels of a training file; `may_be_numbers` unless the user has asked for classes.
+
+    `labels_per_text` is how many labels a text has at most, None where each has one.
+    """
+    if labels_per_text is not None and labels_per_text < 2:
+        yield (
+            "train: no text has more than one label; several labels of a text are a list "
+            f'(["a", "b"]) or parted by {SEPARATOR} (a{SEPARATOR}b)'
+        )
+    if labels_per_text is not None and are_decimals(counts):
+        yield (
+            f"train: the {len(counts):,} labels are numbers with decimals, such as {next(iter(counts))}, and each is a "
+            "label of its own; expected the names of the labels of each text"
+        )
+    if labels_per_text is None:
+        joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]
+        if joined:
+            yield (
+                f"train: {spelt(joined[0])} is a class, and its parts are classes as well; if a text may have several "
+                "labels, give --problem-type multi_label_classification"
+            )
+    for name in MISSING:
+        if name in counts:
+            yield f"train: the label {name!r} ({counts[name]:,}) looks like a missing value, and is learnt as a class"
     groups: dict[str, list[str]] = defaultdict(list)
     for name in counts:
         groups[spelling_key(name)].append(name)

@@ -9,18 +9,20 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 from bertsmith.config.labelled import LabelledOptions
 from bertsmith.config.options import nearest
-from bertsmith.corpus.reading.cells import kind, text_of_cell
+from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.label_checks import NUMBER, SEPARATOR
 from bertsmith.tasks.pair_column import second_text_column, warn_of_empty_second_texts
 from bertsmith.tasks.printed_lists import (
     UnreadableListError,
-    are_printed_bytes,
+    are_printed_lists,
     is_vector,
     list_in_text,
     vector_in_text,
@@ -32,8 +34,6 @@ from bertsmith.tasks.text_file import existing_file, finite
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
 OTHER_FORMS = {"conll": "token-classification", "conllu": "token-classification", "squad": "question-answering"}
-SEPARATOR = "|"
-"""What parts several labels of one text where the file has no lists."""
 
 Label = str | int | float | tuple[str, ...]
 
@@ -148,12 +148,15 @@ class Row:
 
     def number(self, why: str) -> float:
         """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
+        written = str(self.label).strip()
         try:
-            value = float(self.label) if not isinstance(self.label, tuple) else math.nan
+            # Python reads 1_000 as a number, no other program does.
+            value = math.nan if isinstance(self.label, tuple) or "_" in written else float(self.label)
         except (ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
-            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{why}")
+            comma = f" such as {written.replace(',', '.')}" if NUMBER.fullmatch(written) and "," in written else ""
+            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{comma}{why}")
         return value
 
 
@@ -187,6 +190,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         pair_name = find(columns.pair, (), "pair", "--pair-column", position=None)
         if like is not None and like.of_model and like.pair is None:
             warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
+    refuse_shared_columns(path, [("text", text_name), ("label", label_name), ("second text", pair_name)])
     rows = []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
@@ -205,14 +209,19 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         if label_name is not None:
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
+        if label_name is not None:
+            _refuse_header(where, text, label, text_name, label_name)
         rows.append(Row(text, pair, label, str(path), record.place, (text_name, pair_name)))
     labels = [row.label for row in rows if isinstance(row.label, str)]
-    for column, texts in ((text_name, [row.text for row in rows]), (label_name, labels)):
-        if len(texts) == len(rows) and are_printed_bytes(texts):
-            raise DataError(
-                f"{rows[0].where}: column {column!r}: found {shortened(texts[0], 60)}, the print of bytes; "
-                "expected a text. Try: decode the column before it is written (in pandas column.str.decode('utf-8'))"
+    pairs = [row.pair for row in rows if row.pair is not None]
+    for column, texts in ((text_name, [row.text for row in rows]), (pair_name, pairs), (label_name, labels)):
+        if len(texts) == len(rows) and column != label_name and are_printed_lists(texts):
+            warn(
+                f"{path}: column {column!r}: every text is the print of a list, such as {shortened(texts[0], 40)}, and "
+                "is read as it stands; join the items to a text if they are meant"
             )
+        if len(texts) == len(rows) and all(map(is_printed_bytes, texts)):
+            raise printed_bytes(f"{rows[0].where}: column {column!r}", texts[0])
     if pair_name is not None:
         warn_of_empty_second_texts(path, pair_name, [(row.pair or "", row.place) for row in rows])
     return rows
@@ -244,6 +253,32 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
     )
 
 
+def _refuse_header(where: str, text: str, label: Label, text_name: str, label_name: str) -> None:
+    """Raises DataError for a row whose text and label are names of such columns: files with other headers were joined,
+    or the file has a header in spite of --no-header.
+    """
+    texts, labels = TEXT_COLUMNS, LABEL_COLUMNS
+    advice = "leave out --no-header"
+    if not text_name.isdecimal():
+        texts, labels = (text_name.lower(), *texts), (label_name.lower(), *labels)
+        advice = "give each of the joined files on its own"
+    if isinstance(label, str) and text.strip().lower() in texts and label.strip().lower() in labels:
+        raise DataError(
+            f"{where}: found the text {text.strip()!r} with the label {label.strip()!r}, which is a header; expected a "
+            f"row. Try: {advice}"
+        )
+
+
+def refuse_shared_columns(path: Path, columns: Sequence[tuple[str, str | None]]) -> None:
+    """Raises OptionError if two of what a row has are in one column; `columns` are each in words with its column."""
+    for (one, column), (other, second) in combinations(columns, 2):
+        if column is not None and column == second:
+            raise OptionError(
+                f"{path}: column {column!r} is taken for the {one} and for the {other}; expected a column for each. "
+                "Name them with the options that end in -column or -columns"
+            )
+
+
 def _advice(what: str) -> str:
     """How to name another column."""
     return f". Name the one that holds the text with --{what}-column"
@@ -253,7 +288,7 @@ def _label(where: str, value: Any) -> Label:
     if isinstance(value, list):
         found = []
         for item in value:
-            if isinstance(item, (list, dict)) or item is None:
+            if isinstance(item, (list, tuple, dict)) or item is None:
                 raise DataError(f"{where}: found {kind(item)} in the list, expected texts")
             label = _one_label(where, item)
             found.append(label if isinstance(label, str) else json.dumps(label))
@@ -333,7 +368,7 @@ def _parts(field: str, separator: str) -> tuple[str, ...]:
 def in_order(labels: Iterable[str]) -> list[str]:
     """Labels in the order of their classes: as numbers where all are whole numbers, else as texts."""
     names = sorted(set(labels))
-    return sorted(names, key=int) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
+    return sorted(names, key=Decimal) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
 def column_name(

@@ -24,8 +24,9 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
-from bertsmith.tasks.choice_file import Question, read_questions
-from bertsmith.tasks.choice_labels import POSITIONS
+from bertsmith.runtime.console import say
+from bertsmith.tasks.choice_file import Question, read_questions, reference_of
+from bertsmith.tasks.choice_labels import FROM_1, POSITIONS
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
@@ -137,7 +138,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     @classmethod
     def reference(cls, examples: Sequence[Question], path: Path) -> Reference:
         """The form of the labels."""
-        return Reference(f"the training file {path}", choice_labels=examples[0].form)
+        return reference_of(examples, path)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> Reference | None:
@@ -169,6 +170,8 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
 
     def predictions(self, examples: Sequence[Question], outputs: Scores) -> Iterator[str]:
         """JSON lines: the prompt, the index of the right choice, and the answer of `choose`."""
+        if examples[0].form == FROM_1 and all(example.label < len(example.choices) - 1 for example in examples):
+            say("score cannot see that these labels count from 1; with --labels-from 1 it gives the same figures")
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
             answer = {"choice": example.choices[index], "index": index, "probabilities": shares}

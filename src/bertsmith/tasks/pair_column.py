@@ -8,7 +8,7 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.label_checks import NUMBER
-from bertsmith.tasks.records import Record
+from bertsmith.tasks.records import Record, names_of
 from bertsmith.tasks.reference import Reference
 
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
@@ -28,7 +28,7 @@ def second_text_column(
     `text` is the column of the first text, `text_is_chosen` whether an option names it. Raises DataError if the file
     does not agree with the training file in having pairs, or the model reads pairs and the file has none.
     """
-    present = [name for name in records[0].values if name != text]
+    present = [name for name in names_of(records) if name != text]
     if like is not None and like.pair is not None:
         return _as_the_pairs_of(like, path, records, present, text_is_chosen=text_is_chosen)
     if text_is_chosen:
@@ -98,7 +98,7 @@ def _no_text(name: str, text: str, cells: Sequence[object]) -> str | None:
     if sum(_has_several_words(value) for value in values) < len(values) / 2:
         return "most of its cells are single words"
     if len(values) >= FEW_ROWS and len(set(values)) < len(values) / 3:
-        return f"it repeats {len(set(values))} values"
+        return f"it has only {len(set(values))} different value{'s' * (len(set(values)) > 1)}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Lists of labels that a table holds as text: as Python (pandas), JSON or NumPy print them."""
+"""Lists that a table holds as text: as Python (pandas), JSON or NumPy print them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import io
 import json
 import re
 import tokenize
-from collections.abc import Iterable
+import warnings
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from bertsmith.tasks.text_file import finite
+
 _BRACKETS = {("[", "]"), ("(", ")"), ("{", "}")}
-_CALL = re.compile(r"(?:array|list|set|frozenset|dict_values)\([\[({]")
-"""How Python prints lists of other types, such as `array(['a'], dtype=object)`."""
-_BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
+_CALL = re.compile(r"[A-Za-z_][\w.]*\(\[.*\)|(?:set|frozenset|list|tuple)\([({].*\)", re.DOTALL)
+"""How Python prints lists of other types, such as `array(['a'], dtype=object)` and `tensor([1., 0.])`."""
+_QUOTED_LIST = re.compile(r"""(['"])\[.*\]\1""", re.DOTALL)
 _VECTOR = re.compile(r"[01](?:\.0*)?(?:(?:\s*[,;|]\s*|\s+)[01](?:\.0*)?)+")
 _ZERO_OR_ONE = re.compile(r"(?:[01](?:\.0*)?|true|false)", re.IGNORECASE)
-_NUMBERS = re.compile(r"\[\s*-?[0-9.]+(?:\s+-?[0-9.]+)*\s*\]")
+_ITEM = r"(?:True|False|[-+]?(?:[0-9]{1,300}\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]{1,3})?)"
+_ARRAY = re.compile(rf"\[\s*{_ITEM}(?:\s+{_ITEM})*\s*\]")
+"""How NumPy prints numbers and truth values: without commas."""
 
 
 class UnreadableListError(ValueError):
@@ -33,11 +38,11 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
     stripped = text.strip()
     if stripped == "set()":
         return ()
-    if _CALL.match(stripped):
+    if _CALL.fullmatch(stripped) or _QUOTED_LIST.fullmatch(stripped):
         raise UnreadableListError
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in _BRACKETS:
         return None
-    items = _items(stripped)
+    items = printed_value(stripped)
     if items is None:
         if stripped[0] == "[" and re.search("[,'\"]", stripped):
             raise UnreadableListError
@@ -46,36 +51,42 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
         raise UnreadableListError
     if stripped[0] != "[" and not all(isinstance(item, str) for item in items):
         return None
-    if any(item is None or isinstance(item, (list, tuple, dict, set, bytes, complex)) for item in items):
+    if not all(isinstance(item, str) or (isinstance(item, (int, float)) and finite(item)) for item in items):
         raise UnreadableListError
     found = tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
     return tuple(sorted(found)) if isinstance(items, set) else found
 
 
-def _items(text: str) -> Any:
-    """The list, tuple, set or dict of a text; None for a text that is none of them."""
+def printed_value(text: str) -> Any:
+    """The list, tuple, set or dict that a text in brackets prints; None for a text that prints none of them."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
-    if _NUMBERS.fullmatch(text):  # NumPy's print of numbers
-        return [float(part) if "." in part else int(part) for part in text[1:-1].split()]
     try:
-        tokens = [
-            token
-            for token in tokenize.generate_tokens(io.StringIO(text).readline)
-            if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
-        ]
-        between = [second for first, second in pairwise(tokens) if first.type == second.type == tokenize.STRING]
-        if between:  # two quoted texts without a comma: NumPy's print, which Python would read as one text
-            inner = tokens[1:-1]
-            if text[0] != "[" or any(token.type != tokenize.STRING for token in inner):
-                return None
-            return [ast.literal_eval(token.string) for token in inner]
-        found = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash in a text
+            found = _printed_by_python(text)
     except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError):
         return None
     return found if isinstance(found, (list, tuple, set, dict)) else None
+
+
+def _printed_by_python(text: str) -> Any:
+    if _ARRAY.fullmatch(text):
+        return [ast.literal_eval(part) for part in text[1:-1].split()]
+    tokens = [
+        token
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
+    ]
+    if not any(first.type == second.type == tokenize.STRING for first, second in pairwise(tokens)):
+        return ast.literal_eval(text)
+    # Two quoted texts without a comma: NumPy's print, which Python would read as one text.
+    inner = tokens[1:-1]
+    if text[0] != "[" or any(token.type != tokenize.STRING for token in inner):
+        return None
+    return [ast.literal_eval(token.string) for token in inner]
 
 
 def is_vector(items: tuple[str, ...]) -> bool:
@@ -89,6 +100,13 @@ def vector_in_text(text: str) -> tuple[str, ...] | None:
     return tuple(re.split(r"\s*[,;|]\s*|\s+", stripped)) if _VECTOR.fullmatch(stripped) else None
 
 
-def are_printed_bytes(texts: Iterable[str]) -> bool:
-    """Whether every text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
-    return all(_BYTES.fullmatch(text.strip()) for text in texts)
+def are_printed_lists(texts: Sequence[str]) -> bool:
+    """Whether every text is the print of a list of texts, at least two of them."""
+    return len(texts) > 1 and all(_is_printed_list(text.strip()) for text in texts)
+
+
+def _is_printed_list(text: str) -> bool:
+    if not text.startswith(("['", '["')):
+        return False
+    found = printed_value(text)
+    return isinstance(found, list) and all(isinstance(item, str) for item in found)

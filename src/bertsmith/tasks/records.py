@@ -49,6 +49,11 @@ class Record:
         return f"{self.unit} {self.number}"
 
 
+def names_of(records: Iterable[Record]) -> list[str]:
+    """The columns of all records, each once: in JSON lines a record may lack some of them."""
+    return list(dict.fromkeys(name for record in records for name in record.values))
+
+
 def is_data_set(path: Path) -> bool:
     """Whether a path is no file but the name of a data set, `hf:NAME[/CONFIG][:SPLIT]`."""
     return str(path).startswith(PREFIX)
@@ -166,9 +171,10 @@ def _of_table(
     if again:
         warn(f"{path}: {headers_left_out(again)}")
     if broken:
+        are, first = ("are", ", the first on") if len(broken) > 1 else ("is", ",")
         warn(
-            f"{path}: {len(broken):,} rows of {len(rows):,} are left out, the first on line {broken[0]}: they have "
-            f"another number of fields than {len(header)} ({', '.join(header)})"
+            f"{path}: {len(broken):,} of {len(rows):,} rows {are} left out{first} line {broken[0]}: expected "
+            f"{len(header)} fields ({', '.join(header)})"
         )
     return records
 

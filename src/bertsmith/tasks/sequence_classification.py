@@ -27,10 +27,19 @@ from bertsmith.runtime.console import warn
 from bertsmith.tasks.class_names import ClassNames, one_name_each
 from bertsmith.tasks.class_weights import sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
-from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits, Tally, tally_of_pairs
-from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.head import (
+    MULTI_LABEL,
+    SINGLE_LABEL,
+    Decisions,
+    Head,
+    Item,
+    Judged,
+    Logits,
+    Tally,
+    tally_of_pairs,
+)
+from bertsmith.tasks.label_checks import SEPARATOR, are_decimals, differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.labelled_file import (
-    SEPARATOR,
     Columns,
     Label,
     Row,
@@ -44,7 +53,6 @@ from bertsmith.tasks.soft_targets import soft_losses, with_opposite
 from bertsmith.tasks.tag_kinds import LabelsAre
 
 REGRESSION = "regression"
-MULTI_LABEL = "multi_label_classification"
 THRESHOLD = 0.5
 """A label of several is answered where its probability is above this."""
 NO_LABEL = "(none)"
@@ -96,9 +104,11 @@ def targets(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where
     if unknown:
         first = next(row for row, found in zip(rows, names, strict=True) if unknown[0] in found)
         near = same_but_for_spelling(unknown[0], labels)
+        decimals = are_decimals({*labels, *unknown})
         raise DataError(
             f"{first.where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])})"
             + (f"; {len(unknown)} such labels in all" if near is None else differs_in_spelling(unknown[0], near))
+            + (f". If the labels are numbers to learn, train with --problem-type {REGRESSION}" if decimals else "")
         )
     if problem_type == MULTI_LABEL:
         sets = np.zeros((len(rows), len(labels)))

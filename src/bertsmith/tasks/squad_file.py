@@ -13,8 +13,6 @@ a question without one is its number in the file, from 1.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.answer_places import PlacedAnswer, place_answers
 from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.printed_lists import printed_value
 from bertsmith.tasks.records import DATA_SET, form_of, is_table, read_records
 from bertsmith.tasks.text_file import finite, read_json_object
 
@@ -148,15 +147,15 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
 
 def _questions(path: Path, columns: Columns) -> list[_Found]:
     """Each question; ids are unique, and there is at least one."""
+    columns.refuse_tag_options()
+    if columns.labels_from is not None:
+        raise OptionError("--labels-from: a question has answers and no choices; leave it out")
     for option, given in (
         ("--text-column", columns.text),
         ("--pair-column", columns.pair),
         ("--label-column", columns.label),
         ("--choice-columns", columns.choices),
-        ("--labels-from", columns.labels_from),
         ("--no-header", columns.no_header or None),
-        ("--labels-are", columns.labels_are),
-        ("--label-names", columns.label_names),
     ):
         if given is not None:
             raise OptionError(
@@ -241,7 +240,7 @@ def _cell(where: str, name: str, cell: Any) -> Any:
         return int(written.split(".")[0])
     if written[0] not in "[{":
         return cell
-    value = _printed(written)
+    value = printed_value(written)
     of_answers = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
     if isinstance(value, dict) or of_answers or (isinstance(value, list) and name in STARTS):
         return value
@@ -251,20 +250,6 @@ def _cell(where: str, name: str, cell: Any) -> Any:
             "Parquet hold lists as they are"
         )
     return cell
-
-
-def _printed(text: str) -> Any:
-    """The value of a text that is JSON or a print of Python (pandas writes those); None for any other text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    if re.search(r"['\"]\s+['\"]", text):
-        return None  # NumPy prints a list without commas, and Python reads its texts as a single one
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
 
 
 def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:

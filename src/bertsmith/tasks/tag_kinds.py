@@ -22,7 +22,7 @@ from bertsmith.tasks.text_file import decoded
 LabelsAre = Literal["plain", "entities"]
 LABELS_ARE = "labels_are"
 """The name in a model's configuration of what kind its labels are."""
-_NUMBER = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _PLAIN_ADVICE = "give --labels-are plain if the tags are plain labels, such as parts of speech"
 _NAMES_ADVICE = (
     "name them in the order of their numbers, --label-names O,B-PER,I-PER or --label-names FILE with a name per line"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from bertsmith.tasks.tag_kinds import (
     are_numbers,
     kind_in_first_line,
     kind_of,
+    looks_like,
     named,
     names_of_labels,
     of_kind,
@@ -44,6 +47,12 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     return of_kind(sentences, columns.labels_are or kind_of(sentences))
 
 
+def columns_like(sentences: Sequence[Sentence], path: Path, columns: Columns) -> Columns:
+    """How the other files of a training are read, by its training file: with tags of its kind."""
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    return replace(columns, labels_are=columns.labels_are or looks_like(tags))
+
+
 def read_scored(
     gold: Path, predictions: Path, columns: Columns
 ) -> tuple[list[Sentence], list[Sentence], LabelsAre, str]:
@@ -53,7 +62,8 @@ def read_scored(
     file, or names where the file has numbers. Raises DataError and OptionError as `read_tagged`.
     """
     true, form = _sentences(gold, columns, None)
-    predicted, kind_in_file = _predicted(predictions, columns.label if form == "conllu" else None)
+    first_words = {sentence.tokens[0] for sentence in true}
+    predicted, kind_in_file = _predicted(predictions, columns.label if form == "conllu" else None, first_words)
     found = [true, predicted]
     if columns.label_names is not None:
         names = names_of_labels(columns.label_names)
@@ -99,10 +109,11 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
     return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
-def _predicted(path: Path, label: str | None) -> tuple[list[Sentence], LabelsAre | None]:
+def _predicted(path: Path, label: str | None, first_words: Collection[str]) -> tuple[list[Sentence], LabelsAre | None]:
     """The sentences of a file of predictions, and the kind of tags that its first line says.
 
-    It is of columns, the first and the last, or of CoNLL-U, FORM and the label.
+    It is of columns, the first and the last, or of CoNLL-U, FORM and the label. `first_words` are those with which
+    sentences begin, whatever comments may begin with.
     """
     existing_file(path, "a file of columns, token and predicted tag")
     text = decoded_predictions(path)
@@ -111,7 +122,7 @@ def _predicted(path: Path, label: str | None) -> tuple[list[Sentence], LabelsAre
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
     if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
         return conllu_file.read_conllu(path, text, None, label), kind
-    return read_sentences(path, text), kind
+    return read_sentences(path, text, first_words=first_words), kind
 
 
 def _has_shape_of_conllu(path: Path, text: str) -> bool:

@@ -59,7 +59,7 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
             say(f"{path}: read as {marked}, which its byte order mark says")
             encoding, advice = marked, "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
-        text: str = raw.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
+        text: str = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError:
         raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
     except UnicodeDecodeError as error:

@@ -128,6 +128,8 @@ def given(options: EvaluateOptions, names: Sequence[str]) -> list[str]:
 def _evaluate_head(options: EvaluateOptions, task: str, like: Reference | None) -> HeadFigures:
     if options.predictions is not None and options.predictions.is_dir():
         raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
+    if options.predictions is not None and options.predictions.resolve() == Path(options.data).resolve():
+        raise OptionError(f"--predictions {options.predictions}: is DATA itself; expected the name of another file")
     if options.report is not None:
         _check_page(options.report)
     head = measured_head(task, load_config(options.model), options, options.model)
@@ -251,6 +253,8 @@ def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
     """The STORE that is measured on; None where it is a text. Raises ModelError where its tokenizer is another."""
     if not is_store(Path(options.data)):
         return None
+    if options.separator is not None:
+        raise OptionError(f"--separator: {options.data} is a STORE, which is no table; leave it out")
     store = TokenStore(options.data)
     if load_tokenizer(str(store.tokenizer_folder)).get_vocab() != tokenizer.get_vocab():
         raise ModelError(

@@ -52,7 +52,11 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
     wanted = Wanted(options.model, options.add, options.min_count, "--add", "more text or a smaller --min-count")
     with work_folder(options.out, overwrite=options.overwrite, verb="extend-tokenizer") as aside:
         corpus = read_text(
-            aside, files, reading_of(options), max_documents=options.max_documents, workers=options.workers or cores()
+            aside,
+            files,
+            reading_of(options, files),
+            max_documents=options.max_documents,
+            workers=options.workers or cores(),
         )
         origin = {"model": options.model, "sources": list(options.sources)}
         extended = with_new_words(base, lambda: texts_of(corpus), wanted, origin)

@@ -319,9 +319,14 @@ def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, A
     if other:
         name = other[0]
         raise OptionError(
-            f"--resume: {out} was started with --{name.replace('_', '-')} {before.get(name)}, found {now[name]}; give "
-            "the same options, or --overwrite, or another --out"
+            f"--resume: {out} was started with --{name.replace('_', '-')} {_written(before.get(name))}, found "
+            f"{_written(now[name])}; give the same options, or --overwrite, or another --out"
         )
+
+
+def _written(value: Any) -> str:
+    """The value of an option as it is written."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _check_same(folder: RunFolder, options: FinetuneOptions, data: FinetuningData) -> None:

@@ -285,7 +285,7 @@ def _one_task(
             "label_column": layout.label,
             "no_header": layout.no_header,
             "skip_broken_rows": planned.train.skip_broken,
-            "problem_type": "regression" if task.regression else "single_label_classification",
+            **({"problem_type": "regression"} if task.regression else {}),
             "metric": task.metrics[0],
             "overwrite": False,
             "resume": options.resume,

@@ -167,7 +167,7 @@ def _plan(options: PrepareOptions, files: list[SourceFile]) -> Plan:
     share = options.held_out_share()
     return Plan(
         files=files,
-        reading=reading_of(options),
+        reading=reading_of(options, files),
         cleaning=CleaningOptions(steps, options.language, options.min_words),
         max_documents=options.max_documents,
         fingerprints=bool(steps & {"duplicates", "near-duplicates", "paragraphs"}),

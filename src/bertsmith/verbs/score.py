@@ -135,6 +135,7 @@ class ChoiceScores(Scores):
 @verb(ScoreOptions)
 def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | ChoiceScores:
     """Score predictions that are in a file by the official metrics of their task."""
+    options = options.model_copy(update={"gold": with_split(options.gold, "test")})
     if options.task == "question-answering":
         return _score_answers(options)
     if options.task == "token-classification":
@@ -145,7 +146,7 @@ def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | 
 
 
 def _score_answers(options: ScoreOptions) -> AnswerScores:
-    gold = with_split(options.gold, "test")
+    gold = options.gold
     questions = squad_file.read_questions(gold, _columns(options))
     predictions = squad_file.read_predictions(options.predictions)
     ids = {question.id for question in questions}
@@ -319,6 +320,7 @@ def _columns(options: ScoreOptions) -> Columns:
         label_names=options.label_names,
         labels_from=options.labels_from,
         separator=options.separator,
+        skip_broken=options.skip_broken_rows,
     )
 
 

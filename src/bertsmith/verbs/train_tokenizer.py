@@ -46,7 +46,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         corpus = read_text(
             aside,
             files,
-            reading_of(options),
+            reading_of(options, files),
             max_documents=options.max_documents,
             workers=options.workers or cores(),
         )

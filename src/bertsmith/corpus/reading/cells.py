@@ -8,13 +8,15 @@ without a word, and a number is almost always the wrong column.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from bertsmith.errors import DataError
+from bertsmith.errors import DataError, shortened
 
+_BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, "a text"),
     (bool, "true or false"),
@@ -63,6 +65,19 @@ def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
     if isinstance(value, RepeatedName):
         raise DataError(f"{where}: found {value}, expected one. Try: rename or take out the others")
     raise DataError(f"{where}: found {kind(value)}, expected a text{advice}")
+
+
+def is_printed_bytes(text: str) -> bool:
+    """Whether a text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
+    return _BYTES.fullmatch(text.strip()) is not None
+
+
+def printed_bytes(where: str, text: str) -> DataError:
+    """The error for a column whose every text is the print of bytes."""
+    return DataError(
+        f"{where}: found {shortened(text)}, the print of bytes; expected a text. Try: decode the column before it is "
+        "written (in pandas column.str.decode('utf-8'))"
+    )
 
 
 def repeated_names(names: Sequence[str]) -> dict[str, RepeatedName]:

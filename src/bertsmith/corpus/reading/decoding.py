@@ -66,10 +66,10 @@ def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: Readi
 def marked_encoding(head: bytes, encoding: str) -> str:
     """The encoding that the byte order mark at the start of a file names, else the given one.
 
-    UTF-16 and UTF-32 stay as given: which byte comes first may be part of their name.
+    A name that fits the mark stays as given: it may be more exact (`utf-16-le`).
     """
-    named = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    if named is None or _is_wide(encoding) or codecs.lookup(encoding).name.startswith(named):
+    mark, named = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", None))
+    if named is None or (_family(encoding) == named and mark.decode(encoding, "replace") in ("", "\ufeff")):
         return encoding
     return named
 
@@ -78,9 +78,10 @@ def refuse_binary(where: str, head: bytes, encoding: str) -> None:
     """Raises DataError with the offset of the first NUL if there are too many in the head of a file."""
     start = head[:HEAD]
     if start.count(0) > NULS * len(start) and not _is_wide(encoding):
+        first = start.find(0)
         raise DataError(
-            f"{where}: byte {start.find(0)} is NUL: this is a binary file, or text in UTF-16 "
-            "(then give --encoding utf-16)"
+            f"{where}: byte {first} is NUL: this is a binary file, or text in UTF-16 "
+            f"(then give --encoding {'utf-16-le' if first % 2 else 'utf-16-be'})"
         )
 
 
@@ -131,7 +132,13 @@ def _count_replaced(notes: ReadingNotes) -> None:
 
 def _is_wide(encoding: str) -> bool:
     """Whether a character has several bytes of which some may be NUL."""
-    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    return _family(encoding) in ("utf-16", "utf-32")
+
+
+def _family(encoding: str) -> str:
+    """The name of an encoding without the order of its bytes: `utf-16` of `utf-16-le`."""
+    name = codecs.lookup(encoding).name
+    return next((family for family in ("utf-8", "utf-16", "utf-32") if name.startswith(family)), name)
 
 
 def lines_of(pieces: Iterable[str]) -> Iterator[str]:

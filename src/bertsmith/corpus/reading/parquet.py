@@ -30,7 +30,7 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
                 names = table.schema_arrow.names
                 text = text_column(names, options.text_column, file.location, table=True)
                 _check_type(file, text, table.schema_arrow.field(text).type)
-                columns = [text, *((ID_KEY,) if ID_KEY in names and text != ID_KEY else ())]
+                columns = [text, *((ID_KEY,) if names.count(ID_KEY) == 1 and text != ID_KEY else ())]
                 for batch in table.iter_batches(batch_size=ROWS, columns=columns):
                     texts = batch.column(text).to_pylist()
                     ids = batch.column(ID_KEY).to_pylist() if ID_KEY in columns else [None] * len(texts)

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from bertsmith.corpus.document import Document
+from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.decoding import lines_with_ends, text_pieces
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
@@ -25,8 +26,8 @@ LARGEST_FIELD = 2**31 - 1
 TAB = "\t"
 OTHER_SEPARATORS = (";", TAB, "|")
 """What separates the fields of a .csv instead of commas."""
-FIRST_ROWS = 20
-"""Rows that show the separator: the first of them may be broken."""
+FIRST_ROWS, FIRST_LINES = 20, 1_000
+"""Rows that show the separator, in so many lines: the first of them may be broken."""
 _NAMES = {",": "commas", ";": "semicolons", TAB: "tabs", "|": "bars", " ": "spaces"}
 _OPENING_QUOTE = re.compile('(?:^|\t)"')
 _EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
@@ -78,6 +79,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
     text_at = header.index(text)
     id_at = header.index(ID_KEY) if header.count(ID_KEY) == 1 else None
     number, again = 0, []
+    printed: str | None = ""  # where the first text is, as long as every text is the print of bytes
     for line, row in rows:
         where = f"{file.location}: line {line}"
         if len(row) != len(header):
@@ -85,9 +87,15 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
         if repeats_header(where, row, header):
             again.append(line)
             continue
+        if printed is not None:
+            printed = (printed or where) if is_printed_bytes(row[text_at]) else None
+            if printed and number == FIRST_ROWS:
+                raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
         identifier = row[id_at] if id_at is not None else None
         yield document_of(row[text_at], identifier, f"{file.name}#{number}", f"{where}: column {text!r}")
         number += 1
+    if printed:
+        raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
     if again:
         notes.detected.append(f"{file.name}: {headers_left_out(again)}")
 
@@ -96,20 +104,36 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
     """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
 
     Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the
-    header is one field by commas and several by them, and one of the next rows has as many. Excel's line `sep=;` says
+    header is one field by commas and several by them, and one of the next rows has as many; or if commas divide the
+    first rows in different ways, and they divide all of them alike. Excel's line `sep=;` says
     it too. Tabs go with the quotes of TSV, every other separator with those of CSV. `lines` gives the lines of the file
     anew each time, with their ends.
     """
     separator, detected = asked or usual, None
     if asked is None and (said := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
         separator, detected = said[1], f"the fields are separated by {name_of(said[1])}, as its first line says"
-    elif asked is None and usual == "," and _widths(where, lines, ",")[:1] in ([], [1]):
-        found = {other: _widths(where, lines, other) or [0] for other in OTHER_SEPARATORS}
+    elif asked is None and usual == TAB:
+        first_lines = [*islice(lines(), FIRST_LINES)]
+        if _widths(where, first_lines, TAB)[:1] == [1]:
+            separator = next((other for other in (",", ";", "|") if _has_names(where, first_lines, other)), TAB)
+        if separator != TAB:
+            detected = f"the fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
+    elif asked is None and usual == ",":
+        first_lines = [*islice(lines(), FIRST_LINES)]
+        by_commas = _widths(where, first_lines, ",")
+        found = {other: _widths(where, first_lines, other) or [0] for other in OTHER_SEPARATORS}
         header = {other: first for other, (first, *more) in found.items() if not more or first in more}
+        if by_commas[:1] not in ([], [1]):  # the others must divide every row alike
+            header = {other: first for other, first in header.items() if len(found[other]) > 1 == len({*found[other]})}
         best = max(header, key=header.__getitem__, default=",")
-        if header.get(best, 1) > 1:
+        if header.get(best, 1) > 1 and by_commas[:1] not in ([], [1]) and len({*by_commas}) == 1:
+            detected = (
+                f"the fields are separated by commas; {name_of(best)} divide its first rows alike as well "
+                f"(--separator {_as_option(best)} reads them so)"
+            )
+        elif header.get(best, 1) > 1:
             separator = best
-            detected = f"the fields are separated by {name_of(best)}, as its header shows (--separator says another)"
+            detected = f"the fields are separated by {name_of(best)}, as its first rows show (--separator says another)"
     return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
 
 
@@ -118,11 +142,27 @@ def name_of(separator: str) -> str:
     return _NAMES.get(separator, repr(separator))
 
 
-def _widths(where: str, lines: Callable[[], Iterable[str]], separator: str) -> list[int]:
+def _has_names(where: str, lines: Sequence[str], separator: str) -> bool:
+    """Whether the header holds several names by a separator, and one of the next rows has as many fields."""
+    try:
+        header = next((row for _, row in rows_of_table(where, lines[:1], TableForm(separator, True))), [])
+    except DataError:  # a quote that is a character
+        return False
+    if len(header) < 2 or any(re.search(r"\s", name.strip()) or not name.strip() for name in header):
+        return False
+    return len(header) in _widths(where, lines, separator)[1:]
+
+
+def _as_option(separator: str) -> str:
+    """A separator as it is written on the command line."""
+    return "tab" if separator == TAB else f"'{separator}'"
+
+
+def _widths(where: str, lines: Sequence[str], separator: str) -> list[int]:
     """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
     widths: list[int] = []
     try:
-        for _, row in islice(rows_of_table(where, lines(), TableForm(separator, separator != TAB)), FIRST_ROWS):
+        for _, row in islice(rows_of_table(where, lines, TableForm(separator, separator != TAB)), FIRST_ROWS):
             widths.append(len(row))
     except DataError:
         pass
@@ -138,9 +178,10 @@ def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> boo
     if len(header) < 2 or len(row) != len(header) or not all(isinstance(field, str) for field in row):
         return False
     found = [field.lstrip("\ufeff").strip() for field in row]
-    if sorted(found) != sorted(header):
+    names = [name.casefold() for name in header]
+    if sorted(map(str.casefold, found)) != sorted(names):
         return False
-    if found != [*header]:
+    if [field.casefold() for field in found] != names:
         raise DataError(
             f"{where}: found a second header, {', '.join(row)}, whose columns are in another order than "
             f"{', '.join(header)}; expected one header. Try: give each of the joined files on its own"

@@ -68,7 +68,8 @@ def unpacked(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[b
 
 def damaged(file: SourceFile, error: BaseException) -> DataError:
     """The error for a file that cannot be read to its end."""
-    return DataError(f"{file.location}: cannot be read to its end: {error}. Is the file cut off or damaged?")
+    reason = str(error).rstrip(".")
+    return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file cut off or damaged?")
 
 
 def _pieces(compression: str, raw: BinaryIO) -> Iterator[bytes]:
