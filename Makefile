@@ -28,8 +28,8 @@ check: $(VENV)/dev.stamp  ## formatting, lint, types, the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/dev.stamp  ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## all tests, a process per core, each file in one of them
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 docs: $(VENV)/base.stamp  ## docs/reference.md from the schemas of the verbs
 	$(BIN)/python -m bertsmith.cli.reference docs/reference.md
