@@ -291,6 +291,7 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
         ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
         ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
         ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
+        ('text\tlabel\n"c\td"\tx\n', {}, [("c\td", "x")], "separated by tabs, as its first rows"),
     ],
 )
 def test_semicolons_and_commas_in_one_table(
@@ -407,6 +408,13 @@ def test_a_byte_order_mark_decides_whatever_is_asked_for(tmp_path: Path, encodin
     (tmp_path / "f.csv").write_bytes("\ufefftext,label\ncafé,x\n".encode(encoding))
     assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café", None, "x")]
     assert corpus(tmp_path / "f.csv", encoding=asked)[0] == [("café",)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_the_order_of_bytes_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "f.csv").write_bytes("text,label\ncafé,x\n".encode(encoding))
+    assert read_rows(tmp_path / "f.csv", Columns(encoding=encoding[:6])) == [Row("café", None, "x")]
+    assert corpus(tmp_path / "f.csv", encoding=encoding[:6])[0] == [("café",)]
 
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:
