@@ -257,10 +257,11 @@ def _refuse_header(where: str, text: str, label: Label, text_name: str, label_na
     """Raises DataError for a row whose text and label are names of such columns: files with other headers were joined,
     or the file has a header in spite of --no-header.
     """
-    texts, labels = TEXT_COLUMNS, LABEL_COLUMNS
+    texts, labels = {*TEXT_COLUMNS}, {*LABEL_COLUMNS}
     advice = "leave out --no-header"
     if not text_name.isdecimal():
-        texts, labels = (text_name.lower(), *texts), (label_name.lower(), *labels)
+        texts.add(text_name.lower())
+        labels.add(label_name.lower())
         advice = "give each of the joined files on its own"
     if isinstance(label, str) and text.strip().lower() in texts and label.strip().lower() in labels:
         raise DataError(
