@@ -308,6 +308,12 @@ def test_semicolons_and_commas_in_one_table(
     assert "separated by" not in caplog.text if said is None else said in caplog.text
 
 
+def test_names_that_hold_separators_are_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("text;label;a, b\nc, d;x;\n")
+    with pytest.raises(DataError, match=r"no column of the text .*, or --separator if another character separates"):
+        read_rows(tmp_path / "f.csv", Columns())
+
+
 @pytest.mark.parametrize(
     ("content", "no_header", "advice"),
     [
@@ -370,7 +376,7 @@ def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:
     assert corpus(tmp_path / "f.csv")[0] == [("one; two",), ("three",)]
     (tmp_path / "f.csv").write_text("text;label\none; two; three\n")
     with pytest.raises(
-        DataError, match=r"the columns there are 'text;label'.*or --separator if it is not one column\."
+        DataError, match=r"the columns there are 'text;label'.*or --separator if another character separates"
     ):
         read_rows(tmp_path / "f.csv", Columns())
 

@@ -395,9 +395,10 @@ def column_name(
         if name in present:
             return name
     wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
+    joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
     near = nearest(asked, present) if asked is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
         + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")
-        + (", or --separator if it is not one column." if can_lack_header and len(present) == 1 else ".")
+        + (", or --separator if another character separates the fields." if can_lack_header and joined else ".")
     )
