@@ -291,6 +291,7 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
         ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
         ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
         ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
+        ('text\tlabel\n"c\td"\tx\n', {}, [("c\td", "x")], "separated by tabs, as its first rows"),
     ],
 )
 def test_semicolons_and_commas_in_one_table(
@@ -305,6 +306,12 @@ def test_semicolons_and_commas_in_one_table(
     with caplog.at_level(logging.INFO, "bertsmith"):
         assert [(row.text, row.label) for row in read_rows(tmp_path / "f.csv", Columns(**options))] == rows
     assert "separated by" not in caplog.text if said is None else said in caplog.text
+
+
+def test_names_that_hold_separators_are_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("text;label;a, b\nc, d;x;\n")
+    with pytest.raises(DataError, match=r"no column of the text .*, or --separator if another character separates"):
+        read_rows(tmp_path / "f.csv", Columns())
 
 
 @pytest.mark.parametrize(
@@ -369,7 +376,7 @@ def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:
     assert corpus(tmp_path / "f.csv")[0] == [("one; two",), ("three",)]
     (tmp_path / "f.csv").write_text("text;label\none; two; three\n")
     with pytest.raises(
-        DataError, match=r"the columns there are 'text;label'.*or --separator if it is not one column\."
+        DataError, match=r"the columns there are 'text;label'.*or --separator if another character separates"
     ):
         read_rows(tmp_path / "f.csv", Columns())
 
@@ -407,6 +414,13 @@ def test_a_byte_order_mark_decides_whatever_is_asked_for(tmp_path: Path, encodin
     (tmp_path / "f.csv").write_bytes("\ufefftext,label\ncafé,x\n".encode(encoding))
     assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café", None, "x")]
     assert corpus(tmp_path / "f.csv", encoding=asked)[0] == [("café",)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_the_order_of_bytes_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "f.csv").write_bytes("text,label\ncafé,x\n".encode(encoding))
+    assert read_rows(tmp_path / "f.csv", Columns(encoding=encoding[:6])) == [Row("café", None, "x")]
+    assert corpus(tmp_path / "f.csv", encoding=encoding[:6])[0] == [("café",)]
 
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:

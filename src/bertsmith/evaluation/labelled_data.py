@@ -18,8 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.errors import shortened
 from bertsmith.metrics.entities import parse_tag
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.head import AnyHead, Inputs, Item
-from bertsmith.tasks.sequence_classification import MULTI_LABEL
+from bertsmith.tasks.head import MULTI_LABEL, AnyHead, Inputs, Item
 from bertsmith.tasks.words import words_of_text
 
 UNEVEN = 10

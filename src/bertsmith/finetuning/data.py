@@ -117,8 +117,8 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     report = labelled_data_report(head, tokenizer, compared, length)
     if head.labels:
         most = int(parts["train"].gold.sum(axis=1).max()) if head.problem_type == MULTI_LABEL else None
-        found = label_warnings(counts, may_be_numbers=may_be_numbers, labels_per_text=most)
-        report["warnings"] = [*found, *report["warnings"]]
+        about_labels = label_warnings(counts, may_be_numbers=may_be_numbers, labels_per_text=most)
+        report["warnings"] = [*about_labels, *report["warnings"]]
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
         taught = [*taught, *examples[UNLABELLED]]

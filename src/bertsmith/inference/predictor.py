@@ -48,12 +48,12 @@ from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode, without_tokens
-from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, Inputs, Logits, has_head, head_class
+from bertsmith.tasks.head import INPUT_LENGTH, MULTI_LABEL, AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
 from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
 from bertsmith.tasks.questions import encode_questions
 from bertsmith.tasks.reference import text_columns_of
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
+from bertsmith.tasks.sequence_classification import SequenceClassification
 from bertsmith.tasks.token_classification import TokenClassification
 from bertsmith.tasks.words import Pieces, encode_words, words_of_text
 

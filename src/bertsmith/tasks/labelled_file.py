@@ -257,10 +257,11 @@ def _refuse_header(where: str, text: str, label: Label, text_name: str, label_na
     """Raises DataError for a row whose text and label are names of such columns: files with other headers were joined,
     or the file has a header in spite of --no-header.
     """
-    texts, labels = TEXT_COLUMNS, LABEL_COLUMNS
+    texts, labels = {*TEXT_COLUMNS}, {*LABEL_COLUMNS}
     advice = "leave out --no-header"
     if not text_name.isdecimal():
-        texts, labels = (text_name.lower(), *texts), (label_name.lower(), *labels)
+        texts.add(text_name.lower())
+        labels.add(label_name.lower())
         advice = "give each of the joined files on its own"
     if isinstance(label, str) and text.strip().lower() in texts and label.strip().lower() in labels:
         raise DataError(
@@ -394,9 +395,10 @@ def column_name(
         if name in present:
             return name
     wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
+    joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
     near = nearest(asked, present) if asked is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
         + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")
-        + (", or --separator if it is not one column." if can_lack_header and len(present) == 1 else ".")
+        + (", or --separator if another character separates the fields." if can_lack_header and joined else ".")
     )

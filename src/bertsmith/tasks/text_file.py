@@ -10,7 +10,7 @@ from typing import Any
 
 from bertsmith.config.valid_text import broken_text
 from bertsmith.corpus.reading.cells import kind, unique_keys
-from bertsmith.corpus.reading.decoding import marked_encoding, refuse_binary
+from bertsmith.corpus.reading.decoding import decided_encoding, refuse_binary
 from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
 from bertsmith.corpus.reading.unpacking import opened, unpacked
@@ -54,10 +54,10 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
-        marked = marked_encoding(raw, encoding)
-        if marked != encoding:
-            say(f"{path}: read as {marked}, which its byte order mark says")
-            encoding, advice = marked, "is the file cut off or damaged?"
+        encoding, why = decided_encoding(raw, encoding)
+        if why is not None:
+            say(f"{path}: {why}")
+            advice = "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError:

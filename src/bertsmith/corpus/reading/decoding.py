@@ -55,23 +55,31 @@ def head_of(blocks: Iterator[bytes]) -> bytes:
 
 
 def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
-    """The options with the encoding that a byte order mark names, which is noted if it is another one."""
-    encoding = marked_encoding(head, options.encoding)
-    if encoding == options.encoding:
-        return options
-    notes.detected.append(f"{file.name}: read as {encoding}, which its byte order mark says")
+    """The options with the encoding that the first bytes of the file decide, which is noted if it is another one."""
+    encoding, why = decided_encoding(head, options.encoding)
+    if why is not None:
+        notes.detected.append(f"{file.name}: {why}")
     return replace(options, encoding=encoding)
 
 
-def marked_encoding(head: bytes, encoding: str) -> str:
-    """The encoding that the byte order mark at the start of a file names, else the given one.
+def decided_encoding(head: bytes, encoding: str) -> tuple[str, str | None]:
+    """The encoding of a file by its first bytes and the given one, and what is to be said if they differ.
 
-    A name that fits the mark stays as given: it may be more exact (`utf-16-le`).
+    A byte order mark decides; a name that fits it stays as given, as it may be more exact (`utf-16-le`). UTF-16 and
+    UTF-32 without a mark have the order in which their NULs are, the little end first if they have none.
     """
     mark, named = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", None))
-    if named is None or (_family(encoding) == named and mark.decode(encoding, "replace") in ("", "\ufeff")):
-        return encoding
-    return named
+    if named is not None:
+        if _family(encoding) == named and mark.decode(encoding, "replace") in ("", "\ufeff"):
+            return encoding, None
+        return named, f"read as {named}, which its byte order mark says"
+    name = codecs.lookup(encoding).name
+    if name not in ("utf-16", "utf-32"):
+        return encoding, None
+    width, head = 2 if name == "utf-16" else 4, head[:HEAD]
+    if head[::width].count(0) <= head[width - 1 :: width].count(0):
+        return f"{name}-le", None
+    return f"{name}-be", f"read as {name}-be: it has no byte order mark, and its zero bytes come first"
 
 
 def refuse_binary(where: str, head: bytes, encoding: str) -> None:

@@ -122,6 +122,8 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
         first_lines = [*islice(lines(), FIRST_LINES)]
         by_commas = _widths(where, first_lines, ",")
         found = {other: _widths(where, first_lines, other) or [0] for other in OTHER_SEPARATORS}
+        if found[TAB][0] not in found[TAB][1:]:  # fields with tabs in quotes
+            found[TAB] = _widths(where, first_lines, TAB, quoted=True) or [0]
         header = {other: first for other, (first, *more) in found.items() if not more or first in more}
         if by_commas[:1] not in ([], [1]):  # the others must divide every row alike
             header = {other: first for other, first in header.items() if len(found[other]) > 1 == len({*found[other]})}
@@ -158,11 +160,12 @@ def _as_option(separator: str) -> str:
     return "tab" if separator == TAB else f"'{separator}'"
 
 
-def _widths(where: str, lines: Sequence[str], separator: str) -> list[int]:
+def _widths(where: str, lines: Sequence[str], separator: str, *, quoted: bool | None = None) -> list[int]:
     """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
     widths: list[int] = []
+    form = TableForm(separator, separator != TAB if quoted is None else quoted)
     try:
-        for _, row in islice(rows_of_table(where, lines, TableForm(separator, separator != TAB)), FIRST_ROWS):
+        for _, row in islice(rows_of_table(where, lines, form), FIRST_ROWS):
             widths.append(len(row))
     except DataError:
         pass
