@@ -128,3 +128,22 @@ def test_hangul_loses_no_letter_but_falls_apart() -> None:
 )
 def test_scripts(character: str, script: str) -> None:
     assert script_of(character) == script
+
+
+@pytest.mark.parametrize(
+    ("text", "cased", "accents", "composed"),
+    [
+        ("में", False, "auto", True),
+        ("한국", False, "auto", True),
+        ("schön", False, "auto", False),
+        ("schön", False, "keep", True),
+        ("schön", True, "auto", True),
+        ("schön", True, "strip", False),
+        ("plain", True, "auto", False),
+        ("plain", False, "keep", False),
+    ],
+)
+def test_a_tokenizer_composes_letters_if_the_text_has_marks_that_it_keeps(
+    text: str, cased: bool, accents: str, composed: bool
+) -> None:
+    assert choose_marks(words(text), cased=cased, accents=accents).composed is composed
