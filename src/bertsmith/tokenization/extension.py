@@ -130,7 +130,10 @@ def _parts(tokenizer: Any) -> tuple[WordPiece, BertNormalizer] | None:
 def is_composed(tokenizer: Any) -> bool:
     """Whether a tokenizer brings what BERT's normaliser leaves to Unicode form NFC."""
     normalizer = tokenizer.backend_tokenizer.normalizer
-    return isinstance(normalizer, NormalizerSequence) and [type(part) for part in normalizer] == [BertNormalizer, NFC]
+    if not isinstance(normalizer, NormalizerSequence):
+        return False
+    parts: Any = normalizer  # its types lack __iter__
+    return [type(part) for part in parts] == [BertNormalizer, NFC]
 
 
 def settings_of(tokenizer: Any) -> dict[str, Any] | None:

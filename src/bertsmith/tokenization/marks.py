@@ -72,6 +72,7 @@ def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Mark
         cased: whether the tokenizer keeps capitals; then it keeps marks too by default, as in BERT.
         accents: `keep`, `strip`, or `auto` for what the scripts of the text ask for.
     """
+    words = _composed(words)
     changed = [word for word in words if not word.isascii() and any(map(_changes, word))]
     share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
     if accents == "keep" or (cased and accents == "auto"):
@@ -92,6 +93,14 @@ def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Mark
         return Marks(False, strip)
     how = "as asked for" if accents == "strip" else "as in bert-base-uncased, unless you give --accents keep"
     return Marks(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
+
+
+def _composed(words: Mapping[str, int]) -> Counter[str]:
+    """The counts of words in Unicode form NFC: in Hangul that is decomposed no letter has a mark."""
+    counts: Counter[str] = Counter()
+    for word, count in words.items():
+        counts[word if word.isascii() else unicodedata.normalize("NFC", word)] += count
+    return counts
 
 
 def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
