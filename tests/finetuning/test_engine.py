@@ -18,6 +18,7 @@ from bertsmith.errors import ModelError
 from bertsmith.finetuning import engine
 from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
+from bertsmith.finetuning.settings import precision_of
 from bertsmith.tasks import sequence_classification as head
 from bertsmith.tasks.sequence_classification import Encoded
 from bertsmith.tokenization.folder import load_tokenizer
@@ -178,3 +179,34 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     assert len(seen) == 3
     assert not torch.equal(seen[0]["classifier.weight"], seen[2]["classifier.weight"])
     assert all(torch.equal(tensor, seen[best // 2 - 1][name]) for name, tensor in trained.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("task", "labels"),
+    [
+        ("sequence-classification", ("no", "yes")),
+        ("token-classification", ("O", "B-FOOD")),
+        ("question-answering", ()),
+        ("multiple-choice", ()),
+    ],
+)
+def test_nothing_of_another_head_stays_in_the_configuration(
+    run: Path, tmp_path: Path, task: str, labels: tuple[str, ...]
+) -> None:
+    before = tmp_path / "before"
+    shutil.copytree(run, before, ignore=shutil.ignore_patterns("checkpoints"))
+    config = json.loads((before / "config.json").read_text())
+    names = {"id2label": {"0": "left", "1": "right"}, "label2id": {"left": 0, "right": 1}, "problem_type": "regression"}
+    of_the_head = {"calibration_temperature": 2.0, "no_answer_threshold": 0.4, "text_columns": ["a", "b"]}
+    (before / "config.json").write_text(json.dumps(config | names | of_the_head))
+    found = load_head(settings_of(str(before), task=task, labels=labels)).config.to_diff_dict()
+    assert not set(of_the_head) & set(found)
+    assert found.get("problem_type") == (head.SINGLE_LABEL if task == "sequence-classification" else None)
+    assert found.get("id2label") == (dict(enumerate(labels)) or None)
+
+
+def test_a_model_that_takes_float32_only_is_trained_in_it() -> None:
+    config = transformers.XmodConfig()
+    assert precision_of("auto", "cpu", config).value == "fp32"
+    assert precision_of("bf16", "cpu", config).value == "bf16"
+    assert precision_of("auto", "cpu", transformers.BertConfig()).reason != precision_of("auto", "cpu", config).reason

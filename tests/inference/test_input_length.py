@@ -202,18 +202,21 @@ def test_models_of_different_lengths_are_compared_each_at_its_own(
     assert same["a"] == same["b"] > cut["b"]
 
 
-def test_pretraining_that_continues_from_a_head_forgets_its_length(
-    of_length: Callable[..., Path], store: Path, tiny: dict[str, Any], run: Path, tmp_path: Path
+def test_pretraining_that_continues_from_a_head_forgets_it(
+    store: Path, tiny: dict[str, Any], run: Path, tmp_path: Path
 ) -> None:
     from bertsmith.verbs.pretrain import pretrain
 
     tuned, out = tmp_path / "tuned", tmp_path / "out"
     shutil.copytree(run, tuned, ignore=shutil.ignore_patterns("checkpoints"))
     config = json.loads((tuned / "config.json").read_text())
-    (tuned / "config.json").write_text(json.dumps(config | {"input_length": 16, "calibration_temperature": 2.0}))
+    of_the_head = {"input_length": 16, "calibration_temperature": 2.0, "no_answer_threshold": 0.4}
+    of_the_head |= {"id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
+    of_the_head |= {"problem_type": "regression", "text_columns": ["a"], "labels_are": "plain", "choice_labels_from": 1}
+    (tuned / "config.json").write_text(json.dumps(config | of_the_head))
     kept = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
     pretrain(store, from_=tuned, out=out, steps=1, **kept)
-    assert not {"input_length", "calibration_temperature"} & set(json.loads((out / "config.json").read_text()))
+    assert not set(of_the_head) & set(json.loads((out / "config.json").read_text()))
 
 
 def test_vectors_are_of_all_that_the_model_takes(of_length: Callable[..., Path], classifier: Path) -> None:

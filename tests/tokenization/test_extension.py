@@ -101,6 +101,21 @@ def test_words_of_a_tokenizer_that_keeps_chinese_words_whole() -> None:
     assert words_of(tokenizer, {"東京,É": 2, "e": 1}) == {"東京": 2, ",": 2, "e": 3}
 
 
+def test_a_tokenizer_that_composes_letters_can_be_extended() -> None:
+    vocabulary = [*SPECIAL_TOKENS, "k", "##a", "##f", "##é"]
+    composed, plain = (
+        make_tokenizer(vocabulary, cased=False, strip_accents=False, composed=value) for value in (True, False)
+    )
+    check_wordpiece(composed, "a tokenizer")
+    assert words_of(composed, {"Kafe\u0301": 2, "kafé": 1}) == {"kafé": 3}
+    assert words_of(plain, {"Kafe\u0301": 2, "kafé": 1}) == {"kafe\u0301": 2, "kafé": 1}
+    chosen = choose_words(composed, {"kafé": 3, "kafe\u0301": 9}, add=2, min_count=1)
+    assert [word for word, *_ in chosen] == ["kafé"], "a word in two characters would never be found"
+    assert extend(composed, chosen)[0].tokenize("kafe\u0301") == ["kafé"]
+    with pytest.raises(ModelError, match="reads otherwise"):
+        extension_between(composed, "A", plain, "B")
+
+
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:
     kept = [number for number in range(5_000) if is_kept_apart(f"text {number}")]
     assert kept[:5] == [1, 24, 30, 43, 51], "the same in every process and version"

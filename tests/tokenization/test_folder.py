@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
 from bertsmith.errors import ModelError, ResourceError
+from bertsmith.tasks.graphemes import whole_clusters
+from bertsmith.tokenization.encoding import SentenceEncoder
 from bertsmith.tokenization.folder import (
     SPECIAL_TOKENS,
     attach_record,
@@ -71,6 +74,26 @@ def test_a_longer_word_is_read_after_loading_too(tmp_path: Path) -> None:
         assert (pair["input_ids"], pair["token_type_ids"]) == ([2, 5, 3, 5, 3], [0, 0, 0, 1, 1])
     stock = make_tokenizer(vocabulary, cased=False, strip_accents=False)
     assert stock.tokenize(text) == ["[UNK]"]
+
+
+@pytest.mark.parametrize("text", ["Zoë が 한국 में पुणे क़लम أ", "Ångström ế ใต้น้ำ"])
+def test_letters_are_the_same_however_their_marks_are_written(tmp_path: Path, text: str) -> None:
+    from transformers import AutoTokenizer
+
+    composed = normalize("NFC", text.lower())
+    made = make_tokenizer([*SPECIAL_TOKENS, *composed.split()], cased=False, strip_accents=False, composed=True)
+    save_tokenizer(made, tmp_path)
+    for tokenizer in (made, load_tokenizer(str(tmp_path)), AutoTokenizer.from_pretrained(tmp_path)):
+        for form in ("NFC", "NFD"):
+            written = normalize(form, text)
+            found = tokenizer(written, add_special_tokens=False, return_offsets_mapping=True)
+            assert tokenizer.convert_ids_to_tokens(found["input_ids"]) == composed.split()
+            starts, ends = whole_clusters(written, *zip(*found["offset_mapping"], strict=True))
+            assert [written[start:end] for start, end in zip(starts, ends, strict=True)] == written.split()
+    encoder = SentenceEncoder((tmp_path / "tokenizer.json").read_text())
+    assert encoder.by_chunks
+    chunks = [*normalize("NFD", text).split(), *text.split()]
+    assert encoder.encode_chunks(chunks)[0].tolist() == [ids for chunk in chunks for ids in ids_of(made, chunk)]
 
 
 def test_the_model_of_a_tokenizer(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from tokenizers.normalizers import BertNormalizer
 
@@ -128,3 +130,24 @@ def test_hangul_loses_no_letter_but_falls_apart() -> None:
 )
 def test_scripts(character: str, script: str) -> None:
     assert script_of(character) == script
+
+
+@pytest.mark.parametrize(
+    ("text", "cased", "accents", "composed"),
+    [
+        ("में", False, "auto", True),
+        ("한국", False, "auto", True),
+        ("schön", False, "auto", False),
+        ("schön", False, "keep", True),
+        ("schön", True, "auto", True),
+        ("schön", True, "strip", False),
+        ("plain", True, "auto", False),
+        ("plain", False, "keep", False),
+    ],
+)
+def test_a_tokenizer_composes_letters_if_the_text_has_marks_that_it_keeps(
+    text: str, cased: bool, accents: str, composed: bool
+) -> None:
+    found = choose_marks(words(text), cased=cased, accents=accents)
+    assert found.composed is composed
+    assert choose_marks(words(unicodedata.normalize("NFD", text)), cased=cased, accents=accents) == found

@@ -413,3 +413,11 @@ def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:
     assert covering_alphabet(both, vocab_size=4_001).size == 1_998
     assert covering_alphabet(many, vocab_size=1_200).size == 1_195
     assert covering_alphabet(many, vocab_size=100).size == 1_000
+
+
+def test_words_are_composed_as_the_tokenizer_composes_them() -> None:
+    chunks = count_chunks(["cafe\u0301 café caf\u00e9. か\u3099 plain"])
+    found = words_of_chunks(chunks, lowercase=True, strip_accents=False, composed=True)
+    assert found == {"café": 3, ".": 1, "が": 1, "plain": 1}
+    apart = words_of_chunks(chunks, lowercase=True, strip_accents=False)
+    assert apart == {"cafe\u0301": 1, "café": 2, ".": 1, "か\u3099": 1, "plain": 1}

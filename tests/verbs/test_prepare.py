@@ -870,6 +870,8 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")
     key, oyster = (tokenizer("".join(word))["input_ids"] for word in ("かぎ", "かき"))
     assert key != oyster and tokenizer.unk_token_id not in (*key, *oyster)
+    assert tokenizer("かき\u3099")["input_ids"] == key, "the voicing mark as a character behind the letter"
+    assert "Unicode form: NFC" in notes()
     with pytest.raises(
         DataError, match=r"a vocabulary of 1,024 entries was asked for.* single characters alone are 1,134"
     ):

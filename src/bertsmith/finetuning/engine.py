@@ -23,7 +23,7 @@ from bertsmith.models.fast.parts import in_float32
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
-from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, forget_head, has_head, head_class
+from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, forget_head, forget_labels, has_head, head_class
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -122,6 +122,9 @@ def load_head(settings: HeadSettings) -> nn.Module:
         )
     model, info = loaded
     forget_head(model.config)
+    model.config.problem_type = head.config_values().get("problem_type")
+    if not head.labels and model.config.problem_type is None:
+        forget_labels(model.config, model.config.num_labels)
     # Stored before training, so that checkpoints have it too.
     model.config.update({INPUT_LENGTH: settings.max_length, **head.of_files})
     prefix = f"{model.base_model_prefix}."

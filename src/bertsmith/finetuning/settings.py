@@ -24,6 +24,9 @@ from bertsmith.runtime.machine import (
 )
 from bertsmith.tasks.class_weights import balanced
 
+ONLY_FLOAT32 = ("xmod",)
+"""Model types whose modules mix number formats under autocast, which ends in a RuntimeError."""
+
 
 def head_settings(
     options: FinetuneOptions, data: FinetuningData, config: Any, length: int, record: Mapping[str, Any]
@@ -39,7 +42,7 @@ def head_settings(
     choices = prepare_process()
     device = choose_device()
     started = {choice["name"]: choice["value"] for choice in record.get("choices", ())}
-    precision = as_started(choose_precision(options.precision, device.value), started.get("precision"))
+    precision = as_started(precision_of(options.precision, device.value, config), started.get("precision"))
     attention = choose_attention("auto", device.value)
     whole = None if config.model_type == "bert" else "only BERT's parts draw a dropout of their own for each stream"
     streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
@@ -95,6 +98,13 @@ def head_settings(
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in zip(data.head.labels, weights, strict=True))
         choices.append(Choice("class weights", listed, "--class-weights balanced: n / (labels * count)"))
     return settings, choices
+
+
+def precision_of(asked: str, device: str, config: Any) -> Choice:
+    """`choose_precision` for a model of this configuration."""
+    if asked == "auto" and config.model_type in ONLY_FLOAT32:
+        return Choice("precision", "fp32", f"the layers of {config.model_type} in transformers take no other")
+    return choose_precision(asked, device)
 
 
 def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[float, ...] | None:

@@ -74,7 +74,8 @@ def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:
     if not cut:
         return
     share, tokens = f"{cut} of {len(lost)} {what} ({cut / len(lost):.1%})", f"({sum(lost):,} tokens in all)"
+    are, were, have = ("is", "was", "has") if cut == 1 else ("are", "were", "have")
     if inputs.windowed is None:
-        warn(f"{share} are longer than {length} tokens and were cut {tokens}")
+        warn(f"{share} {are} longer than {length} tokens and {were} cut {tokens}")
     else:  # texts are read in windows: only a question or a word can be too long
-        warn(f"{share} have a question or a word that is too long for rows of {length} tokens and was cut {tokens}")
+        warn(f"{share} {have} a question or a word that is too long for rows of {length} tokens and was cut {tokens}")

@@ -23,7 +23,7 @@ from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.head import forget_head
+from bertsmith.tasks.head import forget_head, forget_labels
 from bertsmith.tokenization.extension import Extension, rows_of
 
 DEFAULT_MINUTES = 10.0
@@ -127,6 +127,7 @@ def _continued(
     assert options.from_ is not None
     loaded = load_bert(options.from_, attn_implementation=attention)
     forget_head(loaded.model.config)
+    forget_labels(loaded.model.config)
     rows = loaded.model.config.vocab_size
     needed = extension.base_vocab_size if extension is not None else len(tokenizer)
     if rows < needed:

@@ -44,6 +44,8 @@ MULTI_LABEL = "multi_label_classification"
 """That of texts with several labels, or none."""
 TEMPERATURE = "calibration_temperature"
 """The name in a model's configuration of what its logits are divided by before they are made probabilities."""
+NO_ANSWER_THRESHOLD = "no_answer_threshold"
+"""The name in a model's configuration of the probability of no answer above which a question is left unanswered."""
 INPUT_LENGTH = "input_length"
 """The name in a model's configuration of the tokens per row that its head was trained and measured with. (transformers
 itself reads `max_length` there, as a setting of text generation.)"""
@@ -435,9 +437,16 @@ AnyHead = Head[Any, Any, Any, Any]
 
 def forget_head(config: Any) -> None:
     """Remove from a model's configuration what belongs to a head that it had before."""
-    for name in (TEMPERATURE, INPUT_LENGTH, LABELS_ARE, *KEYS):
+    for name in (TEMPERATURE, NO_ANSWER_THRESHOLD, INPUT_LENGTH, LABELS_ARE, *KEYS):
         if hasattr(config, name):
             delattr(config, name)
+
+
+def forget_labels(config: Any, outputs: int = 2) -> None:
+    """Give the outputs of a model the names that transformers gives them: the labels of another head are none."""
+    config.id2label = {number: f"LABEL_{number}" for number in range(outputs)}
+    config.label2id = {label: number for number, label in config.id2label.items()}
+    config.problem_type = None
 
 
 def head_class(task: str) -> type[AnyHead]:

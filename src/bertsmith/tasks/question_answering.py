@@ -25,7 +25,7 @@ from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import squad
 from bertsmith.metrics.measurements import OfSums
 from bertsmith.tasks.encoded_texts import padded
-from bertsmith.tasks.head import SINGLE_LABEL, Head, Item, Judged, Logits
+from bertsmith.tasks.head import NO_ANSWER_THRESHOLD, SINGLE_LABEL, Head, Item, Judged, Logits
 from bertsmith.tasks.labelled_file import Columns
 from bertsmith.tasks.questions import EncodedQuestions, Pieces, encode_questions
 from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
@@ -37,8 +37,6 @@ CANDIDATES = 20
 """Spans that are kept of a window and of a question, as in run_squad.py (`n_best_size`)."""
 LONGEST = 30
 """Tokens of an answer, as there (`max_answer_length`)."""
-THRESHOLD = "no_answer_threshold"
-"""The name of the threshold in a model's configuration."""
 ALWAYS_ANSWERS = 1.0
 NO_ANSWER = "(no answer)"
 """What stands for "no answer", for people."""
@@ -98,21 +96,21 @@ class QuestionAnswering(Head[ContextQuestion, EncodedQuestions, Sequence[Context
         if problem_type is not None:
             raise OptionError(f"--problem-type {problem_type}: the answers of {name} are spans; leave it out")
         head = cls((), "")
-        threshold = getattr(config, THRESHOLD, None)
+        threshold = getattr(config, NO_ANSWER_THRESHOLD, None)
         if threshold is None:
             return head
         if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
-            raise ModelError(f"{name}: {THRESHOLD} in its config.json is {threshold!r}, expected a number")
+            raise ModelError(f"{name}: {NO_ANSWER_THRESHOLD} in its config.json is {threshold!r}, expected a number")
         return head.with_threshold(float(threshold))
 
     def with_threshold(self, threshold: float) -> QuestionAnswering:
         """The head that leaves questions unanswered whose probability of no answer is above this."""
-        return self.with_chosen({THRESHOLD: threshold})
+        return self.with_chosen({NO_ANSWER_THRESHOLD: threshold})
 
     @property
     def threshold(self) -> float:
         """A question whose probability of no answer is above it is left unanswered; 1 answers all."""
-        return float(self.chosen.get(THRESHOLD, ALWAYS_ANSWERS))
+        return float(self.chosen.get(NO_ANSWER_THRESHOLD, ALWAYS_ANSWERS))
 
     def config_values(self) -> dict[str, Any]:
         """Two outputs: start and end."""

@@ -37,8 +37,8 @@ class SentenceEncoder:
     corpus it is a word, not a place to predict.
 
     Attributes:
-        by_chunks: whether the tokenizer reads each chunk by itself (BERT's normaliser and pre-tokeniser, WordPiece, no
-            added tokens); only then `encode_chunks` may be used.
+        by_chunks: whether the tokenizer reads each chunk by itself (BERT's normaliser, with or without NFC behind it,
+            BERT's pre-tokeniser, WordPiece, no added tokens); only then `encode_chunks` may be used.
     """
 
     def __init__(self, tokenizer_json: str) -> None:
@@ -47,9 +47,10 @@ class SentenceEncoder:
         content["truncation"] = content["padding"] = None
         self._tokenizer = Tokenizer.from_str(json.dumps(content))
         self._tokenizer.encode_special_tokens = True
-        normalizer = content.get("normalizer") or {}
+        normalizer, *behind = (content.get("normalizer") or {}).get("normalizers") or [content.get("normalizer") or {}]
         self.by_chunks = (
             normalizer.get("type") == "BertNormalizer"
+            and [part.get("type") for part in behind] in ([], ["NFC"])
             and (content.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
             and content["model"].get("type") == "WordPiece"
             and all(token.get("special") for token in content.get("added_tokens") or [])

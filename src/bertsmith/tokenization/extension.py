@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
+from tokenizers.normalizers import NFC, BertNormalizer
+from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import ModelError
@@ -114,6 +115,8 @@ def check_wordpiece(tokenizer: Any, name: str) -> None:
 def _parts(tokenizer: Any) -> tuple[WordPiece, BertNormalizer] | None:
     backend = tokenizer.backend_tokenizer
     model, normalizer = backend.model, backend.normalizer
+    if is_composed(tokenizer):
+        normalizer = normalizer[0]
     if not (
         isinstance(model, WordPiece)
         and model.continuing_subword_prefix == CONTINUING
@@ -122,6 +125,15 @@ def _parts(tokenizer: Any) -> tuple[WordPiece, BertNormalizer] | None:
     ):
         return None
     return model, normalizer
+
+
+def is_composed(tokenizer: Any) -> bool:
+    """Whether a tokenizer brings what BERT's normaliser leaves to Unicode form NFC."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    if not isinstance(normalizer, NormalizerSequence):
+        return False
+    parts: Any = normalizer  # its types lack __iter__
+    return [type(part) for part in parts] == [BertNormalizer, NFC]
 
 
 def settings_of(tokenizer: Any) -> dict[str, Any] | None:
@@ -138,6 +150,8 @@ def settings_of(tokenizer: Any) -> dict[str, Any] | None:
         "clean_text": normalizer.clean_text,
         "unknown": model.unk_token,
         "longest_word": model.max_input_chars_per_word,
+        # Only if it is so: the fingerprints of all other tokenizers stay as they were.
+        **({"composed": True} if is_composed(tokenizer) else {}),
     }
 
 
@@ -159,8 +173,10 @@ def rows_of(vocabulary: Mapping[str, int]) -> int:
 def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
     """Counts of the words that a tokenizer of the BERT family makes of `wordpiece.count_chunks(texts)`."""
     normalizer, pre_tokenizer = tokenizer.backend_tokenizer.normalizer, tokenizer.backend_tokenizer.pre_tokenizer
-    if normalizer.clean_text and normalizer.handle_chinese_chars:
-        return words_of_chunks(chunks, lowercase=normalizer.lowercase, strip_accents=normalizer.strip_accents)
+    composed = is_composed(tokenizer)
+    bert = normalizer[0] if composed else normalizer
+    if bert.clean_text and bert.handle_chinese_chars:
+        return words_of_chunks(chunks, lowercase=bert.lowercase, strip_accents=bert.strip_accents, composed=composed)
     words: dict[str, int] = {}
     for chunk, count in chunks.items():
         for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(chunk)):
@@ -254,10 +270,11 @@ def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: s
     settings, our_settings = settings_of(model_tokenizer), settings_of(tokenizer)
     if theirs == ours:
         if settings is not None and our_settings is not None and settings != our_settings:
-            name = next(name for name in settings if settings[name] != our_settings[name])
+            names = {**settings, **our_settings}
+            name = next(name for name in names if settings.get(name) != our_settings.get(name))
             raise ModelError(
                 f"{model}: its tokenizer has the entries of that of {store} and reads otherwise "
-                f"({name} is {settings[name]!r}, in the STORE {our_settings[name]!r}). {_own(model)}"
+                f"({name} is {settings.get(name)!r}, in the STORE {our_settings.get(name)!r}). {_own(model)}"
             )
         return None
     record = Extension.of(tokenizer, store)

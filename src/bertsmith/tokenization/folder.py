@@ -15,7 +15,7 @@ from bertsmith.runtime.console import say
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 from bertsmith.tokenization.letter_case import SETTINGS, settings_in_json, settings_of_vocabulary
-from bertsmith.tokenization.wordpiece import LONGEST_WORD
+from bertsmith.tokenization.wordpiece import LONGEST_WORD, normalizer_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,13 +40,18 @@ control characters, the names of special tokens."""
 
 
 def make_tokenizer(
-    vocabulary: list[str], *, cased: bool, strip_accents: bool | None = None, longest: int = LONGEST_WORD
+    vocabulary: list[str],
+    *,
+    cased: bool,
+    strip_accents: bool | None = None,
+    composed: bool = False,
+    longest: int = LONGEST_WORD,
 ) -> PreTrainedTokenizerBase:
     """A BERT tokenizer of this vocabulary, in id order.
 
     `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`).
-    With a `longest` word other than BERT's the same tokenizer has transformers' general class: `BertTokenizer` takes no
-    such setting, and forgets it when a folder is loaded.
+    With Unicode form NFC (`composed`), or a `longest` word other than BERT's, the same tokenizer has transformers'
+    general class: `BertTokenizer` takes no such setting, and forgets it when a folder is loaded.
     """
     from transformers import BertTokenizer, PreTrainedTokenizerFast
 
@@ -56,8 +61,11 @@ def make_tokenizer(
         strip_accents=strip_accents,
         tokenize_chinese_chars=True,
     )
-    if longest == LONGEST_WORD:
+    if longest == LONGEST_WORD and not composed:
         return tokenizer
+    tokenizer.backend_tokenizer.normalizer = normalizer_of(
+        lowercase=not cased, strip_accents=strip_accents, composed=composed
+    )
     tokenizer.backend_tokenizer.model.max_input_chars_per_word = longest
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer.backend_tokenizer,

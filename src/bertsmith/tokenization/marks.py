@@ -15,8 +15,13 @@ apart into its letters. The choice is one switch for the whole tokenizer, so it 
 | Hangul | none, but NFD takes syllables apart | kept | a syllable stays one character, also in answers |
 | Arabic | vowel points; hamza and madda on their carriers | kept | the hamza is a letter (Urdu, Uyghur: everywhere) |
 
-Any other script keeps its marks. The authors of BERT say the same of their models: for most languages they recommend
-the cased multilingual one, which drops nothing, because the uncased one spoils scripts other than Latin.
+Any other script keeps its marks. A mark that is kept can be written in two ways: as part of the letter (é, が, the
+syllables of Hangul, as almost every text has them) or as a character behind it (texts from macOS, from PDF files). A
+vocabulary has learnt the first, so the second would be [UNK]. If a part of the text that matters has marks that are
+kept, the tokenizer therefore brings what it reads to Unicode form NFC.
+
+The authors of BERT recommend their cased multilingual model, which drops nothing, for most languages: the uncased one
+spoils scripts other than Latin.
 """
 
 from __future__ import annotations
@@ -34,7 +39,11 @@ DROPPED_BY_DEFAULT = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "SYRIAC"
 MIN_SHARE = 0.01
 """The share of the letters from which a script decides: a few foreign names do not change how a corpus is read."""
 WORTH_SAYING = 0.005
-"""The share of changed words from which the loss is printed; in English novels it is 0.002, in French news 0.14."""
+"""The share of words with marks from which their loss is printed, or, if they are kept, text is brought to NFC. In
+English novels it is 0.002, in French news 0.14."""
+
+WHY_COMPOSED = "é is one letter, with its mark in it or behind it; the class of the tokenizer is TokenizersBackend"
+"""The reason for Unicode form NFC."""
 
 _WITHOUT_MARKS = BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
 _SPELLINGS = {"HIRAGANA": "KANA", "KATAKANA": "KANA", "KATAKANA-HIRAGANA": "KANA", "MYANMAR": "BURMESE"}
@@ -45,12 +54,14 @@ class Marks:
     """Whether a tokenizer keeps the marks of a text, and why.
 
     `strip_accents` is the setting of `BertTokenizer`: None leaves it to the case, as in BERT. `reason` holds an example
-    from the text; it is empty if nothing worth printing depends on the choice.
+    from the text; it is empty if nothing worth printing depends on the choice. With `composed` the tokenizer reads a
+    letter and its mark as one character (Unicode form NFC), however a text writes them.
     """
 
     kept: bool
     strip_accents: bool | None
     reason: str = ""
+    composed: bool = False
 
 
 def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Marks:
@@ -61,24 +72,35 @@ def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Mark
         cased: whether the tokenizer keeps capitals; then it keeps marks too by default, as in BERT.
         accents: `keep`, `strip`, or `auto` for what the scripts of the text ask for.
     """
-    if accents == "keep" or (cased and accents == "auto"):
-        return Marks(True, None if cased else False)
+    words = _composed(words)
     changed = [word for word in words if not word.isascii() and any(map(_changes, word))]
+    share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
+    if accents == "keep" or (cased and accents == "auto"):
+        return Marks(True, None if cased else False, composed=share >= WORTH_SAYING)
     if accents == "auto" and (found := _deciding_script(words)):
-        script, share = found
+        script, of_letters = found
         theirs = [word for word in changed if any(script_of(character) == script for character in word)]
         name = script.title() if script != "KANA" else "kana"
         return Marks(
             True,
             False,
-            f"marks are part of the letters in {name}, {share:.0%} of the text: without them {_example(theirs, words)}",
+            f"marks are part of the letters in {name}, {of_letters:.0%} of the text: without them "
+            f"{_example(theirs, words)}",
+            composed=True,
         )
     strip = True if cased else None
-    share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
     if share < WORTH_SAYING:
         return Marks(False, strip)
     how = "as asked for" if accents == "strip" else "as in bert-base-uncased, unless you give --accents keep"
     return Marks(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
+
+
+def _composed(words: Mapping[str, int]) -> Counter[str]:
+    """The counts of words in Unicode form NFC: in Hangul that is decomposed no letter has a mark."""
+    counts: Counter[str] = Counter()
+    for word, count in words.items():
+        counts[word if word.isascii() else unicodedata.normalize("NFC", word)] += count
+    return counts
 
 
 def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:

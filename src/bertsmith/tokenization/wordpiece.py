@@ -30,7 +30,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers.normalizers import BertNormalizer
+from tokenizers.normalizers import NFC, BertNormalizer, Normalizer
+from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import DataError, OptionError
@@ -72,6 +73,12 @@ TOO_LONG_SHARE = 0.001
 _Ints = npt.NDArray[Any]
 
 
+def normalizer_of(*, lowercase: bool, strip_accents: bool | None = None, composed: bool = False) -> Normalizer:
+    """BERT's normaliser, and behind it Unicode form NFC if `composed`."""
+    bert = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    return NormalizerSequence([bert, NFC()]) if composed else bert
+
+
 def count_chunks(texts: Iterable[str]) -> Counter[str]:
     """Count what stands between white space, 17 MB/s: counters of parts of the texts can be added.
 
@@ -86,18 +93,26 @@ def count_chunks(texts: Iterable[str]) -> Counter[str]:
 
 
 def words_of_chunks(
-    chunks: Mapping[str, int], *, lowercase: bool, strip_accents: bool | None = None, longest: int | None = LONGEST_WORD
+    chunks: Mapping[str, int],
+    *,
+    lowercase: bool,
+    strip_accents: bool | None = None,
+    composed: bool = False,
+    longest: int | None = LONGEST_WORD,
 ) -> dict[str, int]:
     """Counts of the words that BERT's normaliser and pre-tokeniser make of `count_chunks(texts)`.
 
     They are exactly the words of the whole texts, because white space is a border for both steps. Words of
-    more than `longest` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT.
+    more than `longest` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT; `composed` is
+    that of `normalizer_of`.
 
     Printable ASCII, nine chunks in ten of English text, is cut with NumPy; of the rest chunks of equal count are
     joined and treated together.
     """
     counts = np.fromiter(chunks.values(), np.int64, len(chunks))
-    return count_words_of(list(chunks), counts, lowercase=lowercase, strip_accents=strip_accents, longest=longest)
+    return count_words_of(
+        list(chunks), counts, lowercase=lowercase, strip_accents=strip_accents, composed=composed, longest=longest
+    )
 
 
 def count_words_of(
@@ -106,6 +121,7 @@ def count_words_of(
     *,
     lowercase: bool,
     strip_accents: bool | None = None,
+    composed: bool = False,
     longest: int | None = LONGEST_WORD,
 ) -> dict[str, int]:
     """`words_of_chunks` of chunks and their counts side by side; chunks that are counted 0 times are left out."""
@@ -117,7 +133,7 @@ def count_words_of(
     totals = np.zeros(len(found.dictionary), np.int64)
     np.add.at(totals, found.indices.to_numpy(), np.repeat(counts[plain], words_of_chunk))
     words: dict[str, int] = dict(zip(found.dictionary.to_pylist(), totals.tolist(), strict=True))
-    normalizer = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    normalizer = normalizer_of(lowercase=lowercase, strip_accents=strip_accents, composed=composed)
     pre_tokenizer = BertPreTokenizer()
     other_by_count: dict[int, list[str]] = {}
     for place in np.flatnonzero(~plain).tolist():

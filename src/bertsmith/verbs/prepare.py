@@ -50,7 +50,7 @@ from bertsmith.tokenization.folder import (
     record_of,
     save_tokenizer,
 )
-from bertsmith.tokenization.marks import choose_marks
+from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
 from bertsmith.tokenization.wordpiece import (
     ROWS,
     Alphabet,
@@ -392,11 +392,17 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
         marks = choose_marks(as_written, cased=options.cased, accents=options.accents)
         longest, why_longest = longest_word(as_written)
         words = words_of_chunks(
-            as_written, lowercase=not options.cased, strip_accents=marks.strip_accents, longest=longest
+            as_written,
+            lowercase=not options.cased,
+            strip_accents=marks.strip_accents,
+            composed=marks.composed,
+            longest=longest,
         )
         del as_written
     if marks.reason:
         choices.append(Choice("accents", "kept" if marks.kept else "dropped", marks.reason))
+    if marks.composed:
+        choices.append(Choice("Unicode form", "NFC", WHY_COMPOSED))
     if why_longest:
         choices.append(Choice("longest word", f"{longest:,} characters", why_longest))
     alphabet = covering_alphabet(words)
@@ -430,7 +436,9 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
         choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
-    return make_tokenizer(rows, cased=options.cased, strip_accents=marks.strip_accents, longest=longest)
+    return make_tokenizer(
+        rows, cased=options.cased, strip_accents=marks.strip_accents, composed=marks.composed, longest=longest
+    )
 
 
 def _extended(options: PrepareOptions, base: Any, corpus: build.Corpus, choices: list[Choice]) -> Any:

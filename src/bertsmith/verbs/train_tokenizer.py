@@ -14,7 +14,7 @@ from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.folder import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
-from bertsmith.tokenization.marks import choose_marks
+from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
 from bertsmith.tokenization.measures import Fit, compare, fit
 from bertsmith.tokenization.wordpiece import (
     covering_alphabet,
@@ -57,8 +57,14 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         longest, why_longest = longest_word(as_written)
         if why_longest:
             say(f"longest word: {longest:,} characters ({why_longest})")
+        if marks.composed:
+            say(f"Unicode form: NFC ({WHY_COMPOSED})")
         words = words_of_chunks(
-            as_written, lowercase=not options.cased, strip_accents=marks.strip_accents, longest=longest
+            as_written,
+            lowercase=not options.cased,
+            strip_accents=marks.strip_accents,
+            composed=marks.composed,
+            longest=longest,
         )
         with progress("training the tokenizer", unit="entries") as bar:
             vocabulary = train_wordpiece(
@@ -70,7 +76,13 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 advance=lambda done, total: bar.update(done, total=total),
             )
         vocabulary = with_unused_rows(vocabulary)
-        tokenizer = make_tokenizer(vocabulary, cased=options.cased, strip_accents=marks.strip_accents, longest=longest)
+        tokenizer = make_tokenizer(
+            vocabulary,
+            cased=options.cased,
+            strip_accents=marks.strip_accents,
+            composed=marks.composed,
+            longest=longest,
+        )
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []
