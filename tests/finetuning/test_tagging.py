@@ -212,7 +212,7 @@ def test_the_kind_of_the_labels_is_stored_and_obeyed(bertsmith: Callable[..., An
     said = "with --labels-are plain it gives the same figures" in answer.stderr
     assert said == ("\tM" not in (tmp_path / "p.conll").read_text())
     scored = bertsmith("score", TASK, dev, tmp_path / "p.conll", "--labels-are", "plain", "--json")
-    assert scored.json["accuracy"] == accuracy and scored.stderr == "labels: plain, by --labels-are\n"
+    assert scored.json["accuracy"] == accuracy and scored.stderr == "labels: plain (by --labels-are)\n"
     (out / "config.json").write_text(json.dumps({**config, "labels_are": "words"}))
     with pytest.raises(ModelError, match=r"labels_are in its config.json is 'words', expected 'plain' or 'entities'"):
         evaluate(out, dev)

@@ -54,7 +54,7 @@ def test_the_rule_of_a_file_is_recognised(printed: pytest.LogCaptureFixture, too
     if tool == "characters":
         assert not printed.text
     else:
-        assert f"{tool}" in printed.text and "which places 40 of 40 answers; as characters they would" in printed.text
+        assert f"{tool}" in printed.text and "so 40 of 40 answers are at their offset, as characters " in printed.text
 
 
 def test_line_breaks_that_count_as_one(printed: pytest.LogCaptureFixture) -> None:
@@ -88,7 +88,7 @@ def test_an_answer_that_another_rule_hits_too_follows_the_rule_of_the_file(print
     ]
     assert context.startswith("one", answers[0].start), "the second one"
     assert [span and span[0] for span in place_answers("a.json", answers)] == [first, context.index("three")]
-    assert "places 2 of 2 answers; as characters they would place 1" in printed.text
+    assert "so 2 of 2 answers are at their offset, as characters 1" in printed.text
 
 
 def test_a_file_of_two_rules_is_read_as_characters(printed: pytest.LogCaptureFixture) -> None:

@@ -237,7 +237,9 @@ def test_rows_that_repeat_the_header_are_left_out(
 
 def test_a_second_header_in_another_order(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,x\nlabel,text\ny,b\n")
-    message = r"f\.csv: line 3: found a second header, label, text, whose columns are in another order than text, label"
+    message = (
+        r"f\.csv: line 3: found a second header, label, text, with the columns in a different order than text, label"
+    )
     with pytest.raises(DataError, match=message):
         read_rows(tmp_path / "f.csv", Columns())
     with pytest.raises(DataError, match=message):
@@ -314,9 +316,7 @@ def test_a_byte_order_mark_decides_the_encoding(
         assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café ਊ", None, "x")]
     texts, notes = corpus(tmp_path / "f.csv", encoding=asked)
     assert texts == [("café ਊ",)]
-    said = (
-        "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, which its byte order mark says"
-    )
+    said = "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, by its byte order mark"
     assert said in caplog.text
     assert notes.detected == ([said] if said else [])
 

@@ -209,8 +209,7 @@ def test_choose_cuts_and_says_so(chooser: Path, bertsmith: Any) -> None:
     answer = bertsmith("choose", chooser, "--prompt", "a " * 600, "--choice", "b", "--choice", "c d", "--json")
     assert answer.json["truncated_tokens"] == (600 + 4 - 512) + (600 + 5 - 512)
     assert (
-        "1 of 1 prompts with their choices (100.0%) are longer than 512 tokens and were cut (185 tokens"
-        in answer.stderr
+        "1 of 1 prompts with their choices (100.0%) is longer than 512 tokens and was cut (185 tokens" in answer.stderr
     )
 
 

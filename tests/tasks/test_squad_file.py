@@ -171,7 +171,7 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (Columns(text="a"), "--text-column: files of questions have names of their own"),
+        (Columns(text="a"), "--text-column: the columns of questions have fixed names"),
         (Columns(label="a"), "--label-column: files"),
         (Columns(pair="a"), "--pair-column: files"),
         (Columns(choices=("a", "b")), "--choice-columns: files"),

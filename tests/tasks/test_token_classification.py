@@ -174,7 +174,7 @@ def test_entities_are_the_same_in_every_scheme(tags: list[str], scheme: entities
 
 def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:
     labels = {0: "O", 1: "PER", 2: "LOC"}
-    with pytest.raises(ModelError, match="hub/model: its label 'PER' is no tag of entities"):
+    with pytest.raises(ModelError, match="hub/model: its label 'PER' is not an entity tag"):
         TokenClassification.for_model(SimpleNamespace(id2label=labels), None, "hub/model")
 
 
@@ -217,7 +217,7 @@ def test_predictions_say_how_score_reads_them_alike(monkeypatch: pytest.MonkeyPa
     looks_alike = TokenClassification(["B", "E", "S"], labels_are="plain")
     assert list(looks_alike.predictions([tagged("B", "E")], of(looks_alike, ["B", "S"]))) == ["a\tB\tB", "b\tE\tS"]
     assert said == [
-        "by their looks, score takes these tags for entities; with --labels-are plain it gives the same figures"
+        "`bertsmith score` would take these tags for entities; give it --labels-are plain to get the same figures"
     ]
     said.clear()
     nouns = TokenClassification(["NN", "VB"])

@@ -132,7 +132,7 @@ def test_tags(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     assert set(found["intervals"]) == {"precision", "recall", "f1", "accuracy"}
     assert set(found["types"]["PER"]["intervals"]) == {"precision", "recall", "f1"}
     assert answer.stderr == (
-        "labels: entities, by the tags of both files; --labels-are says otherwise\n"
+        "labels: entities (by the tags of both files; --labels-are overrides this)\n"
         f"scheme: BIO, by the tags of {gold}\n"
     )
 

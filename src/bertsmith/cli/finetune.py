@@ -28,7 +28,7 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.tasks.first_look import look_at_files
     from bertsmith.tasks.labelled_file import Columns
 
-    look_at_files(options.task, (options.train, options.dev, options.test), Columns.of(options))
+    look_at_files(options.task, options.train, (options.dev, options.test), Columns.of(options))
     from bertsmith.verbs.finetune import finetune
 
     yield finetune(options)

@@ -86,8 +86,8 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
         empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
         if empty:
             warn(
-                f"{empty} of {counted(len(file.examples), 'example')} have a text that the tokenizer drops; "
-                f"they count in the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
+                f"the tokenizer drops the text of {empty:,} of {counted(len(file.examples), 'example')}; they count in "
+                f"the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
             )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)

@@ -1,11 +1,10 @@
-"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index
-of the right one."""
+"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index of the right one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.choice_labels import LabelledChoices, indices, label_form
 from bertsmith.tasks.labelled_file import LABEL_COLUMNS, Columns, column_name, labelled_records
 from bertsmith.tasks.records import form_of, is_table
+from bertsmith.tasks.reference import Reference
 from bertsmith.tasks.text_file import decoded, existing_file, finite, json_object, text_lines
 
 CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
@@ -84,6 +84,16 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
         Question(prompt, row.choices, index, record.place, form)
         for prompt, row, index, record in zip(prompts, labelled, found, records, strict=True)
     ]
+
+
+def reference_of(questions: Sequence[Question], path: Path) -> Reference:
+    """What the other files of a training must agree with, by the questions of the training file."""
+    return Reference(f"the training file {path}", choice_labels=questions[0].form)
+
+
+def following(columns: Columns, questions: Sequence[Question], path: Path) -> Columns:
+    """How the other files of a training are read, by the questions of the training file."""
+    return replace(columns, like=reference_of(questions, path))
 
 
 def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:

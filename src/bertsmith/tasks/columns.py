@@ -11,7 +11,7 @@ from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, read_records
+from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of
 
 NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
@@ -29,14 +29,7 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
-    records = read_records(
-        path,
-        form,
-        columns.encoding,
-        separator=columns.separator,
-        no_header=columns.no_header,
-        skip_broken=columns.skip_broken,
-    )
+    records = columns.records(path, form)
     present = list(dict.fromkeys(column for record in records for column in record.values))
     if name not in present:
         raise OptionError(
@@ -45,7 +38,9 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
         )
     repeated = records[0].values.get(name)
     if isinstance(repeated, RepeatedName):
-        raise OptionError(f"--slice {name}: {path}: found {repeated} in the header, expected one; rename the others")
+        raise OptionError(
+            f"--slice {name}: {path}: found {repeated} in the header, expected it once; rename the others"
+        )
     return [_text(record.values.get(name)) for record in records]
 
 

@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
-from bertsmith.tasks.choice_file import Question, read_questions
+from bertsmith.tasks.choice_file import Question, read_questions, reference_of
 from bertsmith.tasks.choice_labels import POSITIONS
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.head import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
@@ -115,7 +115,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
             raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")
         head = cls()
         if examples[0].form in POSITIONS:
-            head.of_files = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
+            head.chosen = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
         return head
 
     @classmethod
@@ -137,7 +137,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
     @classmethod
     def reference(cls, examples: Sequence[Question], path: Path) -> Reference:
         """The form of the labels."""
-        return Reference(f"the training file {path}", choice_labels=examples[0].form)
+        return reference_of(examples, path)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> Reference | None:

@@ -1,4 +1,4 @@
-"""Lists of labels that a table holds as text: as Python (pandas), JSON or NumPy print them."""
+"""Lists that a table holds as text: as Python (pandas), JSON or NumPy print them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
         raise UnreadableListError
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in _BRACKETS:
         return None
-    items = _items(stripped)
+    items = value_in_text(stripped)
     if items is None:
         if stripped[0] == "[" and re.search("[,'\"]", stripped):
             raise UnreadableListError
@@ -52,8 +52,8 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
     return tuple(sorted(found)) if isinstance(items, set) else found
 
 
-def _items(text: str) -> Any:
-    """The list, tuple, set or dict of a text; None for a text that is none of them."""
+def value_in_text(text: str) -> Any:
+    """The value of a text that is JSON, or a list, tuple, set or dict as Python or NumPy prints it; else None."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -13,21 +13,19 @@ a question without one is its number in the file, from 1.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from bertsmith.corpus.reading.cells import kind
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.answer_places import PlacedAnswer, place_answers
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, form_of, is_table, read_records
+from bertsmith.tasks.printed_lists import value_in_text
+from bertsmith.tasks.records import DATA_SET, form_of, is_table
 from bertsmith.tasks.text_file import finite, read_json_object
 
 SQUAD = "squad"
@@ -146,6 +144,11 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     ]
 
 
+def following(columns: Columns, questions: Sequence[ContextQuestion], path: Path) -> Columns:
+    """How the other files of a training are read: as the training file."""
+    return columns
+
+
 def _questions(path: Path, columns: Columns) -> list[_Found]:
     """Each question; ids are unique, and there is at least one."""
     for option, given in (
@@ -160,8 +163,8 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
     ):
         if given is not None:
             raise OptionError(
-                f"{option}: files of questions have names of their own (question, context, answers, id); rename the "
-                "columns, and leave it out"
+                f"{option}: the columns of questions have fixed names (question, context, answers, id); rename "
+                "them in the file, and leave the option out"
             )
     form = form_of(path, columns.form) or SQUAD
     if form not in (*FORMS, DATA_SET):
@@ -214,9 +217,7 @@ def _of_squad(path: Path) -> _Objects:
 
 def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
     empty = 0
-    records = read_records(
-        path, form, columns.encoding, separator=columns.separator, skip_broken=columns.skip_broken, class_names=False
-    )
+    records = columns.records(path, form, class_names=False)
     for record in records:
         fields = record.values
         if is_table(form):
@@ -241,30 +242,16 @@ def _cell(where: str, name: str, cell: Any) -> Any:
         return int(written.split(".")[0])
     if written[0] not in "[{":
         return cell
-    value = _printed(written)
+    value = value_in_text(written)
     of_answers = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
     if isinstance(value, dict) or of_answers or (isinstance(value, list) and name in STARTS):
         return value
     if written[0] == "{" or "'" in written or '"' in written or name in STARTS:
         raise DataError(
-            f"{where}: found {shorten(written, 60)!r}, expected a text, or a list or an object in JSON; JSON lines and "
+            f"{where}: found {shortened(written)!r}, expected a text, or a list or an object in JSON; JSON lines and "
             "Parquet hold lists as they are"
         )
     return cell
-
-
-def _printed(text: str) -> Any:
-    """The value of a text that is JSON or a print of Python (pandas writes those); None for any other text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    if re.search(r"['\"]\s+['\"]", text):
-        return None  # NumPy prints a list without commas, and Python reads its texts as a single one
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
 
 
 def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,8 @@ from bertsmith.runtime.console import say
 from bertsmith.tasks import conllu_file
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, form_of, read_records
-from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, named, names_of_labels, of_kind
+from bertsmith.tasks.records import DATA_SET, form_of
+from bertsmith.tasks.tag_kinds import LabelsAre, are_numbers, kind_of, looks_like, named, names_of_labels, of_kind
 from bertsmith.tasks.text_file import decoded, decoded_predictions, ending, existing_file
 
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "labels")
@@ -36,6 +39,11 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     return of_kind(sentences, columns.labels_are or kind_of(sentences))
 
 
+def following(columns: Columns, sentences: Sequence[Sentence], path: Path) -> Columns:
+    """How the other files of a training are read: their tags are of the kind of those of the training file."""
+    return replace(columns, labels_are=columns.labels_are or looks_like({*chain(*(each.tags for each in sentences))}))
+
+
 def read_scored(
     gold: Path, predictions: Path, columns: Columns
 ) -> tuple[list[Sentence], list[Sentence], LabelsAre, str]:
@@ -52,7 +60,7 @@ def read_scored(
             named(found[0], names)  # says which tag is no number
         found = [named(each, names) if are_numbers(each) else each for each in found]
     labels_are = columns.labels_are or kind_of(*found)
-    why = "--labels-are" if columns.labels_are is not None else "the tags of both files; --labels-are says otherwise"
+    why = "by the tags of both files; --labels-are overrides this" if columns.labels_are is None else "by --labels-are"
     true, predicted = (of_kind(each, labels_are) for each in found)
     return true, predicted, labels_are, why
 
@@ -118,7 +126,7 @@ def _number(path: Path, option: str, given: str | None, default: int) -> int:
 
 def _of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
     sentences = []
-    for record in read_records(path, form, columns.encoding, class_names=stand_in is None):
+    for record in columns.records(path, form, class_names=stand_in is None):
         where = f"{path}: {record.place}"
         tokens = _texts(where, record.values, columns.text, TOKENS, "--text-column")
         tags = [stand_in] * len(tokens) if stand_in is not None else _tags(where, record.values, columns.label)

@@ -154,8 +154,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
         if unknown:
             raise ModelError(
-                f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
-                f'are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
+                f"{name}: its label {unknown[0]!r} is not an entity tag (O, or B-, I-, E- or S- and a type), but "
+                f'others are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
                 "--labels-are plain to evaluate and compare"
             )
         return head.with_temperature_of(config, name)
@@ -223,8 +223,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
         if looks_like({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
             say(
-                f"by their looks, score takes these tags for {'entities' if self.plain else 'plain labels'}; "
-                f"with --labels-are {self.labels_are} it gives the same figures"
+                f"`bertsmith score` would take these tags for {'entities' if self.plain else 'plain labels'}; give it "
+                f"--labels-are {self.labels_are} to get the same figures"
             )
         for number, (sentence, guessed) in enumerate(zip(examples, predicted, strict=True)):
             if number:

@@ -45,7 +45,7 @@ def text_pieces(
 
 
 def head_of(blocks: Iterator[bytes]) -> bytes:
-    """The first bytes, at least `HEAD` of them if the file has so many; the iterator goes on behind them."""
+    """The first bytes, at least `HEAD` of them unless the file is shorter; the iterator continues after them."""
     first: list[bytes] = []
     size = 0
     while size < HEAD and (block := next(blocks, None)) is not None:
@@ -55,11 +55,11 @@ def head_of(blocks: Iterator[bytes]) -> bytes:
 
 
 def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
-    """The options with the encoding that a byte order mark names, which is noted if it is another one."""
+    """The options with the encoding that a byte order mark names; a different one is noted."""
     encoding = marked_encoding(head, options.encoding)
     if encoding == options.encoding:
         return options
-    notes.detected.append(f"{file.name}: read as {encoding}, which its byte order mark says")
+    notes.detected.append(f"{file.name}: read as {encoding}, by its byte order mark")
     return replace(options, encoding=encoding)
 
 
