@@ -291,9 +291,7 @@ def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
         kept = {path.name for path in out.glob("seeds/*/*")}
         assert kept == {"result.json", "metrics.jsonl"}
         assert len(list(out.rglob("*.safetensors"))) == 1
-    assert (
-        f"kept: the model of seed {at_once.best_seed}, which is {out}, and the figures of all 3 seeds" in answer.stderr
-    )
+    assert f"kept: the model of seed {at_once.best_seed} in {out}, and the figures of all 3 seeds" in answer.stderr
     other = out / "seeds" / "seed-0"
     with pytest.raises(ModelError, match=rf"keeps the model of its best seed only, .* use {out}$"):
         check_model(str(other))

@@ -34,9 +34,9 @@ def test_the_baseline_is_named() -> None:
         "accuracy 50.0% on the dev file is no better than always giving the most frequent label (52.0%). The training "
         "loss was still falling (0.7 to 0.5): try more --epochs"
     )
-    assert no_better(QuestionAnswering(), "f1", 1.0, 2.5, file="test", course=None) == (
-        "f1 1.0% on the test file is no better than always giving the most frequent answer (2.5%)"
-    )
+    assert no_better(
+        QuestionAnswering([], "single_label_classification"), "f1", 1.0, 2.5, file="test", course=None
+    ) == ("f1 1.0% on the test file is no better than always giving the most frequent answer (2.5%)")
     numbers = SequenceClassification([], "regression")
     said = no_better(numbers, "pearson", -0.1, 0.0, file="dev", course=None)
     assert (

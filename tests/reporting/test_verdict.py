@@ -82,7 +82,15 @@ def test_figures_that_go_to_100_and_several_seeds() -> None:
     given = record(task="question-answering", metrics=metrics, baseline=baseline, selected_on_reported_data=False)
     headline, lines, _ = verdict(given)
     assert headline == "F1 81.5%, 95% interval 79.5% to 83.5%"
-    assert "a mean over 3 seeds, the model is that of seed 4, the best" in lines[0] and "test file" in lines[0]
+    assert lines[0] == (
+        "The model is that of seed 4. About 128 of 1,000 questions get an answer that differs from the expected one. "
+        "Measured on the test file (872 examples); the figure above is a mean over 3 seeds."
+    )
+
+
+def test_several_labels_per_text() -> None:
+    given = record(options={"problem_type": "multi_label_classification"})
+    assert verdict(given)[1][0].startswith("About 128 of 1,000 texts have at least one label that is wrong or missing.")
 
 
 def test_few_errors_are_not_none() -> None:

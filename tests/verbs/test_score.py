@@ -284,16 +284,16 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     probabilities = ("--no-answer-probabilities", tmp_path / "n.json", "--no-answer-threshold", 0.5)
     said = bertsmith("score", "question-answering", gold, tmp_path / "p.json", *probabilities).stdout
-    assert said.startswith("2 questions, 0 without a prediction\n  exact_match            100.0%   95% interval 100.0%")
+    assert said.startswith("2 questions, 0 without a prediction\n  exact_match            100.0%  95% interval 100.0%")
     assert "  best f1 100.0% at a threshold of 0.1, chosen on these very questions\n" in said
     tags = columns(tmp_path / "gold.txt", [["B-PER", "O"]])
     said = bertsmith("score", "token-classification", tags, tags).stdout
-    assert "1 sentences, 2 tokens, 1 entities, 1 predicted (BIO)\n  precision " in said
-    assert "PER: 1 entities, 1 predicted\n  precision              100.0%   95% interval" in said
+    assert "1 sentence, 2 tokens, 1 entity, 1 predicted (BIO)\n  precision " in said
+    assert "PER: 1 entity, 1 predicted\n  precision            100.0%  95% interval" in said
     labels = labelled(tmp_path / "gold.jsonl", ["bad", "good"])
     predictions = predicted(tmp_path / "p.jsonl", label=["bad", "good"])
     said = bertsmith("score", "sequence-classification", labels, predictions).stdout
-    assert said.startswith("2 examples\n  accuracy               100.0%")
+    assert said.startswith("2 examples\n  accuracy             100.0%")
     assert said.endswith("  f1 is that of the label 'good'\n")
 
 
