@@ -176,7 +176,7 @@ def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:
 def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_text("text,label, text ,,\na,x,b,,\n")
-    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected one"
+    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected it once"
     with pytest.raises(DataError, match=message):
         read_rows(file, Columns())
     with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(places 1 and 3\)"):

@@ -107,7 +107,7 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
 
 def test_empty_second_texts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert pairs_of(rows_of(tmp_path, [*LONG, "", " "], "sentence2")) == [*LONG, "", " "]
-    assert "2 of 8 rows have an empty second text (column 'sentence2'), the first is line 7" in caplog.text
+    assert "the second text (column 'sentence2') is empty in 2 of 8 rows, the first is line 7" in caplog.text
     caplog.clear()
     rows_of(tmp_path, LONG, "sentence2")
     assert not caplog.text

@@ -90,7 +90,7 @@ def test_questions_of_a_data_set_without_ids(bertsmith: Callable[..., Any], tmp_
     files = (f"hf:{tmp_path}/questions", tmp_path / "predictions.json")
     answer = bertsmith("score", "question-answering", *files, "--json")
     assert (answer.json["total"], answer.json["exact_match"]) == (2, 50)
-    assert "2 of 2 questions have no id; the number of each in the file is its id, from 1" in answer.stderr
+    assert "no id in 2 of 2 questions; the number of each in the file, from 1, is its id" in answer.stderr
 
 
 def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., Any], tmp_path: Path) -> None:

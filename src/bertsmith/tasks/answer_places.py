@@ -118,14 +118,14 @@ def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | No
             (several if found else missing).append(answer.place)
     if moved:
         warn(
-            f"{where}: {len(moved):,} of {len(answers):,} answers are not at their offset, the first is {moved[0]}; "
-            "their text occurs once in their context and is taken there"
+            f"{where}: the offset is wrong for {len(moved):,} of {len(answers):,} answers, the first is {moved[0]}; "
+            "each is taken where its text occurs, once, in its context"
         )
     if several or missing:
         warn(
-            f"{where}: {len(several) + len(missing):,} of {len(answers):,} answers have no certain place in "
-            f"their context, the first is {(several + missing)[0]}: no offset fits them, and their text occurs several "
-            f"times ({len(several):,}) or not at all ({len(missing):,})"
+            f"{where}: no certain place in the context for {len(several) + len(missing):,} of {len(answers):,} "
+            f"answers, the first is {(several + missing)[0]}: no offset fits, and the text occurs several times "
+            f"({len(several):,}) or not at all ({len(missing):,})"
         )
     return spans
 

@@ -109,6 +109,6 @@ def warn_of_empty_second_texts(path: Path, name: str, rows: Sequence[tuple[str, 
     empty = [place for text, place in rows if not text.strip()]
     if empty:
         warn(
-            f"{path}: {len(empty):,} of {len(rows):,} rows have an empty second text (column {name!r}), the first is "
+            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, the first is "
             f"{empty[0]}; they are read as pairs all the same"
         )

@@ -128,7 +128,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     lost = [each.id for each, own, placed in zip(found, texts, spans, strict=True) if own and not placed]
     if lost:
         warn(
-            f"{path}: {len(lost):,} of {len(found):,} questions have no answer that can be found in their context, "
+            f"{path}: no answer can be found in the context of {len(lost):,} of {len(found):,} questions, "
             f"the first is {lost[0]!r}; nothing is learnt from them"
         )
     return [
@@ -193,8 +193,8 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
         raise DataError(f"{path}: no question in this file")
     if numbered:
         say(
-            f"{path}: {len(numbered):,} of {len(found):,} questions have no id; the number of each in the file is its "
-            "id, from 1"
+            f"{path}: no id in {len(numbered):,} of {len(found):,} questions; the number of each in the file, from 1, "
+            "is its id"
         )
     return list(found.values())
 
@@ -226,7 +226,7 @@ def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
         yield fields, record.place, fields, record.place
     if empty:
         say(
-            f"{path}: {empty:,} of {len(records):,} questions have an empty cell for their answer; they count as "
+            f"{path}: the cell of the answer is empty in {empty:,} of {len(records):,} questions; they count as "
             "questions without an answer"
         )
 
