@@ -80,9 +80,9 @@ def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
         ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, the first is line 1.answers[0]"),
         ("baker", -3, "baker", "the offset is wrong for 1 of 1 answers"),
         ("baker", None, "baker", ""),
-        ("sold", CONTEXT.rindex("sold") - 2, None, "their text occurs several times (1) or not at all (0)"),
-        ("sold", None, None, "their text occurs several times (1) or not at all (0)"),
-        ("Baker", CONTEXT.index("baker"), None, "their text occurs several times (0) or not at all (1)"),
+        ("sold", CONTEXT.rindex("sold") - 2, None, "the text occurs several times (1) or not at all (0)"),
+        ("sold", None, None, "the text occurs several times (1) or not at all (0)"),
+        ("Baker", CONTEXT.index("baker"), None, "the text occurs several times (0) or not at all (1)"),
     ],
 )
 def test_an_answer_that_is_not_at_its_offset(
@@ -174,13 +174,13 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
         (Columns(text="a"), "--text-column: the columns of questions have fixed names"),
         (Columns(label="a"), "--label-column: the columns"),
         (Columns(pair="a"), "--pair-column: the columns"),
-        (Columns(choices=("a", "b")), "--choice-columns: the columns"),
+        (Columns(choices=("a", "b")), "--choice-columns: questions have neither tags nor choices"),
         (Columns(no_header=True), "--no-header: the columns"),
         (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
         (Columns(form="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: the columns"),
-        (Columns(label_names=("O",)), "--label-names: the columns"),
+        (Columns(labels_are="plain"), "--labels-are: questions have neither tags nor choices"),
+        (Columns(label_names=("O",)), "--label-names: questions have neither tags nor choices"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:

@@ -151,30 +151,7 @@ def following(columns: Columns, questions: Sequence[ContextQuestion], path: Path
 
 def _questions(path: Path, columns: Columns) -> list[_Found]:
     """Each question; ids are unique, and there is at least one."""
-    for option, given in (
-        ("--text-column", columns.text),
-        ("--pair-column", columns.pair),
-        ("--label-column", columns.label),
-        ("--choice-columns", columns.choices),
-        ("--labels-from", columns.labels_from),
-        ("--no-header", columns.no_header or None),
-        ("--labels-are", columns.labels_are),
-        ("--label-names", columns.label_names),
-    ):
-        if given is not None:
-            raise OptionError(
-                f"{option}: the columns of questions have fixed names (question, context, answers, id); rename "
-                "them in the file, and leave the option out"
-            )
-    form = form_of(path, columns.form) or SQUAD
-    if form not in (*FORMS, DATA_SET):
-        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
-    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
-        raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
-    if form == SQUAD and columns.separator is not None:
-        raise OptionError("--separator: SQuAD JSON is no table; leave it out")
-    if form == SQUAD and columns.skip_broken:
-        raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
+    form = _checked_form(path, columns)
     found: dict[str, _Found] = {}
     numbered: list[str] = []
     objects = _of_squad(path) if form == SQUAD else _of_records(path, form, columns)
@@ -197,6 +174,41 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
             "is its id"
         )
     return list(found.values())
+
+
+def _checked_form(path: Path, columns: Columns) -> str:
+    """The form of a file or data set. Raises OptionError for a form or an option that questions do not have."""
+    names = {
+        "--text-column": columns.text,
+        "--pair-column": columns.pair,
+        "--label-column": columns.label,
+        "--no-header": columns.no_header or None,
+    }
+    others = {
+        "--choice-columns": columns.choices,
+        "--labels-from": columns.labels_from,
+        "--labels-are": columns.labels_are,
+        "--label-names": columns.label_names,
+    }
+    for option, given in names.items():
+        if given is not None:
+            raise OptionError(
+                f"{option}: the columns of questions have fixed names (question, context, answers, id); rename them in "
+                "the file, and leave the option out"
+            )
+    for option, given in others.items():
+        if given is not None:
+            raise OptionError(f"{option}: questions have neither tags nor choices; leave the option out")
+    form = form_of(path, columns.form) or SQUAD
+    if form not in (*FORMS, DATA_SET):
+        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
+    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
+    if form == SQUAD and columns.separator is not None:
+        raise OptionError("--separator: SQuAD JSON is no table; leave it out")
+    if form == SQUAD and columns.skip_broken:
+        raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
+    return form
 
 
 _Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
