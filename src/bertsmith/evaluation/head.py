@@ -80,7 +80,8 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
     length = predictor.row_length(head_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
-        say(f"{file.name}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
+        said = counted(inputs.windowed, "example")
+        say(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
     warn_of_cuts(inputs, length, "examples")
     if inputs.windowed is None:
         empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))

@@ -266,7 +266,7 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
             share = part["truncated_texts"] / part["examples"]
             cut = f", {part['truncated_texts']:,} cut at {length} ({percent(share)})"
         if part.get("windowed_examples"):
-            cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
+            cut += f", {part['windowed_examples']:,} longer than {length} (read in overlapping windows)"
         of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
         say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
         most = options.max_train_examples
