@@ -23,7 +23,7 @@ def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path
 def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
     answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
     assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
-    assert "warning: 1 of 2 texts (50.0%) are longer than 64 tokens and were cut (38 tokens in all)" in answer.stderr
+    assert "warning: 1 of 2 texts (50.0%) is longer than 64 tokens and was cut (38 tokens in all)" in answer.stderr
 
 
 def test_inputs_that_cannot_be_read(
