@@ -33,8 +33,9 @@ def test_every_task_has_a_reader() -> None:
     assert sorted(READERS) == sorted(TASKS)
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("option", ["--text-column", "--label-column"])
+@pytest.mark.parametrize(
+    ("name", "option"), [("a.csv", "--text-column"), ("a.tsv", "--label-column"), ("a.jsonl", "--label-column")]
+)
 def test_a_missing_column_is_refused_without_torch(name: str, option: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(FILES[name])
     arguments = ["finetune", "sequence-classification", "--model", "no-model", "--train", name, "--dev", name]
