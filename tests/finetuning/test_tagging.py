@@ -209,7 +209,7 @@ def test_the_kind_of_the_labels_is_stored_and_obeyed(bertsmith: Callable[..., An
     answer = bertsmith("evaluate", out, dev, "--predictions", tmp_path / "p.conll", "--max-length", 48, "--json")
     accuracy = answer.json["metrics"]["accuracy"]["value"]
     assert list(answer.json["metrics"]) == ["accuracy"] and accuracy == result.metrics["accuracy"]["mean"]
-    said = "with --labels-are plain it gives the same figures" in answer.stderr
+    said = "give it --labels-are plain to get the same figures" in answer.stderr
     assert said == ("\tM" not in (tmp_path / "p.conll").read_text())
     scored = bertsmith("score", TASK, dev, tmp_path / "p.conll", "--labels-are", "plain", "--json")
     assert scored.json["accuracy"] == accuracy and scored.stderr == "labels: plain (by --labels-are)\n"
