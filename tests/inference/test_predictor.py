@@ -316,7 +316,7 @@ def test_a_long_pair_is_cut_from_the_longer_text(classifier: Path, caplog: pytes
     a, b = "milk " * 50, "the room was dark"
     answer = bertsmith.load(classifier).classify(a, b)
     assert answer.truncated_tokens == 50 + 4 + 3 - 48
-    assert "were cut" in caplog.text
+    assert "was cut" in caplog.text
     inputs = tokenizer(a, b, truncation="longest_first", max_length=48, return_tensors="pt")
     with torch.no_grad():
         expected = stock(**inputs).logits[0].softmax(-1).tolist()
