@@ -178,13 +178,13 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
 
 def _checked_form(path: Path, columns: Columns) -> str:
     """The form of a file or data set. Raises OptionError for a form or an option that questions do not have."""
-    names = {
+    names: dict[str, object] = {
         "--text-column": columns.text,
         "--pair-column": columns.pair,
         "--label-column": columns.label,
         "--no-header": columns.no_header or None,
     }
-    others = {
+    others: dict[str, object] = {
         "--choice-columns": columns.choices,
         "--labels-from": columns.labels_from,
         "--labels-are": columns.labels_are,
