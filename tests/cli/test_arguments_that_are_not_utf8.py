@@ -34,7 +34,7 @@ def test_an_argument_that_is_not_utf8(
     refused: Callable[..., str], tmp_path: Path, verb: str, arguments: tuple[str, ...], name: str
 ) -> None:
     message = refused(verb, tmp_path / "model", *arguments)
-    assert f"{name}: found the byte 0xe9, which is not UTF-8, in 'caf\\udce9'; expected text in UTF-8" in message
+    assert f"{name}: found the byte 0xe9, which is not UTF-8, in 'caf\\udce9'; expected UTF-8" in message
 
 
 def test_a_source_may_have_any_name(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
@@ -79,4 +79,4 @@ def test_json_lines_of_input(refused: Callable[..., str], tmp_path: Path, verb: 
         '{"prompt": "He", "choices": ["a", "\\ud83d"], "question": "Who", "context": "\\udc00"}\n'
     )
     message = refused(verb, tmp_path, "--input", tmp_path / "f.jsonl")
-    assert "f.jsonl: line 1: 'choices'[1] holds half of a surrogate pair (\\ud83d), which is no character" in message
+    assert "f.jsonl: line 1: 'choices'[1] holds half of a surrogate pair (\\ud83d), which is not a character" in message

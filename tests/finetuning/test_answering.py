@@ -180,7 +180,7 @@ def test_questions_that_nothing_can_be_learnt_from(bertsmith: Callable[..., Any]
     said = bertsmith(
         "finetune", TASK, "--train", tmp_path / "some.jsonl", *options, "--out", tmp_path / "run", "--json"
     )
-    assert "1 of 21 questions have no answer that can be found in their context, the first is '21'" in said.stderr
+    assert "no answer can be found in the context of 1 of 21 questions, the first is '21'" in said.stderr
     train, dev = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["files"]
     assert (train["examples"], train["left_out_examples"], dev["examples"]) == (20, 1, 21)
     assert "left_out_examples" not in dev and said.json["num_examples"] == 21

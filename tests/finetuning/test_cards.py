@@ -166,7 +166,7 @@ def test_a_head_that_does_not_beat_the_baseline_says_so_first(
     assert "--calibrate: seed 0 does not beat the baseline" in caplog.text
     assert "--max-train-examples 41: there are 40, and all are taken" in caplog.text
     page = (result.run / "report.html").read_text()
-    assert page.index("The model is not better: ") < page.index("macro f1")
+    assert page.index("Do not use this model: accuracy") < page.index("macro f1")
     opening = of(result.run).text.split("## ")[0]
     assert opening.index("This model does not beat the baseline: accuracy") < opening.index("fine-tuned from")
     assert json.loads((result.run / "run.json").read_text())["learnt_nothing"] is not None

@@ -113,10 +113,10 @@ def test_a_fresh_head_on_the_encoder_of_a_run(run: Path) -> None:
 
 def test_what_a_configuration_says_of_the_training_file(run: Path, tmp_path: Path) -> None:
     """It is that of this training: what an earlier one left is gone."""
-    model: Any = load_head(settings_of(str(run), of_files={"text_columns": ["a", "b"]}))
+    model: Any = load_head(settings_of(str(run), chosen={"text_columns": ["a", "b"]}))
     assert model.config.text_columns == ["a", "b"]
     model.save_pretrained(tmp_path)
-    again: Any = load_head(settings_of(str(tmp_path), of_files={"text_columns": ["c"]}))
+    again: Any = load_head(settings_of(str(tmp_path), chosen={"text_columns": ["c"]}))
     assert again.config.text_columns == ["c"]
     assert not hasattr(load_head(settings_of(str(tmp_path))).config, "text_columns")
 

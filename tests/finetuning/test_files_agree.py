@@ -71,11 +71,11 @@ def test_warnings_about_labels_stand_in_the_report(read: Read) -> None:
 @pytest.mark.parametrize("part", ["dev", "test"])
 def test_every_part_has_pairs_or_none_has(read: Read, part: str) -> None:
     single, pairs = texts(["a", "b"]), texts(["a", "b"], sentence2=["it is cold", "it is warm"])
-    for rows, others, found in ((pairs, single, "a single text a row"), (single, pairs, "pairs a row")):
+    for rows, others, found in ((pairs, single, "one text per row"), (single, pairs, "two texts per row")):
         with pytest.raises(DataError, match=rf"{part}\.jsonl: found {found}, expected .* as in the training file"):
             read(TEXT, {"train": rows, "dev": rows, part: others})
-    assert read(TEXT, {"train": pairs, "dev": pairs}).head.of_files == {"text_columns": ["text", "sentence2"]}
-    assert read(TEXT, {"train": single, "dev": single}).head.of_files == {"text_columns": ["text"]}
+    assert read(TEXT, {"train": pairs, "dev": pairs}).head.chosen == {"text_columns": ["text", "sentence2"]}
+    assert read(TEXT, {"train": single, "dev": single}).head.chosen == {"text_columns": ["text"]}
 
 
 def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
@@ -87,9 +87,9 @@ def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
 
     data = read(CHOICE, {"train": questions([3, 1, 2]), "dev": questions([1, 2, 2])})
     assert data.dev.gold.tolist() == [0, 1, 1]
-    assert data.head.of_files == {"choice_labels_from": 1}
+    assert data.head.chosen == {"choice_labels_from": 1}
     data = read(CHOICE, {"train": questions(["C", "A"]), "dev": questions(["B"])})
-    assert (data.dev.gold.tolist(), data.head.of_files) == ([1], {})
+    assert (data.dev.gold.tolist(), data.head.chosen) == ([1], {})
 
 
 def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:

@@ -37,7 +37,7 @@ def before(tmp_path: Path, *, found: Any = None, overwrite: bool = True) -> dict
 def test_the_run_that_is_replaced(tmp_path: Path) -> None:
     write(tmp_path / "out")
     expected = {"accuracy": {"mean": 0.8, "low": 0.7, "high": 0.9}}
-    assert before(tmp_path) == {"name": f"that {tmp_path / 'out'} held", "metrics": expected}
+    assert before(tmp_path) == {"name": f"{tmp_path / 'out'}, now replaced", "metrics": expected}
     assert before(tmp_path, overwrite=False) is None
 
 

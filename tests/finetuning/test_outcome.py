@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bertsmith.finetuning.outcome import LossCourse, no_better
+from bertsmith.tasks.question_answering import QuestionAnswering
+from bertsmith.tasks.sequence_classification import SequenceClassification
 
 
 @pytest.mark.parametrize(
@@ -25,10 +27,19 @@ def test_the_course_of_the_loss(losses: list[float], said: str) -> None:
 
 
 def test_the_baseline_is_named() -> None:
-    answer = "always giving the most frequent label"
-    known = no_better("accuracy", 0.5, 0.52, file="dev", answer=answer, course=LossCourse(0.7, 0.5, True, 9))
-    assert known.startswith(f"accuracy 0.5 on the dev file is no better than {answer} (0.52). The training loss was")
-    assert "learnt nothing" not in known and "diverged" not in known
-    assert no_better("f1", 1.0, 2.5, file="test", answer="x", course=None) == (
-        "f1 1 on the test file is no better than x (2.5)"
+    head = SequenceClassification(["a", "b"], "single_label_classification")
+    course = LossCourse(0.7, 0.5, True, 9)
+    known = no_better(head, "accuracy", 0.5, 0.52, file="dev", course=course)
+    assert known == (
+        "accuracy 50.0% on the dev file is no better than always giving the most frequent label (52.0%). The training "
+        "loss was still falling (0.7 to 0.5): try more --epochs"
+    )
+    assert no_better(
+        QuestionAnswering([], "single_label_classification"), "f1", 1.0, 2.5, file="test", course=None
+    ) == ("f1 1.0% on the test file is no better than always giving the most frequent answer (2.5%)")
+    numbers = SequenceClassification([], "regression")
+    said = no_better(numbers, "pearson", -0.1, 0.0, file="dev", course=None)
+    assert (
+        said
+        == "pearson -0.1000 on the dev file is no better than always giving the mean of the training labels (0.0000)"
     )

@@ -341,7 +341,7 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     refused(OptionError, "--unlabelled belongs to --teacher, which is missing", teacher=None)
     refused(DataError, r"empty\.jsonl: the file is empty", unlabelled=empty)
     refused(DataError, r"columns\.jsonl: no column of the text by its usual names.*'words'", unlabelled=columns)
-    refused(DataError, "found pairs a row, expected single texts as in the training file", unlabelled=pairs)
+    refused(DataError, "found two texts per row, expected one as in the training file", unlabelled=pairs)
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
     refused(OptionError, r"--unlabelled .*copied\.jsonl: is the --dev file", unlabelled=copied)

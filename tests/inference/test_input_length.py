@@ -184,7 +184,7 @@ def test_an_example_without_a_token_is_measured_with_a_warning(
     data = tmp_path / "data.csv"
     data.write_text("text,label\nhello,good\n\u200b,bad\n")
     evaluate(str(of_length("short", input_length=12)), str(data))
-    assert "1 of 2 examples have a text that the tokenizer drops" in caplog.text
+    assert "the tokenizer drops the text of 1 of 2 examples" in caplog.text
 
 
 def test_models_of_different_lengths_are_compared_each_at_its_own(

@@ -24,6 +24,7 @@ def record(**values: Any) -> dict[str, Any]:
         "result": {"num_examples": 872},
         "selected_on_reported_data": True,
         "learnt_nothing": None,
+        "baseline_answer": "always giving the most frequent label",
         "best_seed": 4,
     } | values
 
@@ -33,8 +34,8 @@ def test_a_good_model() -> None:
     assert headline == "Accuracy 87.2%, 95% interval 85.2% to 89.2%" and tone == "good"
     assert lines == [
         "About 128 of 1,000 texts get a wrong label. Measured on the dev file (872 examples).",
-        "Always giving the same answer, the best one for the training file, reaches 50.9%: the model is better, and by "
-        "more than chance explains.",
+        "The baseline, always giving the most frequent label, is 50.9%: the model is better, and by more than chance "
+        "explains.",
     ]
 
 
@@ -43,7 +44,7 @@ def test_a_good_model() -> None:
     [
         ({"baseline": {"accuracy": 0.86}}, "do not show that the model is better"),
         ({"baseline": {"accuracy": 0.95}}, "the model is worse. Do not use it"),
-        ({"learnt_nothing": "accuracy did not pass"}, "The model is not better: accuracy did not pass"),
+        ({"learnt_nothing": "accuracy did not pass"}, "Do not use this model: accuracy did not pass."),
     ],
 )
 def test_a_model_that_is_of_no_use(values: dict[str, Any], said: str) -> None:
@@ -72,7 +73,7 @@ def test_a_number_is_off_and_less_error_is_better() -> None:
     metrics = {"mean_squared_error": figure(0.25, 0.05)}
     headline, lines, tone = verdict(record(metrics=metrics, **values))
     assert headline == "Mean squared error 0.2500, 95% interval 0.2000 to 0.3000" and tone == "good"
-    assert lines[0].startswith("Its numbers are off by 0.5 (root mean squared error).")
+    assert lines[0].startswith("Its numbers are typically off by 0.5 (root mean squared error).")
 
 
 def test_figures_that_go_to_100_and_several_seeds() -> None:
@@ -81,7 +82,15 @@ def test_figures_that_go_to_100_and_several_seeds() -> None:
     given = record(task="question-answering", metrics=metrics, baseline=baseline, selected_on_reported_data=False)
     headline, lines, _ = verdict(given)
     assert headline == "F1 81.5%, 95% interval 79.5% to 83.5%"
-    assert "a mean over 3 seeds, the model is that of seed 4, the best" in lines[0] and "test file" in lines[0]
+    assert lines[0] == (
+        "The model is that of seed 4. About 128 of 1,000 questions get an answer that differs from the expected one. "
+        "Measured on the test file (872 examples); the figure above is a mean over 3 seeds."
+    )
+
+
+def test_several_labels_per_text() -> None:
+    given = record(options={"problem_type": "multi_label_classification"})
+    assert verdict(given)[1][0].startswith("About 128 of 1,000 texts have at least one label that is wrong or missing.")
 
 
 def test_few_errors_are_not_none() -> None:

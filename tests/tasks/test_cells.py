@@ -176,7 +176,7 @@ def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:
 def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_text("text,label, text ,,\na,x,b,,\n")
-    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected one"
+    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected it once"
     with pytest.raises(DataError, match=message):
         read_rows(file, Columns())
     with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(places 1 and 3\)"):
@@ -237,7 +237,9 @@ def test_rows_that_repeat_the_header_are_left_out(
 
 def test_a_second_header_in_another_order(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,x\nlabel,text\ny,b\n")
-    message = r"f\.csv: line 3: found a second header, label, text, whose columns are in another order than text, label"
+    message = (
+        r"f\.csv: line 3: found a second header, label, text, with the columns in a different order than text, label"
+    )
     with pytest.raises(DataError, match=message):
         read_rows(tmp_path / "f.csv", Columns())
     with pytest.raises(DataError, match=message):
@@ -401,9 +403,7 @@ def test_a_byte_order_mark_decides_the_encoding(
         assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café ਊ", None, "x")]
     texts, notes = corpus(tmp_path / "f.csv", encoding=asked)
     assert texts == [("café ਊ",)]
-    said = (
-        "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, which its byte order mark says"
-    )
+    said = "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, by its byte order mark"
     assert said in caplog.text
     assert notes.detected == ([said] if said else [])
 

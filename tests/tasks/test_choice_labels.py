@@ -87,7 +87,7 @@ def test_keys_that_are_wrong(tmp_path: Path, choices: Any, message: str) -> None
 
 
 def test_columns_from_1_without_a_certain_label_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"f\.csv: no label is 0 .*numbered from 1\. Say it with --labels-from 1"):
+    with pytest.raises(DataError, match=r"f\.csv: no label is 0 .*numbered from 1\. Give --labels-from 1"):
         numbered(tmp_path, [1, 2, 3, 1])
     assert numbered(tmp_path, [1, 2, 3, 1], labels_from=1) == [0, 1, 2, 0]
     assert numbered(tmp_path, [1, 2, 3, 1], labels_from=0) == [1, 2, 3, 1]
@@ -147,7 +147,7 @@ def test_all_files_have_the_form_of_the_training_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found 1, expected the letter of one of 4 choices, from A to D, as in"):
         lists(tmp_path, [1, 4], like=letters)
     head = MultipleChoice.for_training(train, "single_label_classification")
-    assert head.of_files == {LABELS_FROM_KEY: 1}
+    assert head.chosen == {LABELS_FROM_KEY: 1}
 
 
 def test_a_model_says_from_where_labels_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -211,7 +211,7 @@ def test_commas_that_belong_to_a_name() -> None:
     labels = ["Paris", "Washington, D.C."]
     assert SequenceClassification.for_training(rows("Washington, D.C.", "Paris", ""), MULTI_LABEL).labels == labels
     assert targets(rows("Washington, D.C."), labels, MULTI_LABEL, "f").tolist() == [[0, 1]]
-    with pytest.raises(DataError, match=r"looks like 2 labels in one; expected them parted by \|: pace\|actors"):
+    with pytest.raises(DataError, match=r"looks like 2 labels in one; expected them separated by \|: pace\|actors"):
         targets(rows("pace,actors"), ["actors", "pace"], MULTI_LABEL, "f")
 
 
@@ -225,7 +225,7 @@ def test_the_print_of_bytes_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     for content, column in (("b'a',x\nb'c',y\n", "text"), ("a,b'x'\nc,b'y'\n", "label")):
         file.write_text("text,label\n" + content)
-        with pytest.raises(DataError, match=rf"f\.csv: line 2: column '{column}': found b'.', the print of bytes"):
+        with pytest.raises(DataError, match=rf"f\.csv: line 2: column '{column}': found b'.', bytes printed as text"):
             read_rows(file, Columns())
     file.write_text("text,label\nb'a',x\nc,y\n")
     assert len(read_rows(file, Columns())) == 2

@@ -33,8 +33,9 @@ def test_every_task_has_a_reader() -> None:
     assert sorted(READERS) == sorted(TASKS)
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("option", ["--text-column", "--label-column"])
+@pytest.mark.parametrize(
+    ("name", "option"), [("a.csv", "--text-column"), ("a.tsv", "--label-column"), ("a.jsonl", "--label-column")]
+)
 def test_a_missing_column_is_refused_without_torch(name: str, option: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(FILES[name])
     arguments = ["finetune", "sequence-classification", "--model", "no-model", "--train", name, "--dev", name]
@@ -50,10 +51,29 @@ def test_the_dev_file_and_the_test_file_are_looked_at_too(tmp_path: Path) -> Non
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(FILES["a.csv"])
     bad.write_text("sentence_one,label\na,b\n")
-    look_at_files("sequence-classification", (good, good, None), Columns())
-    for paths in ((bad, good, None), (good, bad, None), (good, good, bad)):
+    look_at_files("sequence-classification", good, (good, None), Columns())
+    for train, *others in ((bad, good, None), (good, bad, None), (good, good, bad)):
         with pytest.raises(DataError, match=r"bad.csv: no column of the text"):
-            look_at_files("sequence-classification", paths, Columns())
+            look_at_files("sequence-classification", train, others, Columns())
+
+
+@pytest.mark.parametrize(
+    ("task", "train", "dev"),
+    [
+        # By itself, the dev file may count from 0 or from 1, and its only tag looks like one of entities.
+        ("multiple-choice", "prompt,choice1,choice2,choice3,label\na,b,c,d,3\na,b,c,d,1\n",
+         "prompt,choice1,choice2,choice3,label\na,b,c,d,2\na,b,c,d,2\n"),
+        ("token-classification", "dogs NOUN-S\nrun VERB\nfast ADV\n", "dogs NOUN-S\n"),
+    ],
+)  # fmt: skip
+def test_a_dev_file_follows_the_training_file(task: str, train: str, dev: str, tmp_path: Path) -> None:
+    ending = "csv" if task == "multiple-choice" else "conll"
+    files = [tmp_path / f"{name}.{ending}" for name in ("train", "dev")]
+    for file, content in zip(files, (train, dev), strict=True):
+        file.write_text(content)
+    with pytest.raises(DataError):
+        look_at_files(task, files[1], (), Columns())
+    look_at_files(task, files[0], files[1:], Columns())
 
 
 def test_other_files_are_looked_at_as_the_training_file_says(tmp_path: Path) -> None:
@@ -74,8 +94,9 @@ def test_other_files_are_looked_at_as_the_training_file_says(tmp_path: Path) -> 
 def test_large_files_and_data_sets_are_read_once_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("sentence_one,label\na,b\n")
-    look_at_files("sequence-classification", (Path("hf:name"), tmp_path / "none.parquet"), Columns())
+    for unread in (Path("hf:name"), tmp_path / "none.parquet"):
+        look_at_files("sequence-classification", unread, (bad,), Columns())
     monkeypatch.setattr(first_look, "LARGE", 10)
-    look_at_files("sequence-classification", (bad,), Columns())
+    look_at_files("sequence-classification", bad, (bad,), Columns())
     with pytest.raises(DataError, match="no such file"):
-        look_at_files("sequence-classification", (tmp_path / "none.csv",), Columns())
+        look_at_files("sequence-classification", tmp_path / "none.csv", (), Columns())

@@ -87,7 +87,9 @@ def test_labels_that_are_missing_values() -> None:
 
 def test_decimals_among_other_labels() -> None:
     (warning,) = warned({"0.5": 3, "1.5": 2, "2.5": 2, "n/a": 1})
-    assert warning.startswith("train: 3 of 4 different labels are decimals, read as classes, and 'n/a' as well")
+    assert warning.startswith(
+        "train: 3 of 4 different labels are decimals, but all are read as classes, because of 'n/a'"
+    )
     assert warned({"good": 1, "bad": 3, "0.5": 1}) == []
 
 

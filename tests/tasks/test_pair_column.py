@@ -73,11 +73,11 @@ def test_texts_without_spaces_are_texts(tmp_path: Path) -> None:
 
 
 def test_all_files_have_pairs_or_none_has(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(DataError, match=r"f\.jsonl: found pairs a row, expected single texts as in the training file"):
+    with pytest.raises(DataError, match=r"f\.jsonl: found two texts per row, expected one as in the training file"):
         rows_of(tmp_path, LONG, "sentence2", like=SINGLES)
-    with pytest.raises(DataError, match=r"found a single text a row, expected pairs .*'sentence1' and 'sentence2'"):
+    with pytest.raises(DataError, match=r"found one text per row, expected two .*'sentence1' and 'sentence2'"):
         rows_of(tmp_path, LONG, "other", like=PAIRS)
-    with pytest.raises(DataError, match=r"a single text a row \(column 'sentence2' is empty in every row\)"):
+    with pytest.raises(DataError, match=r"one text per row \(column 'sentence2' is empty in every row\)"):
         rows_of(tmp_path, [""] * 6, "sentence2", like=PAIRS)
     assert pairs_of(rows_of(tmp_path, LONG, "sentence2", text="text", like=SINGLES)) == [None] * 6
 
@@ -96,7 +96,7 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
     Config.text_columns = ["premise", "hypothesis"]
     pairs = text_columns_of(Config, "runs/x")
     assert pairs_of(rows_of(tmp_path, LONG, "text_pair", like=pairs)) == LONG
-    with pytest.raises(DataError, match=r"found a single text a row, expected pairs as in the training file of runs/x"):
+    with pytest.raises(DataError, match=r"found one text per row, expected two as in the training file of runs/x"):
         rows_of(tmp_path, LONG, "other", like=pairs)
     for wrong in ([], "text", ["a", "b", "c"], [1], 5):
         Config.text_columns = wrong
@@ -115,7 +115,7 @@ def test_a_second_text_that_the_first_record_lacks(tmp_path: Path) -> None:
 
 def test_empty_second_texts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert pairs_of(rows_of(tmp_path, [*LONG, "", " "], "sentence2")) == [*LONG, "", " "]
-    assert "2 of 8 rows have an empty second text (column 'sentence2'), the first is line 7" in caplog.text
+    assert "the second text (column 'sentence2') is empty in 2 of 8 rows, the first is line 7" in caplog.text
     caplog.clear()
     rows_of(tmp_path, LONG, "sentence2")
     assert not caplog.text

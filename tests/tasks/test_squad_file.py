@@ -77,12 +77,12 @@ def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
     ("text", "start", "expected", "said"),
     [
         ("baker", CONTEXT.index("baker"), "baker", ""),
-        ("baker", 4_000, "baker", "1 of 1 answers are not at their offset, the first is line 1.answers[0]"),
-        ("baker", -3, "baker", "1 of 1 answers are not at their offset"),
+        ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, the first is line 1.answers[0]"),
+        ("baker", -3, "baker", "the offset is wrong for 1 of 1 answers"),
         ("baker", None, "baker", ""),
-        ("sold", CONTEXT.rindex("sold") - 2, None, "their text occurs several times (1) or not at all (0)"),
-        ("sold", None, None, "their text occurs several times (1) or not at all (0)"),
-        ("Baker", CONTEXT.index("baker"), None, "their text occurs several times (0) or not at all (1)"),
+        ("sold", CONTEXT.rindex("sold") - 2, None, "the text occurs several times (1) or not at all (0)"),
+        ("sold", None, None, "the text occurs several times (1) or not at all (0)"),
+        ("Baker", CONTEXT.index("baker"), None, "the text occurs several times (0) or not at all (1)"),
     ],
 )
 def test_an_answer_that_is_not_at_its_offset(
@@ -94,7 +94,7 @@ def test_an_answer_that_is_not_at_its_offset(
     assert found.answers == (text,)
     assert (found.span and CONTEXT[slice(*found.span)]) == expected
     assert said in caplog.text if said else not caplog.text
-    lost = "1 of 1 questions have no answer that can be found in their context, the first is '1'" in caplog.text
+    lost = "no answer can be found in the context of 1 of 1 questions, the first is '1'" in caplog.text
     assert lost == (expected is None)
 
 
@@ -171,17 +171,16 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (Columns(text="a"), "--text-column: files of questions have names of their own"),
-        (Columns(label="a"), "--label-column: files"),
-        (Columns(pair="a"), "--pair-column: files"),
-        (Columns(choices=("a", "b")), "--choice-columns: files"),
-        (Columns(no_header=True), "--no-header: files"),
+        (Columns(text="a"), "--text-column: the columns of questions have fixed names"),
+        (Columns(label="a"), "--label-column: the columns"),
+        (Columns(pair="a"), "--pair-column: the columns"),
+        (Columns(choices=("a", "b")), "--choice-columns: questions have neither tags nor choices"),
+        (Columns(no_header=True), "--no-header: the columns"),
         (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
         (Columns(form="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: is for the tags of token-classification"),
-        (Columns(label_names=("O",)), "--label-names: is for the tags"),
-        (Columns(labels_from=1), "--labels-from: a question has answers and no choices"),
+        (Columns(labels_are="plain"), "--labels-are: questions have neither tags nor choices"),
+        (Columns(label_names=("O",)), "--label-names: questions have neither tags nor choices"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:
@@ -197,7 +196,7 @@ def test_ids_that_are_numbers_or_missing(tmp_path: Path, caplog: pytest.LogCaptu
     for path in (lines(tmp_path / "a.jsonl", *questions), squad(tmp_path / "a.json", *questions)):
         caplog.clear()
         assert [item.id for item in read(path)] == expected
-        assert "3 of 6 questions have no id; the number of each in the file is its id, from 1" in caplog.text
+        assert "no id in 3 of 6 questions; the number of each in the file, from 1, is its id" in caplog.text
         assert [item.id for item in read_questions(path, Columns())] == expected
     path = squad(tmp_path / "twice.json", question(id=262), question(id="262"))
     with pytest.raises(DataError, match=r"qas\[0\]: the id '262' occurs twice, expected one question per id"):
@@ -333,8 +332,15 @@ def test_tables_of_questions(
         ContextQuestion("b", (), "Who?", CONTEXT),
     ]
     assert (
-        "1 of 2 questions have an empty cell for their answer; they count as questions without an answer" in caplog.text
+        "the cell of the answer is empty in 1 of 2 questions; they count as questions without an answer" in caplog.text
     )
+
+
+def test_lists_as_numpy_prints_them(tmp_path: Path) -> None:
+    header, context = ["question", "context", "answers", "answer_start"], "He sold some bread."
+    path = table_of(tmp_path / "a.csv", header, ["What?", context, "['bread' 'some bread']", "[13  8]"])
+    (found,) = read(path)
+    assert found.answers == ("bread", "some bread") and found.span == (13, 18)
 
 
 def test_other_columns_make_slices(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def test_plain_labels_that_only_look_a_little_like_it(read: Read, tags: str) -> 
 
 
 def test_untyped_tags_that_may_be_of_word_segmentation_are_warned_of(read: Read, warned: list[str]) -> None:
-    assert read("a S\nb B\nc E\n") and "the tags B, E, S are read as those of entities; give --labels" in warned[0]
+    assert read("a S\nb B\nc E\n") and "the tags B, E, S are read as entity tags; give --labels" in warned[0]
     warned.clear()
     read("a S\nb O\n"), read("a S-X\n"), read("a S\nb B\nc E\n", labels_are="entities"), read("a S\nb M\n")
     assert warned == []
@@ -315,7 +315,7 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "--label-names: found 'names.txt', expected names parted by commas, O,B-PER,I-PER, or a FILE with a"),
+        (None, "--label-names: found 'names.txt', expected names separated by commas, O,B-PER,I-PER, or a FILE with a"),
         ("O\n\nB-X\n", "names.txt: the name of number 1 is empty"),
         ("O\nB-X\nO\n", "names.txt: the name 'O' is given to the numbers 0 and 2"),
     ],
@@ -397,9 +397,9 @@ def test_other_columns_than_those_of_conllu(read: Read) -> None:
     ("old", "new", "message"),
     [
         ("\tNOUN\t", "\t_\t", "line 8: found UPOS '_' of 'bois', which is no annotation, expected a tag; name another"),
-        ("5\tbois", "5 bois", "line 8: found 9 columns parted by tabs, expected 10 as in CoNLL-U (ID, FORM"),
+        ("5\tbois", "5 bois", "line 8: found 9 columns separated by tabs, expected 10 as in CoNLL-U (ID, FORM"),
         ("5\tbois", "x\tbois", "line 8: found the ID 'x', expected a word's (3), a range (3-4) or a node (3.1)"),
-        ("5\tbois", "1\tbois", "line 8: found the ID 1 behind 4, expected a larger one; is a blank line missing"),
+        ("5\tbois", "1\tbois", "line 8: found the ID 1 after 4, expected a larger one; is a blank line missing"),
         ("5\tbois", "5\t", "line 8: the FORM is empty"),
         ("New York\tNew York", "_\t_", None),
     ],
@@ -487,7 +487,7 @@ def test_names_of_numbers_on_either_side(tmp_path: Path) -> None:
     for files in ((numbers, names), (names, numbers), (numbers, numbers)):
         gold, predicted, kind, why = read_scored(*files, Columns(label_names=given))
         assert gold == predicted and gold[0].tags == ["B-X", "O"] and kind == "entities"
-        assert why == "the tags of both files; --labels-are says otherwise"
+        assert why == "by the tags of both files; --labels-are overrides this"
     with pytest.raises(DataError, match="found the tag 'B-X', expected a number from 0 to 1"):
         read_scored(names, names, Columns(label_names=given))
 

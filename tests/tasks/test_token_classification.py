@@ -175,7 +175,7 @@ def test_entities_are_the_same_in_every_scheme(tags: list[str], scheme: entities
 
 def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:
     labels = {0: "O", 1: "PER", 2: "LOC"}
-    with pytest.raises(ModelError, match="hub/model: its label 'PER' is no tag of entities"):
+    with pytest.raises(ModelError, match="hub/model: its label 'PER' is not an entity tag"):
         TokenClassification.for_model(SimpleNamespace(id2label=labels), None, "hub/model")
 
 

@@ -139,7 +139,7 @@ def test_a_model_with_its_labels_in_another_order_is_the_same(
     stock.save_pretrained(turned)
     found = package.compare(a, turned, data(case))
     assert {(it["difference"], it["differing_examples"], it["p_value"]) for it in found.metrics.values()} == {(0, 0, 1)}
-    assert found.advice.startswith("no real difference: ")
+    assert found.advice.startswith("no real difference in ")
 
 
 def test_a_model_and_itself(
@@ -215,10 +215,11 @@ def test_what_people_read(model: Make, data: Callable[[str], Path], bertsmith: C
     answer = bertsmith("compare", a, b, data("sequence-classification"))
     assert answer.code == 0, answer.stderr
     lines = answer.stdout.splitlines()
-    assert lines[:3] == [f"A: {a}", f"B: {b}", "40 examples"]
+    assert lines[:3] == [f"A: {a}", f"B: {b}", "40 examples; B - A in percentage points"]
     (accuracy,) = [line.split() for line in lines if line.startswith("  accuracy")]
-    assert accuracy[1:4] == ["32.5%", "35.0%", "+2.5"] and accuracy[-3:] == ["no", "real", "difference"]
-    assert lines[-1].startswith("no real difference: accuracy B - A is +2.5 points (95% interval -")
+    assert accuracy[1:4] == ["32.5%", "35.0%", "+2.5"] and accuracy[-1] == "neither"
+    assert all(len(line) <= 80 for line in lines[2:-1])
+    assert lines[-1].startswith("no real difference in accuracy: B - A is +2.5 points (95% interval -")
     assert "examples would show a difference of this size with 80% power; this file has 40." in lines[-1]
 
 
@@ -240,12 +241,12 @@ def test_advice() -> None:
     assert better("mean_squared_error", difference(difference=-0.05)) == "b"
     assert better("accuracy", difference(difference=-0.05)) == "a" and better("f1", difference(real=False)) is None
     border = advice("accuracy", difference(p_value=0.06), 300, 1.0)
-    assert border.endswith("The interval and the p-value disagree, so it stands on the border: take more examples.")
+    assert border.endswith("The interval and the p-value disagree, so this is a borderline case: take more examples.")
     assert "+5.0 points (95% interval +1.0 to +9.0 points" in advice(
         "f1", difference(difference=5.0, low=1.0, high=9.0), 9, 100.0
     )
     same = difference(b=0.8, difference=0.0, low=-0.01, high=0.01, real=False, p_value=1.0, examples_needed=None)
-    assert advice("f1", same, 300, 1.0) == "no real difference: f1 is 80.0% for both."
+    assert advice("f1", same, 300, 1.0) == "no real difference in f1: it is 80.0% for both."
 
 
 # What cannot be compared

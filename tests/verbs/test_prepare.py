@@ -864,7 +864,7 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
     assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
     assert "accents: kept (marks are part of the letters in kana, 75% of the text" in notes()
-    assert "4,096 was aimed at, twice the 1,134 entries that the 965 characters need which make up" in notes()
+    assert "4,096 was aimed at, twice the 1,134 entries of the 965 characters that make up" in notes()
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")

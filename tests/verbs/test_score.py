@@ -90,7 +90,7 @@ def test_questions_of_a_data_set_without_ids(bertsmith: Callable[..., Any], tmp_
     files = (f"hf:{tmp_path}/questions", tmp_path / "predictions.json")
     answer = bertsmith("score", "question-answering", *files, "--json")
     assert (answer.json["total"], answer.json["exact_match"]) == (2, 50)
-    assert "2 of 2 questions have no id; the number of each in the file is its id, from 1" in answer.stderr
+    assert "no id in 2 of 2 questions; the number of each in the file, from 1, is its id" in answer.stderr
 
 
 def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_tags(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     assert set(found["intervals"]) == {"precision", "recall", "f1", "accuracy"}
     assert set(found["types"]["PER"]["intervals"]) == {"precision", "recall", "f1"}
     assert answer.stderr == (
-        "labels: entities, by the tags of both files; --labels-are says otherwise\n"
+        "labels: entities (by the tags of both files; --labels-are overrides this)\n"
         f"scheme: BIO, by the tags of {gold}\n"
     )
 
@@ -284,16 +284,16 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     probabilities = ("--no-answer-probabilities", tmp_path / "n.json", "--no-answer-threshold", 0.5)
     said = bertsmith("score", "question-answering", gold, tmp_path / "p.json", *probabilities).stdout
-    assert said.startswith("2 questions, 0 without a prediction\n  exact_match            100.0%   95% interval 100.0%")
+    assert said.startswith("2 questions, 0 without a prediction\n  exact_match            100.0%  95% interval 100.0%")
     assert "  best f1 100.0% at a threshold of 0.1, chosen on these very questions\n" in said
     tags = columns(tmp_path / "gold.txt", [["B-PER", "O"]])
     said = bertsmith("score", "token-classification", tags, tags).stdout
-    assert "1 sentences, 2 tokens, 1 entities, 1 predicted (BIO)\n  precision " in said
-    assert "PER: 1 entities, 1 predicted\n  precision              100.0%   95% interval" in said
+    assert "1 sentence, 2 tokens, 1 entity, 1 predicted (BIO)\n  precision " in said
+    assert "PER: 1 entity, 1 predicted\n  precision            100.0%  95% interval" in said
     labels = labelled(tmp_path / "gold.jsonl", ["bad", "good"])
     predictions = predicted(tmp_path / "p.jsonl", label=["bad", "good"])
     said = bertsmith("score", "sequence-classification", labels, predictions).stdout
-    assert said.startswith("2 examples\n  accuracy               100.0%")
+    assert said.startswith("2 examples\n  accuracy             100.0%")
     assert said.endswith("  f1 is that of the label 'good'\n")
 
 

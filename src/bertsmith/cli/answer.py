@@ -61,8 +61,9 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
 def _show(result: Any) -> str:
     if result.answer is None:
         return "blank line: no answer"
-    said = result.answer or "no answer"
-    lines = [f"{said}   ({percent(result.score)}, no answer {percent(result.no_answer_probability)})"]
+    nothing = percent(result.no_answer_probability)
+    said = f"{result.answer}   ({percent(result.score)}, no answer {nothing})" if result.answer else None
+    lines = [said or f"no answer   ({nothing})"]
     lines += [
         f"  {percent(candidate.score):>6}  {candidate.answer}   ({candidate.start} to {candidate.end})"
         for candidate in result.candidates or []

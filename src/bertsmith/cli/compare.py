@@ -7,7 +7,14 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.evaluate import CompareOptions
-from bertsmith.reporting.numbers import counted, difference_interval, format_difference, format_metric, most_of
+from bertsmith.reporting.numbers import (
+    counted,
+    difference_interval,
+    format_difference,
+    format_metric,
+    is_share,
+    most_of,
+)
 
 
 def _run(options: CompareOptions) -> Iterable[Answer]:
@@ -18,22 +25,26 @@ def _run(options: CompareOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     most = most_of(result.metrics)
-    lines = [
-        f"A: {result.model_a}",
-        f"B: {result.model_b}",
-        counted(result.num_examples, "example"),
-        f"  {'':<22} {'A':>8} {'B':>8} {'B - A':>12}   {'95% interval':<21} {'p':<7}",
-    ]
+    points = "; B - A in percentage points" if any(map(is_share, result.metrics)) else ""
+    lines = [f"A: {result.model_a}", f"B: {result.model_b}", f"{counted(result.num_examples, 'example')}{points}"]
+    rows = [("", "A", "B", "B - A", "95% interval", "p", "better")]
     for name, it in result.metrics.items():
-        difference = format_difference(name, it["difference"], most)
-        interval = difference_interval(name, it["low"], it["high"], most)
-        verdict = "no real difference" if it["better"] is None else f"{it['better'].upper()} is better"
-        if it["real"] != (it["p_value"] < 0.05):
-            verdict += ", on the border"
-        lines.append(
-            f"  {name:<22} {format_metric(name, it['a'], most):>8} {format_metric(name, it['b'], most):>8} "
-            f"{difference:>12}   {interval:<21} {it['p_value']:<7.2g} {verdict}"
+        better = "neither" if it["better"] is None else it["better"].upper()
+        rows.append(
+            (
+                name,
+                format_metric(name, it["a"], most),
+                format_metric(name, it["b"], most),
+                format_difference(name, it["difference"], most).removesuffix(" points"),
+                difference_interval(name, it["low"], it["high"], most).removesuffix(" points"),
+                f"{it['p_value']:.2g}",
+                better if it["real"] == (it["p_value"] < 0.05) else f"{better}?",
+            )
         )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        lines.append(f"  {'  '.join(cells)}")
     return "\n".join([*lines, result.advice])
 
 

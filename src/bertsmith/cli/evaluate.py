@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.figures import figure_lines
 from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.errors import shortened
 from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of, percent
@@ -64,12 +65,7 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
 
 def head_lines(metrics: Mapping[str, Mapping[str, float]], num_examples: int) -> str:
     """The metrics of a head for people."""
-    most = most_of(metrics)
-    lines = [
-        f"  {name:<20} {format_metric(name, figure['value'], most):>6}   95% interval "
-        f"{interval_text(name, figure, most)}"
-        for name, figure in metrics.items()
-    ]
+    lines = figure_lines([(name, figure["value"], figure) for name, figure in metrics.items()], most_of(metrics))
     return "\n".join([counted(num_examples, "example"), *lines])
 
 
@@ -77,7 +73,7 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
     """The calibration of a head for people."""
     before = calibration.get("before")
     was = f"   before temperature {calibration['temperature']:.3f}: {percent(before['ece'])}" if before else ""
-    fitted = f"; negative log-likelihood {calibration['nll']:.4f}, before {before['nll']:.4f}" if before else ""
+    fitted = f"\n  negative log-likelihood {calibration['nll']:.4f}   before: {before['nll']:.4f}" if before else ""
     return f"  calibration error    {percent(calibration['ece']):>6}{was}{fitted}"
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import calibration_line
+from bertsmith.cli.figures import figure_lines
 from bertsmith.cli.finetune_glue import GLUE
 from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.tasks import HEADS
-from bertsmith.reporting.numbers import format_metric, interval_text, most_of
+from bertsmith.reporting.numbers import most_of
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 
@@ -28,7 +29,7 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.tasks.first_look import look_at_files
     from bertsmith.tasks.labelled_file import Columns
 
-    look_at_files(options.task, (options.train, options.dev, options.test), Columns.of(options))
+    look_at_files(options.task, options.train, (options.dev, options.test), Columns.of(options))
     from bertsmith.verbs.finetune import finetune
 
     yield finetune(options)
@@ -39,13 +40,11 @@ def _show(result: Any) -> str:
         return "nothing was trained (--dry-run)"
     most = most_of(result.metrics)
     lines = [f"{result.run}: {_figures_of(result)}"]
-    for name, figure in result.metrics.items():
-        baseline = f"   baseline {format_metric(name, result.baseline[name], most)}" if name in result.baseline else ""
-        lines.append(f"{_figure_line(name, figure['mean'], figure, most)}{baseline}")
+    figures = [(name, figure["mean"], figure) for name, figure in result.metrics.items()]
+    lines += figure_lines(figures, most, result.baseline)
     if result.best_seed_metrics is not None:
         lines.append(f"The RUN is seed {result.best_seed}, the best one on the dev file. Its own figures:")
-        for name, figure in result.best_seed_metrics.items():
-            lines.append(_figure_line(name, figure["value"], figure, most))
+        lines += figure_lines([(name, it["value"], it) for name, it in result.best_seed_metrics.items()], most)
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:
@@ -53,8 +52,8 @@ def _show(result: Any) -> str:
 
         lines.append(f"  search: {outcome(result.search)}")
     if result.selected_on_reported_data:
-        chosen = "the best checkpoint was" if result.search is None else "the settings and the best checkpoint were"
-        lines.append(f"  {chosen} chosen on these very examples; --test FILE gives figures of others")
+        chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
+        lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
     lines.append(f"  report               {result.run}/report.html")
     verb = HEADS[_task(result.run)]
     pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
@@ -68,11 +67,6 @@ def _figures_of(result: Any) -> str:
     examples = f"{result.num_examples:,} examples of the {file} file"
     seeds = len(next(iter(result.metrics.values()))["seeds"])
     return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
-
-
-def _figure_line(name: str, value: float, figure: Mapping[str, float], most: float) -> str:
-    """A figure with its interval."""
-    return f"  {name:<20} {format_metric(name, value, most):>6}   95% interval {interval_text(name, figure, most)}"
 
 
 def _task(run: Path) -> str:

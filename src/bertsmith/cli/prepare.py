@@ -9,6 +9,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import clock, size_text
 from bertsmith.runtime.program import runnable
 
@@ -40,7 +41,7 @@ def _show(result: Any) -> str:
     return (
         f"{result.store}: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
         f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept, dropped: {dropped}\n"
-        f"  held out   from {result.held_out_documents:,} documents\n"
+        f"  held out   from {counted(result.held_out_documents, 'document')}\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
         f"Next: {runnable(shlex.join(following))}"

@@ -10,7 +10,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.reporting.numbers import percent
+from bertsmith.reporting.numbers import counted, percent
 from bertsmith.runtime.console import size_text
 from bertsmith.runtime.program import runnable
 
@@ -25,9 +25,9 @@ def _show(result: Any) -> str:
     if result.forecast:
         return _forecast_lines(result.forecast)
     return (
-        f"{result.run}: {result.steps:,} updates over {result.tokens_seen:,} tokens in "
-        f"{result.seconds / 60:.1f} minutes "
-        f"({result.tokens_per_second:,.0f} tokens/s{_peak(result.peak_share)})\n"
+        f"{result.run}: {counted(result.steps, 'update')} over {result.tokens_seen:,} tokens in "
+        f"{_time(result.seconds / 60)}\n"
+        f"  speed             {result.tokens_per_second:,.0f} tokens/s{_peak(result.peak_share)}\n"
         f"{language_model_lines(result.evaluation, result.evaluation_before)}\n"
         f"{_general_line(result.general_evaluation, result.general_evaluation_before)}"
         f"  report            {result.run}/report.html\n"

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.figures import figure_lines
 from bertsmith.config.score import ScoreOptions
-from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of
+from bertsmith.reporting.numbers import counted, format_metric, most_of
 
 
 def _run(options: ScoreOptions) -> Iterable[Answer]:
@@ -21,7 +22,7 @@ def _show(result: Any) -> str:
     most = most_of(found)
     lines = [_counts(found), *_figures(found, most)]
     for name, figures in found.get("types", {}).items():
-        lines.append(f"{name}: {figures['gold']:,} entities, {figures['predicted']:,} predicted")
+        lines.append(f"{name}: {_entities(figures)}")
         lines += _figures(figures, most)
     if found.get("positive_label") is not None:
         lines.append(f"  f1 is that of the label {found['positive_label']!r}")
@@ -37,22 +38,24 @@ def _show(result: Any) -> str:
 
 def _counts(found: dict[str, Any]) -> str:
     if "missing" in found:
-        return f"{found['total']:,} questions, {found['missing']:,} without a prediction"
+        return f"{counted(found['total'], 'question')}, {found['missing']:,} without a prediction"
     if "tokens" in found and found["scheme"] is None:
-        return f"{found['sentences']:,} sentences, {found['tokens']:,} tokens (plain labels)"
+        return f"{_sentences(found)} (plain labels)"
     if "tokens" in found:
-        return (
-            f"{found['sentences']:,} sentences, {found['tokens']:,} tokens, {found['gold']:,} entities, "
-            f"{found['predicted']:,} predicted ({found['scheme']})"
-        )
+        return f"{_sentences(found)}, {_entities(found)} ({found['scheme']})"
     return counted(found["total"], "example")
 
 
+def _sentences(found: dict[str, Any]) -> str:
+    return f"{counted(found['sentences'], 'sentence')}, {counted(found['tokens'], 'token')}"
+
+
+def _entities(found: dict[str, Any]) -> str:
+    return f"{found['gold']:,} {'entity' if found['gold'] == 1 else 'entities'}, {found['predicted']:,} predicted"
+
+
 def _figures(found: dict[str, Any], most: float) -> list[str]:
-    return [
-        f"  {name:<22} {format_metric(name, found[name], most):>6}   95% interval {interval_text(name, ends, most)}"
-        for name, ends in found["intervals"].items()
-    ]
+    return figure_lines([(name, found[name], ends) for name, ends in found["intervals"].items()], most)
 
 
 COMMAND = Command(

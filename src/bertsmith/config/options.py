@@ -150,7 +150,7 @@ def _broken(value: Any) -> str | None:
         return next(filter(None, map(_broken, value)), None)
     if not isinstance(value, (str, PurePath)) or (broken := broken_argument(str(value))) is None:
         return None
-    return f"found {broken}, in {str(value)!a}; expected text in UTF-8. Try: write it, or name the file, in UTF-8"
+    return f"found {broken}, in {str(value)!a}; expected UTF-8. Try: type the text, or rename the file, in UTF-8"
 
 
 def _word(value: Any) -> str:

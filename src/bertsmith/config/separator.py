@@ -12,7 +12,9 @@ def _one_character(value: object) -> object:
         return value
     found = "\t" if value.lower() in ("tab", "\\t") else value
     if len(found) != 1 or found.isalnum() or found in "\"'\r\n\0":
-        raise ValueError(f"found {value!r}, expected one character that is no letter, digit or quote, or the word tab")
+        raise ValueError(
+            f"found {value!r}, expected one character other than a letter, digit or quote, or the word tab"
+        )
     return found
 
 

@@ -1,10 +1,10 @@
 """Fingerprints: what duplicates are found by.
 
-Exact duplicates share a hash of their cleaned text. Near-duplicates share most pairs of neighbouring words (of scripts
-without spaces, runs of letters: see RUN): their
-Jaccard similarity (pairs in both texts over pairs in either) is estimated by MinHash (Broder 1997, 128 permutations,
-by rensa), and candidates are found by banding (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4): a
-signature is cut into 32 bands of 4 values, and two texts with one equal band are compared.
+Exact duplicates share a hash of their cleaned text. Near-duplicates share most pairs of neighbouring words (in scripts
+without spaces, runs of letters: see RUN). Their Jaccard similarity (pairs in both texts over pairs in either) is
+estimated by MinHash (Broder 1997, 128 permutations, by rensa), and candidates are found by banding (Leskovec,
+Rajaraman, Ullman, Mining of Massive Datasets, 3.4): a signature is cut into 32 bands of 4 values, and two texts with
+one equal band are compared.
 
 Why pairs, and these bands: where one word in ten is changed, texts keep a similarity of 0.82 on single words, 0.68 on
 pairs, 0.41 on runs of five. Single words mistake texts on one topic for copies; on runs of five copies sink to where

@@ -80,14 +80,15 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
     length = predictor.row_length(head_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
-        say(f"{file.name}: {inputs.windowed:,} examples longer than {length} tokens are read in overlapping windows")
+        said = counted(inputs.windowed, "example")
+        say(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
     warn_of_cuts(inputs, length, "examples")
     if inputs.windowed is None:
         empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
         if empty:
             warn(
-                f"{empty} of {counted(len(file.examples), 'example')} have a text that the tokenizer drops; "
-                f"they count in the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
+                f"the tokenizer drops the text of {empty:,} of {counted(len(file.examples), 'example')}; they count in "
+                f"the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
             )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)

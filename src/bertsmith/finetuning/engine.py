@@ -66,8 +66,6 @@ class HeadSettings:
     """Adapters that learn in the place of the encoder's weights."""
     layers: int | None = None
     """So many of the MODEL's layers are kept."""
-    of_files: Mapping[str, Any] = field(default_factory=dict)
-    """What the model's configuration says of the training file (`tasks.reference.KEYS`)."""
     distillation: Distillation | None = None
     """How a teacher's logits (`LabelledData.taught`) are learnt."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +76,6 @@ class HeadSettings:
         """The head of the task with these labels and weights."""
         head = head_class(self.task)(self.labels, self.problem_type).with_chosen(self.chosen)
         head.class_weights = self.class_weights
-        head.of_files = dict(self.of_files)
         return head
 
     @property
@@ -126,7 +123,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
     if not head.labels and model.config.problem_type is None:
         forget_labels(model.config, model.config.num_labels)
     # Stored before training, so that checkpoints have it too.
-    model.config.update({INPUT_LENGTH: settings.max_length, **head.of_files})
+    model.config.update({INPUT_LENGTH: settings.max_length, **settings.chosen})
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(settings.model, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

@@ -19,7 +19,7 @@ Files = Sequence[Mapping[str, Any]]
 
 def model_before(options: FinetuneOptions, files: Files) -> dict[str, Any] | None:
     """`name` and `metrics` (`mean`, `low`, `high`) of the model before; None without one on the same file."""
-    replaced = [(options.out, f"that {options.out} held")] if options.overwrite else []
+    replaced = [(options.out, f"{options.out}, now replaced")] if options.overwrite else []
     for folder, name in (*replaced, (Path(options.model), options.model)):
         found = _figures(folder, options.task, _reported(files))
         if found is not None:

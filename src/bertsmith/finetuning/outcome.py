@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from bertsmith.reporting.numbers import format_metric
+from bertsmith.tasks.head import AnyHead
+
 PART = 5
 """The beginning and the end of a training are a fifth of its updates each."""
 LESS = 0.98
@@ -54,7 +57,10 @@ class LossCourse:
         return f"The training loss did not fall ({figures}): try a different --learning-rate, or more --epochs"
 
 
-def no_better(metric: str, value: float, baseline: float, *, file: str, answer: str, course: LossCourse | None) -> str:
-    """That a figure does not beat the baseline, which is always the same `answer`; with the loss, if it is known."""
-    said = f"{metric} {value:.4g} on the {file} file is no better than {answer} ({baseline:.4g})"
+def no_better(
+    head: AnyHead, metric: str, value: float, baseline: float, *, file: str, course: LossCourse | None
+) -> str:
+    """That a figure does not beat the baseline of a head; with what the training loss did, if it is known."""
+    figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
+    said = f"{metric} {figure} on the {file} file is no better than {head.baseline_answer} ({least})"
     return said if course is None else f"{said}. {course.in_words}"

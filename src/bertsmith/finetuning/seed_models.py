@@ -45,7 +45,7 @@ def forget_models(run: Path, best_seed: int) -> None:
         for path in model_files(seed):
             path.unlink()
     if len(seeds) > 1:
-        say(f"kept: the model of seed {best_seed}, which is {run}, and the figures of all {len(seeds)} seeds")
+        say(f"kept: the model of seed {best_seed} in {run}, and the figures of all {len(seeds)} seeds")
 
 
 def put_back_best_model(run: Path, best_seed: int) -> None:

@@ -50,7 +50,7 @@ def head_settings(
         streams = as_started(streams, started.get("streams"))
     choices += [device, precision, attention, streams]
     if options.max_length is None:
-        why = f"the default of {options.task}; predictions read as much, by input_length in config.json"
+        why = f"the default of {options.task}; predictions use it too (input_length in config.json)"
         choices.append(Choice("max length", str(length), why))
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
@@ -85,7 +85,6 @@ def head_settings(
         metric=options.metric,
         lora=lora_of(options),
         layers=options.layers,
-        of_files=data.head.of_files,
         distillation=distillation_of(options, data.head),
     )
     choices += choose_parts(settings, config)

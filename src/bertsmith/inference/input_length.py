@@ -18,6 +18,7 @@ from bertsmith.config.tasks import MAX_LENGTHS, default_length
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.loading import max_tokens
 from bertsmith.models.run_record import run_record
+from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.head import INPUT_LENGTH, Inputs
 
@@ -73,8 +74,8 @@ def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:
     cut = sum(tokens > 0 for tokens in lost)
     if not cut:
         return
-    share, tokens = f"{cut} of {len(lost)} {what} ({cut / len(lost):.1%})", f"({sum(lost):,} tokens in all)"
     are, were, have = ("is", "was", "has") if cut == 1 else ("are", "were", "have")
+    share, tokens = f"{cut:,} of {len(lost):,} {what} ({percent(cut / len(lost))})", f"({sum(lost):,} tokens in all)"
     if inputs.windowed is None:
         warn(f"{share} {are} longer than {length} tokens and {were} cut {tokens}")
     else:  # texts are read in windows: only a question or a word can be too long

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.config.tasks import TASKS
-from bertsmith.errors import InputError, ModelError, OptionError
+from bertsmith.errors import InputError, ModelError, OptionError, shortened
 from bertsmith.inference.batched import batches, head_outputs, kept_rows
 from bertsmith.inference.input_length import input_length, warn_of_cuts
 from bertsmith.inference.pooling import POOLINGS, pooled
@@ -131,7 +131,7 @@ class Predictor:
         length, reason = input_length(self.name, self.config, task, asked)
         if asked is None and getattr(self.config, INPUT_LENGTH, None) is None and task not in self._said_lengths:
             self._said_lengths.add(task)
-            say(f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets another length")
+            say(f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length")
         return length
 
     def _with_head(self, head: type[AnyHead]) -> nn.Module:
@@ -222,7 +222,7 @@ class Predictor:
         mask = self.tokenizer.mask_token_id
         for place, ids in zip(places, encoded.input_ids, strict=True):
             if mask not in ids:
-                raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {_short(texts[place])!r}")
+                raise InputError(f"fill-mask: no {self.tokenizer.mask_token} in the text {shortened(texts[place])!r}")
         top_k, warnings = min(top_k, int(self.config.vocab_size)), self._doubts("mlm")
         answers = [FilledMasks(given, [], warnings) for given in texts]
         for numbers, batch in self._batches(encoded):
@@ -544,7 +544,3 @@ class Predictor:
 
 def _task(head: type[AnyHead]) -> str:
     return next(name for name in TASKS if head_class(name) is head)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

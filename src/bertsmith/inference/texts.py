@@ -16,4 +16,4 @@ def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
         if not isinstance(text, str):
             raise InputError(f"{where}: found {kind(text)}, expected a text")
         if (broken := broken_text(text)) is not None:
-            raise InputError(f"{where} holds {broken}, which is no character. Try: take it out")
+            raise InputError(f"{where} holds {broken}, which is not a character. Try: remove it")

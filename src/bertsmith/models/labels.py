@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.errors import ModelError
+from bertsmith.errors import ModelError, shortened
 from bertsmith.runtime.console import warn
 
 WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
@@ -46,7 +46,8 @@ def labels_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 def _object(name: str, config: Mapping[str, Any], key: str) -> dict[Any, Any]:
     value = config.get(key)
     if value is not None and not isinstance(value, dict):
-        raise ModelError(f"{name}: {key} in config.json is {_short(value)}, expected an object of ids and labels")
+        found = shortened(repr(value))
+        raise ModelError(f"{name}: {key} in config.json is {found}, expected an object of ids and labels")
     return value or {}
 
 
@@ -59,7 +60,8 @@ def _numbered(name: str, key: str, pairs: Any) -> dict[int, str]:
         except (TypeError, ValueError):
             raise ModelError(f"{name}: {key} in config.json has the id {id_!r}, expected a whole number") from None
         if isinstance(label, bool) or not isinstance(label, (str, int)):
-            raise ModelError(f"{name}: {key} in config.json names output {number} {_short(label)}, expected a text")
+            found = shortened(repr(label))
+            raise ModelError(f"{name}: {key} in config.json names output {number} {found}, expected a text")
         if number in labels:
             raise ModelError(
                 f"{name}: {key} in config.json names output {number} twice, {labels[number]!r} and {label!r}"
@@ -93,8 +95,3 @@ def _warn_of_contradiction(name: str, labels: Mapping[int, str], reverse: Mappin
                 once=True,
             )
             return
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -229,8 +229,8 @@ def _training(record: Record) -> Iterator[str]:
         f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens a row."
     )
     yield (
-        f"Predictions read as much ({_max_length(record)} tokens, `input_length` in config.json), so the figures hold "
-        "for them. The pipelines of transformers do so if they are called with `truncation=True, "
+        f"Predictions use the same length ({_max_length(record)} tokens, `input_length` in config.json), so the "
+        "figures hold for them. The pipelines of transformers need `truncation=True, "
         f"max_length={_max_length(record)}`."
     )
     calibration = record.get("errors", {}).get("calibration", {})
@@ -274,7 +274,7 @@ def _limits(record: Record) -> Iterator[str]:
             share = file["truncated_texts"] / file["examples"]
             yield (
                 f"{file['part']}: {percent(share)} of the texts are longer than {_max_length(record)} tokens and were "
-                "cut; what stands behind was not read."
+                "cut; the rest was not read."
             )
         if "drawn_from" in file:
             yield f"It was trained on a random part of the file: {file['examples']:,} of {file['drawn_from']:,} rows."

@@ -63,7 +63,7 @@ def format_metric(metric: str, value: float | None, most: float = 1.0) -> str:
 
 def format_difference(metric: str, difference: float, most: float = 1.0) -> str:
     """A difference of two figures with its sign; that of shares in percentage points: `+1.2 points`."""
-    return f"{100 * difference / most:+.1f} points" if is_share(metric) else f"{difference:+.4f}"
+    return f"{100 * difference / most:+z.1f} points" if is_share(metric) else f"{difference:+z.4f}"
 
 
 def difference_interval(metric: str, low: float, high: float, most: float = 1.0) -> str:

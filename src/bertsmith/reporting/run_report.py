@@ -128,7 +128,8 @@ def add_language_model_figures(
 
 def add_warnings(page: Page, record: Mapping[str, Any]) -> None:
     """What the run warned of: the first few, and the rest folded away."""
-    warnings = list(record.get("warnings", ()))
+    said = record.get("learnt_nothing")  # the verdict says it
+    warnings = [warning for warning in record.get("warnings", ()) if said is None or not warning.endswith(said)]
     for warning in warnings[:_OPEN_WARNINGS]:
         text, _, commands = warning.partition("\n")
         page.notice(text, "warning")

@@ -22,6 +22,8 @@ _WRONG = {
     "question-answering": "questions get an answer that differs from the expected one",
     "multiple-choice": "questions get a wrong choice",
 }
+_WRONG_SETS = "texts have at least one label that is wrong or missing"
+"""Of models of several labels per text."""
 
 
 def add_verdict(page: Page, record: Record) -> None:
@@ -81,23 +83,27 @@ def _of_errors(record: Record, metric: str) -> Iterator[str]:
     seeds = len(record["metrics"][metric]["seeds"])
     file = f"the {'dev' if record['selected_on_reported_data'] else 'test'} file ({examples:,} examples)"
     if seeds > 1:
-        file += f"; the figure is a mean over {seeds} seeds, the model is that of seed {record['best_seed']}, the best"
+        file += f"; the figure above is a mean over {seeds} seeds"
     if errors.get("wrong") is not None:
         count = round(1000 * errors["wrong"] / errors["examples"])
         about = f"About {count:,}" if count or not errors["wrong"] else "Fewer than 1"
-        yield f"{about} of 1,000 {_WRONG[record['task']]}. Measured on {file}."
+        sets = record["options"].get("problem_type") == "multi_label_classification"
+        wrong = _WRONG_SETS if sets else _WRONG.get(record["task"], "examples get a wrong answer")
+        seed = f"The model is that of seed {record['best_seed']}. " if seeds > 1 else ""
+        yield f"{seed}{about} of 1,000 {wrong}. Measured on {file}."
     elif "mean_squared_error" in record["metrics"]:
         off = math.sqrt(record["metrics"]["mean_squared_error"]["mean"])
-        yield f"Its numbers are off by {off:.3g} (root mean squared error). Measured on {file}."
+        yield f"Its numbers are typically off by {off:.3g} (root mean squared error). Measured on {file}."
     else:
         yield f"Measured on {file}."
 
 
 def _of_baseline(record: Record, side: str, baseline: str) -> Iterator[str]:
     """Whether the model is of any use."""
-    same = f"Always giving the same answer, the best one for the training file, reaches {baseline}"
+    answer = record.get("baseline_answer", "always giving the same answer")  # of RUNs of an older version
+    same = f"The baseline, {answer}, is {baseline}"
     if record.get("learnt_nothing"):
-        yield f"{same}. The model is not better: {record['learnt_nothing']}"
+        yield f"Do not use this model: {record['learnt_nothing']}."
     elif side == "better":
         yield f"{same}: the model is better, and by more than chance explains."
     elif side == "worse":

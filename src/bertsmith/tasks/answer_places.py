@@ -99,8 +99,8 @@ def _offsets(rule: Rule, context: str) -> Ints:
 def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
     """The place of each answer of a file; None for those that have no certain place.
 
-    It is printed which rule is taken if that is not characters, how many answers are taken where their text occurs,
-    and how many have no place. `where` is the file.
+    Prints the rule unless it is characters, how many answers are taken where their text occurs, and how many have no
+    place. `where` is the file.
     """
     spans = _by_one_rule(where, answers)
     moved: list[str] = []
@@ -118,14 +118,14 @@ def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | No
             (several if found else missing).append(answer.place)
     if moved:
         warn(
-            f"{where}: {len(moved):,} of {len(answers):,} answers are not at their offset, the first is {moved[0]}; "
-            "their text occurs once in their context and is taken there"
+            f"{where}: the offset is wrong for {len(moved):,} of {len(answers):,} answers, the first is {moved[0]}; "
+            "each is taken where its text occurs, once, in its context"
         )
     if several or missing:
         warn(
-            f"{where}: {len(several) + len(missing):,} of {len(answers):,} answers have no certain place in "
-            f"their context, the first is {(several + missing)[0]}: no offset fits them, and their text occurs several "
-            f"times ({len(several):,}) or not at all ({len(missing):,})"
+            f"{where}: no certain place in the context for {len(several) + len(missing):,} of {len(answers):,} "
+            f"answers, the first is {(several + missing)[0]}: no offset fits, and the text occurs several times "
+            f"({len(several):,}) or not at all ({len(missing):,})"
         )
     return spans
 
@@ -152,14 +152,14 @@ def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | Non
     if rule is not CHARACTERS:
         by_rule, by_characters = (sum(side[number] is not None for number in voters) for side in (spans, plain))
         say(
-            f"{where}: the offsets are read as {rule.words}, which places {by_rule:,} of {len(voters):,} answers; "
-            f"as characters they would place {by_characters:,}"
+            f"{where}: the offsets are read as {rule.words}: so {by_rule:,} of {len(voters):,} answers are at their "
+            f"offset, as characters {by_characters:,}"
         )
     return spans
 
 
 def _shifted(shift: int) -> Rule:
-    words = "counted from 1" if shift == 1 else f"{abs(shift):,} too {'many' if shift > 0 else 'few'}"
+    words = "counted from 1" if shift == 1 else f"each {abs(shift):,} too {'large' if shift > 0 else 'small'}"
     return Rule(f"characters, {words}", first=shift)
 
 

@@ -1,5 +1,4 @@
-"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index
-of the right one."""
+"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index of the right one."""
 
 from __future__ import annotations
 
@@ -96,12 +95,12 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
 
 
 def reference_of(questions: Sequence[Question], path: Path) -> Reference:
-    """What the other files of a training must agree with, by the questions of its training file: the form of labels."""
+    """What the other files of a training must agree with, by the questions of the training file: the form of labels."""
     return Reference(f"the training file {path}", choice_labels=questions[0].form)
 
 
-def columns_like(questions: Sequence[Question], path: Path, columns: Columns) -> Columns:
-    """How the other files of a training are read, by its training file."""
+def following(columns: Columns, questions: Sequence[Question], path: Path) -> Columns:
+    """How the other files of a training are read, by the questions of the training file."""
     return replace(columns, like=reference_of(questions, path))
 
 

@@ -116,7 +116,7 @@ def _form_of_positions(
     found = "no label is 0 and none is the number of choices, so positions may count from 0 or from 1"
     if columns_from == 1 and len(rows) > 1:
         raise DataError(
-            f"{path}: {found}; the columns of the choices are numbered from 1. Say it with --labels-from 1, or with "
+            f"{path}: {found}; the columns of the choices are numbered from 1. Give --labels-from 1, or "
             "--labels-from 0 if label 1 is the second choice"
         )
     warn(f"{path}: {found}; read as counted from 0. If they count from 1, give --labels-from 1")

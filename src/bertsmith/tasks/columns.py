@@ -12,7 +12,7 @@ from bertsmith.errors import OptionError
 from bertsmith.runtime.console import quiet
 from bertsmith.tasks.head import AnyHead
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, names_of, read_records
+from bertsmith.tasks.records import DATA_SET, ENDINGS, form_of, names_of
 
 NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
@@ -31,14 +31,7 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
             f"column {name!r}"
         )
     with quiet():  # the file was read before, and its notes were printed then
-        records = read_records(
-            path,
-            form,
-            columns.encoding,
-            separator=columns.separator,
-            no_header=columns.no_header,
-            skip_broken=columns.skip_broken,
-        )
+        records = columns.records(path, form)
     present = names_of(records)
     if name not in present:
         raise OptionError(
@@ -47,7 +40,9 @@ def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) 
         )
     repeated = records[0].values.get(name)
     if isinstance(repeated, RepeatedName):
-        raise OptionError(f"--slice {name}: {path}: found {repeated} in the header, expected one; rename the others")
+        raise OptionError(
+            f"--slice {name}: {path}: found {repeated} in the header, expected it once; rename the others"
+        )
     return [_text(record.values.get(name)) for record in records]
 
 

@@ -10,8 +10,8 @@ words of tweets (`#happy O`, `# O`), which are told apart by three questions, in
 1. Has the line as many columns as the lines of words? If not, it is a comment.
 2. Is it `# key = value`? Then it is a comment.
 3. Is its tag one that another word of the file has, or the tag of an entity? Then it is a word. If not, it is a comment
-   if `#` is its whole first column (or is followed by a blank there), or if its columns are parted in another way than
-   those of the words; else it is a word.
+   if `#` is its whole first column (or is followed by a blank there), or if its columns are not separated as those of
+   the words are; else it is a word.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from bertsmith.errors import DataError
+from bertsmith.errors import DataError, shortened
 from bertsmith.metrics.entities import Scheme, bioes_of, parse_tag
 from bertsmith.runtime.console import say
 
@@ -30,8 +30,6 @@ _BLANKS = re.compile(r"[ ]+")
 DOCUMENT = "-DOCSTART-"
 """The token of a line that begins a document; no token itself (CoNLL-2003)."""
 _COMMENT = "#"
-_SHOWN = 60
-"""Characters of a comment line in a message."""
 _CAPITALS = re.compile(r"[A-Z]{1,6}\$?")
 """Plain labels that a word may have although no other word of the file has them, such as SYM. So may its own text be:
 Penn's treebank has `# #`.
@@ -112,9 +110,9 @@ def read_sentences(
     if not sentences:
         raise DataError(f"{path}: no token in this file")
     if comments:
-        first = _shown(comments[0])
+        first = ("\t" if comments[0].tabs else " ").join(comments[0].columns)
         count = f"{len(comments):,} comment lines are" if len(comments) > 1 else "1 comment line is"
-        say(f"{path}: {count} skipped, the first is line {comments[0].number}: {first}")
+        say(f"{path}: {count} skipped, the first is line {comments[0].number}: {shortened(first)!r}")
     return sentences
 
 
@@ -183,11 +181,6 @@ def _token_and_tag(
     if not tag:
         raise DataError(f"{where}: the tag (column {tag_column}, from 0) is empty")
     return columns[token_column], tag
-
-
-def _shown(line: _Line) -> str:
-    text = ("\t" if line.tabs else " ").join(line.columns)
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def check_same_tokens(gold: Sequence[Sentence], gold_path: Path, other: Sequence[Sentence], path: Path) -> None:

@@ -1,8 +1,8 @@
 """CoNLL-U: treebanks (Universal Dependencies) to sentences of words and tags, by the names of the columns.
 
-Ten columns parted by tabs; the first is the ID of a word (1, 2, 3), of a range of words that are one token of the text
-(3-4: French `au` is `à` and `le`), or of an empty node that is in no text (5.1). What carries a tag are the words, so
-ranges and empty nodes are left out. CoNLL-U Plus names its columns in the first line: `# global.columns = ID FORM …`.
+Ten columns separated by tabs. The first is the ID of a word (1, 2, 3), of a range of words that are one token of the
+text (3-4: French `au` is `à` and `le`), or of an empty node that is in no text (5.1). Only words have tags, so ranges
+and empty nodes are left out. CoNLL-U Plus names its columns in the first line: `# global.columns = ID FORM …`.
 Format: https://universaldependencies.org/format.html
 """
 
@@ -75,7 +75,7 @@ def read_conllu(
         where, columns = f"{path}: line {number}", line.split("\t")
         if len(columns) != len(names):
             raise DataError(
-                f"{where}: found {len(columns)} columns parted by tabs, expected {len(names)} as in CoNLL-U "
+                f"{where}: found {len(columns)} columns separated by tabs, expected {len(names)} as in CoNLL-U "
                 f"({', '.join(name.upper() for name in names)}); for other columns give --format conll"
             )
         word_id = columns[id_at]
@@ -86,7 +86,7 @@ def read_conllu(
             raise DataError(f"{where}: found the ID {word_id!r}, expected a word's (3), a range (3-4) or a node (3.1)")
         if int(word_id) <= last:
             raise DataError(
-                f"{where}: found the ID {word_id} behind {last}, expected a larger one; is a blank line missing "
+                f"{where}: found the ID {word_id} after {last}, expected a larger one; is a blank line missing "
                 "between two sentences?"
             )
         last = int(word_id)
@@ -140,8 +140,8 @@ def _check_has_text(path: Path, sentences: Sequence[Sentence]) -> None:
     for sentence in sentences:
         if len(sentence.tokens) > 1 and set(sentence.tokens) == {_NOTHING}:
             raise DataError(
-                f"{path}: line {sentence.lines[0]}: every word of the sentence is '_', expected words; treebanks whose "
-                "text may not be passed on come so, and have a script that puts the text back"
+                f"{path}: line {sentence.lines[0]}: every word of the sentence is '_', expected words. Some "
+                "treebanks are published without their text: run the script that comes with them to add it"
             )
 
 

@@ -163,7 +163,6 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         without_labels: what the output is where there are no labels, in words.
         chosen: what `settled` or `calibrated` has chosen, or the training file decides, by its names in a model's
             configuration.
-        of_files: what a model's configuration says of its training file (`reference.KEYS`).
         decides: what `decisions` are of.
         tables: the forms of files whose rows are examples, so that each has columns.
     """
@@ -180,7 +179,6 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
     def __init__(self, labels: Sequence[str], problem_type: str) -> None:
         self.labels, self.problem_type = list(labels), problem_type
         self.chosen: dict[str, Any] = {}
-        self.of_files: dict[str, Any] = {}
 
     # Where a head comes from
 

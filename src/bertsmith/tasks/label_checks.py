@@ -67,10 +67,10 @@ def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[s
         return
     decimals = {label for label in labels if not _is_whole(label)}
     first, place = next((label, place) for label, place in places if label in decimals)
-    comma = ", with a decimal point in place of the comma" if any("," in label for label in decimals) else ""
+    comma = " Write numbers with a decimal point, not a comma." if any("," in label for label in decimals) else ""
     raise DataError(
         f"{path}: {place}: found the label {first!r}, and all {len(labels)} different labels are numbers; expected "
-        f"names of classes. {REGRESSION_OR_CLASSES}{comma}."
+        f"names of classes. {REGRESSION_OR_CLASSES}.{comma}"
     )
 
 
@@ -137,8 +137,7 @@ def label_warnings(
     decimals = [name for name in numbers if not _is_whole(name)]
     if len(counts) / 2 < len(decimals) < len(counts):
         others = ", ".join(spelt(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
-        beside = f", and {others} as well" if others else ""
         yield (
-            f"train: {len(decimals):,} of {len(counts):,} different labels are decimals, read as classes{beside}; for "
-            "--problem-type regression every label must be a number"
+            f"train: {len(decimals):,} of {len(counts):,} different labels are decimals, but all are read as classes, "
+            f"because of {others}; --problem-type regression needs a number in every row"
         )

@@ -6,14 +6,14 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from bertsmith.config.labelled import LabelledOptions
+from bertsmith.config.labelled import LabelledFileOptions, LabelledOptions
 from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
@@ -63,21 +63,34 @@ class Columns:
     """What the file must agree with; its columns come before those of usual names."""
 
     @classmethod
-    def of(cls, options: LabelledOptions) -> Columns:
-        """What the options of a verb say."""
+    def of(cls, options: LabelledFileOptions) -> Columns:
+        """What the options of a verb say; those of `score` name no second text and skip no rows."""
+        pairs = options if isinstance(options, LabelledOptions) else None
         return cls(
-            options.text_column,
-            options.pair_column,
-            options.label_column,
-            options.no_header,
-            options.format,
-            options.encoding,
-            options.choice_columns,
-            options.skip_broken_rows,
-            options.labels_are,
-            options.label_names,
-            options.labels_from,
-            options.separator,
+            text=options.text_column,
+            pair=pairs.pair_column if pairs is not None else None,
+            label=options.label_column,
+            no_header=options.no_header,
+            form=options.format,
+            encoding=options.encoding,
+            choices=options.choice_columns,
+            skip_broken=pairs.skip_broken_rows if pairs is not None else False,
+            labels_are=options.labels_are,
+            label_names=options.label_names,
+            labels_from=options.labels_from,
+            separator=options.separator,
+        )
+
+    def records(self, path: Path, form: str, *, class_names: bool = True) -> list[Record]:
+        """The rows of a file or data set of this form, read as the options say (`read_records`)."""
+        return read_records(
+            path,
+            form,
+            self.encoding,
+            separator=self.separator,
+            no_header=self.no_header,
+            skip_broken=self.skip_broken,
+            class_names=class_names,
         )
 
     def refuse_tag_options(self) -> None:
@@ -115,8 +128,8 @@ class Row:
             return list_in_text(self.label)
         except UnreadableListError:
             raise DataError(
-                f"{self.where}: found the label {shortened(self.label, 60)!r}, which looks like a list and cannot be "
-                f'read as one; expected a name, a list of JSON such as ["a", "b"], or names parted by {SEPARATOR}'
+                f"{self.where}: found the label {shortened(self.label)!r}, which looks like a list and cannot be "
+                f'read as one; expected a name, a JSON list such as ["a", "b"], or names separated by {SEPARATOR}'
             ) from None
 
     @property
@@ -133,7 +146,7 @@ class Row:
 
     @property
     def label_set(self) -> tuple[str, ...]:
-        """The labels of a text that may have several or none: of a list, or parted by `|`."""
+        """The labels of a text that may have several or none: of a list, or separated by `|`."""
         names = self.listed
         if names is None:
             names = tuple(str(self.label).split(SEPARATOR))
@@ -227,6 +240,17 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     return rows
 
 
+def reference_of(rows: Sequence[Row], path: Path) -> Reference:
+    """What the other files of a training must agree with, by the rows of the training file."""
+    text, pair = rows[0].columns
+    return Reference(f"the training file {path}", text=text, pair=pair)
+
+
+def following(columns: Columns, rows: Sequence[Row], path: Path) -> Columns:
+    """How the other files of a training are read, by the rows of the training file."""
+    return replace(columns, like=reference_of(rows, path))
+
+
 def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:
     """The rows of a file or data set by their columns, at least one; `class_names` as in `read_records`.
 
@@ -242,15 +266,7 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
         )
     if form in OTHER_FORMS:
         raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
-    return read_records(
-        path,
-        form,
-        columns.encoding,
-        separator=columns.separator,
-        no_header=columns.no_header,
-        skip_broken=columns.skip_broken,
-        class_names=class_names,
-    )
+    return columns.records(path, form, class_names=class_names)
 
 
 def _refuse_header(where: str, text: str, label: Label, text_name: str, label_name: str) -> None:
@@ -327,8 +343,8 @@ def refuse_vectors(rows: Sequence[Row]) -> None:
         found = rows[first].label
         shown = f"[{', '.join(found)}]" if isinstance(found, tuple) else str(found).strip()
         raise DataError(
-            f"{rows[first].where}: found the label {shortened(shown, 60)}, a vector of 0 and 1; expected the names of "
-            f'the labels that are 1, as a list of JSON (["pace", "actors"]) or parted by {SEPARATOR} '
+            f"{rows[first].where}: found the label {shortened(shown)}, a vector of 0 and 1; expected the names of "
+            f'the labels that are 1, as a JSON list (["pace", "actors"]) or separated by {SEPARATOR} '
             f"(pace{SEPARATOR}actors)"
         )
 
@@ -338,9 +354,9 @@ def _repeats(items: tuple[str, ...]) -> bool:
 
 
 def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) -> None:
-    """Raises DataError if several labels are parted by commas or semicolons, and none by `|`.
+    """Raises DataError if several labels are separated by commas or semicolons, and none by `|`.
 
-    They are if each field that holds one has a part that is a label elsewhere: alone, in another field, or among the
+    So they are if each field with one has a part that is a label elsewhere: alone, in another field, or among the
     `known` ones. `Washington, D.C.` is one label.
     """
     fields = [(row, row.label) for row in rows if isinstance(row.label, str) and row.listed is None]
@@ -357,8 +373,8 @@ def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) ->
         if several and all(any(part in known or len(combinations[part]) > 1 for part in parts) for _, parts in several):
             row, parts = several[0]
             raise DataError(
-                f"{row.where}: found the label {shortened(str(row.label), 60)!r}, which looks like {len(parts)} labels "
-                f"in one; expected them parted by {SEPARATOR}: {shortened(SEPARATOR.join(parts), 60)}"
+                f"{row.where}: found the label {shortened(str(row.label))!r}, which looks like {len(parts)} labels "
+                f"in one; expected them separated by {SEPARATOR}: {shortened(SEPARATOR.join(parts))}"
             )
 
 

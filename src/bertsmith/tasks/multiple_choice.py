@@ -116,7 +116,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
             raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")
         head = cls()
         if examples[0].form in POSITIONS:
-            head.of_files = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
+            head.chosen = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
         return head
 
     @classmethod

@@ -47,13 +47,11 @@ def second_text_column(
     if found is None:
         return None
     if like is None:
-        say(
-            f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} alone reads single texts"
-        )
+        say(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
         return found
     if not like.of_model:
         raise DataError(
-            f"{path}: found pairs a row, expected single texts as in {like.source}. Give --text-column {text} to read "
+            f"{path}: found two texts per row, expected one as in {like.source}. Give --text-column {text} to read "
             f"only the texts, or name the second text of all files with --pair-column"
         )
     warn(
@@ -75,7 +73,7 @@ def _as_the_pairs_of(
             return name
     empty = f" (column {like.pair!r} is empty in every row)" if like.pair in present else ""
     raise DataError(
-        f"{path}: found a single text a row{empty}, expected pairs as in {like.source} (columns {like.text!r} and "
+        f"{path}: found one text per row{empty}, expected two as in {like.source} (columns {like.text!r} and "
         f"{like.pair!r}); name the columns with --text-column and --pair-column"
     )
 
@@ -111,6 +109,6 @@ def warn_of_empty_second_texts(path: Path, name: str, rows: Sequence[tuple[str, 
     empty = [place for text, place in rows if not text.strip()]
     if empty:
         warn(
-            f"{path}: {len(empty):,} of {len(rows):,} rows have an empty second text (column {name!r}), the first is "
-            f"{empty[0]}; they are read as pairs with nothing behind the first text"
+            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, the first is "
+            f"{empty[0]}; they are read as pairs all the same"
         )

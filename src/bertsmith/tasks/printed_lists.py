@@ -42,7 +42,7 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
         raise UnreadableListError
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in _BRACKETS:
         return None
-    items = printed_value(stripped)
+    items = value_in_text(stripped)
     if items is None:
         if stripped[0] == "[" and re.search("[,'\"]", stripped):
             raise UnreadableListError
@@ -57,8 +57,8 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
     return tuple(sorted(found)) if isinstance(items, set) else found
 
 
-def printed_value(text: str) -> Any:
-    """The list, tuple, set or dict that a text in brackets prints; None for a text that prints none of them."""
+def value_in_text(text: str) -> Any:
+    """The value of a text that is JSON, or a list, tuple, set or dict as Python or NumPy prints it; else None."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -108,5 +108,5 @@ def are_printed_lists(texts: Sequence[str]) -> bool:
 def _is_printed_list(text: str) -> bool:
     if not text.startswith(("['", '["')):
         return False
-    found = printed_value(text)
+    found = value_in_text(text)
     return isinstance(found, list) and all(isinstance(item, str) for item in found)

@@ -104,7 +104,7 @@ def read_records(
     if skip_broken and not is_table(form):
         raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
     if separator is not None and not is_table(form):
-        raise OptionError(f"--separator: {path} is not CSV or TSV, it has no separator; leave it out")
+        raise OptionError(f"--separator: {path} is not CSV or TSV and has no separator; leave the option out")
     if form == DATA_SET:
         records = _without_headers(path, _of_data_set(path, class_names))
     else:

@@ -45,6 +45,7 @@ from bertsmith.tasks.labelled_file import (
     Row,
     in_order,
     read_rows,
+    reference_of,
     refuse_other_separators,
     refuse_vectors,
 )
@@ -84,7 +85,7 @@ def _names(row: Row, problem_type: str, classes: ClassNames) -> tuple[str, ...]:
 
 
 def _check_forms(rows: Sequence[Row], problem_type: str, labels: Sequence[str] = ()) -> None:
-    """Raises DataError for labels that are vectors, or several in one field that are not parted as they should be."""
+    """Raises DataError for labels that are vectors, or several in one field with the wrong separator."""
     refuse_vectors(rows)
     if problem_type == MULTI_LABEL:
         refuse_other_separators(rows, labels)
@@ -178,7 +179,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     ) -> SequenceClassification:
         """The labels of the file, none for regression."""
         head = cls(labels_of(examples, problem_type), problem_type)
-        head.of_files = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
+        head.chosen = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
         return head
 
     @classmethod
@@ -217,8 +218,7 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
     @classmethod
     def reference(cls, examples: Sequence[Row], path: Path) -> Reference:
         """The columns of the texts."""
-        text, pair = examples[0].columns
-        return Reference(f"the training file {path}", text=text, pair=pair)
+        return reference_of(examples, path)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> Reference | None:

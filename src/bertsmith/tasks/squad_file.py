@@ -14,19 +14,18 @@ a question without one is its number in the file, from 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from bertsmith.corpus.reading.cells import kind
-from bertsmith.errors import DataError, OptionError
+from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn
 from bertsmith.tasks.answer_places import PlacedAnswer, place_answers
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.printed_lists import printed_value
-from bertsmith.tasks.records import DATA_SET, form_of, is_table, read_records
+from bertsmith.tasks.printed_lists import value_in_text
+from bertsmith.tasks.records import DATA_SET, form_of, is_table
 from bertsmith.tasks.text_file import finite, read_json_object
 
 SQUAD = "squad"
@@ -129,7 +128,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     lost = [each.id for each, own, placed in zip(found, texts, spans, strict=True) if own and not placed]
     if lost:
         warn(
-            f"{path}: {len(lost):,} of {len(found):,} questions have no answer that can be found in their context, "
+            f"{path}: no answer can be found in the context of {len(lost):,} of {len(found):,} questions, "
             f"the first is {lost[0]!r}; nothing is learnt from them"
         )
     return [
@@ -145,32 +144,14 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     ]
 
 
+def following(columns: Columns, questions: Sequence[ContextQuestion], path: Path) -> Columns:
+    """How the other files of a training are read: as the training file."""
+    return columns
+
+
 def _questions(path: Path, columns: Columns) -> list[_Found]:
     """Each question; ids are unique, and there is at least one."""
-    columns.refuse_tag_options()
-    if columns.labels_from is not None:
-        raise OptionError("--labels-from: a question has answers and no choices; leave it out")
-    for option, given in (
-        ("--text-column", columns.text),
-        ("--pair-column", columns.pair),
-        ("--label-column", columns.label),
-        ("--choice-columns", columns.choices),
-        ("--no-header", columns.no_header or None),
-    ):
-        if given is not None:
-            raise OptionError(
-                f"{option}: files of questions have names of their own (question, context, answers, id); rename the "
-                "columns, and leave it out"
-            )
-    form = form_of(path, columns.form) or SQUAD
-    if form not in (*FORMS, DATA_SET):
-        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
-    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
-        raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
-    if form == SQUAD and columns.separator is not None:
-        raise OptionError("--separator: SQuAD JSON is no table; leave it out")
-    if form == SQUAD and columns.skip_broken:
-        raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
+    form = _checked_form(path, columns)
     found: dict[str, _Found] = {}
     numbered: list[str] = []
     objects = _of_squad(path) if form == SQUAD else _of_records(path, form, columns)
@@ -189,10 +170,45 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
         raise DataError(f"{path}: no question in this file")
     if numbered:
         say(
-            f"{path}: {len(numbered):,} of {len(found):,} questions have no id; the number of each in the file is its "
-            "id, from 1"
+            f"{path}: no id in {len(numbered):,} of {len(found):,} questions; the number of each in the file, from 1, "
+            "is its id"
         )
     return list(found.values())
+
+
+def _checked_form(path: Path, columns: Columns) -> str:
+    """The form of a file or data set. Raises OptionError for a form or an option that questions do not have."""
+    names: dict[str, object] = {
+        "--text-column": columns.text,
+        "--pair-column": columns.pair,
+        "--label-column": columns.label,
+        "--no-header": columns.no_header or None,
+    }
+    others: dict[str, object] = {
+        "--choice-columns": columns.choices,
+        "--labels-from": columns.labels_from,
+        "--labels-are": columns.labels_are,
+        "--label-names": columns.label_names,
+    }
+    for option, given in names.items():
+        if given is not None:
+            raise OptionError(
+                f"{option}: the columns of questions have fixed names (question, context, answers, id); rename them in "
+                "the file, and leave the option out"
+            )
+    for option, given in others.items():
+        if given is not None:
+            raise OptionError(f"{option}: questions have neither tags nor choices; leave the option out")
+    form = form_of(path, columns.form) or SQUAD
+    if form not in (*FORMS, DATA_SET):
+        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
+    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
+    if form == SQUAD and columns.separator is not None:
+        raise OptionError("--separator: SQuAD JSON is no table; leave it out")
+    if form == SQUAD and columns.skip_broken:
+        raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
+    return form
 
 
 _Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
@@ -213,9 +229,7 @@ def _of_squad(path: Path) -> _Objects:
 
 def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
     empty = 0
-    records = read_records(
-        path, form, columns.encoding, separator=columns.separator, skip_broken=columns.skip_broken, class_names=False
-    )
+    records = columns.records(path, form, class_names=False)
     for record in records:
         fields = record.values
         if is_table(form):
@@ -224,7 +238,7 @@ def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
         yield fields, record.place, fields, record.place
     if empty:
         say(
-            f"{path}: {empty:,} of {len(records):,} questions have an empty cell for their answer; they count as "
+            f"{path}: the cell of the answer is empty in {empty:,} of {len(records):,} questions; they count as "
             "questions without an answer"
         )
 
@@ -240,13 +254,13 @@ def _cell(where: str, name: str, cell: Any) -> Any:
         return int(written.split(".")[0])
     if written[0] not in "[{":
         return cell
-    value = printed_value(written)
+    value = value_in_text(written)
     of_answers = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
     if isinstance(value, dict) or of_answers or (isinstance(value, list) and name in STARTS):
         return value
     if written[0] == "{" or "'" in written or '"' in written or name in STARTS:
         raise DataError(
-            f"{where}: found {shorten(written, 60)!r}, expected a text, or a list or an object in JSON; JSON lines and "
+            f"{where}: found {shortened(written)!r}, expected a text, or a list or an object in JSON; JSON lines and "
             "Parquet hold lists as they are"
         )
     return cell

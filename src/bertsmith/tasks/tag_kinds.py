@@ -57,21 +57,21 @@ def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> L
     if looks_like(tags, every) == "entities":
         if all(parse_tag(tag) is not None and "-" not in tag and tag != "O" for tag in every):
             warn(
-                f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as those of entities; "
-                f"{_PLAIN_ADVICE}, or of word segmentation"
+                f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as entity tags; "
+                f"{_PLAIN_ADVICE} or word segmentation"
             )
         return "entities"
     if all(_NUMBER.fullmatch(tag) for tag in tags):
         raise DataError(
             f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and every other tag is a number too; "
-            f"{_NAMES_ADVICE}, or name another column with --label-column; --labels-are plain keeps the numbers"
+            f"{_NAMES_ADVICE}, or name a different column with --label-column; --labels-are plain keeps the numbers"
         )
     suspects = _entities_in_another_spelling(tags)
     for where, tag in _places(sentences):
         if tag in suspects:
             raise DataError(
-                f"{where}: found the tag {tag!r}, which looks like an entity's in another spelling; expected "
-                f"{hyphenated(tag)!r}; {_PLAIN_ADVICE}"
+                f"{where}: found the tag {tag!r}, which looks like an entity tag in a different spelling; "
+                f"expected {hyphenated(tag)!r}; {_PLAIN_ADVICE}"
             )
     return "plain"
 
@@ -147,8 +147,8 @@ def names_of_labels(given: Sequence[str]) -> list[str]:
         path = Path(names[0])
         if not path.is_file():
             raise OptionError(
-                f"--label-names: found {names[0]!r}, expected names parted by commas, O,B-PER,I-PER, or a FILE with a "
-                "name per line"
+                f"--label-names: found {names[0]!r}, expected names separated by commas, O,B-PER,I-PER, or a FILE "
+                "with a name per line"
             )
         where = str(path)
         names = [line.strip() for line in decoded(path, "utf-8").rstrip().split("\n")]

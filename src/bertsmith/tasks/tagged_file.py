@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bertsmith.runtime.console import say
 from bertsmith.tasks import conllu_file
 from bertsmith.tasks.conll_file import DOCUMENT, Sentence, read_sentences
 from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import DATA_SET, form_of, read_records
+from bertsmith.tasks.records import DATA_SET, form_of
 from bertsmith.tasks.tag_kinds import (
     LabelsAre,
     are_numbers,
@@ -47,10 +48,9 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     return of_kind(sentences, columns.labels_are or kind_of(sentences))
 
 
-def columns_like(sentences: Sequence[Sentence], path: Path, columns: Columns) -> Columns:
-    """How the other files of a training are read, by its training file: with tags of its kind."""
-    tags = {tag for sentence in sentences for tag in sentence.tags}
-    return replace(columns, labels_are=columns.labels_are or looks_like(tags))
+def following(columns: Columns, sentences: Sequence[Sentence], path: Path) -> Columns:
+    """How the other files of a training are read: their tags are of the kind of those of the training file."""
+    return replace(columns, labels_are=columns.labels_are or looks_like({*chain(*(each.tags for each in sentences))}))
 
 
 def read_scored(
@@ -71,9 +71,10 @@ def read_scored(
             named(found[0], names)  # says which tag is no number
         found = [named(each, names) if are_numbers(each) else each for each in found]
     labels_are = columns.labels_are or kind_in_file or kind_of(*found)
-    why = "--labels-are" if columns.labels_are is not None else "the tags of both files; --labels-are says otherwise"
-    if columns.labels_are is None and kind_in_file is not None:
-        why = f"the first line of {predictions}"
+    why = "by --labels-are"
+    if columns.labels_are is None:
+        by = "the tags of both files" if kind_in_file is None else f"the first line of {predictions}"
+        why = f"by {by}; --labels-are overrides this"
     true, predicted = (of_kind(each, labels_are) for each in found)
     return true, predicted, labels_are, why
 
@@ -146,7 +147,7 @@ def _number(path: Path, option: str, given: str | None, default: int) -> int:
 
 def _of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
     sentences = []
-    for record in read_records(path, form, columns.encoding, class_names=stand_in is None):
+    for record in columns.records(path, form, class_names=stand_in is None):
         where = f"{path}: {record.place}"
         tokens = _texts(where, record.values, columns.text, TOKENS, "--text-column")
         tags = [stand_in] * len(tokens) if stand_in is not None else _tags(where, record.values, columns.label)

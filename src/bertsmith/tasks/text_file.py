@@ -46,7 +46,7 @@ def _content(path: Path) -> bytes:
 
 
 def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
-    """The text of a file, unpacked, without a byte order mark; a mark decides the encoding, which is said.
+    """The text of a file, unpacked, without a byte order mark; a mark decides the encoding, which is printed.
 
     Raises DataError where it is empty or binary, or, with the advice, where it is of another encoding.
     """
@@ -68,7 +68,7 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
             f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}"
         ) from None
     if (broken := broken_text(text)) is not None:  # UTF-7 and the like let it pass
-        raise DataError(f"{path}: found {broken}, which is no character")
+        raise DataError(f"{path}: found {broken}, which is not a character")
     return text
 
 
@@ -132,9 +132,7 @@ def json_object(where: str, line: str) -> dict[str, Any]:
 def _refuse_broken(where: str, value: Any, at: str = "") -> None:
     """Raises DataError with the place in the JSON of a text, or a name, that holds half of a surrogate pair."""
     if isinstance(value, str) and (broken := broken_text(value)) is not None:
-        raise DataError(
-            f"{where}: {at or 'the text'} holds {broken}, which is no character. Try: take it out of the text"
-        )
+        raise DataError(f"{where}: {at or 'the text'} holds {broken}, which is not a character. Try: remove it")
     if isinstance(value, dict):
         for name, inner in value.items():
             _refuse_broken(where, name, f"the name {name!a}")

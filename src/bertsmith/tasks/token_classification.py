@@ -153,8 +153,8 @@ class TokenClassification(Head[Sentence, EncodedWords, Targets, Tagged]):
         unknown = [label for label in head.labels if not head.plain and parse_tag(label) is None]
         if unknown:
             raise ModelError(
-                f"{name}: its label {unknown[0]!r} is no tag of entities (O, or B-, I-, E- or S- and a type), others "
-                f'are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
+                f"{name}: its label {unknown[0]!r} is not an entity tag (O, or B-, I-, E- or S- and a type), but "
+                f'others are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
                 "--labels-are plain to evaluate and compare"
             )
         return head.with_temperature_of(config, name)

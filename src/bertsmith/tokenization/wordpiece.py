@@ -199,7 +199,8 @@ def longest_word(words: Mapping[str, int]) -> tuple[int, str]:
         return LONGEST_WORD, ""
     return LONGEST_RUN, (
         f"{share:.1%} of the characters are in runs of more than {LONGEST_WORD} letters without a space, such as "
-        f"{min(lost)[:12]}..., each one [UNK] to a BertTokenizer; so the tokenizer has the class TokenizersBackend"
+        f"{min(lost)[:12]}..., each of which a BertTokenizer reads as [UNK]; so the tokenizer has the "
+        "class TokenizersBackend"
     )
 
 

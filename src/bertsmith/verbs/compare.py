@@ -160,8 +160,8 @@ def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequ
         kinds = ["single texts" if like.pair is None else "pairs" for like in known]
         if options.pair_column is None:
             raise ModelError(
-                f"{models[0]} was trained on {kinds[0]}, {models[1]} on {kinds[1]}; expected two models that read the "
-                "same. Give --pair-column to let both read pairs"
+                f"{models[0]} was trained on {kinds[0]}, {models[1]} on {kinds[1]}; expected two models with the "
+                "same input. Give --pair-column to let both read pairs"
             )
     return known[0] if known else None
 
@@ -184,7 +184,7 @@ def better(metric: str, found: Difference) -> str | None:
 def advice(metric: str, found: Difference, examples: int, top: float) -> str:
     """What follows from a difference, in one or two sentences; `top` is the most that the metric can be."""
     if found.examples_needed is None:
-        return f"no real difference: {metric} is {format_metric(metric, found.a, top)} for both."
+        return f"no real difference in {metric}: it is {format_metric(metric, found.a, top)} for both."
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
     figures = (
         f"B - A is {format_difference(metric, found.difference, top)} (95% interval "
@@ -194,7 +194,7 @@ def advice(metric: str, found: Difference, examples: int, top: float) -> str:
     which = better(metric, found)
     if which is None:
         said = (
-            f"no real difference: {metric} {figures}. About {needed} would show a difference of this size with 80% "
+            f"no real difference in {metric}: {figures}. About {needed} would show a difference of this size with 80% "
             f"power; this file has {examples:,}."
         )
     else:
@@ -204,7 +204,7 @@ def advice(metric: str, found: Difference, examples: int, top: float) -> str:
             f"would show a difference of this size with 80% power; this file has {examples:,}."
         )
     if found.real != (found.p_value < 0.05):
-        said += " The interval and the p-value disagree, so it stands on the border: take more examples."
+        said += " The interval and the p-value disagree, so this is a borderline case: take more examples."
     return said
 
 

@@ -36,7 +36,7 @@ from bertsmith.inference.input_length import check_length
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
-from bertsmith.reporting.numbers import counted
+from bertsmith.reporting.numbers import counted, format_metric, percent
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
@@ -182,7 +182,7 @@ def _result(
     if not ended:
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
     diverged = [seed for seed, found in results.items() if found["diverged"]]
-    folder.record["warnings"] += _warnings_about_seeds(metric, results)
+    folder.record["warnings"] += _warnings_about_seeds(data.head, metric, results)
     best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
     errors = ended[best_seed]["errors"]
     result = FinetuneResult(
@@ -202,7 +202,8 @@ def _result(
     folder.record |= {
         "errors": errors,
         "seeds_with_figures": list(ended),
-        "learnt_nothing": _learnt_nothing(metric, data.head.baseline_answer, ended[best_seed], result),
+        "baseline_answer": data.head.baseline_answer,
+        "learnt_nothing": _learnt_nothing(data.head, metric, ended[best_seed], result),
     }
     return result
 
@@ -263,9 +264,9 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
         cut = ""
         if part["truncated_texts"]:
             share = part["truncated_texts"] / part["examples"]
-            cut = f", {part['truncated_texts']} texts cut at {length} ({share:.1%})"
+            cut = f", {part['truncated_texts']:,} cut at {length} ({percent(share)})"
         if part.get("windowed_examples"):
-            cut += f", {part['windowed_examples']:,} longer than {length} are read in overlapping windows"
+            cut += f", {part['windowed_examples']:,} longer than {length} (read in overlapping windows)"
         of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
         say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
         most = options.max_train_examples
@@ -378,9 +379,10 @@ def _one_seed(
         config: Any = trained.model.config
         config.update(head.chosen)
         if is_stuck:
+            figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
             warn(
-                f"--calibrate: seed {seed} does not beat the baseline ({metric} {value:.4g} on the dev file, baseline "
-                f"{baseline:.4g}); its probabilities say at best how frequent the labels are, at any temperature"
+                f"--calibrate: seed {seed} does not beat the baseline ({metric} {figure} on the dev file, baseline "
+                f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(trained.model, tokenizer)
     metrics = head.score(outputs, data.reported.gold)
@@ -388,7 +390,7 @@ def _one_seed(
         head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
     )
     course = LossCourse.of([line["loss"] for line in read_metrics(single.path)[0]])
-    stuck = no_better(metric, value, baseline, file="dev", answer=head.baseline_answer, course=course)
+    stuck = no_better(head, metric, value, baseline, file="dev", course=course)
     result = {
         "seed": seed,
         "best_step": trained.best_step,
@@ -417,7 +419,7 @@ def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
     return found
 
 
-def _warnings_about_seeds(metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
+def _warnings_about_seeds(head: AnyHead, metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Warnings about seeds that diverged or do not beat the baseline, and what follows for the mean."""
     lost = [seed for seed, found in results.items() if "metrics" not in found]
     stuck = [seed for seed, found in results.items() if found["diverged"] and seed not in lost]
@@ -430,7 +432,8 @@ def _warnings_about_seeds(metric: str, results: Mapping[int, Mapping[str, Any]])
         )
     if stuck and others:
         named = " and ".join(f"seed {seed}" for seed in stuck)
-        texts.append(f"the mean includes {named}; over the other seeds {metric} is {np.mean(others):.4f}")
+        mean = format_metric(metric, float(np.mean(others)), head.top)
+        texts.append(f"the mean includes {named}; over the other seeds {metric} is {mean}")
     for text in texts:
         warn(text)
     return texts
@@ -449,7 +452,7 @@ def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -
     return metrics
 
 
-def _learnt_nothing(metric: str, answer: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
+def _learnt_nothing(head: AnyHead, metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
     """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or on the test file."""
     if best["diverged"]:
         return str(best["diverged"])
@@ -458,7 +461,7 @@ def _learnt_nothing(metric: str, answer: str, best: Mapping[str, Any], result: F
         return None
     file = "dev" if result.selected_on_reported_data else "test"
     course = LossCourse(**best["loss"]) if "loss" in best else None  # a seed of an older version has none
-    return no_better(metric, value, baseline, file=file, answer=answer, course=course)
+    return no_better(head, metric, value, baseline, file=file, course=course)
 
 
 def _finish(folder: RunFolder, result: FinetuneResult) -> None:

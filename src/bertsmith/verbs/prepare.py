@@ -45,20 +45,17 @@ from bertsmith.runtime.machine import Choice, cores, versions
 from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
 from bertsmith.tokenization.folder import (
     SPECIAL_TOKENS,
-    make_tokenizer,
     model_of,
     record_of,
     save_tokenizer,
 )
-from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
+from bertsmith.tokenization.word_rules import WordRules
 from bertsmith.tokenization.wordpiece import (
     ROWS,
     Alphabet,
     covering_alphabet,
-    longest_word,
     train_wordpiece,
     with_unused_rows,
-    words_of_chunks,
 )
 from bertsmith.verbs.report import write_report
 
@@ -389,22 +386,10 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
             return _extended(options, base, corpus, choices)
     with progress("counting words", unit="shards") as bar, clock.stage("count words"):
         as_written = build.count_words(corpus, lambda done, total: bar.update(done, total=total))
-        marks = choose_marks(as_written, cased=options.cased, accents=options.accents)
-        longest, why_longest = longest_word(as_written)
-        words = words_of_chunks(
-            as_written,
-            lowercase=not options.cased,
-            strip_accents=marks.strip_accents,
-            composed=marks.composed,
-            longest=longest,
-        )
+        rules = WordRules.of_text(as_written, cased=options.cased, accents=options.accents)
+        words = rules.words(as_written)
         del as_written
-    if marks.reason:
-        choices.append(Choice("accents", "kept" if marks.kept else "dropped", marks.reason))
-    if marks.composed:
-        choices.append(Choice("Unicode form", "NFC", WHY_COMPOSED))
-    if why_longest:
-        choices.append(Choice("longest word", f"{longest:,} characters", why_longest))
+    choices += rules.choices
     alphabet = covering_alphabet(words)
     size, reason = options.vocab_size, ""
     if size is None:
@@ -436,9 +421,7 @@ def _tokenizer(options: PrepareOptions, corpus: build.Corpus, choices: list[Choi
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
         choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
-    return make_tokenizer(
-        rows, cased=options.cased, strip_accents=marks.strip_accents, composed=marks.composed, longest=longest
-    )
+    return rules.tokenizer(rows)
 
 
 def _extended(options: PrepareOptions, base: Any, corpus: build.Corpus, choices: list[Choice]) -> Any:
@@ -465,8 +448,8 @@ def default_vocab_size(characters: int, alphabet: Alphabet) -> tuple[int, str]:
     by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet.entries), default=VOCABULARY_STEPS[0])
     if by_script > by_text:
         return by_script, (
-            f"twice the {alphabet.entries:,} entries that the {min(alphabet.size, alphabet.characters):,} characters "
-            f"need which make up {1 - alphabet.left_out:.2%} of the text"
+            f"twice the {alphabet.entries:,} entries of the {min(alphabet.size, alphabet.characters):,} characters "
+            f"that make up {1 - alphabet.left_out:.2%} of the text"
         )
     return by_text, f"about {CHARACTERS_A_PIECE:,} characters an entry; the corpus has {characters:,}"
 

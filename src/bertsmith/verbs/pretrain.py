@@ -126,10 +126,10 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
         return PretrainResult(run=options.out, **record["result"])
     announce(assembly)
     if not record and options.from_ is None and (model := _model_of_store(assembly)):
+        continued = ["bertsmith", "pretrain", str(options.store), "--out", str(options.out), "--from", model]
         say(
             f"weights: random; the STORE has the tokenizer of {model}, whose weights are not used. To continue {model} "
-            f"instead: {shlex.join(['bertsmith', 'pretrain', str(options.store), '--out', str(options.out)])} --from "
-            f"{shlex.quote(model)}{_budget_flags(options)}"
+            f"instead:\n  {runnable(shlex.join([*continued, *_budget_flags(options)]))}"
         )
     if options.dry_run:
         return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(assembly))
@@ -153,10 +153,15 @@ def _model_of_store(assembly: Assembly) -> str | None:
     return str(found) if found is not None else None
 
 
-def _budget_flags(options: PretrainOptions) -> str:
+def _budget_flags(options: PretrainOptions) -> list[str]:
     """The length of a run as it was given on the command line."""
     given = {name: getattr(options, name) for name in ("minutes", "steps", "epochs")}
-    return "".join(f" --{name} {value:g}" for name, value in given.items() if value is not None)
+    return [
+        word
+        for name, value in given.items()
+        if value is not None
+        for word in (f"--{name}", f"{value:g}" if isinstance(value, float) else str(value))
+    ]
 
 
 def _is_done(assembly: Assembly, record: dict[str, Any]) -> bool:
@@ -175,9 +180,11 @@ def _begin(assembly: Assembly, folder: RunFolder) -> Path | None:
         folder.newest_checkpoint() if processes.is_main() and options.resume else None
     )
     if checkpoint is None and options.resume and processes.from_main(folder.finished):
+        new = f"{options.out}-continued"
+        further = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
         raise OutputError(
             f"--resume: {options.out} is finished and has no checkpoint any more, so it cannot be extended. Train it "
-            f"further as a new run: bertsmith pretrain {options.store} --out NEW --from {options.out}"
+            f"further as a new run:\n  {runnable(shlex.join(further))}"
         )
     if checkpoint is not None:
         _check_checkpoint(checkpoint, folder.record["model"])

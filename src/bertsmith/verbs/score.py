@@ -147,7 +147,7 @@ def score(options: ScoreOptions) -> AnswerScores | EntityScores | LabelScores | 
 
 def _score_answers(options: ScoreOptions) -> AnswerScores:
     gold = options.gold
-    questions = squad_file.read_questions(gold, _columns(options))
+    questions = squad_file.read_questions(gold, Columns.of(options))
     predictions = squad_file.read_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
@@ -206,8 +206,8 @@ def _probabilities(
 
 
 def _score_entities(options: ScoreOptions) -> EntityScores:
-    gold, predicted, kind, why = read_scored(options.gold, options.predictions, _columns(options))
-    say(f"labels: {kind}, by {why}")
+    gold, predicted, kind, why = read_scored(options.gold, options.predictions, Columns.of(options))
+    say(f"labels: {kind} ({why})")
     plain = kind == "plain"
     check_same_tokens(gold, options.gold, predicted, options.predictions)
     gold_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (gold, predicted))
@@ -247,7 +247,7 @@ def _score_labels(options: ScoreOptions) -> LabelScores:
             f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
             "--label-column gold to score it by the labels in it"
         )
-    rows = read_rows(options.gold, _columns(options))
+    rows = read_rows(options.gold, Columns.of(options))
     predictions = prediction_lines.read_predictions(options.predictions, rows, options.gold)
     if predictions[0].kind == "value":
         why = f": {options.predictions} holds values, not labels"
@@ -298,7 +298,7 @@ def _check_spellings(
 
 
 def _score_choices(options: ScoreOptions) -> ChoiceScores:
-    questions = read_questions(options.gold, _columns(options))
+    questions = read_questions(options.gold, Columns.of(options))
     indices = prediction_lines.read_indices(options.predictions, questions, options.gold)
     gold, predicted = np.array([question.label for question in questions]), np.array(indices)
     return ChoiceScores(_bootstrapped({"accuracy": accuracy}, gold, predicted), len(questions))
@@ -306,22 +306,6 @@ def _score_choices(options: ScoreOptions) -> ChoiceScores:
 
 def _bootstrapped(metrics: Mapping[str, Metric], gold: Array, predicted: Array) -> dict[str, Interval]:
     return intervals({name: metric.measure(gold, predicted) for name, metric in metrics.items()})
-
-
-def _columns(options: ScoreOptions) -> Columns:
-    return Columns(
-        text=options.text_column,
-        label=options.label_column,
-        no_header=options.no_header,
-        form=options.format,
-        encoding=options.encoding,
-        choices=options.choice_columns,
-        labels_are=options.labels_are,
-        label_names=options.label_names,
-        labels_from=options.labels_from,
-        separator=options.separator,
-        skip_broken=options.skip_broken_rows,
-    )
 
 
 def _values(metrics: dict[str, Interval]) -> dict[str, float]:

@@ -13,12 +13,11 @@ from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, make_tokenizer, save_tokenizer
-from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
+from bertsmith.tokenization.folder import SPECIAL_TOKENS, save_tokenizer
 from bertsmith.tokenization.measures import Fit, compare, fit
+from bertsmith.tokenization.word_rules import WordRules
 from bertsmith.tokenization.wordpiece import (
     covering_alphabet,
-    longest_word,
     train_wordpiece,
     with_unused_rows,
     words_of_chunks,
@@ -51,21 +50,10 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
             workers=options.workers or cores(),
         )
         as_written = words_as_written(corpus)
-        marks = choose_marks(as_written, cased=options.cased, accents=options.accents)
-        if marks.reason:
-            say(f"accents: {'kept' if marks.kept else 'dropped'} ({marks.reason})")
-        longest, why_longest = longest_word(as_written)
-        if why_longest:
-            say(f"longest word: {longest:,} characters ({why_longest})")
-        if marks.composed:
-            say(f"Unicode form: NFC ({WHY_COMPOSED})")
-        words = words_of_chunks(
-            as_written,
-            lowercase=not options.cased,
-            strip_accents=marks.strip_accents,
-            composed=marks.composed,
-            longest=longest,
-        )
+        rules = WordRules.of_text(as_written, cased=options.cased, accents=options.accents)
+        for choice in rules.choices:
+            say(f"{choice.name}: {choice.value} ({choice.reason})")
+        words = rules.words(as_written)
         with progress("training the tokenizer", unit="entries") as bar:
             vocabulary = train_wordpiece(
                 words,
@@ -75,19 +63,12 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )
-        vocabulary = with_unused_rows(vocabulary)
-        tokenizer = make_tokenizer(
-            vocabulary,
-            cased=options.cased,
-            strip_accents=marks.strip_accents,
-            composed=marks.composed,
-            longest=longest,
-        )
+        tokenizer = rules.tokenizer(with_unused_rows(vocabulary))
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []
         if other is not None:
-            readable = words_of_chunks(as_written, lowercase=False, strip_accents=False)
+            readable = words_of_chunks(as_written, lowercase=False, strip_accents=False, longest=rules.longest)
             comparison = compare({str(options.out): tokenizer, str(options.compare): other}, readable)
         publish_folder(aside / "tokenizer", options.out)
     return TrainTokenizerResult(

@@ -63,7 +63,7 @@ def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
                 f"a text{advice}"
             ) from None
     if isinstance(value, RepeatedName):
-        raise DataError(f"{where}: found {value}, expected one. Try: rename or take out the others")
+        raise DataError(f"{where}: found {value}, expected it once. Try: rename or remove the others")
     raise DataError(f"{where}: found {kind(value)}, expected a text{advice}")
 
 

@@ -23,7 +23,7 @@ def text_column(names: Collection[str], asked: str | None, where: str, *, table:
     for name in (asked,) if asked is not None else TEXT_KEYS:
         if name in names:
             if table and (repeated := repeated_names([*names]).get(name)) is not None:
-                raise DataError(f"{where}: column {name!r}: found {repeated}, expected one. Try: rename the others")
+                raise DataError(f"{where}: column {name!r}: found {repeated}, expected it once. Try: rename the others")
             return name
     if table and asked is None and len(names) == 1 and ID_KEY not in names:
         return next(iter(names))

@@ -45,7 +45,7 @@ def text_pieces(
 
 
 def head_of(blocks: Iterator[bytes]) -> bytes:
-    """The first bytes, at least `HEAD` of them if the file has so many; the iterator goes on behind them."""
+    """The first bytes, at least `HEAD` of them unless the file is shorter; the iterator continues after them."""
     first: list[bytes] = []
     size = 0
     while size < HEAD and (block := next(blocks, None)) is not None:

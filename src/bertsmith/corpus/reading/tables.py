@@ -40,7 +40,7 @@ class TableForm:
     Attributes:
         separator: what separates the fields.
         quoted: whether fields may be quoted; None if no field of a TSV begins with a quote, so that both are the same.
-        detected: why it is another separator than the ending says, in words; None if it is not.
+        detected: why the separator differs from the usual one for the ending, in words; None if it does not.
     """
 
     separator: str
@@ -135,7 +135,10 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, as
             )
         elif header.get(best, 1) > 1:
             separator = best
-            detected = f"the fields are separated by {name_of(best)}, as its first rows show (--separator says another)"
+            detected = (
+                f"the fields are separated by {name_of(best)}, as its first rows show (--separator names a different "
+                "one)"
+            )
     return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
 
 
@@ -175,8 +178,8 @@ def _widths(where: str, lines: Sequence[str], separator: str, *, quoted: bool | 
 def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> bool:
     """Whether a row is the header once more: files were joined with their headers.
 
-    A table of one column is left out of this, because its name may well be a text. Raises DataError if the header has
-    its columns in another order there.
+    This does not hold for a table of one column, because its name may well be a text. Raises DataError if the second
+    header has the columns in a different order.
     """
     if len(header) < 2 or len(row) != len(header) or not all(isinstance(field, str) for field in row):
         return False
@@ -186,14 +189,14 @@ def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> boo
         return False
     if [field.casefold() for field in found] != names:
         raise DataError(
-            f"{where}: found a second header, {', '.join(row)}, whose columns are in another order than "
-            f"{', '.join(header)}; expected one header. Try: give each of the joined files on its own"
+            f"{where}: found a second header, {', '.join(row)}, with the columns in a different order than "
+            f"{', '.join(header)}; expected one header. Try: join files only if their columns have the same order"
         )
     return True
 
 
 def headers_left_out(numbers: Sequence[int], unit: str = "line") -> str:
-    """What is said of rows that repeat the header."""
+    """The message about rows that repeat the header."""
     rows = "1 row repeats" if len(numbers) == 1 else f"{len(numbers):,} rows repeat"
     return f"{rows} the header (the first is {unit} {numbers[0]}) and {'is' if len(numbers) == 1 else 'are'} left out"
 
