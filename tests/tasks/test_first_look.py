@@ -82,13 +82,13 @@ def test_other_files_are_looked_at_as_the_training_file_says(tmp_path: Path) -> 
         rows = "".join(f"p,a,b,c,d,{label}\n" for label in labels)
         path.write_text(f"prompt,choice1,choice2,choice3,choice4,label\n{rows}")
     with pytest.raises(DataError, match="positions may count from 0 or from 1"):
-        look_at_files("multiple-choice", (dev, dev), Columns())
-    look_at_files("multiple-choice", (train, dev, dev), Columns())
-    look_at_files("multiple-choice", (Path("hf:name"), dev), Columns())
+        look_at_files("multiple-choice", dev, (dev,), Columns())
+    look_at_files("multiple-choice", train, (dev, dev), Columns())
+    look_at_files("multiple-choice", Path("hf:name"), (dev,), Columns())
     train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
     train.write_text("one 1\nthe DT\n")
     dev.write_text("one 1\n")
-    look_at_files("token-classification", (train, dev), Columns())
+    look_at_files("token-classification", train, (dev,), Columns())
 
 
 def test_large_files_and_data_sets_are_read_once_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,9 +220,9 @@ def test_predictions_tell_score_the_kind_of_tags_that_look_like_another_kind(tmp
     assert lines == ["# labels_are = plain", "a\tB\tB", "b\tE\tS"]
     predictions.write_text("\n".join(lines))
     _, found, kind, why = read_scored(gold, predictions, Columns())
-    assert (kind, why) == ("plain", f"the first line of {predictions}")
+    assert (kind, why) == ("plain", f"by the first line of {predictions}; --labels-are overrides this")
     assert (found[0].tags, found[0].lines) == (["B", "S"], [2, 3])
-    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "--labels-are")
+    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "by --labels-are")
     predictions.write_text("\n".join(lines[1:]))
     assert read_scored(gold, predictions, Columns())[2] == "entities"
     nouns = TokenClassification(["NN", "VB"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -16,15 +16,6 @@ def parted(value: object) -> object:
     """Names in one text, parted by commas, or in a list; also numbers."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(str(part).strip() for part in parts) if isinstance(parts, (list, tuple)) else parts
-
-
-SkipBrokenRows = Annotated[
-    bool,
-    Field(
-        description="leave out the rows of CSV and TSV that have another number of fields than the header, and say how "
-        "many (default: the first one is an error)"
-    ),
-]
 
 
 class LabelledFileOptions(Options):
@@ -64,6 +55,11 @@ class LabelledFileOptions(Options):
         None, description="the character between the fields of CSV and TSV, or tab (default: by the first rows)"
     )
     encoding: Encoding = Field("utf-8", description="the file's encoding")
+    skip_broken_rows: bool = Field(
+        False,
+        description="leave out the rows of CSV and TSV that have another number of fields than the header, and say how "
+        "many (default: the first one is an error)",
+    )
 
     @field_validator("text_column", "label_column", "pair_column", mode="before", check_fields=False)
     @classmethod
@@ -80,4 +76,3 @@ class LabelledOptions(LabelledFileOptions):
     """The same for what a model reads: also where the second text of a pair stands."""
 
     pair_column: str | None = Field(None, description="the column of the second text, for pairs")
-    skip_broken_rows: SkipBrokenRows = False

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config.labelled import LabelledFileOptions, SkipBrokenRows
+from bertsmith.config.labelled import LabelledFileOptions
 from bertsmith.config.options import external_name
 from bertsmith.config.tasks import TASKS, known_task
 
@@ -39,7 +39,6 @@ class ScoreOptions(LabelledFileOptions):
     predictions: Path = Field(
         description="the predictions, UTF-8: JSON of id to text, CoNLL columns, or what evaluate --predictions writes"
     )
-    skip_broken_rows: SkipBrokenRows = False
     scheme: Literal["BIO", "BIOES", "IOB1"] | None = Field(
         None, description="the scheme of the tags (default: recognised from GOLD)"
     )

@@ -54,7 +54,8 @@ class LossCourse:
                 f"The training loss fell ({figures}) and then stayed: try more training examples, or a different "
                 "--model or --learning-rate"
             )
-        return f"The training loss did not fall ({figures}): try a different --learning-rate, or more --epochs"
+        what = "rose" if self.end > self.start / LESS else "hardly changed"
+        return f"The training loss {what} ({figures}): try a different --learning-rate, or more --epochs"
 
 
 def no_better(

@@ -64,17 +64,16 @@ class Columns:
 
     @classmethod
     def of(cls, options: LabelledFileOptions) -> Columns:
-        """What the options of a verb say; those of `score` name no second text and skip no rows."""
-        pairs = options if isinstance(options, LabelledOptions) else None
+        """What the options of a verb say; those of `score` name no second text."""
         return cls(
             text=options.text_column,
-            pair=pairs.pair_column if pairs is not None else None,
+            pair=options.pair_column if isinstance(options, LabelledOptions) else None,
             label=options.label_column,
             no_header=options.no_header,
             form=options.format,
             encoding=options.encoding,
             choices=options.choice_columns,
-            skip_broken=pairs.skip_broken_rows if pairs is not None else False,
+            skip_broken=options.skip_broken_rows,
             labels_are=options.labels_are,
             label_names=options.label_names,
             labels_from=options.labels_from,

@@ -63,7 +63,8 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )
-        tokenizer = rules.tokenizer(with_unused_rows(vocabulary))
+        vocabulary = with_unused_rows(vocabulary)
+        tokenizer = rules.tokenizer(vocabulary)
         sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []

@@ -72,7 +72,7 @@ def decided_encoding(head: bytes, encoding: str) -> tuple[str, str | None]:
     if named is not None:
         if _family(encoding) == named and mark.decode(encoding, "replace") in ("", "\ufeff"):
             return encoding, None
-        return named, f"read as {named}, which its byte order mark says"
+        return named, f"read as {named}, by its byte order mark"
     name = codecs.lookup(encoding).name
     if name not in ("utf-16", "utf-32"):
         return encoding, None
