@@ -421,3 +421,12 @@ def test_words_are_composed_as_the_tokenizer_composes_them() -> None:
     assert found == {"café": 3, ".": 1, "が": 1, "plain": 1}
     apart = words_of_chunks(chunks, lowercase=True, strip_accents=False)
     assert apart == {"cafe\u0301": 1, "café": 2, ".": 1, "か\u3099": 1, "plain": 1}
+
+
+def test_letters_of_scripts_without_spaces_can_begin_a_word() -> None:
+    """In running Thai a letter may only occur inside a run; in text that is parted into words it begins one."""
+    vocabulary = train_wordpiece({"กขค": 2, "abc": 2}, vocab_size=100, min_frequency=3, fewer=True)
+    letters = set(vocabulary) - set(SPECIAL_TOKENS)
+    assert letters == {"ก", "##ก", "ข", "##ข", "ค", "##ค", "a", "##b", "##c"}
+    alphabet = covering_alphabet({"กขค": 2, "abc": 2})
+    assert alphabet.entries == len(SPECIAL_TOKENS) + len(letters)

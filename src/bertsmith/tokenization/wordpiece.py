@@ -176,7 +176,7 @@ def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -
     entries = len(SPECIAL_TOKENS)
     ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     for size, (character, count) in enumerate(ordered):
-        added = ((character, False) in forms) + ((character, True) in forms)
+        added = 2 if is_unspaced(character) else ((character, False) in forms) + ((character, True) in forms)
         full = vocab_size is not None and entries + added > vocab_size
         if size >= ALPHABET_SIZE and (covered <= 0 or full):
             return Alphabet(size, len(totals), entries, left / totals.total())
@@ -218,9 +218,10 @@ def train_wordpiece(
 
     1. `special_tokens`.
     2. The `alphabet_size` most frequent characters (ties: the smaller code point), each in the forms that
-       occur: `c` where it begins a word, `##c` where it continues one. A word with any other character would
-       be [UNK] as a whole and takes no part in what follows; nor does a word that itself begins with `##`,
-       which BERT's pre-tokeniser never makes.
+       occur: `c` where it begins a word, `##c` where it continues one. Letters of scripts without spaces have both
+       forms, because a run of them may begin with any letter, for example if a user parts the words. A word with any
+       other character would be [UNK] as a whole and takes no part in what follows; nor does a word that itself
+       begins with `##`, which BERT's pre-tokeniser never makes.
     3. Merges: the pair of neighbouring pieces with the largest count becomes one piece, in all words, from
        the left (ties: the smaller text of the left piece, then of the right one), as long as a pair is left
        that occurs `min_frequency` times.
@@ -308,6 +309,7 @@ class _Segmentation:
         occurs = np.zeros((2, len(code_points)), bool)  # as the beginning of a word, as a later character
         occurs[0, character[begins]] = True
         occurs[1, character[~begins]] = True
+        occurs[:, [is_unspaced(chr(code)) for code in code_points.tolist()]] = True
         self.symbols = [""]
         symbol_of = np.zeros((2, len(code_points)), np.int64)
         for index in alphabet.tolist():
