@@ -189,7 +189,8 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     file = SourceFile(path.name, str(path), ".parquet", size=size)
     with opened(file) as raw:
         try:
-            table = pq.ParquetFile(raw).read()
+            # Without a pool of threads: on a busy machine the process was seen to abort when one ended with an error.
+            table = pq.ParquetFile(raw).read(use_threads=False)
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None
