@@ -1,4 +1,4 @@
-"""The texts that a Python caller gives: checked before a tokenizer, which would raise a TypeError of its own."""
+"""Checks the texts that a Python caller passes: a mistake gives an InputError, not the tokenizer's TypeError."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
 def labels_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The `id2label` and `label2id` to read the config.json of a MODEL with; nothing if what it holds can stay.
 
-    Raises ModelError for labels that do not number the outputs from 0 on, each with a name of its own.
+    Raises ModelError unless the labels number the outputs from 0 and all names differ.
     """
     architectures = config.get("architectures") or []
     if not any(str(architecture).endswith(WITH_LABELS) for architecture in architectures):

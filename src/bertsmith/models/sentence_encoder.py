@@ -1,7 +1,7 @@
 """What makes a folder a sentence encoder of sentence-transformers: the files next to the model.
 
 modules.json lists the steps from a text to its vector: the Transformer (the model itself), Pooling, and perhaps Dense
-and Normalize, each with a folder of its own. A model that is trained further keeps them, or sentence-transformers would
+and Normalize, each in its folder. A model that is trained further keeps them, or sentence-transformers would
 load it with mean pooling, whatever it was trained with.
 """
 

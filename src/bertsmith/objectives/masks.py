@@ -76,8 +76,8 @@ class Vocabulary:
 def _not_word_starts(pieces: list[str], special: tuple[int, ...]) -> Bools:
     """bool of [pieces]: the pieces that continue a word, in a vocabulary that marks the first piece of each word.
 
-    SentencePiece marks it with ▁, byte-level BPE with Ġ. Punctuation, which has no mark either, is a word of its own.
-    In a vocabulary without such marks every piece is a word.
+    SentencePiece marks it with ▁, byte-level BPE with Ġ. Punctuation has no mark either; each punctuation mark is a
+    separate word. In a vocabulary without such marks every piece is a word.
     """
     marks = ("▁", "Ġ")
     if not any(piece.startswith(marks) for piece in pieces):

@@ -37,8 +37,8 @@ class GeneralText:
 def read_general_text(options: PretrainOptions, tokenizer: Any, record: dict[str, Any]) -> GeneralText | None:
     """The text of `--general-text`, if there is one; each process of a run encodes it for itself.
 
-    A text file of any ending will do. Raises DataError where it is missing or empty, OptionError where the run that
-    goes on (`record`) was started with another text.
+    A text file of any ending will do. Raises DataError where it is missing or empty, OptionError if the resumed
+    run (`record`) was started with a different text.
     """
     source = options.general_text
     if source is None:

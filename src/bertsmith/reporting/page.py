@@ -31,7 +31,7 @@ _DARKEST = 50
 _LONG = 60
 """Characters of a cell from which on its column is not made narrow."""
 _PHONE = 42
-"""Characters beside each other on a narrow screen; the rows of wider tables are stacked there, a line for each cell."""
+"""Characters per line on a narrow screen. There, tables that are wider show each row as a block, one cell per line."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z]+(-[a-z0-9]+)*")
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 

@@ -4,8 +4,8 @@ A line is a token: its first column is the token, its last one the tag, unless o
 tab where the line has one, by blanks otherwise (so tokens may hold blanks in tab-separated files). A blank line ends a
 sentence, and so does a line whose token is -DOCSTART-, which is no token itself (CoNLL-2003).
 
-Comment lines begin with `#` and come before the first token of a sentence (GermEval, MultiCoNER, Universal NER). So do
-words of tweets (`#happy O`, `# O`), which are told apart by three questions, in this order:
+Comment lines begin with `#` and come before the first token of a sentence (GermEval, MultiCoNER, Universal NER). Words
+of tweets can look alike (`#happy O`, `# O`). Three questions, in this order, separate comments from words:
 
 1. Has the line as many columns as the lines of words? If not, it is a comment.
 2. Is it `# key = value`? Then it is a comment.

@@ -26,7 +26,7 @@ _NOTHING = "_"
 _ANNOTATIONS = ("upos", "xpos", "head", "deprel")
 """Columns of which `_` says that the word is not annotated; in others, such as FEATS, it is a value."""
 _LOOKED_AT, _CHARACTERS = 200, 200_000
-"""How many lines of words tell whether a file is CoNLL-U, among so many characters."""
+"""The lines of words that are checked for the shape of CoNLL-U, and the characters in which they are looked for."""
 
 
 def has_shape(text: str) -> bool:

@@ -242,7 +242,7 @@ class Head(ABC, Generic[ExampleType, InputsType, TargetsType, OutputsType]):
         """The examples of a file whose labels are not looked at, for a teacher: each has some label in their place.
 
         `columns.like` is the training file. Raises DataError with the file and the line of the first mistake,
-        OptionError where such files cannot be told from labelled ones.
+        OptionError if such files look the same as labelled ones.
         """
 
     def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:

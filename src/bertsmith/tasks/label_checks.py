@@ -104,7 +104,7 @@ def label_warnings(
     if labels_per_text is not None and are_decimals(counts):
         yield (
             f"train: the {len(counts):,} labels are numbers with decimals, such as {next(iter(counts))}, and each is a "
-            "label of its own; expected the names of the labels of each text"
+            "separate label; expected the names of the labels of each text"
         )
     if labels_per_text is None:
         joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]

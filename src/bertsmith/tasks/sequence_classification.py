@@ -247,8 +247,8 @@ class SequenceClassification(Head[Row, Encoded, npt.NDArray[np.float64], npt.NDA
         """The text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
-            told = str(row.label) if self.problem_type == REGRESSION else SEPARATOR.join(self._names(row))
-            yield Item(texts, told, row.place)
+            label = str(row.label) if self.problem_type == REGRESSION else SEPARATOR.join(self._names(row))
+            yield Item(texts, label, row.place)
 
     def predictions(self, examples: Sequence[Row], outputs: npt.NDArray[np.float32]) -> Iterator[str]:
         """JSON lines: the text, its label in the file, and the answer of `classify`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
-"""What BERT makes words of their own, as a class of a regular expression."""
+"""The characters that BERT reads as separate words, as a class of a regular expression."""
 LETTERS = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u0f00-\u0fff"  # Tibetan

@@ -27,7 +27,7 @@ TAB = "\t"
 OTHER_SEPARATORS = (";", TAB, "|")
 """What separates the fields of a .csv instead of commas."""
 FIRST_ROWS, FIRST_LINES = 20, 1_000
-"""Rows that show the separator, in so many lines: the first of them may be broken."""
+"""The rows by which the separator is chosen, and the lines in which they are looked for; some rows may be broken."""
 _NAMES = {",": "commas", ";": "semicolons", TAB: "tabs", "|": "bars", " ": "spaces"}
 _OPENING_QUOTE = re.compile('(?:^|\t)"')
 _EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
@@ -67,7 +67,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
         notes.detected.append(f"{file.name}: {form.detected}")
     if form.separator == TAB and form.quoted is not None:
         notes.detected.append(
-            f"{file.name}: " + ("fields may stand in quotes" if form.quoted else "quotes are characters like others")
+            f"{file.name}: " + ("fields may stand in quotes" if form.quoted else "quotes are ordinary characters")
         )
     rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), form)
     header_line = next(rows, None)
