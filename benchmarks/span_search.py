@@ -18,9 +18,9 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from bertsmith.tasks.question_answering import QuestionAnswering
-from bertsmith.tasks.questions import EncodedQuestions, PairTemplate, Pieces, windows
-from bertsmith.tasks.squad_file import ContextQuestion
+from bertsmith.tasks.question_answering.questions import EncodedQuestions, PairTemplate, Pieces, windows
+from bertsmith.tasks.question_answering.squad_file import ContextQuestion
+from bertsmith.tasks.question_answering.task import QuestionAnswering
 
 LENGTH, BATCH, QUESTION, TEMPLATE = 384, 64, 14, PairTemplate([2], [3], [3], (0, 0, 0, 1, 1))
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 import bertsmith
-from bertsmith.config.evaluate import CompareOptions, EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.quickstart import DoctorOptions, QuickstartOptions
 from bertsmith.config.report import ReportOptions
-from bertsmith.config.score import ScoreOptions
+from bertsmith.evaluation.options import CompareOptions, EvaluateOptions
+from bertsmith.finetuning.glue.options import GlueOptions
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.tasks.score_options import ScoreOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "bertsmith"

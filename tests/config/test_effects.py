@@ -26,12 +26,17 @@ import pytest
 import torch
 
 from bertsmith.cli.app import VERBS
-from bertsmith.config.evaluate import CompareOptions, EvaluateOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
-from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
-from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options
-from bertsmith.config.predict import (
+from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
+from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.config.quickstart import QuickstartOptions
+from bertsmith.config.report import ReportOptions
+from bertsmith.errors import DataError, OptionError, OutputError
+from bertsmith.evaluation.options import CompareOptions, EvaluateOptions
+from bertsmith.finetuning.glue.options import GlueOptions
+from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
+from bertsmith.tasks.predict_options import (
     AnswerOptions,
     ChooseOptions,
     ClassifyOptions,
@@ -41,12 +46,7 @@ from bertsmith.config.predict import (
     TagOptions,
     TokenizeOptions,
 )
-from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
-from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.config.quickstart import QuickstartOptions
-from bertsmith.config.report import ReportOptions
-from bertsmith.config.score import ScoreOptions
-from bertsmith.errors import DataError, OptionError, OutputError
+from bertsmith.tasks.score_options import ScoreOptions
 
 TASK = "sequence-classification"
 Effect = Callable[["Bench"], None]

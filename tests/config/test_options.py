@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.config.evaluate import EvaluateOptions
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options, read_assignments, read_yaml
-from bertsmith.config.predict import EmbedOptions, FillMaskOptions, TokenizeOptions
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import signature
 from bertsmith.errors import OptionError
+from bertsmith.evaluation.options import EvaluateOptions
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.tasks.predict_options import EmbedOptions, FillMaskOptions, TokenizeOptions
 
 PREPARE = {"sources": "a.txt", "out": "s"}
 PRETRAIN = {"store": "s", "out": "r"}

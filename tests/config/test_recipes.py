@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import Options, read_yaml
 from bertsmith.config.pretrain import PretrainOptions
+from bertsmith.finetuning.options import FinetuneOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from transformers import TrainingArguments
 
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options, external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import OptionError
+from bertsmith.finetuning.glue.options import GlueOptions
+from bertsmith.finetuning.options import FinetuneOptions
 
 SCHEMAS: list[type[Options]] = [FinetuneOptions, GlueOptions, PretrainOptions]
 

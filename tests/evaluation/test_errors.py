@@ -12,13 +12,13 @@ import pytest
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
 from bertsmith.evaluation.head import Answered
-from bertsmith.tasks.columns import NOTHING, column_values
+from bertsmith.tasks.base import AnyHead, head_class
 from bertsmith.tasks.encoded_texts import Encoded
-from bertsmith.tasks.head import AnyHead, head_class
-from bertsmith.tasks.labelled_file import Columns, Row
-from bertsmith.tasks.multiple_choice import MultipleChoice
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, NO_LABEL, REGRESSION, SequenceClassification
-from bertsmith.tasks.token_classification import TokenClassification
+from bertsmith.tasks.files.columns import NOTHING, column_values
+from bertsmith.tasks.files.labelled_file import Columns, Row
+from bertsmith.tasks.multiple_choice.task import MultipleChoice
+from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, NO_LABEL, REGRESSION, SequenceClassification
+from bertsmith.tasks.token_classification.task import TokenClassification
 
 CLASSES = "single_label_classification"
 

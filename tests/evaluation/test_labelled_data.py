@@ -11,10 +11,10 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
-from bertsmith.tasks.conll_file import Sentence
-from bertsmith.tasks.head import head_class
-from bertsmith.tasks.labelled_file import Columns, Row
-from bertsmith.tasks.squad_file import ContextQuestion
+from bertsmith.tasks.base import head_class
+from bertsmith.tasks.files.labelled_file import Columns, Row
+from bertsmith.tasks.question_answering.squad_file import ContextQuestion
+from bertsmith.tasks.token_classification.conll_file import Sentence
 from bertsmith.tokenization.folder import load_tokenizer
 
 CLASSES = "single_label_classification"

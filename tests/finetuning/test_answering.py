@@ -16,9 +16,9 @@ import transformers
 
 import bertsmith as package
 from bertsmith.errors import DataError, InputError, ModelError, OptionError
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.question_answering import QuestionAnswering
-from bertsmith.tasks.squad_file import ContextQuestion
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.question_answering.squad_file import ContextQuestion
+from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import bertsmith
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.calibration import calibration
-from bertsmith.tasks.head import TEMPERATURE
+from bertsmith.tasks.base import TEMPERATURE
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 

@@ -17,18 +17,18 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from bertsmith.config.tasks import TASKS
 from bertsmith.errors import Interrupted, ModelError, OptionError
 from bertsmith.finetuning.distillation import TaughtLogits
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
-from bertsmith.tasks.head import head_class
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.multiple_choice import MultipleChoice
-from bertsmith.tasks.question_answering import QuestionAnswering
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
+from bertsmith.tasks.base import head_class
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.multiple_choice.task import MultipleChoice
+from bertsmith.tasks.question_answering.task import QuestionAnswering
+from bertsmith.tasks.registry import trainable_tasks
+from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
 from bertsmith.tasks.soft_targets import soft_losses
-from bertsmith.tasks.token_classification import IGNORED, TokenClassification
+from bertsmith.tasks.token_classification.task import IGNORED, TokenClassification
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.finetune import finetune
 
@@ -139,7 +139,7 @@ def samples(task: str, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", trainable_tasks())
 def test_a_student_learns_the_teachers_logits_of_its_own_examples(task: str, still: Path, tmp_path: Path) -> None:
     """One that is its teacher has nothing to learn, batch by batch, in windows and with unequal numbers of choices."""
     sample = samples(task, tmp_path / "sample.jsonl")

@@ -19,8 +19,8 @@ from bertsmith.finetuning import engine
 from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.finetuning.settings import precision_of
-from bertsmith.tasks import sequence_classification as head
-from bertsmith.tasks.sequence_classification import Encoded
+from bertsmith.tasks.sequence_classification import task as head
+from bertsmith.tasks.sequence_classification.task import Encoded
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 

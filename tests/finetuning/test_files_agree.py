@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bertsmith.config.evaluate import CompareOptions
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import DataError, ModelError
+from bertsmith.evaluation.options import CompareOptions
 from bertsmith.finetuning.data import FinetuningData, read_files
-from bertsmith.tasks.sequence_classification import SequenceClassification
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.compare import _same_reference
 

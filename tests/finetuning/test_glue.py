@@ -22,8 +22,8 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 import bertsmith
-from bertsmith.config.glue import NAMES
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
+from bertsmith.finetuning.glue.options import NAMES
 from bertsmith.metrics.seeds import OverSeeds
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.verbs import finetune as finetune_module

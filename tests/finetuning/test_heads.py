@@ -13,13 +13,13 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertsmith.config.tasks import TASKS
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.inference.batched import head_outputs
 from bertsmith.models.loading import load_config
-from bertsmith.tasks.head import AnyHead, has_head, head_class, task_of
-from bertsmith.tasks.labelled_file import Columns
+from bertsmith.tasks.base import AnyHead, has_head, head_class, task_of
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate
@@ -85,10 +85,10 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
 
 
 def test_every_head_has_a_sample() -> None:
-    assert set(SAMPLES) == set(TASKS)
+    assert set(SAMPLES) == set(trainable_tasks())
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=trainable_tasks())
 def task(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.finetuning.model_before import model_before
+from bertsmith.finetuning.options import FinetuneOptions
 
 TASK = "sequence-classification"
 FIGURE = {"mean": 0.8, "low": 0.7, "high": 0.9, "seeds": [0.8]}

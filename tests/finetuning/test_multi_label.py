@@ -14,8 +14,8 @@ import transformers
 import bertsmith
 from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, SequenceClassification
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bertsmith.finetuning.outcome import LossCourse, no_better
-from bertsmith.tasks.question_answering import QuestionAnswering
-from bertsmith.tasks.sequence_classification import SequenceClassification
+from bertsmith.tasks.question_answering.task import QuestionAnswering
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 
 @pytest.mark.parametrize(

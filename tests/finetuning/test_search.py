@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from bertsmith.config import extras
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.search_space import Choices, Range, parse_space
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import search as search_module
 from bertsmith.finetuning import settings as settings_module
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import Trial, propose, with_own_ranges
+from bertsmith.finetuning.search_space import Choices, Range, parse_space
 from bertsmith.runtime.machine import Choice
 from bertsmith.verbs.finetune import finetune
 

@@ -327,8 +327,8 @@ def test_data_that_does_not_fit(
 
 @pytest.mark.parametrize("name", ["ncbi-disease/devel.tsv", "wnut17/emerging.dev.conll", "wnut17/wnut17train.conll"])
 def test_real_files_keep_every_word(run: Path, shared_data: Path, name: str) -> None:
-    from bertsmith.tasks.labelled_file import Columns
-    from bertsmith.tasks.token_classification import TokenClassification
+    from bertsmith.tasks.files.labelled_file import Columns
+    from bertsmith.tasks.token_classification.task import TokenClassification
     from bertsmith.tokenization.folder import load_tokenizer
 
     file = shared_data / "ner" / name

@@ -23,7 +23,7 @@ from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
 from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.encoded_texts import Encoded
-from bertsmith.tasks.sequence_classification import SINGLE_LABEL, SequenceClassification
+from bertsmith.tasks.sequence_classification.task import SINGLE_LABEL, SequenceClassification
 from bertsmith.training.course import Update
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import evaluate

@@ -19,9 +19,9 @@ from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import AnyHead, head_class
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.sequence_classification import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
+from bertsmith.tasks.base import AnyHead, head_class
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.verbs.finetune import finetune

@@ -11,8 +11,8 @@ import pytest
 from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
 from bertsmith.metrics.resampling import intervals
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.tagged_file import read_tagged
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.token_classification.tagged_file import read_tagged
 
 PREFIXES: dict[Scheme, str] = {"BIO": "BI", "BIOES": "BIES", "IOB1": "BI"}
 

@@ -20,7 +20,7 @@ from bertsmith.metrics.squad import (
     question_scores,
     word_f1,
 )
-from bertsmith.tasks.squad_file import Question
+from bertsmith.tasks.question_answering.squad_file import Question
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.labelled_file import Columns, Label, read_rows
+from bertsmith.tasks.files.labelled_file import Columns, Label, read_rows
 
 Table = list[list[str]]
 

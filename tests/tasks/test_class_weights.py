@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from bertsmith.tasks.base import AnyHead
 from bertsmith.tasks.class_weights import balanced
-from bertsmith.tasks.head import AnyHead
-from bertsmith.tasks.sequence_classification import SequenceClassification
-from bertsmith.tasks.token_classification import IGNORED, TokenClassification
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.token_classification.task import IGNORED, TokenClassification
 
 COUNTS = {"a": 6, "b": 3, "c": 1}
 

@@ -16,11 +16,11 @@ import torch
 import transformers
 
 import bertsmith as package
-from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.inference import predictor
 from bertsmith.metrics.comparison import Difference
-from bertsmith.tasks.head import head_class
+from bertsmith.tasks.base import head_class
+from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.verbs.compare import advice, better
 from bertsmith.verbs.evaluate import evaluate
@@ -56,7 +56,7 @@ def model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
             **config,
         )
         torch.manual_seed(seed)
-        auto = head_class(task).auto_class if task in TASKS else task
+        auto = head_class(task).auto_class if task in trainable_tasks() else task
         getattr(transformers, auto).from_config(settings).save_pretrained(folder)
         for file in (store / "tokenizer").iterdir():
             shutil.copy(file, folder)
@@ -99,7 +99,7 @@ def data(tmp_path: Path) -> Callable[[str], Path]:
 
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{task: (task, {}) for task in TASKS},
+    **{task: (task, {}) for task in trainable_tasks()},
     "several": ("sequence-classification", {"problem_type": "multi_label_classification"}),
     "numbers": ("sequence-classification", {"problem_type": "regression", "labels": ["number"]}),
 }

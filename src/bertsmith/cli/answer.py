@@ -7,11 +7,11 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of, warn_of_blank_lines
-from bertsmith.config.predict import AnswerOptions
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.text_file import json_object
+from bertsmith.tasks.files.text_file import json_object
+from bertsmith.tasks.predict_options import AnswerOptions
 
 
 def _run(options: AnswerOptions) -> Iterable[Answer]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import warn_of_blank_lines
-from bertsmith.config.predict import ChooseOptions
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.predict_options import ChooseOptions
 
 
 def _run(options: ChooseOptions) -> Iterable[Answer]:
     from bertsmith.inference.results import Choice
-    from bertsmith.tasks.choice_file import read_prompts
+    from bertsmith.tasks.multiple_choice.choice_file import read_prompts
     from bertsmith.verbs.predict import load
 
     if options.input is not None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import pair_of, texts_of
-from bertsmith.config.predict import ClassifyOptions
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.predict_options import ClassifyOptions
 
 
 def _run(options: ClassifyOptions) -> Iterable[Answer]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.config.evaluate import CompareOptions
+from bertsmith.evaluation.options import CompareOptions
 from bertsmith.reporting.numbers import (
     counted,
     difference_interval,

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
-from bertsmith.config.predict import EmbedOptions
+from bertsmith.tasks.predict_options import EmbedOptions
 
 
 def _run(options: EmbedOptions) -> Iterable[Answer]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.figures import figure_lines
-from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.errors import shortened
+from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of, percent
 
 

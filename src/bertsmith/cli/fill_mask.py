@@ -7,8 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
-from bertsmith.config.predict import FillMaskOptions
 from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.predict_options import FillMaskOptions
 
 
 def _run(options: FillMaskOptions) -> Iterable[Answer]:

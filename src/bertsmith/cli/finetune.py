@@ -11,11 +11,11 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import calibration_line
 from bertsmith.cli.figures import figure_lines
 from bertsmith.cli.finetune_glue import GLUE
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.tasks import HEADS
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.reporting.numbers import most_of
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
+from bertsmith.tasks.registry import TASKS
 
 _TEXT = '"A text."'
 _INPUTS = {
@@ -26,8 +26,8 @@ _INPUTS = {
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
-    from bertsmith.tasks.first_look import look_at_files
-    from bertsmith.tasks.labelled_file import Columns
+    from bertsmith.tasks.files.first_look import look_at_files
+    from bertsmith.tasks.files.labelled_file import Columns
 
     look_at_files(options.task, options.train, (options.dev, options.test), Columns.of(options))
     from bertsmith.verbs.finetune import finetune
@@ -55,7 +55,7 @@ def _show(result: Any) -> str:
         chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
         lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
     lines.append(f"  report               {result.run}/report.html")
-    verb = HEADS[_task(result.run)]
+    verb = TASKS[_task(result.run)].verb
     pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
     lines.append(f"Next: {runnable(f'bertsmith {verb}')} {quote(str(result.run))} {_INPUTS.get(verb, _TEXT)}{pair}")
     return "\n".join(lines)

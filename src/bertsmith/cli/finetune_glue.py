@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.config.glue import GlueOptions
 from bertsmith.errors import DivergedError, InputError
+from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.reporting.numbers import format_metric
 
 

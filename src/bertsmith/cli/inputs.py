@@ -12,7 +12,7 @@ from pathlib import Path
 from bertsmith.errors import DataError, OptionError
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import warn
-from bertsmith.tasks.text_file import text_lines
+from bertsmith.tasks.files.text_file import text_lines
 
 
 def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import lines_of, pair_of, warn_of_blank_lines
-from bertsmith.config.predict import NextSentenceOptions
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.predict_options import NextSentenceOptions
 
 
 def _run(options: NextSentenceOptions) -> Iterable[Answer]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.figures import figure_lines
-from bertsmith.config.score import ScoreOptions
 from bertsmith.reporting.numbers import counted, format_metric, most_of
+from bertsmith.tasks.score_options import ScoreOptions
 
 
 def _run(options: ScoreOptions) -> Iterable[Answer]:

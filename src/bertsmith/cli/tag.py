@@ -7,8 +7,8 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
-from bertsmith.config.predict import TagOptions
 from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.predict_options import TagOptions
 
 
 def _run(options: TagOptions) -> Iterable[Answer]:

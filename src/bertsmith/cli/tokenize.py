@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.inputs import texts_of
-from bertsmith.config.predict import TokenizeOptions
+from bertsmith.tasks.predict_options import TokenizeOptions
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:

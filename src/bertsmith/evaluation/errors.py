@@ -13,8 +13,8 @@ import numpy.typing as npt
 from bertsmith.errors import shortened
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
-from bertsmith.tasks.head import AnyHead, Judged, Tally
-from bertsmith.tasks.sequence_classification import REGRESSION
+from bertsmith.tasks.base import AnyHead, Judged, Tally
+from bertsmith.tasks.sequence_classification.task import REGRESSION
 
 WORST = 20
 """So many of the worst errors are kept."""

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.evaluate import HeadMeasureOptions
-from bertsmith.config.tasks import HEADS
+from bertsmith.evaluation.options import HeadMeasureOptions
 from bertsmith.inference.input_length import warn_of_cuts
 from bertsmith.inference.predictor import Predictor
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import progress, say, warn
+from bertsmith.tasks.base import AnyHead, Inputs, head_class
 from bertsmith.tasks.encoded_texts import without_tokens
-from bertsmith.tasks.head import AnyHead, Inputs, head_class
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import with_split
-from bertsmith.tasks.reference import Reference
-from bertsmith.tasks.tag_kinds import LABELS_ARE
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.files.records import with_split
+from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptio
         if empty:
             warn(
                 f"the tokenizer drops the text of {empty:,} of {counted(len(file.examples), 'example')}; they count in "
-                f"the figures, but `bertsmith {HEADS[task]}` gives such texts no answer"
+                f"the figures, but `bertsmith {TASKS[task].verb}` gives such texts no answer"
             )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)

@@ -18,8 +18,8 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.errors import shortened
 from bertsmith.metrics.entities import parse_tag
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.head import MULTI_LABEL, AnyHead, Inputs, Item
-from bertsmith.tasks.words import words_of_text
+from bertsmith.tasks.base import MULTI_LABEL, AnyHead, Inputs, Item
+from bertsmith.tasks.token_classification.words import words_of_text
 
 UNEVEN = 10
 """How many times the most frequent label may have the examples of the rarest without a warning."""

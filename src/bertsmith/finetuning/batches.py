@@ -13,7 +13,7 @@ import torch
 
 from bertsmith.finetuning.losses import divided, loss_count
 from bertsmith.runtime import random
-from bertsmith.tasks.head import AnyHead, Inputs, Logits
+from bertsmith.tasks.base import AnyHead, Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.course import Update
 

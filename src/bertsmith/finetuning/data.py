@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import MULTI_LABEL, SINGLE_LABEL, AnyHead, head_class
-from bertsmith.tasks.label_checks import check_are_classes, label_warnings
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import is_data_set, with_split
+from bertsmith.tasks.base import MULTI_LABEL, SINGLE_LABEL, AnyHead, head_class
+from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.files.records import is_data_set, with_split
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
 """The parts of a data set (`hf:`) that are meant where none is named."""

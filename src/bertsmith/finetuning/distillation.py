@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.config.distillation import TEMPERATURE, WEIGHT
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.tasks import default_length
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import disk_errors
 from bertsmith.runtime.ragged import offsets_of
-from bertsmith.tasks.head import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
-from bertsmith.tasks.sequence_classification import REGRESSION
+from bertsmith.tasks.base import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
+from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.sequence_classification.task import REGRESSION
 
 FOLDER = "teacher"
 
@@ -103,7 +103,7 @@ class Teacher:
             )
         self.order = [self.head.labels.index(label) for label in head.labels]
         own = self.predictor.tokenizer
-        length = min(options.max_length or default_length(task), self.predictor.max_length)
+        length = min(options.max_length or TASKS[task].max_length, self.predictor.max_length)
         self.budget = options.eval_batch_size * length
         self.inputs = self.head.encode(own, examples, length)
         if head.needs_same_rows and (own.get_vocab() != tokenizer.get_vocab() or self.inputs.lengths != inputs.lengths):

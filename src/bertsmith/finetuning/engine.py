@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from bertsmith.config.tasks import TASKS
 from bertsmith.errors import DivergedError, ModelError
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
@@ -23,7 +22,8 @@ from bertsmith.models.fast.parts import in_float32
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
-from bertsmith.tasks.head import INPUT_LENGTH, AnyHead, forget_head, forget_labels, has_head, head_class
+from bertsmith.tasks.base import INPUT_LENGTH, AnyHead, forget_head, forget_labels, has_head, head_class
+from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import TrainingPlan
@@ -58,7 +58,7 @@ class HeadSettings:
     layer_decay: float = 1.0
     freeze_layers: int | None = None
     save_every: int | None = None
-    task: str = TASKS[0]
+    task: str = trainable_tasks()[0]
     class_weights: tuple[float, ...] | None = None
     metric: str | None = None
     """The figure that the best weights are chosen by; None for the head's main one."""

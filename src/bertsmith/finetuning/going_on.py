@@ -6,8 +6,8 @@ import shlex
 import shutil
 from pathlib import Path
 
-from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
 from bertsmith.errors import Interrupted
+from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.runtime.console import say
 from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import RunFolder

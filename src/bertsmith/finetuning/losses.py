@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.head import AnyHead
+from bertsmith.tasks.base import AnyHead
 
 ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
 """In a batch of both kinds: int64 of [examples], the places of the rows of each kind."""

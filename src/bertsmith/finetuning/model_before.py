@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import BertsmithError
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.models.run_record import run_record
 
 Files = Sequence[Mapping[str, Any]]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bertsmith.reporting.numbers import format_metric
-from bertsmith.tasks.head import AnyHead
+from bertsmith.tasks.base import AnyHead
 
 PART = 5
 """The beginning and the end of a training are a fifth of its updates each."""

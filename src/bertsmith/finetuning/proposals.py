@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.config.options import SEEDS
-from bertsmith.config.search_space import SEARCHED, Choices, Number, Range, Space, Values
 from bertsmith.finetuning.defaults import choose_epochs
 from bertsmith.finetuning.engine import HeadSettings
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.search_space import SEARCHED, Choices, Number, Range, Space, Values
 from bertsmith.runtime import random
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.search_space import Choices, Values, parse_space, space_text
 from bertsmith.errors import DivergedError
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import HeadSettings, TrainedHead, train_head
 from bertsmith.finetuning.going_on import checkpoint_of, interrupted, stopped_by
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import Settings, Trial, default_settings, propose, with_own_ranges
+from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.config.finetune import FinetuneOptions
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
 from bertsmith.finetuning.distillation import distillation_of
 from bertsmith.finetuning.engine import HeadSettings, replaced_labels
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.trained_parts import choose_parts, lora_of
 from bertsmith.runtime.machine import (
     Choice,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.config.extras import require_extra
-from bertsmith.config.finetune import HeadTrainingOptions
 from bertsmith.finetuning.engine import HeadSettings, outline
 from bertsmith.finetuning.lora import Lora
+from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.models.fewer_layers import evenly_spaced
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.head import SINGLE_LABEL, head_class
+from bertsmith.tasks.base import SINGLE_LABEL, head_class
 
 
 def lora_of(options: HeadTrainingOptions) -> Lora | None:

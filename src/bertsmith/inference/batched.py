@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
+from bertsmith.tasks.base import AnyHead, Inputs
 from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
 from bertsmith.tasks.encoded_texts import Encoded, padded
-from bertsmith.tasks.head import AnyHead, Inputs
 
 
 def batches(

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.tasks import MAX_LENGTHS, default_length
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.loading import max_tokens
 from bertsmith.models.run_record import run_record
 from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import warn
-from bertsmith.tasks.head import INPUT_LENGTH, Inputs
+from bertsmith.tasks.base import INPUT_LENGTH, Inputs
+from bertsmith.tasks.registry import TASKS, Entry
 
 SHORTEST = 8
 """The least tokens of a row: special tokens, and something between them."""
@@ -54,8 +54,9 @@ def input_length(model: str, config: Any, task: str, asked: int | None = None) -
     recorded = _recorded(Path(model), task)
     if recorded is not None:
         return min(recorded, limit), "as its run.json says"
-    if task in MAX_LENGTHS:
-        return min(MAX_LENGTHS[task], limit), f"the default of {task}; the model does not say how it was fine-tuned"
+    usual = TASKS[task].max_length
+    if usual != Entry.max_length:
+        return min(usual, limit), f"the default of {task}; the model does not say how it was fine-tuned"
     return limit, "all that the model takes; it does not say how it was fine-tuned"
 
 
@@ -65,7 +66,7 @@ def _recorded(folder: Path, task: str) -> int | None:
     if record.get("kind") != "finetuning" or record.get("task") != task:
         return None
     report = record["data"].get("report") or {}
-    return int(report.get("max_length") or record["options"].get("max_length") or default_length(task))
+    return int(report.get("max_length") or record["options"].get("max_length") or TASKS[task].max_length)
 
 
 def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:

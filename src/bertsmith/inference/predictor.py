@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.config.tasks import TASKS
 from bertsmith.errors import InputError, ModelError, OptionError, shortened
 from bertsmith.inference.batched import batches, head_outputs, kept_rows
 from bertsmith.inference.input_length import input_length, warn_of_cuts
@@ -46,16 +45,17 @@ from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
+from bertsmith.tasks.base import INPUT_LENGTH, MULTI_LABEL, AnyHead, Inputs, Logits, has_head, head_class
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode, without_tokens
-from bertsmith.tasks.head import INPUT_LENGTH, MULTI_LABEL, AnyHead, Inputs, Logits, has_head, head_class
-from bertsmith.tasks.multiple_choice import MultipleChoice, encode_choices, probabilities
-from bertsmith.tasks.question_answering import CANDIDATES, QuestionAnswering
-from bertsmith.tasks.questions import encode_questions
-from bertsmith.tasks.reference import text_columns_of
-from bertsmith.tasks.sequence_classification import SequenceClassification
-from bertsmith.tasks.token_classification import TokenClassification
-from bertsmith.tasks.words import Pieces, encode_words, words_of_text
+from bertsmith.tasks.files.reference import text_columns_of
+from bertsmith.tasks.multiple_choice.task import MultipleChoice, encode_choices, probabilities
+from bertsmith.tasks.question_answering.questions import encode_questions
+from bertsmith.tasks.question_answering.task import CANDIDATES, QuestionAnswering
+from bertsmith.tasks.registry import trainable_tasks
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.token_classification.task import TokenClassification
+from bertsmith.tasks.token_classification.words import Pieces, encode_words, words_of_text
 
 LABELS = ("IsNext", "NotNext")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -543,4 +543,4 @@ class Predictor:
 
 
 def _task(head: type[AnyHead]) -> str:
-    return next(name for name in TASKS if head_class(name) is head)
+    return next(name for name in trainable_tasks() if head_class(name) is head)

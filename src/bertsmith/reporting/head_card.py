@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bertsmith.config.tasks import HEADS
 from bertsmith.reporting.errors import FEW
 from bertsmith.reporting.model_card import (
     HubNames,
@@ -62,7 +61,7 @@ HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """The Hub's names of the figures (https://hf.co/metrics), and what they are computed with."""
 
 
-def head_card(name: str, record: Record, hub: HubNames, *, output: str) -> str:
+def head_card(name: str, record: Record, hub: HubNames, *, output: str, verb: str) -> str:
     """README.md of a finished RUN of `finetune`; `output` is what it says where it has no labels."""
     options, task = record["options"], record["task"]
     learnt = record["learnt_nothing"]
@@ -74,7 +73,7 @@ def head_card(name: str, record: Record, hub: HubNames, *, output: str) -> str:
         tags=["bert", task, "bertsmith"],
         summary=summary,
         sections=[
-            ("Intended use", _intended_use(record, output)),
+            ("Intended use", _intended_use(record, output, verb)),
             (f"Figures on the {_reported(record)} file", _figures(record)),
             ("Data", _data(record)),
             ("Training", bullets(_training(record))),
@@ -111,7 +110,7 @@ def _kind(record: Record) -> str:
     return kind if record["task"] == "sequence-classification" and kind in _KINDS else ""
 
 
-def _intended_use(record: Record, output: str) -> str:
+def _intended_use(record: Record, output: str, verb: str) -> str:
     task, kind = record["task"], _kind(record)
     labels = list(record["data"]["labels"])
     use = _KINDS.get(kind) or _USES[task]
@@ -122,7 +121,7 @@ def _intended_use(record: Record, output: str) -> str:
         listed = f"the number of a choice; its training file has up to {len(labels)} of them"
     lines = [
         f"{use}. Its output: {listed}.",
-        f"`bertsmith {HEADS[task]}` uses it, and stock transformers loads it.",
+        f"`bertsmith {verb}` uses it, and stock transformers loads it.",
         f"It is for texts like those of {code(_file(record, 'train')['name'])}. What it does on texts of another "
         "language, domain or time was not measured.",
         *([] if kind else [_ALWAYS[task]]),

@@ -16,7 +16,8 @@ from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import exists, read_json, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
-from bertsmith.tasks.head import head_class
+from bertsmith.tasks.base import head_class
+from bertsmith.tasks.registry import TASKS
 
 CARD = "README.md"
 _SPLIT = re.compile(r"\w+")
@@ -34,7 +35,10 @@ def write_head_card(run: Path, record: Record) -> None:
         hub_data_sets([file["name"] for file in files if file["part"] in ("train", "unlabelled")]),
         next(_on_hub(file["name"]) for file in files if file["part"] == reported),
     )
-    write_text(run / CARD, head_card(run.resolve().name, record, hub, output=head.without_labels))
+    write_text(
+        run / CARD,
+        head_card(run.resolve().name, record, hub, output=head.without_labels, verb=TASKS[record["task"]].verb),
+    )
 
 
 def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None:

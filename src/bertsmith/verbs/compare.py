@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.evaluate import CompareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.head import LabelledFile, answers, measured_head
+from bertsmith.evaluation.options import CompareOptions
 from bertsmith.metrics.classification import goodness
 from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
@@ -20,8 +20,8 @@ from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.head import AnyHead, listed, task_of
-from bertsmith.tasks.reference import Reference
+from bertsmith.tasks.base import AnyHead, listed, task_of
+from bertsmith.tasks.files.reference import Reference
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "

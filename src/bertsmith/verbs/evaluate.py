@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.config.evaluate import EvaluateOptions
 from bertsmith.config.options import external_name
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import ReadingOptions
@@ -21,6 +20,7 @@ from bertsmith.evaluation.breakdown import Breakdown
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
 from bertsmith.evaluation.head import Answered, LabelledFile, answers, measured_head
 from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.protocol import SAID, part_of
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
 from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
@@ -38,11 +38,11 @@ from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process, versions
-from bertsmith.tasks.columns import column_values
-from bertsmith.tasks.head import head_class, task_of
-from bertsmith.tasks.labelled_file import Columns
-from bertsmith.tasks.records import is_data_set
-from bertsmith.tasks.reference import Reference
+from bertsmith.tasks.base import head_class, task_of
+from bertsmith.tasks.files.columns import column_values
+from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.files.records import is_data_set
+from bertsmith.tasks.files.reference import Reference
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128

@@ -12,10 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bertsmith.config.extras import require_extra
-from bertsmith.config.finetune import FinetuneOptions
-from bertsmith.config.glue import GlueOptions
 from bertsmith.config.options import Options, nearest
-from bertsmith.config.tasks import default_length
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DivergedError, OptionError
 from bertsmith.evaluation.errors import calibration_figures, error_report
@@ -24,8 +21,10 @@ from bertsmith.evaluation.labelled_data import summary
 from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
+from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
 from bertsmith.finetuning.model_before import model_before
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.outcome import LossCourse, no_better
 from bertsmith.finetuning.search import Search, SearchSpace
 from bertsmith.finetuning.seed_models import forget_models, model_files, put_back_best_model, seed_folder
@@ -41,7 +40,8 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
-from bertsmith.tasks.head import AnyHead
+from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.registry import TASKS
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
@@ -221,7 +221,7 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
     if (options.freeze_layers or 0) > layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
     check_parts(options, options.model, task)
-    return tokenizer, config, options.max_length or min(default_length(task), limit)
+    return tokenizer, config, options.max_length or min(TASKS[task].max_length, limit)
 
 
 def _metric(options: FinetuneOptions, data: FinetuningData) -> str:

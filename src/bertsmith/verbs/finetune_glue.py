@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bertsmith.config.finetune import FinetuneOptions, HeadTrainingOptions
-from bertsmith.config.glue import GLUE, NAMES, Further, GlueOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import BertsmithError, DataError, DivergedError, InputError, Interrupted, OutputError
+from bertsmith.finetuning.glue.folder import Part, TaskFiles, find_tasks, read_part, read_test
+from bertsmith.finetuning.glue.options import GLUE, NAMES, Further, GlueOptions
 from bertsmith.finetuning.going_on import RESUME_WITH, resume_command
+from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.finetuning.seed_models import forget_models, model_of_seed
 from bertsmith.metrics.classification import over_seeds as of_the_mean
 from bertsmith.metrics.seeds import OverSeeds, one_figure
@@ -39,7 +40,6 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.runtime.program import runnable
-from bertsmith.tasks.glue_folder import Part, TaskFiles, find_tasks, read_part, read_test
 from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import CARD, write_suite_card
 from bertsmith.verbs.evaluate import HeadFigures, evaluate

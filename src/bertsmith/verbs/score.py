@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.config.score import ScoreOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics import entities, squad
@@ -25,12 +24,10 @@ from bertsmith.metrics.classification import (
 )
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.runtime.console import say, warn
-from bertsmith.tasks import prediction_lines, squad_file
-from bertsmith.tasks.choice_file import read_questions
-from bertsmith.tasks.class_names import ClassNames, one_name_each
-from bertsmith.tasks.conll_file import check_same_tokens, check_scheme
-from bertsmith.tasks.label_checks import differs_in_spelling, same_but_for_spelling
-from bertsmith.tasks.labelled_file import (
+from bertsmith.tasks.files import prediction_lines
+from bertsmith.tasks.files.class_names import ClassNames, one_name_each
+from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.files.labelled_file import (
     Columns,
     Row,
     in_order,
@@ -38,8 +35,12 @@ from bertsmith.tasks.labelled_file import (
     refuse_other_separators,
     refuse_vectors,
 )
-from bertsmith.tasks.records import with_split
-from bertsmith.tasks.tagged_file import read_scored
+from bertsmith.tasks.files.records import with_split
+from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.question_answering import squad_file
+from bertsmith.tasks.score_options import ScoreOptions
+from bertsmith.tasks.token_classification.conll_file import check_same_tokens, check_scheme
+from bertsmith.tasks.token_classification.tagged_file import read_scored
 
 NO_ANSWER_THRESHOLD = 1.0  # the default of the script of SQuAD 2.0
 

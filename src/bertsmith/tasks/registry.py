@@ -1,0 +1,106 @@
+"""The tasks: their names, verbs and folders. `--help` and the server need these without torch and transformers.
+
+A task is a folder with these modules, each imported when it is needed:
+
+    command.py   COMMAND: the verb that uses a model with this task (options, function, formatter); torch-free
+    task.py      TASK: labels, files, encoding, metrics, predictions, errors; NumPy in and out
+    head.py      HEAD: the class of transformers and the losses; needs torch
+    score.py     SCORE: the official metrics of a file of predictions
+    card.py      CARD: the sentences of model card and report
+
+The tasks that are not fine-tuned (fill-mask, next-sentence, embedding) have a command, and a head where they need one.
+A new task is one folder and one line in `TASKS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from bertsmith.config.options import nearest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task in the list.
+
+    Attributes:
+        name: as on the command line.
+        verb: the verb that uses a model with this task.
+        folder: its package, by its dotted name.
+        summary: its line in `bertsmith --help`.
+        aliases: names of this task in other libraries, and everyday ones.
+        trainable: whether `finetune` trains it.
+        max_length: tokens per row if no option and no model says it.
+    """
+
+    name: str
+    verb: str
+    folder: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+    trainable: bool = True
+    max_length: int = 128
+
+    def module(self, name: str) -> ModuleType:
+        """One of the modules of the folder."""
+        return importlib.import_module(f"{self.folder}.{name}")
+
+
+def _built_in(
+    name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), *, trainable: bool = True, max_length: int = 128
+) -> Entry:
+    folder = f"bertsmith.tasks.{name.replace('-', '_')}"
+    return Entry(name, verb, folder, summary, aliases, trainable, max_length)
+
+
+TASKS: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        _built_in("fill-mask", "fill-mask", "the most probable words for each [MASK]", trainable=False),
+        _built_in("next-sentence", "next-sentence", "whether B is the sentence after A", trainable=False),
+        _built_in("embedding", "embed", "one vector a text", trainable=False),
+        _built_in(
+            "sequence-classification",
+            "classify",
+            "the label of a text",
+            ("text-classification", "classification", "sentiment-analysis", "regression"),
+        ),
+        _built_in(
+            "token-classification",
+            "tag",
+            "the entities of a text, or the label of each word",
+            ("ner", "pos", "chunk"),
+        ),
+        _built_in(
+            "question-answering", "answer", "the answer to a question in a text", ("qa", "squad"), max_length=384
+        ),
+        _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", ("swag",)),
+    )
+}
+
+
+def trainable_tasks() -> tuple[str, ...]:
+    """The names of the tasks that `finetune` trains."""
+    return tuple(name for name, entry in TASKS.items() if entry.trainable)
+
+
+def default_lengths() -> str:
+    """Tokens per row by default, for the help: the usual number, and the tasks with a different one."""
+    usual = Entry.max_length
+    others = (f"{entry.max_length} for {name}" for name, entry in TASKS.items() if entry.max_length != usual)
+    return ", ".join([str(usual), *others])
+
+
+def known_task(value: str, suites: Sequence[str] = ()) -> str:
+    """The name, if it is a task that `finetune` trains; else ValueError in the words of an option, with the suites."""
+    names = trainable_tasks()
+    if value in names:
+        return value
+    suite = f", or the suite {', '.join(suites)}" if suites else ""
+    plain = value.lower().replace("_", "-")
+    meant = next((name for name in names if plain in TASKS[name].aliases), None)
+    hint = nearest(value, (*names, *suites)) if meant is None else f"; '{meant}' does that"
+    raise ValueError(f"found {value!r}, expected one of {', '.join(names)}{suite}{hint}")
