@@ -1,0 +1,152 @@
+"""run.json of a pre-training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertsmith.records.base import Part
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.run import RunRecord
+
+
+class Share(Part):
+    """A share with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PairAudit(Part):
+    """The pairs of an epoch, and the accuracy that needs no reading (`objectives.audit`)."""
+
+    pairs: int
+    is_next: int
+    not_next: int
+    forced_random: int
+    same_document_negatives: int
+    left_out_tokens: int
+    swap: bool
+    held_out_pairs: int
+    majority: float | None
+    length_only: Share | None
+
+
+class TrainingData(Part):
+    """The training part of the STORE."""
+
+    store: str = ""
+    checksum: str = ""
+    tokens: int = 0
+    examples: int = 0
+    pairs: PairAudit | Part | int | None = Field(None, union_mode="left_to_right")
+    """None if the objective has no pairs; early versions recorded their counts only."""
+
+    @property
+    def audit(self) -> PairAudit | None:
+        """The audit of the pairs, if there is one."""
+        return self.pairs if isinstance(self.pairs, PairAudit) else None
+
+
+class MeasuredText(Part):
+    """The text of `--general-text`, and what it is measured by."""
+
+    source: str
+    tokens: int
+    objective: str = ""
+    checksum: str = ""
+
+
+class ModelShape(Part):
+    """The numbers that decide which weights fit a model."""
+
+    layers: int
+    hidden_size: int
+    attention_heads: int
+    intermediate_size: int
+    max_positions: int
+    vocab_size: int
+
+
+class ModelSize(ModelShape):
+    """The shape of the model, and how many parameters it has."""
+
+    parameters: int
+
+
+class CurveEnd(Part):
+    """The evaluations before the first and after the last update, on as many examples as those during the run."""
+
+    step: int
+    evaluation: LanguageModelFigures | None = None
+    general_evaluation: LanguageModelFigures | None = None
+
+
+class Prediction(Part):
+    """A token and its probability."""
+
+    token: str
+    probability: float
+
+
+class Sample(Part):
+    """A held-out sentence with a hidden word, and the model's predictions for it."""
+
+    before: str
+    after: str
+    predictions: list[Prediction]
+    truth: str
+    truth_rank: int | None = None
+    truth_probability: float | None = None
+    vocabulary: int | None = None
+
+
+class PretrainingOutcome(Part):
+    """What `pretrain` returned: its JSON without the folder of the run."""
+
+    steps: int
+    resumed_from_step: int = 0
+    tokens_seen: int = 0
+    seconds: float = 0.0
+    tokens_per_second: float = 0.0
+    evaluation: LanguageModelFigures | None = None
+    evaluation_before: LanguageModelFigures | None = None
+    warnings: list[str] = Field(default_factory=list)
+    general_evaluation: LanguageModelFigures | None = None
+    general_evaluation_before: LanguageModelFigures | None = None
+    peak_share: float | None = None
+    best_step: int | None = None
+    stopped_early: bool = False
+
+
+class PretrainingRecord(RunRecord):
+    """run.json of a pre-training. Evaluations, result and samples are added as they are measured."""
+
+    kind: Literal["pretraining"]
+    precision: str | None = None
+    streams: int | None = None
+    size: str | None = None
+    """The name of the size that a model from scratch began with."""
+    learning_rate: float = 0.0
+    processes: int = 1
+    matmul_peak_gflops: float | None = None
+    memory_forecast_bytes: int | None = None
+    data: TrainingData
+    fresh_mlm_head: bool = True
+    untrained_heads: list[str] | None = None
+    """Heads with random weights; early versions did not record them."""
+    teacher: str | None = None
+    """The checksum of the weights of `--teacher`."""
+    general_text: MeasuredText | None = None
+    model: ModelSize
+    unigram_counts: list[int] | None = None
+    """How often each id occurs in the training part."""
+    evaluation_before: LanguageModelFigures | None = None
+    general_evaluation_before: LanguageModelFigures | None = None
+    curve_ends: list[CurveEnd] = Field(default_factory=list)
+    evaluation: LanguageModelFigures | None = None
+    general_evaluation: LanguageModelFigures | None = None
+    result: PretrainingOutcome | None = None
+    samples: list[Sample] = Field(default_factory=list)
