@@ -1,0 +1,132 @@
+"""The labelled files of a fine-tuning, and the report on them: the object `data` in run.json."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bertsmith.records.base import Part
+
+
+class LabelledFile(Part):
+    """A labelled file, as it was read and encoded."""
+
+    name: str
+    part: str
+    """`train`, `unlabelled`, `dev` or `test`."""
+    examples: int = 0
+    longest: int = 0
+    """Tokens of the longest example, before it is cut."""
+    truncated_texts: int = 0
+    truncated_tokens: int = 0
+    windowed_examples: int | None = None
+    """Examples that are read in windows; not set if the task cuts texts instead."""
+    left_out_examples: int | None = None
+    """Examples that nothing can be learnt from."""
+    drawn_from: int | None = None
+    """The examples of the file, if only a random part of them is used."""
+    sha256: str | None = None
+    """None for a data set, which is compared by its name."""
+
+
+class LengthBin(Part):
+    """The examples of some lengths in tokens; the last bin is open."""
+
+    low: int
+    high: int | None
+    count: int
+
+
+class QuantityBin(Part):
+    """The examples whose number is between two values."""
+
+    low: float
+    high: float
+    count: int
+
+
+class Quantity(Part):
+    """The distribution of the number that the examples differ in, if they have no labels."""
+
+    name: str
+    low: float
+    mean: float
+    high: float
+    bins: list[QuantityBin]
+
+
+class PlacedLabel(Part):
+    """A label and the place in the file that has it."""
+
+    label: str
+    place: str
+
+
+class Contradiction(Part):
+    """A text with several labels."""
+
+    text: str
+    labels: list[PlacedLabel]
+
+
+class Contradictions(Part):
+    """The number of texts with several labels, and some of them."""
+
+    texts: int
+    examples: list[Contradiction]
+
+
+class PartReport(Part):
+    """The report on a file."""
+
+    examples: int
+    labels: dict[str, int]
+    quantity: Quantity | None = None
+    labels_of: int | None = None
+    """The number of texts that the labels are counted in, if a text may have several."""
+    repeated: int
+    contradictions: Contradictions
+    lengths: list[LengthBin]
+    longest: int
+    cut_examples: int
+    cut_tokens: int
+    tokens: int
+    unknown_tokens: int
+    unknown_words: dict[str, int]
+
+
+class SharedText(Part):
+    """A text that is in two files, and its place in each."""
+
+    text: str
+    places: list[str]
+
+
+class Overlap(Part):
+    """The examples of a file whose text is also in an earlier file."""
+
+    of: int
+    examples_in_both: int
+    examples: list[SharedText]
+
+
+class DataReport(Part):
+    """The report on all files (`evaluation.labelled_data`)."""
+
+    max_length: int
+    parts: dict[str, PartReport]
+    overlaps: dict[str, Overlap]
+    warnings: list[str] = Field(default_factory=list)
+
+
+class LabelledData(Part):
+    """The files, the labels of the training file with their frequencies, and the report."""
+
+    files: list[LabelledFile]
+    labels: dict[str, int] = Field(default_factory=dict)
+    report: DataReport | None = None
+
+    @property
+    def checksum_of_figures(self) -> str | None:
+        """The checksum of the file that figures are of: the test file if there is one, else the dev file."""
+        checksums = {file.part: file.sha256 for file in self.files}
+        return checksums.get("test", checksums.get("dev"))
