@@ -15,6 +15,7 @@ import time
 
 import torch
 
+from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.corpus.store import TRAIN, TokenPart, TokenStore
 from bertsmith.objectives.masks import SPAN, TOKEN, WORD, Vocabulary
 from bertsmith.pretraining.engine import PretrainingBatches
@@ -70,17 +71,9 @@ def measure(
 ) -> list[float]:
     """The seconds of each batch, one after the other of the first epoch, which is planned before."""
     size = options.batch_size
-    batches = PretrainingBatches(
-        part,
-        vocabulary,
-        objective=objective,
-        sequence_length=options.sequence_length,
-        negatives="other-document",
-        mask_rate=0.15,
-        mask_split=(80, 10, 10),
-        mask_unit=unit,
-        seed=0,
-    )
+    given = PretrainOptions.build({"store": "unused", "out": "unused", "objective": objective, "mask_unit": unit})
+    length = options.sequence_length
+    batches = PretrainingBatches(part, vocabulary, given, sequence_length=length, mask_rate=0.15)
     last = max(1, batches.plan.size - size)
     times, start, stop = list[float](), 0, time.perf_counter() + options.seconds
     while not times or time.perf_counter() < stop:

@@ -67,7 +67,7 @@ def _at_update(number: int, act: Callable[[], None], training: str | None = None
 
     def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
         original(self, args, state, control, **rest)
-        if state.global_step + 1 == number and training in (None, self.trainer.folder.path.name):
+        if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
 
     with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):

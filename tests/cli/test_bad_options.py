@@ -122,9 +122,9 @@ def test_memory_that_is_short_is_exit_3(
     monkeypatch: pytest.MonkeyPatch,
     holds: Callable[..., None],
 ) -> None:
-    from bertsmith.pretraining import assembly
+    from bertsmith.pretraining import choices
 
-    monkeypatch.setattr(assembly, "free_memory", lambda device: 150_000_000)
+    monkeypatch.setattr(choices, "free_memory", lambda device: 150_000_000)
     answer = bertsmith("pretrain", store, "--out", tmp_path / "out", "--size", "tiny", "--batch-size", 256)
     assert (answer.code, answer.stdout) == (3, "")
     holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-batch")

@@ -1239,7 +1239,7 @@ def pretrain_eval_every(bench: Bench) -> None:
 @effect(PretrainOptions, "workers")
 def pretrain_workers(bench: Bench) -> None:
     """Batches come from so many other processes; the weights are the same."""
-    import bertsmith.pretraining.assembly as module
+    import bertsmith.pretraining.components as module
 
     seen: list[int] = []
     original = module.loss_sums

@@ -17,10 +17,11 @@ from torch.nn import functional
 
 from bertsmith import PretrainingCollator, PretrainingDataset, TokenStore
 from bertsmith.corpus.store import HELD_OUT
-from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.evaluate import evaluate
 

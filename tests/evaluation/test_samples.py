@@ -59,13 +59,13 @@ def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
         with torch.no_grad():
             logits = model.eval()(torch.tensor([ids])).prediction_logits[0, item.place + 1]
         order = logits.argsort(descending=True).tolist()
-        assert sample["truth_rank"] == order.index(item.truth) + 1 and sample["vocabulary"] == len(order)
-        assert sample["truth_probability"] == pytest.approx(logits.softmax(-1)[item.truth].item())
+        assert sample.truth_rank == order.index(item.truth) + 1 and sample.vocabulary == len(order)
+        assert sample.truth_probability == pytest.approx(logits.softmax(-1)[item.truth].item())
         best = logits.softmax(-1).topk(4)
-        assert [entry["token"] for entry in sample["predictions"]] == predictor.tokenizer.convert_ids_to_tokens(
+        assert [entry.token for entry in sample.predictions] == predictor.tokenizer.convert_ids_to_tokens(
             best.indices.tolist()
         )
-        assert [entry["probability"] for entry in sample["predictions"]] == pytest.approx(best.values.tolist())
-        assert sample["truth"] == predictor.tokenizer.convert_ids_to_tokens(item.truth)
+        assert [entry.probability for entry in sample.predictions] == pytest.approx(best.values.tolist())
+        assert sample.truth == predictor.tokenizer.convert_ids_to_tokens(item.truth)
         whole = predictor.tokenizer.decode(item.ids)
-        assert whole == f"{sample['before']}{sample['truth']}{sample['after']}".strip()
+        assert whole == f"{sample.before}{sample.truth}{sample.after}".strip()

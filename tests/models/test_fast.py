@@ -19,6 +19,7 @@ from bertsmith.models.fast.parts import fast, in_float32
 from bertsmith.models.fast.vocabulary import EmbeddingSum, SharedGradient
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.plan import Optimization
 
 
 def copies(precision: str) -> WorkingCopies:
@@ -353,7 +354,7 @@ def test_each_step_computes_with_the_weights_of_the_one_before(name: str, precis
     model = small()
     twin = copy.deepcopy(model)
     inputs = batch(model)
-    optimizer = make_optimizer(model, name, learning_rate=0.01, weight_decay=0.01)
+    optimizer = make_optimizer(model, Optimization(name, learning_rate=0.01, weight_decay=0.01))
 
     def computed(of: BertForPreTraining, what: Callable[..., Any] = losses) -> Any:
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):

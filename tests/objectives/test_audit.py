@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -26,6 +27,11 @@ def plan_of(a: npt.ArrayLike, b: npt.ArrayLike, label: npt.ArrayLike, **counts: 
     return PairPlan(starts[::2], stops[::2], starts[1::2], stops[1::2], np.asarray(label, dtype=np.int64), **counts)
 
 
+def audited(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> dict[str, Any]:
+    """The audit as JSON."""
+    return audit_pairs(train, held_out, swap=swap).to_dict()
+
+
 def lengths_and_labels(seed: int, pairs: int, not_next: float = 0.5) -> tuple[Ints, Ints, Ints]:
     """Lengths and labels that know nothing of each other."""
     generator = np.random.default_rng(seed)
@@ -38,7 +44,7 @@ EMPTY = plan_of([], [], [])
 
 def test_counts() -> None:
     train = plan_of([5, 6, 7], [8, 9, 10], [IS_NEXT, NOT_NEXT, NOT_NEXT], forced=1, same_document=2, left_out=40)
-    found = audit_pairs(train, plan_of([5] * 4, [8] * 4, [NOT_NEXT, IS_NEXT, NOT_NEXT, NOT_NEXT]), swap=True)
+    found = audited(train, plan_of([5] * 4, [8] * 4, [NOT_NEXT, IS_NEXT, NOT_NEXT, NOT_NEXT]), swap=True)
     assert {key: value for key, value in found.items() if key != "length_only"} == {
         "pairs": 3,
         "is_next": 1,
@@ -61,7 +67,7 @@ def test_a_length_that_gives_the_label_away_is_found(labels: tuple[int, int], se
         a, b, _ = lengths_and_labels(seed, 4_000)
         return plan_of(a, b, np.where((a, b)[segment] > 60, labels[0], labels[1]))
 
-    found = audit_pairs(made(0), made(1))
+    found = audited(made(0), made(1))
     # The bounds are eighths of 119 lengths: one of them is 60 or next to it.
     assert found["length_only"]["value"] > 0.97
     assert found["length_only"]["low"] > 0.96 and found["majority"] < 0.55
@@ -73,7 +79,7 @@ def test_two_lengths_are_told_apart_however_rare_one_is() -> None:
         a = np.where(np.arange(1_000) % 20 == 0, rare, usual)
         # One long pair, so that no other fills the example.
         plan = plan_of(a, np.where(np.arange(1_000) == 1, 90, 9), np.where(a == rare, NOT_NEXT, IS_NEXT))
-        found = audit_pairs(plan, plan)
+        found = audited(plan, plan)
         assert found["length_only"]["value"] == 1.0 and found["majority"] == 0.95
 
 
@@ -85,14 +91,14 @@ def test_a_pair_that_fills_the_example_is_told_from_one_that_does_not() -> None:
         # A token short of full: no bin of A or B can see it.
         return plan_of(a, 125 - a - ~full, np.where(full, NOT_NEXT, IS_NEXT))
 
-    assert audit_pairs(made(0), made(1))["length_only"]["value"] == 1.0
+    assert audited(made(0), made(1))["length_only"]["value"] == 1.0
 
 
 @pytest.mark.parametrize("not_next", [0.5, 0.7])
 @pytest.mark.parametrize("train_pairs", [300, 20_000])
 def test_lengths_that_know_nothing_give_the_majority(not_next: float, train_pairs: int) -> None:
     train, held_out = lengths_and_labels(0, train_pairs, not_next), lengths_and_labels(1, 2_000, not_next)
-    found = audit_pairs(plan_of(*train), plan_of(*held_out))
+    found = audited(plan_of(*train), plan_of(*held_out))
     # A table learnt from 300 pairs is noise, and costs something; it must not cost much.
     slack = 0.06 if train_pairs == 300 else 0.0
     assert found["length_only"]["low"] <= found["majority"] <= found["length_only"]["high"] + slack
@@ -103,32 +109,32 @@ def test_few_pairs_in_a_bin_do_not_turn_it() -> None:
     labels = np.array([NOT_NEXT] * 90 + [IS_NEXT] * 10)
     train = plan_of([50] * 99 + [7], [30] * 99 + [3], labels)
     held_out = plan_of([7] * 10, [3] * 10, [NOT_NEXT] * 9 + [IS_NEXT])
-    assert audit_pairs(train, held_out)["length_only"]["value"] == 0.9
+    assert audited(train, held_out)["length_only"]["value"] == 0.9
 
 
 def test_unseen_lengths_take_the_overall_majority() -> None:
     train = plan_of([10, 10, 10, 90], [10, 10, 10, 90], [NOT_NEXT, NOT_NEXT, NOT_NEXT, IS_NEXT])
     held_out = plan_of([1, 10, 500], [90, 45, 1], [NOT_NEXT, NOT_NEXT, NOT_NEXT])
-    assert audit_pairs(train, held_out)["length_only"]["value"] == 1.0
+    assert audited(train, held_out)["length_only"]["value"] == 1.0
 
 
 def test_without_held_out_pairs_there_is_no_accuracy() -> None:
-    found = audit_pairs(plan_of(*lengths_and_labels(0, 50)), EMPTY)
+    found = audited(plan_of(*lengths_and_labels(0, 50)), EMPTY)
     assert found["pairs"] == 50 and found["held_out_pairs"] == 0
     assert found["majority"] is None and found["length_only"] is None
 
 
 def test_without_training_pairs_nothing_is_learnt() -> None:
-    found = audit_pairs(EMPTY, plan_of([4], [5], [NOT_NEXT]))
+    found = audited(EMPTY, plan_of([4], [5], [NOT_NEXT]))
     assert found["pairs"] == found["is_next"] == found["not_next"] == 0
     assert found["majority"] == 1.0 and found["length_only"] is None
-    assert audit_pairs(EMPTY, EMPTY)["length_only"] is None
+    assert audited(EMPTY, EMPTY)["length_only"] is None
 
 
 @pytest.mark.parametrize("label", [IS_NEXT, NOT_NEXT])
 def test_a_training_plan_of_one_label_gives_that_label(label: int) -> None:
     a, b, labels = lengths_and_labels(0, 500, 0.3)
-    found = audit_pairs(plan_of(a, b, np.full(500, label)), plan_of(a, b, labels))
+    found = audited(plan_of(a, b, np.full(500, label)), plan_of(a, b, labels))
     assert found["length_only"]["value"] == (labels == label).mean()
 
 
@@ -136,11 +142,11 @@ def test_a_training_plan_of_one_label_gives_that_label(label: int) -> None:
 def test_any_plan_has_an_accuracy_inside_its_interval(rows: list[tuple[int, int, int]]) -> None:
     train, held_out = rows[: len(rows) // 2 + 1], rows[len(rows) // 2 :]
     plans = [plan_of(*np.array(part).T) for part in (train, held_out)]
-    found = audit_pairs(*plans)
+    found = audited(*plans)
     bounds = found["length_only"]
     assert 0 <= bounds["low"] <= bounds["value"] <= bounds["high"] <= 1
     assert bounds["high"] - bounds["low"] > 0.1, "thirty pairs prove little"
-    assert audit_pairs(*plans) == found
+    assert audited(*plans) == found
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -163,8 +169,8 @@ def test_the_sample_is_what_is_learnt_from_and_the_counts_are_of_all() -> None:
     labels = np.tile([NOT_NEXT, IS_NEXT], 50)
     train = plan_of(np.full(100, 10), np.full(100, 20), labels)
     held_out = plan_of([10] * 5, [20] * 5, [NOT_NEXT] * 5)
-    assert audit_pairs(train, held_out)["length_only"]["value"] == 0.0
+    assert audited(train, held_out)["length_only"]["value"] == 0.0
     with mock.patch.object(audit, "MAX_TRAIN_PAIRS", 50):
-        found = audit_pairs(train, held_out)
+        found = audited(train, held_out)
     assert found["length_only"]["value"] == 1.0
     assert (found["pairs"], found["not_next"]) == (100, 50)

@@ -179,7 +179,7 @@ def test_a_text_file_of_any_ending_size_and_usual_encoding_is_read(
     given = PretrainOptions.build(
         {**options, "general_text": str(tmp_path / name), "store": run, "out": tmp_path / "r"}
     )
-    text = read_general_text(given, load_tokenizer(str(run)), {})
+    text = read_general_text(given, load_tokenizer(str(run)), None)
     assert text is not None and text.part.num_tokens > 100
     assert said in caplog.text
     assert "\ufffd" not in load_tokenizer(str(run)).decode(text.part.tokens(0, text.part.num_tokens))

@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import load_file
 
 from bertsmith.errors import ResourceError
-from bertsmith.pretraining import assembly
+from bertsmith.pretraining import choices, components
 from bertsmith.pretraining.micro_batch import Steps, choose_micro_batch, share_of_memory
 from bertsmith.runtime.files import read_json
 from bertsmith.training.forecast import Memory
+from bertsmith.training.plan import Computation, Losses
 from bertsmith.verbs.pretrain import pretrain
 
 FREE = 1_000_000_000
@@ -139,7 +140,8 @@ def steps_of(model: Model, *, fails: bool = False) -> Steps:
         size = len(numbers)
         return {"rows": torch.ones(size, 4), "loss_counts": torch.ones(2), "num_tokens": 4 * size}
 
-    return Steps(model, make, loss_sums, precision="fp32", device="cpu", reserve=1000)
+    losses = Losses(("loss",), loss_sums)
+    return Steps(model, make, losses, computation=Computation("fp32"), device="cpu", reserve=1000)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -167,7 +169,7 @@ def test_a_trial_leaves_nothing_behind(training: bool, fails: bool) -> None:
 @contextmanager
 def a_machine_that_holds(examples: int) -> Iterator[list[int]]:
     """Losses of more examples at once run out of memory; yields the sizes that were asked for."""
-    original, asked = assembly.loss_sums, list[int]()
+    original, asked = components.loss_sums, list[int]()
 
     def loss_sums(names: Sequence[str], teacher: None) -> Callable[..., torch.Tensor]:
         compute = original(names, teacher)
@@ -180,7 +182,7 @@ def a_machine_that_holds(examples: int) -> Iterator[list[int]]:
 
         return call
 
-    with mock.patch.object(assembly, "loss_sums", loss_sums):
+    with mock.patch.object(components, "loss_sums", loss_sums):
         yield asked
 
 
@@ -205,7 +207,7 @@ def test_a_run_above_the_free_memory_does_not_begin(
     """The advice of the message is followed, and the run begins."""
     arguments = ["pretrain", store, "--out", tmp_path / "run", "--size", "tiny", "--precision", "fp32", "--steps", 1]
     arguments += ["--batch-size", 256, "--set", "sequence-length=128"]
-    monkeypatch.setattr(assembly, "free_memory", lambda device: 400_000_000)
+    monkeypatch.setattr(choices, "free_memory", lambda device: 400_000_000)
     answer = bertsmith(*arguments)
     assert (answer.code, answer.stdout) == (3, "")
     assert "256 examples at once take" in answer.stderr and "400.0 MB are free" in answer.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bertsmith.models.sizes import SIZES
-from bertsmith.pretraining import assembly, sizing
+from bertsmith.pretraining import components, sizing
 from bertsmith.pretraining.sizing import AHEAD_FROM, USEFUL_PASSES, choose_size
 from bertsmith.training.budget import Budget
 from bertsmith.verbs.pretrain import pretrain
@@ -74,7 +74,7 @@ def test_a_run_that_goes_on_keeps_its_size_whatever_the_machine_does_now(
     def another(*_: Any, **__: Any) -> Any:
         raise AssertionError("a size was chosen anew")
 
-    monkeypatch.setattr(assembly, "choose_size", another)
+    monkeypatch.setattr(components, "choose_size", another)
     assert pretrain(store, out=run, steps=4, resume=True).steps == 4
     assert json.loads((run / "run.json").read_text())["model"]["hidden_size"] == SIZES["tiny"][1]
 

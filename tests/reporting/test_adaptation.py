@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.pretraining import Evaluated, PretrainingRecord
 from bertsmith.reporting.adaptation import add_adaptation, changes, what_changed
 from bertsmith.reporting.page import Page
 
@@ -19,10 +20,16 @@ def figures(nats: float | None, accuracy: float | None = 0.6) -> dict[str, Any]:
     }
 
 
-def record(own: tuple[float, float], general: tuple[float, float], **more: Any) -> dict[str, Any]:
+def record(own: tuple[float, float], general: tuple[float, float], **more: Any) -> PretrainingRecord:
     """run.json of a run that continued a model with a head."""
     before, after = zip(own, general, strict=True)
-    return {
+    content = {
+        "kind": "pretraining",
+        "data": {},
+        "model": {
+            "layers": 4, "hidden_size": 256, "attention_heads": 4, "intermediate_size": 1024, "max_positions": 512,
+            "vocab_size": 4096, "parameters": 5_500_000,
+        },
         "options": {"from": "runs/books"},
         "fresh_mlm_head": False,
         "general_text": {"source": "wiki.txt", "tokens": 354_745},
@@ -32,11 +39,13 @@ def record(own: tuple[float, float], general: tuple[float, float], **more: Any) 
         "general_evaluation": figures(after[1], None),
         "curve_ends": [line(0, *before), line(100, *after)],
         **more,
-    }
+    }  # fmt: skip
+    return PretrainingRecord.model_validate(content)
 
 
-def line(step: int, own: float, general: float) -> dict[str, Any]:
-    return {"step": step, "evaluation": figures(own), "general_evaluation": figures(general, None)}
+def line(step: int, own: float, general: float) -> Evaluated:
+    content = {"step": step, "evaluation": figures(own), "general_evaluation": figures(general, None)}
+    return Evaluated.model_validate(content)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +119,12 @@ def test_the_section() -> None:
 def test_a_run_that_goes_on_has_its_curves_so_far() -> None:
     page = Page("run")
     unfinished = record((6.09, 5.64), (4.50, 4.62))
-    del unfinished["evaluation"], unfinished["general_evaluation"]
+    unfinished.evaluation = unfinished.general_evaluation = None
     add_adaptation(page, unfinished, [line(50, 5.8, 4.6)], finished=False)
     assert "general text: 2 points, from 4.5 to 4.6" in page.html() and "<table" not in page.html()
 
 
 def test_a_run_without_a_general_text_has_no_such_section() -> None:
     page = Page("run")
-    add_adaptation(page, {"options": {"from": None}}, [], finished=True)
+    add_adaptation(page, record((6.05, 5.0), (7.9, 7.1), general_text=None), [], finished=True)
     assert "general text" not in page.html()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.language_model_report import language_model_report, vectors_advice
 
 FIGURES: dict[str, Any] = {
@@ -80,7 +82,15 @@ AUDIT: dict[str, Any] = {
 
 
 def page(figures: dict[str, Any], audit: dict[str, Any] | None = None) -> str:
-    html = language_model_report("runs/books", "data/books", {**FIGURES, **figures}, audit, {"seed": 0})
+    of_model = {name: figures.get(name, value) for name, value in FIGURES.items()}
+    html = language_model_report(
+        "runs/books",
+        "data/books",
+        LanguageModelFigures(**of_model),
+        details=figures,
+        audit=None if audit is None else PairAudit(**audit),
+        options={"seed": 0},
+    )
     return re.sub(r"\s+", " ", html)
 
 

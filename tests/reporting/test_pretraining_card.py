@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 
@@ -27,7 +28,9 @@ def manifest(store: Path) -> Record:
 
 
 def card(record: Record, manifest: Record) -> str:
-    return pretraining_card("run", record, manifest, "ab12", HubNames())
+    return pretraining_card(
+        "run", PretrainingRecord.model_validate(record), manifest, manifest_sha256="ab12", hub=HubNames()
+    )
 
 
 def judged(record: Record, accuracy: float, *, lengths: float | None, majority: float = 0.55) -> Record:

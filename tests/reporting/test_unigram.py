@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.reporting.unigram import beside_unigram
+
+
+def figures(nats: float | None, unigram: float | None) -> LanguageModelFigures:
+    return LanguageModelFigures(mlm_nats_per_masked_token=nats, unigram_nats_per_token=unigram)
 
 
 @pytest.mark.parametrize(
@@ -17,15 +22,15 @@ from bertsmith.reporting.unigram import beside_unigram
 )
 def test_the_three_cases(nats: float, kind: str, words: str) -> None:
     """A unigram model that copies the tenth that is shown has 0.9 of the baseline."""
-    told = beside_unigram({"mlm_nats_per_masked_token": nats, "unigram_nats_per_token": 6.0})
+    told = beside_unigram(figures(nats, 6.0))
     assert told is not None
     assert told[1] == kind and words in told[0]
     assert ("evaluate RUN STORE --details" in told[0]) == (kind != "warning")
-    detailed = beside_unigram({"mlm_nats_per_masked_token": nats, "unigram_nats_per_token": 6.0, "breakdown": {}})
+    detailed = beside_unigram(figures(nats, 6.0), detailed=True)
     assert detailed is not None and words in detailed[0]
     assert "--details" not in detailed[0] and detailed[0].endswith(".")
 
 
 def test_without_a_loss_or_a_baseline_nothing_is_said() -> None:
-    assert beside_unigram({"mlm_nats_per_masked_token": None, "unigram_nats_per_token": 6.0}) is None
-    assert beside_unigram({"mlm_nats_per_masked_token": 5.0, "unigram_nats_per_token": None}) is None
+    assert beside_unigram(figures(None, 6.0)) is None
+    assert beside_unigram(figures(5.0, None)) is None

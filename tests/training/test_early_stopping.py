@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,9 +34,13 @@ def held_out_losses(figures: dict[int, float], name: str = "mlm_nats_per_masked_
 
     def make_trainer(*args: Any) -> ExactTrainer:
         trainer = original(*args)
-        evaluate = trainer.plan.evaluate
-        assert evaluate is not None
-        trainer.plan.evaluate = lambda model: evaluate(model) | {name: figures[trainer.state.global_step]}
+        measure = trainer.plan.evaluations.measure
+        assert measure is not None
+        found = replace(
+            trainer.plan.evaluations,
+            measure=lambda model: measure(model) | {name: figures[trainer.state.global_step]},
+        )
+        trainer.plan = replace(trainer.plan, evaluations=found)
         return trainer
 
     with mock.patch.object(pretrain_module, "make_trainer", make_trainer):

@@ -19,7 +19,7 @@ import torch
 import transformers
 
 from bertsmith.errors import BertsmithError
-from bertsmith.pretraining import assembly
+from bertsmith.pretraining import choices, components
 from bertsmith.runtime import machine
 from bertsmith.verbs.pretrain import pretrain
 
@@ -319,7 +319,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
 ) -> None:
     calls: list[tuple[torch.nn.Module, Weights]] = []
     numbers = itertools.count(1)
-    original = assembly.loss_sums
+    original = components.loss_sums
 
     def spoilt(names: tuple[str, ...], teacher: None) -> Callable[..., torch.Tensor]:
         compute = original(names, teacher)
@@ -333,7 +333,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
 
     out = tmp_path / "run"
     with (
-        mock.patch.object(assembly, "loss_sums", spoilt),
+        mock.patch.object(components, "loss_sums", spoilt),
         pytest.raises(BertsmithError, match=r"update 3: the loss is not finite.*--learning-rate"),
     ):
         pretrain(little_store, out=out, steps=6, save_every=1, **options)
@@ -355,7 +355,7 @@ def test_a_run_that_continues_starts_from_the_weights_of_its_model(
     assert_identical: Identical,
 ) -> None:
     first: list[Weights] = []
-    original = assembly.loss_sums
+    original = components.loss_sums
 
     def watched(names: tuple[str, ...], teacher: None) -> Callable[..., torch.Tensor]:
         compute = original(names, teacher)
@@ -367,7 +367,7 @@ def test_a_run_that_continues_starts_from_the_weights_of_its_model(
 
         return call
 
-    with mock.patch.object(assembly, "loss_sums", watched):
+    with mock.patch.object(components, "loss_sums", watched):
         pretrain(
             store, out=tmp_path / "run", from_=run, steps=1, objective=objective, sequence_length=32, precision="fp32"
         )
@@ -401,7 +401,7 @@ def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
 ) -> None:
     """`accelerate launch` leaves a precision of its own in the environment of a process."""
     chosen = machine.Choice("streams", str(streams), "a test")
-    monkeypatch.setattr(assembly, "choose_streams", lambda *_, **__: chosen)
+    monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: chosen)
     runs = {}
     for told in ("no", "bf16"):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)

@@ -27,6 +27,7 @@ from bertsmith.training import forecast
 from bertsmith.training.clipping import clip_gradients
 from bertsmith.training.forecast import Memory, fitting_micro_batch, flops_per_example, memory, parameters
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.plan import Optimization
 
 SETTING: dict[str, Any] = {
     "micro_batch_size": 8,
@@ -150,7 +151,7 @@ def test_more_of_anything_takes_more(precision: str, device: str, checkpointing:
 def test_the_optimizer_s_state_is_what_it_holds_after_a_step(optimizer: str) -> None:
     config = config_of("tiny", 100)
     model = BertForPreTraining(config)
-    stepped = make_optimizer(model, optimizer, learning_rate=1e-3, weight_decay=0.01)
+    stepped = make_optimizer(model, Optimization(optimizer, learning_rate=1e-3, weight_decay=0.01))
     loss_of(model, random_batch(config, 2, 16, 2)).backward()
     stepped.step()
     parts = [stepped.muon, stepped.adamw] if optimizer == "muon" else [stepped]  # type: ignore[attr-defined]
@@ -236,7 +237,7 @@ def measure(size: str, vocab_size: int, micro_batches: int = 1, **setting: Any) 
     set_dropout(model, setting["dropout"])
     if setting["gradient_checkpointing"]:
         model.activation_checkpointing_enable()
-    optimizer = make_optimizer(model, setting["optimizer"], learning_rate=1e-4, weight_decay=0.01)
+    optimizer = make_optimizer(model, Optimization(setting["optimizer"], learning_rate=1e-4, weight_decay=0.01))
     batch = random_batch(config, setting["micro_batch_size"], setting["sequence_length"], setting["predictions"])
     with fast(model, WorkingCopies.for_precision(setting["precision"])):
         for _ in range(3):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bertsmith.errors import BertsmithError
-from bertsmith.pretraining import assembly
+from bertsmith.pretraining import components
 from bertsmith.pretraining.engine import PretrainingBatches
 from bertsmith.verbs.pretrain import pretrain
 
@@ -27,13 +27,13 @@ Losses = Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor]
 @contextmanager
 def changed_losses(change: Callable[[torch.nn.Module, dict[str, Any], torch.Tensor], torch.Tensor]) -> Iterator[None]:
     """Let the losses of training, and of nothing else, pass through a function."""
-    original = assembly.loss_sums
+    original = components.loss_sums
 
     def loss_sums(names: Sequence[str], teacher: None) -> Losses:
         compute = original(names, teacher)
         return lambda model, batch: change(model, batch, compute(model, batch))
 
-    with mock.patch.object(assembly, "loss_sums", loss_sums):
+    with mock.patch.object(components, "loss_sums", loss_sums):
         yield
 
 

@@ -10,6 +10,7 @@ import torch
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.training.optimizers import MuonWithAdamW, make_optimizer
+from bertsmith.training.plan import Optimization
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def fill_gradients(model: torch.nn.Module, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_biases_and_layer_norms_are_not_decayed_and_all_else_is(model: BertForPreTraining, name: str) -> None:
-    optimizer = make_optimizer(model, name, learning_rate=1e-3, weight_decay=0.1)
+    optimizer = make_optimizer(model, Optimization(name, learning_rate=1e-3, weight_decay=0.1))
     decayed, plain = set(), set()
     for group in optimizer.param_groups:
         (decayed if group["weight_decay"] else plain).update(names_of(model, group["params"]))
@@ -41,7 +42,7 @@ def test_biases_and_layer_norms_are_not_decayed_and_all_else_is(model: BertForPr
 
 
 def test_muon_has_the_matrices_of_the_layers_alone(model: BertForPreTraining) -> None:
-    optimizer = make_optimizer(model, "muon", learning_rate=1e-3, weight_decay=0.1)
+    optimizer = make_optimizer(model, Optimization("muon", learning_rate=1e-3, weight_decay=0.1))
     assert isinstance(optimizer, MuonWithAdamW)
     muon = {name for group in optimizer.muon.param_groups for name in names_of(model, group["params"])}
     assert muon == {
@@ -52,14 +53,14 @@ def test_muon_has_the_matrices_of_the_layers_alone(model: BertForPreTraining) ->
 
 def test_what_is_frozen_is_not_trained(model: BertForPreTraining) -> None:
     model.cls.seq_relationship.requires_grad_(False)
-    optimizer = make_optimizer(model, "adamw", learning_rate=1e-3, weight_decay=0.1)
+    optimizer = make_optimizer(model, Optimization("adamw", learning_rate=1e-3, weight_decay=0.1))
     trained = {name for group in optimizer.param_groups for name in names_of(model, group["params"])}
     assert not any("seq_relationship" in name for name in trained)
 
 
 def test_the_step_is_that_of_plain_adamw(model: BertForPreTraining) -> None:
     """Against the formula (Loshchilov and Hutter 2019), written out for one weight."""
-    optimizer = make_optimizer(model, "adamw", learning_rate=1e-2, weight_decay=0.1)
+    optimizer = make_optimizer(model, Optimization("adamw", learning_rate=1e-2, weight_decay=0.1))
     weight = model.bert.encoder.layer[0].intermediate.dense.weight
     expected = weight.detach().double().clone()
     first, second = torch.zeros_like(expected), torch.zeros_like(expected)
@@ -78,12 +79,12 @@ def test_the_step_is_that_of_plain_adamw(model: BertForPreTraining) -> None:
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_the_state_is_restored(model: BertForPreTraining, name: str) -> None:
     other = copy.deepcopy(model)
-    optimizer = make_optimizer(model, name, learning_rate=1e-2, weight_decay=0.1)
+    optimizer = make_optimizer(model, Optimization(name, learning_rate=1e-2, weight_decay=0.1))
     for step in range(2):
         fill_gradients(model, step)
         optimizer.step()
     other.load_state_dict(model.state_dict())
-    restored = make_optimizer(other, name, learning_rate=5.0, weight_decay=0.9)
+    restored = make_optimizer(other, Optimization(name, learning_rate=5.0, weight_decay=0.9))
     restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for one, current in ((optimizer, model), (restored, other)):
         fill_gradients(current, 7)
@@ -95,7 +96,7 @@ def test_the_state_is_restored(model: BertForPreTraining, name: str) -> None:
 
 
 def test_the_rate_of_a_schedule_reaches_both_parts_of_muon(model: BertForPreTraining) -> None:
-    optimizer = make_optimizer(model, "muon", learning_rate=1e-2, weight_decay=0.0)
+    optimizer = make_optimizer(model, Optimization("muon", learning_rate=1e-2, weight_decay=0.0))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for group in optimizer.param_groups:
         group["lr"] = 0.0

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bertsmith.errors import InputError, OptionError
-from bertsmith.training.run_folder import RunFolder, check_out_of_the_way
+from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.training.recorded_run import RecordedRun
+from bertsmith.training.run_folder import check_out_of_the_way
 from bertsmith.verbs.pretrain import pretrain
 from bertsmith.verbs.report import report
 
@@ -53,7 +55,7 @@ def test_a_damaged_record_is_said(run: Path, tmp_path: Path, content: str, found
     out = tmp_path / "run"
     shutil.copytree(run, out)
     (out / "run.json").write_text(content)
-    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*the file is damaged"):
+    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*expected the"):
         report(out)
-    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*the file is damaged"):
-        RunFolder(out).claim(overwrite=False, resume=True, verb="pretrain")
+    with pytest.raises(InputError, match=rf"run\.json: .*{found}.*expected the"):
+        RecordedRun(out, PretrainingRecord).claim(overwrite=False, resume=True, verb="pretrain")

@@ -17,6 +17,7 @@ from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.runtime.machine import choose_streams
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.plan import Optimization
 from bertsmith.training.streams import Streams
 
 
@@ -140,7 +141,7 @@ def test_training_with_dropout_is_repeated_to_the_bit(precision: str) -> None:
     weights = []
     for _ in range(3):
         model = model_of(dropout=0.2)
-        optimizer = make_optimizer(model, "adamw", learning_rate=1e-3, weight_decay=0.01)
+        optimizer = make_optimizer(model, Optimization("adamw", learning_rate=1e-3, weight_decay=0.01))
         torch.manual_seed(9)
         with streams_of(model, 2, precision) as streams:
             for step in range(4):

@@ -33,6 +33,7 @@ def run(options: dict[str, Any]) -> None:
     from bertsmith.verbs.pretrain import pretrain
 
     seen: dict[str, Any] = {"lines": []}
+    seen_models: list[Any] = []
     original_write, original_step = ExactTrainer._write, ExactTrainer.training_step
     original_hook = Conduct.on_pre_optimizer_step
 
@@ -41,13 +42,14 @@ def run(options: dict[str, Any]) -> None:
         original_write(self, line)
 
     def training_step(self: ExactTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+        seen_models.append(self.trained)
         seen["wrapped"] = isinstance(model, DistributedDataParallel)
         seen["looks_for_unused"] = getattr(model, "find_unused_parameters", None)
         seen.setdefault("parts", []).append([len(part) for part in self.batches.parts(inputs[0])])
         return original_step(self, model, inputs, *rest, **more)
 
     def on_pre_optimizer_step(self: Conduct, *rest: Any, **more: Any) -> None:
-        parameters = list(self.trainer.trained.parameters())
+        parameters = list(seen_models[-1].parameters())
         gradients = [value.grad for value in parameters if value.grad is not None]
         local = [value.to_local() if isinstance(value, DTensor) else value for value in parameters]
         seen["parameters"], seen["gradients"] = len(parameters), len(gradients)
@@ -78,7 +80,7 @@ def stopped(update: int, arguments: list[str]) -> None:
         if state.global_step + 1 == update and processes.is_main():
             os.kill(os.getppid(), signal.SIGTERM)
             end = time.monotonic() + WAIT_SECONDS
-            while self.trainer.stop.requested is None and time.monotonic() < end:
+            while self.stop.requested is None and time.monotonic() < end:
                 time.sleep(0.01)
 
     with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):

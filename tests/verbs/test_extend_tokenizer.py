@@ -250,10 +250,10 @@ def test_a_new_word_starts_from_the_mean_of_its_pieces(
     """The model as it is before its first update."""
     from bertsmith.config.pretrain import PretrainOptions
     from bertsmith.models.bert import BertForPreTraining
-    from bertsmith.pretraining.assembly import assemble
+    from bertsmith.pretraining.components import assemble
 
     options = PretrainOptions(store=extended_store, out=tmp_path / "run", from_=str(run), steps=1, **continued(tiny))
-    parts = assemble(options, {})
+    parts = assemble(options, None)
     new, old = parts.setup.model, BertForPreTraining.from_pretrained(run)
     vectors, before = (model.get_input_embeddings().weight.detach() for model in (new, old))
     bias, bias_before = (model.cls.predictions.bias.detach() for model in (new, old))

@@ -239,10 +239,10 @@ def test_the_time_of_a_forecast_has_the_optimizer_in_it_and_no_weight_is_changed
     after: list[torch.Tensor] = []
     original = dry_run._seconds_of_closing
 
-    def watched(assembly: Any) -> float:
-        weights = list(assembly.setup.model.parameters())
+    def watched(components: Any) -> float:
+        weights = list(components.setup.model.parameters())
         before.extend(weight.detach().clone() for weight in weights)
-        found = original(assembly)
+        found = original(components)
         after.extend(weight.detach().clone() for weight in weights)
         assert all(weight.grad is None for weight in weights)
         return found

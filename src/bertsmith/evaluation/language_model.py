@@ -9,45 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from bertsmith.config.verb import Result
 from bertsmith.corpus.store import TokenPart
 from bertsmith.models.bert import BertForPreTraining, PretrainingOutput
 from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan, PaddedExamples
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
+from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 
 Observer = Callable[[PaddedExamples, dict[str, torch.Tensor], PretrainingOutput], None]
 """What looks at each batch of an evaluation: the examples before masking, the masked batch, and the output for it."""
-
-
-@dataclass(frozen=True)
-class LanguageModelFigures(Result):
-    """The figures of a language model on a held-out part; None where the model has no such head or counts lack.
-
-    `mlm_nats_per_masked_token` is the cross-entropy of the true tokens at the masked positions, in nats;
-    `perplexity` its exponential. `next_sentence_majority` is what always giving the more frequent answer reaches: short
-    documents give more random pairs than true ones.
-    """
-
-    mlm_nats_per_masked_token: float | None
-    mlm_accuracy: float | None
-    perplexity: float | None
-    unigram_nats_per_token: float | None
-    next_sentence_accuracy: float | None
-    next_sentence_majority: float | None
-    nsp_nats_per_pair: float | None
-    num_masked_tokens: int
-    num_pairs: int
 
 
 class FrozenEvaluation:

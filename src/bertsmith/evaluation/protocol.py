@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from bertsmith.models.run_record import run_record
+from bertsmith.records.any_run import run_of_model
 
 SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
@@ -34,10 +34,11 @@ def part_of(model: str, name: str, sha256: str | None) -> str:
     """Which part of a MODEL's fine-tuning a file was, as a key of SAID; a data set, without checksum, by its name."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder
-    record = run_record(run)
-    if record.get("kind") != "finetuning" or "files" not in record["data"]:
+    record = run_of_model(run)
+    data = record.to_dict()["data"] if record is not None and record.kind == "finetuning" else {}
+    if "files" not in data:
         return "unknown"
-    for file in record["data"]["files"]:
+    for file in data["files"]:
         if (sha256 is not None and file["sha256"] == sha256) or (sha256 is None and file["name"] == name):
             return str(file["part"])
     return "none"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.corpus.store import TokenPart
 from bertsmith.models.bert import BertForPreTraining
+from bertsmith.records.pretraining import Prediction, Sample
 from bertsmith.runtime import random
 
 SHORTEST, LONGEST = 8, 28
@@ -56,7 +56,7 @@ def hidden_words(
 @torch.no_grad()
 def guess(
     model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[Hidden], top_k: int = 5
-) -> list[dict[str, Any]]:
+) -> list[Sample]:
     """The guesses of the model for each hidden word, and the rank and probability of the true one, for the reports."""
     was_training = model.training
     model.eval()
@@ -71,21 +71,17 @@ def guess(
         distribution = output.prediction_logits[0].float().softmax(-1)
         probabilities, tokens = distribution.topk(top_k)
         of_truth = distribution[item.truth]
+        found = zip(tokenizer.convert_ids_to_tokens(tokens.tolist()), probabilities.tolist(), strict=True)
         samples.append(
-            {
-                "before": _text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
-                "after": _text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
-                "predictions": [
-                    {"token": token, "probability": probability}
-                    for token, probability in zip(
-                        tokenizer.convert_ids_to_tokens(tokens.tolist()), probabilities.tolist(), strict=True
-                    )
-                ],
-                "truth": tokenizer.convert_ids_to_tokens(item.truth),
-                "truth_rank": int((distribution > of_truth).sum()) + 1,
-                "truth_probability": float(of_truth),
-                "vocabulary": len(distribution),
-            }
+            Sample(
+                before=_text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
+                after=_text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
+                predictions=[Prediction(token=token, probability=probability) for token, probability in found],
+                truth=str(tokenizer.convert_ids_to_tokens(item.truth)),
+                truth_rank=int((distribution > of_truth).sum()) + 1,
+                truth_probability=float(of_truth),
+                vocabulary=len(distribution),
+            )
         )
     model.train(was_training)
     return samples

@@ -26,7 +26,7 @@ from bertsmith.tasks.base import INPUT_LENGTH, AnyHead, forget_head, forget_labe
 from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
-from bertsmith.training.plan import TrainingPlan
+from bertsmith.training.plan import Computation, Evaluations, Losses, Optimization, Saving, TrainingPlan
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer
 
@@ -220,28 +220,20 @@ def train_head(
             trainer.stopped_early = True
         return {metric: value}
 
-    budget = Budget(steps=settings.steps)
     plan = TrainingPlan(
-        budget=budget,
-        course=Course(budget, settings.batch_size),
-        loss_names=("loss",),
-        loss_sums=loss_sums(head, settings.distillation),
-        evaluate=evaluate,
-        optimizer="adamw",
-        schedule="linear",
-        learning_rate=settings.learning_rate,
-        warmup=WARMUP,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=1.0,
-        precision=settings.precision,
-        streams=settings.streams,
-        rate_of=rates_by_layer(model.config, settings.layer_decay),
+        course=Course(Budget(steps=settings.steps), settings.batch_size),
+        losses=Losses(("loss",), loss_sums(head, settings.distillation)),
+        optimization=Optimization(
+            optimizer="adamw",
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            warmup=WARMUP,
+            rate_of=rates_by_layer(model.config, settings.layer_decay),
+        ),
+        computation=Computation(settings.precision, settings.streams),
+        evaluations=Evaluations(evaluate, every=settings.eval_every, at_end=True),
+        saving=Saving(settings.save_every, at_end=False, add_to=best.save),
         seed=seed,
-        save_every=settings.save_every,
-        eval_every=settings.eval_every,
-        evaluate_at_end=True,
-        checkpoint_at_end=False,
-        keep_beside=best.save,
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1

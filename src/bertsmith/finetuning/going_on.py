@@ -5,14 +5,36 @@ from __future__ import annotations
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 from bertsmith.errors import Interrupted
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
+from bertsmith.records.run import RunRecord
 from bertsmith.runtime.console import say
+from bertsmith.runtime.files import read_record, write_json
 from bertsmith.runtime.program import runnable
+from bertsmith.training.recorded_run import RecordedRun
 from bertsmith.training.run_folder import RunFolder
 
 RESUME_WITH = "Resume with:"
+
+
+class FinetuningRun(RecordedRun[Any]):
+    """A RUN of `finetune`, whose record is the JSON object."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, RunRecord)
+        self.record: dict[str, Any] = {}
+
+    def claim(self, *, overwrite: bool, resume: bool, verb: str) -> dict[str, Any] | None:
+        """`RecordedRun.claim`, with the JSON object."""
+        if super().claim(overwrite=overwrite, resume=resume, verb=verb) is not None:
+            self.record = read_record(self.run_file)
+        return self.record
+
+    def save_record(self) -> None:
+        """Write run.json."""
+        write_json(self.run_file, self.record)
 
 
 def command(options: FinetuneOptions) -> str:
@@ -43,7 +65,7 @@ def stopped_by(signal: str, steps: int, of: int, called: str) -> str:
     return f"stopped by {signal} after the last update ({steps}) of {called}, before it was measured"
 
 
-def interrupted(folder: RunFolder, stopped: str, options: FinetuneOptions) -> Interrupted:
+def interrupted(folder: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
     """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
     folder.record["status"] = "interrupted"
     folder.save_record()

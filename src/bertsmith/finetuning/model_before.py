@@ -12,7 +12,7 @@ from typing import Any
 
 from bertsmith.errors import BertsmithError
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.models.run_record import run_record
+from bertsmith.records.any_run import run_of_model
 
 Files = Sequence[Mapping[str, Any]]
 
@@ -29,7 +29,8 @@ def model_before(options: FinetuneOptions, files: Files) -> dict[str, Any] | Non
 
 def _figures(folder: Path, task: str, checksum: str | None) -> dict[str, Any] | None:
     try:
-        record = run_record(folder)
+        found = run_of_model(folder)
+        record = {} if found is None else found.to_dict()
         if record.get("task") != task or record["status"] != "finished" or checksum is None:
             return None
         if _reported(record["data"]["files"]) != checksum:

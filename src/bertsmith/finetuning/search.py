@@ -19,7 +19,7 @@ import torch
 from bertsmith.errors import DivergedError
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import HeadSettings, TrainedHead, train_head
-from bertsmith.finetuning.going_on import checkpoint_of, interrupted, stopped_by
+from bertsmith.finetuning.going_on import FinetuningRun, checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import Settings, Trial, default_settings, propose, with_own_ranges
 from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
@@ -77,7 +77,7 @@ class Search:
     config: Any
     length: int
     data: FinetuningData
-    run: RunFolder
+    run: FinetuningRun
     started: Mapping[str, Any]
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.loading import max_tokens
-from bertsmith.models.run_record import run_record
+from bertsmith.records.any_run import run_of_model
 from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import INPUT_LENGTH, Inputs
@@ -62,7 +62,8 @@ def input_length(model: str, config: Any, task: str, asked: int | None = None) -
 
 def _recorded(folder: Path, task: str) -> int | None:
     """The length in the run.json of a RUN of this task, or of one that the folder is a seed of."""
-    record = run_record(folder.parent.parent if folder.parent.name == "seeds" else folder)
+    found = run_of_model(folder.parent.parent if folder.parent.name == "seeds" else folder)
+    record = {} if found is None else found.to_dict()
     if record.get("kind") != "finetuning" or record.get("task") != task:
         return None
     report = record["data"].get("report") or {}

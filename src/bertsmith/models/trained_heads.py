@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bertsmith.models.run_record import run_record
+from bertsmith.records.any_run import run_of_model
+from bertsmith.records.pretraining import PretrainingRecord
 
 Head = Literal["mlm", "nsp"]
 
@@ -46,13 +47,15 @@ def trained_heads(model: str) -> TrainedHeads:
     """What is known of the heads of a MODEL: a RUN, a checkpoint in one, or another model, of which nothing is."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
-    record = run_record(run)
-    objective = record["options"].get("objective") if record.get("kind") == "pretraining" else None
-    if objective not in list(TRAINED):
+    record = run_of_model(run)
+    if not isinstance(record, PretrainingRecord) or record.options.get("objective") not in list(TRAINED):
         return TrainedHeads()
+    objective = record.options["objective"]
     # The run.json of an earlier version does not say it, but nobody trained the other head of a model from scratch.
-    from_scratch = record["options"].get("from") is None
-    untrained = record.get("untrained_heads", untrained_heads(objective) if from_scratch else ())
+    from_scratch = record.options.get("from") is None
+    untrained = record.untrained_heads
+    if untrained is None:
+        untrained = list(untrained_heads(objective) if from_scratch else ())
     doubts: dict[str, str] = {
         head: f"its {head.upper()} head was not trained in this RUN (--objective {objective}), though the layers below "
         "it were: do not rely on its answers"

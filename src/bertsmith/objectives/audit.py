@@ -14,12 +14,12 @@ epoch of them, it gives 53.0% where the more frequent label gives 52.5%; 4 to 32
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bertsmith.objectives.pairs import Ints, PairPlan, label_counts
+from bertsmith.records.pretraining import PairAudit, Share
 
 LENGTH_BINS = 8
 """Quantile bins for the length of each segment. A length that is itself a bound has a bin of its own."""
@@ -34,7 +34,7 @@ _NORMAL_975 = 1.959964
 """The 0.975 quantile of the normal distribution."""
 
 
-def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> dict[str, Any]:
+def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> PairAudit:
     """What the pairs of an epoch are like, and what accuracy can be had on the held-out ones without reading.
 
     Args:
@@ -42,31 +42,30 @@ def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> d
         held_out: the plan that the model's accuracy is measured on.
         swap: the pairs are for sentence order prediction; it is recorded, for those who put the audit into words.
 
-    Returns a dict that JSON can hold:
+    Returns a record of:
         pairs, is_next, not_next, forced_random: training pairs of each kind.
         same_document_negatives: random training pairs whose B is of the same document as A.
         left_out_tokens: tokens of the training part that stand in no segment of their own chunk.
         swap: as given.
         held_out_pairs: how many pairs the next two are of.
         majority: the share of the more frequent label among the held-out pairs; None where there are none.
-        length_only: {"value", "low", "high"}: the accuracy on the held-out pairs of the best guess from lengths, learnt
+        length_only: the accuracy on the held-out pairs of the best guess from lengths, learnt
             on the training pairs, with Wilson's 95% interval; None where either plan has no pairs.
     """
     held_out_not_next, held_out_pairs = int(held_out.label.sum()), len(held_out)
-    return {
+    most = max(held_out_not_next, held_out_pairs - held_out_not_next)
+    return PairAudit(
         **label_counts(train),
-        "same_document_negatives": train.same_document,
-        "left_out_tokens": train.left_out,
-        "swap": swap,
-        "held_out_pairs": held_out_pairs,
-        "majority": max(held_out_not_next, held_out_pairs - held_out_not_next) / held_out_pairs
-        if held_out_pairs
-        else None,
-        "length_only": _length_only(train, held_out),
-    }
+        same_document_negatives=train.same_document,
+        left_out_tokens=train.left_out,
+        swap=swap,
+        held_out_pairs=held_out_pairs,
+        majority=most / held_out_pairs if held_out_pairs else None,
+        length_only=_length_only(train, held_out),
+    )
 
 
-def _length_only(train: PairPlan, held_out: PairPlan) -> dict[str, float] | None:
+def _length_only(train: PairPlan, held_out: PairPlan) -> Share | None:
     if not len(train) or not len(held_out):
         return None
     sample = _evenly_spaced(len(train), MAX_TRAIN_PAIRS)
@@ -87,7 +86,7 @@ def _length_only(train: PairPlan, held_out: PairPlan) -> dict[str, float] | None
     guess = ones + _PRIOR_PAIRS * share > (counts + _PRIOR_PAIRS) / 2
     right = int((guess[cells(*_lengths(held_out))] == (held_out.label == 1)).sum())
     low, high = _wilson(right, len(held_out))
-    return {"value": right / len(held_out), "low": low, "high": high}
+    return Share(value=right / len(held_out), low=low, high=high)
 
 
 def _evenly_spaced(size: int, most: int) -> Ints:

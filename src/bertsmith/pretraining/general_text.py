@@ -16,6 +16,7 @@ from bertsmith.corpus.store import TokenPart
 from bertsmith.errors import DataError, OptionError
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.objectives.masks import Vocabulary
+from bertsmith.records.pretraining import MeasuredText, PretrainingRecord
 from bertsmith.runtime.console import say, warn
 
 
@@ -27,18 +28,20 @@ class GeneralText:
     part: TokenPart
     objective: str
 
-    def record(self) -> dict[str, Any]:
-        """What run.json says of it."""
+    def record(self) -> MeasuredText:
+        """Its part of run.json."""
         tokens = self.part.num_tokens
         digest = hashlib.sha256(self.part.tokens(0, tokens).tobytes()).hexdigest()
-        return {"source": self.source, "tokens": tokens, "objective": self.objective, "checksum": digest}
+        return MeasuredText(source=self.source, tokens=tokens, objective=self.objective, checksum=digest)
 
 
-def read_general_text(options: PretrainOptions, tokenizer: Any, record: dict[str, Any]) -> GeneralText | None:
+def read_general_text(
+    options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None
+) -> GeneralText | None:
     """The text of `--general-text`, if there is one; each process of a run encodes it for itself.
 
     A text file of any ending will do. Raises DataError where it is missing or empty, OptionError if the resumed
-    run (`record`) was started with a different text.
+    run was `started` with a different text.
     """
     source = options.general_text
     if source is None:
@@ -62,7 +65,8 @@ def read_general_text(options: PretrainOptions, tokenizer: Any, record: dict[str
     except DataError as error:
         raise DataError(f"--general-text: {error}") from None
     text = GeneralText(source, part, frozen.objective)
-    if record and record["general_text"]["checksum"] != text.record()["checksum"]:
+    recorded = started.general_text if started is not None else None
+    if recorded is not None and recorded.checksum != text.record().checksum:
         raise OptionError(
             f"--general-text {source}: holds another text than when {options.out} was started; give that one back, or "
             "another --out to start anew"

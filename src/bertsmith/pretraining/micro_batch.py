@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -18,8 +17,9 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing, is_short_of_memory
 from bertsmith.runtime.console import size_text
 from bertsmith.runtime.machine import Choice
-from bertsmith.training.batches import model_inputs
+from bertsmith.training.batches import Batch, model_inputs
 from bertsmith.training.forecast import Memory, fitting_micro_batch
+from bertsmith.training.plan import Computation, Losses
 from bertsmith.training.streams import Streams
 
 Forecast = Callable[[int], Memory]
@@ -104,24 +104,21 @@ class Steps:
 
     Args:
         make: the batch of examples, by their numbers.
-        loss_sums: the losses of a batch.
-        reserve: bytes that are held meanwhile, for an optimizer that is not there yet.
+        reserve: bytes that are held meanwhile, for the optimizer, which does not exist yet.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
-        make: Callable[[range], dict[str, Any]],
-        loss_sums: Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor],
+        make: Callable[[range], Batch],
+        losses: Losses,
         *,
-        precision: str,
+        computation: Computation,
         device: str,
         reserve: int,
-        streams: int = 1,
     ) -> None:
-        self.streams = streams
-        self.model, self.make, self.loss_sums = model, make, loss_sums
-        self.precision, self.device, self.reserve = precision, device, reserve
+        self.model, self.make, self.loss_sums = model, make, losses.sums
+        self.computation, self.device, self.reserve = computation, device, reserve
 
     def __call__(self, size: int) -> float:
         """Compute a micro-batch, divided over the streams; returns its seconds."""
@@ -132,33 +129,34 @@ class Steps:
         held: torch.Tensor | None = None
         try:
             held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
-            part = math.ceil(size / self.streams)
+            part = math.ceil(size / self.computation.streams)
             batches = [self._batch(range(first, min(first + part, size))) for first in range(0, size, part)]
-            copies = WorkingCopies.for_precision(self.precision)
+            copies = WorkingCopies.for_precision(self.computation.precision)
             with torch.random.fork_rng(devices):
-                return self._beside(batches, copies) if self.streams > 1 else self._alone(batches, copies)
+                side_by_side = self.computation.streams > 1
+                return self._in_streams(batches, copies) if side_by_side else self._in_turn(batches, copies)
         finally:
             self.model.zero_grad(set_to_none=True)
             self.model.train(was_training)
             del held
 
-    def _batch(self, numbers: range) -> dict[str, Any]:
+    def _batch(self, numbers: range) -> Batch:
         return {
             name: value.to(self.device) if isinstance(value, torch.Tensor) else value
             for name, value in model_inputs(self.make(numbers)).items()
         }
 
-    def _beside(self, batches: list[dict[str, Any]], copies: WorkingCopies) -> float:
-        with Streams(self.model, self.streams, copies, precision=self.precision) as streams:
+    def _in_streams(self, batches: list[Batch], copies: WorkingCopies) -> float:
+        with Streams(self.model, self.computation.streams, copies, precision=self.computation.precision) as streams:
             started = time.monotonic()
             streams.backward(batches, self.loss_sums)
             return time.monotonic() - started
 
-    def _alone(self, batches: list[dict[str, Any]], copies: WorkingCopies) -> float:
+    def _in_turn(self, batches: list[Batch], copies: WorkingCopies) -> float:
         with fast(self.model, copies):
             started = time.monotonic()
             for batch in batches:
-                with computing(self.precision, self.device):
+                with computing(self.computation.precision, self.device):
                     loss = self.loss_sums(self.model, batch).sum()
                 loss.backward()
             if self.device == "cuda":

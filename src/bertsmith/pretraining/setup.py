@@ -26,9 +26,8 @@ from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.base import forget_head, forget_labels
 from bertsmith.tokenization.extension import Extension, rows_of
 
-DEFAULT_MINUTES = 10.0
 DEFAULT_SIZE = "mini"
-"""Where the size is not asked for: layers and width are given, and go over those of any name."""
+"""The size whose other numbers a model has if layers and width are given without a size."""
 
 
 @dataclass

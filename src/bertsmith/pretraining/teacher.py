@@ -20,6 +20,8 @@ from bertsmith.models.bert import BertForPreTraining, parameter_count
 from bertsmith.models.loading import load_bert
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.collator import IGNORED
+from bertsmith.pretraining.choices import Platform
+from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
@@ -89,23 +91,23 @@ class Teacher:
 
 
 def load_teacher(
-    options: PretrainOptions, tokenizer: Any, record: dict[str, Any], *, attention: str, precision: str, device: str
+    options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None, platform: Platform
 ) -> tuple[Teacher | None, list[Choice]]:
     """The MODEL of `--teacher`, if there is one, and what is said of it.
 
     Raises ModelError where it is no BERT with a trained head for masked language modelling and the tokenizer of the
-    run, OptionError where its positions do not fit the run, or where it has other weights than when the run that goes
-    on (`record`) began.
+    run, OptionError where its positions do not fit the run, or where its weights have changed since the run that
+    resumes was `started`.
     """
     name = options.teacher
     if name is None:
         return None, []
-    if record and record["teacher"] != weights_of(name):
+    if started is not None and started.teacher != weights_of(name):
         raise OptionError(
             f"--teacher {name}: its weights are not those that {options.out} was started with; give these back, or "
             "another --out to start anew"
         )
-    loaded = load_bert(name, attn_implementation=attention)
+    loaded = load_bert(name, attn_implementation=platform.attention.value)
     faults, store = [], str(options.store)
     if load_model_tokenizer(name).get_vocab() != tokenizer.get_vocab():
         faults.append(
@@ -133,6 +135,7 @@ def load_teacher(
         raise OptionError(f"--teacher {name}: has {positions} positions; give --sequence-length {positions} or less")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     temperature = options.distil_temperature or TEMPERATURE
+    precision, device = platform.precision.value, platform.device.value
     model: Any = loaded.model.to(device)  # type: ignore[arg-type]
     teacher = Teacher(model, entries, weight=weight, temperature=temperature, precision=precision, device=device)
     reason = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -76,8 +76,8 @@ class ModelSize(ModelShape):
     parameters: int
 
 
-class CurveEnd(Part):
-    """The evaluations before the first and after the last update, on as many examples as those during the run."""
+class Evaluated(Part):
+    """An evaluation after `step` updates: a line of metrics.jsonl."""
 
     step: int
     evaluation: LanguageModelFigures | None = None
@@ -119,6 +119,8 @@ class PretrainingOutcome(Part):
     peak_share: float | None = None
     best_step: int | None = None
     stopped_early: bool = False
+    forecast: dict[str, Any] = Field(default_factory=dict)
+    """Empty: only a dry run has a forecast, and it is not recorded."""
 
 
 class PretrainingRecord(RunRecord):
@@ -135,7 +137,7 @@ class PretrainingRecord(RunRecord):
     memory_forecast_bytes: int | None = None
     data: TrainingData
     fresh_mlm_head: bool = True
-    untrained_heads: list[str] | None = None
+    untrained_heads: list[Literal["mlm", "nsp"]] | None = None
     """Heads with random weights; early versions did not record them."""
     teacher: str | None = None
     """The checksum of the weights of `--teacher`."""
@@ -145,7 +147,8 @@ class PretrainingRecord(RunRecord):
     """How often each id occurs in the training part."""
     evaluation_before: LanguageModelFigures | None = None
     general_evaluation_before: LanguageModelFigures | None = None
-    curve_ends: list[CurveEnd] = Field(default_factory=list)
+    curve_ends: list[Evaluated] = Field(default_factory=list)
+    """The evaluations before the first and after the last update, on as many examples as those during the run."""
     evaluation: LanguageModelFigures | None = None
     general_evaluation: LanguageModelFigures | None = None
     result: PretrainingOutcome | None = None

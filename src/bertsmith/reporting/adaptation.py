@@ -1,17 +1,17 @@
-"""What a run gained on its own text and forgot of a general one: a table, a chart of both losses, and a sentence."""
+"""Gain of a run on its own text, and forgetting on a general one: a table, a chart of both losses, and a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from bertsmith.records.pretraining import Evaluated, PretrainingRecord
 from bertsmith.reporting.charts import Series, line_chart
 from bertsmith.reporting.numbers import Cell
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.run_progress import Lines
 
 STANDS_STILL = 0.02
-"""A change of a loss, in nats, that is called none: some thousand masked tokens do not tell less."""
+"""A change of a loss, in nats, that is called none: some thousand masked tokens cannot show less."""
 
 HEADER = ["", "before", "after", "difference"]
 
@@ -24,14 +24,14 @@ _FIGURES = {
 }
 
 
-def add_adaptation(page: Page, record: Mapping[str, Any], evaluations: Lines, *, finished: bool) -> None:
+def add_adaptation(page: Page, record: PretrainingRecord, evaluations: Sequence[Evaluated], *, finished: bool) -> None:
     """The section of a run that was given a general text; nothing for any other."""
-    text = record.get("general_text")
+    text = record.general_text
     if text is None:
         return
     page.section(
         "Gained and forgotten",
-        f"The held-out part of the STORE beside the general text {text['source']} ({text['tokens']:,} tokens, none of "
+        f"The held-out part of the STORE beside the general text {text.source} ({text.tokens:,} tokens, none of "
         "them trained on), on frozen masks.",
     )
     if finished:
@@ -41,17 +41,12 @@ def add_adaptation(page: Page, record: Mapping[str, Any], evaluations: Lines, *,
         page.table(HEADER, changes(record), caption="Both texts, before and after training")
     else:
         page.text("The figures after training come with the end of the run.")
-    ends = record.get("curve_ends", ())
-    lines = {line["step"]: line for line in (*ends[: None if finished else 1], *evaluations)}
+    ends = record.curve_ends[: None if finished else 1]
+    lines = {line.step: line for line in (*ends, *evaluations)}
     for figure, title in ((_LOSS, "Masked language modelling"), ("nsp_nats_per_pair", "Next sentence prediction")):
         series = [
             Series(
-                name,
-                [
-                    (float(step), float(line[key][figure]))
-                    for step, line in sorted(lines.items())
-                    if line.get(key, {}).get(figure) is not None
-                ],
+                name, [(float(step), float(value)) for step, value in _curve(lines, key, figure) if value is not None]
             )
             for key, name in (("evaluation", "held-out part"), ("general_evaluation", "general text"))
         ]
@@ -64,16 +59,19 @@ def add_adaptation(page: Page, record: Mapping[str, Any], evaluations: Lines, *,
             )
 
 
-def changes(record: Mapping[str, Any]) -> list[tuple[Cell, ...]]:
+def _curve(lines: Mapping[int, Evaluated], key: str, figure: str) -> list[tuple[int, float | None]]:
+    """A figure of one of the texts by update."""
+    return [(step, getattr(getattr(line, key), figure, None)) for step, line in sorted(lines.items())]
+
+
+def changes(record: PretrainingRecord) -> list[tuple[Cell, ...]]:
     """The rows of the table under HEADER: each figure of both texts."""
     rows: list[tuple[Cell, ...]] = []
     for name, key in (("held-out part", "evaluation"), ("general text", "general_evaluation")):
-        before, after = record[f"{key}_before"], record[key]
-        rows += [
-            (f"{name}: {label}", before[figure], after[figure], _difference(before[figure], after[figure]))
-            for figure, label in _FIGURES.items()
-            if after[figure] is not None and before[figure] is not None
-        ]
+        for figure, label in _FIGURES.items():
+            change = _change(record, key, figure)
+            if change is not None:
+                rows.append((f"{name}: {label}", *change, _difference(*change)))
     return rows
 
 
@@ -81,16 +79,16 @@ def _difference(before: float, after: float) -> str:
     return f"{round(after - before, 3) + 0.0:+.3f}"  # no -0.000
 
 
-def what_changed(record: Mapping[str, Any]) -> tuple[str, Literal["info", "warning", "good"]]:
-    """In a sentence what was gained and what was forgotten, and whether that is good; nothing without an MLM loss."""
+def what_changed(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
+    """Gain and forgetting in a sentence, and whether that is good; nothing without an MLM loss."""
     own = _change(record, "evaluation")
     general = _change(record, "general_evaluation")
     if own is None or general is None:
         return "", "info"
-    words = f"On the held-out part the loss {_told(*own)}, on the general text it {_told(*general)}"
-    if record["options"].get("from") is None:
+    words = f"On the held-out part the loss {_in_words(*own)}, on the general text it {_in_words(*general)}"
+    if record.options.get("from") is None:
         return f"{words}. The model began from scratch, so there was nothing to forget.", "info"
-    if record["fresh_mlm_head"]:
+    if record.fresh_mlm_head:
         return (
             f"{words}. The head for masked language modelling was new and began at the loss of word frequencies, so "
             "the losses before say nothing of what the model knew: whether anything was forgotten cannot be seen here.",
@@ -103,12 +101,13 @@ def what_changed(record: Mapping[str, Any]) -> tuple[str, Literal["info", "warni
     return f"{words}: {verdict}.", "warning" if not gained else "info" if forgotten else "good"
 
 
-def _change(record: Mapping[str, Any], key: str) -> tuple[float, float] | None:
-    before, after = record[f"{key}_before"][_LOSS], record[key][_LOSS]
+def _change(record: PretrainingRecord, key: str, figure: str = _LOSS) -> tuple[float, float] | None:
+    """A figure before and after the training."""
+    before, after = (getattr(getattr(record, name), figure, None) for name in (f"{key}_before", key))
     return None if before is None or after is None else (before, after)
 
 
-def _told(before: float, after: float) -> str:
+def _in_words(before: float, after: float) -> str:
     """`fell by 0.45 nats (6.09 to 5.64)`."""
     if abs(after - before) <= STANDS_STILL:
         return f"stayed where it was ({before:.2f} to {after:.2f} nats)"

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.charts import Series, compared_bars, line_chart
+from bertsmith.reporting.language_model_sections import add_language_model_figures
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.run_report import add_language_model_figures, add_pair_accuracies, add_pairs
+from bertsmith.reporting.pair_sections import add_pair_accuracies, add_pairs
 
-Figures = Mapping[str, Any]
+Details = Mapping[str, Any]
+"""JSON of the verb: groups, pseudo-perplexity, vectors."""
 
 DIVISIONS = {
     "frequency": "by how often the token stands in a million tokens of the training text",
@@ -37,16 +41,22 @@ _ONE_DIRECTION = 0.25
 
 
 def language_model_report(
-    model: str, data: str, figures: Figures, audit: Figures | None, options: Mapping[str, object]
+    model: str,
+    data: str,
+    figures: LanguageModelFigures,
+    *,
+    details: Details,
+    audit: PairAudit | None,
+    options: Mapping[str, object],
 ) -> str:
-    """The page, from the JSON of `evaluate --details` and the audit of its pairs (None where none are judged)."""
+    """The page, from the figures, the JSON of `evaluate --details`, and the audit of the pairs (None without pairs)."""
     page = Page(f"{_last(model)} on {_last(data)}", "A language model, evaluated on frozen masks")
-    add_language_model_figures(page, figures, None, audit)
-    breakdown, pseudo = figures.get("breakdown"), figures.get("pseudo_perplexity")
+    breakdown, pseudo = details.get("breakdown"), details.get("pseudo_perplexity")
+    add_language_model_figures(page, figures, None, audit, detailed=breakdown is not None)
     if breakdown is not None:
         page.section(
             "Masked predictions",
-            f"{figures['num_masked_tokens']:,} masked tokens, divided in four ways; the means of each, weighted by "
+            f"{figures.num_masked_tokens:,} masked tokens, divided in four ways; the means of each, weighted by "
             "their counts, are the figures above.",
         )
         shown = {group["group"]: group for group in breakdown["shown"]}
@@ -59,13 +69,13 @@ def language_model_report(
         _add_pseudo_perplexity(page, pseudo)
     if audit is not None:
         page.section("Next sentence", "The model beside what can be had without reading.")
-        if audit["length_only"] is not None:
-            add_pairs(page, audit, None, figures)
+        if audit.length_only is not None:
+            add_pairs(page, audit, after=figures)
         else:
             add_pair_accuracies(page, audit, figures)
             page.text("What lengths alone give is learnt from the training pairs of a STORE; this text has none.")
     page.section("Sentence vectors", "How alike the vectors of different sentences are, as embed gives them.")
-    _add_vectors(page, figures.get("sentence_vectors"))
+    _add_vectors(page, details.get("sentence_vectors"))
     page.section("How it was measured")
     page.details("Options", options)
     return page.html()
@@ -75,7 +85,7 @@ def _last(path: str) -> str:
     return PurePath(path).name or path
 
 
-def _at_masks(masked: Figures, itself: Figures | None) -> str:
+def _at_masks(masked: Details, itself: Details | None) -> str:
     """The loss at [MASK] alone, which is what a user of the model meets."""
     nats, unigram = masked["nats"], masked["unigram_nats"]
     gain = unigram - nats if unigram is not None else None
@@ -90,7 +100,7 @@ def _at_masks(masked: Figures, itself: Figures | None) -> str:
     return said
 
 
-def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> None:
+def _add_division(page: Page, words: str, groups: Sequence[Details] | None) -> None:
     if groups is None:
         page.text(f"Not divided {words}: neither a STORE nor the RUN's record has counts of a training text.")
         return
@@ -121,7 +131,7 @@ def _add_division(page: Page, words: str, groups: Sequence[Figures] | None) -> N
     )
 
 
-def _add_pseudo_perplexity(page: Page, found: Figures) -> None:
+def _add_pseudo_perplexity(page: Page, found: Details) -> None:
     page.figures(
         [
             ("Pseudo-perplexity", f"{found['pseudo_perplexity']:,.1f}", "of a token"),
@@ -141,7 +151,7 @@ def _error(value: float | None) -> str:
     return f", standard error {value:.3f}" if value is not None else ""
 
 
-def pseudo_perplexity_note(found: Figures) -> str:
+def pseudo_perplexity_note(found: Details) -> str:
     """What the figures are of, and what can be compared by them."""
     beside = [
         f"{words}: {found[name]:,}"
@@ -158,7 +168,7 @@ def pseudo_perplexity_note(found: Figures) -> str:
     )
 
 
-def _add_vectors(page: Page, found: Figures | None) -> None:
+def _add_vectors(page: Page, found: Details | None) -> None:
     if found is None:
         page.text("There are fewer than two sentences.")
         return
@@ -191,7 +201,7 @@ def _short(value: float | None) -> str | None:
     return f"{value:.3f}" if value is not None else None
 
 
-def vectors_advice(found: Figures) -> str:
+def vectors_advice(found: Details) -> str:
     """What follows for whoever compares sentences by the model's vectors."""
     figures = found["mean"]
     cosine, share = figures["mean_cosine"], figures["first_component_share"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import (
     HubNames,
@@ -18,10 +20,11 @@ from bertsmith.reporting.model_card import (
 )
 from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
 from bertsmith.reporting.unigram import beside_unigram
-from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit
+from bertsmith.reporting.without_reading import beside_baseline, best_baseline
 from bertsmith.runtime.console import clock
 
-Record = Mapping[str, Any]
+Manifest = Mapping[str, Any]
+"""manifest.json of a STORE."""
 
 _FIGURES = {
     "mlm_nats_per_masked_token": "MLM loss, nats a masked token",
@@ -33,25 +36,27 @@ _FIGURES = {
 }
 _COUNTED = {"mlm_accuracy": "num_masked_tokens", "next_sentence_accuracy": "num_pairs"}
 """Shares, and what they are shares of."""
-_TOLD = ("size", "layers", "new words", "initial values", "mask rate", "teacher")
+_ORIGIN = ("size", "layers", "new words", "initial values", "mask rate", "teacher")
 """The automatic choices that say what a model came from."""
 _SOURCES = 20
-"""So many sources are named."""
+"""At most this many sources are named."""
 
 
-def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha256: str, hub: HubNames) -> str:
+def pretraining_card(
+    name: str, record: PretrainingRecord, manifest: Manifest, *, manifest_sha256: str, hub: HubNames
+) -> str:
     """README.md of a finished RUN of `pretrain`; `manifest` is the STORE's, and its checksum that of the file."""
-    options, model = record["options"], record["model"]
+    options, model = record.options, record.model
     origin = f"continued from {code(options['from'])}" if options.get("from") else "trained from scratch"
     adapted = ""
-    if "general_text" in record:
+    if record.general_text is not None:
         adapted = f"{plain(what_changed(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
     return model_card(
         title=name,
         tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
         summary=(
-            f"A BERT of {counted(model['layers'], 'layer')} of {model['hidden_size']} "
-            f"({model['parameters'] / 1e6:.1f} M parameters), {origin} with {options['objective']}: {_seen(record)}."
+            f"A BERT of {counted(model.layers, 'layer')} of {model.hidden_size} "
+            f"({model.parameters / 1e6:.1f} M parameters), {origin} with {options['objective']}: {_seen(record)}."
         ),
         sections=[
             ("Intended use", bullets(_intended_use(record))),
@@ -60,7 +65,7 @@ def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha25
             ("Data", _data(record, manifest, manifest_sha256)),
             ("Training", bullets(_training(record))),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record)),
+            ("How to make it again", made_by(record.to_dict())),
         ],
         metadata=known(
             pipeline_tag=hub.pipeline_tag,
@@ -71,36 +76,46 @@ def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha25
     )
 
 
-def _seen(record: Record) -> str:
-    """What was trained on, and beside it what there was to train on."""
-    result, held = record["result"], record["data"]["tokens"]
-    passes = result["tokens_seen"] / max(held, 1)
+def _outcome(record: PretrainingRecord) -> PretrainingOutcome:
+    assert record.result is not None, "a card is of a finished run"
+    return record.result
+
+
+def _after(record: PretrainingRecord) -> LanguageModelFigures:
+    assert record.evaluation is not None, "a card is of a finished run"
+    return record.evaluation
+
+
+def _seen(record: PretrainingRecord) -> str:
+    """The updates and tokens of the training, compared with the training text."""
+    result, held = _outcome(record), record.data.tokens
+    passes = result.tokens_seen / max(held, 1)
     about = f"about {passes:,.1f}" if passes >= 1 else f"about {passes:.1g}" if passes >= 0.01 else "less than 0.01"
     return (
-        f"{counted(result['steps'], 'update')} over {result['tokens_seen']:,} tokens, {about} passes over the "
+        f"{counted(result.steps, 'update')} over {result.tokens_seen:,} tokens, {about} passes over the "
         f"{held:,} of its training text"
     )
 
 
-def _intended_use(record: Record) -> Iterator[str]:
-    objective = record["options"]["objective"]
+def _intended_use(record: PretrainingRecord) -> Iterator[str]:
+    objective = record.options["objective"]
     if objective != "nsp":
         yield "Filling in masked tokens (`bertsmith fill-mask`) in text like that of its corpus."
-    pairs = beside_baseline(record["evaluation"], pair_audit(record))
+    pairs = beside_baseline(_after(record), record.data.audit)
     if objective in ("nsp", "mlm+nsp") and (pairs is None or pairs[1] != "warning"):
         yield "Judging whether one segment follows another (`bertsmith next-sentence`) in such text."
     yield "A start for heads that are fine-tuned (`bertsmith finetune TASK --model RUN`); it has none itself."
     yield "Not for writing text, nor as a source of facts: it predicts tokens from those around them."
 
 
-def _figures(record: Record) -> str:
-    before, after = record["evaluation_before"], record["evaluation"]
+def _figures(record: PretrainingRecord) -> str:
+    before, after = record.evaluation_before, _after(record)
     rows: list[tuple[Cell, ...]] = [
         (label, _shown(before, figure), _shown(after, figure), _interval(after, figure))
         for figure, label in _FIGURES.items()
-        if after.get(figure) is not None
+        if getattr(after, figure) is not None
     ]
-    baseline = best_baseline(after, pair_audit(record))
+    baseline = best_baseline(after, record.data.audit)
     if baseline is not None:
         place = 1 + [row[0] for row in rows].index(_FIGURES["next_sentence_accuracy"])
         row = (
@@ -110,26 +125,26 @@ def _figures(record: Record) -> str:
             _share(baseline.accuracy, baseline.pairs),
         )
         rows.insert(place, row)
-    measured = [f"{after['num_masked_tokens']:,} masked tokens"] if after["num_masked_tokens"] else []
-    measured += [f"{after['num_pairs']:,} pairs"] if after["num_pairs"] else []
+    measured = [f"{after.num_masked_tokens:,} masked tokens"] if after.num_masked_tokens else []
+    measured += [f"{after.num_pairs:,} pairs"] if after.num_pairs else []
     protocol = [
         f"On {' and '.join(measured)}, the same ones before and after; nothing of them was trained on.",
         "A loss has no interval; that of a share takes tokens or pairs as independent of each other (Agresti and Coull "
         "1998).",
-        *([] if record.get("result", {}).get("best_step") is None else ["The checkpoint was chosen on this part."]),
+        *([] if _outcome(record).best_step is None else ["The checkpoint was chosen on this part."]),
     ]
     return f"{bullets(protocol)}\n\n{markdown_table(['', 'before', 'after', '95% interval'], rows)}"
 
 
-def _shown(figures: Record, name: str) -> Cell:
-    value: Cell = figures.get(name)
+def _shown(figures: LanguageModelFigures | None, name: str) -> Cell:
+    value: Cell = getattr(figures, name, None)
     return percent(float(value)) if value is not None and name in _COUNTED else value
 
 
-def _interval(figures: Record, name: str) -> str:
+def _interval(figures: LanguageModelFigures, name: str) -> str:
     if name not in _COUNTED:
         return ""
-    return _share(figures[name], figures[_COUNTED[name]])
+    return _share(getattr(figures, name), getattr(figures, _COUNTED[name]))
 
 
 def _share(value: float, count: int) -> str:
@@ -138,7 +153,7 @@ def _share(value: float, count: int) -> str:
     return f"{percent(max(low, 0))} to {percent(min(high, 1))}"
 
 
-def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
+def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -> str:
     parts = manifest["parts"]
     rows: list[tuple[Cell, ...]] = [
         (name.replace("_", " "), part["documents"], part["sentences"], part["tokens"]) for name, part in parts.items()
@@ -148,13 +163,12 @@ def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
     sums: list[tuple[Cell, ...]] = [
         ("manifest.json of the STORE, with the checksum of each of its files", code(manifest_sha256)),
         ("tokenizer/tokenizer.json of the STORE", code(manifest["files"]["tokenizer/tokenizer.json"]["sha256"])),
-        ("the checksums of the files of the training part", code(record["data"]["checksum"])),
+        ("the checksums of the files of the training part", code(record.data.checksum)),
     ]
-    if "general_text" in record:
-        text = record["general_text"]
-        sums.append((f"the token ids of the general text {code(text['source'])}", code(text["checksum"])))
+    if (text := record.general_text) is not None:
+        sums.append((f"the token ids of the general text {code(text.source)}", code(text.checksum)))
     lines = [
-        f"The STORE {code(record['data']['store'])}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
+        f"The STORE {code(record.data.store)}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
         f"Held out: {plain(manifest['held_out']['reason'])}.",
         f"Dropped: {_dropped(manifest)}.",
     ]
@@ -164,38 +178,38 @@ def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
     )
 
 
-def _dropped(manifest: Record) -> str:
+def _dropped(manifest: Manifest) -> str:
     dropped = manifest["result"]["dropped"]
     return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
 
 
-def _training(record: Record) -> Iterator[str]:
-    options, result = record["options"], record["result"]
+def _training(record: PretrainingRecord) -> Iterator[str]:
+    options, result = record.options, _outcome(record)
     if options.get("from"):
         yield f"It goes on from {code(options['from'])}."
-    stopped = ", stopped early" if result["stopped_early"] else ""
+    stopped = ", stopped early" if result.stopped_early else ""
     yield (
-        f"{result['steps']:,} updates over {result['tokens_seen']:,} tokens in {clock(result['seconds'])}"
+        f"{result.steps:,} updates over {result.tokens_seen:,} tokens in {clock(result.seconds)}"
         f"{stopped}; {options['batch_size']} examples of at most {options['sequence_length']} tokens an update, "
-        f"learning rate {record['learning_rate']:g}, {record['precision']}."
+        f"learning rate {record.learning_rate:g}, {record.precision}."
     )
-    for choice in record["choices"]:
-        if choice["name"] in _TOLD:
-            yield f"{plain(choice['name'].capitalize())}: {plain(choice['value'])} ({plain(choice['reason'])})."
+    for choice in record.choices:
+        if choice.name in _ORIGIN:
+            yield f"{plain(choice.name.capitalize())}: {plain(choice.value)} ({plain(choice.reason)})."
 
 
-def _limits(record: Record) -> Iterator[str]:
-    told = beside_unigram(record["evaluation"])
-    yield from (plain(warning.partition("\n")[0]) for warning in record["warnings"])
-    if told is not None and told[1] != "warning":
-        yield plain(told[0])
-    pairs = beside_baseline(record["evaluation"], pair_audit(record))
+def _limits(record: PretrainingRecord) -> Iterator[str]:
+    compared = beside_unigram(_after(record))
+    yield from (plain(warning.partition("\n")[0]) for warning in record.warnings)
+    if compared is not None and compared[1] != "warning":
+        yield plain(compared[0])
+    pairs = beside_baseline(_after(record), record.data.audit)
     if pairs is not None and pairs[1] != "good":
-        what = "The order of segments" if record["options"]["objective"] == "mlm+sop" else "Next sentences"
+        what = "The order of segments" if record.options["objective"] == "mlm+sop" else "Next sentences"
         yield f"{what}: {plain(pairs[0])}"
     yield "The held-out part is of the same sources: the loss on other text, and on other languages, was not measured."
     yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
-    if record["options"]["objective"] == "nsp":
+    if record.options["objective"] == "nsp":
         yield "Masked language modelling was not trained: its head says nothing."
-    if record["options"]["objective"] == "mlm":
+    if record.options["objective"] == "mlm":
         yield "Next sentence prediction was not trained: its head says nothing."

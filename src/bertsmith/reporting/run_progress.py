@@ -1,4 +1,4 @@
-"""How far a run is, from its run.json and metrics.jsonl: for its report, and for who watches it."""
+"""How far a run is, from its length and metrics.jsonl: for its report, and for those who watch it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertsmith.records.run import TrainingLength
 from bertsmith.runtime.console import clock
 
 Lines = Sequence[Mapping[str, Any]]
 
 RECENT = 0.25
-"""The share of the updates so far by whose time the rest is foretold: phases and ramps change it."""
+"""The share of the updates so far whose time forecasts the rest: phases and ramps change it."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,9 @@ class RunProgress:
         return ", ".join(parts)
 
 
-def run_progress(record: Mapping[str, Any], updates: Lines) -> RunProgress:
+def run_progress(budget: TrainingLength | None, updates: Lines) -> RunProgress:
     """How far a run is; the evaluations before and after the training are not counted."""
-    budget = record.get("budget") or {}
-    steps, minutes = budget.get("steps"), budget.get("minutes")
+    steps, minutes = (None, None) if budget is None else (budget.steps, budget.minutes)
     if not updates:
         return RunProgress(0, steps)
     step, seconds = int(updates[-1]["step"]), updates[-1].get("seconds")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.numbers import percent, share_interval
 
 LENGTHS, MAJORITY = "lengths alone", "always the same answer"
 """The baselines of pairs."""
-
-Figures = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,39 +28,35 @@ class Baseline:
         return f"{self.name} give{'' if self.name == LENGTHS else 's'}"
 
 
-def pair_audit(record: Mapping[str, Any]) -> Figures | None:
-    """The audit of the pairs of a run.json; None where the objective has none, or it is older than the audit."""
-    pairs = record["data"].get("pairs")
-    return pairs if isinstance(pairs, Mapping) and "length_only" in pairs else None
-
-
-def without_reading(audit: Figures) -> dict[str, float]:
+def without_reading(audit: PairAudit) -> dict[str, float]:
     """The accuracies that can be had without reading, by name; none without held-out pairs."""
-    lengths, majority = audit["length_only"], audit["majority"]
-    found = {LENGTHS: lengths and lengths["value"], MAJORITY: majority}
+    lengths = audit.length_only
+    found = {LENGTHS: None if lengths is None else lengths.value, MAJORITY: audit.majority}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def best_baseline(figures: Figures, audit: Figures | None) -> Baseline | None:
+def best_baseline(figures: LanguageModelFigures, audit: PairAudit | None) -> Baseline | None:
     """The best of them, which an accuracy has to beat; that of the same answer is of the very pairs of `figures`."""
     found = []
     lengths = without_reading(audit).get(LENGTHS) if audit is not None else None
     if audit is not None and lengths is not None:
-        found.append(Baseline(LENGTHS, lengths, audit["held_out_pairs"]))
-    majority, pairs = figures.get("next_sentence_majority"), figures.get("num_pairs")
+        found.append(Baseline(LENGTHS, lengths, audit.held_out_pairs))
+    majority, pairs = figures.next_sentence_majority, figures.num_pairs
     if majority is not None and pairs:
         found.append(Baseline(MAJORITY, majority, pairs))
     return max(found, key=lambda one: one.accuracy, default=None)
 
 
-def beside_baseline(figures: Figures, audit: Figures | None) -> tuple[str, Literal["info", "warning", "good"]] | None:
+def beside_baseline(
+    figures: LanguageModelFigures, audit: PairAudit | None
+) -> tuple[str, Literal["info", "warning", "good"]] | None:
     """A sentence on the accuracy beside the best baseline, and how good that is; None where one was not measured."""
-    model, best = figures.get("next_sentence_accuracy"), best_baseline(figures, audit)
+    model, best = figures.next_sentence_accuracy, best_baseline(figures, audit)
     if model is None or best is None:
         return None
     what = f"what {best.gives}"
     gain = 100 * (model - best.accuracy)
-    margin = 100 * math.hypot(_margin(model, figures["num_pairs"]), _margin(best.accuracy, best.pairs))
+    margin = 100 * math.hypot(_margin(model, figures.num_pairs), _margin(best.accuracy, best.pairs))
     if gain <= 0:
         return f"The model is no better than {what}: {percent(model)} against {percent(best.accuracy)}.", "warning"
     beats = f"The model beats {what} by {gain:.1f} points."

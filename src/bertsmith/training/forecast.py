@@ -139,18 +139,13 @@ def memory(
     count, layers = parameters(config), config.num_hidden_layers
     hidden, matrices = config.hidden_size, layers * _matrices(config)
     number = 2 if precision == "bf16" else 4
-    tokens, predicted = micro_batch_size * sequence_length, micro_batch_size * predictions
+    tokens = micro_batch_size * sequence_length
     layer, widest = _layer(config, sequence_length, number, dropout, attention, kind)
 
     # The sum of the embeddings in float32, the mask of their dropout, and the output of the last layer, which the
     # pooler keeps.
     embeddings = (4 + (number if dropout else 0) + number) * hidden
-    # The logits become their own gradient; four rows of the head's own; the gradient of the decoder, first in the type
-    # of the products. Before them the decoder's copy is made anew, by a cast and a cat, while the old one is there.
-    vocabulary = config.vocab_size * hidden
-    logits = predicted * number * (config.vocab_size + 4 * hidden)
-    logits += 2 * vocabulary if precision == "bf16" else 0
-    logits = max(logits, 4 * vocabulary if precision == "bf16" or config.vocab_size % VOCABULARY_BLOCK else 0)
+    logits = _logits(config, micro_batch_size * predictions, number)
     if gradient_checkpointing:
         inputs = tokens * (embeddings + layers * number * hidden)
         # One layer is there at a time.
@@ -172,6 +167,18 @@ def memory(
     total = weights + gradients + moments + activations + int(LIBRARIES[precision])
     total += PLANNED * sentences
     return Memory(weights, gradients, moments, activations, total)
+
+
+def _logits(config: BertConfig, predicted: float, number: int) -> float:
+    """Bytes that the MLM head takes for so many predicted positions.
+
+    The logits become their own gradient; four rows of the head's own; the gradient of the decoder, first in the type of
+    the products. Before them the decoder's copy is made anew, by a cast and a cat, while the old one is there.
+    """
+    vocabulary = config.vocab_size * config.hidden_size
+    logits = predicted * number * (config.vocab_size + 4 * config.hidden_size)
+    logits += 2 * vocabulary if number == 2 else 0
+    return max(logits, 4 * vocabulary if number == 2 or config.vocab_size % VOCABULARY_BLOCK else 0)
 
 
 def _working_copies(config: BertConfig, number: int) -> int:

@@ -11,46 +11,28 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from bertsmith.models.fast.working import count_updates
+from bertsmith.training.plan import Optimization
 
 BETAS = (0.9, 0.98)
 EPSILON = 1e-6
 
 
-def make_optimizer(
-    model: nn.Module,
-    name: str,
-    *,
-    learning_rate: float,
-    weight_decay: float,
-    rate_of: Callable[[str], float] | None = None,
-) -> Optimizer:
-    """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT).
-
-    `rate_of` gives the share of the learning rate that a parameter takes, by its name (AdamW alone).
-    """
+def make_optimizer(model: nn.Module, settings: Optimization) -> Optimizer:
+    """The optimizer over what the model trains; biases and LayerNorm are not decayed (as in the original BERT)."""
     trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
-    optimizer: Optimizer
-    if name == "muon":
-        optimizer = MuonWithAdamW(trained, learning_rate=learning_rate, weight_decay=weight_decay)
-    else:
-        optimizer = _adamw(trained, learning_rate, weight_decay, rate_of)
+    optimizer = MuonWithAdamW(trained, settings) if settings.optimizer == "muon" else _adamw(trained, settings)
     count_updates(optimizer, [parameter for _, parameter in trained])
     return optimizer
 
 
-def _adamw(
-    named: Iterable[tuple[str, nn.Parameter]],
-    learning_rate: float,
-    weight_decay: float,
-    rate_of: Callable[[str], float] | None = None,
-) -> AdamW:
+def _adamw(named: Iterable[tuple[str, nn.Parameter]], settings: Optimization) -> AdamW:
     grouped: defaultdict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for key, parameter in named:
         plain = key.endswith("bias") or "norm" in key.lower()
-        rate = learning_rate * (1.0 if rate_of is None else rate_of(key))
-        grouped[rate, 0.0 if plain else weight_decay].append(parameter)
+        rate = settings.learning_rate * (1.0 if settings.rate_of is None else settings.rate_of(key))
+        grouped[rate, 0.0 if plain else settings.weight_decay].append(parameter)
     groups = [{"params": found, "lr": rate, "weight_decay": decay} for (rate, decay), found in grouped.items()]
-    return AdamW(groups, lr=learning_rate, betas=BETAS, eps=EPSILON, fused=True)
+    return AdamW(groups, lr=settings.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
 
 
 class MuonWithAdamW(Optimizer):
@@ -61,15 +43,18 @@ class MuonWithAdamW(Optimizer):
     more than AdamW's do.
     """
 
-    def __init__(self, named: list[tuple[str, nn.Parameter]], *, learning_rate: float, weight_decay: float) -> None:
+    def __init__(self, named: list[tuple[str, nn.Parameter]], settings: Optimization) -> None:
         hidden = [parameter for key, parameter in named if ".layer." in key and parameter.ndim == 2]
         chosen = {id(parameter) for parameter in hidden}
         rest = [(key, parameter) for key, parameter in named if id(parameter) not in chosen]
         super().__init__([parameter for _, parameter in named], {})
         self.muon = torch.optim.Muon(
-            hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            hidden,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = _adamw(rest, learning_rate, weight_decay)
+        self.adamw = _adamw(rest, settings)
         self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]

@@ -27,13 +27,9 @@ from bertsmith.models.model_tokenizer import with_true_length
 from bertsmith.models.sentence_encoder import SentenceEncoder
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
-    claim_folder,
     disk_errors,
     exists,
-    holds_something,
-    move_aside,
     read_json,
-    read_record,
     settle_folder,
     write_json,
     write_text,
@@ -62,17 +58,10 @@ def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> N
 
 
 class RunFolder:
-    """A RUN while it is made, and the record in its run.json."""
+    """The folder of a training: its figures, its checkpoints, and the model at its end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.record: dict[str, Any] = {}
-        self.replaces = False
-
-    @property
-    def run_file(self) -> Path:
-        """The record of the run."""
-        return self.path / "run.json"
 
     @property
     def metrics_file(self) -> Path:
@@ -83,30 +72,6 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the weights stand at the top."""
         return (self.path / WEIGHTS).is_file()
-
-    def claim(self, *, overwrite: bool, resume: bool, verb: str) -> None:
-        """Check that the folder is free; what is to be replaced is still there. Raises OutputError."""
-        claim_folder(self.path, overwrite=overwrite, resume=resume, verb=verb)
-        self.replaces = overwrite
-        if resume:
-            if self.run_file.is_file():
-                self.record = read_record(self.run_file)
-            elif holds_something(self.path):
-                raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
-
-    def create(self) -> None:
-        """Make the folder with its record, in the place of an old one where it is to be replaced."""
-        with disk_errors(self.path):
-            old = move_aside(self.path) if self.replaces and self.path.exists() else None
-            self.replaces = False
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.save_record()
-            if old is not None:
-                shutil.rmtree(old, ignore_errors=True)
-
-    def save_record(self) -> None:
-        """Write run.json."""
-        write_json(self.run_file, self.record)
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints, oldest first."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,27 +23,24 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import TrainingArguments
 
-from bertsmith.models.fast.parts import encoder_of, fast
-from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.fast.parts import encoder_of
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing, deterministic
 from bertsmith.runtime.console import progress, say
-from bertsmith.runtime.files import read_json, write_json
-from bertsmith.training import random_states, sharding
+from bertsmith.training import checkpoints, random_states, sharding
+from bertsmith.training.arguments import arguments_of
 from bertsmith.training.batches import WITHOUT_WEIGHT, Batch, UpdateBatches, leave_process_group, model_inputs
 from bertsmith.training.clipping import clip_gradients
-from bertsmith.training.compiled import compiled
 from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Update
 from bertsmith.training.judge import Judge
 from bertsmith.training.optimizers import make_optimizer
 from bertsmith.training.plan import TrainingPlan
 from bertsmith.training.run_folder import RunFolder, read_metrics, save_model
-from bertsmith.training.schedules import factor
 from bertsmith.training.signals import StopRequest
+from bertsmith.training.step import step_of
 from bertsmith.training.streams import Streams
 
 KEEP_CHECKPOINTS = 2
@@ -60,37 +57,12 @@ class ExactTrainer(transformers.Trainer):
         self.first_update = 0
         self.tokens_seen = 0
         self.taken = [0, 0]
-        self.judge = Judge(plan.judge)
+        self.judge = Judge(plan.evaluations.judge)
         self.stopped_early = False
         self.stop = StopRequest()
         self.streams: Streams | None = None
-        self.conduct = Conduct(self)
-        args = TrainingArguments(
-            output_dir=str(folder.path),
-            max_steps=plan.budget.max_steps,
-            per_device_train_batch_size=batches.micro_batch_size,
-            learning_rate=plan.learning_rate,
-            max_grad_norm=plan.max_grad_norm,
-            use_cpu=not torch.cuda.is_available(),
-            seed=plan.seed,
-            ddp_find_unused_parameters=False,
-            dataloader_num_workers=plan.workers,
-            dataloader_pin_memory=torch.cuda.is_available(),
-            # The loader has a generator of its own, so the restored random state is not drawn from before the
-            # first step; skipping is an offset of the sampler.
-            ignore_data_skip=True,
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            eval_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            label_names=[],
-        )
-        args._n_gpu = min(args.n_gpu, 1)
-        # accelerate's would be that of every forward pass of the model, evaluations and what comes after a run too.
-        args.mixed_precision = "no"
+        self.conduct = Conduct(plan, batches, self.stop, self.is_finite_alone)
+        args = arguments_of(plan, folder.path, batches.micro_batch_size)
         super().__init__(
             model=model,
             args=args,
@@ -100,7 +72,7 @@ class ExactTrainer(transformers.Trainer):
         )
         self.remove_callback(transformers.PrinterCallback)
         self.loss_is_scaled_for_ga = True
-        if plan.sharded:
+        if plan.computation.sharded:
             sharding.shard(model)
             # The Trainer then leaves wrapping and gradients to the model.
             self.is_distributed_loading_by_transformers = True
@@ -114,9 +86,9 @@ class ExactTrainer(transformers.Trainer):
             self.batches,
             batch_size=None,
             sampler=self.plan.course,
-            num_workers=self.plan.workers,
+            num_workers=self.plan.computation.workers,
             # Forked workers share the plan of an epoch and the mapped tokens.
-            multiprocessing_context="fork" if self.plan.workers else None,
+            multiprocessing_context="fork" if self.plan.computation.workers else None,
             worker_init_fn=leave_process_group,
             pin_memory=self.args.dataloader_pin_memory,
             generator=torch.Generator().manual_seed(self.plan.seed),
@@ -155,7 +127,7 @@ class ExactTrainer(transformers.Trainer):
 
     @contextmanager
     def _without_exchange(self, model: Any) -> Iterator[None]:
-        if self.plan.sharded:
+        if self.plan.computation.sharded:
             model.set_requires_gradient_sync(False)
             try:
                 yield
@@ -175,7 +147,7 @@ class ExactTrainer(transformers.Trainer):
     ) -> Tensor:
         """The micro-batch's share of the update's loss. Gradients are averaged over processes, hence the factor."""
         assert num_items_in_batch is not None
-        with computing(self.plan.precision, self.args.device.type):
+        with computing(self.plan.computation.precision, self.args.device.type):
             shares = self._shares(model, inputs, num_items_in_batch)
         self.conduct.add(shares.detach(), int(inputs["num_tokens"]))
         return shares.sum() * self.batches.world_size
@@ -184,15 +156,15 @@ class ExactTrainer(transformers.Trainer):
         """The micro-batch's share of each of the update's losses: sums over global counts."""
         weight = 0.0 if batch.get(WITHOUT_WEIGHT) else 1.0
         # Counts of losses, or sums of weights, which may be below 1; nothing is divided by nothing.
-        return weight * self.plan.loss_sums(model, model_inputs(batch)) / counts.where(counts > 0, 1)
+        return weight * self.plan.losses.sums(model, model_inputs(batch)) / counts.where(counts > 0, 1)
 
     def is_finite_alone(self, phase: int, number: int) -> bool:
         """Whether the loss of one example by itself is finite; a sharded model is not asked, its processes wait."""
-        if self.plan.sharded:
+        if self.plan.computation.sharded:
             return False
         inputs = self._prepare_inputs(model_inputs(self.batches.phases[phase]([number])))
-        with torch.no_grad(), computing(self.plan.precision, self.args.device.type):
-            return bool(self.plan.loss_sums(self.trained, inputs).isfinite().all())
+        with torch.no_grad(), computing(self.plan.computation.precision, self.args.device.type):
+            return bool(self.plan.losses.sums(self.trained, inputs).isfinite().all())
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Nothing: they are counted by the plan."""
@@ -203,13 +175,7 @@ class ExactTrainer(transformers.Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """The plan's optimizer."""
         if self.optimizer is None:
-            self.optimizer = make_optimizer(
-                self.trained if model is None else model,
-                self.plan.optimizer,
-                learning_rate=self.plan.learning_rate,
-                weight_decay=self.plan.weight_decay,
-                rate_of=self.plan.rate_of,
-            )
+            self.optimizer = make_optimizer(self.trained if model is None else model, self.plan.optimization)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -217,7 +183,7 @@ class ExactTrainer(transformers.Trainer):
         plan = self.plan
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.create_optimizer() if optimizer is None else optimizer,
-            lambda step: factor(plan.schedule, plan.budget.schedule_position(step), plan.warmup),
+            lambda step: plan.optimization.share(plan.budget.schedule_position(step)),
         )
         self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -228,8 +194,8 @@ class ExactTrainer(transformers.Trainer):
         return float(max(self.lr_scheduler.get_last_lr()))
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        self.gradient_norm = clip_gradients(model, self.plan.max_grad_norm)
-        return self.gradient_norm
+        self.conduct.gradient_norm = clip_gradients(model, self.plan.optimization.max_grad_norm)
+        return self.conduct.gradient_norm
 
     # Checkpoints
 
@@ -240,40 +206,31 @@ class ExactTrainer(transformers.Trainer):
         assert self.optimizer is not None and self.lr_scheduler is not None
         states = processes.from_all(random_states.current())
         plain = self.plain_model()
-        if self.plan.sharded:
-            optimizer = sharding.optimizer_state(self.trained, self.optimizer)
-        else:
-            optimizer = self.optimizer.state_dict()
+        sharded = self.plan.computation.sharded
+        optimizer = checkpoints.optimizer_state(self.trained, self.optimizer, sharded=sharded)
         self.conduct.saved_step = step
         if not processes.is_main():
             return
         best = self.judge.best[1] if self.judge.best is not None else None
         with self.folder.new_checkpoint(step, keep=KEEP_CHECKPOINTS, best=best) as aside:
             save_model(plain, self.tokenizer, aside)
-            torch.save(optimizer, aside / "optimizer.pt")
-            torch.save(self.lr_scheduler.state_dict(), aside / "scheduler.pt")
-            torch.save(states, aside / random_states.FILE)
             self.state.save_to_json(str(aside / "trainer_state.json"))
-            if self.plan.keep_beside is not None:
-                self.plan.keep_beside(aside)
-            write_json(
-                aside / "progress.json",
-                {
-                    "step": step,
-                    "tokens_seen": self.tokens_seen,
-                    "seconds": self.plan.budget.seconds,
-                    "taken": self.taken,
-                },
+            if self.plan.saving.add_to is not None:
+                self.plan.saving.add_to(aside)
+            reached = checkpoints.Reached(
+                step=step, tokens_seen=self.tokens_seen, seconds=self.plan.budget.seconds, taken=self.taken
             )
+            schedule = self.lr_scheduler.state_dict()
+            checkpoints.write_state(aside, optimizer=optimizer, schedule=schedule, states=states, reached=reached)
 
     def plain_model(self) -> Any:
         """The model as one process holds it; where it is sharded, a copy in the first process and None elsewhere."""
-        if not self.plan.sharded:
+        if not self.plan.computation.sharded:
             return self.trained
         return sharding.whole_model(self.trained, self.plain_class)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        if self.plan.sharded:
+        if self.plan.computation.sharded:
             sharding.load_weights(self.trained, Path(resume_from_checkpoint))
             return
         # transformers warns of the decoder, which is not in the file because it is tied to the embeddings.
@@ -283,16 +240,12 @@ class ExactTrainer(transformers.Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
-        folder = Path(checkpoint)
         assert self.optimizer is not None and self.lr_scheduler is not None
-        state = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
-        if self.plan.sharded:
-            sharding.load_optimizer_state(self.trained, self.optimizer, state)
-        else:
-            self.optimizer.load_state_dict(state)
-        self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
-        # The budget may be another one than that of the run so far.
-        share = factor(self.plan.schedule, self.plan.budget.schedule_position(self.first_update), self.plan.warmup)
+        sharded = self.plan.computation.sharded
+        checkpoints.restore_optimizer(Path(checkpoint), self.trained, self.optimizer, sharded=sharded)
+        checkpoints.restore_schedule(Path(checkpoint), self.lr_scheduler)
+        # The budget may differ from that of the run so far.
+        share = self.plan.optimization.share(self.plan.budget.schedule_position(self.first_update))
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * share
         self.lr_scheduler._last_lr = [group["lr"] for group in self.optimizer.param_groups]
@@ -309,9 +262,9 @@ class ExactTrainer(transformers.Trainer):
     def run(self, checkpoint: Path | None) -> None:
         """Train to the end of the budget, to a signal (then `self.stop.requested` names it), or to no further gain."""
         if checkpoint is not None:
-            done = read_json(checkpoint / "progress.json")
-            self.first_update, self.tokens_seen, self.taken = done["step"], done["tokens_seen"], done["taken"]
-            self.plan.budget.seconds_before = self.plan.budget.seconds = done["seconds"]
+            reached = checkpoints.reached_in(checkpoint)
+            self.first_update, self.tokens_seen, self.taken = reached.step, reached.tokens_seen, reached.taken
+            self.plan.budget.seconds_before = self.plan.budget.seconds = reached.seconds
             if processes.is_main():
                 self.folder.truncate_metrics(self.first_update)
             processes.barrier()
@@ -323,31 +276,15 @@ class ExactTrainer(transformers.Trainer):
         with (
             self.stop,
             deterministic(known=encoder_of(self.trained) is not None),
-            self._step(),
+            step_of(self.trained, self.plan.computation) as self.streams,
             self.folder.metrics_file.open("a", encoding="utf-8", buffering=1) as self.metrics,
             progress(self.plan.title, 1.0, already=self.plan.budget.progress(self.first_update)) as self.bar,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
-        ended = self.stop.requested is None or self.stopped_early
-        if self.plan.patience is not None and ended and self.judge.best is not None:
-            self._return_to_best(self.judge.best[1])
-
-    @contextmanager
-    def _step(self) -> Iterator[None]:
-        """What the model computes with: the fast operations, or what torch.compile makes of the stock parts."""
-        plan = self.plan
-        if plan.compiled:
-            with compiled(self.trained):
-                yield
-            return
-        copies = WorkingCopies.for_precision(plan.precision, kept=not plan.sharded)
-        with ExitStack() as entered:
-            if plan.streams > 1:  # they copy the model as it is by itself
-                streams = Streams(self.trained, plan.streams, copies, precision=plan.precision)
-                self.streams = entered.enter_context(streams)
-            entered.enter_context(fast(self.trained, copies))
-            yield
         self.streams = None
+        ended = self.stop.requested is None or self.stopped_early
+        if self.plan.evaluations.patience is not None and ended and self.judge.best is not None:
+            self._return_to_best(self.judge.best[1])
 
     def _judge_again(self) -> None:
         """Take up what earlier evaluations of a resumed run said, as the first process reads them."""
@@ -355,7 +292,7 @@ class ExactTrainer(transformers.Trainer):
             for line in read_metrics(self.folder.path)[1]:
                 self.judge.consider(line["evaluation"], line["step"])
             if self.judge.best is not None and not self._checkpoint_of(self.judge.best[1]).is_dir():
-                self.judge = Judge(self.plan.judge)
+                self.judge = Judge(self.plan.evaluations.judge)
         self.judge = processes.from_main(self.judge)
 
     def _return_to_best(self, step: int) -> None:
@@ -386,53 +323,43 @@ class ExactTrainer(transformers.Trainer):
         self.taken[update.phase] = update.first + update.examples
         self.tokens_seen += self.conduct.tokens
         done = self.plan.budget.progress(step)
-        self._tell(step, done, learning_rate)
+        self._log_update(step, done, learning_rate)
         is_over, tenth = self.plan.budget.is_over(step), self.conduct.enters_new_part(done)
         # A run that is stopped here does not come back to this update: an evaluation that is due is made first.
         self._evaluate_where_due(step, tenth, is_over)
         if self.conduct.stop_requested or is_over or self.stopped_early:
             self.control.should_training_stop = True
-            if self.conduct.stop_requested or self.plan.checkpoint_at_end:
+            if self.conduct.stop_requested or self.plan.saving.at_end:
                 self._save_checkpoint(model, trial)
-        elif _is_due(self.plan.save_every, step, tenth and self.conduct.may_save()):
+        elif _is_due(self.plan.saving.every, step, tenth and self.conduct.may_save()):
             self._save_checkpoint(model, trial)
 
-    def _tell(self, step: int, done: float, learning_rate: float | None) -> None:
-        """The figures of an update, to metrics.jsonl and to whoever watches."""
-        plan, conduct = self.plan, self.conduct
-        seconds = max(conduct.seconds, 1e-9)
-        rate = conduct.tokens / seconds
+    def _log_update(self, step: int, done: float, learning_rate: float | None) -> None:
+        """The figures of an update, to metrics.jsonl and to those who watch."""
         self._write(
             {
                 "step": step,
                 "tokens_seen": self.tokens_seen,
-                **conduct.losses,
-                "grad_norm": self.gradient_norm,
+                **self.conduct.losses,
+                "grad_norm": self.conduct.gradient_norm,
                 "learning_rate": learning_rate,
-                "tokens_per_second": round(rate, 1),
-                "seconds": round(plan.budget.seconds, 3),
+                "tokens_per_second": round(self.conduct.tokens_per_second, 1),
+                "seconds": round(self.plan.budget.seconds, 3),
             }
         )
-        # What is last is left out first on a narrow terminal.
-        words = [f"{rate:,.0f} tokens/s"]
-        words += [f"{name.removesuffix('_loss')} {value:.3f}" for name, value in conduct.losses.items()]
-        if plan.flops is not None and plan.peak:
-            flops = plan.flops(conduct.update)
-            conduct.work, conduct.work_seconds = conduct.work + flops, conduct.work_seconds + seconds
-            words.append(f"{flops / seconds / plan.peak:.0%} of peak")
-        self.bar.update(done, note=f"update {step:,}  {'  '.join(words)}")
+        self.bar.update(done, note=self.conduct.note(step))
 
     def _evaluate_where_due(self, step: int, tenth: bool, is_over: bool) -> None:
         """Evaluate; the best weights so far are saved, and too many evaluations without better ones end the run.
 
         The last weights are judged here where the best ones are chosen; else the run is evaluated after its end.
         """
-        plan = self.plan
-        wanted = plan.evaluate_at_end if is_over else _is_due(plan.eval_every, step, tenth)
-        if plan.evaluate is None or not wanted:
+        plan = self.plan.evaluations
+        wanted = plan.at_end if is_over else _is_due(plan.every, step, tenth)
+        if plan.measure is None or not wanted:
             return
-        evaluation = plan.evaluate(self.trained)
-        general = {} if plan.evaluate_general is None else {"general_evaluation": plan.evaluate_general(self.trained)}
+        evaluation = plan.measure(self.trained)
+        general = {} if plan.general is None else {"general_evaluation": plan.general(self.trained)}
         self._write({"step": step, "evaluation": evaluation, **general})
         if self.judge.consider(evaluation, step) and (plan.patience is not None or self.conduct.may_save()):
             self._save_checkpoint(self.trained, None)
@@ -440,12 +367,6 @@ class ExactTrainer(transformers.Trainer):
             times = "evaluation" if plan.patience == 1 else "evaluations"
             say(f"update {step}: {plan.patience} {times} without a lower held-out loss, the run ends here")
             self.stopped_early = True
-
-    def peak_share(self) -> float | None:
-        """The share of the machine's matrix-product peak that the updates reached, forward and backward counted."""
-        if not self.plan.peak or not self.conduct.work_seconds:
-            return None
-        return round(self.conduct.work / self.conduct.work_seconds / self.plan.peak, 3)
 
     def _write(self, line: dict[str, Any]) -> None:
         if not processes.is_main():

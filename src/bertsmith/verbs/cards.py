@@ -9,7 +9,8 @@ from typing import Any
 
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
 from bertsmith.corpus.store import TokenStore
-from bertsmith.models.run_record import run_record
+from bertsmith.records.any_run import run_of_model
+from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.reporting.head_card import head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
@@ -41,9 +42,9 @@ def write_head_card(run: Path, record: Record) -> None:
     )
 
 
-def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None:
+def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:
     """The card of a finished RUN of `pretrain`."""
-    options, manifest = record["options"], store.manifest
+    options, manifest = record.options, store.manifest
     hub = HubNames(
         # Without an MLM head nothing is filled in: what is left are vectors.
         "feature-extraction" if options["objective"] == "nsp" else "fill-mask",
@@ -51,7 +52,8 @@ def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None
         hub_data_sets(manifest["options"]["sources"]),
     )
     checksum = sha256_of(store.folder / "manifest.json")
-    write_text(run / CARD, pretraining_card(run.resolve().name, record, manifest, checksum, hub))
+    card = pretraining_card(run.resolve().name, record, manifest, manifest_sha256=checksum, hub=hub)
+    write_text(run / CARD, card)
 
 
 def write_suite_card(out: Path, record: Record) -> None:
@@ -77,7 +79,8 @@ def hub_ancestor(model: str | None) -> str | None:
         if model in seen or not (folder / "run.json").is_file():
             return None
         seen.add(model)
-        options = run_record(folder).get("options", {})
+        record = run_of_model(folder)
+        options = record.options if record is not None else {}
         model = options.get("model") or options.get("from")
     return model if model is not None and came_from_hub(model) else None
 

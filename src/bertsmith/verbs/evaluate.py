@@ -19,7 +19,7 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
 from bertsmith.evaluation.head import Answered, LabelledFile, answers, measured_head
-from bertsmith.evaluation.language_model import FrozenEvaluation, LanguageModelFigures
+from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.protocol import SAID, part_of
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
@@ -28,10 +28,12 @@ from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.models.loading import LoadedBert, check_model, load_bert, load_config, on_device
 from bertsmith.models.model_tokenizer import load_model_tokenizer
-from bertsmith.models.run_record import run_record
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
+from bertsmith.records.any_run import run_of_model
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PairAudit, PretrainingRecord
 from bertsmith.reporting.errors import Measured, evaluation_page
 from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.reporting.numbers import Cell
@@ -185,12 +187,13 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
     loaded = load_bert(options.model)
     on_device(loaded.model, device)
     tokenizer = load_model_tokenizer(options.model)
-    record = run_record(Path(options.model))
-    length = options.sequence_length or record.get("options", {}).get("sequence_length") or DEFAULT_LENGTH
+    record = run_of_model(Path(options.model))
+    trained_with = record.options if record is not None else {}
+    length = options.sequence_length or trained_with.get("sequence_length") or DEFAULT_LENGTH
     positions = loaded.model.config.max_position_embeddings
     if length > positions:
         raise OptionError(f"--sequence-length {length}: the model has {positions} positions")
-    objective = _objective(options.model, loaded, record)
+    objective = _objective(options.model, loaded, trained_with.get("objective"))
     if options.pseudo_perplexity and objective == "nsp":
         raise ModelError(
             f"{options.model}: has no trained MLM head, which --pseudo-perplexity measures; "
@@ -206,7 +209,8 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
                 text_column=options.text_column, encoding=options.encoding, separator=options.separator
             )
             part = part_of_text(options.data, reading, tokenizer, Path(aside))
-            counts = np.asarray(record["unigram_counts"]) if "unigram_counts" in record else None
+            known = record.unigram_counts if isinstance(record, PretrainingRecord) else None
+            counts = None if known is None else np.asarray(known)
         vocabulary = Vocabulary.of(tokenizer)
         evaluation = frozen_text(
             part,
@@ -214,7 +218,7 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
             objective=objective,
             sequence_length=length,
             batch_size=options.batch_size,
-            negatives=record.get("options", {}).get("negatives", OTHER_DOCUMENT),
+            negatives=trained_with.get("negatives", OTHER_DOCUMENT),
             seed=options.seed,
             unigram_counts=counts,
         )
@@ -236,15 +240,23 @@ def _evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
         sample = random_sentences(part, SENTENCES, purpose="sentence vectors", seed=options.seed)
         with progress("comparing sentence vectors", unit="sentences") as bar:
             vectors = sentence_vectors(loaded.model, vocabulary, sample, bar=bar, **settings)
-        audit = _audit(evaluation, store, record.get("options", {}).get("seed", 0))
+        audit = _audit(evaluation, store, trained_with.get("seed", 0))
+        lengths = audit.length_only if audit is not None else None
         detailed = replace(
             result,
             breakdown=breakdown.to_dict() if breakdown is not None else None,
-            next_sentence_length_only=audit["length_only"] if audit is not None else None,
+            next_sentence_length_only=lengths.to_dict() if lengths is not None else None,
             sentence_vectors=vectors,
         )
         if options.report is not None:
-            page = language_model_report(options.model, options.data, detailed.to_dict(), audit, options.to_dict())
+            page = language_model_report(
+                options.model,
+                options.data,
+                figures,
+                details=detailed.to_dict(),
+                audit=audit,
+                options=options.to_dict(),
+            )
             write_text(options.report, page)
         return replace(detailed if options.details else result, report=options.report)
 
@@ -264,7 +276,7 @@ def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
     return store
 
 
-def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> dict[str, Any] | None:
+def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> PairAudit | None:
     """The audit of the pairs that are judged; None where none are. `seed` is that of the training pairs."""
     if evaluation.objective == "mlm":
         return None
@@ -290,11 +302,10 @@ def _check_page(report: Path) -> None:
         )
 
 
-def _objective(name: str, loaded: LoadedBert, record: dict[str, Any]) -> str:
+def _objective(name: str, loaded: LoadedBert, trained: str | None) -> str:
     """What a MODEL can be measured by: what it was trained with, or what heads it has."""
-    trained = record.get("options", {}).get("objective")
     if trained is not None:
-        return str(trained)
+        return trained
     if loaded.has_mlm_head:
         return "mlm+nsp" if loaded.has_nsp_head else "mlm"
     if loaded.has_nsp_head:

@@ -22,7 +22,7 @@ from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
 from bertsmith.finetuning.engine import HeadSettings, train_head
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.going_on import checkpoint_of, command, interrupted, stopped_by
+from bertsmith.finetuning.going_on import FinetuningRun, checkpoint_of, command, interrupted, stopped_by
 from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.outcome import LossCourse, no_better
@@ -35,6 +35,7 @@ from bertsmith.inference.input_length import check_length
 from bertsmith.metrics.classification import goodness, over_seeds, possible
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
+from bertsmith.records.run import VERSION
 from bertsmith.reporting.numbers import counted, format_metric, percent
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
@@ -92,7 +93,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     """`finetune` without its last step: the model of every seed is still in its folder."""
-    folder = RunFolder(options.out)
+    folder = FinetuningRun(options.out)
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
     tokenizer, config, length = checked_model(options, options.task)
@@ -131,7 +132,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     return result
 
 
-def _claim(folder: RunFolder, options: FinetuneOptions, data: FinetuningData) -> FinetuneResult | None:
+def _claim(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> FinetuneResult | None:
     """Take the folder for this run; the result where all that is asked for is there already."""
     check_out_of_the_way(
         options.out,
@@ -175,7 +176,11 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
 
 
 def _result(
-    options: FinetuneOptions, data: FinetuningData, folder: RunFolder, metric: str, results: dict[int, dict[str, Any]]
+    options: FinetuneOptions,
+    data: FinetuningData,
+    folder: FinetuningRun,
+    metric: str,
+    results: dict[int, dict[str, Any]],
 ) -> FinetuneResult:
     """The figures over the seeds, and into the record what the report shows beside them."""
     ended = {seed: found for seed, found in results.items() if "metrics" in found}
@@ -241,7 +246,7 @@ def _search(
     data: FinetuningData,
     config: Any,
     length: int,
-    folder: RunFolder,
+    folder: FinetuningRun,
 ) -> Search | None:
     """The search that is asked for. Raises OptionError where an end of its space does not fit the MODEL or the data."""
     if options.search is None:
@@ -281,12 +286,13 @@ def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSett
         say(f"{choice.name}: {choice.value} ({choice.reason})")
 
 
-def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
+def _start(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
     # A run that is resumed is at --out itself: what was before it is in its record.
     before = folder.record.get("model_before") or model_before(options, data.files)
     if folder.finished and "best_seed" in folder.record:  # more seeds are trained
         put_back_best_model(folder.path, folder.record["best_seed"])
-    folder.record = {
+    record = {
+        "version": VERSION,
         "kind": "finetuning",
         "task": options.task,
         "status": "running",
@@ -301,7 +307,7 @@ def _start(folder: RunFolder, options: FinetuneOptions, data: FinetuningData, ch
         "warnings": list(data.report["warnings"]),
         **({} if before is None else {"model_before": before}),
     }
-    folder.create()
+    folder.create(record)
     folder.withdraw()
 
 
@@ -330,7 +336,7 @@ def _written(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _check_same(folder: RunFolder, options: FinetuneOptions, data: FinetuningData) -> None:
+def _check_same(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> None:
     """A run that goes on has the options and the files that it began with."""
     if not folder.record:
         return
@@ -344,7 +350,12 @@ def _check_same(folder: RunFolder, options: FinetuneOptions, data: FinetuningDat
 
 
 def _one_seed(
-    options: FinetuneOptions, settings: HeadSettings, tokenizer: Any, data: FinetuningData, folder: RunFolder, seed: int
+    options: FinetuneOptions,
+    settings: HeadSettings,
+    tokenizer: Any,
+    data: FinetuningData,
+    folder: FinetuningRun,
+    seed: int,
 ) -> dict[str, Any]:
     """Train with one seed, go on with one that was stopped, or take what a finished one left."""
     single = RunFolder(seed_folder(folder.path, seed))
@@ -464,7 +475,7 @@ def _learnt_nothing(head: AnyHead, metric: str, best: Mapping[str, Any], result:
     return no_better(head, metric, value, baseline, file=file, course=course)
 
 
-def _finish(folder: RunFolder, result: FinetuneResult) -> None:
+def _finish(folder: FinetuningRun, result: FinetuneResult) -> None:
     """The best seed becomes the RUN; its weights come last."""
     record = folder.record
     record |= {

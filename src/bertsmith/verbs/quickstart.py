@@ -32,19 +32,18 @@ from bertsmith.corpus.documentation import write_corpus
 from bertsmith.corpus.example_texts import write_licences, write_package_texts
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.corpus.splitting import is_held_out
-from bertsmith.reporting.numbers import percent
-from bertsmith.reporting.page import Page
-from bertsmith.reporting.run_report import (
+from bertsmith.records.pretraining import Evaluated, PretrainingRecord
+from bertsmith.reporting.finetuning_report import add_head_metrics
+from bertsmith.reporting.language_model_sections import (
     add_evaluation_table,
-    add_head_metrics,
     add_language_model_figures,
     add_loss_charts,
-    add_provenance,
     add_samples,
-    add_speed,
-    add_warnings,
 )
-from bertsmith.reporting.without_reading import pair_audit
+from bertsmith.reporting.numbers import percent
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.pretraining_report import shown_data
+from bertsmith.reporting.run_sections import add_provenance, add_speed, add_warnings
 from bertsmith.runtime import random
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import claim_folder, disk_errors, read_json, write_json, write_text
@@ -227,20 +226,21 @@ def _classify(out: Path, documents: list[_Module], seed: int) -> FinetuneResult:
 
 
 def _report(result: QuickstartResult, head: FinetuneResult) -> str:
-    record = read_json(result.run / "run.json")
+    record = PretrainingRecord.read(result.run / "run.json")
     updates, evaluations = read_metrics(result.run)
-    before, after = record["evaluation_before"], record["evaluation"]
+    before, after = record.evaluation_before, record.evaluation
     page = Page(
         "A BERT from the documentation on this machine",
         subtitle=f"{result.documents:,} modules, {result.tokens:,} tokens, {result.steps:,} updates",
     )
-    add_language_model_figures(page, after, before, pair_audit(record))
-    add_warnings(page, record)
+    add_language_model_figures(page, after, before, record.data.audit)
+    add_warnings(page, record.warnings)
     page.section("Losses", "The loss of each update, and of held-out modules on frozen masks.")
-    add_loss_charts(page, updates, evaluations, before, after)
+    evaluated = [Evaluated.model_validate(line) for line in evaluations]
+    add_loss_charts(page, updates, evaluated, before=before, after=after)
     add_evaluation_table(page, before, after)
     page.section("Masks filled", "Held-out sentences with one word hidden; the true word is marked.")
-    add_samples(page, record["samples"])
+    add_samples(page, record.samples)
     page.section("Next sentence", "A held-out sentence, with the one that follows it and one of another module.")
     page.text(result.next_sentence["a"])
     page.table(
@@ -252,14 +252,14 @@ def _report(result: QuickstartResult, head: FinetuneResult) -> str:
         caption="Label 0 of the model is IsNext, 1 is NotNext",
     )
     classifier = read_json(result.classifier / "run.json")
-    add_head_metrics(page, head.metrics, head.baseline, "Which package is this sentence from?")
+    add_head_metrics(page, head.metrics, head.baseline, title="Which package is this sentence from?")
     page.text(
         f"Fine-tuned on {classifier['data']['files'][0]['examples']:,} sentences, measured on {head.num_examples:,} of "
         "modules that the model has not seen. The checkpoint was chosen on these, so the figures are a little too good."
     )
     page.section("How it was made")
     add_speed(page, updates)
-    add_provenance(page, record)
+    add_provenance(page, record, shown_data(record))
     page.section("Next")
     for line in result.next_commands:
         page.code(line)

@@ -11,13 +11,16 @@ from bertsmith.config.report import ReportOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
+from bertsmith.records.any_run import read_run
+from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.reporting.finetuning_report import finetuning_report
+from bertsmith.reporting.pretraining_report import pretraining_report
 from bertsmith.reporting.run_progress import RunProgress, run_progress
-from bertsmith.reporting.run_report import run_report
 from bertsmith.reporting.store_report import store_report
 from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
-from bertsmith.runtime.files import read_json, read_record, written_aside
+from bertsmith.runtime.files import read_json, written_aside
 from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import read_metrics
 
@@ -115,14 +118,18 @@ def _nothing_to_report(folder: Path) -> InputError:
 
 def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:
     """Write the page of a RUN, that loads itself anew while the run goes on; returns its status and how far it is."""
-    record, folder = read_record(run / "run.json"), _metrics_folder(run)
+    record, folder = read_run(run), _metrics_folder(run)
     updates, evaluations = read_metrics(folder)
     metrics, refresh, as_of = folder / "metrics.jsonl", None, ""
-    if record["status"] == "running":
+    if record.status == "running":
         refresh = refresh_seconds
         as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
-    _write(run, run_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of))
-    return record["status"], run_progress(record, updates)
+    if isinstance(record, PretrainingRecord):
+        page = pretraining_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of)
+    else:
+        page = finetuning_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of)
+    _write(run, page)
+    return record.status, run_progress(record.budget, updates)
 
 
 def _write(folder: Path, html: str) -> None:

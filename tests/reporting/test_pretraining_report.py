@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.run_report import add_warnings, run_report
+from bertsmith.reporting.pretraining_report import pretraining_report
+from bertsmith.reporting.run_sections import add_warnings
 
 AUDIT: dict[str, Any] = {
     "pairs": 20_000,
@@ -113,16 +115,23 @@ def record_of(pairs: object, evaluation: dict[str, Any] | None = EVALUATION) -> 
         "data": {"store": "STORE", "checksum": "ab12", "tokens": 1_000_000, "examples": 20_000, "pairs": pairs},
         "machine": {"cores": 2},
         "versions": {"torch": "2.13.0"},
-        "model": {"layers": 4, "hidden_size": 256, "parameters": 5_500_000},
+        "model": {
+            "layers": 4, "hidden_size": 256, "attention_heads": 4, "intermediate_size": 1024, "max_positions": 512,
+            "vocab_size": 4096, "parameters": 5_500_000,
+        },
         "evaluation_before": None,
         "evaluation": evaluation,
         "result": {"steps": 100},
         "warnings": [],
-    }
+    }  # fmt: skip
+
+
+def page_of(record: dict[str, Any]) -> str:
+    return pretraining_report("run", PretrainingRecord.model_validate(record), UPDATES, [])
 
 
 def report_of(pairs: object, evaluation: dict[str, Any] | None = EVALUATION) -> Outline:
-    return Outline(run_report("run", record_of(pairs, evaluation), UPDATES, []))
+    return Outline(page_of(record_of(pairs, evaluation)))
 
 
 def with_accuracy(accuracy: float, pairs: int = 900, majority: float = 0.55) -> dict[str, Any]:
@@ -249,17 +258,17 @@ def test_runs_without_the_audit_have_no_such_section(pairs: object) -> None:
 def test_a_run_whose_data_names_no_pairs_has_a_report() -> None:
     record = record_of(None)
     del record["data"]["pairs"]
-    assert Outline(run_report("run", record, UPDATES, [])).headings == ["Losses", "Evaluation", "How it was made"]
+    assert Outline(page_of(record)).headings == ["Losses", "Evaluation", "How it was made"]
 
 
 def test_of_many_warnings_three_are_open() -> None:
     page = Page("t")
-    add_warnings(page, {"warnings": [f"warning <{number}>" for number in range(5)]})
+    add_warnings(page, [f"warning <{number}>" for number in range(5)])
     outline = Outline(page.html())
     assert [text.split()[-1] for _, text in outline.notices] == ["<0>", "<1>", "<2>"]
     html = page.html()
     assert "<summary>2 more warnings</summary>" in html
     assert "<li>warning &lt;3&gt;</li>" in html and "<li>warning &lt;4&gt;</li>" in html
     few = Page("t")
-    add_warnings(few, {"warnings": ["one"]})
+    add_warnings(few, ["one"])
     assert "<details>" not in few.html()

@@ -1,0 +1,67 @@
+"""The evaluations of a pre-training: on the held-out part of the STORE, and on the text of `--general-text`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bertsmith.corpus.store import HELD_OUT, TokenPart
+from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.pretraining.components import Components
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import Evaluated
+from bertsmith.runtime.console import progress
+from bertsmith.training.plan import Measure
+
+
+def measures(components: Components, examples: int) -> tuple[Measure, Measure | None]:
+    """The figures of a model on at most so many held-out examples, and on as many of the general text."""
+    precision = components.computation.precision
+
+    def of(evaluation: FrozenEvaluation) -> Measure:
+        return lambda model: evaluation(model, precision=precision).to_dict()  # type: ignore[arg-type]
+
+    general = _of_general_text(components, examples)
+    return of(_of_held_out(components, examples)), of(general) if general is not None else None
+
+
+def evaluate(
+    components: Components, examples: int, *, title: str, model: Any = None
+) -> dict[str, LanguageModelFigures]:
+    """The figures on the held-out part as `evaluation`, those on a general text as `general_evaluation`."""
+    model = components.setup.model if model is None else model
+    found = {}
+    for name, evaluation in (
+        ("evaluation", _of_held_out(components, examples)),
+        ("general_evaluation", _of_general_text(components, examples)),
+    ):
+        if evaluation is not None:
+            with progress(title, unit="examples") as bar:
+                found[name] = evaluation(model, precision=components.computation.precision, bar=bar)
+    return found
+
+
+def end_of_curve(components: Components, examples: int, *, step: int, model: Any = None) -> Evaluated:
+    """Figures like those of the evaluations during the run, on as many examples: the ends of both curves."""
+    return Evaluated(step=step, **evaluate(components, examples, title="evaluating", model=model))
+
+
+def _of_held_out(components: Components, examples: int) -> FrozenEvaluation:
+    return _frozen(components, components.store.part(HELD_OUT), components.options.objective, examples)
+
+
+def _of_general_text(components: Components, examples: int) -> FrozenEvaluation | None:
+    text = components.general
+    return _frozen(components, text.part, text.objective, examples) if text is not None else None
+
+
+def _frozen(components: Components, part: TokenPart, objective: str, examples: int) -> FrozenEvaluation:
+    return FrozenEvaluation(
+        part,
+        components.batches.vocabulary,
+        objective=objective,
+        sequence_length=components.options.sequence_length,
+        negatives=components.options.negatives,
+        batch_size=64,
+        unigram_counts=components.store.unigram_counts(),
+        max_examples=examples,
+    )

@@ -1,0 +1,71 @@
+"""The parts of a page about the pairs of next sentence prediction."""
+
+from __future__ import annotations
+
+from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.pretraining import PairAudit
+from bertsmith.reporting.charts import bar_chart
+from bertsmith.reporting.numbers import percent
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.without_reading import beside_baseline, without_reading
+
+
+def add_pairs(
+    page: Page, audit: PairAudit, *, tokens: int | None = None, after: LanguageModelFigures | None = None
+) -> None:
+    """The audit of the pairs: their kinds, and the model's accuracy next to those that need no reading.
+
+    `tokens` is how many the training part has, `after` the evaluation of the model.
+    """
+    pairs, negatives, same = audit.pairs, audit.not_next, audit.same_document_negatives
+    left_out = f"{_share_of(audit.left_out_tokens, tokens)} of the training tokens, in one pass" if tokens else ""
+    cards: list[tuple[str, str | int | float, str]] = [("Pairs in a pass", pairs, "of the training part")]
+    if audit.swap:
+        cards.append(("Swapped", _share_of(negatives, pairs), f"{negatives:,} pairs"))
+    else:
+        forced = audit.forced_random
+        cards += [
+            ("B is random", _share_of(negatives, pairs), f"{negatives:,} pairs"),
+            ("Random by force", forced, f"{_share_of(forced, pairs)} of pairs: one sentence, no next"),
+            ("Same document", same, f"B of {_share_of(same, negatives)} of random pairs"),
+        ]
+    page.figures([*cards, ("Tokens left out", audit.left_out_tokens, left_out)])
+    add_pair_accuracies(page, audit, after)
+    if audit.held_out_pairs and not audit.swap and negatives > same:
+        page.text(
+            f"Lengths are not all that gives pairs away. In {_share_of(negatives - same, negatives)} of the random "
+            "pairs B is of another document, and its topic may tell."
+        )
+
+
+def add_pair_accuracies(page: Page, audit: PairAudit, after: LanguageModelFigures | None) -> None:
+    """The model's accuracy next to those that need no reading."""
+    baselines = without_reading(audit)
+    if not baselines:
+        page.text("There is no held-out pair to judge.")
+        return
+    model, judged = (None, 0) if after is None else (after.next_sentence_accuracy, after.num_pairs)
+    title = "Held-out accuracy on the order of segments" if audit.swap else "Held-out next sentence accuracy"
+    rows = [("the model", model)] if model is not None else []
+    lengths = audit.length_only
+    interval = f"; 95% interval of lengths alone: {percent(lengths.low)} to {percent(lengths.high)}" if lengths else ""
+    page.chart(
+        bar_chart(
+            [*rows, *baselines.items(), ("chance", 0.5)],
+            title=title,
+            value_format="{:.1%}",
+            highlight="the model" if rows else None,
+        ),
+        f"{title}. Without reading: {audit.held_out_pairs:,} pairs{interval}."
+        + (f" The model: {judged:,} pairs." if model is not None and judged else ""),
+    )
+    if after is None or model is None:
+        page.text("The model has not been evaluated yet.")
+        return
+    compared = beside_baseline(after, audit)
+    if compared is not None:
+        page.notice(*compared)
+
+
+def _share_of(part: int, whole: int) -> str:
+    return percent(part / whole if whole else 0.0)
