@@ -48,9 +48,10 @@ def _show(result: Any) -> str:
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:
+        from bertsmith.records.search import SearchReport
         from bertsmith.reporting.search import outcome
 
-        lines.append(f"  search: {outcome(result.search)}")
+        lines.append(f"  search: {outcome(SearchReport(**result.search))}")
     if result.selected_on_reported_data:
         chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
         lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")

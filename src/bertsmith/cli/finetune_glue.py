@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.errors import DivergedError, InputError
 from bertsmith.finetuning.glue.options import GlueOptions
+from bertsmith.records.suite import Average, SuiteTask
 from bertsmith.reporting.numbers import format_metric
 
 
@@ -30,13 +31,11 @@ def _show(result: Any) -> str:
         return "\n".join([*_rows(result.tasks), "nothing was trained (--dry-run)"])
     from bertsmith.reporting.suite_report import average_in_words
 
-    lines = table(result.tasks, result.failures)
+    lines = table({name: SuiteTask(**task) for name, task in result.tasks.items()}, failures=result.failures)
     if result.average is not None:
-        average = result.average
-        interval = ""
-        if average["low"] is not None:
-            interval = f"   95% interval {average['low']:.4f} to {average['high']:.4f}"
-        lines.append(f"average {average['mean']:.4f}{interval}   {average_in_words(average, result.missing)}")
+        average = Average(**result.average)
+        interval = f"   95% interval {average.low:.4f} to {average.high:.4f}" if average.low is not None else ""
+        lines.append(f"average {average.mean:.4f}{interval}   {average_in_words(average, result.missing)}")
     return "\n".join([*lines, f"report: {result.report}"])
 
 
@@ -48,17 +47,17 @@ def _rows(tasks: dict[str, Any]) -> list[str]:
     ]
 
 
-def table(tasks: dict[str, Any], failures: dict[str, dict[str, str]]) -> list[str]:
+def table(tasks: Mapping[str, SuiteTask], *, failures: Iterable[str]) -> list[str]:
     """A line for each figure, with its interval, its baseline, and how it was measured."""
     from bertsmith.reporting.suite_report import interval_in_words, protocol_in_words
 
     lines = [f"{'task':<8} {'metric':<9} {'figure':>8}  {'95% interval':<18} {'baseline':>8} {'examples':>9}  protocol"]
     for name, entry in tasks.items():
-        for place, (metric, figure) in enumerate(entry["figures"].items()):
+        for place, (metric, figure) in enumerate(entry.figures.items()):
             lines.append(
-                f"{'' if place else name:<8} {metric:<9} {format_metric(metric, figure['value']):>8}  "
-                f"{interval_in_words(metric, figure):<18} {format_metric(metric, entry['baseline'][metric]):>8} "
-                f"{entry['num_examples']:>9,}  {protocol_in_words(entry)}"
+                f"{'' if place else name:<8} {metric:<9} {format_metric(metric, figure.value):>8}  "
+                f"{interval_in_words(metric, figure):<18} {format_metric(metric, entry.baseline[metric]):>8} "
+                f"{entry.num_examples:>9,}  {protocol_in_words(entry)}"
             )
     return lines + [f"{name:<8} failed" for name in failures]
 

@@ -11,9 +11,11 @@ from bertsmith.errors import OptionError
 from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.starting_model import StartingModel
+from bertsmith.records.labelled_files import DataFile, DataReport, FinetuningFiles
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import MULTI_LABEL, SINGLE_LABEL, AnyHead, head_class
+from bertsmith.tasks.base import MULTI_LABEL, SINGLE_LABEL, AnyHead, Inputs, head_class
 from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set, with_split
@@ -28,13 +30,11 @@ class FinetuningData:
 
     Attributes:
         head: with the labels of the training file.
-        train_gold: what is true of the training file.
-        learnt: what is trained on: the training file, and behind it the unlabelled one where there is one.
-        taught_examples: those of `learnt` where a teacher is to answer them; otherwise none.
+        train_gold: the labels of the training file's examples.
+        learnt: the training file, followed by the unlabelled one if there is one.
+        taught_examples: the examples of `learnt`, if a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
-        files: what run.json says of each file.
-        label_counts: how often each label stands in the training file.
-        report: the report on the data (`evaluation/labelled_data.py`).
+        described: the files, the frequency of each label, and the report on them, for run.json.
     """
 
     head: AnyHead
@@ -44,89 +44,141 @@ class FinetuningData:
     dev: LabelledData
     test: LabelledData | None
     reported_examples: Sequence[Any]
-    files: list[dict[str, Any]]
-    label_counts: dict[str, int]
-    report: dict[str, Any]
+    described: FinetuningFiles
+
+    @property
+    def files(self) -> list[DataFile]:
+        """The files as they were read."""
+        return self.described.files
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """How often each label occurs in the training file."""
+        return self.described.labels
+
+    @property
+    def report(self) -> DataReport:
+        """The report on the files."""
+        assert self.described.report is not None
+        return self.described.report
 
     @property
     def reported(self) -> LabelledData:
-        """What the figures are of."""
+        """The examples that the figures are of."""
         return self.dev if self.test is None else self.test
 
     @property
     def unlabelled(self) -> int:
-        """How many examples have no label that is looked at."""
-        return sum(file["examples"] for file in self.files if file["part"] == UNLABELLED)
+        """The number of examples whose label is ignored."""
+        return sum(file.examples for file in self.files if file.part == UNLABELLED)
 
     @property
     def windowed(self) -> int | None:
-        """How many examples of all files are read in windows."""
+        """The number of examples of all files that are read in windows."""
         counts = [part.encoded.windowed for part in (self.learnt, self.dev, self.test) if part is not None]
         return None if None in counts else sum(count or 0 for count in counts)
 
 
-def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> FinetuningData:
+@dataclass(frozen=True)
+class _Examples:
+    """The examples of each part, read but not encoded."""
+
+    head: AnyHead
+    paths: Mapping[str, Path]
+    parts: dict[str, Sequence[Any]]
+    may_be_numbers: bool
+    """Whether the labels were not said to be classes, and could be numbers."""
+
+
+def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData:
     """Read and encode the files that the options name. Raises DataError with the place of the first mistake."""
+    found = _read(options)
+    head, paths, length = found.head, found.paths, start.max_length
+    checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
+    _check_new(paths, checksums, drawn=options.max_train_examples is not None)
+    files, parts, compared = [], {}, {}
+    for part, path in paths.items():
+        examples, left_out = _used(found, part, options.max_train_examples)
+        encoded = head.encode(start.tokenizer, examples, length)
+        parts[part] = LabelledData(encoded, head.targets(examples, str(path)))
+        head.warn_of_spellings(examples, str(path))
+        compared[part] = Part(examples, encoded)
+        file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
+        file.sha256 = checksums[part]
+        files.append(file)
+    described = _reported(found, parts, labelled_data_report(head, start.tokenizer, compared, length), files)
+    gold, learnt, taught = parts["train"].gold, parts["train"], compared["train"].examples
+    if UNLABELLED in parts:
+        taught = [*taught, *compared[UNLABELLED].examples]
+        encoded, targets = head.encode(start.tokenizer, taught, length), head.targets(taught, str(paths["train"]))
+        learnt = LabelledData(encoded, targets, labelled=len(learnt.encoded.lengths))
+    return FinetuningData(
+        head,
+        gold,
+        learnt,
+        taught if options.teacher is not None else (),
+        parts["dev"],
+        parts.get("test"),
+        compared["test" if "test" in compared else "dev"].examples,
+        described,
+    )
+
+
+def _read(options: FinetuneOptions) -> _Examples:
+    """Read all parts; the training file decides the labels, and what the other files must agree with."""
     columns = Columns.of(options)
     given = {part: getattr(options, part) for part in SPLITS}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = head_class(options.task)
-    examples = {"train": task.read(paths["train"], columns)}
-    columns = replace(columns, like=task.reference(examples["train"], paths["train"]))
-    head = task.for_training(examples["train"], options.problem_type, labels_are=options.labels_are)
+    parts: dict[str, Sequence[Any]] = {"train": task.read(paths["train"], columns)}
+    columns = replace(columns, like=task.reference(parts["train"], paths["train"]))
+    head = task.for_training(parts["train"], options.problem_type, labels_are=options.labels_are)
     columns = head.columns(columns)
-    examples |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
+    parts |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
     may_be_numbers = head.problem_type == SINGLE_LABEL and "problem_type" not in options.model_fields_set
     if may_be_numbers:
-        places = ((item.label, item.place) for item in head.items(examples["train"]))
+        places = ((item.label, item.place) for item in head.items(parts["train"]))
         check_are_classes(str(paths["train"]), head.labels, places)
     if UNLABELLED in paths:
-        examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns)
-    checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
-    _check_new(paths, checksums, drawn=options.max_train_examples is not None)
-    files, parts, compared = [], {}, {}
-    for part in paths:
-        every = examples[part]
-        found = head.learnable(every) if part == "train" else every
-        left_out = {"left_out_examples": len(every) - len(found)} if len(found) < len(every) else {}
-        drawn = {}
-        if part == "train" and (options.max_train_examples or len(found)) < len(found):
-            drawn = {"drawn_from": len(found)}
-            found = _fixed_part(found, options.max_train_examples or 0)
-            examples["train"] = found
-        encoded = head.encode(tokenizer, found, length)
-        parts[part] = LabelledData(encoded, head.targets(found, str(paths[part])))
-        head.warn_of_spellings(found, str(paths[part]))
-        compared[part] = Part(found, encoded)
-        windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
-        files.append(
-            {
-                "name": str(paths[part]),
-                "part": part,
-                "examples": len(found),
-                "longest": max(encoded.full_lengths),
-                "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
-                "truncated_tokens": sum(encoded.truncated_tokens),
-                **windowed,
-                **left_out,
-                **drawn,
-                "sha256": checksums[part],
-            }
-        )
-    counts = dict(head.label_counts(examples["train"]))
-    report = labelled_data_report(head, tokenizer, compared, length)
+        parts[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns)
+    return _Examples(head, paths, parts, may_be_numbers)
+
+
+def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any], dict[str, Any]]:
+    """The examples of a part that are used, and how many were left out of the training file or drawn from."""
+    every = found.parts[part]
+    if part != "train":
+        return every, {}
+    used = found.head.learnable(every)
+    facts = {"left_out_examples": len(every) - len(used)} if len(used) < len(every) else {}
+    if (most or len(used)) < len(used):
+        facts["drawn_from"] = len(used)
+        used = _fixed_part(used, most or 0)
+    return used, facts
+
+
+def _measured(encoded: Inputs) -> dict[str, Any]:
+    """The lengths of the examples of a file."""
+    windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
+    return {
+        "longest": max(encoded.full_lengths),
+        "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),
+        "truncated_tokens": sum(encoded.truncated_tokens),
+        **windowed,
+    }
+
+
+def _reported(
+    found: _Examples, parts: Mapping[str, LabelledData], report: dict[str, Any], files: list[DataFile]
+) -> FinetuningFiles:
+    """All files with the report on them, its warnings about labels first."""
+    head = found.head
+    counts = dict(report["parts"]["train"]["labels"])
     if head.labels:
         most = int(parts["train"].gold.sum(axis=1).max()) if head.problem_type == MULTI_LABEL else None
-        about_labels = label_warnings(counts, may_be_numbers=may_be_numbers, labels_per_text=most)
+        about_labels = label_warnings(counts, may_be_numbers=found.may_be_numbers, labels_per_text=most)
         report["warnings"] = [*about_labels, *report["warnings"]]
-    learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
-    if UNLABELLED in parts:
-        taught = [*taught, *examples[UNLABELLED]]
-        encoded, targets = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
-        learnt = LabelledData(encoded, targets, labelled=len(learnt.encoded.lengths))
-    reported = compared["test" if "test" in compared else "dev"].examples
-    gold = parts["train"].gold
-    return FinetuningData(head, gold, learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report)
+    return FinetuningFiles(files=files, labels=counts, report=DataReport.model_validate(report))
 
 
 def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:

@@ -6,43 +6,31 @@ with a head that the new one starts from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bertsmith.errors import BertsmithError
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.records.any_run import run_of_model
+from bertsmith.records.finetuning import FinetuningRecord, MeanFigure, ModelBefore
+from bertsmith.records.labelled_files import FinetuningFiles
 
-Files = Sequence[Mapping[str, Any]]
 
-
-def model_before(options: FinetuneOptions, files: Files) -> dict[str, Any] | None:
-    """`name` and `metrics` (`mean`, `low`, `high`) of the model before; None without one on the same file."""
+def model_before(options: FinetuneOptions, data: FinetuningFiles) -> ModelBefore | None:
+    """The name and the figures of the model before; None without one on the same file."""
     replaced = [(options.out, f"{options.out}, now replaced")] if options.overwrite else []
     for folder, name in (*replaced, (Path(options.model), options.model)):
-        found = _figures(folder, options.task, _reported(files))
-        if found is not None:
-            return {"name": name, "metrics": found}
+        record = run_of_model(folder)
+        if isinstance(record, FinetuningRecord) and _is_comparable(record, options.task, data):
+            found = {
+                metric: MeanFigure(mean=figure.mean, low=figure.low, high=figure.high)
+                for metric, figure in (record.metrics or {}).items()
+            }
+            return ModelBefore(name=name, metrics=found)
     return None
 
 
-def _figures(folder: Path, task: str, checksum: str | None) -> dict[str, Any] | None:
-    try:
-        found = run_of_model(folder)
-        record = {} if found is None else found.to_dict()
-        if record.get("task") != task or record["status"] != "finished" or checksum is None:
-            return None
-        if _reported(record["data"]["files"]) != checksum:
-            return None
-        ends = ("mean", "low", "high")
-        return {name: {end: figure[end] for end in ends} for name, figure in record["metrics"].items()}
-    except (BertsmithError, LookupError, OSError):  # a damaged record tells nothing, and is no reason to stop
-        return None
-
-
-def _reported(files: Files) -> str | None:
-    """The checksum of the file that figures are of: the test file if there is one, else the dev file."""
-    checksums = {file["part"]: file["sha256"] for file in files}
-    found = checksums.get("test", checksums.get("dev"))
-    return None if found is None else str(found)
+def _is_comparable(record: FinetuningRecord, task: str, data: FinetuningFiles) -> bool:
+    """Whether a finished run of the same task has figures of the same file."""
+    checksum = data.checksum_of_figures
+    if record.task != task or not record.is_finished or record.metrics is None:
+        return False
+    return checksum is not None and record.data.checksum_of_figures == checksum

@@ -11,21 +11,17 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from bertsmith.config.options import SEEDS
 from bertsmith.finetuning.defaults import choose_epochs
-from bertsmith.finetuning.engine import HeadSettings
-from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.search_space import SEARCHED, Choices, Number, Range, Space, Values
+from bertsmith.finetuning.search_space import SEARCHED, Choices, Range, Space, Values
+from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.records.search import Number, Settings, Trial
 from bertsmith.runtime import random
 
 if TYPE_CHECKING:
     import optuna
-
-Settings = dict[str, Number | None]
-"""A value for each option of the space; of the defaults None where an option is not set."""
 
 STARTUP = 3
 """So many trials, the defaults among them, come before the sampler goes by figures (benchmarks/notes.md)."""
@@ -37,40 +33,15 @@ LISTED = 10_000
 """So many settings of a space are listed at most, to find those that are left."""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training of a search.
-
-    Attributes:
-        settings: what was varied.
-        dev: the figure on the dev file with its 95% interval over the examples (`value`, `low`, `high`).
-        why: what made it fail.
-        best_step: the update whose weights the figure is of, of `steps`.
-        seconds: of training.
-    """
-
-    number: int
-    settings: Settings
-    state: Literal["running", "finished", "failed"] = "running"
-    dev: dict[str, float] | None = None
-    why: str | None = None
-    best_step: int | None = None
-    steps: int | None = None
-    seconds: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; `Trial(**...)` reads it."""
-        return asdict(self)
-
-
-def default_settings(space: Space, options: FinetuneOptions, settings: HeadSettings, examples: int) -> Settings:
-    """What `finetune` takes without a search for the options of a space; `settings` are made of the same options."""
+def default_settings(space: Space, settings: HeadSettings, examples: int) -> Settings:
+    """The values of the options of a space without a search; `settings` are those without it."""
+    options = settings.options
     resolved: dict[str, Number] = {
-        "learning_rate": settings.learning_rate,
+        "learning_rate": settings.optimization.learning_rate,
         "epochs": int(choose_epochs(examples, options.batch_size).value),
     }
-    if settings.lora is not None:
-        resolved["lora_alpha"] = settings.lora.alpha
+    if settings.parts.lora is not None:
+        resolved["lora_alpha"] = settings.parts.lora.alpha
     if settings.distillation is not None:
         resolved["distil_weight"] = settings.distillation.weight
         resolved["distil_temperature"] = settings.distillation.temperature
@@ -115,7 +86,7 @@ def _drawn(space: Mapping[str, Values], trials: Sequence[Trial], higher: bool, s
     study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=sampler)
     for trial in trials:
         if all(_lies_in(space[name], value) for name, value in trial.settings.items()):
-            ended = {"state": optuna.trial.TrialState.PRUNED} if trial.dev is None else {"value": trial.dev["value"]}
+            ended = {"state": optuna.trial.TrialState.PRUNED} if trial.dev is None else {"value": trial.dev.value}
             study.add_trial(optuna.create_trial(params=trial.settings, distributions=distributions, **ended))
     return dict(study.ask(distributions).params)
 

@@ -9,28 +9,31 @@ from __future__ import annotations
 import gc
 import math
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import torch
 
-from bertsmith.errors import DivergedError
+from bertsmith.errors import DivergedError, OptionError
+from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.data import FinetuningData
-from bertsmith.finetuning.engine import HeadSettings, TrainedHead, train_head
-from bertsmith.finetuning.going_on import FinetuningRun, checkpoint_of, interrupted, stopped_by
+from bertsmith.finetuning.engine import TrainedHead, train_head
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.proposals import Settings, Trial, default_settings, propose, with_own_ranges
+from bertsmith.finetuning.proposals import default_settings, propose, with_own_ranges
+from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
-from bertsmith.finetuning.settings import head_settings
+from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.finetuning.starting_model import StartingModel, starting_model
 from bertsmith.inference.batched import head_outputs
 from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
+from bertsmith.records.errors import Figure
+from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
 from bertsmith.runtime.computing import is_short_of_memory
 from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice
 from bertsmith.training.run_folder import RunFolder, read_metrics
 
@@ -39,16 +42,16 @@ FOLDER = "search"
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched: the values of each option, and what `finetune` takes without a search."""
+    """The values of each option that is searched, and the settings of `finetune` without a search."""
 
     values: Mapping[str, Values]
     defaults: Settings
 
     @classmethod
-    def of(cls, options: FinetuneOptions, settings: HeadSettings, data: FinetuningData) -> SearchSpace:
-        """The space that the options name; `settings` are made of the same options."""
-        space = parse_space(options.search_space, FinetuneOptions.model_fields)
-        defaults = default_settings(space, options, settings, len(data.learnt.encoded.lengths))
+    def of(cls, settings: HeadSettings, data: FinetuningData) -> SearchSpace:
+        """The space that the options name; `settings` are those without a search."""
+        space = parse_space(settings.options.search_space, FinetuneOptions.model_fields)
+        defaults = default_settings(space, settings, len(data.learnt.encoded.lengths))
         return cls(with_own_ranges(space, defaults), defaults)
 
     def ends(self) -> list[Settings]:
@@ -65,20 +68,43 @@ class Search:
     """The trials of one RUN.
 
     Attributes:
-        config: the MODEL's configuration.
-        length: the tokens of a row.
         run: where its record and its trials go.
-        started: the record of the run that goes on, or empty.
+        started: the choices of the run that resumes.
     """
 
+    run: FinetuningRun
     options: FinetuneOptions
     space: SearchSpace
-    tokenizer: Any
-    config: Any
-    length: int
     data: FinetuningData
-    run: FinetuningRun
-    started: Mapping[str, Any]
+    start: StartingModel
+    started: Sequence[Choice] = ()
+
+    @classmethod
+    def of(
+        cls,
+        run: FinetuningRun,
+        settings: HeadSettings,
+        data: FinetuningData,
+        *,
+        start: StartingModel,
+        started: Sequence[Choice],
+    ) -> Self | None:
+        """The search that the options ask for; `settings` are those without it.
+
+        Raises OptionError if an end of its space does not fit the MODEL or the data.
+        """
+        options = settings.options
+        if options.search is None:
+            return None
+        search = cls(run, options, SearchSpace.of(settings, data), data, start, started)
+        for end in search.space.ends():
+            at_end = options.model_copy(update=end)
+            try:
+                starting_model(at_end, options.model, options.task)
+                choose_settings(at_end, data, start, started=started)
+            except OptionError as error:
+                raise OptionError(f"--search-space: {error}") from None
+        return search
 
     @property
     def metric(self) -> str:
@@ -92,13 +118,14 @@ class Search:
         say(f"the defaults: {settings_in_words(self.space.defaults)}")
 
     def best_settings(self) -> HeadSettings:
-        """What the best trial was trained with; it stands in the record with its reason."""
-        best, record = self.best(), self.run.record
-        say(outcome(record["search"]))
-        why = f"{trial_in_words(best.number)}, the best of {len(record['search']['trials'])}"
+        """The settings of the best trial; they are recorded with the reason."""
+        best, report = self.best(), self.run.record.search
+        assert report is not None
+        say(outcome(report))
+        why = f"{trial_in_words(best.number)}, the best of {len(report.trials)}"
         found = [Choice(name.replace("_", " "), value_in_words(value), why) for name, value in best.settings.items()]
         settings, choices = self._settings_of(best)
-        record["choices"] = [choice.to_dict() for choice in (*choices, *found)]
+        self.run.record.choices = [*choices, *found]
         self.run.save_record()
         return settings
 
@@ -117,7 +144,7 @@ class Search:
                     break
                 trials.append(trial if trial.state != "running" else self._ended(trial))
                 shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
-                self.run.record["search"] = self.record(trials)
+                self.run.record.search = self.report(trials)
                 self.run.save_record()
                 say(self._in_words(trials))
         except KeyboardInterrupt:
@@ -132,19 +159,19 @@ class Search:
         """The trial of this number as it was left, or a new one; None where there are no other settings."""
         file = self._file(number)
         if file.is_file():
-            return Trial(**read_json(file))
+            return Trial.read(file)
         settings: Settings | None = self.space.defaults
         if number > 0:
             higher = self.metric not in LOWER_IS_BETTER
             settings = propose(self.space.values, trials, higher=higher, seed=self.options.seed)
         if settings is None:
             return None
-        trial = Trial(number, settings)
-        write_json(file, trial.to_dict())
+        trial = Trial.begun(number, settings)
+        trial.write(file)
         return trial
 
     def _ended(self, trial: Trial) -> Trial:
-        """Train with its settings, from a checkpoint on where there is one; a training that fails is a failed trial."""
+        """Train with its settings, from a checkpoint if there is one; a training that fails is a failed trial."""
         single = RunFolder(self._folder(trial.number))
         why = None
         try:
@@ -159,36 +186,42 @@ class Search:
             gc.collect()
             torch.cuda.empty_cache()
             warn(f"trial {trial.number} failed: {why}")
-            trial = replace(trial, state="failed", why=why)
-        write_json(self._file(trial.number), trial.to_dict())
+            trial = trial.model_copy(update={"state": "failed", "why": why})
+        trial.write(self._file(trial.number))
         return trial
 
     def _measured(self, trial: Trial, single: RunFolder) -> Trial:
         called = f"trial {trial.number}"
         settings, _ = self._settings_of(trial)
-        train, dev, seed = self.data.learnt, self.data.dev, self.options.seed
-        checkpoint = checkpoint_of(single, called)
-        trained = train_head(settings, self.tokenizer, train, dev, single, seed, called, checkpoint)
+        trained = train_head(
+            settings,
+            self.data.learnt,
+            self.data.dev,
+            tokenizer=self.start.tokenizer,
+            folder=single,
+            seed=self.options.seed,
+            title=called,
+            checkpoint=checkpoint_of(single, called),
+        )
         if trained.signal is not None:
-            stopped = stopped_by(trained.signal, trained.steps, settings.steps, called)
+            stopped = stopped_by(trained.signal, steps=trained.steps, of=settings.steps, called=called)
             raise interrupted(self.run, stopped, self.options)
         figure = self._figure(trained, settings)
-        if not math.isfinite(figure["value"]):
+        if not math.isfinite(figure.value):
             raise DivergedError(f"{self.metric} on the dev file is not finite")
         seconds = read_metrics(single.path)[0][-1]["seconds"]
-        return replace(
-            trial, state="finished", dev=figure, best_step=trained.best_step, steps=trained.steps, seconds=seconds
-        )
+        ended = {"best_step": trained.best_step, "steps": trained.steps, "seconds": seconds}
+        return trial.model_copy(update={"state": "finished", "dev": figure, **ended})
 
     def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[Choice]]:
         options = self.options.model_copy(update=trial.settings)
-        return head_settings(options, self.data, self.config, self.length, self.started)
+        return choose_settings(options, self.data, self.start, started=self.started)
 
-    def _figure(self, trained: TrainedHead, settings: HeadSettings) -> dict[str, float]:
+    def _figure(self, trained: TrainedHead, settings: HeadSettings) -> Figure:
         """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""
-        pad, dev = int(self.tokenizer.pad_token_id), self.data.dev
-        outputs = head_outputs(trained.head, trained.model, dev.encoded, pad, budget=settings.eval_tokens)
-        return trained.head.score(outputs, dev.gold)[self.metric].to_dict()
+        dev = self.data.dev
+        outputs = head_outputs(trained.head, trained.model, dev.encoded, self.start.pad, budget=settings.eval_tokens)
+        return Figure(**trained.head.score(outputs, dev.gold)[self.metric].to_dict())
 
     def _best_of(self, trials: list[Trial]) -> Trial | None:
         """The first of those with the best figure."""
@@ -197,24 +230,25 @@ class Search:
 
     def _goodness(self, trial: Trial) -> float:
         assert trial.dev is not None
-        return goodness(self.metric, trial.dev["value"])
+        return goodness(self.metric, trial.dev.value)
 
-    def record(self, trials: list[Trial]) -> dict[str, Any]:
-        """What run.json says of these trials."""
+    def report(self, trials: list[Trial]) -> SearchReport:
+        """These trials for run.json."""
+        assert self.options.search is not None
         best, gain = self._best_of(trials), None
         if best is not None and trials[0].dev is not None:
             gain = self._goodness(best) - self._goodness(trials[0])
-        return {
-            "metric": self.metric,
-            "most": self.data.head.top,
-            "lower_is_better": self.metric in LOWER_IS_BETTER,
-            "trials_wanted": self.options.search,
-            "seed": self.options.seed,
-            "space": space_text(self.space.values),
-            "best_trial": None if best is None else best.number,
-            "gain": gain,
-            "trials": [trial.to_dict() for trial in trials],
-        }
+        return SearchReport(
+            metric=self.metric,
+            most=self.data.head.top,
+            lower_is_better=self.metric in LOWER_IS_BETTER,
+            trials_wanted=self.options.search,
+            seed=self.options.seed,
+            space=space_text(self.space.values),
+            best_trial=None if best is None else best.number,
+            gain=gain,
+            trials=list(trials),
+        )
 
     def _in_words(self, trials: list[Trial]) -> str:
         """The last trial, and the best so far."""
@@ -232,7 +266,7 @@ class Search:
 
     def _written(self, trial: Trial) -> str:
         assert trial.dev is not None
-        return format_metric(self.metric, trial.dev["value"], self.data.head.top)
+        return format_metric(self.metric, trial.dev.value, self.data.head.top)
 
     def _file(self, number: int) -> Path:
         return self.run.path / FOLDER / f"trial-{number}.json"

@@ -17,8 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from bertsmith.config.options import external_name, nearest, what_is_wrong
-
-Number = int | float
+from bertsmith.records.search import Number
 
 
 @dataclass(frozen=True)

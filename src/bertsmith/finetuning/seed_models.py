@@ -13,7 +13,8 @@ from pathlib import Path
 from bertsmith.runtime.console import say
 from bertsmith.training.run_folder import WEIGHTS
 
-FIGURES = ("result.json", "metrics.jsonl")
+RESULT = "result.json"
+FIGURES = (RESULT, "metrics.jsonl")
 """The files of a seed that stay."""
 OF_THE_RUN = ("run.json", "metrics.jsonl", "report.html", "README.md")
 """The files of a RUN that belong to no model."""
@@ -51,9 +52,22 @@ def forget_models(run: Path, best_seed: int) -> None:
 def put_back_best_model(run: Path, best_seed: int) -> None:
     """Move the model of a finished RUN back to its seed. The weights move last: until then the RUN is finished."""
     seed = seed_folder(run, best_seed)
-    if not (seed / "result.json").is_file():  # someone removed the seed: it is trained again
+    if not (seed / RESULT).is_file():  # someone removed the seed: it is trained again
         return
     for path in run.iterdir():
         if path.is_file() and path.name not in (*OF_THE_RUN, WEIGHTS) and not path.name.startswith("."):
             shutil.copyfile(path, seed / path.name)
     (run / WEIGHTS).rename(seed / WEIGHTS)
+
+
+def take_figures(run: Path, seed: int) -> None:
+    """The figures of a seed become those of the RUN."""
+    shutil.copyfile(seed_folder(run, seed) / "metrics.jsonl", run / "metrics.jsonl")
+
+
+def take_model(run: Path, seed: int) -> None:
+    """The model of a seed becomes that of the RUN; its weights come last, and with them the RUN is finished."""
+    for path in model_files(seed_folder(run, seed)):
+        aside = run / f".{path.name}.partial"
+        shutil.copyfile(path, aside)
+        aside.rename(run / path.name)

@@ -1,58 +1,52 @@
-"""What of a model `finetune` trains by its options, and how many numbers that is."""
+"""The parts of a MODEL that `finetune` trains: some layers kept, some frozen, or adapters in their place."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import nn
 
 from bertsmith.config.extras import require_extra
-from bertsmith.finetuning.engine import HeadSettings, outline
-from bertsmith.finetuning.lora import Lora
+from bertsmith.finetuning.lora import Lora, add_adapters
 from bertsmith.finetuning.options import HeadTrainingOptions
-from bertsmith.models.fewer_layers import evenly_spaced
-from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.base import SINGLE_LABEL, head_class
+from bertsmith.finetuning.parameters import freeze
 
 
-def lora_of(options: HeadTrainingOptions) -> Lora | None:
-    """The adapters that are asked for. Raises OptionError where peft is not installed."""
-    if options.lora is None:
-        return None
-    require_extra("lora", f"--lora {options.lora}", "peft")
-    return Lora(options.lora, options.lora_alpha or 2.0 * options.lora, options.lora_targets or ())
+@dataclass(frozen=True)
+class TrainedParts:
+    """What is trained; without any of the three it is the whole model.
 
+    Attributes:
+        layers: the number of the MODEL's layers that are kept.
+        freeze_layers: the embeddings and this number of layers are frozen.
+        lora: adapters that are trained in place of the encoder's weights.
+    """
 
-def check_parts(options: HeadTrainingOptions, model: str, task: str) -> None:
-    """Raise OptionError where the parts that are to learn are none of the MODEL's, whatever the labels will be."""
-    lora = lora_of(options)
-    if lora is None and options.freeze_layers is None and options.layers is None:
-        return
-    head = head_class(task)(("0", "1"), SINGLE_LABEL)
-    outline(model, head, layers=options.layers, freeze_layers=options.freeze_layers, lora=lora)
+    layers: int | None = None
+    freeze_layers: int | None = None
+    lora: Lora | None = None
 
+    @classmethod
+    def of(cls, options: HeadTrainingOptions) -> Self:
+        """The parts that the options name. Raises OptionError if adapters need peft and it is not installed."""
+        if options.lora is None:
+            return cls(options.layers, options.freeze_layers)
+        require_extra("lora", f"--lora {options.lora}", "peft")
+        lora = Lora(options.lora, options.lora_alpha or 2.0 * options.lora, options.lora_targets or ())
+        return cls(options.layers, options.freeze_layers, lora)
 
-def choose_parts(settings: HeadSettings, config: Any) -> list[Choice]:
-    """Which layers are kept and how many parameters learn, where it is not all of them; `config` is the MODEL's."""
-    if settings.lora is None and settings.freeze_layers is None and settings.layers is None:
-        return []
-    model = outline(
-        settings.model,
-        settings.head,
-        layers=settings.layers,
-        freeze_layers=settings.freeze_layers,
-        lora=settings.lora,
-    )
-    choices = []
-    if settings.layers is not None:
-        total = int(config.num_hidden_layers)
-        kept = ", ".join(map(str, evenly_spaced(total, settings.layers)))
-        choices.append(Choice("layers", kept, f"--layers {settings.layers} of {total} (0 is the first), evenly spaced"))
-    if settings.lora is not None or settings.freeze_layers is not None:
-        learning = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        added = sum(parameter.numel() for name, parameter in model.named_parameters() if ".lora_" in name)
-        total = sum(parameter.numel() for parameter in model.parameters()) - added
-        if settings.lora is None:
-            why = f"--freeze-layers {settings.freeze_layers}"
+    @property
+    def is_everything(self) -> bool:
+        """Whether the whole model is kept and trained."""
+        return self == type(self)()
+
+    def applied_to(self, model: Any) -> nn.Module:
+        """A model that has the right layers, with the other weights frozen or with adapters, in place."""
+        frozen = -1 if self.freeze_layers is None else self.freeze_layers
+        if self.lora is not None:
+            add_adapters(model, self.lora, frozen_layers=frozen)
         else:
-            why = f"--lora {settings.lora.rank}: {added:,} in adapters, the others in the head"
-        choices.append(Choice("trained parameters", f"{learning:,}", f"{why}; the model has {total:,}"))
-    return choices
+            freeze(model, model.config, frozen)
+        learning: nn.Module = model
+        return learning

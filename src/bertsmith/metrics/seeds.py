@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import comb
-from typing import Any, Literal
 
 import numpy as np
 
-OverSeeds = Literal["mean", "median", "best"]
+from bertsmith.records.finetuning import MeanFigure
+from bertsmith.records.suite import OverSeeds, TableFigure
 
 
-def one_figure(metric: Mapping[str, Any], over_seeds: OverSeeds, best: int) -> dict[str, float | None]:
-    """`value`, and `low` and `high`, which are None where there is no interval.
+def one_figure(metric: MeanFigure, over_seeds: OverSeeds, best: int) -> TableFigure:
+    """The figure of a table, with its interval if it has one; `best` is the place of the best seed.
 
-    `metric` holds `seeds`, a value each, their `mean`, and `low` and `high`: the interval of the mean, of one seed that
-    over its examples. The median has the interval of `median_interval`; the best of several has none, as it is the
-    highest because it was looked for. `best` is the place of the best seed.
+    The median has the interval of `median_interval`; the best of several seeds has none, because it was chosen for
+    being the highest.
     """
-    values = metric["seeds"]
+    values = metric.seeds
     if over_seeds == "mean" or len(values) == 1:
-        return {"value": metric["mean"], "low": metric["low"], "high": metric["high"]}
+        return TableFigure(value=metric.mean, low=metric.low, high=metric.high)
     if over_seeds == "best":
-        return {"value": values[best], "low": None, "high": None}
+        return TableFigure(value=values[best], low=None, high=None)
     low, high = median_interval(values) or (None, None)
-    return {"value": float(np.median(values)), "low": low, "high": high}
+    return TableFigure(value=float(np.median(values)), low=low, high=high)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertsmith.errors import InputError
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.run import FILE, RunRecord
 
-KINDS: dict[str, type[RunRecord]] = {"pretraining": PretrainingRecord}
+KINDS: dict[str, type[RunRecord]] = {"pretraining": PretrainingRecord, "finetuning": FinetuningRecord}
 """The record of each kind of run."""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from bertsmith.records.base import Part
 
 
-class Interval(Part):
+class Figure(Part):
     """A figure with its 95% interval."""
 
     value: float
@@ -23,7 +23,7 @@ class CalibrationFigures(Part):
     nll: float
 
 
-class Bin(Part):
+class CalibrationBin(Part):
     """The decisions with a probability between two numbers: the mean probability, and the share that is right."""
 
     low: float
@@ -33,13 +33,13 @@ class Bin(Part):
     accuracy: float
 
 
-class Uncalibrated(CalibrationFigures):
+class UncalibratedReport(CalibrationFigures):
     """The calibration without the temperature."""
 
-    bins: list[Bin] = Field(default_factory=list)
+    bins: list[CalibrationBin] = Field(default_factory=list)
 
 
-class Calibration(Part):
+class CalibrationReport(Part):
     """The calibration of a head; `temperature` and `before` if the head has a temperature."""
 
     ece: float
@@ -47,9 +47,9 @@ class Calibration(Part):
     nll: float
     cases: int
     of: str
-    bins: list[Bin] = Field(default_factory=list)
+    bins: list[CalibrationBin] = Field(default_factory=list)
     temperature: float | None = None
-    before: Uncalibrated | None = None
+    before: UncalibratedReport | None = None
 
 
 class WrongAnswer(Part):
@@ -109,7 +109,7 @@ class ErrorReport(Part):
     """None if the output is a number."""
     error: str
     worst: list[WrongAnswer]
-    calibration: Calibration | None = None
+    calibration: CalibrationReport | None = None
     labels: list[LabelFigures] = Field(default_factory=list)
     labels_in_all: int = 0
     confusion: Confusion | None = None

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from bertsmith.records.base import Part, Record
-from bertsmith.records.errors import CalibrationFigures, ErrorReport, Interval
-from bertsmith.records.labelled_files import LabelledData
+from bertsmith.records.errors import CalibrationFigures, ErrorReport, Figure
+from bertsmith.records.labelled_files import FinetuningFiles
 from bertsmith.records.run import RunRecord
 from bertsmith.records.search import SearchReport
 
@@ -52,7 +52,7 @@ class FinetuningOutcome(Part):
     windowed_examples: int | None = None
     calibration: Temperature | None = None
     search: SearchReport | None = None
-    best_seed_metrics: dict[str, Interval] | None = None
+    best_seed_metrics: dict[str, Figure] | None = None
 
 
 class LossCourse(Part):
@@ -75,7 +75,7 @@ class SeedResult(Record):
     diverged: str | None
     """Why the seed failed, or why its model is no better than the baseline."""
     loss: LossCourse | None = None
-    metrics: dict[str, Interval] | None = None
+    metrics: dict[str, Figure] | None = None
     errors: ErrorReport | None = None
 
 
@@ -87,7 +87,7 @@ class FinetuningRecord(RunRecord):
     given: list[str] = Field(default_factory=list)
     """Options that were given explicitly and then mean more than the same value by default."""
     seeds: int = 1
-    data: LabelledData
+    data: FinetuningFiles
     model_before: ModelBefore | None = None
     search: SearchReport | None = None
     errors: ErrorReport | None = None

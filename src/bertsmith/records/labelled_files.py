@@ -7,7 +7,7 @@ from pydantic import Field
 from bertsmith.records.base import Part
 
 
-class LabelledFile(Part):
+class DataFile(Part):
     """A labelled file, as it was read and encoded."""
 
     name: str
@@ -118,10 +118,10 @@ class DataReport(Part):
     warnings: list[str] = Field(default_factory=list)
 
 
-class LabelledData(Part):
+class FinetuningFiles(Part):
     """The files, the labels of the training file with their frequencies, and the report."""
 
-    files: list[LabelledFile]
+    files: list[DataFile]
     labels: dict[str, int] = Field(default_factory=dict)
     report: DataReport | None = None
 

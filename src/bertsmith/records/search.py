@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bertsmith.records.base import Part, Record
-from bertsmith.records.errors import Interval
+from bertsmith.records.errors import Figure
 
 Number = int | float
 Settings = dict[str, Number | None]
@@ -18,7 +18,7 @@ class Trial(Record):
     number: int
     settings: Settings
     state: Literal["running", "finished", "failed"]
-    dev: Interval | None
+    dev: Figure | None
     """The figure on the dev file with its 95% interval over the examples."""
     why: str | None
     """The reason of a failure."""
@@ -31,8 +31,10 @@ class Trial(Record):
     @classmethod
     def begun(cls, number: int, settings: Settings) -> Trial:
         """A trial before its training."""
-        blank = dict.fromkeys(("dev", "why", "best_step", "steps", "seconds"))
-        return cls(number=number, settings=settings, state="running", **blank)
+        state: Literal["running"] = "running"
+        return cls(
+            number=number, settings=settings, state=state, dev=None, why=None, best_step=None, steps=None, seconds=None
+        )
 
 
 class SearchReport(Part):

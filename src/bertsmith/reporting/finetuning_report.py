@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertsmith.records.run import RunRecord
+from bertsmith.records.search import SearchReport
 from bertsmith.reporting.charts import Series, bar_chart, line_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
@@ -48,7 +49,7 @@ def finetuning_report(
     if run.is_finished:
         add_head_metrics(page, metrics, baseline)
     if "search" in record:
-        add_search(page, record["search"])
+        add_search(page, SearchReport.model_validate(record["search"]))
     if run.is_finished and record.get("errors"):
         which = "dev" if record.get("selected_on_reported_data") else "test"
         best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""

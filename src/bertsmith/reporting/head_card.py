@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bertsmith.records.search import SearchReport
 from bertsmith.reporting.errors import FEW
 from bertsmith.reporting.model_card import (
     HubNames,
@@ -253,7 +254,7 @@ def _search(record: Record) -> str:
     """The settings that were tried, where they were searched."""
     if "search" not in record:
         return ""
-    search = record["search"]
+    search = SearchReport.model_validate(record["search"])
     return f"{outcome(search)} {caveat(search)}\n\n{markdown_table(*trial_table(search))}"
 
 

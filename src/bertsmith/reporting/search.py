@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
+from bertsmith.records.errors import Figure
+from bertsmith.records.search import SearchReport, Trial
 from bertsmith.reporting.charts import Series, line_chart
 from bertsmith.reporting.numbers import Cell, format_difference, format_metric, interval_text, is_share
 from bertsmith.reporting.page import Page
-
-Record = Mapping[str, Any]
 
 
 def trial_in_words(number: int) -> str:
@@ -32,93 +32,93 @@ def space_in_words(space: str) -> str:
     return space.replace("=", " ").replace("..", " to ").replace("|", " or ").replace(",", ", ")
 
 
-def outcome(search: Record) -> str:
+def outcome(search: SearchReport) -> str:
     """Whether the best settings are better than the defaults, by how much, and how far that can be believed."""
-    best = _best(search)
-    if best is None:
+    best = search.best
+    if best is None or best.dev is None:
         return "No trial has come to its end yet."
-    metric, figure, most = search["metric"], best["dev"], _most(search)
-    if search["gain"] is None:
-        return f"The defaults failed: {search['trials'][0]['why']}. {_title(best)} is the best, {_of(search, figure)}."
-    default = search["trials"][0]["dev"]
-    if best["number"] == 0:
+    metric, figure, default = search.metric, best.dev, search.trials[0].dev
+    if search.gain is None or default is None:
+        return f"The defaults failed: {search.trials[0].why}. {_title(best)} is the best, {_of(search, figure)}."
+    if best.number == 0:
         return f"No settings were better than the defaults, which are kept: {_of(search, default)}."
-    gain = format_difference(metric, abs(search["gain"]), most).removeprefix("+")
-    better = "below" if figure["value"] < default["value"] else "above"
+    gain = format_difference(metric, abs(search.gain), search.most).removeprefix("+")
+    better = "below" if figure.value < default.value else "above"
     text = (
         f"{_title(best)} beats the defaults by {gain}: {_of(search, figure)}, {better} "
-        f"{format_metric(metric, default['value'], most)}."
+        f"{format_metric(metric, default.value, search.most)}."
     )
-    if figure["low"] <= default["value"] <= figure["high"]:
+    if figure.low <= default.value <= figure.high:
+        interval = interval_text(metric, figure.to_dict(), search.most)
         text += (
-            f" The figure of the defaults lies within the 95% interval of the best ("
-            f"{interval_text(metric, figure, most)}): the dev file has too few examples to prove that they are worse."
+            f" The figure of the defaults lies within the 95% interval of the best ({interval}): the dev file has too "
+            "few examples to prove that they are worse."
         )
     return text
 
 
-def caveat(search: Record) -> str:
+def caveat(search: SearchReport) -> str:
     """What the figure of the best trial is not."""
-    if len(search["trials"]) == 1:
-        return f"It is of one training with seed {search['seed']}: with another seed it would be another."
+    if len(search.trials) == 1:
+        return f"It is of one training with seed {search.seed}: with another seed it would be another."
     return (
-        f"The best of {len(search['trials'])} figures on one file is a little too good, as it was chosen there. Each "
-        f"is of one training with seed {search['seed']}: with another seed it would be another."
+        f"The best of {len(search.trials)} figures on one file is a little too good, as it was chosen there. Each "
+        f"is of one training with seed {search.seed}: with another seed it would be another."
     )
 
 
-def trial_table(search: Record) -> tuple[list[str], list[list[Cell]]]:
+def trial_table(search: SearchReport) -> tuple[list[str], list[list[Cell]]]:
     """Header and rows of all trials, the best first, those that failed last."""
-    names = list(search["trials"][0]["settings"]) if search["trials"] else []
-    lower = _is_lower_better(search)
+    names = list(search.trials[0].settings) if search.trials else []
 
-    def place(trial: Record) -> tuple[bool, float]:
-        return trial["dev"] is None, 0.0 if trial["dev"] is None else trial["dev"]["value"] * (1 if lower else -1)
+    def place(trial: Trial) -> tuple[bool, float]:
+        return trial.dev is None, 0.0 if trial.dev is None else trial.dev.value * (1 if search.lower_is_better else -1)
+
+    def figures(trial: Trial) -> Iterator[str]:
+        for value in (None, None, None) if trial.dev is None else (trial.dev.value, trial.dev.low, trial.dev.high):
+            yield format_metric(search.metric, value, search.most)
 
     return ["trial", *names, _named(search), "low", "high", "minutes"], [
         [
             _numbered(search, trial),
-            *(value_in_words(trial["settings"][name]) for name in names),
-            *(
-                format_metric(search["metric"], trial["dev"] and trial["dev"][end], _most(search))
-                for end in ("value", "low", "high")
-            ),
-            None if trial["seconds"] is None else f"{trial['seconds'] / 60:.1f}",
+            *(value_in_words(trial.settings[name]) for name in names),
+            *figures(trial),
+            None if trial.seconds is None else f"{trial.seconds / 60:.1f}",
         ]
-        for trial in sorted(search["trials"], key=place)
+        for trial in sorted(search.trials, key=place)
     ]
 
 
-def add_search(page: Page, search: Record) -> None:
+def add_search(page: Page, search: SearchReport) -> None:
     """The section of a search, also of one that is not finished."""
-    tried, wanted = len(search["trials"]), search["trials_wanted"]
+    tried, wanted = len(search.trials), search.trials_wanted
     of = f"{tried} settings" if tried == wanted else f"{tried} of {wanted} settings so far"
     page.section(
         "Search",
         f"{of}, the defaults first, each trained once and judged by {_named(search)} on the dev file: "
-        f"{space_in_words(search['space'])}.",
+        f"{space_in_words(search.space)}.",
     )
-    tone: Literal["good", "info"] = "good" if (search["gain"] or 0) > 0 else "info"
+    tone: Literal["good", "info"] = "good" if (search.gain or 0) > 0 else "info"
     page.notice(outcome(search), tone)
     page.text(caveat(search))
-    measured = [(float(trial["number"]), _drawn(search, trial["dev"])) for trial in search["trials"] if trial["dev"]]
+    measured = [(float(trial.number), _drawn(search, trial.dev)) for trial in search.trials if trial.dev]
     if len(measured) > 1:
         page.chart(_chart(search, measured), f"{_named(search)} on the dev file of each trial")
     header, rows = trial_table(search)
     page.table(header, rows, caption="Trials, the best first; low and high are the 95% interval over the examples")
-    failed = [f"Trial {trial['number']}: {trial['why']}" for trial in search["trials"] if trial["state"] == "failed"]
+    failed = [f"Trial {trial.number}: {trial.why}" for trial in search.trials if trial.state == "failed"]
     if failed:
         page.folded(f"{len(failed)} failed", failed)
 
 
-def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
-    better = min if _is_lower_better(search) else max
+def _chart(search: SearchReport, measured: list[tuple[float, float]]) -> str:
+    better = min if search.lower_is_better else max
     best = measured[:1]
     for number, value in measured[1:]:  # a step where it changes
         best += [(number, best[-1][1]), (number, better(value, best[-1][1]))]
-    default = search["trials"][0]["dev"]
+    default = search.trials[0].dev
     name = _named(search)
-    unit = ", %" if is_share(search["metric"]) else ""
+    unit = ", %" if is_share(search.metric) else ""
     return line_chart(
         [Series("each trial", measured, "points"), Series("the best so far", best, "line")],
         x_label="trial",
@@ -129,44 +129,30 @@ def _chart(search: Record, measured: list[tuple[float, float]]) -> str:
     )
 
 
-def _drawn(search: Record, figure: Record) -> float:
+def _drawn(search: SearchReport, figure: Figure) -> float:
     """A figure as it is drawn: shares in per cent."""
-    scale = 100 / _most(search) if is_share(search["metric"]) else 1.0
-    return scale * float(figure["value"])
+    scale = 100 / search.most if is_share(search.metric) else 1.0
+    return scale * figure.value
 
 
-def _best(search: Record) -> Any:
-    number = search["best_trial"]
-    return next((trial for trial in search["trials"] if trial["number"] == number), None)
+def _title(trial: Trial) -> str:
+    return f"Trial {trial.number} ({settings_in_words(trial.settings)})"
 
 
-def _title(trial: Record) -> str:
-    return f"Trial {trial['number']} ({settings_in_words(trial['settings'])})"
+def _named(search: SearchReport) -> str:
+    return search.metric.replace("_", " ")
 
 
-def _named(search: Record) -> str:
-    return str(search["metric"]).replace("_", " ")
+def _of(search: SearchReport, figure: Figure) -> str:
+    return f"{_named(search)} {format_metric(search.metric, figure.value, search.most)} on the dev file"
 
 
-def _of(search: Record, figure: Record) -> str:
-    return f"{_named(search)} {format_metric(search['metric'], figure['value'], _most(search))} on the dev file"
-
-
-def _most(search: Record) -> float:
-    """The most that a share can be: 100 for SQuAD's figures."""
-    return float(search.get("most", 1.0))
-
-
-def _numbered(search: Record, trial: Record) -> str:
+def _numbered(search: SearchReport, trial: Trial) -> str:
     """`4 (best)`, `0 (defaults, failed)`."""
     marks = {
-        "best": trial["number"] == search["best_trial"],
-        "defaults": trial["number"] == 0,
-        "failed": trial["state"] == "failed",
+        "best": trial.number == search.best_trial,
+        "defaults": trial.number == 0,
+        "failed": trial.state == "failed",
     }
     words = ", ".join(mark for mark, holds in marks.items() if holds)
-    return f"{trial['number']} ({words})" if words else str(trial["number"])
-
-
-def _is_lower_better(search: Record) -> bool:
-    return bool(search["lower_is_better"])
+    return f"{trial.number} ({words})" if words else str(trial.number)

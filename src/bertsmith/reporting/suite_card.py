@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from bertsmith.records.labelled_files import DataFile
+from bertsmith.records.suite import SuiteRecord, SuiteTask
 from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
@@ -18,81 +19,79 @@ from bertsmith.reporting.model_card import (
 from bertsmith.reporting.numbers import Cell, format_metric
 from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
 
-Record = Mapping[str, Any]
 
-
-def suite_card(name: str, record: Record, files: Mapping[str, list[Record]], hub: HubNames) -> str:
+def suite_card(name: str, record: SuiteRecord, files: Mapping[str, list[DataFile]], hub: HubNames) -> str:
     """README.md of the results of a suite, from its suite.json; `files` are those in the run.json of each RUN."""
-    suite, tasks = TITLES[record["suite"]], record["tasks"]
+    suite, tasks = TITLES[record.suite], record.tasks
     return model_card(
         title=name,
-        tags=["bert", record["suite"], "bertsmith"],
-        summary=f"{code(record['options']['model'])} fine-tuned on the tasks of {suite}, each by itself.",
+        tags=["bert", record.suite, "bertsmith"],
+        summary=f"{code(record.model)} fine-tuned on the tasks of {suite}, each by itself.",
         sections=[
             ("Intended use", bullets(_intended_use(record))),
             ("Figures", f"{_figures(tasks)}\n{_average(record)}"),
             ("Data", _data(files)),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record)),
+            ("How to make it again", made_by(record.to_dict())),
         ],
         metadata=known(base_model=hub.base_model, base_model_relation="finetune" if hub.base_model else None),
     )
 
 
-def _intended_use(record: Record) -> Iterator[str]:
+def _intended_use(record: SuiteRecord) -> Iterator[str]:
     yield "Comparing encoders: how much this MODEL knows of English sentences and pairs, by one table."
-    runs = dict.fromkeys(entry["run"] for entry in record["tasks"].values())
+    runs = dict.fromkeys(entry.run for entry in record.tasks.values())
     yield f"This folder is no model. {len(runs)} models stand in it, one a task, each with a card of its own."
 
 
-def _figures(tasks: Mapping[str, Record]) -> str:
+def _figures(tasks: Mapping[str, SuiteTask]) -> str:
     rows: list[tuple[Cell, ...]] = [
         (
             task,
             metric,
-            format_metric(metric, figure["value"]),
+            format_metric(metric, figure.value),
             interval_in_words(metric, figure),
-            format_metric(metric, entry["baseline"][metric]),
-            entry["num_examples"],
+            format_metric(metric, entry.baseline[metric]),
+            entry.num_examples,
             plain(protocol_in_words(entry)),
         )
         for task, entry in tasks.items()
-        for metric, figure in entry["figures"].items()
+        for metric, figure in entry.figures.items()
     ]
     header = ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"]
     return markdown_table(header, rows)
 
 
-def _average(record: Record) -> str:
-    average = record["average"]
+def _average(record: SuiteRecord) -> str:
+    average = record.average
     if average is None:
         return ""
-    interval = f" (95% interval {interval_in_words('average', average)})" if average["low"] is not None else ""
-    return f"Average: {average['mean']:.4f}{interval}, {average_in_words(average, record['missing'])}.\n"
+    interval = f" (95% interval {interval_in_words('average', average)})" if average.low is not None else ""
+    return f"Average: {average.mean:.4f}{interval}, {average_in_words(average, record.missing)}.\n"
 
 
-def _data(files: Mapping[str, list[Record]]) -> str:
+def _data(files: Mapping[str, list[DataFile]]) -> str:
     rows: list[tuple[Cell, ...]] = [
-        (task, file["part"], code(file["name"]), file["examples"], code(file["sha256"] or ""))
+        (task, file.part, code(file.name), file.examples, code(file.sha256 or ""))
         for task, each in files.items()
         for file in each
     ]
     return markdown_table(["task", "part", "file", "rows", "SHA-256"], rows)
 
 
-def _limits(record: Record) -> Iterator[str]:
-    tasks = record["tasks"]
-    same = [task for task, entry in tasks.items() if entry["protocol"]["selected_on_reported_data"]]
+def _limits(record: SuiteRecord) -> Iterator[str]:
+    tasks = record.tasks
+    same = [task for task, entry in tasks.items() if entry.protocol.selected_on_reported_data]
     if same:
         yield f"Chosen on the very data that the figures are of, so a little too good: {', '.join(same)}."
-    diverged = [task for task, entry in tasks.items() if entry.get("diverged_seeds")]
+    diverged = [task for task, entry in tasks.items() if entry.diverged_seeds]
     if diverged:
         yield f"Tasks with seeds that did not pass the baseline: {', '.join(diverged)}."
-    drawn = [task for task, entry in tasks.items() if entry.get("drawn_from")]
+    drawn = [task for task, entry in tasks.items() if entry.drawn_from]
     if drawn:
         yield f"Trained on a random part of the training file: {', '.join(drawn)}."
-    for task, failure in record["failures"].items():
-        yield f"{task} failed: {plain(failure['message'])}"
-    if record["missing"]:
-        yield f"Not measured: {', '.join(record['missing'])}. The average cannot be set beside one over all tasks."
+    for task, failure in record.failures.items():
+        yield f"{task} failed: {plain(failure.message)}"
+    if record.missing:
+        yield f"Not measured: {', '.join(record.missing)}. The average cannot be set beside one over all tasks."
     yield "English alone, and sentences as short as those of these files; nothing else was measured."

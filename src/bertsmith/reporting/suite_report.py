@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
+from bertsmith.records.suite import Average, SuiteRecord, SuiteTask, TableFigure
 from bertsmith.reporting.interval_chart import IntervalRow, interval_chart
 from bertsmith.reporting.numbers import format_metric, interval_text, is_share, percent
 from bertsmith.reporting.page import Page
@@ -13,47 +13,49 @@ from bertsmith.runtime.console import clock
 
 TITLES = {"glue": "GLUE"}
 
+Tasks = Mapping[str, SuiteTask]
 
-def suite_report(name: str, record: Mapping[str, Any]) -> str:
+
+def suite_report(name: str, record: SuiteRecord) -> str:
     """report.html of the results of a suite, from its suite.json."""
-    tasks, suite = record["tasks"], TITLES[record["suite"]]
-    page = Page(f"{name}: {suite}", f"Fine-tuned from {record['options']['model']}")
-    if record["average"] is not None:
-        _add_figures(page, record["average"], tasks)
+    tasks, suite = record.tasks, TITLES[record.suite]
+    page = Page(f"{name}: {suite}", f"Fine-tuned from {record.model}")
+    if record.average is not None:
+        _add_figures(page, record.average, tasks)
     _add_notices(page, record)
     page.section("Figures", "Each task's own metrics. What they are of stands beside each.")
     if tasks:
         _add_measured(page, tasks, suite)
     else:
         page.text("No task is done yet.")
-    if record["failures"]:
+    if record.failures:
         page.table(
             ["task", "what stopped it"],
-            [(task, failure["message"]) for task, failure in record["failures"].items()],
+            [(task, failure.message) for task, failure in record.failures.items()],
             caption="The tasks that failed",
         )
     if tasks:
         _add_runs(page, tasks)
     page.section("How it was made")
     page.text("The command that makes it again:")
-    page.code(record["command"])
+    page.code(record.command)
     for title in ("options", "machine", "versions"):
-        page.details(title.capitalize(), record[title])
+        page.details(title.capitalize(), record.to_dict()[title])
     return page.html()
 
 
-def _add_measured(page: Page, tasks: Mapping[str, Any], suite: str) -> None:
+def _add_measured(page: Page, tasks: Tasks, suite: str) -> None:
     """The figures of the tasks that are done, as a picture and as a table."""
     rows = [
         IntervalRow(
             f"{task} {metric}",
-            figure["value"],
+            figure.value,
             *_ends(figure),
-            entry["baseline"][metric],
+            entry.baseline[metric],
             partial(format_metric, metric),
         )
         for task, entry in tasks.items()
-        for metric, figure in entry["figures"].items()
+        for metric, figure in entry.figures.items()
     ]
     page.chart(
         interval_chart(
@@ -68,22 +70,22 @@ def _add_measured(page: Page, tasks: Mapping[str, Any], suite: str) -> None:
             (
                 _in_pieces(task) if place == 0 else "",
                 metric,
-                format_metric(metric, figure["value"]),
+                format_metric(metric, figure.value),
                 _in_pieces(interval_in_words(metric, figure)),
-                format_metric(metric, entry["baseline"][metric]),
-                entry["num_examples"],
+                format_metric(metric, entry.baseline[metric]),
+                entry.num_examples,
                 _in_pieces(protocol_in_words(entry)),
             )
             for task, entry in tasks.items()
-            for place, (metric, figure) in enumerate(entry["figures"].items())
+            for place, (metric, figure) in enumerate(entry.figures.items())
         ],
         caption="The tasks that are done",
     )
 
 
-def _add_runs(page: Page, tasks: dict[str, Any]) -> None:
+def _add_runs(page: Page, tasks: Tasks) -> None:
     """Where the RUN of each task is, and how it was trained."""
-    runs = {entry["run"]: task for task, entry in reversed(tasks.items())}
+    runs = {entry.run: task for task, entry in reversed(list(tasks.items()))}
     page.section("Tasks", "Each task is a RUN of its own, with its own report.")
     page.links([(task, f"{task}/report.html") for task in reversed(runs.values())])
     page.table(
@@ -92,63 +94,55 @@ def _add_runs(page: Page, tasks: dict[str, Any]) -> None:
             (
                 _in_pieces(task),
                 _training_examples(entry),
-                clock(entry["seconds"]),
-                entry["truncated_tokens"],
-                _seeds(entry["diverged_seeds"]) or "none",
+                clock(entry.seconds),
+                entry.truncated_tokens,
+                _seeds(entry.diverged_seeds) or "none",
             )
             for task, entry in tasks.items()
-            if "seconds" in entry
+            if entry.seconds is not None
         ],
         caption="How they were trained",
     )
 
 
-def protocol_in_words(entry: Mapping[str, Any]) -> str:
+def protocol_in_words(task: SuiteTask) -> str:
     """Of which file a task's figures are, over which seeds, and where the checkpoint was chosen."""
-    protocol = entry["protocol"]
-    seeds = f"{protocol['over_seeds']} of {protocol['seeds']} seeds" if protocol["seeds"] > 1 else "one seed"
-    if _is_optimistic(protocol):
+    protocol = task.protocol
+    seeds = f"{protocol.over_seeds} of {protocol.seeds} seeds" if protocol.seeds > 1 else "one seed"
+    if protocol.is_optimistic:
         seeds += " (optimistic)"
-    chosen = "the same examples" if protocol["selected_on_reported_data"] else protocol["chosen_on"]
-    drawn = ""
-    if entry.get("drawn_from"):
-        drawn = f", trained on {_training_examples(entry)}"
-    diverged = entry.get("diverged_seeds")
-    lost = f", {_seeds(diverged)} diverged" if diverged else ""
-    return f"{protocol['figures_of']}, {seeds}, chosen on {chosen}{drawn}{lost}"
+    chosen = "the same examples" if protocol.selected_on_reported_data else protocol.chosen_on
+    drawn = f", trained on {_training_examples(task)}" if task.drawn_from else ""
+    lost = f", {_seeds(task.diverged_seeds)} diverged" if task.diverged_seeds else ""
+    return f"{protocol.figures_of}, {seeds}, chosen on {chosen}{drawn}{lost}"
 
 
-def _is_optimistic(protocol: Mapping[str, Any]) -> bool:
-    """Whether of several seeds the one stands there that is best on these very examples."""
-    return bool(protocol["seeds"] > 1 and protocol["over_seeds"] == "best" and protocol["selected_on_reported_data"])
-
-
-def interval_in_words(metric: str, figure: Mapping[str, Any]) -> str:
+def interval_in_words(metric: str, figure: TableFigure | Average) -> str:
     """`71.5% to 81.3%`, or that there is none."""
-    return "none" if figure["low"] is None else interval_text(metric, figure)
+    return "none" if figure.low is None else interval_text(metric, figure.to_dict())
 
 
-def _ends(figure: Mapping[str, Any]) -> tuple[float, float]:
-    """The ends of an interval; of none a point."""
-    low, high = (figure["value"] if figure[end] is None else figure[end] for end in ("low", "high"))
+def _ends(figure: TableFigure) -> tuple[float, float]:
+    """The ends of the interval; without one the value itself."""
+    low, high = (figure.value if end is None else end for end in (figure.low, figure.high))
     return low, high
 
 
-def _said_of_intervals(tasks: Mapping[str, Any]) -> str:
+def _said_of_intervals(tasks: Tasks) -> str:
     """Which interval the figures of several seeds have."""
     kinds = {
         "mean": "Over several seeds the interval is of their mean (Student's t)",
         "median": "Over several seeds the interval is of their median (order statistics; six seeds at least)",
         "best": "The best of several seeds has no interval",
     }
-    return f"{kinds[next(iter(tasks.values()))['protocol']['over_seeds']]}, with one seed it is over the examples."
+    return f"{kinds[next(iter(tasks.values())).protocol.over_seeds]}, with one seed it is over the examples."
 
 
-def average_in_words(average: Mapping[str, Any], missing: list[str]) -> str:
+def average_in_words(average: Average, missing: list[str]) -> str:
     """What an average is over; a partial one is called so."""
-    tasks = len(average["tasks"])
-    each = {"mean": "", "median": ", of each its median", "best": ", of each its best seed"}[average["over_seeds"]]
-    if not average["partial"]:
+    tasks = len(average.tasks)
+    each = {"mean": "", "median": ", of each its median", "best": ", of each its best seed"}[average.over_seeds]
+    if not average.partial:
         return f"mean over all {tasks} tasks{each}"
     return f"partial: over {tasks} of {tasks + len(missing)} tasks, without {', '.join(missing)}{each}"
 
@@ -163,41 +157,39 @@ def _in_pieces(text: str) -> str:
     return ", ".join(piece.replace(" ", "\u00a0").replace("-", "\u2011") for piece in text.split(", "))
 
 
-def _add_figures(page: Page, average: Mapping[str, Any], tasks: Mapping[str, Any]) -> None:
-    interval = f"{average['low']:.3f} to {average['high']:.3f}" if average["low"] is not None else "without interval"
-    label = "Average, partial" if average["partial"] else "Average"
-    cards: list[tuple[str, str | int | float, str]] = [(label, f"{average['mean']:.3f}", interval)]
+def _add_figures(page: Page, average: Average, tasks: Tasks) -> None:
+    interval = f"{average.low:.3f} to {average.high:.3f}" if average.low is not None else "without interval"
+    label = "Average, partial" if average.partial else "Average"
+    cards: list[tuple[str, str | int | float, str]] = [(label, f"{average.mean:.3f}", interval)]
     for task, entry in tasks.items():
-        shares = all(map(is_share, entry["metrics"]))
-        cards.append(
-            (task, percent(entry["score"]) if shares else f"{entry['score']:.3f}", " and ".join(entry["metrics"]))
-        )
+        score = percent(entry.score) if all(map(is_share, entry.metrics)) else f"{entry.score:.3f}"
+        cards.append((task, score, " and ".join(entry.metrics)))
     page.figures(cards)
 
 
-def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
-    if record["status"] != "finished":
-        running = record["status"] == "running"
+def _add_notices(page: Page, record: SuiteRecord) -> None:
+    if record.status != "finished":
+        running = record.status == "running"
         told = "This is going on." if running else "The command below, with --resume, goes on."
-        if to_do := record.get("to_do"):
+        if to_do := record.to_do:
             names = f"{to_do[0]} now, then {', '.join(to_do[1:])}" if running and to_do[1:] else ", ".join(to_do)
             told = f"Still to do: {names}. {told}"
         page.notice(f"Not all tasks are done. {told}", "info" if running else "warning")
-    for task, failure in record["failures"].items():
-        page.notice(f"{task} failed: {failure['message']}", "warning")
-    average = record["average"]
-    if average is not None and average["partial"]:
+    for task, failure in record.failures.items():
+        page.notice(f"{task} failed: {failure.message}", "warning")
+    average = record.average
+    if average is not None and average.partial:
         page.notice(
-            f"The average is {average_in_words(average, record['missing'])}. It cannot be set beside averages over all "
+            f"The average is {average_in_words(average, record.missing)}. It cannot be set beside averages over all "
             "of them."
         )
-    same = [task for task, entry in record["tasks"].items() if entry["protocol"]["selected_on_reported_data"]]
+    same = [task for task, entry in record.tasks.items() if entry.protocol.selected_on_reported_data]
     if same:
         page.notice(
             f"The best checkpoint was chosen on the very examples that the figures of {', '.join(same)} are of, as is "
             "usual for GLUE's dev files: they are a little too good."
         )
-    optimistic = [task for task, entry in record["tasks"].items() if _is_optimistic(entry["protocol"])]
+    optimistic = [task for task, entry in record.tasks.items() if entry.protocol.is_optimistic]
     if optimistic:
         page.notice(
             f"Of {', '.join(optimistic)} the figure is that of the best of several seeds, found on the very examples: "
@@ -205,9 +197,7 @@ def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
             "warning",
         )
     diverged = [
-        f"{task} ({_seeds(entry['diverged_seeds'])})"
-        for task, entry in record["tasks"].items()
-        if entry.get("diverged_seeds")
+        f"{task} ({_seeds(entry.diverged_seeds)})" for task, entry in record.tasks.items() if entry.diverged_seeds
     ]
     if diverged:
         page.notice(
@@ -215,11 +205,11 @@ def _add_notices(page: Page, record: Mapping[str, Any]) -> None:
             f"{', '.join(diverged)}. The reports of the tasks say more.",
             "warning",
         )
-    drawn = [task for task, entry in record["tasks"].items() if entry.get("drawn_from")]
+    drawn = [task for task, entry in record.tasks.items() if entry.drawn_from]
     if drawn:
         page.notice(f"Trained on a fixed random part of the training files alone: {', '.join(drawn)}.", "warning")
 
 
-def _training_examples(entry: Mapping[str, Any]) -> str:
-    of_all = f" of {entry['drawn_from']:,}" if entry["drawn_from"] else ""
-    return f"{entry['num_train_examples']:,}{of_all}"
+def _training_examples(task: SuiteTask) -> str:
+    of_all = f" of {task.drawn_from:,}" if task.drawn_from else ""
+    return f"{task.num_train_examples:,}{of_all}"

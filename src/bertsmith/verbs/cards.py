@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
 from bertsmith.corpus.store import TokenStore
 from bertsmith.records.any_run import run_of_model
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.labelled_files import DataFile
 from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.run import FILE
+from bertsmith.records.suite import SuiteRecord, SuiteTask
 from bertsmith.reporting.head_card import head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
-from bertsmith.runtime.files import exists, read_json, sha256_of, write_text
+from bertsmith.runtime.files import exists, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
 from bertsmith.tasks.base import head_class
 from bertsmith.tasks.registry import TASKS
@@ -23,23 +26,19 @@ from bertsmith.tasks.registry import TASKS
 CARD = "README.md"
 _SPLIT = re.compile(r"\w+")
 
-Record = Mapping[str, Any]
 
-
-def write_head_card(run: Path, record: Record) -> None:
+def write_head_card(run: Path, record: FinetuningRecord) -> None:
     """The card of a finished RUN of `finetune`."""
-    head, files = head_class(record["task"]), record["data"]["files"]
-    reported = "dev" if record["selected_on_reported_data"] else "test"
+    head, files = head_class(record.task), record.data.files
+    reported = "dev" if record.selected_on_reported_data else "test"
     hub = HubNames(
         head.pipeline_tag,
-        hub_ancestor(record["options"]["model"]),
-        hub_data_sets([file["name"] for file in files if file["part"] in ("train", "unlabelled")]),
-        next(_on_hub(file["name"]) for file in files if file["part"] == reported),
+        hub_ancestor(record.options["model"]),
+        hub_data_sets([file.name for file in files if file.part in ("train", "unlabelled")]),
+        next(_on_hub(file.name) for file in files if file.part == reported),
     )
-    write_text(
-        run / CARD,
-        head_card(run.resolve().name, record, hub, output=head.without_labels, verb=TASKS[record["task"]].verb),
-    )
+    verb = TASKS[record.task].verb
+    write_text(run / CARD, head_card(run.resolve().name, record.to_dict(), hub, output=head.without_labels, verb=verb))
 
 
 def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:
@@ -56,20 +55,18 @@ def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenSto
     write_text(run / CARD, card)
 
 
-def write_suite_card(out: Path, record: Record) -> None:
+def write_suite_card(out: Path, record: SuiteRecord) -> None:
     """The card of the results of a suite."""
-    files = {task: _files(out, entry) for task, entry in record["tasks"].items()}
-    hub = HubNames(base_model=hub_ancestor(record["options"]["model"]))
+    files = {name: _files(out, task) for name, task in record.tasks.items()}
+    hub = HubNames(base_model=hub_ancestor(record.model))
     write_text(out / CARD, suite_card(out.resolve().name, record, files, hub))
 
 
-def _files(out: Path, entry: Record) -> list[Record]:
+def _files(out: Path, task: SuiteTask) -> list[DataFile]:
     """The files of a task: those of its RUN, or the one that models of another task were measured on."""
-    if "file" in entry:
-        measured = {"name": entry["file"], "examples": entry["num_examples"], "sha256": entry["sha256"]}
-        return [{"part": "measured", **measured}]
-    files: list[Record] = read_json(out / Path(entry["run"]).name / "run.json")["data"]["files"]
-    return files
+    if task.file is not None:
+        return [DataFile(name=task.file, part="measured", examples=task.num_examples, sha256=task.sha256)]
+    return FinetuningRecord.read(out / Path(task.run).name / FILE).data.files
 
 
 def hub_ancestor(model: str | None) -> str | None:

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from bertsmith.config.extras import require_extra
-from bertsmith.config.options import Options, nearest
+from bertsmith.config.options import nearest
 from bertsmith.config.verb import Result, verb
-from bertsmith.errors import DivergedError, OptionError
-from bertsmith.evaluation.errors import calibration_figures, error_report
-from bertsmith.evaluation.head import Answered
-from bertsmith.evaluation.labelled_data import summary
+from bertsmith.errors import OptionError
+from bertsmith.finetuning.announcement import announce
+from bertsmith.finetuning.beginning import begin
+from bertsmith.finetuning.choices import choose_settings
+from bertsmith.finetuning.claim import claim
 from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
-from bertsmith.finetuning.engine import HeadSettings, train_head
-from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.going_on import FinetuningRun, checkpoint_of, command, interrupted, stopped_by
-from bertsmith.finetuning.model_before import model_before
+from bertsmith.finetuning.ending import conclude
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.outcome import LossCourse, no_better
-from bertsmith.finetuning.search import Search, SearchSpace
-from bertsmith.finetuning.seed_models import forget_models, model_files, put_back_best_model, seed_folder
-from bertsmith.finetuning.settings import head_settings
-from bertsmith.finetuning.trained_parts import check_parts
-from bertsmith.inference.batched import head_outputs
-from bertsmith.inference.input_length import check_length
-from bertsmith.metrics.classification import goodness, over_seeds, possible
-from bertsmith.models.loading import load_config, max_tokens
-from bertsmith.models.model_tokenizer import load_model_tokenizer
-from bertsmith.records.run import VERSION
-from bertsmith.reporting.numbers import counted, format_metric, percent
-from bertsmith.runtime import processes
-from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.files import read_json, write_json
-from bertsmith.runtime.machine import Choice, describe_machine, versions
-from bertsmith.tasks.base import AnyHead
-from bertsmith.tasks.registry import TASKS
-from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
+from bertsmith.finetuning.resuming import FinetuningRun
+from bertsmith.finetuning.search import Search
+from bertsmith.finetuning.seed_models import forget_models, take_figures, take_model
+from bertsmith.finetuning.seed_training import train_seed
+from bertsmith.finetuning.seeds import Seeds
+from bertsmith.finetuning.starting_model import starting_model
+from bertsmith.records.finetuning import FinetuningOutcome, FinetuningRecord
+from bertsmith.runtime.console import say
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
@@ -93,74 +75,56 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     """`finetune` without its last step: the model of every seed is still in its folder."""
-    folder = FinetuningRun(options.out)
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
-    tokenizer, config, length = checked_model(options, options.task)
-    data = read_files(options, tokenizer, length)
-    metric = _metric(options, data)
+    start = starting_model(options, options.model, options.task)
+    data = read_files(options, start)
+    _check_figures(options, data)
+    run = FinetuningRun(options.out, FinetuningRecord)
+    resumed = claim(run, options, data)
+    if resumed is not None and run.finished and resumed.seeds == options.seeds and resumed.result is not None:
+        say(f"{options.out} is finished already")
+        return FinetuneResult(run=options.out, **resumed.result.to_dict())
+    started = () if resumed is None else resumed.choices
+    settings, choices = choose_settings(options, data, start, started=started)
+    search = Search.of(run, settings, data, start=start, started=started)
+    teacher = None
+    if options.teacher is not None:
+        teacher = Teacher(options, data.head, start.tokenizer, data.learnt.encoded, data.taught_examples)
+    announce(data, settings, choices)
+    if search is not None:
+        search.announce()
+    if options.dry_run:
+        return _planned(options, data, search)
+    begin(run, options, data, choices=choices, resumed=resumed)
+    if teacher is not None:
+        data.learnt = replace(data.learnt, taught=teacher.answers(run.path))
+        teacher = None  # its weights are not needed any more
+    if search is not None:
+        settings = search.best_settings()
+    numbers = range(options.seed, options.seed + options.seeds)
+    results = {seed: train_seed(run, settings, data, tokenizer=start.tokenizer, seed=seed) for seed in numbers}
+    outcome = conclude(run, data, Seeds(settings, results))
+    _publish(run, outcome)
+    return FinetuneResult(run=options.out, **outcome.to_dict())
+
+
+def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
+    """Raises OptionError if the head lacks the figure of `metric`, or the probabilities that `calibrate` is about."""
+    names = list(data.head.baseline(data.train_gold, data.dev.gold))
+    if options.metric is not None and options.metric not in names:
+        raise OptionError(
+            f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
+        )
     if options.calibrate and not data.head.has_probabilities:
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
             "classes whose probabilities a temperature could mend; leave it out"
         )
-    made_before = _claim(folder, options, data)
-    if made_before is not None:
-        return made_before
-    settings, choices = head_settings(options, data, config, length, folder.record)
-    search = _search(options, settings, tokenizer, data, config, length, folder)
-    teacher = None
-    if options.teacher is not None:
-        teacher = Teacher(options, data.head, tokenizer, data.learnt.encoded, data.taught_examples)
-    _announce(options, data, settings, choices)
-    if search is not None:
-        search.announce()
-    if options.dry_run:
-        return _planned(options, data, search)
-    _start(folder, options, data, choices)
-    if teacher is not None:
-        data.learnt = replace(data.learnt, taught=teacher.answers(folder.path))
-        teacher = None  # its weights are of no use any more
-    if search is not None:
-        settings = search.best_settings()
-
-    results: dict[int, dict[str, Any]] = {}
-    for seed in range(options.seed, options.seed + options.seeds):
-        results[seed] = _one_seed(options, settings, tokenizer, data, folder, seed)
-    result = _result(options, data, folder, metric, results)
-    _finish(folder, result)
-    return result
-
-
-def _claim(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> FinetuneResult | None:
-    """Take the folder for this run; the result where all that is asked for is there already."""
-    check_out_of_the_way(
-        options.out,
-        {
-            "the MODEL": options.model,
-            "the teacher": options.teacher,
-            "--train": options.train,
-            "--unlabelled": options.unlabelled,
-            "--dev": options.dev,
-            "--test": options.test,
-        },
-    )
-    folder.claim(overwrite=options.overwrite, resume=options.resume, verb="finetune")
-    _check_same(folder, options, data)
-    if options.resume and folder.finished:
-        made = folder.record["seeds"]
-        if made > options.seeds:
-            raise OptionError(
-                f"--seeds {options.seeds}: {options.out} has {counted(made, 'seed')} already; give {made} or more"
-            )
-        if made == options.seeds:
-            say(f"{options.out} is finished already")
-            return FinetuneResult(run=options.out, **folder.record["result"])
-    return None
 
 
 def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | None) -> FinetuneResult:
-    """What `--dry-run` gives: no figures yet."""
+    """The result of `--dry-run`: no figures yet."""
     return FinetuneResult(
         run=options.out,
         metrics={},
@@ -171,329 +135,15 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
         num_examples=len(data.dev.gold),
         truncated_tokens=0,
         windowed_examples=data.windowed,
-        search=None if search is None else search.record([]),
+        search=None if search is None else search.report([]).to_dict(),
     )
 
 
-def _result(
-    options: FinetuneOptions,
-    data: FinetuningData,
-    folder: FinetuningRun,
-    metric: str,
-    results: dict[int, dict[str, Any]],
-) -> FinetuneResult:
-    """The figures over the seeds, and into the record what the report shows beside them."""
-    ended = {seed: found for seed, found in results.items() if "metrics" in found}
-    if not ended:
-        raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
-    diverged = [seed for seed, found in results.items() if found["diverged"]]
-    folder.record["warnings"] += _warnings_about_seeds(data.head, metric, results)
-    best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
-    errors = ended[best_seed]["errors"]
-    result = FinetuneResult(
-        run=options.out,
-        metrics=figures_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
-        best_seed=best_seed,
-        diverged_seeds=diverged,
-        selected_on_reported_data=data.test is None,
-        baseline=data.head.baseline(data.train_gold, data.reported.gold),
-        num_examples=len(data.reported.gold),
-        truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
-        windowed_examples=data.windowed,
-        calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
-        search=folder.record.get("search"),
-        best_seed_metrics=ended[best_seed]["metrics"] if len(ended) > 1 else None,
-    )
-    folder.record |= {
-        "errors": errors,
-        "seeds_with_figures": list(ended),
-        "baseline_answer": data.head.baseline_answer,
-        "learnt_nothing": _learnt_nothing(data.head, metric, ended[best_seed], result),
-    }
-    return result
-
-
-def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[Any, Any, int]:
-    """Tokenizer and configuration of the MODEL, and the tokens of a row. Raises where it cannot be trained so."""
-    if processes.world_size() > 1:
-        raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
-    config = load_config(options.model)
-    tokenizer = load_model_tokenizer(options.model)
-    limit = max_tokens(config)
-    if options.max_length is not None:
-        check_length(options.max_length, config)
-    layers = options.layers or config.num_hidden_layers
-    if (options.freeze_layers or 0) > layers:
-        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
-    check_parts(options, options.model, task)
-    return tokenizer, config, options.max_length or min(TASKS[task].max_length, limit)
-
-
-def _metric(options: FinetuneOptions, data: FinetuningData) -> str:
-    """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
-    names = list(data.head.baseline(data.train_gold, data.dev.gold))
-    if options.metric is not None and options.metric not in names:
-        raise OptionError(
-            f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
-        )
-    return options.metric or data.head.main_metric
-
-
-def _search(
-    options: FinetuneOptions,
-    settings: HeadSettings,
-    tokenizer: Any,
-    data: FinetuningData,
-    config: Any,
-    length: int,
-    folder: FinetuningRun,
-) -> Search | None:
-    """The search that is asked for. Raises OptionError where an end of its space does not fit the MODEL or the data."""
-    if options.search is None:
-        return None
-    space = SearchSpace.of(options, settings, data)
-    search = Search(options, space, tokenizer, config, length, data, folder, folder.record)
-    for end in search.space.ends():
-        at_end = options.model_copy(update=end)
-        try:
-            checked_model(at_end, options.task)
-            head_settings(at_end, data, config, length, folder.record)
-        except OptionError as error:
-            raise OptionError(f"--search-space: {error}") from None
-    return search
-
-
-def _announce(options: FinetuneOptions, data: FinetuningData, settings: HeadSettings, choices: list[Choice]) -> None:
-    for part in data.files:
-        length = settings.max_length
-        cut = ""
-        if part["truncated_texts"]:
-            share = part["truncated_texts"] / part["examples"]
-            cut = f", {part['truncated_texts']:,} cut at {length} ({percent(share)})"
-        if part.get("windowed_examples"):
-            cut += f", {part['windowed_examples']:,} longer than {length} (read in overlapping windows)"
-        of_all = f" (a fixed random part of {part['drawn_from']:,})" if "drawn_from" in part else ""
-        say(f"{part['name']}: {part['examples']:,} examples{of_all}, the longest has {part['longest']} tokens{cut}")
-        most = options.max_train_examples
-        if part["part"] == "train" and most is not None and most > part["examples"]:
-            say(f"--max-train-examples {most:,}: there are {part['examples']:,}, and all are taken")
-    for line in summary(data.report):
-        say(line)
-    for warning in data.report["warnings"]:
-        warn(warning)
-    say(counted(settings.steps, "update") + (f" for each of {options.seeds} seeds" if options.seeds > 1 else ""))
-    for choice in choices:
-        say(f"{choice.name}: {choice.value} ({choice.reason})")
-
-
-def _start(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData, choices: list[Choice]) -> None:
-    # A run that is resumed is at --out itself: what was before it is in its record.
-    before = folder.record.get("model_before") or model_before(options, data.files)
-    if folder.finished and "best_seed" in folder.record:  # more seeds are trained
-        put_back_best_model(folder.path, folder.record["best_seed"])
-    record = {
-        "version": VERSION,
-        "kind": "finetuning",
-        "task": options.task,
-        "status": "running",
-        "command": command(options),
-        "options": identity(options) | {"save_every": options.save_every},
-        "given": [name for name in options.says_more_if_given if name in options.model_fields_set],
-        "seeds": options.seeds,
-        "choices": [choice.to_dict() for choice in choices],
-        "machine": describe_machine(),
-        "versions": versions(),
-        "data": {"files": data.files, "labels": data.label_counts, "report": data.report},
-        "warnings": list(data.report["warnings"]),
-        **({} if before is None else {"model_before": before}),
-    }
-    folder.create(record)
-    folder.withdraw()
-
-
-def identity(options: Options) -> dict[str, Any]:
-    """The options that must be the same when a run is resumed."""
-    return {
-        name: value
-        for name, value in options.to_dict().items()
-        if name not in ("overwrite", "resume", "dry_run", "out", "seeds", "save_every")
-    }
-
-
-def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises OptionError if an option of `identity` differs from the one that the run was started with."""
-    other = [name for name in now if before.get(name) != now[name]]
-    if other:
-        name = other[0]
-        raise OptionError(
-            f"--resume: {out} was started with --{name.replace('_', '-')} {_written(before.get(name))}, found "
-            f"{_written(now[name])}; give the same options, or --overwrite, or another --out"
-        )
-
-
-def _written(value: Any) -> str:
-    """The value of an option as it is written."""
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _check_same(folder: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> None:
-    """A run that goes on has the options and the files that it began with."""
-    if not folder.record:
-        return
-    check_same_options(options.out, folder.record["options"], identity(options))
-    for then, found in zip(folder.record["data"]["files"], data.files, strict=True):
-        if then["sha256"] != found["sha256"]:
-            raise OptionError(
-                f"--resume: {found['name']} is not the file that {options.out} was started with; give --overwrite, or "
-                "another --out"
-            )
-
-
-def _one_seed(
-    options: FinetuneOptions,
-    settings: HeadSettings,
-    tokenizer: Any,
-    data: FinetuningData,
-    folder: FinetuningRun,
-    seed: int,
-) -> dict[str, Any]:
-    """Train with one seed, go on with one that was stopped, or take what a finished one left."""
-    single = RunFolder(seed_folder(folder.path, seed))
-    done = single.path / "result.json"
-    if done.is_file():
-        say(f"seed {seed} is finished already")
-        found: dict[str, Any] = read_json(done)
-        return found
-    checkpoint = checkpoint_of(single, f"seed {seed}")
-    title = f"fine-tuning, seed {seed}" if options.seeds > 1 else "fine-tuning"
-    try:
-        trained = train_head(settings, tokenizer, data.learnt, data.dev, single, seed, title, checkpoint)
-    except DivergedError as error:
-        result: dict[str, Any] = {"seed": seed, "diverged": str(error)}
-        write_json(done, result)
-        return result
-    if trained.signal is not None:
-        stopped = stopped_by(trained.signal, trained.steps, settings.steps, f"seed {seed}")
-        raise interrupted(folder, stopped, options)
-    pad = int(tokenizer.pad_token_id)
-    head = trained.head
-    # What is reported is what `evaluate` gives again: in float32, whatever the training was in.
-    outputs_of = partial(head_outputs, head, trained.model, budget=settings.eval_tokens)
-    outputs = outputs_of(data.reported.encoded, pad)
-    dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
-    metric = settings.metric or head.main_metric
-    value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train_gold, data.dev.gold)[metric]
-    is_stuck = goodness(metric, value) <= goodness(metric, baseline)
-    if options.calibrate:
-        head = _calibrated(head, dev, data.dev.gold)
-        config: Any = trained.model.config
-        config.update(head.chosen)
-        if is_stuck:
-            figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
-            warn(
-                f"--calibrate: seed {seed} does not beat the baseline ({metric} {figure} on the dev file, baseline "
-                f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
-            )
-    single.publish(trained.model, tokenizer)
-    metrics = head.score(outputs, data.reported.gold)
-    scored = Answered(
-        head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
-    )
-    course = LossCourse.of([line["loss"] for line in read_metrics(single.path)[0]])
-    stuck = no_better(head, metric, value, baseline, file="dev", course=course)
-    result = {
-        "seed": seed,
-        "best_step": trained.best_step,
-        "steps": trained.steps,
-        "dev": value,
-        "diverged": stuck if is_stuck else None,
-        "loss": course.to_dict(),
-        "metrics": {name: interval.to_dict() for name, interval in metrics.items()},
-        "errors": error_report(scored),
-    }
-    write_json(done, result)
-    shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
-    return result
-
-
-def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
-    """The head with the temperature that suits the dev file best, where there is one."""
-    found = head.calibrated(outputs, gold)
-    if found is None:
-        warn(
-            "--calibrate: the dev file has no best temperature (every example is right, or the model says no more than "
-            "chance); probabilities stay as they are"
-        )
-        return head
-    say(f"--calibrate: the temperature on the dev file is {found.temperature:.3f}")
-    return found
-
-
-def _warnings_about_seeds(head: AnyHead, metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    """Warnings about seeds that diverged or do not beat the baseline, and what follows for the mean."""
-    lost = [seed for seed, found in results.items() if "metrics" not in found]
-    stuck = [seed for seed, found in results.items() if found["diverged"] and seed not in lost]
-    texts = [f"seed {seed} diverged: {results[seed]['diverged']}" for seed in lost]
-    texts += [f"seed {seed}: {results[seed]['diverged']}" for seed in stuck]
-    others = [found["metrics"][metric]["value"] for found in results.values() if not found["diverged"]]
-    if lost:
-        texts.append(
-            f"the figures are over {len(results) - len(lost)} of {len(results)} seeds, without those that diverged"
-        )
-    if stuck and others:
-        named = " and ".join(f"seed {seed}" for seed in stuck)
-        mean = format_metric(metric, float(np.mean(others)), head.top)
-        texts.append(f"the mean includes {named}; over the other seeds {metric} is {mean}")
-    for text in texts:
-        warn(text)
-    return texts
-
-
-def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -> dict[str, dict[str, Any]]:
-    """Of the figures of each seed mean, 95% interval and values; `top` is the most that a share can be, 1 or 100."""
-    metrics = {}
-    for name in results[0]:
-        values = [result[name]["value"] for result in results]
-        interval = over_seeds(values)
-        low, high = possible(name, interval.low, top), possible(name, interval.high, top)
-        if len(values) == 1:
-            low, high = results[0][name]["low"], results[0][name]["high"]
-        metrics[name] = {"mean": float(np.mean(values)), "low": low, "high": high, "seeds": values}
-    return metrics
-
-
-def _learnt_nothing(head: AnyHead, metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
-    """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or on the test file."""
-    if best["diverged"]:
-        return str(best["diverged"])
-    value, baseline = best["metrics"][metric]["value"], result.baseline[metric]
-    if goodness(metric, value) > goodness(metric, baseline):
-        return None
-    file = "dev" if result.selected_on_reported_data else "test"
-    course = LossCourse(**best["loss"]) if "loss" in best else None  # a seed of an older version has none
-    return no_better(head, metric, value, baseline, file=file, course=course)
-
-
-def _finish(folder: FinetuningRun, result: FinetuneResult) -> None:
-    """The best seed becomes the RUN; its weights come last."""
-    record = folder.record
-    record |= {
-        "status": "finished",
-        "metrics": result.metrics,
-        "baseline": result.baseline,
-        "best_seed": result.best_seed,
-        "diverged_seeds": result.diverged_seeds,
-        "selected_on_reported_data": result.selected_on_reported_data,
-        "result": {key: value for key, value in result.to_dict().items() if key != "run"},
-    }
-    forget(folder.path)
-    chosen = seed_folder(folder.path, result.best_seed)
-    shutil.copyfile(chosen / "metrics.jsonl", folder.metrics_file)
-    write_head_card(folder.path, record)
-    folder.save_record()
-    write_report(folder.path)
-    for path in model_files(chosen):
-        aside = folder.path / f".{path.name}.partial"
-        shutil.copyfile(path, aside)
-        aside.rename(folder.path / path.name)
+def _publish(run: FinetuningRun, outcome: FinetuningOutcome) -> None:
+    """Write card, record and report of a finished RUN; the model of the best seed comes last."""
+    forget(run.path)
+    take_figures(run.path, outcome.best_seed)
+    write_head_card(run.path, run.record)
+    run.save_record()
+    write_report(run.path)
+    take_model(run.path, outcome.best_seed)

@@ -13,11 +13,12 @@ from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.records.any_run import read_run
 from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.suite import FILE as SUITE_RECORD
+from bertsmith.records.suite import SuiteRecord
 from bertsmith.reporting.finetuning_report import finetuning_report
 from bertsmith.reporting.pretraining_report import pretraining_report
 from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.store_report import store_report
-from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, written_aside
@@ -103,7 +104,7 @@ def write_report(folder: Path, title: str | None = None) -> Path:
     elif is_store(folder):
         _write(folder, store_report(name, read_json(folder / "manifest.json")))
     elif (folder / SUITE_RECORD).is_file():
-        _write(folder, suite_report(name, read_suite(folder)))
+        _write(folder, suite_report(name, SuiteRecord.read(folder / SUITE_RECORD)))
     else:
         raise _nothing_to_report(folder)
     return folder / "report.html"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
-from bertsmith.finetuning.glue.options import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
+from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.runtime.console import quiet, say
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.labelled_file import Columns, in_order, labelled_records, rows_of

@@ -5,41 +5,23 @@ from __future__ import annotations
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
 
 from bertsmith.errors import Interrupted
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
-from bertsmith.records.run import RunRecord
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.runtime.console import say
-from bertsmith.runtime.files import read_record, write_json
 from bertsmith.runtime.program import runnable
 from bertsmith.training.recorded_run import RecordedRun
 from bertsmith.training.run_folder import RunFolder
 
+FinetuningRun = RecordedRun[FinetuningRecord]
+
 RESUME_WITH = "Resume with:"
 
 
-class FinetuningRun(RecordedRun[Any]):
-    """A RUN of `finetune`, whose record is the JSON object."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, RunRecord)
-        self.record: dict[str, Any] = {}
-
-    def claim(self, *, overwrite: bool, resume: bool, verb: str) -> dict[str, Any] | None:
-        """`RecordedRun.claim`, with the JSON object."""
-        if super().claim(overwrite=overwrite, resume=resume, verb=verb) is not None:
-            self.record = read_record(self.run_file)
-        return self.record
-
-    def save_record(self) -> None:
-        """Write run.json."""
-        write_json(self.run_file, self.record)
-
-
-def command(options: FinetuneOptions) -> str:
-    """The command that makes a RUN again."""
-    return options.command_line("finetune", leave_out=("overwrite", "resume", "dry_run"))
+def command(options: HeadTrainingOptions) -> str:
+    """The command that makes a RUN, or a suite, again."""
+    return options.command_line(options.verb, leave_out=("overwrite", "resume", "dry_run"))
 
 
 def resume_command(options: HeadTrainingOptions, out: Path) -> str:
@@ -48,7 +30,7 @@ def resume_command(options: HeadTrainingOptions, out: Path) -> str:
 
 
 def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
-    """The checkpoint that a training goes on from; without one the folder is empty and the training begins."""
+    """The checkpoint that a training resumes from; without one the folder is empty and the training begins."""
     checkpoint = folder.newest_checkpoint()
     if checkpoint is None:
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -58,16 +40,16 @@ def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
     return checkpoint
 
 
-def stopped_by(signal: str, steps: int, of: int, called: str) -> str:
-    """Where a training was stopped; one whose updates were all made was stopped before its figures were measured."""
+def stopped_by(signal: str, *, steps: int, of: int, called: str) -> str:
+    """Where a training was stopped; if all its updates were made, it was stopped before its figures were measured."""
     if steps < of:
         return f"stopped by {signal} after update {steps} of {called}"
     return f"stopped by {signal} after the last update ({steps}) of {called}, before it was measured"
 
 
-def interrupted(folder: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
+def interrupted(run: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
     """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
-    folder.record["status"] = "interrupted"
-    folder.save_record()
+    run.record.status = "interrupted"
+    run.save_record()
     resume = runnable(resume_command(options, options.out))
     return Interrupted(f"{stopped}; the work so far is kept. {RESUME_WITH}\n  {resume}")

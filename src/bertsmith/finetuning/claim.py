@@ -1,0 +1,75 @@
+"""Taking the folder of a run: it is free, or holds the same run, which is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bertsmith.config.options import Options
+from bertsmith.errors import OptionError
+from bertsmith.finetuning.data import FinetuningData
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.resuming import FinetuningRun
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.reporting.numbers import counted
+from bertsmith.training.run_folder import check_out_of_the_way
+
+
+def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> FinetuningRecord | None:
+    """Take the folder for this run; the record of the run that is resumed, if there is one.
+
+    Raises OptionError if the folder holds what is read, or a run with different options, files or more seeds.
+    """
+    check_out_of_the_way(
+        options.out,
+        {
+            "the MODEL": options.model,
+            "the teacher": options.teacher,
+            "--train": options.train,
+            "--unlabelled": options.unlabelled,
+            "--dev": options.dev,
+            "--test": options.test,
+        },
+    )
+    record = run.claim(overwrite=options.overwrite, resume=options.resume, verb=options.verb)
+    if record is None:
+        return None
+    check_same_options(options.out, record.options, identity(options))
+    for then, found in zip(record.data.files, data.files, strict=True):
+        if then.sha256 != found.sha256:
+            raise OptionError(
+                f"--resume: {found.name} is not the file that {options.out} was started with; give --overwrite, or "
+                "another --out"
+            )
+    if run.finished and record.seeds > options.seeds:
+        made = record.seeds
+        raise OptionError(
+            f"--seeds {options.seeds}: {options.out} has {counted(made, 'seed')} already; give {made} or more"
+        )
+    return record
+
+
+def identity(options: Options) -> dict[str, Any]:
+    """The options that must be the same when a run is resumed."""
+    return {
+        name: value
+        for name, value in options.to_dict().items()
+        if name not in ("overwrite", "resume", "dry_run", "out", "seeds", "save_every")
+    }
+
+
+def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises OptionError if an option of `identity` differs from the one that the run was started with."""
+    other = [name for name in now if before.get(name) != now[name]]
+    if other:
+        name = other[0]
+        raise OptionError(
+            f"--resume: {out} was started with --{name.replace('_', '-')} {_written(before.get(name))}, found "
+            f"{_written(now[name])}; give the same options, or --overwrite, or another --out"
+        )
+
+
+def _written(value: Any) -> str:
+    """The value of an option as it is written."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

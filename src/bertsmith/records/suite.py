@@ -1,0 +1,125 @@
+"""suite.json: the record of several tasks that were trained as one, in the folder that holds their RUNs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from bertsmith.errors import InputError
+from bertsmith.records.base import Part, Record
+from bertsmith.records.finetuning import MeanFigure
+from bertsmith.records.run import Machine
+
+FILE = "suite.json"
+VERSION = 1
+"""1: the first with a version. Files without one have the same fields."""
+
+OverSeeds = Literal["mean", "median", "best"]
+
+
+class TableFigure(Part):
+    """A figure of the table; `low` and `high` are None if it has no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class SuiteProtocol(Part):
+    """Where figures come from: the files, and what is shown of several seeds."""
+
+    figures_of: str
+    chosen_on: str
+    selected_on_reported_data: bool
+    over_seeds: OverSeeds = "mean"
+    seeds: int = 1
+
+    @property
+    def is_optimistic(self) -> bool:
+        """Whether the figure is that of the best of several seeds, on the examples that it was chosen on."""
+        return self.seeds > 1 and self.over_seeds == "best" and self.selected_on_reported_data
+
+
+class SuiteTask(Part):
+    """The figures of a task: of its own training, or of the models of another task on a further `file`."""
+
+    metrics: dict[str, MeanFigure]
+    seeds: list[int]
+    """The seeds that `metrics` are of."""
+    best_seed: int
+    protocol: SuiteProtocol
+    baseline: dict[str, float]
+    num_examples: int
+    num_train_examples: int | None = None
+    drawn_from: int | None = None
+    """The examples of the training file, if only a random part of them was used."""
+    diverged_seeds: list[int] = Field(default_factory=list)
+    truncated_tokens: int | None = None
+    seconds: float | None = None
+    """Seconds of training, over all seeds; not set for models of another task."""
+    file: str | None = None
+    run: str
+    sha256: str | None = None
+    """The checksum of `file`."""
+    figures: dict[str, TableFigure]
+    score: float
+    """The mean of the figures."""
+
+
+class Average(Part):
+    """The mean over the tasks; `low` and `high` are None if it has no interval."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    over_seeds: OverSeeds
+    tasks: list[str]
+    partial: bool
+
+
+class Failure(Part):
+    """What stopped a task."""
+
+    error: str
+    message: str
+
+
+class SuiteRecord(Record):
+    """suite.json."""
+
+    advice: ClassVar[str] = (
+        "The RUNs beside it can be used, each by itself; the table has to be made again, with --overwrite or another "
+        "--out"
+    )
+
+    kind: Literal["suite"] = "suite"
+    suite: str
+    status: Literal["running", "interrupted", "finished"]
+    command: str
+    options: dict[str, Any]
+    """The options of the verb as JSON, by the names of the version that wrote the file."""
+    machine: Machine
+    versions: dict[str, str]
+    tasks: dict[str, SuiteTask]
+    failures: dict[str, Failure]
+    to_do: list[str] = Field(default_factory=list)
+    average: Average | None
+    missing: list[str]
+    """The tasks that the average lacks."""
+
+    @property
+    def model(self) -> str:
+        """The MODEL that all tasks start from."""
+        return str(self.options.get("model", "unknown"))
+
+    @classmethod
+    def of(cls, content: Any, path: Path) -> Self:
+        """As any record, but an InputError also names the command that makes the folder again, if it is known."""
+        try:
+            return super().of(content, path)
+        except InputError as error:
+            command = content.get("command") if isinstance(content, Mapping) else None
+            raise InputError(f"{error}:\n  {command}" if command else str(error)) from None
