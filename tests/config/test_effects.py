@@ -2420,12 +2420,12 @@ def finetune_overwrite(bench: Bench) -> None:
 @effect(FinetuneOptions, "resume")
 def finetune_resume(bench: Bench) -> None:
     """Stopped in its second seed; `resume` trains that one alone."""
-    import bertsmith.verbs.finetune as module
+    import bertsmith.finetuning.seed_training as module
 
     original, trained = module.train_head, []
 
     def train(*args: Any, **values: Any) -> Any:
-        trained.append(args[5])
+        trained.append(values["seed"])
         if trained == [0, 1]:
             raise KeyboardInterrupt
         return original(*args, **values)

@@ -1,4 +1,4 @@
-"""A labelled task that the words of a sentence decide."""
+"""A labelled task that the words of a sentence decide, and the settings of a short training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.tasks.base import AnyHead
+from bertsmith.training.plan import Computation, Optimization
 
 PEOPLE = ("the baker", "a sailor", "the old teacher", "my neighbour", "the queen", "the captain")
 ACTS = ("found", "painted", "carried", "sold", "admired", "remembered")
@@ -53,3 +60,37 @@ def still(run: Path, tmp_path: Path) -> Path:
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "classifier_dropout": 0.0}
     (folder / "config.json").write_text(json.dumps(config | none))
     return folder
+
+
+@pytest.fixture(scope="session")
+def head_settings() -> Callable[..., HeadSettings]:
+    """`head_settings(head, model)` with further options of `finetune`: three updates, in float32, without decay."""
+
+    def make(
+        head: AnyHead,
+        model: Path,
+        *,
+        max_length: int = 32,
+        steps: int = 3,
+        eval_every: int = 3,
+        learning_rate: float = 1e-2,
+        streams: int = 1,
+        distillation: Distillation | None = None,
+        **options: Any,
+    ) -> HeadSettings:
+        files = {"model": str(model), "train": "train.csv", "dev": "dev.csv", "out": "out"}
+        quick = {"task": "sequence-classification", "batch_size": 12, "eval_batch_size": 8, "weight_decay": 0.0}
+        given = FinetuneOptions.build({**files, **quick, **options})
+        return HeadSettings(
+            given,
+            head,
+            max_length=max_length,
+            steps=steps,
+            eval_every=eval_every,
+            optimization=Optimization("adamw", learning_rate, given.weight_decay, warmup=0.06),
+            computation=Computation("fp32", streams),
+            attention="eager",
+            distillation=distillation,
+        )
+
+    return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from safetensors.torch import load_file, save_file
 from bertsmith.errors import ModelError
 from bertsmith.finetuning import engine
 from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
-from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
-from bertsmith.finetuning.settings import precision_of
+from bertsmith.finetuning.choices import precision_of
+from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.tasks.base import head_class
 from bertsmith.tasks.sequence_classification import task as head
 from bertsmith.tasks.sequence_classification.task import Encoded
 from bertsmith.tokenization.folder import load_tokenizer
@@ -31,22 +35,8 @@ def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
     return HeadBatches(data, HEAD, 8, 0, with_types=True, seed=seed)
 
 
-def settings_of(model: str = "unused", **values: Any) -> HeadSettings:
-    given: dict[str, Any] = {
-        "model": model,
-        "labels": ("no", "yes"),
-        "problem_type": head.SINGLE_LABEL,
-        "steps": 4,
-        "batch_size": 8,
-        "eval_batch_size": 8,
-        "eval_every": 2,
-        "learning_rate": 1e-3,
-        "weight_decay": 0.0,
-        "precision": "fp32",
-        "attention": "eager",
-        "max_length": 32,
-    }
-    return HeadSettings(**{**given, **values})
+def head_of(labels: tuple[str, ...]) -> head.SequenceClassification:
+    return head.SequenceClassification(labels, head.SINGLE_LABEL)
 
 
 def data_of(count: int, *, seed: int = 0) -> LabelledData:
@@ -98,60 +88,66 @@ def test_a_batch_and_what_its_loss_is_divided_by() -> None:
         assert batch["attention_mask"][row].sum() == len(ids)
 
 
-def test_a_fresh_head_on_the_encoder_of_a_run(run: Path) -> None:
+def test_a_fresh_head_on_the_encoder_of_a_run(run: Path, head_settings: Callable[..., HeadSettings]) -> None:
     torch.manual_seed(0)
-    model = load_head(settings_of(str(run)))
+    model = load_head(head_settings(HEAD, run))
     assert isinstance(model, transformers.BertForSequenceClassification)
     assert model.config.id2label == {0: "no", 1: "yes"}
     weights = load_file(run / "model.safetensors")
     state = model.state_dict()
     encoder = [name for name in weights if name.startswith("bert.")]
     assert encoder and all(torch.equal(state[name], weights[name]) for name in encoder)
-    other = load_head(settings_of(str(run), labels=(), problem_type=head.REGRESSION))
+    other = load_head(head_settings(head.SequenceClassification((), head.REGRESSION), run))
     assert (other.config.num_labels, other.config.problem_type) == (1, "regression")
 
 
-def test_what_a_configuration_says_of_the_training_file(run: Path, tmp_path: Path) -> None:
+def test_what_a_configuration_says_of_the_training_file(
+    run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """It is that of this training: what an earlier one left is gone."""
-    model: Any = load_head(settings_of(str(run), chosen={"text_columns": ["a", "b"]}))
+    model: Any = load_head(head_settings(HEAD.with_chosen({"text_columns": ["a", "b"]}), run))
     assert model.config.text_columns == ["a", "b"]
     model.save_pretrained(tmp_path)
-    again: Any = load_head(settings_of(str(tmp_path), chosen={"text_columns": ["c"]}))
+    again: Any = load_head(head_settings(HEAD.with_chosen({"text_columns": ["c"]}), tmp_path))
     assert again.config.text_columns == ["c"]
-    assert not hasattr(load_head(settings_of(str(tmp_path))).config, "text_columns")
+    assert not hasattr(load_head(head_settings(HEAD, tmp_path)).config, "text_columns")
 
 
-def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path) -> None:
+def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]) -> None:
     shutil.copytree(run, tmp_path / "model")
     file = tmp_path / "model" / "model.safetensors"
     weights = {name: tensor for name, tensor in load_file(file).items() if "intermediate" not in name}
     save_file(weights, file, {"format": "pt"})
     with pytest.raises(ModelError, match=r"2 weights of the encoder are missing.*intermediate"):
-        load_head(settings_of(str(tmp_path / "model")))
+        load_head(head_settings(HEAD, tmp_path / "model"))
 
 
-def test_weights_of_the_encoder_of_another_shape(run: Path, tmp_path: Path) -> None:
+def test_weights_of_the_encoder_of_another_shape(
+    run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """A head of other labels starts fresh; an encoder that does not fit must not."""
     shutil.copytree(run, tmp_path / "model")
     file = tmp_path / "model" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediate_size": 72}))
     with pytest.raises(ModelError, match=r"intermediate\.dense\.bias has the shape \[64\], config\.json says \[72\]"):
-        load_head(settings_of(str(tmp_path / "model")))
+        load_head(head_settings(HEAD, tmp_path / "model"))
 
 
-def test_a_head_of_other_labels_starts_fresh(run: Path, tmp_path: Path) -> None:
+def test_a_head_of_other_labels_starts_fresh(
+    run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     torch.manual_seed(0)
-    load_head(settings_of(str(run), labels=("a", "b", "c"))).save_pretrained(tmp_path)
-    model = load_head(settings_of(str(tmp_path), labels=("no", "yes")))
+    load_head(head_settings(head_of(("a", "b", "c")), run)).save_pretrained(tmp_path)
+    model = load_head(head_settings(head_of(("no", "yes")), tmp_path))
     assert model.classifier.weight.shape[0] == 2
     before = load_file(tmp_path / "model.safetensors")
     for labels in (("d", "e", "f"), ("c", "b", "a")):
-        other = load_head(settings_of(str(tmp_path), labels=labels)).state_dict()
+        other = load_head(head_settings(head_of(labels), tmp_path)).state_dict()
         assert not torch.equal(other["classifier.weight"], before["classifier.weight"]), "it has the weights of others"
         assert other["classifier.weight"].std() == pytest.approx(0.02, rel=0.5)
         assert not other["classifier.bias"].any()
         assert all(torch.equal(other[name], before[name]) for name in before if name.startswith("bert."))
-    again = load_head(settings_of(str(tmp_path), labels=("a", "b", "c")))
+    again = load_head(head_settings(head_of(("a", "b", "c")), tmp_path))
     assert torch.equal(
         again.state_dict()["classifier.weight"], load_file(tmp_path / "model.safetensors")["classifier.weight"]
     )
@@ -159,7 +155,12 @@ def test_a_head_of_other_labels_starts_fresh(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("values", "best"), [([0.9, 0.5, 0.5], 2), ([0.5, 0.9, 0.9], 4), ([0.1, 0.2, 0.3], 6)])
 def test_the_weights_of_the_first_best_evaluation_are_kept(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[float], best: int
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    values: list[float],
+    best: int,
+    head_settings: Callable[..., HeadSettings],
 ) -> None:
     seen: list[dict[str, torch.Tensor]] = []
     original = engine.head_outputs
@@ -172,8 +173,9 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     monkeypatch.setattr(engine, "head_outputs", watched)
     monkeypatch.setattr(head.SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
     data = data_of(24)
+    settings = head_settings(HEAD, run, steps=6, eval_every=2, batch_size=8, learning_rate=1e-3)
     trained = train_head(
-        settings_of(str(run), steps=6), load_tokenizer(str(run)), data, data, RunFolder(tmp_path), 0, "a test"
+        settings, data, data, tokenizer=load_tokenizer(str(run)), folder=RunFolder(tmp_path), seed=0, title="a test"
     )
     assert (trained.signal, trained.best_step, trained.steps) == (None, best, 6)
     assert len(seen) == 3
@@ -191,7 +193,7 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     ],
 )
 def test_nothing_of_another_head_stays_in_the_configuration(
-    run: Path, tmp_path: Path, task: str, labels: tuple[str, ...]
+    run: Path, tmp_path: Path, task: str, labels: tuple[str, ...], head_settings: Callable[..., HeadSettings]
 ) -> None:
     before = tmp_path / "before"
     shutil.copytree(run, before, ignore=shutil.ignore_patterns("checkpoints"))
@@ -199,7 +201,9 @@ def test_nothing_of_another_head_stays_in_the_configuration(
     names = {"id2label": {"0": "left", "1": "right"}, "label2id": {"left": 0, "right": 1}, "problem_type": "regression"}
     of_the_head = {"calibration_temperature": 2.0, "no_answer_threshold": 0.4, "text_columns": ["a", "b"]}
     (before / "config.json").write_text(json.dumps(config | names | of_the_head))
-    found = load_head(settings_of(str(before), task=task, labels=labels)).config.to_diff_dict()
+    found = load_head(
+        head_settings(head_class(task)(labels, head.SINGLE_LABEL), before, task=task)
+    ).config.to_diff_dict()
     assert not set(of_the_head) & set(found)
     assert found.get("problem_type") == (head.SINGLE_LABEL if task == "sequence-classification" else None)
     assert found.get("id2label") == (dict(enumerate(labels)) or None)

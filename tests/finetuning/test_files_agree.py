@@ -14,6 +14,7 @@ from bertsmith.errors import DataError, ModelError
 from bertsmith.evaluation.options import CompareOptions
 from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.starting_model import StartingModel
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.compare import _same_reference
@@ -34,7 +35,7 @@ def read(run: Path, tmp_path: Path) -> Read:
             given[part] = tmp_path / f"{part}.jsonl"
             given[part].write_text("".join(json.dumps(row) + "\n" for row in rows))
         defaults = {"task": task, "model": str(run), "out": tmp_path / "out"}
-        return read_files(FinetuneOptions.build({**defaults, **given, **options}), tokenizer, 32)
+        return read_files(FinetuneOptions.build({**defaults, **given, **options}), StartingModel(None, tokenizer, 32))
 
     return call
 
@@ -57,15 +58,15 @@ def test_decimals_need_a_problem_type(read: Read) -> None:
 
 def test_warnings_about_labels_stand_in_the_report(read: Read) -> None:
     rows = texts(["Sport", "sport", "news", "sport"])
-    (spelling, *_) = read(TEXT, {"train": rows, "dev": rows}).report["warnings"]
+    (spelling, *_) = read(TEXT, {"train": rows, "dev": rows}).report.warnings
     assert spelling.startswith("train: the labels 'Sport' (1) and 'sport' (2) differ only in case")
     with pytest.raises(DataError, match=r"dev\.jsonl: line 1: label 'NEWS' .*; the model has 'news', which differs"):
         read(TEXT, {"train": rows, "dev": texts(["NEWS"])})
     many = texts([str(number) for number in range(60)])
-    warnings = read(TEXT, {"train": many, "dev": many}).report["warnings"]
+    warnings = read(TEXT, {"train": many, "dev": many}).report.warnings
     assert warnings[0].startswith("train: 60 different numbers are read as classes")
     insisted = read(TEXT, {"train": many, "dev": many}, problem_type="single_label_classification")
-    assert not any("are read as classes" in warning for warning in insisted.report["warnings"])
+    assert not any("are read as classes" in warning for warning in insisted.report.warnings)
 
 
 @pytest.mark.parametrize("part", ["dev", "test"])

@@ -23,13 +23,15 @@ from safetensors.torch import load_file
 
 import bertsmith
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
-from bertsmith.finetuning.glue.options import NAMES
-from bertsmith.metrics.seeds import OverSeeds
+from bertsmith.finetuning import seed_training
+from bertsmith.finetuning.glue.average import average, summed_up
+from bertsmith.finetuning.glue.tasks import NAMES
+from bertsmith.records.finetuning import MeanFigure
+from bertsmith.records.suite import OverSeeds, SuiteProtocol, SuiteTask, TableFigure
 from bertsmith.reporting.numbers import format_metric
-from bertsmith.verbs import finetune as finetune_module
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
-from bertsmith.verbs.finetune_glue import GlueResult, average, finetune_glue, summed_up
+from bertsmith.verbs.finetune_glue import GlueResult, finetune_glue
 
 Glue = Callable[..., Path]
 Signalled = Callable[..., AbstractContextManager[None]]
@@ -161,14 +163,25 @@ def test_the_average_by_hand(done: tuple[Path, GlueResult]) -> None:
     assert result.average["low"] < result.average["mean"] < result.average["high"]
 
 
-def figures(*values: float) -> dict[str, Any]:
-    return {"mean": sum(values) / len(values), "low": 0, "high": 1, "seeds": list(values)}
+def figures(*values: float) -> MeanFigure:
+    return MeanFigure(mean=sum(values) / len(values), low=0, high=1, seeds=list(values))
 
 
-def entry(over_seeds: OverSeeds = "mean", best_seed: int = 0, **metrics: Any) -> dict[str, Any]:
+def entry(over_seeds: OverSeeds = "mean", best_seed: int = 0, **metrics: MeanFigure) -> SuiteTask:
     """A task whose seeds are 0, 1, 2 ..., as the table takes it."""
-    seeds = list(range(len(next(iter(metrics.values()))["seeds"])))
-    one = {"metrics": metrics, "seeds": seeds, "best_seed": best_seed, "protocol": {"figures_of": "dev.tsv"}}
+    seeds = list(range(len(next(iter(metrics.values())).seeds)))
+    protocol = SuiteProtocol(figures_of="dev.tsv", chosen_on="dev.tsv", selected_on_reported_data=True)
+    one = SuiteTask(
+        metrics=metrics,
+        seeds=seeds,
+        best_seed=best_seed,
+        protocol=protocol,
+        baseline={},
+        num_examples=9,
+        run="run",
+        figures={},
+        score=0.0,
+    )
     return summed_up(one, over_seeds)
 
 
@@ -176,17 +189,17 @@ def test_the_figures_of_another_protocol_have_no_interval_of_the_mean() -> None:
     """MRPC with seeds 0 to 2, of which 1 is best by accuracy: the best one's own F1 stands beside, not the highest."""
     metrics = {"accuracy": figures(0.6, 0.9, 0.7), "f1": figures(0.8, 0.75, 0.9)}
     best = entry("best", 1, **metrics)
-    assert best["figures"]["accuracy"] == {"value": 0.9, "low": None, "high": None}
-    assert best["figures"]["f1"]["value"] == 0.75 and best["score"] == pytest.approx((0.9 + 0.75) / 2)
+    assert best.figures["accuracy"] == TableFigure(value=0.9, low=None, high=None)
+    assert best.figures["f1"].value == 0.75 and best.score == pytest.approx((0.9 + 0.75) / 2)
     median = entry("median", 1, **metrics)
-    assert median["figures"]["accuracy"] == {"value": 0.7, "low": None, "high": None}
-    assert median["score"] == pytest.approx((0.7 + 0.8) / 2)
+    assert median.figures["accuracy"] == TableFigure(value=0.7, low=None, high=None)
+    assert median.score == pytest.approx((0.7 + 0.8) / 2)
     for over_seeds, task in (("best", best), ("median", median)):
         found = average({"MRPC": task}, over_seeds)
-        assert found is not None and found["mean"] == task["score"] and found["low"] is None
+        assert found is not None and found.mean == task.score and found.low is None
     mean = entry("mean", 1, **metrics)
-    assert mean["figures"]["accuracy"] == {"value": pytest.approx(2.2 / 3), "low": 0, "high": 1}
-    assert mean["metrics"] == best["metrics"] == median["metrics"], "every seed's figure is kept"
+    assert mean.figures["accuracy"].to_dict() == {"value": pytest.approx(2.2 / 3), "low": 0, "high": 1}
+    assert mean.metrics == best.metrics == median.metrics, "every seed's figure is kept"
 
 
 def test_averages() -> None:
@@ -201,16 +214,17 @@ def test_averages() -> None:
     found = average(tasks, "mean")
     assert found is not None
     # Seed 0: 0.2, 0.9, 0.6. Seed 1: 0.4, 0.8, 0.6. Half of Student's interval of two: 12.706 * |a - b| / 2.
-    assert found["mean"] == pytest.approx((0.3 + 0.85 + 0.6) / 3)
+    assert found.low is not None and found.high is not None
+    assert found.mean == pytest.approx((0.3 + 0.85 + 0.6) / 3)
     a, b = 1.7 / 3, 1.8 / 3
-    assert found["high"] - found["mean"] == pytest.approx(12.706 * (b - a) / 2)
-    assert found["mean"] - found["low"] == pytest.approx(12.706 * (b - a) / 2)
-    assert found["tasks"] == ["CoLA", "MRPC", "MNLI"]
+    assert found.high - found.mean == pytest.approx(12.706 * (b - a) / 2)
+    assert found.mean - found.low == pytest.approx(12.706 * (b - a) / 2)
+    assert found.tasks == ["CoLA", "MRPC", "MNLI"]
     one = average({"RTE": entry(accuracy=figures(0.5)), "CoLA": tasks["CoLA"]}, "mean")
-    assert one is not None and one["low"] is None, "tasks of different numbers of seeds have no common interval"
+    assert one is not None and one.low is None, "tasks of different numbers of seeds have no common interval"
     assert average({}, "mean") is None
     whole = average({name: entry(accuracy=figures(0.5)) for name in NAMES}, "mean")
-    assert whole is not None and whole["partial"] is False and whole["mean"] == 0.5
+    assert whole is not None and whole.partial is False and whole.mean == 0.5
 
 
 def test_the_report_has_the_table_the_picture_and_the_tasks(done: tuple[Path, GlueResult]) -> None:
@@ -306,17 +320,17 @@ def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
 
 def trained_seeds(monkeypatch: pytest.MonkeyPatch, stop_at: tuple[str, int] | None = None) -> list[tuple[str, int]]:
     """The tasks and seeds that are trained from now on; at one of them Control-C is pressed."""
-    original, seen = finetune_module.train_head, []
+    original, seen = seed_training.train_head, []
     stops = [stop_at] if stop_at else []
 
     def train(*args: Any, **values: Any) -> Any:
-        seen.append((args[4].path.parents[1].name, args[5]))
+        seen.append((values["folder"].path.parents[1].name, values["seed"]))
         if seen[-1] in stops:
             stops.clear()
             raise KeyboardInterrupt
         return original(*args, **values)
 
-    monkeypatch.setattr(finetune_module, "train_head", train)
+    monkeypatch.setattr(seed_training, "train_head", train)
     return seen
 
 
@@ -418,16 +432,23 @@ def test_more_seeds_and_more_tasks(run: Path, glue: Glue, tmp_path: Path, monkey
         finetune_glue(**{**options, "epochs": 2}, resume=True)
 
 
-@pytest.mark.parametrize("lacking", ["suite", "options.over_seeds", "tasks.RTE.seeds", "tasks.AX.sha256"])
+@pytest.mark.parametrize("lacking", ["suite", "missing", "tasks.RTE.seeds", "tasks.AX.run"])
 def test_a_record_of_another_version_is_refused_in_words(
     bertsmith: Callable[..., Any], run: Path, glue: Glue, tmp_path: Path, lacking: str
 ) -> None:
     out, data = tmp_path / "out", glue("RTE")
-    entry = dict.fromkeys(("metrics", "seeds", "best_seed", "figures", "score", "protocol", "baseline"))
-    record: dict[str, Any] = dict.fromkeys(("status", "machine", "versions", "failures", "average", "missing"))
-    record |= {"suite": "glue", "options": {"model": "m", "over_seeds": "mean"}, "command": "bertsmith finetune glue"}
-    record["tasks"] = {name: {**entry, "num_examples": 1, "run": name} for name in ("RTE", "AX")}
-    record["tasks"]["AX"] |= {"file": "diagnostic.tsv", "sha256": "0"}
+    record: dict[str, Any] = {
+        "suite": "glue",
+        "status": "finished",
+        "command": "bertsmith finetune glue",
+        "options": {"model": "m"},
+        "machine": {},
+        "versions": {},
+        "failures": {},
+        "average": None,
+        "missing": [],
+        "tasks": {name: entry(accuracy=figures(0.5)).to_dict() for name in ("RTE", "AX")},
+    }
     *path, last = lacking.split(".")
     place = record
     for name in path:
@@ -438,7 +459,10 @@ def test_a_record_of_another_version_is_refused_in_words(
     for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
         answer = bertsmith(*words)
         assert (answer.code, answer.stdout) == (2, "")
-        assert f"{out / 'suite.json'}: `{lacking}` is missing: it is of another version of bertsmith" in answer.stderr
+        assert (
+            f"{out / 'suite.json'}: `{lacking}` is missing; the file was edited, or a different version"
+            in answer.stderr
+        )
         assert "with --overwrite or another --out:\n  bertsmith finetune glue" in answer.stderr
         assert "Traceback" not in answer.stderr
     assert json.loads((out / "suite.json").read_text()) == record
@@ -447,7 +471,7 @@ def test_a_record_of_another_version_is_refused_in_words(
         for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
             answer = bertsmith(*words)
             assert (answer.code, answer.stdout) == (2, "")
-            assert found in answer.stderr and "the file is damaged" in answer.stderr
+            assert found in answer.stderr and "The RUNs beside it can be used" in answer.stderr
 
 
 def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Path) -> None:
@@ -528,14 +552,14 @@ def test_a_damaged_file_does_not_lose_the_other_tasks(
 def test_a_task_that_diverges_is_no_mistake_of_the_user(
     bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = finetune_module.train_head
+    original = seed_training.train_head
 
     def train(*args: Any, **values: Any) -> Any:
-        if "CoLA" in str(args[4].path):
+        if "CoLA" in str(values["folder"].path):
             raise DivergedError("the loss of update 1 is nan")
         return original(*args, **values)
 
-    monkeypatch.setattr(finetune_module, "train_head", train)
+    monkeypatch.setattr(seed_training, "train_head", train)
     words = ["--model", run, "--data", glue("CoLA", "RTE"), "--out", tmp_path / "out", *WORDS, "--json"]
     answer = bertsmith("finetune", "glue", *words)
     assert answer.code == 1

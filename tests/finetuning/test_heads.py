@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +13,9 @@ import transformers
 from safetensors.torch import load_file
 
 from bertsmith.finetuning.batches import LabelledData
-from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
+from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
 from bertsmith.models.loading import load_config
 from bertsmith.tasks.base import AnyHead, has_head, head_class, task_of
@@ -113,25 +114,6 @@ def stock_labels(task: str, gold: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"labels": gold[:, 0] if task == "multiple-choice" else gold.long()}
 
 
-def settings_of(task: str, head: AnyHead, model: Path, **values: Any) -> HeadSettings:
-    given: dict[str, Any] = {
-        "model": str(model),
-        "labels": tuple(head.labels),
-        "problem_type": CLASSES,
-        "steps": 3,
-        "batch_size": 12,
-        "eval_batch_size": 8,
-        "eval_every": 3,
-        "learning_rate": 1e-2,
-        "weight_decay": 0.0,
-        "precision": "fp32",
-        "attention": "eager",
-        "max_length": LENGTH,
-        "task": task,
-    }
-    return HeadSettings(**{**given, **values})
-
-
 def encoded(task: str, sample: Path, run: Path) -> tuple[AnyHead, LabelledData]:
     examples = head_class(task).read(sample, Columns())
     head = head_class(task).for_training(examples, CLASSES)
@@ -165,11 +147,13 @@ def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run:
         assert len(data.encoded.lengths) > 24 and windowed > 0 and sum(data.encoded.truncated_tokens) == 0
 
 
-def test_the_loss_is_stocks_times_its_count(task: str, sample: Path, still: Path) -> None:
+def test_the_loss_is_stocks_times_its_count(
+    task: str, sample: Path, still: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """Row by row, because padding has a share in the loss of stock's question answering."""
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model = load_head(settings_of(task, head, still)).eval()
+    model = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval()
     rows = [3, 0, 12, 6]
     stock = 0.0
     for row in rows:
@@ -183,14 +167,20 @@ def test_the_loss_is_stocks_times_its_count(task: str, sample: Path, still: Path
 
 
 @pytest.mark.usefixtures("cpu")
-def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
+def test_an_update_is_the_same_for_every_micro_batch_size(
+    task: str, sample: Path, still: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """Micro-batches hold unequal numbers of words; dividing each by its own would give other weights."""
     head, data = encoded(task, sample, still)
     weights = []
     for streams in (1, 2, 5):
-        settings, folder = settings_of(task, head, still, streams=streams), RunFolder(tmp_path / f"run-{streams}")
+        settings, folder = (
+            head_settings(head, still, task=task, max_length=LENGTH, streams=streams),
+            RunFolder(tmp_path / f"run-{streams}"),
+        )
         folder.path.mkdir()
-        trained = train_head(settings, load_tokenizer(str(still)), data, data, folder, 0, "a test")
+        tokenizer = load_tokenizer(str(still))
+        trained = train_head(settings, data, data, tokenizer=tokenizer, folder=folder, seed=0, title="a test")
         weights.append(trained.model.state_dict())
     start = load_file(still / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
     assert (weights[0]["bert.embeddings.word_embeddings.weight"] - start).abs().max() > 1e-3
@@ -201,7 +191,9 @@ def test_an_update_is_the_same_for_every_micro_batch_size(task: str, sample: Pat
 
 
 @pytest.mark.usefixtures("cpu")
-def test_a_weighted_update_is_a_weighted_mean(task: str, sample: Path, still: Path, tmp_path: Path) -> None:
+def test_a_weighted_update_is_a_weighted_mean(
+    task: str, sample: Path, still: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """It is the same for every division, and for weights of which only the proportion is the same, however small."""
     head, data = encoded(task, sample, still)
     if not head.weighs_classes:
@@ -209,12 +201,13 @@ def test_a_weighted_update_is_a_weighted_mean(task: str, sample: Path, still: Pa
     trained = []
     for number, (streams, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):
         # The last one has no weights.
-        weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
-        settings = settings_of(task, head, still, streams=streams, class_weights=weights)
+        head.class_weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
+        settings = head_settings(head, still, task=task, max_length=LENGTH, streams=streams)
         folder = RunFolder(tmp_path / f"run-{number}")
         folder.path.mkdir()
-        model = train_head(settings, load_tokenizer(str(still)), data, data, folder, 0, "a test").model
-        trained.append(model.state_dict())
+        tokenizer = load_tokenizer(str(still))
+        found = train_head(settings, data, data, tokenizer=tokenizer, folder=folder, seed=0, title="a test")
+        trained.append(found.model.state_dict())
     first, *same, plain = trained
     for other in same:
         for name, tensor in first.items():
@@ -222,10 +215,12 @@ def test_a_weighted_update_is_a_weighted_mean(task: str, sample: Path, still: Pa
     assert not torch.allclose(plain["classifier.bias"], first["classifier.bias"], atol=1e-3)
 
 
-def test_outputs_do_not_depend_on_the_batches(task: str, sample: Path, still: Path) -> None:
+def test_outputs_do_not_depend_on_the_batches(
+    task: str, sample: Path, still: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model = load_head(settings_of(task, head, still)).train()
+    model = load_head(head_settings(head, still, task=task, max_length=LENGTH)).train()
     whole, single = (head_outputs(head, model, data.encoded, 0, budget=budget) for budget in (100_000, 1))
     assert model.training
     assert head.score(whole, data.gold) == head.score(single, data.gold)

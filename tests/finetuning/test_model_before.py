@@ -10,6 +10,7 @@ import pytest
 
 from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.records.labelled_files import FinetuningFiles
 
 TASK = "sequence-classification"
 FIGURE = {"mean": 0.8, "low": 0.7, "high": 0.9, "seeds": [0.8]}
@@ -17,12 +18,16 @@ FIGURE = {"mean": 0.8, "low": 0.7, "high": 0.9, "seeds": [0.8]}
 
 def files(dev: str | None = "same", test: str | None = None) -> list[dict[str, Any]]:
     parts = {"train": "any", "dev": dev, "test": test}
-    return [{"part": part, "sha256": checksum} for part, checksum in parts.items() if part != "test" or checksum]
+    return [
+        {"name": part, "part": part, "sha256": checksum}
+        for part, checksum in parts.items()
+        if part != "test" or checksum
+    ]
 
 
 def write(folder: Path, **values: Any) -> None:
     folder.mkdir()
-    record = {"task": TASK, "status": "finished", "options": {}, "metrics": {"accuracy": FIGURE}}
+    record = {"kind": "finetuning", "task": TASK, "status": "finished", "options": {}, "metrics": {"accuracy": FIGURE}}
     (folder / "run.json").write_text(json.dumps({**record, "data": {"files": files()}, **values}))
 
 
@@ -31,7 +36,8 @@ def before(tmp_path: Path, *, found: Any = None, overwrite: bool = True) -> dict
         {"task": TASK, "model": str(tmp_path / "model"), "train": "t", "dev": "d", "out": tmp_path / "out"}
         | {"overwrite": overwrite}
     )
-    return model_before(options, found or files())
+    before = model_before(options, FinetuningFiles.model_validate({"files": found or files()}))
+    return None if before is None else before.to_dict()
 
 
 def test_the_run_that_is_replaced(tmp_path: Path) -> None:

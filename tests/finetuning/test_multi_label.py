@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import transformers
 
 import bertsmith
 from bertsmith.finetuning.batches import HeadBatches, LabelledData
-from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
+from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
@@ -53,28 +56,9 @@ def encoded(file: Path, run: Path) -> tuple[SequenceClassification, LabelledData
     return head, LabelledData(head.encode(load_tokenizer(str(run)), rows, 32), head.targets(rows, str(file)))
 
 
-def settings_of(head: SequenceClassification, run: Path, **values: Any) -> HeadSettings:
-    given: dict[str, Any] = {
-        "model": str(run),
-        "labels": tuple(head.labels),
-        "problem_type": MULTI_LABEL,
-        "steps": 3,
-        "batch_size": 12,
-        "eval_batch_size": 8,
-        "eval_every": 3,
-        "learning_rate": 1e-2,
-        "weight_decay": 0.0,
-        "precision": "fp32",
-        "attention": "eager",
-        "max_length": 32,
-        "task": TASK,
-    }
-    return HeadSettings(**{**given, **values})
-
-
-def test_the_loss_is_stocks_times_its_count(data: Path, run: Path) -> None:
+def test_the_loss_is_stocks_times_its_count(data: Path, run: Path, head_settings: Callable[..., HeadSettings]) -> None:
     head, part = encoded(data, run)
-    model = load_head(settings_of(head, run)).eval()
+    model = load_head(head_settings(head, run, problem_type=MULTI_LABEL)).eval()
     assert model.config.problem_type == MULTI_LABEL
     rows = [3, 0, 11, 7]
     batch, gold = head.batch(part.encoded, rows, 0, with_types=True), head.gold(part.encoded, part.gold, rows)
@@ -85,7 +69,9 @@ def test_the_loss_is_stocks_times_its_count(data: Path, run: Path) -> None:
 
 
 @pytest.mark.usefixtures("cpu")
-def test_an_update_is_the_same_for_every_micro_batch_size(data: Path, run: Path, tmp_path: Path) -> None:
+def test_an_update_is_the_same_for_every_micro_batch_size(
+    data: Path, run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     head, part = encoded(data, run)
     weights = []
     for streams in (1, 5):
@@ -95,8 +81,9 @@ def test_an_update_is_the_same_for_every_micro_batch_size(data: Path, run: Path,
         transformers.AutoModel.from_pretrained(run, config=config).save_pretrained(still)
         folder = RunFolder(tmp_path / f"run-{streams}")
         folder.path.mkdir()
-        settings = settings_of(head, still, streams=streams)
-        trained = train_head(settings, load_tokenizer(str(run)), part, part, folder, 0, "a test")
+        settings = head_settings(head, still, problem_type=MULTI_LABEL, streams=streams)
+        tokenizer = load_tokenizer(str(run))
+        trained = train_head(settings, part, part, tokenizer=tokenizer, folder=folder, seed=0, title="a test")
         weights.append(trained.model.state_dict())
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, atol=2e-5, rtol=1e-3)

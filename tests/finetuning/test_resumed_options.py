@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bertsmith.errors import OptionError
+from bertsmith.finetuning.claim import identity
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.verbs.finetune import identity
 
 GIVEN: dict[str, Any] = {
     "task": "sequence-classification",
@@ -98,10 +98,10 @@ def test_without_resume_the_folder_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_a_suite_has_its_tasks_and_seeds(tmp_path: Path) -> None:
-    from bertsmith.verbs.finetune_glue import _new_record
+    from bertsmith.finetuning.glue.suite_folder import new_record
 
     before = GlueOptions.build({"model": "m", "data": "d", "out": tmp_path, "tasks": "RTE,MRPC", "seeds": 3})
-    (tmp_path / "suite.json").write_text(json.dumps(_new_record(before)))
+    (tmp_path / "suite.json").write_text(json.dumps(new_record(before).to_dict()))
     resumed = GlueOptions.build({"out": tmp_path, "resume": True})
     assert resumed.to_dict() == before.to_dict() | {"resume": True}
     more = GlueOptions.build({"out": tmp_path, "resume": True, "tasks": "CoLA", "over_seeds": "best"})

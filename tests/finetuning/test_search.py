@@ -27,8 +27,10 @@ from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import search as search_module
 from bertsmith.finetuning import settings as settings_module
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.proposals import Trial, propose, with_own_ranges
+from bertsmith.finetuning.proposals import propose, with_own_ranges
 from bertsmith.finetuning.search_space import Choices, Range, parse_space
+from bertsmith.records.errors import Figure
+from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import Choice
 from bertsmith.verbs.finetune import finetune
 
@@ -56,7 +58,8 @@ def timeless(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def measured(settings: dict[str, Any], figure: float | None, number: int = 0) -> Trial:
     dev = None if figure is None else {"value": figure, "low": figure, "high": figure}
-    return Trial(number, settings, "failed" if figure is None else "finished", dev)
+    ended = {"state": "failed" if figure is None else "finished", "dev": dev}
+    return Trial.begun(number, settings).model_copy(update=ended)
 
 
 # Proposals
@@ -214,7 +217,7 @@ def test_no_better_than_the_defaults(
     given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every trial has the same figure: the defaults are kept, and it is said."""
-    even = {"value": 0.5, "low": 0.3, "high": 0.7}
+    even = Figure(value=0.5, low=0.3, high=0.7)
     monkeypatch.setattr(search_module.Search, "_figure", lambda *_: even)
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
@@ -233,7 +236,7 @@ def test_the_defaults_are_those_without_a_search(
     original = search_module.train_head
 
     def train(*arguments: Any, **values: Any) -> Any:
-        if arguments[6] != "trial 0":
+        if values["title"] != "trial 0":
             raise DivergedError("the loss is not finite")
         return original(*arguments, **values)
 
@@ -252,9 +255,9 @@ def test_a_trial_that_fails_is_not_the_end(
     original = search_module.train_head
 
     def train(*arguments: Any, **values: Any) -> Any:
-        if arguments[6] == "trial 0":
+        if values["title"] == "trial 0":
             raise DivergedError("the loss is not finite")
-        if arguments[6] == "trial 2":
+        if values["title"] == "trial 2":
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
         return original(*arguments, **values)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from bertsmith.errors import DivergedError, Interrupted, OptionError
-from bertsmith.finetuning import settings
+from bertsmith.finetuning import choices
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
@@ -183,8 +183,8 @@ def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
     """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
 
     def on_a_machine_of(streams: int, precision: str) -> None:
-        monkeypatch.setattr(settings, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
-        monkeypatch.setattr(settings, "choose_precision", lambda *_: Choice("precision", precision, "a test"))
+        monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
+        monkeypatch.setattr(choices, "choose_precision", lambda *_: Choice("precision", precision, "a test"))
 
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "precision": "auto"}
     on_a_machine_of(1, "fp32")
@@ -195,9 +195,9 @@ def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
     on_a_machine_of(2, "bf16")
     finetune("sequence-classification", **options, out=out, resume=True)
     assert same(out, unbroken)
-    choices = {one["name"]: one for one in json.loads((out / "run.json").read_text())["choices"]}
+    made = {one["name"]: one for one in json.loads((out / "run.json").read_text())["choices"]}
     for name, value in (("streams", "1"), ("precision", "fp32")):
-        assert (choices[name]["value"], choices[name]["reason"]) == (value, "as the run was started")
+        assert (made[name]["value"], made[name]["reason"]) == (value, "as the run was started")
     other = finetune("sequence-classification", **options, out=tmp_path / "other").run
     assert not same(other, unbroken)
 
@@ -243,7 +243,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
     calls: dict[int, int] = {}
 
     def train(*arguments: Any, **values: Any) -> Any:
-        seed = arguments[5]
+        seed = values["seed"]
 
         def loss_sum(self: Any, output: Any, gold: Any) -> Any:
             calls[seed] = calls.get(seed, 0) + 1
@@ -253,7 +253,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
         monkeypatch.setattr(SequenceClassification, "loss_sum", loss_sum)
         return train_head(*arguments, **values)
 
-    import bertsmith.verbs.finetune as module
+    import bertsmith.finetuning.seed_training as module
 
     train_head = module.train_head
     monkeypatch.setattr(module, "train_head", train)

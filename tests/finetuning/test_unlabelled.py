@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
 from bertsmith.evaluation.protocol import part_of
 from bertsmith.finetuning.batches import HeadBatches, LabelledData
-from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
+from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.losses import Distillation, loss_sums
+from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyHead, head_class
 from bertsmith.tasks.files.labelled_file import Columns
@@ -80,23 +82,7 @@ WEIGHT, SOFTENED = 0.25, 2.0
 CLASS_WEIGHTS = (0.5, 2.0)
 
 
-def small(kind: str, model: Path, head: AnyHead, **values: Any) -> HeadSettings:
-    given: dict[str, Any] = {
-        "model": str(model),
-        "labels": tuple(head.labels),
-        "steps": 3,
-        "batch_size": 8,
-        "eval_batch_size": 8,
-        "eval_every": 3,
-        "learning_rate": 1e-2,
-        "weight_decay": 0.0,
-        "precision": "fp32",
-        "attention": "eager",
-        "max_length": 24,
-        "distillation": Distillation(WEIGHT, SOFTENED),
-        **task_of(kind),
-    }
-    return HeadSettings(**{**given, **values})
+LEARNT = {"batch_size": 8, "max_length": 24, "distillation": Distillation(WEIGHT, SOFTENED)}
 
 
 def both(kind: str, run: Path, folder: Path) -> tuple[AnyHead, LabelledData, list[Any]]:
@@ -135,12 +121,14 @@ def by_stock(kind: str, logits: Tensor, gold: Tensor, said: Tensor, labelled: bo
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "weighted"])
-def test_the_loss_is_that_of_stock_modules(kind: str, run: Path, tmp_path: Path) -> None:
+def test_the_loss_is_that_of_stock_modules(
+    kind: str, run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """Of a batch of both kinds, and of each kind alone; where none is labelled it has a gradient all the same."""
     weighted, kind = kind == "weighted", "classes" if kind == "weighted" else kind
     head, data, said = both(kind, run, tmp_path)
     head.class_weights = CLASS_WEIGHTS if weighted else None
-    model = load_head(small(kind, run, head)).eval()
+    model = load_head(head_settings(head, run, **LEARNT, **task_of(kind))).eval()
     batches = HeadBatches(data, head, 16, 0, with_types=True, seed=0)
     numbers = range(16)
     alone = {True: [n for n in numbers if batches.row(n) < 10], False: [n for n in numbers if batches.row(n) >= 10]}
@@ -179,17 +167,21 @@ def test_the_loss_is_that_of_stock_modules(kind: str, run: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["classes", "tags", "weighted"])
-def test_an_update_is_the_same_for_every_division(kind: str, still: Path, tmp_path: Path) -> None:
+def test_an_update_is_the_same_for_every_division(
+    kind: str, still: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
+) -> None:
     """Micro-batches of few tokens, of one kind alone among them, and two side by side."""
     weights, kind = (CLASS_WEIGHTS, "classes") if kind == "weighted" else (None, kind)
     head, data, _ = both(kind, still, tmp_path)
     tokenizer = load_tokenizer(str(still))
     found = []
     for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"streams": 2})):
-        settings = small(kind, still, head, class_weights=weights, **values)
+        head.class_weights = weights
+        settings = head_settings(head, still, **LEARNT, **task_of(kind), **values)
         folder = RunFolder(tmp_path / f"run-{place}")
-        folder.create()
-        trained = train_head(settings, tokenizer, data, LabelledData(data.encoded, data.gold), folder, 0, "test")
+        folder.path.mkdir()
+        dev = LabelledData(data.encoded, data.gold)
+        trained = train_head(settings, data, dev, tokenizer=tokenizer, folder=folder, seed=0, title="test")
         found.append({name: value.detach().clone() for name, value in trained.model.state_dict().items()})
     for other in found[1:]:
         for name, value in found[0].items():

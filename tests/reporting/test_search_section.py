@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
+from bertsmith.records.search import SearchReport
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.search import add_search, caveat, outcome, space_in_words, trial_table
 
 
-def record(*figures: float | None, best: int | None, lower: bool = False) -> dict[str, Any]:
+def record(*figures: float | None, best: int | None, lower: bool = False) -> SearchReport:
     """A search whose trials have these figures, with an interval of 0.1 to both sides; None for one that failed."""
     trials = [
         {
@@ -29,7 +29,7 @@ def record(*figures: float | None, best: int | None, lower: bool = False) -> dic
     gain = None
     if best is not None and figures and figures[0] is not None:
         gain = abs(figures[best] - figures[0])  # type: ignore[operator]
-    return {
+    found = {
         "metric": "mean_squared_error" if lower else "macro_f1",
         "lower_is_better": lower,
         "trials_wanted": 5,
@@ -39,6 +39,7 @@ def record(*figures: float | None, best: int | None, lower: bool = False) -> dic
         "gain": gain,
         "trials": trials,
     }
+    return SearchReport.model_validate(found)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def record(*figures: float | None, best: int | None, lower: bool = False) -> dic
         (record(best=None), "No trial has come to its end yet."),
     ],
 )
-def test_the_outcome_in_words(search: dict[str, Any], said: str) -> None:
+def test_the_outcome_in_words(search: SearchReport, said: str) -> None:
     assert outcome(search) == said
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bertsmith.records.suite import Average, SuiteRecord, SuiteTask
 from bertsmith.reporting.interval_chart import IntervalRow, interval_chart
 from bertsmith.reporting.suite_report import average_in_words, protocol_in_words, suite_report
 
@@ -16,12 +17,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def told(**more: Any) -> str:
     """The page without its marks, as it is read."""
-    return re.sub(r"<[^>]*>", "", suite_report("tries", record(**more)))
+    return re.sub(r"<[^>]*>", "", suite_report("tries", suite(**more)))
 
 
 def entry(name: str, mean: float, **more: Any) -> dict[str, Any]:
     return {
         "metrics": {"accuracy": {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "seeds": [mean]}},
+        "seeds": [0],
+        "best_seed": 0,
         "figures": {"accuracy": {"value": mean, "low": mean - 0.1, "high": mean + 0.1}},
         "score": mean,
         "protocol": {
@@ -60,8 +63,16 @@ def record(**more: Any) -> dict[str, Any]:
     }
 
 
+def suite(**more: Any) -> SuiteRecord:
+    return SuiteRecord(**record(**more))
+
+
+def task(name: str, mean: float, **more: Any) -> SuiteTask:
+    return SuiteTask(**entry(name, mean, **more))
+
+
 def test_the_table_links_and_notices() -> None:
-    html = suite_report("tries", record())
+    html = suite_report("tries", suite())
     assert "<title>tries: GLUE</title>" in html
     assert 'href="RTE/report.html"' in html
     assert "partial: over 1 of 2 tasks, without CoLA" in html
@@ -69,7 +80,7 @@ def test_the_table_links_and_notices() -> None:
     assert "chosen on the very examples that the figures of RTE are of" in html
     assert "1:15" in html, "the time of training"
     assert "--resume" not in html
-    whole = record(missing=[], average={**record()["average"], "partial": False})
+    whole = suite(missing=[], average={**record()["average"], "partial": False})
     assert "partial" not in suite_report("tries", whole)
 
 
@@ -88,14 +99,14 @@ def test_the_tasks_that_are_still_to_do_are_named(status: str, to_do: list[str],
 
 def test_what_is_not_done_and_what_failed() -> None:
     failures = {"MRPC": {"error": "DataError", "message": "dev.tsv: line 3: 2 fields"}}
-    html = suite_report("tries", record(failures=failures))
+    html = suite_report("tries", suite(failures=failures))
     assert "MRPC failed: dev.tsv: line 3: 2 fields" in html
     running, stopped = (told(status=status) for status in ("running", "interrupted"))
     assert "Not all tasks are done. This is going on." in running
     assert "Not all tasks are done. The command below, with --resume, goes on." in stopped
-    empty = suite_report("tries", record(tasks={}, average=None, status="running"))
+    empty = suite_report("tries", suite(tasks={}, average=None, status="running"))
     assert "No task is done yet." in empty
-    diverged = suite_report("tries", record(tasks={"RTE": entry("RTE", 0.5, diverged_seeds=[0, 2])}))
+    diverged = suite_report("tries", suite(tasks={"RTE": entry("RTE", 0.5, diverged_seeds=[0, 2])}))
     assert "RTE (seed 0 and seed 2)" in diverged
 
 
@@ -104,7 +115,7 @@ def test_figures_of_the_models_of_another_task() -> None:
     other = entry("MNLI", 0.7)
     for name in ("seconds", "num_train_examples", "drawn_from", "diverged_seeds", "truncated_tokens"):
         del other[name]
-    html = suite_report("tries", record(tasks={"MNLI": entry("MNLI", 0.7), "MNLI-mm": other}))
+    html = suite_report("tries", suite(tasks={"MNLI": entry("MNLI", 0.7), "MNLI-mm": other}))
     assert html.count('href="MNLI/report.html"') == 1
     assert 'href="MNLI-mm/report.html"' not in html
 
@@ -121,7 +132,7 @@ def test_figures_of_the_models_of_another_task() -> None:
     ],
 )
 def test_the_protocol_in_words(more: dict[str, Any], said: str) -> None:
-    assert protocol_in_words(entry("RTE", 0.6, **more)) == said
+    assert protocol_in_words(task("RTE", 0.6, **more)) == said
 
 
 def test_the_protocol_of_a_test_file() -> None:
@@ -132,16 +143,16 @@ def test_the_protocol_of_a_test_file() -> None:
         "over_seeds": "mean",
         "seeds": 3,
     }
-    assert protocol_in_words(entry("RTE", 0.6, protocol=protocol)) == "test.tsv, mean of 3 seeds, chosen on dev.tsv"
+    assert protocol_in_words(task("RTE", 0.6, protocol=protocol)) == "test.tsv, mean of 3 seeds, chosen on dev.tsv"
 
 
 def test_averages_in_words() -> None:
-    assert (
-        average_in_words({"tasks": ["a", "b"], "partial": False, "over_seeds": "mean"}, []) == "mean over all 2 tasks"
-    )
-    partial = {"tasks": ["a"], "partial": True, "over_seeds": "mean"}
+    figures = {"mean": 0.5, "low": None, "high": None}
+    whole = Average(tasks=["a", "b"], partial=False, over_seeds="mean", **figures)
+    assert average_in_words(whole, []) == "mean over all 2 tasks"
+    partial = Average(tasks=["a"], partial=True, over_seeds="mean", **figures)
     assert average_in_words(partial, ["b"]) == "partial: over 1 of 2 tasks, without b"
-    partial["over_seeds"] = "median"
+    partial.over_seeds = "median"
     assert average_in_words(partial, ["b"]).endswith("without b, of each its median")
 
 
@@ -190,7 +201,9 @@ def test_only_the_best_seed_on_its_own_examples_is_optimistic(over_seeds: str, s
     }
     without = {"accuracy": {"value": 0.6, "low": None, "high": None}}
     one = entry("RTE", 0.6, protocol=protocol, figures=without)
-    assert said in protocol_in_words(one) and protocol_in_words(one).count("optimistic") == said.count("optimistic")
-    html = suite_report("tries", record(tasks={"RTE": one}))
+    assert said in protocol_in_words(SuiteTask(**one)) and protocol_in_words(SuiteTask(**one)).count(
+        "optimistic"
+    ) == said.count("optimistic")
+    html = suite_report("tries", suite(tasks={"RTE": one}))
     assert ("found on the very examples" in html) == ("optimistic" in said)
     assert '<td data-label="95% interval">none</td>' in html.replace(' class="number"', "")

@@ -15,7 +15,8 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.finetuning.glue.folder import find_tasks, read_part, read_test
-from bertsmith.finetuning.glue.options import GLUE, NAMES, GlueOptions, GlueTask
+from bertsmith.finetuning.glue.options import GlueOptions
+from bertsmith.finetuning.glue.tasks import GLUE, NAMES, GlueTask
 
 Glue = Callable[..., Path]
 TASKS = {task.name: task for task in GLUE}
