@@ -306,13 +306,13 @@ def test_the_best_weights_and_their_files(tmp_path: Path) -> None:
     again = BestWeights()
     again.load(tmp_path)
     assert (again.value, again.weights) == (float("-inf"), {})
-    best.consider(model, float("nan"), 1, {})
+    best.consider(model, float("nan"), step=1, chosen={})
     assert best.weights == {} and best.without_gain == 1
-    best.consider(model, 0.5, 2, {"a": 1.5})
+    best.consider(model, 0.5, step=2, chosen={"a": 1.5})
     kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with torch.no_grad():
         model.weight.zero_()
-    best.consider(model, 0.5, 3, {"a": 2})
+    best.consider(model, 0.5, step=3, chosen={"a": 2})
     best.save(tmp_path)
     again.load(tmp_path)
     assert (again.value, again.step, again.without_gain, again.chosen) == (0.5, 2, 1, {"a": 1.5})

@@ -230,23 +230,23 @@ def difference(**values: Any) -> Difference:
 
 
 def test_advice() -> None:
-    found = advice("accuracy", difference(), 300, 1.0)
+    found = advice("accuracy", difference(), 300, top=1.0)
     assert found == (
         "B is better by 5.0 points in accuracy: B - A is +5.0 points (95% interval +1.0 to +9.0 points, p = 0.012). "
         "About 1,300 examples would show a difference of this size with 80% power; this file has 300."
     )
-    assert advice("mean_squared_error", difference(), 300, 1.0).startswith(
+    assert advice("mean_squared_error", difference(), 300, top=1.0).startswith(
         "A is better by 0.0500 in mean_squared_error"
     )
     assert better("mean_squared_error", difference(difference=-0.05)) == "b"
     assert better("accuracy", difference(difference=-0.05)) == "a" and better("f1", difference(real=False)) is None
-    border = advice("accuracy", difference(p_value=0.06), 300, 1.0)
+    border = advice("accuracy", difference(p_value=0.06), 300, top=1.0)
     assert border.endswith("The interval and the p-value disagree, so this is a borderline case: take more examples.")
     assert "+5.0 points (95% interval +1.0 to +9.0 points" in advice(
-        "f1", difference(difference=5.0, low=1.0, high=9.0), 9, 100.0
+        "f1", difference(difference=5.0, low=1.0, high=9.0), 9, top=100.0
     )
     same = difference(b=0.8, difference=0.0, low=-0.01, high=0.01, real=False, p_value=1.0, examples_needed=None)
-    assert advice("f1", same, 300, 1.0) == "no real difference in f1: it is 80.0% for both."
+    assert advice("f1", same, 300, top=1.0) == "no real difference in f1: it is 80.0% for both."
 
 
 # What cannot be compared

@@ -1,4 +1,4 @@
-"""A head on a labelled file: what it answers, and what is true."""
+"""A head on a labelled file: its answers, and the labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LabelledFile:
     examples: list[Any]
 
     @classmethod
-    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions, like: Reference | None) -> LabelledFile:
+    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions, *, like: Reference | None) -> LabelledFile:
         """A file, or the test part of a data set, read as the MODEL's training file was (`like`).
 
         Raises DataError with the place of the first mistake.
@@ -40,9 +40,9 @@ class LabelledFile:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a head says of examples, and what is true, all in the head's own form.
+    """The answers of a head to examples, and the labels, all in the head's own form.
 
-    `max_length` is how many tokens of a row it reads.
+    `max_length` is the number of tokens per row that it reads.
     """
 
     head: AnyHead
@@ -58,23 +58,23 @@ class Answered:
         return sum(self.inputs.truncated_tokens)
 
 
-def measured_head(task: str, config: Any, options: HeadMeasureOptions, name: str) -> AnyHead:
-    """The head of a MODEL by its configuration, and by what the options say over it.
+def measured_head(task: str, config: Any, options: HeadMeasureOptions, *, name: str) -> AnyHead:
+    """The head of a MODEL by its configuration, which options may override.
 
-    Raises OptionError where they do not fit the MODEL.
+    Raises OptionError if they do not fit the MODEL.
     """
     if options.labels_are is not None:
         config.update({LABELS_ARE: options.labels_are})
     return head_class(task).for_model(config, options.problem_type, name)
 
 
-def answers(model: str, task: str, file: LabelledFile, options: HeadMeasureOptions) -> Answered:
+def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> Answered:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
     Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
     """
     predictor = Predictor(model, precision=options.precision)
-    head = measured_head(task, predictor.config, options, model)
+    head = measured_head(task, predictor.config, options, name=model)
     targets = head.targets(file.examples, file.name)
     head.warn_of_spellings(file.examples, file.name)
     length = predictor.row_length(head_class(task), options.max_length)

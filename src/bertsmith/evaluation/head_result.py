@@ -49,12 +49,12 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     _check_outputs(options)
     config = load_config(options.model)
     like = head_class(task).reference_of_model(config, options.model)
-    head = measured_head(task, config, options, options.model)
-    file = LabelledFile.read(head, options.data, options, like)
+    head = measured_head(task, config, options, name=options.model)
+    file = LabelledFile.read(head, options.data, options, like=like)
     slices = {}
     if options.slice is not None:
         slices[options.slice] = column_values(head_class(task), Path(file.name), Columns.of(options), options.slice)
-    found = answers(options.model, task, file, options)
+    found = answers(options.model, task, file, options=options)
     head = found.head
     if options.predictions is not None:
         lines = head.predictions(file.examples, found.outputs)

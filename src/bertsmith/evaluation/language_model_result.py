@@ -68,7 +68,7 @@ class _Model:
     Attributes:
         trained_with: the options of its training, if it is a RUN.
         unigram_counts: those of its training text, if it is a pre-trained RUN.
-        settings: `max_length` and `precision`, for what reads sentences.
+        length: tokens per row.
     """
 
     loaded: LoadedBert
@@ -76,7 +76,8 @@ class _Model:
     trained_with: dict[str, Any]
     unigram_counts: list[int] | None
     objective: str
-    settings: dict[str, Any]
+    length: int
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
             data.part,
             vocabulary,
             objective=model.objective,
-            sequence_length=model.settings["max_length"],
+            sequence_length=model.length,
             batch_size=options.batch_size,
             negatives=model.trained_with.get("negatives", OTHER_DOCUMENT),
             seed=options.seed,
@@ -110,7 +111,7 @@ def evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
         if looks and model.objective != "nsp":
             breakdown = Breakdown(evaluation, model.tokenizer, data.unigram_counts)
         with progress("evaluating", unit="examples") as bar:
-            figures = evaluation(model.loaded.model, precision=model.settings["precision"], bar=bar, observe=breakdown)
+            figures = evaluation(model.loaded.model, precision=model.precision, bar=bar, observe=breakdown)
         result = LanguageModelResult(**asdict(figures))
         if options.pseudo_perplexity:
             result = replace(result, pseudo_perplexity=_pseudo_perplexity(options, model, data))
@@ -163,7 +164,8 @@ def _load(options: EvaluateOptions) -> _Model:
         trained_with,
         unigram_counts=record.unigram_counts if isinstance(record, PretrainingRecord) else None,
         objective=objective,
-        settings={"max_length": length, "precision": precision},
+        length=length,
+        precision=precision,
     )
 
 
@@ -211,7 +213,9 @@ def _pseudo_perplexity(options: EvaluateOptions, model: _Model, data: _Data) -> 
     sample = random_sentences(data.part, options.max_sentences, purpose="pseudo-perplexity", seed=options.seed)
     vocabulary = Vocabulary.of(model.tokenizer)
     with progress("masking every token alone", unit="sentences") as bar:
-        measured = pseudo_perplexity(model.loaded.model, vocabulary, sample, bar=bar, **model.settings)
+        measured = pseudo_perplexity(
+            model.loaded.model, vocabulary, sample, max_length=model.length, precision=model.precision, bar=bar
+        )
     if measured is None:
         say("no token can be predicted (all of them are unknown), so there is no pseudo-perplexity")
         return None
@@ -221,7 +225,14 @@ def _pseudo_perplexity(options: EvaluateOptions, model: _Model, data: _Data) -> 
 def _sentence_vectors(options: EvaluateOptions, model: _Model, data: _Data) -> dict[str, Any] | None:
     sample = random_sentences(data.part, SENTENCES, purpose="sentence vectors", seed=options.seed)
     with progress("comparing sentence vectors", unit="sentences") as bar:
-        return sentence_vectors(model.loaded.model, Vocabulary.of(model.tokenizer), sample, bar=bar, **model.settings)
+        return sentence_vectors(
+            model.loaded.model,
+            Vocabulary.of(model.tokenizer),
+            sample,
+            max_length=model.length,
+            precision=model.precision,
+            bar=bar,
+        )
 
 
 def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> PairAudit | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,16 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: what the head chose then beside the weights (`tasks.head.Head.settled`).
+        chosen: what the head settled on the dev file at the same time (`tasks.base.Head.settled`).
         without_gain: evaluations since then.
     """
 
     def __init__(self) -> None:
         self.value, self.step, self.without_gain = float("-inf"), 0, 0
         self.weights: dict[str, Tensor] = {}
-        self.chosen: dict[str, Any] = {}
+        self.chosen: Mapping[str, Any] = {}
 
-    def consider(self, model: nn.Module, value: float, step: int, chosen: dict[str, Any]) -> None:
+    def consider(self, model: nn.Module, value: float, *, step: int, chosen: Mapping[str, Any]) -> None:
         """An evaluation after `step` updates reached this value; NaN is never better."""
         if value > self.value:
             self.value, self.step, self.without_gain, self.chosen = value, step, 0, chosen

@@ -106,7 +106,7 @@ def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData
         file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
         file.sha256 = checksums[part]
         files.append(file)
-    described = _reported(found, parts, labelled_data_report(head, start.tokenizer, compared, length), files)
+    described = _reported(found, parts, labelled_data_report(head, start.tokenizer, compared, length), files=files)
     gold, learnt, taught = parts["train"].gold, parts["train"], compared["train"].examples
     if UNLABELLED in parts:
         taught = [*taught, *compared[UNLABELLED].examples]
@@ -169,7 +169,7 @@ def _measured(encoded: Inputs) -> dict[str, Any]:
 
 
 def _reported(
-    found: _Examples, parts: Mapping[str, LabelledData], report: dict[str, Any], files: list[DataFile]
+    found: _Examples, parts: Mapping[str, LabelledData], report: dict[str, Any], *, files: list[DataFile]
 ) -> FinetuningFiles:
     """All files with the report on them, its warnings about labels first."""
     head = found.head

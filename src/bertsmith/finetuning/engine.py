@@ -72,7 +72,7 @@ def train_head(
         settled = head.settled(outputs, dev.gold)
         value = settled.values(outputs, dev.gold)[settings.metric]
         step = trainer.state.global_step
-        best.consider(current, goodness(settings.metric, value), step, settled.chosen)
+        best.consider(current, goodness(settings.metric, value), step=step, chosen=settled.chosen)
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
             say(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")

@@ -68,7 +68,7 @@ def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: boo
     number, tried = len(trials), [trial.settings for trial in trials]
     with _quiet_optuna():
         for attempt in range(REPEATS):
-            drawn = _drawn(space, trials, higher, random.key("search", seed, number, attempt) % SEEDS)
+            drawn = _drawn(space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEEDS)
             # Numbers that are as easily typed as read; of a narrow range all digits are needed.
             settings = {name: _short(space[name], value) for name, value in drawn.items()} if attempt == 0 else drawn
             if settings not in tried:
@@ -77,7 +77,7 @@ def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: boo
     return left[random.key("search", seed, number) % len(left)] if left else None
 
 
-def _drawn(space: Mapping[str, Values], trials: Sequence[Trial], higher: bool, seed: int) -> Settings:
+def _drawn(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings:
     """What the sampler says, by trials whose settings lie in the space; one that failed counts as a bad one."""
     import optuna
 

@@ -20,7 +20,7 @@ from bertsmith.reporting.numbers import Cell, format_metric
 from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
 
 
-def suite_card(name: str, record: SuiteRecord, files: Mapping[str, list[DataFile]], hub: HubNames) -> str:
+def suite_card(name: str, record: SuiteRecord, files: Mapping[str, list[DataFile]], *, hub: HubNames) -> str:
     """README.md of the results of a suite, from its suite.json; `files` are those in the run.json of each RUN."""
     suite, tasks = TITLES[record.suite], record.tasks
     return model_card(

@@ -59,7 +59,7 @@ def write_suite_card(out: Path, record: SuiteRecord) -> None:
     """The card of the results of a suite."""
     files = {name: _files(out, task) for name, task in record.tasks.items()}
     hub = HubNames(base_model=hub_ancestor(record.model))
-    write_text(out / CARD, suite_card(out.resolve().name, record, files, hub))
+    write_text(out / CARD, suite_card(out.resolve().name, record, files, hub=hub))
 
 
 def _files(out: Path, task: SuiteTask) -> list[DataFile]:

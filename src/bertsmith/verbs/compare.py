@@ -69,14 +69,14 @@ def compare(options: CompareOptions) -> Comparison:
     """
     models = (options.model_a, options.model_b)
     task, heads, like = _comparable(options)
-    file = LabelledFile.read(heads[0], options.data, options, like)
+    file = LabelledFile.read(heads[0], options.data, options, like=like)
     for head in heads:
         head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
     measured: list[Mapping[str, Measurement]] = []
     cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
         say(f"{name}: {model}")
-        found = answers(model, task, file, options)
+        found = answers(model, task, file, options=options)
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
         lengths.append(found.max_length)
@@ -93,7 +93,7 @@ def compare(options: CompareOptions) -> Comparison:
         len(file.examples),
         {"a": cut[0], "b": cut[1]},
         METHOD,
-        ITSELF if same else advice(main, found_differences[main], len(file.examples), heads[0].top),
+        ITSELF if same else advice(main, found_differences[main], len(file.examples), top=heads[0].top),
     )
 
 
@@ -136,7 +136,7 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead], Reference 
             f"{models[0]} has a head of {tasks[0]}, {models[1]} one of {tasks[1]}; expected two models of one task"
         )
     task = str(tasks[0])
-    heads = [measured_head(task, config, options, model) for config, model in zip(configs, models, strict=True)]
+    heads = [measured_head(task, config, options, name=model) for config, model in zip(configs, models, strict=True)]
     a, b = heads
     if a.problem_type != b.problem_type:
         raise ModelError(
@@ -181,7 +181,7 @@ def better(metric: str, found: Difference) -> str | None:
     return "b" if goodness(metric, found.difference) > 0 else "a"
 
 
-def advice(metric: str, found: Difference, examples: int, top: float) -> str:
+def advice(metric: str, found: Difference, examples: int, *, top: float) -> str:
     """What follows from a difference, in one or two sentences; `top` is the most that the metric can be."""
     if found.examples_needed is None:
         return f"no real difference in {metric}: it is {format_metric(metric, found.a, top)} for both."

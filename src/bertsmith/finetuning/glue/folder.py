@@ -126,7 +126,7 @@ def read_part(path: Path, task: GlueTask) -> Part:
         raise DataError(
             f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
         )
-    part = _part(path, layout, records, skip_broken)
+    part = _part(path, layout, records, skip_broken=skip_broken)
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
             f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
@@ -166,9 +166,9 @@ def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> 
     layout = next((one for one in layouts if not one.no_header and set(one.columns) <= set(records[0].values)), None)
     if layout is None or all(str(record.values.get(layout.label)).strip() in _NO_LABEL for record in records):
         return None
-    return _part(path, layout, records, skip_broken)
+    return _part(path, layout, records, skip_broken=skip_broken)
 
 
-def _part(path: Path, layout: Layout, records: list[Record], skip_broken: bool = False) -> Part:
+def _part(path: Path, layout: Layout, records: list[Record], *, skip_broken: bool) -> Part:
     rows = rows_of(path, records, Columns(layout.text, layout.pair, layout.label, layout.no_header))
     return Part(path, layout, len(rows), Counter(str(row.label) for row in rows), skip_broken)
