@@ -15,6 +15,7 @@ from bertsmith.records.finetuning import FinetuningRecord, SeedResult
 from bertsmith.records.labelled_files import FinetuningFiles
 from bertsmith.records.search import SearchReport, Trial
 
+SHARED = {"text": "a", "places": ["1", "2"]}
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6}
 ERRORS: dict[str, Any] = {
     "examples": 4,
@@ -79,7 +80,7 @@ OLD: dict[str, Any] = {
         "report": {
             "max_length": 32,
             "parts": {"train": PART},
-            "overlaps": {"train/dev": {"of": 4, "examples_in_both": 1, "examples": [{"text": "a", "places": ["1", "2"]}]}},
+            "overlaps": {"train/dev": {"of": 4, "examples_in_both": 1, "examples": [SHARED]}},
             "warnings": [],
         },
     },
