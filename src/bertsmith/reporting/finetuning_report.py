@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertsmith.records.run import RunRecord
-from bertsmith.reporting.charts import Series, bar_chart, line_chart
+from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import format_metric, is_share, most_of
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines

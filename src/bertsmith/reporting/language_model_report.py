@@ -8,8 +8,9 @@ from typing import Any
 
 from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
-from bertsmith.reporting.charts import Series, compared_bars, line_chart
+from bertsmith.reporting.bar_charts import compared_bars
 from bertsmith.reporting.language_model_sections import add_language_model_figures
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.pair_sections import add_pair_accuracies, add_pairs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated, PairAudit, Sample
-from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertsmith.records.language_model import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
-from bertsmith.reporting.charts import bar_chart
+from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.without_reading import beside_baseline, without_reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, format_difference, format_metric, interval_text, is_share
 from bertsmith.reporting.page import Page
 
