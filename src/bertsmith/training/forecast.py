@@ -4,6 +4,10 @@ The arithmetic is that of BERT with its MLM head on the predicted positions alon
 of the fast step (`models/fast`): what its autograd functions save, and what is alive at the peak. What is saved was
 compared with `torch.autograd.graph.saved_tensors_hooks`, where the peak is was found by watching the resident set line
 by line, and what a process takes was measured with `tests/training/test_forecast.py SETTING`.
+
+On the CPU the forecast differs from the growth of the resident set after `prepare_process` by 3% in the median and 16%
+at most (67 settings: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were two layers with many long
+examples). For CUDA the same formulas, unmeasured.
 """
 
 from __future__ import annotations
@@ -119,10 +123,6 @@ def memory(
 ) -> Memory:
     """The memory that training takes beyond what the process has before the model is made.
 
-    On the CPU it differs from the growth of the resident set after `prepare_process` by 3% in the median and 16% at
-    most (67 settings: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were two layers with many long
-    examples). For CUDA the same formulas, unmeasured.
-
     Args:
         predictions: masked positions of an example.
         precision: `fp32`, or `bf16`: products of bfloat16 copies of the float32 weights.
@@ -137,23 +137,17 @@ def memory(
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     count, layers = parameters(config), config.num_hidden_layers
-    hidden, matrices = config.hidden_size, layers * _matrices(config)
+    matrices = layers * _matrices(config)
     number = 2 if precision == "bf16" else 4
-    tokens = micro_batch_size * sequence_length
     layer, widest = _layer(config, sequence_length, number, dropout, attention, kind)
-
-    # The sum of the embeddings in float32, the mask of their dropout, and the output of the last layer, which the
-    # pooler keeps.
-    embeddings = (4 + (number if dropout else 0) + number) * hidden
-    logits = _logits(config, micro_batch_size * predictions, number)
-    if gradient_checkpointing:
-        inputs = tokens * (embeddings + layers * number * hidden)
-        # One layer is there at a time.
+    embeddings = _embeddings(config, number, dropout)
+    tokens, logits = micro_batch_size * sequence_length, _logits(config, micro_batch_size * predictions, number)
+    if gradient_checkpointing:  # the inputs of all layers, and one layer at a time
+        inputs = tokens * (embeddings + layers * number * config.hidden_size)
         alive = inputs + max(logits, tokens * (layer + widest))
     else:
         alive = tokens * (embeddings + layers * layer) + max(logits, tokens * widest)
     heap = HEAP_CHECKPOINTED if gradient_checkpointing and kind == "cpu" else HEAP[kind]
-
     moments = 8 * count - (4 * matrices if optimizer == "muon" else 0)
     activations = int(heap * alive) + _working_copies(config, number)
     if accumulation and not gradient_checkpointing:
@@ -167,6 +161,13 @@ def memory(
     total = weights + gradients + moments + activations + int(LIBRARIES[precision])
     total += PLANNED * sentences
     return Memory(weights, gradients, moments, activations, total)
+
+
+def _embeddings(config: BertConfig, number: int, dropout: float) -> int:
+    """Bytes a token of the sum of the embeddings in float32, the mask of their dropout, and the output of the last
+    layer, which the pooler keeps.
+    """
+    return int((4 + (number if dropout else 0) + number) * config.hidden_size)
 
 
 def _logits(config: BertConfig, predicted: float, number: int) -> float:
