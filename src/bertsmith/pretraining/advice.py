@@ -1,4 +1,4 @@
-"""What a user is told about a run in addition to its figures: warnings with what to do, and the other way to start."""
+"""Advice about a run: warnings with what to do, and the way to start from a MODEL instead."""
 
 from __future__ import annotations
 

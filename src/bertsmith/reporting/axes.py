@@ -65,7 +65,7 @@ class Axes:
     def clipped(self, parts: Sequence[str]) -> str:
         """The parts, cut off at the plot's edges by an inner drawing (a clip path would need a unique id)."""
         width, height = self.right - self.left, self.bottom - self.top
-        # Dots on the left and right edge stay whole: only what is too high or too low is to be cut.
+        # Dots on the left and right edge stay whole: only points that are too high or too low are cut.
         room = 8.0
         frame: dict[str, str | float] = {
             "x": self.left - room,
@@ -79,7 +79,7 @@ class Axes:
 
 
 def _ticks(ends: tuple[float, float], whole: bool) -> list[float]:
-    """Round values; of what has whole ones alone only these, if there are any."""
+    """Round values; `whole`: only whole numbers, if there are any."""
     ticks = nice_ticks(*ends)
     return ([tick for tick in ticks if tick == round(tick)] if whole else []) or ticks
 

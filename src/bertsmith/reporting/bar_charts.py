@@ -19,7 +19,7 @@ def bar_chart(
 ) -> str:
     """Horizontal bars from zero, each with label and value; `highlight` is the label of the bar that matters.
 
-    Labels stand left of the bars, or above them if one is long; what still does not fit is shortened. A
+    Labels are left of the bars, or above them if one is long; what still does not fit is shortened. A
     non-finite value has a row without a bar. `dense` sets the rows closer, for a long list of short labels.
     """
     if not rows:
@@ -85,10 +85,10 @@ def compared_bars(
         x += 30 + text_width(name) + 24
     top = 34.0
     described = []
-    for label, value, beside in rows:
+    for label, value, second in rows:
         parts.append(text(label, 0, top + 16, "chart-label"))
         at = top + 23
-        for one, kind, height in ((value, "chart-bar", thick), (beside, "chart-bar-muted", thin)):
+        for one, kind, height in ((value, "chart-bar", thick), (second, "chart-bar-muted", thin)):
             if one is None:
                 continue
             written = value_format.format(one) if is_drawable(one) else "n/a"
@@ -100,5 +100,5 @@ def compared_bars(
             at_y = at + (14 if kind == "chart-bar" else 16)
             parts.append(text(written, WIDTH, at_y, name, anchor="end", room=90))
             at += height + 1
-        top += 64 if beside is not None else 52
+        top += 64 if second is not None else 52
     return figure(parts, height=top, title=title, description="; ".join(described))

@@ -15,7 +15,7 @@ def histogram(
 ) -> str:
     """Counts over ranges, each bin a `(low, high, count)`; bins without an extent are left out.
 
-    Bins that begin at `muted_from` or behind it are grey: what is beyond a limit.
+    Bins from `muted_from` on are grey: they are beyond a limit.
     """
     kept = [bin_ for bin_ in bins if all(map(is_drawable, bin_)) and bin_[1] > bin_[0] and bin_[2] >= 0]
     if not kept:
@@ -39,7 +39,7 @@ def histogram(
 def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, title: str) -> str:
     """A bar for each `(low, high, accuracy, count)` of probabilities, and the diagonal of a calibrated model.
 
-    The height is the share of cases that are right; above a bar stands how many cases there are, where it fits.
+    The height is the share of cases that are right; above a bar is the number of cases, if it fits.
     """
     kept = [bin_ for bin_ in bins if bin_[3] > 0]
     if not kept:
@@ -62,7 +62,7 @@ def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, titl
 def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, y_label: str = "count") -> str:
     """Counts over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, and class 0 also 0.
 
-    All bars are equally wide, so that short and long stand beside each other, and the ticks are the first values of
+    All bars are equally wide, so that short and long fit into one chart, and the ticks are the first values of
     the classes, as many as have room. Where they fit, the bars bear their share of all. A class below 0 or above 60
     and a negative count are left out.
     """
@@ -95,7 +95,7 @@ def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, 
 
 
 def _doubling_ticks(first: int, last: int) -> list[tuple[float, str]]:
-    """The powers of two from 2^first to 2^last, or every second, third, ... of them, whose labels stand apart."""
+    """The powers of two from 2^first to 2^last, or every second, third, ... of them, whose labels do not overlap."""
     room = (WIDTH - 100) / (last - first)
     step = 1
     while True:

@@ -71,7 +71,7 @@ def line_chart(
         hidden_note=hidden_note,
         whole_x=whole_x,
     )
-    inside = [part for s, kind in zip(drawn, classes, strict=True) for part in _series(s, kind, axes, marks)]
+    inside = [part for s, kind in zip(drawn, classes, strict=True) for part in _series(s, kind, axes, marks=marks)]
     description = "; ".join(
         f"{s.name}: {len(s.points)} points, from {format_number(float(s.points[0][1]))} to "
         f"{format_number(float(s.points[-1][1]))}"
@@ -118,7 +118,7 @@ def _legend(series: Sequence[Series], classes: Sequence[str]) -> tuple[list[str]
     return parts, y + 18
 
 
-def _series(series: Series, kind: str, axes: Axes, marks: bool) -> list[str]:
+def _series(series: Series, kind: str, axes: Axes, *, marks: bool) -> list[str]:
     # What is clipped away keeps its side of the edge, but not coordinates that a renderer may choke on.
     low, high = axes.top - 2 * PLOT_HEIGHT, axes.bottom + 2 * PLOT_HEIGHT
     places = [(axes.x(x), min(max(axes.y(y), low), high)) for x, y in thinned(series.points)]
