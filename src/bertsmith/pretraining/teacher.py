@@ -27,6 +27,7 @@ from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import rows_of
+from bertsmith.training.batches import Batch
 from bertsmith.training.forecast import flops_per_example
 
 
@@ -53,7 +54,7 @@ class Teacher:
         self.precision, self.device = precision, device
 
     @torch.no_grad()
-    def logits(self, batch: dict[str, Any], positions: Tensor) -> Tensor:
+    def logits(self, batch: Batch, positions: Tensor) -> Tensor:
         """[positions, entries of the tokenizer] at positions of the flattened micro-batch."""
         inputs = {name: batch.get(name) for name in ("input_ids", "attention_mask", "token_type_ids")}
         with computing(self.precision, self.device):
@@ -72,7 +73,7 @@ class Teacher:
         """Floating point operations of its answers to an example: of a training step's three passes the first."""
         return flops_per_example(self.model.config, sequence_length, predictions) / 3
 
-    def loss_sum(self, batch: dict[str, Any], student: Tensor) -> Tensor:
+    def loss_sum(self, batch: Batch, student: Tensor) -> Tensor:
         """The Kullback-Leibler divergence of the softened answers in nats, times the temperature squared, so that its
         gradient does not depend on that (Hinton et al. 2015, section 2); a float32 sum over labelled positions.
 
