@@ -8,7 +8,7 @@ from typing import Any
 
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.pretraining.components import Components
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.runtime.console import say
 from bertsmith.runtime.program import runnable
 

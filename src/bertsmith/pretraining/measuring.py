@@ -7,7 +7,7 @@ from typing import Any
 from bertsmith.corpus.store import HELD_OUT, TokenPart
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.pretraining.components import Components
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated
 from bertsmith.runtime.console import progress
 from bertsmith.training.plan import Measure

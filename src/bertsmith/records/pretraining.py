@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertsmith.config.verb import Result
 from bertsmith.records.base import Part
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.run import RunRecord
 
 
@@ -86,7 +86,7 @@ class Evaluated(Part):
     general_evaluation: LanguageModelFigures | None = None
 
 
-class Prediction(Part):
+class TokenPrediction(Part):
     """A token and its probability."""
 
     token: str
@@ -98,7 +98,7 @@ class Sample(Part):
 
     before: str
     after: str
-    predictions: list[Prediction]
+    predictions: list[TokenPrediction]
     truth: str
     truth_rank: int | None = None
     truth_probability: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated, PairAudit, Sample
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, percent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.numbers import percent

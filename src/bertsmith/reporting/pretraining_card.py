@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import (

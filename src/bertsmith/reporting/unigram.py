@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 
 SHOWN = 0.1
 """The share of predictions whose token the input shows (Devlin et al. 2019, appendix A.1): a model that copies it, and
