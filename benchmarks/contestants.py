@@ -186,7 +186,7 @@ def picture(
     """Held-out losses as an SVG that stands by itself: lines, and separate points."""
     from importlib.resources import files
 
-    from bertsmith.reporting.charts import Series, line_chart
+    from bertsmith.reporting.line_chart import Series, line_chart
 
     chart = line_chart(
         [*(Series(*one) for one in lines.items()), *(Series(*one, "points") for one in (points or {}).items())],

@@ -18,7 +18,7 @@ import torch
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.corpus.store import TRAIN, TokenPart, TokenStore
 from bertsmith.objectives.masks import SPAN, TOKEN, WORD, Vocabulary
-from bertsmith.pretraining.engine import PretrainingBatches
+from bertsmith.pretraining.example_batches import PretrainingBatches
 from bertsmith.tokenization.folder import load_tokenizer
 
 OBJECTIVES = "mlm+nsp", "mlm"

@@ -21,7 +21,7 @@ from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.verbs.evaluate import evaluate
 

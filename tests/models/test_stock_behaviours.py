@@ -24,7 +24,7 @@ from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.objectives.collator import PretrainingCollator
 from bertsmith.objectives.examples import PretrainingDataset
-from bertsmith.pretraining.engine import LOSSES, loss_sums
+from bertsmith.pretraining.objective_losses import LOSSES, loss_sums
 from bertsmith.pretraining.setup import make_model
 from bertsmith.tokenization.folder import load_tokenizer
 

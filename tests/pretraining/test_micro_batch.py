@@ -33,18 +33,18 @@ def forecast(size: int) -> Memory:
 
 
 def test_what_fits_is_taken_whole() -> None:
-    chosen = choose_micro_batch(6, None, forecast, FREE, trial=None)
+    chosen = choose_micro_batch(6, None, forecast, free=FREE, trial=None)
     assert (chosen.size, chosen.memory, chosen.choice) == (6, forecast(6), None)
 
 
 def test_what_was_asked_for_is_taken() -> None:
-    assert choose_micro_batch(64, 5, forecast, FREE, trial=None).size == 5
+    assert choose_micro_batch(64, 5, forecast, free=FREE, trial=None).size == 5
 
 
 @pytest.mark.parametrize(("batch_size", "asked"), [(32, None), (32, 16), (9, None)])
 def test_more_than_is_free_is_refused_with_what_fits(batch_size: int, asked: int | None) -> None:
     with pytest.raises(ResourceError) as raised:
-        choose_micro_batch(batch_size, asked, forecast, FREE, trial=None)
+        choose_micro_batch(batch_size, asked, forecast, free=FREE, trial=None)
     message = str(raised.value)
     assert raised.value.exit_code == 3
     wanted = asked or batch_size
@@ -53,18 +53,18 @@ def test_more_than_is_free_is_refused_with_what_fits(batch_size: int, asked: int
     assert f"{wanted} examples at once take {text} of memory by the forecast, and 1.0 GB are free" in message
     (fitting,) = re.findall(r"--micro-batch-size (\d+) fits and gives the same result", message)
     assert forecast(int(fitting)).total <= FREE
-    assert choose_micro_batch(batch_size, int(fitting), forecast, FREE, trial=None).size == int(fitting)
+    assert choose_micro_batch(batch_size, int(fitting), forecast, free=FREE, trial=None).size == int(fitting)
 
 
 def test_where_nothing_fits_a_smaller_model_is_advised() -> None:
     with pytest.raises(ResourceError, match=r"even one example at once takes 250\.0 MB: take a smaller --size"):
-        choose_micro_batch(32, None, forecast, 200_000_000, trial=None)
+        choose_micro_batch(32, None, forecast, free=200_000_000, trial=None)
 
 
 def test_processes_share_batch_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert choose_micro_batch(22, None, forecast, FREE, trial=None).size == 6
+    assert choose_micro_batch(22, None, forecast, free=FREE, trial=None).size == 6
     assert share_of_memory(FREE) == FREE // 2
 
 
@@ -88,19 +88,19 @@ class Trial:
 def test_a_trial_is_halved_until_it_fits(batch_size: int, holds: int, tried: list[int]) -> None:
     """It begins with what the forecast allows."""
     trial = Trial(holds)
-    chosen = choose_micro_batch(batch_size, None, forecast, FREE, trial=trial)
+    chosen = choose_micro_batch(batch_size, None, forecast, free=FREE, trial=trial)
     assert trial.tried == tried
     assert (chosen.size, chosen.memory) == (tried[-1], forecast(tried[-1]))
     assert chosen.choice is not None and (chosen.choice.name, chosen.choice.value) == ("micro-batch", str(tried[-1]))
 
 
 def test_a_trial_is_made_even_where_the_forecast_says_no() -> None:
-    assert choose_micro_batch(8, None, forecast, 1, trial=Trial(3)).size == 1
+    assert choose_micro_batch(8, None, forecast, free=1, trial=Trial(3)).size == 1
 
 
 def test_where_not_even_one_example_fits_a_trial_says_so() -> None:
     with pytest.raises(ResourceError, match="one example at once does not fit into the memory: take a smaller --size"):
-        choose_micro_batch(8, None, forecast, FREE, trial=Trial(0))
+        choose_micro_batch(8, None, forecast, free=FREE, trial=Trial(0))
 
 
 def test_another_error_of_a_trial_is_not_taken_for_a_lack_of_memory() -> None:
@@ -108,7 +108,7 @@ def test_another_error_of_a_trial_is_not_taken_for_a_lack_of_memory() -> None:
         raise RuntimeError(f"a bug with {size}")
 
     with pytest.raises(RuntimeError, match="a bug with 4"):
-        choose_micro_batch(4, None, forecast, FREE, trial=broken)
+        choose_micro_batch(4, None, forecast, free=FREE, trial=broken)
 
 
 # A trial step

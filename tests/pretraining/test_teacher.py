@@ -20,7 +20,7 @@ from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import quiet_transformers
-from bertsmith.pretraining.engine import loss_sums
+from bertsmith.pretraining.objective_losses import loss_sums
 from bertsmith.pretraining.teacher import Teacher
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.streams import Streams

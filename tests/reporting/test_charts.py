@@ -11,14 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.reporting.charts import (
-    Series,
-    bar_chart,
-    compared_bars,
-    histogram,
-    line_chart,
-    reliability_diagram,
-)
+from bertsmith.reporting.bar_charts import bar_chart, compared_bars
+from bertsmith.reporting.histograms import histogram, reliability_diagram
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.svg import FONT_SIZE, WIDTH, shortened, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"

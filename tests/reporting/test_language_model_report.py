@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.language_model_report import language_model_report, vectors_advice
 

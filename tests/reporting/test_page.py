@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertsmith.reporting.charts import Series, bar_chart, line_chart
+from bertsmith.reporting.bar_charts import bar_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.page import Page
 
 ATTACK = "<script>alert('&')</script>"

@@ -127,7 +127,7 @@ def record_of(pairs: object, evaluation: dict[str, Any] | None = EVALUATION) -> 
 
 
 def page_of(record: dict[str, Any]) -> str:
-    return pretraining_report("run", PretrainingRecord.model_validate(record), UPDATES, [])
+    return pretraining_report("run", PretrainingRecord.model_validate(record), UPDATES, evaluations=[])
 
 
 def report_of(pairs: object, evaluation: dict[str, Any] | None = EVALUATION) -> Outline:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bertsmith.corpus import cleaning
 from bertsmith.corpus.deduplication import DUPLICATE, DUPLICATE_PARAGRAPHS, NEAR_DUPLICATE
 from bertsmith.corpus.stages import WITHOUT_TOKENS
-from bertsmith.reporting.charts import bar_chart, doubling_histogram
+from bertsmith.reporting.bar_charts import bar_chart
+from bertsmith.reporting.histograms import doubling_histogram
 from bertsmith.reporting.store_report import store_report
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bertsmith.records.language_model import LanguageModelFigures
-from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.records.language_model_figures import LanguageModelFigures
+from bertsmith.reporting.unigram import compared_with_unigram
 
 
 def figures(nats: float | None, unigram: float | None) -> LanguageModelFigures:
@@ -22,15 +22,15 @@ def figures(nats: float | None, unigram: float | None) -> LanguageModelFigures:
 )
 def test_the_three_cases(nats: float, kind: str, words: str) -> None:
     """A unigram model that copies the tenth that is shown has 0.9 of the baseline."""
-    told = beside_unigram(figures(nats, 6.0))
+    told = compared_with_unigram(figures(nats, 6.0))
     assert told is not None
     assert told[1] == kind and words in told[0]
     assert ("evaluate RUN STORE --details" in told[0]) == (kind != "warning")
-    detailed = beside_unigram(figures(nats, 6.0), detailed=True)
+    detailed = compared_with_unigram(figures(nats, 6.0), detailed=True)
     assert detailed is not None and words in detailed[0]
     assert "--details" not in detailed[0] and detailed[0].endswith(".")
 
 
 def test_without_a_loss_or_a_baseline_nothing_is_said() -> None:
-    assert beside_unigram(figures(None, 6.0)) is None
-    assert beside_unigram(figures(5.0, None)) is None
+    assert compared_with_unigram(figures(None, 6.0)) is None
+    assert compared_with_unigram(figures(5.0, None)) is None

@@ -14,7 +14,7 @@ import torch
 
 from bertsmith.errors import BertsmithError
 from bertsmith.pretraining import components
-from bertsmith.pretraining.engine import PretrainingBatches
+from bertsmith.pretraining.example_batches import PretrainingBatches
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]

@@ -1,7 +1,7 @@
 """A language model measured on frozen masks: the same predictions and pairs each time, in flat memory.
 
-The masks and pairs of an evaluation follow from (store, seed) alone, not from the training's seed, so runs can be
-compared. Beside the model's loss stands that of the smoothed unigram distribution on the very same positions: a
+The masks and pairs of an evaluation follow from (store, seed), not from the training's seed, so runs can be
+compared. The model's loss is compared with that of the smoothed unigram distribution on the very same positions: a
 model that does not pass it has learnt how often tokens are, and nothing of their order.
 """
 
@@ -20,7 +20,7 @@ from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan, PaddedExamples
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
@@ -33,10 +33,10 @@ class FrozenEvaluation:
     """The frozen examples of a part; call it with a model.
 
     Args:
-        objective: what is measured: "mlm", "nsp", "mlm+nsp" or "mlm+sop".
+        objective: "mlm", "nsp", "mlm+nsp" or "mlm+sop".
         negatives: where the B of a random pair comes from, as in training.
         unigram_counts: int64 of [vocabulary], how often each id occurs in the training part, or None.
-        max_examples: at most so many, a random sample that is the same each time.
+        max_examples: the size of a random sample that is the same each time; None for all.
     """
 
     def __init__(

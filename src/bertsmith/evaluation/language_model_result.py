@@ -27,7 +27,7 @@ from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
 from bertsmith.records.any_run import run_of_model
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit, PretrainingRecord
 from bertsmith.reporting.language_model_report import language_model_report
 from bertsmith.runtime.console import progress, say

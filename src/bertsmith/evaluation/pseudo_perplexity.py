@@ -1,12 +1,12 @@
-"""Pseudo-perplexity: every token of a sentence masked alone, and predicted from all the others.
+"""Pseudo-perplexity: every token of a sentence masked by itself, and predicted from all the others.
 
 Of a token (Salazar et al. 2020, "Masked Language Model Scoring", section 2): the pseudo-perplexity is the exponential
-of the mean loss. Tokens are those of the model's tokenizer, so it compares models of one tokenizer alone.
+of the mean loss. Tokens are those of the model's tokenizer, so it compares only models of one tokenizer.
 
 Of a word: a later piece of a word is easily guessed from the first, so the sum of these losses favours tokenizers that
 divide words. Here the later pieces of a word are hidden too while an earlier one is predicted (Kauf and Ivanova 2023,
 "A Better Way to Do Masked Language Model Scoring"): the sum over the pieces of a word is then minus the log
-of the probability of that word where it stands. A word is what a BERT tokenizer parts before it divides: a run of
+of the probability of that word in its place. A word is what a BERT tokenizer parts before it divides: a run of
 letters and digits, or a mark of punctuation. So nats a word compare models with other vocabularies.
 """
 
@@ -30,7 +30,7 @@ from bertsmith.runtime.console import Progress
 from bertsmith.tasks.encoded_texts import Encoded
 
 SENTENCES_AT_ONCE = 64
-"""So many sentences of like length are made into rows at once."""
+"""Sentences of similar length that are made into rows at once."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def pseudo_perplexity(
     for start in range(0, len(order), SENTENCES_AT_ONCE):
         chosen = order[start : start + SENTENCES_AT_ONCE]
         rows = [row for number in chosen for row in _rows(number, kept[number], vocabulary)]
-        nats = _losses(model, vocabulary, rows, precision)
+        nats = _losses(model, vocabulary, rows, precision=precision)
         for row, loss in zip(rows, nats.tolist(), strict=True):
             sums[:2, row.sentence] += row.of_token * loss, row.of_token
             sums[2:, row.sentence] += row.of_word * loss, row.of_token and not vocabulary.continues[row.label]
@@ -134,24 +134,24 @@ def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
     for at in reversed(range(len(ids))):
         label = ids[at]
         if not hidden[label]:
-            alone = end == at + 1
-            rows.append(_row(number, ids, at, at + 1, vocabulary, of_token=True, of_word=alone))
-            if not alone:
-                rows.append(_row(number, ids, at, end, vocabulary, of_token=False, of_word=True))
+            last_piece = end == at + 1
+            rows.append(_row(number, ids, at, end=at + 1, vocabulary=vocabulary, of_token=True, of_word=last_piece))
+            if not last_piece:
+                rows.append(_row(number, ids, at, end=end, vocabulary=vocabulary, of_token=False, of_word=True))
         if not vocabulary.continues[label]:
             end = at
     return rows
 
 
 def _row(
-    number: int, ids: list[int], at: int, end: int, vocabulary: Vocabulary, *, of_token: bool, of_word: bool
+    number: int, ids: list[int], at: int, *, end: int, vocabulary: Vocabulary, of_token: bool, of_word: bool
 ) -> _Row:
     masked = [vocabulary.cls, *ids[:at], *[vocabulary.mask] * (end - at), *ids[end:], vocabulary.sep]
     return _Row(number, masked, at + 1, ids[at], of_token, of_word)
 
 
 def _losses(
-    model: BertForPreTraining, vocabulary: Vocabulary, rows: Sequence[_Row], precision: str
+    model: BertForPreTraining, vocabulary: Vocabulary, rows: Sequence[_Row], *, precision: str
 ) -> npt.NDArray[np.float64]:
     """float64 of [rows]: the cross-entropy of each row's token, in nats."""
     ids = [row.input_ids for row in rows]

@@ -1,4 +1,4 @@
-"""Held-out sentences with one hidden word, and what a model says: for people to read."""
+"""Held-out sentences with one hidden word, and a model's predictions for it: for people to read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.corpus.store import TokenPart
 from bertsmith.models.bert import BertForPreTraining
-from bertsmith.records.pretraining import Prediction, Sample
+from bertsmith.records.pretraining import Sample, TokenPrediction
 from bertsmith.runtime import random
 
 SHORTEST, LONGEST = 8, 28
@@ -29,7 +29,7 @@ def hidden_words(
 ) -> list[Hidden]:
     """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time.
 
-    With [CLS] and [SEP] they fit a model of so many `positions`.
+    With [CLS] and [SEP] they fit a model with this many `positions`.
     """
     lengths = part.sentence_offsets[1:] - part.sentence_offsets[:-1]
     longest = min(LONGEST, positions - 2)
@@ -55,7 +55,7 @@ def hidden_words(
 
 @torch.no_grad()
 def guess(
-    model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[Hidden], top_k: int = 5
+    model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[Hidden], *, top_k: int = 5
 ) -> list[Sample]:
     """The guesses of the model for each hidden word, and the rank and probability of the true one, for the reports."""
     was_training = model.training
@@ -76,7 +76,7 @@ def guess(
             Sample(
                 before=_text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
                 after=_text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
-                predictions=[Prediction(token=token, probability=probability) for token, probability in found],
+                predictions=[TokenPrediction(token=token, probability=probability) for token, probability in found],
                 truth=str(tokenizer.convert_ids_to_tokens(item.truth)),
                 truth_rank=int((distribution > of_truth).sum()) + 1,
                 truth_probability=float(of_truth),

@@ -92,7 +92,7 @@ def train_head(
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
     rows = HeadBatches(train, head, options.batch_size, pad, with_types=with_types, seed=seed)
     batches = BudgetedBatches(rows, budget=options.micro_batch_tokens, streams=settings.computation.streams)
-    trainer = ExactTrainer(model, tokenizer, batches, folder, plan)
+    trainer = ExactTrainer(model, tokenizer, batches, folder=folder, plan=plan)
     trainer.run(checkpoint)
     signal = None if trainer.stopped_early else trainer.stop.requested
     if signal is None:

@@ -1,8 +1,9 @@
-"""What can be had of next sentence prediction without reading: an audit of the pairs, from their plans alone.
+"""The accuracy of next sentence prediction that needs no reading: an audit of the pairs, from their plans.
 
 A model can be right about pairs for the wrong reasons. Random pairs end at other lengths than true ones (a document
 ends, a chunk is one sentence), and mostly come from another topic (google-research/bert and T#1468 on accuracies that
-look solved). So beside the accuracy of a model stand the share of the more frequent label and what lengths alone give.
+look solved). So the accuracy of a model is compared with the share of the more frequent label, and with a guess from
+lengths.
 
 The guess from lengths is a table of the training pairs: bins of (length of A, length of B, whether the pair fills the
 example), the more frequent label in each. It sees no token. It is no upper bound: a finer guess may gain a little more.
@@ -25,17 +26,17 @@ LENGTH_BINS = 8
 """Quantile bins for the length of each segment. A length that is itself a bound has a bin of its own."""
 
 MAX_TRAIN_PAIRS = 1_000_000
-"""The guess is learnt from at most so many training pairs, evenly spaced."""
+"""The guess is learnt from at most this many training pairs, evenly spaced."""
 
 _PRIOR_PAIRS = 8
-"""A bin counts as if it also had so many pairs of the overall balance: a bin of one or two pairs proves nothing."""
+"""A bin counts as if it also had this many pairs of the overall balance: a bin of one or two pairs proves nothing."""
 
 _NORMAL_975 = 1.959964
 """The 0.975 quantile of the normal distribution."""
 
 
 def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> PairAudit:
-    """What the pairs of an epoch are like, and what accuracy can be had on the held-out ones without reading.
+    """The kinds of pairs in an epoch, and the accuracy on the held-out ones that needs no reading.
 
     Args:
         train: the plan of an epoch of the training part, of segment pairs.
@@ -45,7 +46,7 @@ def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> P
     Returns a record of:
         pairs, is_next, not_next, forced_random: training pairs of each kind.
         same_document_negatives: random training pairs whose B is of the same document as A.
-        left_out_tokens: tokens of the training part that stand in no segment of their own chunk.
+        left_out_tokens: tokens of the training part that are in no segment of their own chunk.
         swap: as given.
         held_out_pairs: how many pairs the next two are of.
         majority: the share of the more frequent label among the held-out pairs; None where there are none.
@@ -90,7 +91,7 @@ def _length_only(train: PairPlan, held_out: PairPlan) -> Share | None:
 
 
 def _evenly_spaced(size: int, most: int) -> Ints:
-    """At most so many of `size` places, the same each time."""
+    """At most `most` of `size` places, the same each time."""
     count = min(size, most)
     return np.arange(count, dtype=np.int64) * size // count
 

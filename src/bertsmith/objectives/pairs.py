@@ -95,7 +95,7 @@ def plan_pairs(
 
     Raises DataError where the corpus is one document, and no sentence of it is far enough away.
     """
-    planner = _Planner(part, sequence_length - 3, swap, negatives, seed, epoch)
+    planner = _Planner(part, sequence_length - 3, swap=swap, negatives=negatives, seed=seed, epoch=epoch)
     # A chunk ends with its piece at the latest, so blocks of whole pieces are planned by themselves.
     cuts = np.searchsorted(part.document_offsets, np.arange(0, part.num_sentences, SENTENCES_AT_ONCE))
     borders = np.append(np.unique(cuts), part.num_pieces).tolist() if part.num_pieces else [0]
@@ -118,7 +118,7 @@ def joined(plans: list[PairPlan]) -> PairPlan:
 class _Planner:
     """The chunks of a part and their segments; sentences, pieces and documents ("groups") are numbers of the part."""
 
-    def __init__(self, part: TokenPart, max_tokens: int, swap: bool, negatives: str, seed: int, epoch: int) -> None:
+    def __init__(self, part: TokenPart, max_tokens: int, *, swap: bool, negatives: str, seed: int, epoch: int) -> None:
         self.max_tokens, self.swap, self.seed, self.epoch = max_tokens, swap, seed, epoch
         self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.group_of_piece
         self.num_groups = int(self.groups[-1]) + 1 if len(self.groups) else 0

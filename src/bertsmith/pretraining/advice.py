@@ -1,4 +1,4 @@
-"""What a user is told about a run in addition to its figures: warnings with what to do, and the other way to start."""
+"""Advice about a run: warnings with what to do, and the way to start from a MODEL instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.pretraining.components import Components
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.runtime.console import say
 from bertsmith.runtime.program import runnable
 

@@ -16,9 +16,10 @@ from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.models.sentence_encoder import SentenceEncoder, sentence_encoder
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.pretraining.choices import Platform, choose_budget, choose_mask_rate, choose_platform
-from bertsmith.pretraining.engine import PretrainingBatches, loss_sums
+from bertsmith.pretraining.example_batches import PretrainingBatches
 from bertsmith.pretraining.general_text import GeneralText, read_general_text
 from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch
+from bertsmith.pretraining.objective_losses import loss_sums
 from bertsmith.pretraining.setup import ModelSetup, make_model
 from bertsmith.pretraining.sizing import choose_size
 from bertsmith.pretraining.teacher import Teacher, load_teacher
@@ -101,7 +102,7 @@ class Components:
         )
 
     def memory(self, micro_batch_size: int) -> forecast.Memory:
-        """The memory that so many examples at once take in one process."""
+        """The memory of a micro-batch of this size in one process."""
         options, batches = self.options, self.batches
         found = forecast.memory(
             self.setup.model.config,
@@ -149,10 +150,10 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
         extension = extension_between(load_model_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
     general = read_general_text(options, tokenizer, started)
     mask_rate, of_masks = choose_mask_rate(options)
-    phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)
+    phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate=mask_rate)
     budget, of_budget = choose_budget(options, phases[-1].plan.size)
     peak = processes.sums([matmul_peak(platform.precision.value, platform.device.value)])[0]
-    teacher, of_teacher = load_teacher(options, tokenizer, started, platform)
+    teacher, of_teacher = load_teacher(options, tokenizer, started, platform=platform)
     size, of_size = options.size or (started.size if started is not None else None), list[Choice]()
     if size is None and options.from_ is None and not (options.layers and options.hidden_size):
         of_size = [_choose_size(options, phases[-1], len(tokenizer), budget=budget, peak=peak, teacher=teacher)]
@@ -222,12 +223,12 @@ def _choose_size(
         entries=entries,
         text=batches.plan.part.num_tokens,
         peak=peak,
-        beside=0.0 if teacher is None else teacher.flops(options.sequence_length, batches.predictions),
+        teacher_flops=0.0 if teacher is None else teacher.flops(options.sequence_length, batches.predictions),
     )
 
 
 def _phases(
-    options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary, mask_rate: float
+    options: PretrainOptions, store: TokenStore, vocabulary: Vocabulary, *, mask_rate: float
 ) -> list[PretrainingBatches]:
     lengths = [options.short_phase[0]] if options.short_phase is not None else []
     part = store.part(TRAIN)
@@ -251,4 +252,4 @@ def _micro_batch(components: Components) -> MicroBatch:
     options, teacher = components.options, components.teacher
     free = components.platform.free - (0 if teacher is None else 4 * parameter_count(teacher.model))
     trial = components.trial() if options.auto_batch else None
-    return choose_micro_batch(options.batch_size, options.micro_batch_size, components.memory, free, trial=trial)
+    return choose_micro_batch(options.batch_size, options.micro_batch_size, components.memory, free=free, trial=trial)

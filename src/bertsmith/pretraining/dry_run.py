@@ -23,7 +23,7 @@ TRIALS = 3
 
 
 def forecast_of(components: Components) -> dict[str, Any]:
-    """What a run would take."""
+    """The forecast, as JSON."""
     trial, size = components.trial(), components.micro_batch.size
     trial(size)
     measured = min(trial(size) for _ in range(TRIALS))
@@ -59,7 +59,7 @@ def forecast_of(components: Components) -> dict[str, Any]:
 
 
 def _seconds_of_closing(components: Components) -> float:
-    """What an update takes behind its backward passes: the norm of the gradients, clipping, the optimizer.
+    """The seconds of an update after its backward passes: the norm of the gradients, clipping, the optimizer.
 
     The weights are as before: the learning rate is zero.
     """

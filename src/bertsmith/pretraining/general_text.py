@@ -1,4 +1,4 @@
-"""A general text beside the STORE of a run: measured before, during and after, it shows what the run forgets."""
+"""A general text in addition to the STORE of a run: measured before, during and after, it shows forgetting."""
 
 from __future__ import annotations
 

@@ -7,14 +7,14 @@ from typing import Any
 from bertsmith.corpus.store import HELD_OUT, TokenPart
 from bertsmith.evaluation.language_model import FrozenEvaluation
 from bertsmith.pretraining.components import Components
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated
 from bertsmith.runtime.console import progress
 from bertsmith.training.plan import Measure
 
 
 def measures(components: Components, examples: int) -> tuple[Measure, Measure | None]:
-    """The figures of a model on at most so many held-out examples, and on as many of the general text."""
+    """Measure a model on at most this many held-out examples, and on as many of the general text."""
     precision = components.computation.precision
 
     def of(evaluation: FrozenEvaluation) -> Measure:
@@ -46,15 +46,18 @@ def end_of_curve(components: Components, examples: int, *, step: int, model: Any
 
 
 def _of_held_out(components: Components, examples: int) -> FrozenEvaluation:
-    return _frozen(components, components.store.part(HELD_OUT), components.options.objective, examples)
+    part, objective = components.store.part(HELD_OUT), components.options.objective
+    return _frozen(components, part, objective=objective, examples=examples)
 
 
 def _of_general_text(components: Components, examples: int) -> FrozenEvaluation | None:
     text = components.general
-    return _frozen(components, text.part, text.objective, examples) if text is not None else None
+    if text is None:
+        return None
+    return _frozen(components, text.part, objective=text.objective, examples=examples)
 
 
-def _frozen(components: Components, part: TokenPart, objective: str, examples: int) -> FrozenEvaluation:
+def _frozen(components: Components, part: TokenPart, *, objective: str, examples: int) -> FrozenEvaluation:
     return FrozenEvaluation(
         part,
         components.batches.vocabulary,

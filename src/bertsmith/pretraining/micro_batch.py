@@ -1,4 +1,4 @@
-"""How many examples are computed at once: what the memory is forecast to hold, or what was found to fit."""
+"""The size of a micro-batch: the largest that fits into the memory by the forecast, or by a trial."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Trial = Callable[[int], float]
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """The examples at once in one process, the memory that is forecast for them, and why it is so many."""
+    """The examples at once in one process, the memory that is forecast for them, and the reason for the size."""
 
     size: int
     memory: Memory
@@ -36,7 +36,7 @@ class MicroBatch:
 
 
 def choose_micro_batch(
-    batch_size: int, asked: int | None, forecast: Forecast, free: int, *, trial: Trial | None
+    batch_size: int, asked: int | None, forecast: Forecast, *, free: int, trial: Trial | None
 ) -> MicroBatch:
     """The micro-batch of a run, before its first step.
 
@@ -47,7 +47,7 @@ def choose_micro_batch(
         free: the bytes that this process may take.
         trial: computes a micro-batch, given its size; with it the size is halved until one fits (`--auto-batch`).
 
-    Raises ResourceError where the forecast is above what is free, with the micro-batch that would fit.
+    Raises ResourceError if the forecast is above the free memory, with the micro-batch that would fit.
     """
     share = math.ceil(batch_size / processes.world_size())
     wanted = min(asked or share, share)

@@ -1,4 +1,4 @@
-"""Interrupting and resuming a run: which options may change, from which checkpoint, and what is printed."""
+"""Interrupting and resuming a run: which options may change, from which checkpoint, and the command that resumes."""
 
 from __future__ import annotations
 

@@ -63,9 +63,9 @@ def make_model(
     """
     torch.manual_seed(options.seed)
     setup = (
-        _continued(options, tokenizer, attention, extension)
+        _continued(options, tokenizer, attention=attention, extension=extension)
         if options.from_ is not None
-        else _fresh(options, options.size or size, tokenizer, attention)
+        else _fresh(options, tokenizer, size=options.size or size, attention=attention)
     )
     model = setup.model
     _check_rows(model, tokenizer, options.from_)
@@ -97,7 +97,7 @@ def make_model(
 
 
 def _fresh(
-    options: PretrainOptions, size: str | None, tokenizer: PreTrainedTokenizerBase, attention: str
+    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, size: str | None, attention: str
 ) -> ModelSetup:
     shape = shape_of(
         size or DEFAULT_SIZE,
@@ -121,7 +121,7 @@ def _fresh(
 
 
 def _continued(
-    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, attention: str, extension: Extension | None
+    options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, attention: str, extension: Extension | None
 ) -> ModelSetup:
     assert options.from_ is not None
     loaded = load_bert(options.from_, attn_implementation=attention)

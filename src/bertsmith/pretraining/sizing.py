@@ -1,4 +1,4 @@
-"""Which size a model from scratch has where none is asked for: the largest that time and text are enough for."""
+"""The size of a model from scratch, if none is given: the largest for which time and text are enough."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choose_size(
     entries: int,
     text: int,
     peak: float,
-    beside: float = 0.0,
+    teacher_flops: float = 0.0,
 ) -> Choice:
     """The size of a model from scratch, with the reason.
 
@@ -42,7 +42,7 @@ def choose_size(
         entries: of the vocabulary.
         text: tokens of the training part.
         peak: floating point operations a second of the best matrix product here.
-        beside: those that an example takes beside the model (a teacher's).
+        teacher_flops: floating point operations of a teacher's answers to an example.
     """
 
     def seen(size: str) -> float:
@@ -50,7 +50,7 @@ def choose_size(
             return float(budget.steps * batch_size * sequence_length)
         assert budget.minutes is not None
         config = make_config(shape_of(size), entries, 0)
-        work = (flops_per_example(config, sequence_length, predictions) + beside) / sequence_length
+        work = (flops_per_example(config, sequence_length, predictions) + teacher_flops) / sequence_length
         return 60 * budget.minutes * peak * REACHED[size] / work
 
     useful = USEFUL_PASSES * text

@@ -1,4 +1,4 @@
-"""Distillation while pre-training: beside the text a student learns what a trained BERT says at masked positions.
+"""Distillation while pre-training: in addition to the text a student learns the answers of a trained BERT.
 
 DistilBERT (Sanh et al. 2019, section 3) without its third loss, that of the hidden states: teacher and student may have
 different widths.
@@ -27,11 +27,12 @@ from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.extension import rows_of
+from bertsmith.training.batches import Batch
 from bertsmith.training.forecast import flops_per_example
 
 
 class Teacher:
-    """A trained BERT whose answers are learnt beside the labels.
+    """A trained BERT whose answers are learnt in addition to the labels.
 
     Attributes:
         weight: the share of its answers in the loss of masked language modelling.
@@ -53,7 +54,7 @@ class Teacher:
         self.precision, self.device = precision, device
 
     @torch.no_grad()
-    def logits(self, batch: dict[str, Any], positions: Tensor) -> Tensor:
+    def logits(self, batch: Batch, positions: Tensor) -> Tensor:
         """[positions, entries of the tokenizer] at positions of the flattened micro-batch."""
         inputs = {name: batch.get(name) for name in ("input_ids", "attention_mask", "token_type_ids")}
         with computing(self.precision, self.device):
@@ -62,9 +63,9 @@ class Teacher:
         return logits[:, : self.entries]
 
     def step_bytes(self, predicted: float) -> int:
-        """Memory that a step takes beside the student's for so many masked positions: matrices of [masked, entries] in
-        float32, those of both distributions, their divergence and its gradient (measured: 9.4 of them at the peak, of
-        which the student has 1.4 by itself).
+        """Memory that the answers at these masked positions add to a step: matrices of [masked, entries] in float32,
+        those of both distributions, their divergence and its gradient (measured: 9.4 of them at the peak, of which
+        the student has 1.4 by itself).
         """
         return int(8 * 4 * predicted * self.entries)
 
@@ -72,7 +73,7 @@ class Teacher:
         """Floating point operations of its answers to an example: of a training step's three passes the first."""
         return flops_per_example(self.model.config, sequence_length, predictions) / 3
 
-    def loss_sum(self, batch: dict[str, Any], student: Tensor) -> Tensor:
+    def loss_sum(self, batch: Batch, student: Tensor) -> Tensor:
         """The Kullback-Leibler divergence of the softened answers in nats, times the temperature squared, so that its
         gradient does not depend on that (Hinton et al. 2015, section 2); a float32 sum over labelled positions.
 
@@ -91,12 +92,12 @@ class Teacher:
 
 
 def load_teacher(
-    options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None, platform: Platform
+    options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None, *, platform: Platform
 ) -> tuple[Teacher | None, list[Choice]]:
-    """The MODEL of `--teacher`, if there is one, and what is said of it.
+    """The MODEL of `--teacher`, if there is one, and its choice with the reason.
 
-    Raises ModelError where it is no BERT with a trained head for masked language modelling and the tokenizer of the
-    run, OptionError where its positions do not fit the run, or where its weights have changed since the run that
+    Raises ModelError if it is no BERT with a trained head for masked language modelling and the tokenizer of the
+    run, OptionError if its positions do not fit the run, or if its weights have changed since the run that
     resumes was `started`.
     """
     name = options.teacher

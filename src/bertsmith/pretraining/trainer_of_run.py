@@ -13,7 +13,7 @@ from bertsmith.training.trainer import ExactTrainer
 
 
 def make_trainer(components: Components, folder: RunFolder, examples: int) -> ExactTrainer:
-    """The Trainer of a run; it evaluates on so many held-out examples, and on as many of a general text."""
+    """The Trainer of a run; its evaluations take this many held-out examples, and as many of a general text."""
     options, computation = components.options, components.computation
     held_out, general = measures(components, examples)
     plan = TrainingPlan(
@@ -37,4 +37,4 @@ def make_trainer(components: Components, folder: RunFolder, examples: int) -> Ex
     )
     size = math.ceil(components.micro_batch.size / computation.streams)
     batches = UpdateBatches(components.phases, micro_batch_size=size)
-    return ExactTrainer(components.setup.model, components.tokenizer, batches, folder, plan)
+    return ExactTrainer(components.setup.model, components.tokenizer, batches, folder=folder, plan=plan)

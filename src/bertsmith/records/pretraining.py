@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import Field
 
+from bertsmith.config.verb import Result
 from bertsmith.records.base import Part
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.run import RunRecord
 
 
@@ -84,7 +86,7 @@ class Evaluated(Part):
     general_evaluation: LanguageModelFigures | None = None
 
 
-class Prediction(Part):
+class TokenPrediction(Part):
     """A token and its probability."""
 
     token: str
@@ -96,31 +98,35 @@ class Sample(Part):
 
     before: str
     after: str
-    predictions: list[Prediction]
+    predictions: list[TokenPrediction]
     truth: str
     truth_rank: int | None = None
     truth_probability: float | None = None
     vocabulary: int | None = None
 
 
-class PretrainingOutcome(Part):
-    """What `pretrain` returned: its JSON without the folder of the run."""
+@dataclass(frozen=True, kw_only=True)
+class PretrainingOutcome(Result):
+    """The figures that `pretrain` returns and its run.json keeps.
 
-    steps: int
+    `evaluation` is over the held-out part of the STORE, `general_evaluation` over the text of `--general-text`, None
+    without one. `forecast` is for dry runs: parameters, memory in bytes, updates, minutes, tokens, tokens a parameter.
+    """
+
+    steps: int = 0
     resumed_from_step: int = 0
     tokens_seen: int = 0
     seconds: float = 0.0
     tokens_per_second: float = 0.0
-    evaluation: LanguageModelFigures | None = None
-    evaluation_before: LanguageModelFigures | None = None
-    warnings: list[str] = Field(default_factory=list)
-    general_evaluation: LanguageModelFigures | None = None
-    general_evaluation_before: LanguageModelFigures | None = None
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    evaluation_before: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    general_evaluation: dict[str, Any] | None = None
+    general_evaluation_before: dict[str, Any] | None = None
     peak_share: float | None = None
     best_step: int | None = None
     stopped_early: bool = False
-    forecast: dict[str, Any] = Field(default_factory=dict)
-    """Empty: only a dry run has a forecast, and it is not recorded."""
+    forecast: dict[str, Any] = field(default_factory=dict)
 
 
 class PretrainingRecord(RunRecord):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bertsmith.records.pretraining import Evaluated, PretrainingRecord
-from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell
 from bertsmith.reporting.page import Page
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bertsmith.errors import shortened
-from bertsmith.reporting.charts import reliability_diagram
+from bertsmith.reporting.histograms import reliability_diagram
 from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.page import Page
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from bertsmith.records.run import RunRecord
 from bertsmith.records.search import SearchReport
-from bertsmith.reporting.charts import Series, bar_chart, line_chart
+from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import format_metric, is_share, most_of
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines
@@ -22,8 +23,8 @@ def finetuning_report(
     name: str,
     run: RunRecord,
     updates: Lines,
-    evaluations: Lines,
     *,
+    evaluations: Lines,
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
@@ -54,7 +55,7 @@ def finetuning_report(
         which = "dev" if record.get("selected_on_reported_data") else "test"
         best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
         add_errors(page, record["errors"], f" on the {which} file{best}", most_of(metrics))
-    _add_training(page, run, updates, evaluations)
+    _add_training(page, run, updates=updates, evaluations=evaluations)
     _add_files(page, record)
     page.section("How it was made")
     add_provenance(page, run, {"files": str([part["name"] for part in record["data"]["files"]])})
@@ -70,7 +71,7 @@ def _origin(record: Mapping[str, Any]) -> str:
     return f"{origin}, taught by {teacher}" + (f" on {rows:,} unlabelled rows too" if rows else "")
 
 
-def _add_training(page: Page, run: RunRecord, updates: Lines, evaluations: Lines) -> None:
+def _add_training(page: Page, run: RunRecord, *, updates: Lines, evaluations: Lines) -> None:
     """The loss of a head's training, and the figure that its weights were chosen by."""
     page.section("Losses")
     record = run.to_dict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bertsmith.reporting.axes import line
 from bertsmith.reporting.scales import is_drawable, nice_ticks, tick_labels, widened
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
@@ -48,7 +49,7 @@ def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, 
     parts = _legend(value_name, baseline_name)
     ticks = nice_ticks(low, high, at_most=5)
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        parts.append(_line(x(tick), _LEGEND, x(tick), bottom, "chart-grid"))
+        parts.append(line(x(tick), _LEGEND, x(tick), bottom, "chart-grid"))
         parts.append(text(label, x(tick), bottom + 24, "chart-tick", anchor="middle"))
     for place, (row, value) in enumerate(zip(drawn, written, strict=True)):
         y = _LEGEND + (place + 0.5) * _ROW
@@ -78,9 +79,9 @@ def _legend(value_name: str, baseline_name: str) -> list[str]:
 def _whisker(low: float, high: float, value: float, y: float) -> list[str]:
     kind = "chart-line chart-series-1"
     return [
-        _line(low, y, high, y, kind),
-        _line(low, y - _WHISKER, low, y + _WHISKER, kind),
-        _line(high, y - _WHISKER, high, y + _WHISKER, kind),
+        line(low, y, high, y, kind),
+        line(low, y - _WHISKER, low, y + _WHISKER, kind),
+        line(high, y - _WHISKER, high, y + _WHISKER, kind),
         element("circle", {"class": "chart-dot chart-series-1", "cx": value, "cy": y, "r": 6.0}),
     ]
 
@@ -89,7 +90,3 @@ def _baseline(x: float, y: float) -> str:
     return element(
         "rect", {"class": "chart-bar-muted", "x": x - 2.5, "y": y - _TICK, "width": 5.0, "height": 2 * _TICK, "rx": 1.0}
     )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return element("line", {"class": kind, "x1": x1, "y1": y1, "x2": x2, "y2": y2, "stroke": "currentColor"})

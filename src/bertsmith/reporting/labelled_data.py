@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.reporting.charts import bar_chart, histogram
+from bertsmith.reporting.bar_charts import bar_chart
+from bertsmith.reporting.histograms import histogram
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 

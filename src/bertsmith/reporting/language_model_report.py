@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
-from bertsmith.reporting.charts import Series, compared_bars, line_chart
+from bertsmith.reporting.bar_charts import compared_bars
 from bertsmith.reporting.language_model_sections import add_language_model_figures
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.pair_sections import add_pair_accuracies, add_pairs
@@ -52,7 +53,7 @@ def language_model_report(
     """The page, from the figures, the JSON of `evaluate --details`, and the audit of the pairs (None without pairs)."""
     page = Page(f"{_last(model)} on {_last(data)}", "A language model, evaluated on frozen masks")
     breakdown, pseudo = details.get("breakdown"), details.get("pseudo_perplexity")
-    add_language_model_figures(page, figures, None, audit, detailed=breakdown is not None)
+    add_language_model_figures(page, figures, before=None, audit=audit, detailed=breakdown is not None)
     if breakdown is not None:
         page.section(
             "Masked predictions",
@@ -86,7 +87,7 @@ def _last(path: str) -> str:
 
 
 def _at_masks(masked: Details, itself: Details | None) -> str:
-    """The loss at [MASK] alone, which is what a user of the model meets."""
+    """The loss at [MASK] only, which is what a user of the model meets."""
     nats, unigram = masked["nats"], masked["unigram_nats"]
     gain = unigram - nats if unigram is not None else None
     side = "below" if gain is not None and gain > 0 else "above"
@@ -152,8 +153,8 @@ def _error(value: float | None) -> str:
 
 
 def pseudo_perplexity_note(found: Details) -> str:
-    """What the figures are of, and what can be compared by them."""
-    beside = [
+    """What the figures measure, and which models they compare."""
+    more = [
         f"{words}: {found[name]:,}"
         for name, words in (
             ("unknown_tokens", "Unknown tokens, which are not predicted"),
@@ -164,7 +165,7 @@ def pseudo_perplexity_note(found: Details) -> str:
     return (
         "The loss of a token compares models of one tokenizer. That of a word, whose later pieces are hidden while an "
         "earlier one is predicted, also compares models with other vocabularies, on the same text."
-        + (f" {'. '.join(beside)}." if beside else "")
+        + (f" {'. '.join(more)}." if more else "")
     )
 
 
@@ -202,7 +203,7 @@ def _short(value: float | None) -> str | None:
 
 
 def vectors_advice(found: Details) -> str:
-    """What follows for whoever compares sentences by the model's vectors."""
+    """Advice for those who compare sentences by the model's vectors."""
     figures = found["mean"]
     cosine, share = figures["mean_cosine"], figures["first_component_share"]
     if figures["centred_mean_cosine"] is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated, PairAudit, Sample
-from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, percent
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import smoothed
-from bertsmith.reporting.unigram import beside_unigram
+from bertsmith.reporting.unigram import compared_with_unigram
 from bertsmith.reporting.without_reading import best_baseline
 
 _SHARES = ("mlm_accuracy", "next_sentence_accuracy", "next_sentence_majority")
@@ -20,9 +20,9 @@ _SHARES = ("mlm_accuracy", "next_sentence_accuracy", "next_sentence_majority")
 def add_language_model_figures(
     page: Page,
     after: LanguageModelFigures | None,
+    *,
     before: LanguageModelFigures | None,
     audit: PairAudit | None,
-    *,
     detailed: bool = False,
 ) -> None:
     """The key figures of a language model, each with its baseline; `audit` is that of the pairs.
@@ -47,7 +47,7 @@ def add_language_model_figures(
             note = f"of pairs, no better than {baseline.name}: {percent(baseline.accuracy)}"
         cards.append(("Next sentence", percent(accuracy), note))
     page.figures(cards)
-    compared = beside_unigram(after, detailed=detailed)
+    compared = compared_with_unigram(after, detailed=detailed)
     if compared is not None and compared[1] != "warning":  # a run that does not pass it warns of it with what to do
         page.notice(*compared)
 

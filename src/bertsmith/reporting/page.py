@@ -87,7 +87,7 @@ class Page:
         )
 
     def chart(self, svg: str, caption: str) -> None:
-        """A chart of `reporting.charts` with its caption. `svg` is trusted markup."""
+        """A chart with its caption. `svg` is trusted markup."""
         self._add("chart", svg=Markup(svg), caption=caption)
 
     def text(self, text: str) -> None:

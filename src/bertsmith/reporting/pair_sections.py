@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
-from bertsmith.reporting.charts import bar_chart
+from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.without_reading import beside_baseline, without_reading
+from bertsmith.reporting.without_reading import compared_with_baseline, without_reading
 
 
 def add_pairs(
@@ -62,7 +62,7 @@ def add_pair_accuracies(page: Page, audit: PairAudit, after: LanguageModelFigure
     if after is None or model is None:
         page.text("The model has not been evaluated yet.")
         return
-    compared = beside_baseline(after, audit)
+    compared = compared_with_baseline(after, audit)
     if compared is not None:
         page.notice(*compared)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import (
@@ -19,8 +19,8 @@ from bertsmith.reporting.model_card import (
     plain,
 )
 from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
-from bertsmith.reporting.unigram import beside_unigram
-from bertsmith.reporting.without_reading import beside_baseline, best_baseline
+from bertsmith.reporting.unigram import compared_with_unigram
+from bertsmith.reporting.without_reading import best_baseline, compared_with_baseline
 from bertsmith.runtime.console import clock
 
 Manifest = Mapping[str, Any]
@@ -101,7 +101,7 @@ def _intended_use(record: PretrainingRecord) -> Iterator[str]:
     objective = record.options["objective"]
     if objective != "nsp":
         yield "Filling in masked tokens (`bertsmith fill-mask`) in text like that of its corpus."
-    pairs = beside_baseline(_after(record), record.data.audit)
+    pairs = compared_with_baseline(_after(record), record.data.audit)
     if objective in ("nsp", "mlm+nsp") and (pairs is None or pairs[1] != "warning"):
         yield "Judging whether one segment follows another (`bertsmith next-sentence`) in such text."
     yield "A start for heads that are fine-tuned (`bertsmith finetune TASK --model RUN`); it has none itself."
@@ -199,11 +199,11 @@ def _training(record: PretrainingRecord) -> Iterator[str]:
 
 
 def _limits(record: PretrainingRecord) -> Iterator[str]:
-    compared = beside_unigram(_after(record))
+    compared = compared_with_unigram(_after(record))
     yield from (plain(warning.partition("\n")[0]) for warning in record.warnings)
     if compared is not None and compared[1] != "warning":
         yield plain(compared[0])
-    pairs = beside_baseline(_after(record), record.data.audit)
+    pairs = compared_with_baseline(_after(record), record.data.audit)
     if pairs is not None and pairs[1] != "good":
         what = "The order of segments" if record.options["objective"] == "mlm+sop" else "Next sentences"
         yield f"{what}: {plain(pairs[0])}"

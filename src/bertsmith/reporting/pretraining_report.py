@@ -21,8 +21,8 @@ def pretraining_report(
     name: str,
     record: PretrainingRecord,
     updates: Lines,
-    evaluations: Lines,
     *,
+    evaluations: Lines,
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
@@ -35,7 +35,7 @@ def pretraining_report(
     after, before = record.evaluation if record.is_finished else None, record.evaluation_before
     evaluated = [Evaluated.model_validate(line) for line in evaluations]
     audit = record.data.audit
-    add_language_model_figures(page, after, before, audit)
+    add_language_model_figures(page, after, before=before, audit=audit)
     add_warnings(page, record.warnings)
     if not record.is_finished:
         add_progress(page, record, updates, held_out=_held_out_loss(evaluated), as_of=as_of)

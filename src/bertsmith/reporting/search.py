@@ -7,7 +7,7 @@ from typing import Literal
 
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import SearchReport, Trial
-from bertsmith.reporting.charts import Series, line_chart
+from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, format_difference, format_metric, interval_text, is_share
 from bertsmith.reporting.page import Page
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertsmith.config.cleaning import ALL_STEPS
-from bertsmith.reporting.charts import bar_chart, doubling_histogram
+from bertsmith.reporting.bar_charts import bar_chart
+from bertsmith.reporting.histograms import doubling_histogram
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.svg import printable
 

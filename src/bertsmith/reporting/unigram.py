@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 
 SHOWN = 0.1
 """The share of predictions whose token the input shows (Devlin et al. 2019, appendix A.1): a model that copies it, and
@@ -14,10 +14,10 @@ AT_MASK_ALONE = "bertsmith evaluate RUN STORE --details"
 """The command that gives the figures at [MASK] only."""
 
 
-def beside_unigram(
+def compared_with_unigram(
     figures: LanguageModelFigures, *, detailed: bool = False
 ) -> tuple[str, Literal["info", "warning", "good"]] | None:
-    """A sentence on the loss beside the baseline, and how good that is; None where one of them was not measured.
+    """A sentence that compares the loss with the baseline, and how good that is; None if one of them is missing.
 
     Unless the figures are `detailed`, it has the command that gives those at [MASK] only.
     """

@@ -1,4 +1,4 @@
-"""The accuracy on pairs beside what can be had without reading them: by their lengths, or by always the same answer."""
+"""The accuracy on pairs compared with those that need no reading: by their lengths, or by always the same answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from bertsmith.records.language_model import LanguageModelFigures
+from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.numbers import percent, share_interval
 
@@ -16,7 +16,7 @@ LENGTHS, MAJORITY = "lengths alone", "always the same answer"
 
 @dataclass(frozen=True)
 class Baseline:
-    """An accuracy that takes no reading, what gives it, and how many pairs it was measured on."""
+    """An accuracy that needs no reading, its method, and how many pairs it was measured on."""
 
     name: str
     accuracy: float
@@ -29,7 +29,7 @@ class Baseline:
 
 
 def without_reading(audit: PairAudit) -> dict[str, float]:
-    """The accuracies that can be had without reading, by name; none without held-out pairs."""
+    """The accuracies that need no reading, by name; none without held-out pairs."""
     lengths = audit.length_only
     found = {LENGTHS: None if lengths is None else lengths.value, MAJORITY: audit.majority}
     return {name: value for name, value in found.items() if value is not None}
@@ -47,10 +47,10 @@ def best_baseline(figures: LanguageModelFigures, audit: PairAudit | None) -> Bas
     return max(found, key=lambda one: one.accuracy, default=None)
 
 
-def beside_baseline(
+def compared_with_baseline(
     figures: LanguageModelFigures, audit: PairAudit | None
 ) -> tuple[str, Literal["info", "warning", "good"]] | None:
-    """A sentence on the accuracy beside the best baseline, and how good that is; None where one was not measured."""
+    """A sentence that compares the accuracy with the best baseline, and how good that is; None if one is missing."""
     model, best = figures.next_sentence_accuracy, best_baseline(figures, audit)
     if model is None or best is None:
         return None

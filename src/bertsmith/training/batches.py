@@ -17,7 +17,7 @@ Batch = dict[str, Any]
 
 WITHOUT_WEIGHT = "without_weight"
 NOT_OF_THE_MODEL = ("loss_counts", "num_tokens", WITHOUT_WEIGHT)
-"""What stands in a batch beside the model's inputs."""
+"""Keys of a batch that the model does not take."""
 
 
 class UpdateBatches(Dataset[tuple[Update, list[Batch]]]):
@@ -68,10 +68,10 @@ def leave_process_group(worker: int) -> None:
 
 
 def _without_weight(batch: Batch) -> Batch:
-    """A batch that stands in for an empty one: processes wait for each other's gradients, so each has one."""
+    """A batch in the place of an empty one: processes wait for each other's gradients, so each has one."""
     return batch | {"loss_counts": torch.zeros_like(batch["loss_counts"]), "num_tokens": 0, WITHOUT_WEIGHT: True}
 
 
 def model_inputs(batch: Batch) -> Batch:
-    """What of a batch is for the model."""
+    """The part of a batch that the model takes."""
     return {name: value for name, value in batch.items() if name not in NOT_OF_THE_MODEL}

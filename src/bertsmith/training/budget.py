@@ -8,14 +8,14 @@ from dataclasses import dataclass
 FAR = 10**9
 
 FIRST_POSITION = 1e-3
-"""Where the first update of a run by the clock stands: at 0 a schedule that warms up would waste it."""
+"""The position of the first update of a run by the clock: at 0 a schedule that warms up would waste it."""
 
 
 @dataclass
 class Budget:
     """Updates or minutes, and how much of them is used.
 
-    `seconds_before` is the time that earlier parts of a resumed run took. The clock is read by `tick` alone, once an
+    `seconds_before` is the time that earlier parts of a resumed run took. Only `tick` reads the clock, once per
     update, so that everything that looks at it in between sees one time, in all processes of a run.
     """
 
@@ -52,7 +52,7 @@ class Budget:
         return min(self.seconds / (60 * self.minutes), 1.0)
 
     def schedule_position(self, step: int) -> float:
-        """Where the learning rate of the update after `step` others stands; neither end is reached by updates."""
+        """The position in the schedule of the update after `step` others; updates reach neither end."""
         if self.steps is not None:
             return (step + 1) / (self.steps + 1)
         return max(self.progress(step), FIRST_POSITION)

@@ -33,7 +33,7 @@ class Conduct(TrainerCallback):
     """
 
     def __init__(
-        self, plan: TrainingPlan, batches: UpdateBatches, stop: StopRequest, is_finite: Callable[[int, int], bool]
+        self, plan: TrainingPlan, batches: UpdateBatches, *, stop: StopRequest, is_finite: Callable[[int, int], bool]
     ) -> None:
         self.plan, self.batches, self.stop, self.is_finite = plan, batches, stop, is_finite
         self.losses: dict[str, float] = {}

@@ -56,7 +56,7 @@ class Course(Sampler[Update]):
         self.taken = [0, 0]
 
     def resume(self, update: int, taken: list[int]) -> None:
-        """Go on after so many updates, which took so many examples of each phase."""
+        """Continue after `update` updates, which have `taken` these numbers of examples of each phase."""
         self.first_update, self.taken = update, list(taken)
 
     def update(self, step: int, taken: list[int]) -> Update:

@@ -1,9 +1,13 @@
 """What a step of pre-training needs, computed before the first one: parameters, arithmetic, memory.
 
-The arithmetic is that of BERT with its MLM head on the predicted positions alone (`models/bert.py`). The memory is that
-of the fast step (`models/fast`): what its autograd functions save, and what is alive at the peak. What is saved was
-compared with `torch.autograd.graph.saved_tensors_hooks`, where the peak is was found by watching the resident set line
-by line, and what a process takes was measured with `tests/training/test_forecast.py SETTING`.
+The arithmetic is that of BERT with its MLM head on predicted positions only (`models/bert.py`). The memory is that
+of the fast step (`models/fast`): the tensors that its autograd functions save, and those alive at the peak. The
+former were compared with `torch.autograd.graph.saved_tensors_hooks`, the place of the peak was found by watching the
+resident set line by line, and the memory of a process was measured with `tests/training/test_forecast.py SETTING`.
+
+On the CPU the forecast differs from the growth of the resident set after `prepare_process` by 3% in the median and 16%
+at most (67 settings: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were two layers with many long
+examples). For CUDA the same formulas, unmeasured.
 """
 
 from __future__ import annotations
@@ -23,14 +27,14 @@ LIBRARIES = {"fp32": 40e6, "bf16": 60e6}
 PLANNED = 70
 """Bytes a sentence of the STORE: its mapped tables and the plan of an epoch of pairs.
 
-Measured with 2 million sentences, over the step alone: 63 to 93 (tiny to small). A run over a small STORE takes what
+Measured with 2 million sentences, over the step only: 63 to 93 (tiny to small). A run over a small STORE takes what
 its step takes: the peak's matrices, the tokenizer and the evaluation lie where the first step will.
 """
 
 HEAP = {"cpu": 1.35, "cuda": 1.1}
 """Bytes taken for a byte of activations.
 
-CPU: glibc is told to keep what is freed (`runtime/machine.py`), and its aligned allocation does not put a block into
+CPU: glibc keeps freed memory (`runtime/machine.py`), and its aligned allocation does not put a block into
 a hole of just its size; measured 0.9 to 1.7, in the middle 1.35 (glibc 2.36). CUDA: the caching allocator rounds up;
 assumed, not measured.
 """
@@ -62,14 +66,14 @@ def _matrices(config: BertConfig) -> int:
 def flops_per_example(
     config: BertConfig, sequence_length: int, predictions: float, *, gradient_checkpointing: bool = False
 ) -> float:
-    """Floating point operations of forward and backward for one example, matrix products alone.
+    """Floating point operations of forward and backward for one example, matrix products only.
 
     A multiply-add is 2 operations, and the backward pass is twice the forward (Kaplan et al. 2020, "Scaling Laws for
     Neural Language Models", section 2.1). Gradient checkpointing adds one forward pass of the layers.
 
     Args:
         sequence_length: tokens of the example, padding included.
-        predictions: masked positions of the example; the MLM head runs on these alone.
+        predictions: masked positions of the example; the MLM head runs on these only.
     """
     hidden = config.hidden_size
     attention = 2 * sequence_length**2 * hidden
@@ -119,10 +123,6 @@ def memory(
 ) -> Memory:
     """The memory that training takes beyond what the process has before the model is made.
 
-    On the CPU it differs from the growth of the resident set after `prepare_process` by 3% in the median and 16% at
-    most (67 settings: tiny to base, 2 to 32 examples of 64 to 512 tokens; the furthest were two layers with many long
-    examples). For CUDA the same formulas, unmeasured.
-
     Args:
         predictions: masked positions of an example.
         precision: `fp32`, or `bf16`: products of bfloat16 copies of the float32 weights.
@@ -137,27 +137,21 @@ def memory(
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     count, layers = parameters(config), config.num_hidden_layers
-    hidden, matrices = config.hidden_size, layers * _matrices(config)
+    matrices = layers * _matrices(config)
     number = 2 if precision == "bf16" else 4
-    tokens = micro_batch_size * sequence_length
-    layer, widest = _layer(config, sequence_length, number, dropout, attention, kind)
-
-    # The sum of the embeddings in float32, the mask of their dropout, and the output of the last layer, which the
-    # pooler keeps.
-    embeddings = (4 + (number if dropout else 0) + number) * hidden
-    logits = _logits(config, micro_batch_size * predictions, number)
-    if gradient_checkpointing:
-        inputs = tokens * (embeddings + layers * number * hidden)
-        # One layer is there at a time.
+    layer, widest = _layer(config, sequence_length, number=number, dropout=dropout, attention=attention, kind=kind)
+    embeddings = _embeddings(config, number, dropout)
+    tokens, logits = micro_batch_size * sequence_length, _logits(config, micro_batch_size * predictions, number)
+    if gradient_checkpointing:  # the inputs of all layers, and one layer at a time
+        inputs = tokens * (embeddings + layers * number * config.hidden_size)
         alive = inputs + max(logits, tokens * (layer + widest))
     else:
         alive = tokens * (embeddings + layers * layer) + max(logits, tokens * widest)
     heap = HEAP_CHECKPOINTED if gradient_checkpointing and kind == "cpu" else HEAP[kind]
-
     moments = 8 * count - (4 * matrices if optimizer == "muon" else 0)
     activations = int(heap * alive) + _working_copies(config, number)
     if accumulation and not gradient_checkpointing:
-        # The gradients so far are there beside all activations; else they come as those go.
+        # The gradients so far exist together with all activations; else they come as those go.
         activations += 4 * count if kind == "cpu" else 0
     weights = gradients = 4 * count
     gradients *= streams
@@ -169,8 +163,15 @@ def memory(
     return Memory(weights, gradients, moments, activations, total)
 
 
+def _embeddings(config: BertConfig, number: int, dropout: float) -> int:
+    """Bytes a token of the sum of the embeddings in float32, the mask of their dropout, and the output of the last
+    layer, which the pooler keeps.
+    """
+    return int((4 + (number if dropout else 0) + number) * config.hidden_size)
+
+
 def _logits(config: BertConfig, predicted: float, number: int) -> float:
-    """Bytes that the MLM head takes for so many predicted positions.
+    """Bytes that the MLM head takes for predicted positions.
 
     The logits become their own gradient; four rows of the head's own; the gradient of the decoder, first in the type of
     the products. Before them the decoder's copy is made anew, by a cast and a cat, while the old one is there.
@@ -193,7 +194,9 @@ def _working_copies(config: BertConfig, number: int) -> int:
     return int(4 * (3 * layers * hidden**2 + (vocabulary * hidden if vocabulary % VOCABULARY_BLOCK else 0)))
 
 
-def _layer(config: BertConfig, length: int, number: int, dropout: float, attention: str, kind: str) -> tuple[int, int]:
+def _layer(
+    config: BertConfig, length: int, *, number: int, dropout: float, attention: str, kind: str
+) -> tuple[int, int]:
     """Bytes a token that autograd keeps of one layer, and that the widest operation of its backward pass adds.
 
     Args:

@@ -1,4 +1,4 @@
-"""The RUN folder: what is in it, and in which order it comes to be.
+"""The RUN folder: its files, and the order in which they are written.
 
 RUN/
   run.json              options, choices with reasons, versions, data, seeds, machine, status, figures
@@ -43,9 +43,9 @@ REFUSED = ("os error", "inline_container", "PytorchStreamWriter")
 
 
 def check_out_of_the_way(out: Path, given: Mapping[str, str | Path | None]) -> None:
-    """Raise OptionError where what is read stands in the folder that is written: `--overwrite` would remove it.
+    """Raise OptionError if an input is in the folder that is written: `--overwrite` would remove it.
 
-    What does not exist stands nowhere: it is a hub name, or said to be missing by whoever reads it.
+    A name that does not exist is ignored: it is a hub name, or its reader says that it is missing.
     """
     for what, name in given.items():
         if name is None or not exists(name):
@@ -70,7 +70,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the weights stand at the top."""
+        """Whether the weights are at the top."""
         return (self.path / WEIGHTS).is_file()
 
     def checkpoints(self) -> list[Path]:
@@ -79,9 +79,9 @@ class RunFolder:
         return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
     def newest_checkpoint(self) -> Path | None:
-        """The newest checkpoint that is whole, or None where there is none at all; what is passed over is said.
+        """The newest checkpoint that is whole, or None without any checkpoint; prints those that are passed over.
 
-        Raises OutputError where checkpoints are there and none of them is whole.
+        Raises OutputError if there are checkpoints and none of them is whole.
         """
         checkpoints = self.checkpoints()
         for checkpoint in reversed(checkpoints):
@@ -97,7 +97,7 @@ class RunFolder:
         return None
 
     def remove_checkpoints_after(self, checkpoint: Path) -> None:
-        """Remove those that a run which goes on from an older one makes again."""
+        """Remove those that a run which resumes from an older one makes again."""
         for newer in self.checkpoints()[self.checkpoints().index(checkpoint) + 1 :]:
             shutil.rmtree(newer)
 
@@ -141,7 +141,7 @@ class RunFolder:
             write_text(self.metrics_file, "".join(f"{line}\n" for line in kept))
 
     def withdraw(self) -> None:
-        """Take the finished model away: a run that goes on is unfinished until it publishes again."""
+        """Take the finished model away: a resumed run is unfinished until it publishes again."""
         (self.path / WEIGHTS).unlink(missing_ok=True)
 
     def publish(self, model: Any, tokenizer: Any, encoder: SentenceEncoder | None = None) -> None:

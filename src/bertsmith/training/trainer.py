@@ -50,7 +50,7 @@ class ExactTrainer(transformers.Trainer):
     """`transformers.Trainer` over `UpdateBatches`; see the module's text."""
 
     def __init__(
-        self, model: nn.Module, tokenizer: Any, batches: UpdateBatches, folder: RunFolder, plan: TrainingPlan
+        self, model: nn.Module, tokenizer: Any, batches: UpdateBatches, *, folder: RunFolder, plan: TrainingPlan
     ) -> None:
         self.plan, self.folder, self.batches, self.trained = plan, folder, batches, model
         self.plain_class, self.tokenizer = type(model), tokenizer
@@ -61,7 +61,7 @@ class ExactTrainer(transformers.Trainer):
         self.stopped_early = False
         self.stop = StopRequest()
         self.streams: Streams | None = None
-        self.conduct = Conduct(plan, batches, self.stop, self.is_finite_alone)
+        self.conduct = Conduct(plan, batches, stop=self.stop, is_finite=self.is_finite_alone)
         args = arguments_of(plan, folder.path, batches.micro_batch_size)
         super().__init__(
             model=model,

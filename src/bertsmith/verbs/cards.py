@@ -45,7 +45,7 @@ def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenSto
     """The card of a finished RUN of `pretrain`."""
     options, manifest = record.options, store.manifest
     hub = HubNames(
-        # Without an MLM head nothing is filled in: what is left are vectors.
+        # Without an MLM head nothing is filled in: vectors remain.
         "feature-extraction" if options["objective"] == "nsp" else "fill-mask",
         hub_ancestor(options["from"]),
         hub_data_sets(manifest["options"]["sources"]),

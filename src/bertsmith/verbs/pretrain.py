@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from bertsmith.config.extras import require_extra
 from bertsmith.config.pretrain import PretrainOptions
-from bertsmith.config.verb import Result, verb
+from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.evaluation.samples import guess, hidden_words
 from bertsmith.pretraining.advice import say_what_is_not_used, warnings_of
@@ -41,29 +41,15 @@ SAMPLES = 5
 Run = RecordedRun[PretrainingRecord]
 
 
-@dataclass(frozen=True)
-class PretrainResult(Result):
-    """What `pretrain` made; `evaluation` is over the held-out part of the STORE, `general_evaluation` over the text of
-    `--general-text`, None without one.
-
-    `forecast` is what a dry run gives: parameters, memory in bytes, updates, minutes, tokens, tokens a parameter.
-    """
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult(PretrainingOutcome):
+    """The RUN that `pretrain` made, and its figures."""
 
     run: Path
-    steps: int
-    resumed_from_step: int
-    tokens_seen: int
-    seconds: float
-    tokens_per_second: float
-    evaluation: dict[str, Any]
-    evaluation_before: dict[str, Any]
-    warnings: list[str]
-    general_evaluation: dict[str, Any] | None = None
-    general_evaluation_before: dict[str, Any] | None = None
-    peak_share: float | None = None
-    best_step: int | None = None
-    stopped_early: bool = False
-    forecast: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object; it begins with the RUN."""
+        return {"run": str(self.run), **super().to_dict()}
 
 
 @verb(PretrainOptions)
@@ -99,7 +85,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if started is None and options.from_ is None:
         say_what_is_not_used(components)
     if options.dry_run:
-        return PretrainResult(options.out, 0, 0, 0, 0.0, 0.0, {}, {}, [], forecast=forecast_of(components))
+        return PretrainResult(run=options.out, forecast=forecast_of(components))
     checkpoint = _begin(components, folder)
     trainer = make_trainer(components, folder, EXAMPLES_DURING)
     trainer.run(checkpoint)
@@ -211,27 +197,24 @@ def _record_outcome(components: Components, folder: Run, trainer: ExactTrainer) 
         end = end_of_curve(components, EXAMPLES_DURING, step=step, model=trainer.trained)
         record.curve_ends = [record.curve_ends[0], end]
     record.warnings = warnings_of(components, record.evaluation, updates)
+    measured = ("evaluation", "evaluation_before", "general_evaluation", "general_evaluation_before")
     record.result = PretrainingOutcome(
         steps=steps,
         resumed_from_step=trainer.first_update,
         tokens_seen=trainer.tokens_seen,
         seconds=round(seconds, 2),
         tokens_per_second=round(trainer.tokens_seen / max(seconds, 1e-9), 1),
-        evaluation=record.evaluation,
-        evaluation_before=record.evaluation_before,
         warnings=record.warnings,
-        general_evaluation=record.general_evaluation,
-        general_evaluation_before=record.general_evaluation_before,
         peak_share=trainer.conduct.peak_share(),
         best_step=best_step,
         stopped_early=trainer.stopped_early,
-        forecast={},
+        **{name: found.to_dict() for name in measured if (found := getattr(record, name)) is not None},
     )
 
 
 def _result(options: PretrainOptions, record: PretrainingRecord) -> PretrainResult:
     assert record.result is not None
-    return PretrainResult(run=options.out, **record.result.to_dict())
+    return PretrainResult(run=options.out, **vars(record.result))
 
 
 def _keep_checkpoints(folder: Run) -> None:

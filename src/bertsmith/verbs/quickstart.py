@@ -233,7 +233,7 @@ def _report(result: QuickstartResult, head: FinetuneResult) -> str:
         "A BERT from the documentation on this machine",
         subtitle=f"{result.documents:,} modules, {result.tokens:,} tokens, {result.steps:,} updates",
     )
-    add_language_model_figures(page, after, before, record.data.audit)
+    add_language_model_figures(page, after, before=before, audit=record.data.audit)
     add_warnings(page, record.warnings)
     page.section("Losses", "The loss of each update, and of held-out modules on frozen masks.")
     evaluated = [Evaluated.model_validate(line) for line in evaluations]

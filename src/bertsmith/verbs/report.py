@@ -1,4 +1,4 @@
-"""report: write report.html of a STORE, a RUN or the results of a suite (again), once or while a run goes on."""
+"""report: write report.html of a STORE, a RUN or the results of a suite (again), once or while a run trains."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def report(options: ReportOptions) -> ReportResult:
     """Write report.html of a STORE or a RUN, from what the folder holds now.
 
     With `watch` it is written again whenever a RUN has new figures, and returns when the run is finished or
-    interrupted. Control-C ends the watching alone: the page is left as it is then, and Interrupted is raised.
+    interrupted. Control-C ends only the watching: the page is left as it is then, and Interrupted is raised.
     """
     if not options.watch:
         return ReportResult(write_report(options.folder))
@@ -89,7 +89,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _metrics_folder(run: Path) -> Path:
-    """Where metrics.jsonl is: of a fine-tuning that goes on, in the folder of its newest training."""
+    """The folder of metrics.jsonl: for an unfinished fine-tuning that of its newest training."""
     found = [*run.glob("search/trial-*/metrics.jsonl"), *run.glob("seeds/seed-*/metrics.jsonl")]
     if not found or (run / "metrics.jsonl").is_file():
         return run
@@ -118,7 +118,7 @@ def _nothing_to_report(folder: Path) -> InputError:
 
 
 def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:
-    """Write the page of a RUN, that loads itself anew while the run goes on; returns its status and how far it is."""
+    """Write the page of a RUN, which reloads itself while the run trains; returns its status and progress."""
     record, folder = read_run(run), _metrics_folder(run)
     updates, evaluations = read_metrics(folder)
     metrics, refresh, as_of = folder / "metrics.jsonl", None, ""
@@ -126,14 +126,14 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
         refresh = refresh_seconds
         as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
     if isinstance(record, PretrainingRecord):
-        page = pretraining_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of)
+        page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
     else:
-        page = finetuning_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of)
+        page = finetuning_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
     _write(run, page)
     return record.status, run_progress(record.budget, updates)
 
 
 def _write(folder: Path, html: str) -> None:
-    # A run at its end and whoever watches it may write the page at once: each under a name of its own.
+    # A run at its end and its watcher may write the page at the same time: each under its own name.
     with written_aside(folder / "report.html") as aside:
         aside.write_text(html, encoding="utf-8", errors="backslashreplace")
