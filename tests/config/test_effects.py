@@ -3023,6 +3023,7 @@ def answer_options(bench: Bench) -> None:
 def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
     """The whole quickstart on a small corpus of eight packages, with a tiny model; also the workers it reads with."""
     import bertsmith.verbs.quickstart as module
+    from bertsmith.corpus import module_sentences
     from bertsmith.verbs.pretrain import pretrain
 
     workers: list[int] = []
@@ -3044,11 +3045,10 @@ def quickstart(bench: Bench, **options: Any) -> tuple[Any, list[int]]:
         "VOCAB_SIZE": 200,
         "HELD_OUT": 0.2,
         "TEXTS": "package-0",
-        "TRAIN_A_CLASS": 8,
-        "DEV_A_CLASS": 4,
     }.items():
-        assert hasattr(module, name)
         bench.monkeypatch.setattr(module, name, value)
+    for name, value in (("TRAIN_PER_CLASS", 8), ("DEV_PER_CLASS", 4)):
+        bench.monkeypatch.setattr(module_sentences, name, value)
     defaults = {"out": bench.fresh(), "minutes": 0.005, "workers": 1}
     return module.quickstart(**{**defaults, **options}), workers
 

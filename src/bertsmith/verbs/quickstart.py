@@ -13,40 +13,25 @@ OUT/quickstart.json   the result, as `--json` prints it
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from bertsmith.config.quickstart import QuickstartOptions
-from bertsmith.config.verb import Result, verb
-from bertsmith.corpus.document import Document, paragraphs_of
+from bertsmith.config.verb import verb
 from bertsmith.corpus.documentation import write_corpus
 from bertsmith.corpus.example_texts import write_licences, write_package_texts
-from bertsmith.corpus.sentences import split_sentences
-from bertsmith.corpus.splitting import is_held_out
-from bertsmith.records.pretraining import Evaluated, PretrainingRecord
-from bertsmith.reporting.finetuning_report import add_head_metrics
-from bertsmith.reporting.language_model_sections import (
-    add_evaluation_table,
-    add_language_model_figures,
-    add_loss_charts,
-    add_samples,
-)
-from bertsmith.reporting.numbers import percent
-from bertsmith.reporting.page import Page
-from bertsmith.reporting.pretraining_report import shown_data
-from bertsmith.reporting.run_sections import add_provenance, add_speed, add_warnings
-from bertsmith.runtime import random
+from bertsmith.corpus.module_sentences import ModuleSentences, pair_to_judge, read_modules, write_labelled
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.quickstart import QuickstartResult
+from bertsmith.records.run import FILE
+from bertsmith.reporting.quickstart_report import quickstart_report
 from bertsmith.runtime.console import progress, say
-from bertsmith.runtime.files import claim_folder, disk_errors, read_json, write_json, write_text
+from bertsmith.runtime.files import claim_folder, disk_errors, write_json, write_text
 from bertsmith.runtime.machine import cores
 from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import read_metrics
@@ -57,35 +42,8 @@ from bertsmith.verbs.pretrain import pretrain
 
 VOCAB_SIZE = 8_192
 HELD_OUT = 0.02
-CLASSES = 6
-TRAIN_A_CLASS, DEV_A_CLASS = 400, 60
 TEXTS = "python"
 """The package whose modules are written as files."""
-SHORTEST, LONGEST = 8, 40
-"""Words of a sentence that is labelled or shown."""
-
-
-@dataclass(frozen=True)
-class QuickstartResult(Result):
-    """What came out, and where it is."""
-
-    run: Path
-    store: Path
-    classifier: Path
-    report: Path
-    mlm_nats_before: float
-    mlm_nats_after: float
-    unigram_nats_per_token: float
-    next_sentence_accuracy: float
-    next_sentence_majority: float
-    next_sentence: dict[str, Any]
-    classifier_accuracy: float
-    majority_accuracy: float
-    documents: int
-    tokens: int
-    steps: int
-    seconds: float
-    next_commands: list[str]
 
 
 @verb(QuickstartOptions)
@@ -116,10 +74,10 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
     say(f"3/5  pretrain, {options.minutes:g} minutes")
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)
     say("4/5  judge next sentences")
-    documents = list(_documents(corpus, options.seed))
-    judged = _judge(out / "model", documents, options.seed)
+    modules = list(read_modules(corpus, held_out=HELD_OUT, seed=options.seed))
+    judged = _judge(out / "model", *pair_to_judge(modules, options.seed))
     say("5/5  fine-tune: which package is this sentence from?")
-    head = _classify(out, documents, options.seed)
+    head = _classify(out, modules, options.seed)
     result = QuickstartResult(
         run=out / "model",
         store=out / "store",
@@ -139,7 +97,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         seconds=round(time.monotonic() - started, 1),
         next_commands=[runnable(command) for command in _next_commands(out)],
     )
-    write_text(result.report, _report(result, head))
+    write_text(result.report, _report(result))
     write_json(out / "quickstart.json", {"status": "finished", **result.to_dict()})
     return result
 
@@ -155,39 +113,8 @@ def _next_commands(out: Path) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class _Module:
-    package: str
-    held_out: bool
-    sentences: list[str]
-
-
-def _documents(corpus: Path, seed: int) -> Iterator[_Module]:
-    """The modules of the corpus with the sentences that are fit to be shown."""
-    with corpus.open(encoding="utf-8") as file:
-        for line in file:
-            record = json.loads(line)
-            paragraphs = split_sentences(Document(record["id"], paragraphs_of(record["text"])), "en")
-            sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
-            yield _Module(record["package"], is_held_out(record["id"], HELD_OUT, seed), sentences)
-
-
-def _fit(sentence: str) -> bool:
-    return SHORTEST <= len(sentence.split()) <= LONGEST
-
-
-def _judge(model: Path, documents: list[_Module], seed: int) -> dict[str, Any]:
-    """A held-out sentence with the one that follows it, and with one of another module."""
-    pairs = [
-        (number, a, b)
-        for number, module in enumerate(documents)
-        if module.held_out
-        for a, b in zip(module.sentences, module.sentences[1:], strict=False)
-        if _fit(a) and _fit(b)
-    ]
-    number, a, b = pairs[random.key("shown pair", seed) % len(pairs)]
-    others = [other for position, other, _ in pairs if position != number]
-    other = others[random.key("shown other", seed) % len(others)]
+def _judge(model: Path, a: str, b: str, other: str) -> dict[str, Any]:
+    """The answers of a model to the sentence `b` that follows `a`, and to one of a different module."""
     predictor = load(model)
     return {
         "a": a,
@@ -196,23 +123,11 @@ def _judge(model: Path, documents: list[_Module], seed: int) -> dict[str, Any]:
     }
 
 
-def _classify(out: Path, documents: list[_Module], seed: int) -> FinetuneResult:
-    """Sentences of the packages with most of them; the dev file is of modules that the model has not seen."""
-    by_package: dict[tuple[str, bool], list[str]] = defaultdict(list)
-    for module in documents:
-        by_package[module.package, module.held_out] += [text for text in module.sentences if _fit(text)]
-    packages = sorted({package for package, _ in by_package}, key=lambda name: -len(by_package[name, True]))[:CLASSES]
+def _classify(out: Path, modules: Sequence[ModuleSentences], seed: int) -> FinetuneResult:
+    """Fine-tune the model to tell which package a sentence is from."""
     folder = out / "classification"
     folder.mkdir()
-    for name, held_out, limit in (("train", False, TRAIN_A_CLASS), ("dev", True, DEV_A_CLASS)):
-        table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(("text", "label"))
-        for package in sorted(packages):
-            sentences = by_package[package, held_out]
-            order = random.generator("labelled", seed, package, name).permutation(len(sentences))[:limit]
-            rows.writerows((sentences[at], package) for at in order)
-        write_text(folder / f"{name}.csv", table.getvalue())
+    write_labelled(modules, folder, seed)
     return finetune(
         "sequence-classification",
         model=str(out / "model"),
@@ -225,42 +140,8 @@ def _classify(out: Path, documents: list[_Module], seed: int) -> FinetuneResult:
     )
 
 
-def _report(result: QuickstartResult, head: FinetuneResult) -> str:
-    record = PretrainingRecord.read(result.run / "run.json")
+def _report(result: QuickstartResult) -> str:
     updates, evaluations = read_metrics(result.run)
-    before, after = record.evaluation_before, record.evaluation
-    page = Page(
-        "A BERT from the documentation on this machine",
-        subtitle=f"{result.documents:,} modules, {result.tokens:,} tokens, {result.steps:,} updates",
-    )
-    add_language_model_figures(page, after, before=before, audit=record.data.audit)
-    add_warnings(page, record.warnings)
-    page.section("Losses", "The loss of each update, and of held-out modules on frozen masks.")
-    evaluated = [Evaluated.model_validate(line) for line in evaluations]
-    add_loss_charts(page, updates, evaluated, before=before, after=after)
-    add_evaluation_table(page, before, after)
-    page.section("Masks filled", "Held-out sentences with one word hidden; the true word is marked.")
-    add_samples(page, record.samples)
-    page.section("Next sentence", "A held-out sentence, with the one that follows it and one of another module.")
-    page.text(result.next_sentence["a"])
-    page.table(
-        ["next sentence?", "truth", "answer", "probability of IsNext"],
-        [
-            (item["b"], truth, item["label"], percent(item["is_next_probability"]))
-            for truth, item in (("IsNext", result.next_sentence["true"]), ("NotNext", result.next_sentence["false"]))
-        ],
-        caption="Label 0 of the model is IsNext, 1 is NotNext",
-    )
-    classifier = read_json(result.classifier / "run.json")
-    add_head_metrics(page, head.metrics, head.baseline, title="Which package is this sentence from?")
-    page.text(
-        f"Fine-tuned on {classifier['data']['files'][0]['examples']:,} sentences, measured on {head.num_examples:,} of "
-        "modules that the model has not seen. The checkpoint was chosen on these, so the figures are a little too good."
-    )
-    page.section("How it was made")
-    add_speed(page, updates)
-    add_provenance(page, record, shown_data(record))
-    page.section("Next")
-    for line in result.next_commands:
-        page.code(line)
-    return page.html()
+    run = PretrainingRecord.read(result.run / FILE)
+    classifier = FinetuningRecord.read(result.classifier / FILE)
+    return quickstart_report(result, run, classifier, updates=updates, evaluations=evaluations)
