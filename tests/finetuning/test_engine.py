@@ -19,12 +19,15 @@ from bertsmith.finetuning import engine
 from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.finetuning.settings import precision_of
-from bertsmith.tasks.sequence_classification import task as head
-from bertsmith.tasks.sequence_classification.task import Encoded
+from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.problem_types import REGRESSION
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 
-HEAD = head.SequenceClassification(("no", "yes"), head.SINGLE_LABEL)
+HEAD = SequenceHead(SequenceClassification(("no", "yes"), SINGLE_LABEL))
 
 
 def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
@@ -35,7 +38,7 @@ def settings_of(model: str = "unused", **values: Any) -> HeadSettings:
     given: dict[str, Any] = {
         "model": model,
         "labels": ("no", "yes"),
-        "problem_type": head.SINGLE_LABEL,
+        "problem_type": SINGLE_LABEL,
         "steps": 4,
         "batch_size": 8,
         "eval_batch_size": 8,
@@ -107,7 +110,7 @@ def test_a_fresh_head_on_the_encoder_of_a_run(run: Path) -> None:
     state = model.state_dict()
     encoder = [name for name in weights if name.startswith("bert.")]
     assert encoder and all(torch.equal(state[name], weights[name]) for name in encoder)
-    other = load_head(settings_of(str(run), labels=(), problem_type=head.REGRESSION))
+    other = load_head(settings_of(str(run), labels=(), problem_type=REGRESSION))
     assert (other.config.num_labels, other.config.problem_type) == (1, "regression")
 
 
@@ -170,7 +173,7 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
 
     figures = iter(values)
     monkeypatch.setattr(engine, "head_outputs", watched)
-    monkeypatch.setattr(head.SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
+    monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
     data = data_of(24)
     trained = train_head(
         settings_of(str(run), steps=6), load_tokenizer(str(run)), data, data, RunFolder(tmp_path), 0, "a test"
@@ -201,7 +204,7 @@ def test_nothing_of_another_head_stays_in_the_configuration(
     (before / "config.json").write_text(json.dumps(config | names | of_the_head))
     found = load_head(settings_of(str(before), task=task, labels=labels)).config.to_diff_dict()
     assert not set(of_the_head) & set(found)
-    assert found.get("problem_type") == (head.SINGLE_LABEL if task == "sequence-classification" else None)
+    assert found.get("problem_type") == (SINGLE_LABEL if task == "sequence-classification" else None)
     assert found.get("id2label") == (dict(enumerate(labels)) or None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from safetensors.torch import load_file
 
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.batched import head_outputs, tensors
 from bertsmith.models.loading import load_config
-from bertsmith.tasks.base import AnyHead, has_head, head_class, task_of
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.model_config import has_head, task_of
 from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
@@ -28,6 +31,7 @@ from bertsmith.verbs.score import score
 
 LENGTH = 24
 CLASSES = "single_label_classification"
+ASKED: Any = SimpleNamespace(problem_type=CLASSES, labels_are=None)
 
 
 def words_of(number: int) -> list[str]:
@@ -113,7 +117,7 @@ def stock_labels(task: str, gold: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"labels": gold[:, 0] if task == "multiple-choice" else gold.long()}
 
 
-def settings_of(task: str, head: AnyHead, model: Path, **values: Any) -> HeadSettings:
+def settings_of(task: str, head: AnyTask, model: Path, **values: Any) -> HeadSettings:
     given: dict[str, Any] = {
         "model": str(model),
         "labels": tuple(head.labels),
@@ -132,15 +136,15 @@ def settings_of(task: str, head: AnyHead, model: Path, **values: Any) -> HeadSet
     return HeadSettings(**{**given, **values})
 
 
-def encoded(task: str, sample: Path, run: Path) -> tuple[AnyHead, LabelledData]:
-    examples = head_class(task).read(sample, Columns())
-    head = head_class(task).for_training(examples, CLASSES)
+def encoded(task: str, sample: Path, run: Path) -> tuple[AnyTask, LabelledData]:
+    examples = task_class(task).read(sample, Columns())
+    head = task_class(task).for_training(examples, ASKED)
     inputs = head.encode(load_tokenizer(str(run)), examples, LENGTH)
     return head, LabelledData(inputs, head.targets(examples, str(sample)))
 
 
 def test_what_a_head_says_of_itself(task: str) -> None:
-    head = head_class(task)
+    head = task_class(task)
     assert hasattr(transformers, head.auto_class)
     assert head.pipeline_tag and head.called and head.__doc__
     ending = head.auto_class.removeprefix("AutoModel")
@@ -150,12 +154,14 @@ def test_what_a_head_says_of_itself(task: str) -> None:
 
 
 def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run: Path) -> None:
-    examples = head_class(task).read(sample, Columns())
+    examples = task_class(task).read(sample, Columns())
     _, data = encoded(task, sample, run)
-    assert len(examples) == len(data.gold) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
-    items = list(head_class(task).for_training(examples, CLASSES).items(examples))
+    assert (
+        len(examples) == len(data.targets) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
+    )
+    items = list(task_class(task).for_training(examples, ASKED).items(examples))
     assert len(items) == 24 and all(item.texts and item.label and item.place for item in items)
-    batch = head_class(task).for_training(examples, CLASSES).batch(data.encoded, range(24), 0, with_types=False)
+    batch = task_class(task).for_training(examples, ASKED).batch(data.encoded, range(24), 0, with_types=False)
     assert batch["input_ids"].shape[-1] == LENGTH < max(data.encoded.full_lengths)
     assert max(data.encoded.lengths) <= batch["input_ids"][0].numel()
     windowed = data.encoded.windowed
@@ -169,16 +175,18 @@ def test_the_loss_is_stocks_times_its_count(task: str, sample: Path, still: Path
     """Row by row, because padding has a share in the loss of stock's question answering."""
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model = load_head(settings_of(task, head, still)).eval()
+    model, losses = load_head(settings_of(task, head, still)).eval(), head_of(task, head)
     rows = [3, 0, 12, 6]
     stock = 0.0
     for row in rows:
-        batch, gold = head.batch(data.encoded, [row], 0, with_types=True), head.gold(data.encoded, data.gold, [row])
+        batch = tensors(head.batch(data.encoded, [row], 0, with_types=True))
+        gold = torch.from_numpy(head.row_targets(data.encoded, data.targets, [row]))
         with torch.no_grad():
-            stock += model(**batch, **stock_labels(task, gold)).loss.item() * head.loss_count(gold)
-    batch, gold = head.batch(data.encoded, rows, 0, with_types=True), head.gold(data.encoded, data.gold, rows)
+            stock += model(**batch, **stock_labels(task, gold)).loss.item() * losses.loss_count(gold)
+    batch = tensors(head.batch(data.encoded, rows, 0, with_types=True))
+    gold = torch.from_numpy(head.row_targets(data.encoded, data.targets, rows))
     with torch.no_grad():
-        ours = head.loss_sum(model(**batch), gold)
+        ours = losses.loss_sum(model(**batch), gold)
     assert ours.item() == pytest.approx(stock, rel=1e-5)
 
 
@@ -228,11 +236,11 @@ def test_outputs_do_not_depend_on_the_batches(task: str, sample: Path, still: Pa
     model = load_head(settings_of(task, head, still)).train()
     whole, single = (head_outputs(head, model, data.encoded, 0, budget=budget) for budget in (100_000, 1))
     assert model.training
-    assert head.score(whole, data.gold) == head.score(single, data.gold)
-    assert head.values(whole, data.gold) == {name: it.value for name, it in head.score(whole, data.gold).items()}
-    assert next(iter(head.score(whole, data.gold))) == head.main_metric
-    baseline = head.baseline(data.gold, data.gold)
-    assert set(baseline) == set(head.score(whole, data.gold))
+    assert head.score(whole, data.targets) == head.score(single, data.targets)
+    assert head.values(whole, data.targets) == {name: it.value for name, it in head.score(whole, data.targets).items()}
+    assert next(iter(head.score(whole, data.targets))) == head.main_metric
+    baseline = head.baseline(data.targets, data.targets)
+    assert set(baseline) == set(head.score(whole, data.targets))
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +261,7 @@ def test_a_sample_is_learnt(task: str, tuned: dict[str, tuple[FinetuneResult, Pa
     assert result.metrics[main]["mean"] > 0.9 * OUT_OF.get(task, 1.0) > result.baseline[main]
     record = json.loads((result.run / "run.json").read_text())
     assert record["task"] == task
-    assert f"pipeline_tag: {head_class(task).pipeline_tag}" in (result.run / "README.md").read_text()
+    assert f"pipeline_tag: {task_class(task).pipeline_tag}" in (result.run / "README.md").read_text()
 
 
 def test_predictions_are_scored_as_they_were_evaluated(
@@ -293,7 +301,7 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
     assert found.metrics == evaluate(result.run, attack, max_length=LENGTH).metrics
     html = page.read_text()
     assert "<script" not in html and "&lt;script&gt;" in html and "<b>one" not in html
-    assert "Worst errors" in html and ("Calibration" in html) == head_class(task)([], CLASSES).has_probabilities
+    assert "Worst errors" in html and ("Calibration" in html) == task_class(task)([], CLASSES).has_probabilities
     assert found.slices is not None
     assert {row["name"]: row["examples"] for row in found.slices["rows"]} == {"<b>one</b>": 12, "two": 12}
     report = (result.run / "report.html").read_text()
@@ -304,10 +312,10 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
 
 def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
     result, sample = tuned[task]
-    auto_class = getattr(transformers, head_class(task).auto_class)
+    auto_class = getattr(transformers, task_class(task).auto_class)
     stock, info = auto_class.from_pretrained(result.run, output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
-    head = head_class(task).for_model(load_config(str(result.run)), None, str(result.run))
+    head = task_class(task).for_model(load_config(str(result.run)), None, str(result.run))
     examples = head.read(sample, Columns())
     inputs = head.encode(load_tokenizer(str(result.run)), examples, LENGTH)
     outputs = head_outputs(head, stock, inputs, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import bertsmith
 from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import HeadSettings, load_head, train_head
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, SequenceClassification
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate
@@ -49,7 +51,7 @@ def tuned(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fi
 
 def encoded(file: Path, run: Path) -> tuple[SequenceClassification, LabelledData]:
     rows = SequenceClassification.read(file, Columns())
-    head = SequenceClassification.for_training(rows, MULTI_LABEL)
+    head = SequenceClassification.for_training(rows, SimpleNamespace(problem_type=MULTI_LABEL))
     return head, LabelledData(head.encode(load_tokenizer(str(run)), rows, 32), head.targets(rows, str(file)))
 
 

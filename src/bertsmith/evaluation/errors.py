@@ -13,8 +13,8 @@ import numpy.typing as npt
 from bertsmith.errors import shortened
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
-from bertsmith.tasks.base import AnyHead, Judged, Tally
-from bertsmith.tasks.sequence_classification.task import REGRESSION
+from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.values import Judged, Tally
 
 WORST = 20
 """So many of the worst errors are kept."""
@@ -48,7 +48,7 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     wrong = [number for number, each in enumerate(judged) if each.wrong]
     report: dict[str, Any] = {
         "examples": len(judged),
-        "wrong": None if head.problem_type == REGRESSION else len(wrong),
+        "wrong": None if head.predicts_numbers else len(wrong),
         "error": head.error,
         "worst": _worst(scored, judged, wrong),
     }
@@ -62,16 +62,16 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     return report
 
 
-def calibration_report(head: AnyHead, outputs: Any, targets: Any) -> dict[str, Any]:
+def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> dict[str, Any]:
     """`ece`, `brier`, `nll` of a head that has probabilities, `cases` and what they are `of`, and the `bins`.
 
     With a temperature also that, and `before`, the same without it.
     """
     found = head.decisions(outputs, targets)
-    now = calibration(found.logits, found.gold, head.temperature)
+    now = calibration(found.logits, found.targets, head.temperature)
     report: dict[str, Any] = {**now.figures(), "cases": now.cases, "of": head.decides, "bins": _bins(now)}
     if head.temperature != 1:
-        before = calibration(found.logits, found.gold)
+        before = calibration(found.logits, found.targets)
         report["temperature"] = head.temperature
         report["before"] = {**before.figures(), "bins": _bins(before)}
     return report

@@ -18,7 +18,7 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: what the head chose then beside the weights (`tasks.head.Head.settled`).
+        chosen: what the head chose then beside the weights (`Task.settled`).
         without_gain: evaluations since then.
     """
 

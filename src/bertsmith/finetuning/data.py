@@ -13,8 +13,7 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import MULTI_LABEL, SINGLE_LABEL, AnyHead, head_class
-from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set, with_split
 
@@ -28,7 +27,7 @@ class FinetuningData:
 
     Attributes:
         head: with the labels of the training file.
-        train_gold: what is true of the training file.
+        train_targets: the labels of the training file.
         learnt: what is trained on: the training file, and behind it the unlabelled one where there is one.
         taught_examples: those of `learnt` where a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
@@ -37,8 +36,8 @@ class FinetuningData:
         report: the report on the data (`evaluation/labelled_data.py`).
     """
 
-    head: AnyHead
-    train_gold: Any
+    head: AnyTask
+    train_targets: Any
     learnt: LabelledData
     taught_examples: Sequence[Any]
     dev: LabelledData
@@ -70,16 +69,13 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     columns = Columns.of(options)
     given = {part: getattr(options, part) for part in SPLITS}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
-    task = head_class(options.task)
+    task = task_class(options.task)
     examples = {"train": task.read(paths["train"], columns)}
     columns = replace(columns, like=task.reference(examples["train"], paths["train"]))
-    head = task.for_training(examples["train"], options.problem_type, labels_are=options.labels_are)
+    head = task.for_training(examples["train"], options)
     columns = head.columns(columns)
     examples |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
-    may_be_numbers = head.problem_type == SINGLE_LABEL and "problem_type" not in options.model_fields_set
-    if may_be_numbers:
-        places = ((item.label, item.place) for item in head.items(examples["train"]))
-        check_are_classes(str(paths["train"]), head.labels, places)
+    head.check_labels(examples["train"], str(paths["train"]), options)
     if UNLABELLED in paths:
         examples[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns)
     checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
@@ -116,8 +112,7 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
     counts = dict(head.label_counts(examples["train"]))
     report = labelled_data_report(head, tokenizer, compared, length)
     if head.labels:
-        most = int(parts["train"].gold.sum(axis=1).max()) if head.problem_type == MULTI_LABEL else None
-        about_labels = label_warnings(counts, may_be_numbers=may_be_numbers, labels_per_text=most)
+        about_labels = head.label_warnings(counts, parts["train"].targets, options)
         report["warnings"] = [*about_labels, *report["warnings"]]
     learnt, taught = parts["train"], compared["train"].examples if options.teacher is not None else ()
     if UNLABELLED in parts:
@@ -125,8 +120,8 @@ def read_files(options: FinetuneOptions, tokenizer: Any, length: int) -> Finetun
         encoded, targets = head.encode(tokenizer, taught, length), head.targets(taught, str(paths["train"]))
         learnt = LabelledData(encoded, targets, labelled=len(learnt.encoded.lengths))
     reported = compared["test" if "test" in compared else "dev"].examples
-    gold = parts["train"].gold
-    return FinetuningData(head, gold, learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report)
+    known = parts["train"].targets
+    return FinetuningData(head, known, learnt, taught, parts["dev"], parts.get("test"), reported, files, counts, report)
 
 
 def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:

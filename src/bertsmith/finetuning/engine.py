@@ -17,12 +17,13 @@ from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters
 from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.finetuning.parameters import freeze, rates_by_layer
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import goodness
 from bertsmith.models.fast.parts import in_float32
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.runtime.console import say
-from bertsmith.tasks.base import INPUT_LENGTH, AnyHead, forget_head, forget_labels, has_head, head_class
+from bertsmith.tasks.base import AnyTask, task_class
+from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_head
 from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
@@ -69,14 +70,12 @@ class HeadSettings:
     distillation: Distillation | None = None
     """How a teacher's logits (`LabelledData.taught`) are learnt."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    """What the training file decides of the head besides its labels (`Head.chosen`)."""
+    """What the training file decides of the head besides its labels (`Task.chosen`)."""
 
     @property
-    def head(self) -> AnyHead:
-        """The head of the task with these labels and weights."""
-        head = head_class(self.task)(self.labels, self.problem_type).with_chosen(self.chosen)
-        head.class_weights = self.class_weights
-        return head
+    def head(self) -> AnyTask:
+        """The task with these labels."""
+        return task_class(self.task)(self.labels, self.problem_type).with_chosen(self.chosen)
 
     @property
     def eval_tokens(self) -> int:
@@ -92,7 +91,7 @@ class TrainedHead:
     """
 
     model: nn.Module
-    head: AnyHead
+    head: AnyTask
     best_step: int
     steps: int
     signal: str | None
@@ -137,7 +136,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
     return trained
 
 
-def outline(name: str, head: AnyHead, *, layers: int | None, freeze_layers: int | None, lora: Lora | None) -> nn.Module:
+def outline(name: str, head: AnyTask, *, layers: int | None, freeze_layers: int | None, lora: Lora | None) -> nn.Module:
     """The MODEL of a name as `train_head` trains it, without weights: what learns in it, and how many numbers that is.
 
     Raises OptionError where the parts that are to learn do not fit it.
@@ -201,6 +200,7 @@ def train_head(
     torch.manual_seed(seed)
     model = _learning(load_head(settings), settings.freeze_layers, settings.lora)
     head, pad = settings.head, int(tokenizer.pad_token_id)
+    losses = head_of(settings.task, head, settings.class_weights)
     metric = settings.metric or head.main_metric
     best = BestWeights()
     if checkpoint is not None:
@@ -210,10 +210,10 @@ def train_head(
         # In float32, whatever the training is in: what is chosen is what is reported, and what `evaluate` gives again.
         with in_float32(current):
             outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
-        settled = head.settled(outputs, dev.gold)
-        value = settled.values(outputs, dev.gold)[metric]
+        settled = head.settled(outputs, dev.targets)
+        value = settled.values(outputs, dev.targets)[metric]
         step = trainer.state.global_step
-        best.consider(current, goodness(metric, value), step, settled.chosen)
+        best.consider(current, head.goodness(metric, value), step, settled.chosen)
         if settings.patience is not None and best.without_gain >= settings.patience and step < settings.steps:
             times = "evaluation" if settings.patience == 1 else "evaluations"
             say(f"update {step}: {settings.patience} {times} without a better {metric}, the training ends")
@@ -225,7 +225,7 @@ def train_head(
         budget=budget,
         course=Course(budget, settings.batch_size),
         loss_names=("loss",),
-        loss_sums=loss_sums(head, settings.distillation),
+        loss_sums=loss_sums(losses, settings.distillation),
         evaluate=evaluate,
         optimizer="adamw",
         schedule="linear",
@@ -245,7 +245,7 @@ def train_head(
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
-    rows = HeadBatches(train, head, settings.batch_size, pad, with_types=with_types, seed=seed)
+    rows = HeadBatches(train, losses, settings.batch_size, pad, with_types=with_types, seed=seed)
     batches = BudgetedBatches(rows, budget=settings.micro_batch_tokens, streams=settings.streams)
     trainer = ExactTrainer(model, tokenizer, batches, folder, plan)
     trainer.run(checkpoint)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bertsmith.reporting.numbers import format_metric
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 
 PART = 5
 """The beginning and the end of a training are a fifth of its updates each."""
@@ -59,7 +59,7 @@ class LossCourse:
 
 
 def no_better(
-    head: AnyHead, metric: str, value: float, baseline: float, *, file: str, course: LossCourse | None
+    head: AnyTask, metric: str, value: float, baseline: float, *, file: str, course: LossCourse | None
 ) -> str:
     """That a figure does not beat the baseline of a head; with what the training loss did, if it is known."""
     figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))

@@ -25,7 +25,6 @@ from bertsmith.finetuning.proposals import Settings, Trial, default_settings, pr
 from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
 from bertsmith.finetuning.settings import head_settings
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
 from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
 from bertsmith.runtime.computing import is_short_of_memory
@@ -135,7 +134,7 @@ class Search:
             return Trial(**read_json(file))
         settings: Settings | None = self.space.defaults
         if number > 0:
-            higher = self.metric not in LOWER_IS_BETTER
+            higher = self.metric not in self.data.head.lower_is_better
             settings = propose(self.space.values, trials, higher=higher, seed=self.options.seed)
         if settings is None:
             return None
@@ -188,7 +187,7 @@ class Search:
         """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""
         pad, dev = int(self.tokenizer.pad_token_id), self.data.dev
         outputs = head_outputs(trained.head, trained.model, dev.encoded, pad, budget=settings.eval_tokens)
-        return trained.head.score(outputs, dev.gold)[self.metric].to_dict()
+        return trained.head.score(outputs, dev.targets)[self.metric].to_dict()
 
     def _best_of(self, trials: list[Trial]) -> Trial | None:
         """The first of those with the best figure."""
@@ -197,7 +196,7 @@ class Search:
 
     def _goodness(self, trial: Trial) -> float:
         assert trial.dev is not None
-        return goodness(self.metric, trial.dev["value"])
+        return self.data.head.goodness(self.metric, trial.dev["value"])
 
     def record(self, trials: list[Trial]) -> dict[str, Any]:
         """What run.json says of these trials."""
@@ -207,7 +206,7 @@ class Search:
         return {
             "metric": self.metric,
             "most": self.data.head.top,
-            "lower_is_better": self.metric in LOWER_IS_BETTER,
+            "lower_is_better": self.metric in self.data.head.lower_is_better,
             "trials_wanted": self.options.search,
             "seed": self.options.seed,
             "space": space_text(self.space.values),

@@ -10,7 +10,8 @@ from bertsmith.finetuning.lora import Lora
 from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.models.fewer_layers import evenly_spaced
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.base import SINGLE_LABEL, head_class
+from bertsmith.tasks.base import task_class
+from bertsmith.tasks.values import SINGLE_LABEL
 
 
 def lora_of(options: HeadTrainingOptions) -> Lora | None:
@@ -26,7 +27,7 @@ def check_parts(options: HeadTrainingOptions, model: str, task: str) -> None:
     lora = lora_of(options)
     if lora is None and options.freeze_layers is None and options.layers is None:
         return
-    head = head_class(task)(("0", "1"), SINGLE_LABEL)
+    head = task_class(task)(("0", "1"), SINGLE_LABEL)
     outline(model, head, layers=options.layers, freeze_layers=options.freeze_layers, lora=lora)
 
 

@@ -16,7 +16,7 @@ from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import exists, read_json, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
-from bertsmith.tasks.base import head_class
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.registry import TASKS
 
 CARD = "README.md"
@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 def write_head_card(run: Path, record: Record) -> None:
     """The card of a finished RUN of `finetune`."""
-    head, files = head_class(record["task"]), record["data"]["files"]
+    head, files = task_class(record["task"]), record["data"]["files"]
     reported = "dev" if record["selected_on_reported_data"] else "test"
     hub = HubNames(
         head.pipeline_tag,

@@ -38,11 +38,12 @@ from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process, versions
-from bertsmith.tasks.base import head_class, task_of
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.columns import column_values
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set
 from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.model_config import task_of
 from bertsmith.tokenization.folder import load_tokenizer
 
 DEFAULT_LENGTH = 128
@@ -109,7 +110,7 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
     if task is not None:
         for name in given(options, OF_LANGUAGE_MODELS):
             raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
-        return _evaluate_head(options, task, head_class(task).reference_of_model(config, options.model))
+        return _evaluate_head(options, task, task_class(task).reference_of_model(config, options.model))
     if options.predictions is not None:
         raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
     for name in given(options, OF_HEADS):
@@ -137,7 +138,7 @@ def _evaluate_head(options: EvaluateOptions, task: str, like: Reference | None) 
     column = options.slice
     values = {}
     if column is not None:
-        values[column] = column_values(head_class(task), Path(file.name), Columns.of(options), column)
+        values[column] = column_values(task_class(task), Path(file.name), Columns.of(options), column)
     found = answers(options.model, task, file, options)
     head = found.head
     if options.predictions is not None:

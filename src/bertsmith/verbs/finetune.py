@@ -32,7 +32,7 @@ from bertsmith.finetuning.settings import head_settings
 from bertsmith.finetuning.trained_parts import check_parts
 from bertsmith.inference.batched import head_outputs
 from bertsmith.inference.input_length import check_length
-from bertsmith.metrics.classification import goodness, over_seeds, possible
+from bertsmith.metrics.classification import over_seeds
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.reporting.numbers import counted, format_metric, percent
@@ -40,7 +40,7 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.console import say, warn
 from bertsmith.runtime.files import read_json, write_json
 from bertsmith.runtime.machine import Choice, describe_machine, versions
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.registry import TASKS
 from bertsmith.training.run_folder import RunFolder, check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import write_head_card
@@ -167,7 +167,7 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
         diverged_seeds=[],
         selected_on_reported_data=options.test is None,
         baseline={},
-        num_examples=len(data.dev.gold),
+        num_examples=len(data.dev.targets),
         truncated_tokens=0,
         windowed_examples=data.windowed,
         search=None if search is None else search.record([]),
@@ -183,16 +183,16 @@ def _result(
         raise DivergedError(f"no seed came to its end: {results[options.seed]['diverged']}")
     diverged = [seed for seed, found in results.items() if found["diverged"]]
     folder.record["warnings"] += _warnings_about_seeds(data.head, metric, results)
-    best_seed = max(ended, key=lambda seed: goodness(metric, ended[seed]["dev"]))
+    best_seed = max(ended, key=lambda seed: data.head.goodness(metric, ended[seed]["dev"]))
     errors = ended[best_seed]["errors"]
     result = FinetuneResult(
         run=options.out,
-        metrics=figures_over_seeds([found["metrics"] for found in ended.values()], data.head.top),
+        metrics=figures_over_seeds([found["metrics"] for found in ended.values()], type(data.head)),
         best_seed=best_seed,
         diverged_seeds=diverged,
         selected_on_reported_data=data.test is None,
-        baseline=data.head.baseline(data.train_gold, data.reported.gold),
-        num_examples=len(data.reported.gold),
+        baseline=data.head.baseline(data.train_targets, data.reported.targets),
+        num_examples=len(data.reported.targets),
         truncated_tokens=sum(part["truncated_tokens"] for part in data.files),
         windowed_examples=data.windowed,
         calibration=calibration_figures(errors["calibration"]) if "calibration" in errors else None,
@@ -226,7 +226,7 @@ def checked_model(options: FinetuneOptions | GlueOptions, task: str) -> tuple[An
 
 def _metric(options: FinetuneOptions, data: FinetuningData) -> str:
     """The figure that checkpoints and seeds are chosen by. Raises OptionError where the head has no such figure."""
-    names = list(data.head.baseline(data.train_gold, data.dev.gold))
+    names = list(data.head.baseline(data.train_targets, data.dev.targets))
     if options.metric is not None and options.metric not in names:
         raise OptionError(
             f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
@@ -371,11 +371,11 @@ def _one_seed(
     outputs = outputs_of(data.reported.encoded, pad)
     dev = outputs if data.test is None else outputs_of(data.dev.encoded, pad)
     metric = settings.metric or head.main_metric
-    value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train_gold, data.dev.gold)[metric]
-    is_stuck = goodness(metric, value) <= goodness(metric, baseline)
+    value = head.values(dev, data.dev.targets)[metric]
+    baseline = head.baseline(data.train_targets, data.dev.targets)[metric]
+    is_stuck = head.goodness(metric, value) <= head.goodness(metric, baseline)
     if options.calibrate:
-        head = _calibrated(head, dev, data.dev.gold)
+        head = _calibrated(head, dev, data.dev.targets)
         config: Any = trained.model.config
         config.update(head.chosen)
         if is_stuck:
@@ -385,9 +385,9 @@ def _one_seed(
                 f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(trained.model, tokenizer)
-    metrics = head.score(outputs, data.reported.gold)
+    metrics = head.score(outputs, data.reported.targets)
     scored = Answered(
-        head, data.reported_examples, data.reported.encoded, outputs, data.reported.gold, settings.max_length
+        head, data.reported_examples, data.reported.encoded, outputs, data.reported.targets, settings.max_length
     )
     course = LossCourse.of([line["loss"] for line in read_metrics(single.path)[0]])
     stuck = no_better(head, metric, value, baseline, file="dev", course=course)
@@ -406,7 +406,7 @@ def _one_seed(
     return result
 
 
-def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
+def _calibrated(head: AnyTask, outputs: Any, gold: Any) -> AnyTask:
     """The head with the temperature that suits the dev file best, where there is one."""
     found = head.calibrated(outputs, gold)
     if found is None:
@@ -419,7 +419,7 @@ def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
     return found
 
 
-def _warnings_about_seeds(head: AnyHead, metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
+def _warnings_about_seeds(head: AnyTask, metric: str, results: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """Warnings about seeds that diverged or do not beat the baseline, and what follows for the mean."""
     lost = [seed for seed, found in results.items() if "metrics" not in found]
     stuck = [seed for seed, found in results.items() if found["diverged"] and seed not in lost]
@@ -439,25 +439,25 @@ def _warnings_about_seeds(head: AnyHead, metric: str, results: Mapping[int, Mapp
     return texts
 
 
-def figures_over_seeds(results: list[dict[str, dict[str, float]]], top: float) -> dict[str, dict[str, Any]]:
-    """Of the figures of each seed mean, 95% interval and values; `top` is the most that a share can be, 1 or 100."""
+def figures_over_seeds(results: list[dict[str, dict[str, float]]], task: type[AnyTask]) -> dict[str, dict[str, Any]]:
+    """Of the figures of each seed mean, 95% interval and values."""
     metrics = {}
     for name in results[0]:
         values = [result[name]["value"] for result in results]
         interval = over_seeds(values)
-        low, high = possible(name, interval.low, top), possible(name, interval.high, top)
+        low, high = task.possible(name, interval.low), task.possible(name, interval.high)
         if len(values) == 1:
             low, high = results[0][name]["low"], results[0][name]["high"]
         metrics[name] = {"mean": float(np.mean(values)), "low": low, "high": high, "seeds": values}
     return metrics
 
 
-def _learnt_nothing(head: AnyHead, metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
+def _learnt_nothing(head: AnyTask, metric: str, best: Mapping[str, Any], result: FinetuneResult) -> str | None:
     """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or on the test file."""
     if best["diverged"]:
         return str(best["diverged"])
     value, baseline = best["metrics"][metric]["value"], result.baseline[metric]
-    if goodness(metric, value) > goodness(metric, baseline):
+    if head.goodness(metric, value) > head.goodness(metric, baseline):
         return None
     file = "dev" if result.selected_on_reported_data else "test"
     course = LossCourse(**best["loss"]) if "loss" in best else None  # a seed of an older version has none

@@ -40,6 +40,7 @@ from bertsmith.runtime.files import (
 )
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.runtime.program import runnable
+from bertsmith.tasks.base import task_class
 from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.verbs.cards import CARD, write_suite_card
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
@@ -353,7 +354,7 @@ def _measured(options: GlueOptions, planned: _Planned, result: FinetuneResult, f
     most = max(counts, key=lambda label: counts[label])
     of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
     return {
-        "metrics": figures_over_seeds(found, 1.0),
+        "metrics": figures_over_seeds(found, task_class(TASK)),
         "seeds": record["seeds_with_figures"],
         "best_seed": result.best_seed,
         "protocol": _protocol(part.path, planned.dev.path),

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase
 
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.graphemes import whole_clusters
+from bertsmith.tasks.values import Ints, Tokenizer
 
-Ints = npt.NDArray[np.int64]
 QUESTION_TOKENS, OVERLAP = 64, 128
 AT_ONCE = 1_000
 
@@ -48,7 +47,7 @@ class PairTemplate:
     types: tuple[int, int, int, int, int]
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
+    def of(cls, tokenizer: Tokenizer) -> PairTemplate:
         """As the tokenizer makes a pair."""
         pair = tokenizer("a", "b", return_token_type_ids=True)
         ids, types, sides = pair["input_ids"], pair["token_type_ids"], pair.sequence_ids(0)
@@ -148,7 +147,7 @@ def windows(count: int, room: int) -> list[tuple[int, int]]:
 
 
 def encode_questions(
-    tokenizer: PreTrainedTokenizerBase, questions: Sequence[str], contexts: Sequence[str], max_length: int
+    tokenizer: Tokenizer, questions: Sequence[str], contexts: Sequence[str], max_length: int
 ) -> EncodedQuestions:
     """Questions and their contexts as rows of at most `max_length` tokens."""
     template = PairTemplate.of(tokenizer)
@@ -170,7 +169,7 @@ def encode_questions(
     return EncodedQuestions(template, asked, pieces, context_of, owners, firsts, counts, full, cut)
 
 
-def _pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Pieces]:
+def _pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
     found = []
     for at in range(0, len(texts), AT_ONCE):
         given = list(texts[at : at + AT_ONCE])
