@@ -92,7 +92,7 @@ def test_a_batch_and_what_its_loss_is_divided_by() -> None:
     numbers = range(18, 24)  # the end of one epoch and the beginning of the next
     chosen = [*batches.order(0)[18:].tolist(), *batches.order(1)[:4].tolist()]
     batch = batches(numbers)
-    assert batch["gold"].tolist() == [float(number % 2) for number in chosen]
+    assert batch["targets"].tolist() == [float(number % 2) for number in chosen]
     assert batch["loss_counts"].tolist() == [6]
     assert batch["num_tokens"] == sum(len(data.encoded.input_ids[number]) for number in chosen)
     for row, number in enumerate(chosen):

@@ -163,7 +163,7 @@ def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run:
     assert len(items) == 24 and all(item.texts and item.label and item.place for item in items)
     batch = task_class(task).for_training(examples, ASKED).batch(data.encoded, range(24), 0, with_types=False)
     assert batch["input_ids"].shape[-1] == LENGTH < max(data.encoded.full_lengths)
-    assert max(data.encoded.lengths) <= batch["input_ids"][0].numel()
+    assert max(data.encoded.lengths) <= batch["input_ids"][0].size
     windowed = data.encoded.windowed
     if windowed is None:
         assert len(data.encoded.lengths) == 24 and sum(data.encoded.truncated_tokens) > 0

@@ -13,6 +13,7 @@ from bertsmith.reporting.numbers import Cell, counted, format_metric, is_share, 
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines, run_progress
 from bertsmith.reporting.search import add_search
+from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.unigram import beside_unigram
 from bertsmith.reporting.verdict import add_verdict
 from bertsmith.reporting.without_reading import beside_baseline, best_baseline, pair_audit, without_reading
@@ -28,12 +29,14 @@ def run_report(
     updates: Lines,
     evaluations: Lines,
     *,
+    texts: TaskTexts | None = None,
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
     """report.html of a RUN, from its run.json and metrics.jsonl.
 
-    `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures of a run that is going on.
+    `texts` are those of the task of a fine-tuning. `refresh_seconds` is for a page that is watched; `as_of` is the time
+    of the figures of a run that is not finished.
     """
     if record["kind"] == "pretraining":
         page = Page(f"{name}: pre-training", _subtitle(record), refresh_seconds)
@@ -41,7 +44,8 @@ def run_report(
     else:
         title = f"{name}: {record['task'].replace('-', ' ')}"
         page = Page(title, _origin(record), refresh_seconds)
-        _finetuning(page, record, updates, evaluations, as_of)
+        assert texts is not None
+        _finetuning(page, record, texts, updates, evaluations, as_of)
     return page.html()
 
 
@@ -370,10 +374,12 @@ def add_provenance(page: Page, record: Mapping[str, Any]) -> None:
         page.details(title, values)
 
 
-def _finetuning(page: Page, record: Mapping[str, Any], updates: Lines, evaluations: Lines, as_of: str) -> None:
+def _finetuning(
+    page: Page, record: Mapping[str, Any], texts: TaskTexts, updates: Lines, evaluations: Lines, as_of: str
+) -> None:
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     if _is_finished(record):
-        add_verdict(page, record)
+        add_verdict(page, record, texts)
     else:
         _add_progress(page, record, updates, [], as_of)
     add_warnings(page, record)

@@ -18,6 +18,7 @@ from bertsmith.runtime.files import exists, read_json, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.texts import texts_of
 
 CARD = "README.md"
 _SPLIT = re.compile(r"\w+")
@@ -27,17 +28,17 @@ Record = Mapping[str, Any]
 
 def write_head_card(run: Path, record: Record) -> None:
     """The card of a finished RUN of `finetune`."""
-    head, files = task_class(record["task"]), record["data"]["files"]
+    task, files = record["task"], record["data"]["files"]
     reported = "dev" if record["selected_on_reported_data"] else "test"
     hub = HubNames(
-        head.pipeline_tag,
+        task_class(task).pipeline_tag,
         hub_ancestor(record["options"]["model"]),
         hub_data_sets([file["name"] for file in files if file["part"] in ("train", "unlabelled")]),
         next(_on_hub(file["name"]) for file in files if file["part"] == reported),
     )
     write_text(
         run / CARD,
-        head_card(run.resolve().name, record, hub, output=head.without_labels, verb=TASKS[record["task"]].verb),
+        head_card(run.resolve().name, record, hub, texts=texts_of(record), verb=TASKS[task].verb),
     )
 
 

@@ -19,6 +19,7 @@ from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, read_record, written_aside
 from bertsmith.runtime.program import runnable
+from bertsmith.tasks.texts import texts_of
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
@@ -121,7 +122,8 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
     if record["status"] == "running":
         refresh = refresh_seconds
         as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
-    _write(run, run_report(name, record, updates, evaluations, refresh_seconds=refresh, as_of=as_of))
+    texts = texts_of(record) if record["kind"] == "finetuning" else None
+    _write(run, run_report(name, record, updates, evaluations, texts=texts, refresh_seconds=refresh, as_of=as_of))
     return record["status"], run_progress(record, updates)
 
 

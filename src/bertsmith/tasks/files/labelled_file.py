@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from itertools import combinations
@@ -243,11 +243,6 @@ def reference_of(rows: Sequence[Row], path: Path) -> Reference:
     """What the other files of a training must agree with, by the rows of the training file."""
     text, pair = rows[0].columns
     return Reference(f"the training file {path}", text=text, pair=pair)
-
-
-def following(columns: Columns, rows: Sequence[Row], path: Path) -> Columns:
-    """How the other files of a training are read, by the rows of the training file."""
-    return replace(columns, like=reference_of(rows, path))
 
 
 def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:

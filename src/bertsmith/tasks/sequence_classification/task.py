@@ -256,8 +256,9 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     def _losses(self, logits: npt.NDArray[np.float64], targets: Targets) -> npt.NDArray[np.float64]:
         """float64 of [texts], in nats."""
         if self.several_labels:
-            return binary_cross_entropies(logits, targets).sum(axis=1)
-        found: npt.NDArray[np.float64] = -log_softmax(logits)[np.arange(len(logits)), targets.astype(np.int64)]
+            found: npt.NDArray[np.float64] = binary_cross_entropies(logits, targets).sum(axis=1)
+        else:
+            found = -log_softmax(logits)[np.arange(len(logits)), targets.astype(np.int64)]
         return found
 
     def tally(self, outputs: Logits, targets: Targets) -> Tally | None:
