@@ -10,7 +10,8 @@ import numpy.typing as npt
 from bertsmith.errors import DataError
 from bertsmith.tasks.files.class_names import ClassNames, one_name_each
 from bertsmith.tasks.files.label_checks import are_decimals, differs_in_spelling, same_but_for_spelling
-from bertsmith.tasks.files.labelled_file import Row, in_order, refuse_other_separators, refuse_vectors
+from bertsmith.tasks.files.labelled_file import Row, in_order
+from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
 
