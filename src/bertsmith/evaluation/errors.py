@@ -1,4 +1,4 @@
-"""Where a head is wrong and how far its probabilities can be believed: plain data for run.json and for pages."""
+"""The errors of a model and the calibration of its probabilities: plain data for run.json and for pages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.values import Judged, Tally
 
 WORST = 20
-"""So many of the worst errors are kept."""
+"""The number of the worst errors that are kept."""
 TEXT, ANSWER = 240, 160
-"""Characters of a text, and of what is true or predicted, that are kept of it."""
+"""Characters of a text, and of a label or an answer, that are kept."""
 MATRIX = 15
 """Labels of a confusion matrix; the rest are one."""
 LABELS = 200
@@ -34,12 +34,12 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     """JSON of the errors on some examples; `columns` are values of each example to make slices by.
 
     It holds:
-        examples, wrong: how many; `wrong` is None where the output is a number.
+        examples, wrong: how many; `wrong` is None if the output is a number.
         error: what the errors are, in words.
         worst: of the worst ones, the worst first, `place`, `texts`, `true`, `predicted`, `error`, `probability`.
-        calibration: as `calibration_report`; left out where there are no probabilities.
+        calibration: as `calibration_report`; left out if there are no probabilities.
         confusion: `labels` in order, `counts` (rows are true, columns predicted), `of`, and `others`, how many labels
-            the last one, `(other)`, stands for; left out where examples have no one label.
+            the last one, `(other)`, sums up; left out if examples may have several labels.
         labels: of each label `precision`, `recall`, `f1` and `support`; `labels_in_all`, how many there are.
         slices: by what, the `metric`, and of each slice `name`, `examples`, `value`, `low`, `high`.
     """
@@ -78,7 +78,7 @@ def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> dict[str, A
 
 
 def calibration_figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a verb's JSON says of a calibration: the figures, the temperature and the figures before it."""
+    """The part of a calibration in a verb's JSON: the figures, the temperature and the figures before it."""
     names = ("ece", "brier", "nll")
     found: dict[str, Any] = {name: report[name] for name in names}
     if "temperature" in report:

@@ -1,4 +1,4 @@
-"""What labelled data are like, before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
+"""Facts of labelled data before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
 
 Texts are compared exactly, but for white space: one blank between words, none at the ends. The texts of a pair are
 compared together.
@@ -28,10 +28,10 @@ EXAMPLES = 5
 """How many examples are shown of each finding."""
 UNKNOWN_WORDS = 10
 LENGTH_BINS = 16
-"""Bins up to the maximum length, and so many beyond it; the last one holds what is longer still."""
+"""Bins up to the maximum length, and as many beyond it; the last one holds all longer examples."""
 ROWS = 256
 VALUE_BINS, WHOLE_BINS = 20, 40
-"""Bins of a number; whole numbers have one each, up to so many."""
+"""Bins of a number; whole numbers have one each, up to `WHOLE_BINS`."""
 
 UNLABELLED = "unlabelled"
 """The part whose labels are not looked at."""

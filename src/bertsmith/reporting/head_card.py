@@ -154,19 +154,19 @@ def _data(record: Record) -> str:
     ]
     header = ["part", "file", "rows", "tokens", "in windows" if windows else "rows cut", "SHA-256"]
     counts = record["data"]["labels"]
-    told = markdown_table(header, rows)
+    found = markdown_table(header, rows)
     if counts:
         shown = list(counts.items())[:NAMED]
         more = f"; the first {NAMED} of {len(counts):,}" if len(counts) > NAMED else ""
-        told += f"\nLabels of the training part{more}: "
-        told += ", ".join(f"{code(label)} {count:,}" for label, count in shown) + ".\n"
-    return told
+        found += f"\nLabels of the training part{more}: "
+        found += ", ".join(f"{code(label)} {count:,}" for label, count in shown) + ".\n"
+    return found
 
 
 def _training(record: Record) -> Iterator[str]:
-    """What was trained from what, and by which settings."""
+    """The origin of the model, and the settings of its training."""
     options = _settings(record)
-    # A searched setting stands behind the automatic ones.
+    # A searched setting is behind the automatic ones.
     choices = {choice["name"]: choice for choice in reversed(record["choices"])}
     yield f"It starts from {code(options['model'])}."
     if options.get("layers"):
@@ -235,8 +235,8 @@ def _limits(record: Record, texts: TaskTexts) -> Iterator[str]:
     """What the figures do not say, by the record of this training."""
     if record["learnt_nothing"]:
         yield f"It does not beat the baseline: {plain(record['learnt_nothing'])}"
-    elif (told := _not_above(record)) is not None:
-        yield told
+    elif (said := _not_above(record)) is not None:
+        yield said
     yield from _of_labels(record, texts)
     for file in record["data"]["files"]:
         if file["truncated_texts"]:

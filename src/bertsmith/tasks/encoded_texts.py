@@ -1,4 +1,4 @@
-"""Texts, or pairs of texts, as ids: what is longer than the model is cut and counted."""
+"""Texts, or pairs of texts, as ids: texts that are longer than the model are cut, and the cut tokens counted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Encoded:
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Encoded:
-    """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
+    """Encode texts or pairs; tokens beyond `max_length` are cut (pairs: from the longer one) and counted."""
     if not texts:
         return Encoded([], [], [])
     # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.

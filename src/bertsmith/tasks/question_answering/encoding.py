@@ -39,7 +39,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class PairTemplate:
-    """What stands around the two texts of a pair: special tokens before, between and behind them, and the types."""
+    """The special tokens before, between and behind the two texts of a pair, and the types."""
 
     before: list[int]
     between: list[int]
@@ -68,7 +68,7 @@ class PairTemplate:
 
 @dataclass(frozen=True)
 class EncodedQuestions:
-    """Questions as rows; the ids of a row are put together when it is asked for, so a context stands here once.
+    """Questions as rows; the ids of a row are put together when it is asked for, so a context is kept once.
 
     Attributes:
         template: what a row is made of.
@@ -93,9 +93,9 @@ class EncodedQuestions:
     """int64 of [rows]: the position in the row of its first piece of the context."""
 
     def __post_init__(self) -> None:
-        beside = len(self.template.before) + len(self.template.between)
+        around = len(self.template.before) + len(self.template.between)
         lengths = np.array([len(question) for question in self.questions], dtype=np.int64)
-        object.__setattr__(self, "offsets", lengths[self.owners] + beside)
+        object.__setattr__(self, "offsets", lengths[self.owners] + around)
 
     @property
     def lengths(self) -> list[int]:
