@@ -13,12 +13,11 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from bertsmith.tasks.question_answering.questions import EncodedQuestions, PairTemplate, Pieces, windows
+from bertsmith.tasks.question_answering.encoding import EncodedQuestions, PairTemplate, Pieces, windows
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    inputs, head, draw = inputs_of(options.questions), QuestionAnswering((), ""), torch.Generator().manual_seed(0)
+    inputs, head, draw = inputs_of(options.questions), QuestionAnswering(), torch.Generator().manual_seed(0)
     questions = [
         ContextQuestion(str(number), ("word",), "q", "word " * len(inputs.contexts[context]))
         for number, context in enumerate(inputs.context_of)
@@ -71,7 +70,7 @@ def main() -> None:
     for at in range(0, rows, BATCH):
         numbers = list(range(at, min(at + BATCH, rows)))
         start, end = torch.randn(2, len(numbers), LENGTH, generator=draw)
-        output = SimpleNamespace(start_logits=start, end_logits=end)
+        output = {"start_logits": start.numpy(), "end_logits": end.numpy()}
         with timed(seconds, "windows"):
             kept += head.keep(output, inputs, numbers)
     with timed(seconds, "questions"):

@@ -12,12 +12,13 @@ import pytest
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
 from bertsmith.evaluation.head import Answered
-from bertsmith.tasks.base import AnyHead, head_class
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.files.columns import NOTHING, column_values
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
-from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, NO_LABEL, REGRESSION, SequenceClassification
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
+from bertsmith.tasks.sequence_classification.task import NO_LABEL, SequenceClassification
 from bertsmith.tasks.token_classification.task import TokenClassification
 
 CLASSES = "single_label_classification"
@@ -32,12 +33,12 @@ def encoded(lengths: list[int], cut: list[int] | None = None) -> Encoded:
     return Encoded(ids, ids, cut or [0] * len(lengths))
 
 
-def scored(head: AnyHead, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> Answered:
+def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> Answered:
     inputs = encoded(lengths or [5] * len(examples))
     return Answered(head, examples, inputs, outputs, head.targets(examples, "f"), 128)
 
 
-def certain(head: AnyHead, said: list[str], logit: float = 2.0) -> Any:
+def certain(head: AnyTask, said: list[str], logit: float = 2.0) -> Any:
     """Logits that say these labels."""
     return np.array([[logit * (label == name) for label in head.labels] for name in said], dtype=np.float32)
 
@@ -125,7 +126,7 @@ def test_numbers_have_differences() -> None:
 def tagged(tmp_path: Path, name: str, sentences: list[list[tuple[str, str]]]) -> list[Any]:
     path = tmp_path / name
     path.write_text("\n\n".join("\n".join(f"{word}\t{tag}" for word, tag in sentence) for sentence in sentences))
-    return head_class("token-classification").read(path, Columns())
+    return task_class("token-classification").read(path, Columns())
 
 
 def test_words(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_words(tmp_path: Path) -> None:
     second = [("in", "O"), ("Rome", "B-LOC"), ("today", "O")]
     head = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
     said = [["B-LOC", "I-LOC", "O"], ["O", "B-LOC", "B-LOC"]]
-    tagged_ = head_class("token-classification")
+    tagged_ = task_class("token-classification")
     outputs = tagged_.join(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
     report = error_report(scored(head, tagged(tmp_path, "t.conll", [first, second]), outputs, [5, 9]))
     assert [(each["place"], each["true"], each["predicted"], each["error"]) for each in report["worst"]] == [
@@ -205,7 +206,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
 
 
 def test_columns_of_every_form(tmp_path: Path) -> None:
-    head = head_class("sequence-classification")
+    head = task_class("sequence-classification")
     csv = tmp_path / "a.csv"
     csv.write_text("text,label,kind\na,no,x\nb,yes,\n")
     assert column_values(head, csv, Columns(), "kind") == ["x", NOTHING]
@@ -221,7 +222,7 @@ def test_a_missing_column_names_those_there(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"--slice domian: .*no column 'domian'; the columns there are 'text', 'label', 'domain'; did"
     ):
-        column_values(head_class("sequence-classification"), csv, Columns(), "domian")
+        column_values(task_class("sequence-classification"), csv, Columns(), "domian")
 
 
 @pytest.mark.parametrize(
@@ -235,5 +236,5 @@ def test_files_without_columns_are_refused(task: str, name: str, ending: str, tm
     path = tmp_path / name
     path.write_text("x")
     with pytest.raises(OptionError) as error:
-        column_values(head_class(task), path, Columns(), "kind")
+        column_values(task_class(task), path, Columns(), "kind")
     assert "has no columns beside the examples" in str(error.value) and ending in str(error.value)

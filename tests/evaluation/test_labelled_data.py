@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
-from bertsmith.tasks.base import head_class
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.token_classification.conll_file import Sentence
@@ -32,7 +33,7 @@ def report_on(
     problem_type: str = CLASSES,
     max_length: int = 32,
 ) -> dict[str, Any]:
-    head = head_class(task).for_training(parts["train"], problem_type)
+    head = task_class(task).for_training(parts["train"], SimpleNamespace(problem_type=problem_type, labels_are=None))
     found = {name: Part(examples, head.encode(tokenizer, examples, max_length)) for name, examples in parts.items()}
     return labelled_data_report(head, tokenizer, found, max_length)
 
@@ -130,7 +131,7 @@ def test_answers_have_lengths_and_whole_numbers_a_bin_each(tokenizer: PreTrained
 def test_lengths_are_counted_against_the_maximum(tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
     train = [*rows(*("the " * count for count in range(60))), *rows("a", label="b")]
     part = report_on(tokenizer, {"train": train}, max_length=max_length)["parts"]["train"]
-    head = head_class("sequence-classification").for_training(train, CLASSES)
+    head = task_class("sequence-classification").for_training(train, SimpleNamespace(problem_type=CLASSES))
     lengths = head.encode(tokenizer, train, 64).full_lengths
     assert part["tokens"] == sum(lengths) and part["longest"] == max(lengths) == 61
     bins = part["lengths"]
@@ -209,9 +210,12 @@ def test_overlaps_of_real_files(
             path = tmp_path / f"{part}.tsv"
             lines = (shared_data / file).read_text(encoding="utf-8").splitlines()
             path.write_text("".join("\t".join(reversed(line.split(" ", 1))) + "\n" for line in lines))
-        examples[part] = head_class(task).read(path, columns)
+        examples[part] = task_class(task).read(path, columns)
     # Texts are compared, not tokens: those are not needed here, and take long.
-    head = head_class(task).for_training(examples["train"], "regression" if name == "STS-B" else CLASSES)
+    head = task_class(task).for_training(
+        examples["train"],
+        SimpleNamespace(problem_type="regression" if name == "STS-B" else CLASSES, labels_are=None),
+    )
     empty = head.encode(tokenizer, examples["train"][:1], 32)
     report = labelled_data_report(head, tokenizer, {part: Part(found, empty) for part, found in examples.items()}, 32)
     assert {pair: overlap["examples_in_both"] for pair, overlap in report["overlaps"].items()} == overlaps

@@ -15,7 +15,7 @@ import pytest
 from bertsmith.finetuning.losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 from bertsmith.training.plan import Computation, Optimization
 
 PEOPLE = ("the baker", "a sailor", "the old teacher", "my neighbour", "the queen", "the captain")
@@ -67,7 +67,7 @@ def head_settings() -> Callable[..., HeadSettings]:
     """`head_settings(head, model)` with further options of `finetune`: three updates, in float32, without decay."""
 
     def make(
-        head: AnyHead,
+        head: AnyTask,
         model: Path,
         *,
         max_length: int = 32,
@@ -76,6 +76,7 @@ def head_settings() -> Callable[..., HeadSettings]:
         learning_rate: float = 1e-2,
         streams: int = 1,
         distillation: Distillation | None = None,
+        class_weights: tuple[float, ...] | None = None,
         **options: Any,
     ) -> HeadSettings:
         files = {"model": str(model), "train": "train.csv", "dev": "dev.csv", "out": "out"}
@@ -91,6 +92,7 @@ def head_settings() -> Callable[..., HeadSettings]:
             computation=Computation("fp32", streams),
             attention="eager",
             distillation=distillation,
+            class_weights=class_weights,
         )
 
     return make

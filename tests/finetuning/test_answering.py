@@ -17,6 +17,7 @@ import transformers
 import bertsmith as package
 from bertsmith.errors import DataError, InputError, ModelError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.question_answering.head import QuestionHead
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tokenization.folder import load_tokenizer
@@ -125,7 +126,7 @@ def test_an_answer_far_behind_the_first_window_is_found(run: Path, tmp_path: Pat
 
 
 def inputs_of(run: Path, *examples: ContextQuestion, length: int = 32) -> Any:
-    return QuestionAnswering((), "").encode(load_tokenizer(str(run)), examples, length)
+    return QuestionAnswering().encode(load_tokenizer(str(run)), examples, length)
 
 
 def test_a_window_without_the_whole_answer_has_none(run: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_window_without_the_whole_answer_has_none(run: Path) -> None:
     example = ContextQuestion("1", ("the baker",), "who?", context, (start, start + len("the baker")))
     inputs = inputs_of(run, example)
     rows = range(len(inputs.owners))
-    gold = QuestionAnswering((), "").gold(inputs, [example], rows)
+    gold = QuestionAnswering().row_targets(inputs, [example], rows)
     tokenizer, found = load_tokenizer(str(run)), 0
     for row, ids in zip(rows, inputs.rows(rows).input_ids, strict=True):
         begin, end, length = gold[row].tolist()
@@ -151,11 +152,11 @@ def test_no_answer_is_as_likely_as_in_the_window_where_it_is_least(run: Path) ->
     context = "near the river " * 12
     inputs = inputs_of(run, ContextQuestion("1", (), "who?", context))
     rows = range(len(inputs.owners))
-    start, end = torch.zeros(2, len(rows), 32)
-    start[:, 0] = torch.arange(len(rows)) + 3.0
+    start, end = np.zeros((2, len(rows), 32), dtype=np.float32)
+    start[:, 0] = np.arange(len(rows)) + 3.0
     start[1, int(inputs.offsets[1]) + 2] = 4.0
-    output = SimpleNamespace(start_logits=start, end_logits=end)
-    head = QuestionAnswering((), "")
+    output = {"start_logits": start, "end_logits": end}
+    head = QuestionAnswering()
     answers = head.join(list(head.keep(output, inputs, rows)), inputs)
     assert answers.no_answer[0] == pytest.approx(1 / (1 + np.exp(4.0 - 3.0)))
     begin, stop, _ = answers.candidates(0)[0]
@@ -164,7 +165,7 @@ def test_no_answer_is_as_likely_as_in_the_window_where_it_is_least(run: Path) ->
 
 
 def test_padding_has_no_share_in_the_loss(run: Path) -> None:
-    head, gold = QuestionAnswering((), ""), torch.tensor([[1, 2, 4], [0, 0, 3]])
+    head, gold = QuestionHead(QuestionAnswering()), torch.tensor([[1, 2, 4], [0, 0, 3]])
     start, end = torch.randn(2, 2, 4)
     short = head.loss_sum(SimpleNamespace(start_logits=start, end_logits=end), gold)
     padded = (torch.cat([part, torch.full((2, 5), 50.0)], 1) for part in (start, end))

@@ -22,21 +22,24 @@ from bertsmith.finetuning.choices import precision_of
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.tasks.base import head_class
-from bertsmith.tasks.sequence_classification import task as head
-from bertsmith.tasks.sequence_classification.task import Encoded
+from bertsmith.tasks.base import task_class
+from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.problem_types import REGRESSION
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 
-HEAD = head.SequenceClassification(("no", "yes"), head.SINGLE_LABEL)
+TASK = SequenceClassification(("no", "yes"), SINGLE_LABEL)
 
 
 def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
-    return HeadBatches(data, HEAD, 8, 0, with_types=True, seed=seed)
+    return HeadBatches(data, SequenceHead(TASK), 8, 0, with_types=True, seed=seed)
 
 
-def head_of(labels: tuple[str, ...]) -> head.SequenceClassification:
-    return head.SequenceClassification(labels, head.SINGLE_LABEL)
+def head_of(labels: tuple[str, ...]) -> SequenceClassification:
+    return SequenceClassification(labels, SINGLE_LABEL)
 
 
 def data_of(count: int, *, seed: int = 0) -> LabelledData:
@@ -79,7 +82,7 @@ def test_a_batch_and_what_its_loss_is_divided_by() -> None:
     numbers = range(18, 24)  # the end of one epoch and the beginning of the next
     chosen = [*batches.order(0)[18:].tolist(), *batches.order(1)[:4].tolist()]
     batch = batches(numbers)
-    assert batch["gold"].tolist() == [float(number % 2) for number in chosen]
+    assert batch["targets"].tolist() == [float(number % 2) for number in chosen]
     assert batch["loss_counts"].tolist() == [6]
     assert batch["num_tokens"] == sum(len(data.encoded.input_ids[number]) for number in chosen)
     for row, number in enumerate(chosen):
@@ -90,14 +93,14 @@ def test_a_batch_and_what_its_loss_is_divided_by() -> None:
 
 def test_a_fresh_head_on_the_encoder_of_a_run(run: Path, head_settings: Callable[..., HeadSettings]) -> None:
     torch.manual_seed(0)
-    model = load_head(head_settings(HEAD, run))
+    model = load_head(head_settings(TASK, run))
     assert isinstance(model, transformers.BertForSequenceClassification)
     assert model.config.id2label == {0: "no", 1: "yes"}
     weights = load_file(run / "model.safetensors")
     state = model.state_dict()
     encoder = [name for name in weights if name.startswith("bert.")]
     assert encoder and all(torch.equal(state[name], weights[name]) for name in encoder)
-    other = load_head(head_settings(head.SequenceClassification((), head.REGRESSION), run))
+    other = load_head(head_settings(SequenceClassification((), REGRESSION), run))
     assert (other.config.num_labels, other.config.problem_type) == (1, "regression")
 
 
@@ -105,12 +108,12 @@ def test_what_a_configuration_says_of_the_training_file(
     run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
 ) -> None:
     """It is that of this training: what an earlier one left is gone."""
-    model: Any = load_head(head_settings(HEAD.with_chosen({"text_columns": ["a", "b"]}), run))
+    model: Any = load_head(head_settings(TASK.with_chosen({"text_columns": ["a", "b"]}), run))
     assert model.config.text_columns == ["a", "b"]
     model.save_pretrained(tmp_path)
-    again: Any = load_head(head_settings(HEAD.with_chosen({"text_columns": ["c"]}), tmp_path))
+    again: Any = load_head(head_settings(TASK.with_chosen({"text_columns": ["c"]}), tmp_path))
     assert again.config.text_columns == ["c"]
-    assert not hasattr(load_head(head_settings(HEAD, tmp_path)).config, "text_columns")
+    assert not hasattr(load_head(head_settings(TASK, tmp_path)).config, "text_columns")
 
 
 def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]) -> None:
@@ -119,7 +122,7 @@ def test_missing_weights_of_the_encoder(run: Path, tmp_path: Path, head_settings
     weights = {name: tensor for name, tensor in load_file(file).items() if "intermediate" not in name}
     save_file(weights, file, {"format": "pt"})
     with pytest.raises(ModelError, match=r"2 weights of the encoder are missing.*intermediate"):
-        load_head(head_settings(HEAD, tmp_path / "model"))
+        load_head(head_settings(TASK, tmp_path / "model"))
 
 
 def test_weights_of_the_encoder_of_another_shape(
@@ -130,7 +133,7 @@ def test_weights_of_the_encoder_of_another_shape(
     file = tmp_path / "model" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediate_size": 72}))
     with pytest.raises(ModelError, match=r"intermediate\.dense\.bias has the shape \[64\], config\.json says \[72\]"):
-        load_head(head_settings(HEAD, tmp_path / "model"))
+        load_head(head_settings(TASK, tmp_path / "model"))
 
 
 def test_a_head_of_other_labels_starts_fresh(
@@ -171,9 +174,9 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
 
     figures = iter(values)
     monkeypatch.setattr(engine, "head_outputs", watched)
-    monkeypatch.setattr(head.SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
+    monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
     data = data_of(24)
-    settings = head_settings(HEAD, run, steps=6, eval_every=2, batch_size=8, learning_rate=1e-3)
+    settings = head_settings(TASK, run, steps=6, eval_every=2, batch_size=8, learning_rate=1e-3)
     trained = train_head(
         settings, data, data, tokenizer=load_tokenizer(str(run)), folder=RunFolder(tmp_path), seed=0, title="a test"
     )
@@ -201,11 +204,9 @@ def test_nothing_of_another_head_stays_in_the_configuration(
     names = {"id2label": {"0": "left", "1": "right"}, "label2id": {"left": 0, "right": 1}, "problem_type": "regression"}
     of_the_head = {"calibration_temperature": 2.0, "no_answer_threshold": 0.4, "text_columns": ["a", "b"]}
     (before / "config.json").write_text(json.dumps(config | names | of_the_head))
-    found = load_head(
-        head_settings(head_class(task)(labels, head.SINGLE_LABEL), before, task=task)
-    ).config.to_diff_dict()
+    found = load_head(head_settings(task_class(task)(labels, SINGLE_LABEL), before, task=task)).config.to_diff_dict()
     assert not set(of_the_head) & set(found)
-    assert found.get("problem_type") == (head.SINGLE_LABEL if task == "sequence-classification" else None)
+    assert found.get("problem_type") == (SINGLE_LABEL if task == "sequence-classification" else None)
     assert found.get("id2label") == (dict(enumerate(labels)) or None)
 
 

@@ -87,10 +87,10 @@ def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
         ]
 
     data = read(CHOICE, {"train": questions([3, 1, 2]), "dev": questions([1, 2, 2])})
-    assert data.dev.gold.tolist() == [0, 1, 1]
+    assert data.dev.targets.tolist() == [0, 1, 1]
     assert data.head.chosen == {"choice_labels_from": 1}
     data = read(CHOICE, {"train": questions(["C", "A"]), "dev": questions(["B"])})
-    assert (data.dev.gold.tolist(), data.head.chosen) == ([1], {})
+    assert (data.dev.targets.tolist(), data.head.chosen) == ([1], {})
 
 
 def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:

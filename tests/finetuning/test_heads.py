@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +18,12 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.batched import head_outputs, tensors
 from bertsmith.models.loading import load_config
-from bertsmith.tasks.base import AnyHead, has_head, head_class, task_of
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.model_config import has_head, task_of
 from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
@@ -29,6 +33,7 @@ from bertsmith.verbs.score import score
 
 LENGTH = 24
 CLASSES = "single_label_classification"
+ASKED: Any = SimpleNamespace(problem_type=CLASSES, labels_are=None)
 
 
 def words_of(number: int) -> list[str]:
@@ -114,15 +119,15 @@ def stock_labels(task: str, gold: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"labels": gold[:, 0] if task == "multiple-choice" else gold.long()}
 
 
-def encoded(task: str, sample: Path, run: Path) -> tuple[AnyHead, LabelledData]:
-    examples = head_class(task).read(sample, Columns())
-    head = head_class(task).for_training(examples, CLASSES)
+def encoded(task: str, sample: Path, run: Path) -> tuple[AnyTask, LabelledData]:
+    examples = task_class(task).read(sample, Columns())
+    head = task_class(task).for_training(examples, ASKED)
     inputs = head.encode(load_tokenizer(str(run)), examples, LENGTH)
     return head, LabelledData(inputs, head.targets(examples, str(sample)))
 
 
 def test_what_a_head_says_of_itself(task: str) -> None:
-    head = head_class(task)
+    head = task_class(task)
     assert hasattr(transformers, head.auto_class)
     assert head.pipeline_tag and head.called and head.__doc__
     ending = head.auto_class.removeprefix("AutoModel")
@@ -132,14 +137,16 @@ def test_what_a_head_says_of_itself(task: str) -> None:
 
 
 def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run: Path) -> None:
-    examples = head_class(task).read(sample, Columns())
+    examples = task_class(task).read(sample, Columns())
     _, data = encoded(task, sample, run)
-    assert len(examples) == len(data.gold) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
-    items = list(head_class(task).for_training(examples, CLASSES).items(examples))
+    assert (
+        len(examples) == len(data.targets) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
+    )
+    items = list(task_class(task).for_training(examples, ASKED).items(examples))
     assert len(items) == 24 and all(item.texts and item.label and item.place for item in items)
-    batch = head_class(task).for_training(examples, CLASSES).batch(data.encoded, range(24), 0, with_types=False)
+    batch = task_class(task).for_training(examples, ASKED).batch(data.encoded, range(24), 0, with_types=False)
     assert batch["input_ids"].shape[-1] == LENGTH < max(data.encoded.full_lengths)
-    assert max(data.encoded.lengths) <= batch["input_ids"][0].numel()
+    assert max(data.encoded.lengths) <= batch["input_ids"][0].size
     windowed = data.encoded.windowed
     if windowed is None:
         assert len(data.encoded.lengths) == 24 and sum(data.encoded.truncated_tokens) > 0
@@ -153,16 +160,18 @@ def test_the_loss_is_stocks_times_its_count(
     """Row by row, because padding has a share in the loss of stock's question answering."""
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval()
+    model, losses = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval(), head_of(task, head)
     rows = [3, 0, 12, 6]
     stock = 0.0
     for row in rows:
-        batch, gold = head.batch(data.encoded, [row], 0, with_types=True), head.gold(data.encoded, data.gold, [row])
+        batch = tensors(head.batch(data.encoded, [row], 0, with_types=True))
+        gold = torch.from_numpy(head.row_targets(data.encoded, data.targets, [row]))
         with torch.no_grad():
-            stock += model(**batch, **stock_labels(task, gold)).loss.item() * head.loss_count(gold)
-    batch, gold = head.batch(data.encoded, rows, 0, with_types=True), head.gold(data.encoded, data.gold, rows)
+            stock += model(**batch, **stock_labels(task, gold)).loss.item() * losses.loss_count(gold)
+    batch = tensors(head.batch(data.encoded, rows, 0, with_types=True))
+    gold = torch.from_numpy(head.row_targets(data.encoded, data.targets, rows))
     with torch.no_grad():
-        ours = head.loss_sum(model(**batch), gold)
+        ours = losses.loss_sum(model(**batch), gold)
     assert ours.item() == pytest.approx(stock, rel=1e-5)
 
 
@@ -201,8 +210,8 @@ def test_a_weighted_update_is_a_weighted_mean(
     trained = []
     for number, (streams, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):
         # The last one has no weights.
-        head.class_weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
-        settings = head_settings(head, still, task=task, max_length=LENGTH, streams=streams)
+        weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
+        settings = head_settings(head, still, task=task, max_length=LENGTH, streams=streams, class_weights=weights)
         folder = RunFolder(tmp_path / f"run-{number}")
         folder.path.mkdir()
         tokenizer = load_tokenizer(str(still))
@@ -223,11 +232,11 @@ def test_outputs_do_not_depend_on_the_batches(
     model = load_head(head_settings(head, still, task=task, max_length=LENGTH)).train()
     whole, single = (head_outputs(head, model, data.encoded, 0, budget=budget) for budget in (100_000, 1))
     assert model.training
-    assert head.score(whole, data.gold) == head.score(single, data.gold)
-    assert head.values(whole, data.gold) == {name: it.value for name, it in head.score(whole, data.gold).items()}
-    assert next(iter(head.score(whole, data.gold))) == head.main_metric
-    baseline = head.baseline(data.gold, data.gold)
-    assert set(baseline) == set(head.score(whole, data.gold))
+    assert head.score(whole, data.targets) == head.score(single, data.targets)
+    assert head.values(whole, data.targets) == {name: it.value for name, it in head.score(whole, data.targets).items()}
+    assert next(iter(head.score(whole, data.targets))) == head.main_metric
+    baseline = head.baseline(data.targets, data.targets)
+    assert set(baseline) == set(head.score(whole, data.targets))
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +257,7 @@ def test_a_sample_is_learnt(task: str, tuned: dict[str, tuple[FinetuneResult, Pa
     assert result.metrics[main]["mean"] > 0.9 * OUT_OF.get(task, 1.0) > result.baseline[main]
     record = json.loads((result.run / "run.json").read_text())
     assert record["task"] == task
-    assert f"pipeline_tag: {head_class(task).pipeline_tag}" in (result.run / "README.md").read_text()
+    assert f"pipeline_tag: {task_class(task).pipeline_tag}" in (result.run / "README.md").read_text()
 
 
 def test_predictions_are_scored_as_they_were_evaluated(
@@ -288,7 +297,7 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
     assert found.metrics == evaluate(result.run, attack, max_length=LENGTH).metrics
     html = page.read_text()
     assert "<script" not in html and "&lt;script&gt;" in html and "<b>one" not in html
-    assert "Worst errors" in html and ("Calibration" in html) == head_class(task)([], CLASSES).has_probabilities
+    assert "Worst errors" in html and ("Calibration" in html) == task_class(task)([], CLASSES).has_probabilities
     assert found.slices is not None
     assert {row["name"]: row["examples"] for row in found.slices["rows"]} == {"<b>one</b>": 12, "two": 12}
     report = (result.run / "report.html").read_text()
@@ -299,10 +308,10 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
 
 def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
     result, sample = tuned[task]
-    auto_class = getattr(transformers, head_class(task).auto_class)
+    auto_class = getattr(transformers, task_class(task).auto_class)
     stock, info = auto_class.from_pretrained(result.run, output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
-    head = head_class(task).for_model(load_config(str(result.run)), None, str(result.run))
+    head = task_class(task).for_model(load_config(str(result.run)), None, str(result.run))
     examples = head.read(sample, Columns())
     inputs = head.encode(load_tokenizer(str(result.run)), examples, LENGTH)
     outputs = head_outputs(head, stock, inputs, 0)

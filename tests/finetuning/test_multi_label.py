@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,17 @@ from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.inference.batched import tensors
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, SequenceClassification
+from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
+from bertsmith.tasks.sequence_classification.score import LabelScores
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
-from bertsmith.verbs.score import LabelScores, score
+from bertsmith.verbs.score import score
 
 TASK = "sequence-classification"
 
@@ -52,7 +57,7 @@ def tuned(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fi
 
 def encoded(file: Path, run: Path) -> tuple[SequenceClassification, LabelledData]:
     rows = SequenceClassification.read(file, Columns())
-    head = SequenceClassification.for_training(rows, MULTI_LABEL)
+    head = SequenceClassification.for_training(rows, SimpleNamespace(problem_type=MULTI_LABEL))
     return head, LabelledData(head.encode(load_tokenizer(str(run)), rows, 32), head.targets(rows, str(file)))
 
 
@@ -61,11 +66,12 @@ def test_the_loss_is_stocks_times_its_count(data: Path, run: Path, head_settings
     model = load_head(head_settings(head, run, problem_type=MULTI_LABEL)).eval()
     assert model.config.problem_type == MULTI_LABEL
     rows = [3, 0, 11, 7]
-    batch, gold = head.batch(part.encoded, rows, 0, with_types=True), head.gold(part.encoded, part.gold, rows)
-    assert head.loss_count(gold) == 4 * 3
+    batch, losses = tensors(head.batch(part.encoded, rows, 0, with_types=True)), SequenceHead(head)
+    gold = torch.from_numpy(head.row_targets(part.encoded, part.targets, rows))
+    assert losses.loss_count(gold) == 4 * 3
     with torch.no_grad():
-        stock = model(**batch, labels=gold.float()).loss * head.loss_count(gold)
-        assert head.loss_sum(model(**batch), gold).item() == pytest.approx(stock.item(), rel=1e-5)
+        stock = model(**batch, labels=gold.float()).loss * losses.loss_count(gold)
+        assert losses.loss_sum(model(**batch), gold).item() == pytest.approx(stock.item(), rel=1e-5)
 
 
 @pytest.mark.usefixtures("cpu")
@@ -91,8 +97,8 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
 
 def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> None:
     head, part = encoded(data, run)
-    batch = HeadBatches(part, head, 12, 0, with_types=True, seed=0)(range(12))
-    assert batch["gold"].shape == (12, 3)
+    batch = HeadBatches(part, SequenceHead(head), 12, 0, with_types=True, seed=0)(range(12))
+    assert batch["targets"].shape == (12, 3)
     assert batch["loss_counts"].tolist() == [36]
 
 
@@ -139,8 +145,8 @@ def test_lists_and_parted_labels_are_one(run: Path, data: Path, tmp_path: Path) 
     table.write_text("\n".join(["text,label", *lines]) + "\n")
     (one, first), (other, second) = encoded(data, run), encoded(table, run)
     assert one.labels == other.labels
-    np.testing.assert_array_equal(first.gold, second.gold)
-    assert first.gold.sum(axis=1).min() == 0
+    np.testing.assert_array_equal(first.targets, second.targets)
+    assert first.targets.sum(axis=1).min() == 0
 
 
 def test_the_answer_in_python(tuned: FinetuneResult) -> None:

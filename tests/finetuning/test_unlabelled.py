@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,10 +21,14 @@ from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.finetuning.settings import HeadSettings
+from bertsmith.inference.batched import tensors
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import AnyHead, head_class
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.sequence_classification.task import MULTI_LABEL, REGRESSION, SINGLE_LABEL, SequenceClassification
+from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder, read_metrics
 from bertsmith.verbs.finetune import finetune
@@ -85,12 +90,12 @@ CLASS_WEIGHTS = (0.5, 2.0)
 LEARNT = {"batch_size": 8, "max_length": 24, "distillation": Distillation(WEIGHT, SOFTENED)}
 
 
-def both(kind: str, run: Path, folder: Path) -> tuple[AnyHead, LabelledData, list[Any]]:
+def both(kind: str, run: Path, folder: Path) -> tuple[AnyTask, LabelledData, list[Any]]:
     """Ten labelled examples and behind them six without labels, taught at random; and what the teacher says of each."""
-    head_type = head_class(TASK_OF.get(kind, TASK))
+    head_type = task_class(TASK_OF.get(kind, TASK))
     file = written(folder / "train.jsonl", rows(kind, 10))
     known = head_type.read(file, Columns())
-    head = head_type.for_training(known, PROBLEM.get(kind, SINGLE_LABEL))
+    head = head_type.for_training(known, SimpleNamespace(problem_type=PROBLEM.get(kind, SINGLE_LABEL), labels_are=None))
     more = written(folder / "more.jsonl", without_labels(rows(kind, 6, first=10)))
     examples = [*known, *head.read_unlabelled(more, Columns())]
     inputs = head.encode(load_tokenizer(str(run)), examples, 64)
@@ -127,17 +132,17 @@ def test_the_loss_is_that_of_stock_modules(
     """Of a batch of both kinds, and of each kind alone; where none is labelled it has a gradient all the same."""
     weighted, kind = kind == "weighted", "classes" if kind == "weighted" else kind
     head, data, said = both(kind, run, tmp_path)
-    head.class_weights = CLASS_WEIGHTS if weighted else None
+    losses = head_of(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
     model = load_head(head_settings(head, run, **LEARNT, **task_of(kind))).eval()
-    batches = HeadBatches(data, head, 16, 0, with_types=True, seed=0)
+    batches = HeadBatches(data, losses, 16, 0, with_types=True, seed=0)
     numbers = range(16)
     alone = {True: [n for n in numbers if batches.row(n) < 10], False: [n for n in numbers if batches.row(n) >= 10]}
     assert [len(part) for part in alone.values()] == [10, 6]
 
     def expected(number: int) -> Tensor:
         row = batches.row(number)
-        inputs = head.batch(data.encoded, [row], 0, with_types=True)
-        gold = head.gold(data.encoded, data.gold, [row])
+        inputs = tensors(head.batch(data.encoded, [row], 0, with_types=True))
+        gold = torch.from_numpy(head.row_targets(data.encoded, data.targets, [row]))
         with torch.no_grad():
             logits = model(**inputs).logits
         if kind == "tags":
@@ -146,7 +151,7 @@ def test_the_loss_is_that_of_stock_modules(
             gold = gold[:, 0]
         return by_stock(kind, logits, gold, said[row], row < 10, weighted)
 
-    compute = loss_sums(head, Distillation(WEIGHT, SOFTENED))
+    compute = loss_sums(losses, Distillation(WEIGHT, SOFTENED))
     for chosen in (list(numbers), alone[True], alone[False]):
         model.zero_grad()
         batch = batches(chosen)
@@ -162,7 +167,9 @@ def test_the_loss_is_that_of_stock_modules(
             numbers_said = sum(len(said[batches.row(n)]) for n in chosen)
             count = numbers_said / len(head.labels) if kind == "tags" else numbers_said
         if weighted:
-            count = sum(CLASS_WEIGHTS[int(data.gold[batches.row(n)])] if batches.row(n) < 10 else 1.0 for n in chosen)
+            count = sum(
+                CLASS_WEIGHTS[int(data.targets[batches.row(n)])] if batches.row(n) < 10 else 1.0 for n in chosen
+            )
         assert float(counts) == pytest.approx(count)
 
 
@@ -176,11 +183,10 @@ def test_an_update_is_the_same_for_every_division(
     tokenizer = load_tokenizer(str(still))
     found = []
     for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"streams": 2})):
-        head.class_weights = weights
-        settings = head_settings(head, still, **LEARNT, **task_of(kind), **values)
+        settings = head_settings(head, still, class_weights=weights, **LEARNT, **task_of(kind), **values)
         folder = RunFolder(tmp_path / f"run-{place}")
         folder.path.mkdir()
-        dev = LabelledData(data.encoded, data.gold)
+        dev = LabelledData(data.encoded, data.targets)
         trained = train_head(settings, data, dev, tokenizer=tokenizer, folder=folder, seed=0, title="test")
         found.append({name: value.detach().clone() for name, value in trained.model.state_dict().items()})
     for other in found[1:]:

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertsmith.metrics.classification import (
+    LOWER_IS_BETTER,
+    MAY_BE_NEGATIVE,
     Array,
     Metric,
     accuracy,
@@ -22,7 +24,6 @@ from bertsmith.metrics.classification import (
     micro_f1,
     over_seeds,
     pearson,
-    possible,
     spearman,
 )
 from bertsmith.metrics.resampling import Interval, interval, intervals
@@ -186,8 +187,6 @@ def test_over_seeds_is_student_s() -> None:
     assert many.high - many.value == pytest.approx(2.0 * 0.05, rel=0.05)
 
 
-def test_intervals_end_where_a_figure_can_go_no_further() -> None:
-    assert possible("accuracy", 1.2, 1.0) == 1.0 and possible("f1", -5.3, 1.0) == 0.0
-    assert possible("matthews", -0.4, 1.0) == -0.4 and possible("pearson", -1.7, 1.0) == -1.0
-    assert possible("f1", 93.5, 100.0) == 93.5 and possible("exact_match", 104.0, 100.0) == 100.0
-    assert possible("mean_squared_error", 7.5, 1.0) == 7.5 and possible("mean_squared_error", -2.0, 1.0) == 0.0
+def test_figures_say_which_way_is_better() -> None:
+    assert {"mean_squared_error"} == LOWER_IS_BETTER
+    assert {"matthews", "pearson", "spearman"} == MAY_BE_NEGATIVE

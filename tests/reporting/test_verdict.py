@@ -8,6 +8,7 @@ import pytest
 
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.verdict import add_verdict, verdict
+from bertsmith.tasks.texts import texts_of
 
 
 def figure(mean: float, half: float = 0.02, seeds: int = 1) -> dict[str, Any]:
@@ -29,8 +30,12 @@ def record(**values: Any) -> dict[str, Any]:
     } | values
 
 
+def verdict_on(given: dict[str, Any]) -> tuple[str, list[str], str]:
+    return verdict(given, texts_of(given))
+
+
 def test_a_good_model() -> None:
-    headline, lines, tone = verdict(record())
+    headline, lines, tone = verdict_on(record())
     assert headline == "Accuracy 87.2%, 95% interval 85.2% to 89.2%" and tone == "good"
     assert lines == [
         "About 128 of 1,000 texts get a wrong label. Measured on the dev file (872 examples).",
@@ -48,7 +53,7 @@ def test_a_good_model() -> None:
     ],
 )
 def test_a_model_that_is_of_no_use(values: dict[str, Any], said: str) -> None:
-    _, lines, tone = verdict(record(**values))
+    _, lines, tone = verdict_on(record(**values))
     assert said in lines[1] and tone == "warning"
 
 
@@ -62,16 +67,16 @@ def test_a_model_that_is_of_no_use(values: dict[str, Any], said: str) -> None:
     ],
 )
 def test_the_model_before(before: dict[str, Any], said: str) -> None:
-    _, lines, _ = verdict(record(model_before={"name": "runs/old", "metrics": {"accuracy": before}}))
+    _, lines, _ = verdict_on(record(model_before={"name": "runs/old", "metrics": {"accuracy": before}}))
     assert lines[-1].startswith("The model before (runs/old)") and lines[-1].endswith(said)
     other = {"name": "runs/old", "metrics": {"f1": before}}
-    assert len(verdict(record(model_before=other))[1]) == 2, "nothing is said of a figure that it lacks"
+    assert len(verdict_on(record(model_before=other))[1]) == 2, "nothing is said of a figure that it lacks"
 
 
 def test_a_number_is_off_and_less_error_is_better() -> None:
     values = {"errors": {"examples": 50, "wrong": None}, "baseline": {"mean_squared_error": 4.0}}
     metrics = {"mean_squared_error": figure(0.25, 0.05)}
-    headline, lines, tone = verdict(record(metrics=metrics, **values))
+    headline, lines, tone = verdict_on(record(metrics=metrics, **values))
     assert headline == "Mean squared error 0.2500, 95% interval 0.2000 to 0.3000" and tone == "good"
     assert lines[0].startswith("Its numbers are typically off by 0.5 (root mean squared error).")
 
@@ -80,7 +85,7 @@ def test_figures_that_go_to_100_and_several_seeds() -> None:
     metrics = {"f1": figure(81.5, 2.0, seeds=3), "exact_match": figure(70.0, 2.0, seeds=3)}
     baseline = {"f1": 0.0, "exact_match": 0.0}
     given = record(task="question-answering", metrics=metrics, baseline=baseline, selected_on_reported_data=False)
-    headline, lines, _ = verdict(given)
+    headline, lines, _ = verdict_on(given)
     assert headline == "F1 81.5%, 95% interval 79.5% to 83.5%"
     assert lines[0] == (
         "The model is that of seed 4. About 128 of 1,000 questions get an answer that differs from the expected one. "
@@ -90,18 +95,21 @@ def test_figures_that_go_to_100_and_several_seeds() -> None:
 
 def test_several_labels_per_text() -> None:
     given = record(options={"problem_type": "multi_label_classification"})
-    assert verdict(given)[1][0].startswith("About 128 of 1,000 texts have at least one label that is wrong or missing.")
+    assert verdict_on(given)[1][0].startswith(
+        "About 128 of 1,000 texts have at least one label that is wrong or missing."
+    )
 
 
 def test_few_errors_are_not_none() -> None:
     few = record(errors={"examples": 10_000, "wrong": 3})
-    assert verdict(few)[1][0].startswith("Fewer than 1 of 1,000")
-    assert verdict(record(errors={"examples": 10_000, "wrong": 0}))[1][0].startswith("About 0 of 1,000")
+    assert verdict_on(few)[1][0].startswith("Fewer than 1 of 1,000")
+    assert verdict_on(record(errors={"examples": 10_000, "wrong": 0}))[1][0].startswith("About 0 of 1,000")
 
 
 def test_the_box_and_the_cards() -> None:
     page = Page("title")
-    add_verdict(page, record(model_before={"name": "<script>", "metrics": {"accuracy": figure(0.7)}}))
+    given = record(model_before={"name": "<script>", "metrics": {"accuracy": figure(0.7)}})
+    add_verdict(page, given, texts_of(given))
     html = page.html()
     assert html.index("Accuracy 87.2%") < html.index('class="figures"') and "<script>" not in html
     assert "72.0% to 76.0%" not in html, "a correlation is no share"

@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bertsmith.tasks.base import AnyHead
 from bertsmith.tasks.class_weights import balanced
+from bertsmith.tasks.losses import Head
+from bertsmith.tasks.sequence_classification.head import SequenceHead
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
-from bertsmith.tasks.token_classification.task import IGNORED, TokenClassification
+from bertsmith.tasks.token_classification.head import TokenHead
+from bertsmith.tasks.token_classification.task import TokenClassification
+from bertsmith.tasks.values import IGNORED
 
 COUNTS = {"a": 6, "b": 3, "c": 1}
 
@@ -23,21 +26,21 @@ def test_by_hand() -> None:
     assert balanced({"O": 8, "B-X": 2, "I-X": 0}) == pytest.approx((0.625, 2.5, 1.0))
 
 
-def heads() -> list[tuple[AnyHead, torch.Tensor, torch.Tensor]]:
+def heads(weights: tuple[float, ...] | None) -> list[tuple[Head, torch.Tensor, torch.Tensor]]:
     draw = torch.Generator().manual_seed(0)
     texts = torch.randn(24, 3, generator=draw), torch.randint(0, 3, (24,), generator=draw).double()
     words = torch.randn(24, 7, 3, generator=draw), torch.randint(0, 3, (24, 7), generator=draw)
     words[1][torch.rand(24, 7, generator=draw) < 0.3] = IGNORED
     single = SequenceClassification(["a", "b", "c"], "single_label_classification")
-    return [(single, *texts), (TokenClassification(["a", "b", "c"]), *words)]
+    words_of = TokenClassification(["a", "b", "c"])
+    return [(SequenceHead(single, weights), *texts), (TokenHead(words_of, weights), *words)]
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_mean_is_torchs_for_every_division(number: int) -> None:
-    head, logits, gold = heads()[number]
-    head.class_weights = balanced(COUNTS)
+    head, logits, gold = heads(balanced(COUNTS))[number]
     expected = functional.cross_entropy(
-        logits.flatten(0, -2), gold.long().flatten(), weight=torch.tensor(head.class_weights), reduction="mean"
+        logits.flatten(0, -2), gold.long().flatten(), weight=torch.tensor(balanced(COUNTS)), reduction="mean"
     )
     for size in (1, 5, 24):
         parts = [slice(start, start + size) for start in range(0, 24, size)]
@@ -49,12 +52,10 @@ def test_the_mean_is_torchs_for_every_division(number: int) -> None:
 
 
 def test_weights_of_one_change_nothing() -> None:
-    for head, logits, gold in heads():
-        output = SimpleNamespace(logits=logits)
-        plain, count = head.loss_sum(output, gold), head.loss_count(gold)
-        head.class_weights = (1.0, 1.0, 1.0)
-        torch.testing.assert_close(head.loss_sum(output, gold), plain)
-        assert head.loss_count(gold) == count
+    for head, logits, gold in heads((1.0, 1.0, 1.0)):
+        output, plain = SimpleNamespace(logits=logits), head.unweighted
+        torch.testing.assert_close(head.loss_sum(output, gold), plain.loss_sum(output, gold))
+        assert head.loss_count(gold) == plain.loss_count(gold)
 
 
 def test_which_heads_have_them() -> None:

@@ -17,9 +17,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from bertsmith.tasks.graphemes import whole_clusters
-from bertsmith.tasks.question_answering.questions import encode_questions
+from bertsmith.tasks.question_answering.encoding import encode_questions
 from bertsmith.tasks.question_answering.task import QuestionAnswering
-from bertsmith.tasks.token_classification.words import words_of_text
+from bertsmith.tasks.words_of_text import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -19,8 +19,10 @@ import bertsmith as package
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.inference import predictor
 from bertsmith.metrics.comparison import Difference
-from bertsmith.tasks.base import head_class
+from bertsmith.tasks.base import task_class
+from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.registry import trainable_tasks
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.verbs.compare import advice, better
 from bertsmith.verbs.evaluate import evaluate
@@ -56,7 +58,7 @@ def model(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Make:
             **config,
         )
         torch.manual_seed(seed)
-        auto = head_class(task).auto_class if task in trainable_tasks() else task
+        auto = task_class(task).auto_class if task in trainable_tasks() else task
         getattr(transformers, auto).from_config(settings).save_pretrained(folder)
         for file in (store / "tokenizer").iterdir():
             shutil.copy(file, folder)
@@ -223,6 +225,9 @@ def test_what_people_read(model: Make, data: Callable[[str], Path], bertsmith: C
     assert "examples would show a difference of this size with 80% power; this file has 40." in lines[-1]
 
 
+CLASSES = SequenceClassification(["a", "b"])
+
+
 def difference(**values: Any) -> Difference:
     given = {"a": 0.8, "b": 0.85, "difference": 0.05, "low": 0.01, "high": 0.09, "real": True, "p_value": 0.012}
     more = {"standard_error": 0.02, "examples_needed": 1_234, "differing_examples": 30}
@@ -230,23 +235,26 @@ def difference(**values: Any) -> Difference:
 
 
 def test_advice() -> None:
-    found = advice("accuracy", difference(), 300, top=1.0)
+    found = advice(CLASSES, "accuracy", difference(), examples=300)
     assert found == (
         "B is better by 5.0 points in accuracy: B - A is +5.0 points (95% interval +1.0 to +9.0 points, p = 0.012). "
         "About 1,300 examples would show a difference of this size with 80% power; this file has 300."
     )
-    assert advice("mean_squared_error", difference(), 300, top=1.0).startswith(
+    assert advice(CLASSES, "mean_squared_error", difference(), examples=300).startswith(
         "A is better by 0.0500 in mean_squared_error"
     )
-    assert better("mean_squared_error", difference(difference=-0.05)) == "b"
-    assert better("accuracy", difference(difference=-0.05)) == "a" and better("f1", difference(real=False)) is None
-    border = advice("accuracy", difference(p_value=0.06), 300, top=1.0)
+    assert better(CLASSES, "mean_squared_error", difference(difference=-0.05)) == "b"
+    assert (
+        better(CLASSES, "accuracy", difference(difference=-0.05)) == "a"
+        and better(CLASSES, "f1", difference(real=False)) is None
+    )
+    border = advice(CLASSES, "accuracy", difference(p_value=0.06), examples=300)
     assert border.endswith("The interval and the p-value disagree, so this is a borderline case: take more examples.")
     assert "+5.0 points (95% interval +1.0 to +9.0 points" in advice(
-        "f1", difference(difference=5.0, low=1.0, high=9.0), 9, top=100.0
+        QuestionAnswering(), "f1", difference(difference=5.0, low=1.0, high=9.0), examples=9
     )
     same = difference(b=0.8, difference=0.0, low=-0.01, high=0.01, real=False, p_value=1.0, examples_needed=None)
-    assert advice("f1", same, 300, top=1.0) == "no real difference in f1: it is 80.0% for both."
+    assert advice(CLASSES, "f1", same, examples=300) == "no real difference in f1: it is 80.0% for both."
 
 
 # What cannot be compared

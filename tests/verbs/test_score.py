@@ -13,7 +13,9 @@ import pytest
 
 import bertsmith as package
 from bertsmith.errors import DataError
-from bertsmith.verbs.score import AnswerScores, EntityScores, LabelScores
+from bertsmith.tasks.question_answering.score import AnswerScores
+from bertsmith.tasks.sequence_classification.score import LabelScores
+from bertsmith.tasks.token_classification.score import EntityScores
 
 # question-answering
 

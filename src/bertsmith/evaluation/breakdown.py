@@ -1,8 +1,8 @@
-"""The masked predictions of a language model, parted by what they are of: which tokens it has learnt and which not.
+"""The masked predictions of a language model in groups: the tokens that it has learnt, and those that it has not.
 
-Every prediction stands in one group of each of four divisions, so the means of a division, weighted by its counts,
-are the figures of the whole evaluation. The unigram baseline stands beside the loss of each group: a model can beat
-it on frequent tokens and lose to it on rare ones.
+Every prediction is in one group of each of four divisions, so the means of a division, weighted by its counts, are the
+figures of the whole evaluation. The unigram baseline is next to the loss of each group: a model can beat it on frequent
+tokens and lose to it on rare ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
 }
 """The groups of each division.
 
-frequency: how often the token stands in a million tokens of the training part, to below the upper bound.
+frequency: how often the token occurs in a million tokens of the training part, to below the upper bound.
 piece: numbers and punctuation are undivided ones; pieces are of words that the tokenizer divides.
 place: by tokens, in the sentence that the token is of, whole as the text has it.
 shown: what the input holds at the place; "another token" is a random one.
@@ -100,7 +100,7 @@ class Breakdown:
         return groups | ({FREQUENCY: self._frequencies[labels]} if self._frequencies is not None else {})
 
     def token_numbers(self, examples: PaddedExamples, flat: Ints) -> Ints:
-        """int64 of [predictions]: which token of the part stands at each place of the flattened batch."""
+        """int64 of [predictions]: the token of the part at each place of the flattened batch."""
         spans = [
             self.plan.spans(epoch, index)[:3]
             for epoch, index in zip(examples.epochs.tolist(), examples.indices.tolist(), strict=True)

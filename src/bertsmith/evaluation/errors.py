@@ -1,4 +1,4 @@
-"""Where a head is wrong and how far its probabilities can be believed: plain data for run.json and for pages."""
+"""The errors of a model and the calibration of its probabilities: plain data for run.json and for pages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy.typing as npt
 from bertsmith.errors import shortened
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
-from bertsmith.tasks.base import AnyHead, Judged, Tally
-from bertsmith.tasks.sequence_classification.task import REGRESSION
+from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.values import Judged, Tally
 
 WORST = 20
-"""So many of the worst errors are kept."""
+"""The number of the worst errors that are kept."""
 TEXT, ANSWER = 240, 160
-"""Characters of a text, and of what is true or predicted, that are kept of it."""
+"""Characters of a text, and of a label or an answer, that are kept."""
 MATRIX = 15
 """Labels of a confusion matrix; the rest are one."""
 LABELS = 200
@@ -34,12 +34,12 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     """JSON of the errors on some examples; `columns` are values of each example to make slices by.
 
     It holds:
-        examples, wrong: how many; `wrong` is None where the output is a number.
+        examples, wrong: how many; `wrong` is None if the output is a number.
         error: what the errors are, in words.
         worst: of the worst ones, the worst first, `place`, `texts`, `true`, `predicted`, `error`, `probability`.
-        calibration: as `calibration_report`; left out where there are no probabilities.
+        calibration: as `calibration_report`; left out if there are no probabilities.
         confusion: `labels` in order, `counts` (rows are true, columns predicted), `of`, and `others`, how many labels
-            the last one, `(other)`, stands for; left out where examples have no one label.
+            the last one, `(other)`, sums up; left out if examples may have several labels.
         labels: of each label `precision`, `recall`, `f1` and `support`; `labels_in_all`, how many there are.
         slices: by what, the `metric`, and of each slice `name`, `examples`, `value`, `low`, `high`.
     """
@@ -48,7 +48,7 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     wrong = [number for number, each in enumerate(judged) if each.wrong]
     report: dict[str, Any] = {
         "examples": len(judged),
-        "wrong": None if head.problem_type == REGRESSION else len(wrong),
+        "wrong": None if head.predicts_numbers else len(wrong),
         "error": head.error,
         "worst": _worst(scored, judged, wrong),
     }
@@ -62,23 +62,23 @@ def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None =
     return report
 
 
-def calibration_report(head: AnyHead, outputs: Any, targets: Any) -> dict[str, Any]:
+def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> dict[str, Any]:
     """`ece`, `brier`, `nll` of a head that has probabilities, `cases` and what they are `of`, and the `bins`.
 
     With a temperature also that, and `before`, the same without it.
     """
     found = head.decisions(outputs, targets)
-    now = calibration(found.logits, found.gold, head.temperature)
+    now = calibration(found.logits, found.targets, head.temperature)
     report: dict[str, Any] = {**now.figures(), "cases": now.cases, "of": head.decides, "bins": _bins(now)}
     if head.temperature != 1:
-        before = calibration(found.logits, found.gold)
+        before = calibration(found.logits, found.targets)
         report["temperature"] = head.temperature
         report["before"] = {**before.figures(), "bins": _bins(before)}
     return report
 
 
 def calibration_figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What a verb's JSON says of a calibration: the figures, the temperature and the figures before it."""
+    """The part of a calibration in a verb's JSON: the figures, the temperature and the figures before it."""
     names = ("ece", "brier", "nll")
     found: dict[str, Any] = {name: report[name] for name in names}
     if "temperature" in report:

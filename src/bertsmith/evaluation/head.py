@@ -12,13 +12,13 @@ from bertsmith.inference.input_length import warn_of_cuts
 from bertsmith.inference.predictor import Predictor
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import progress, say, warn
-from bertsmith.tasks.base import AnyHead, Inputs, head_class
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.encoded_texts import without_tokens
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import with_split
 from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.registry import TASKS
-from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE
+from bertsmith.tasks.values import Inputs
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LabelledFile:
     examples: list[Any]
 
     @classmethod
-    def read(cls, head: AnyHead, data: str, options: HeadMeasureOptions, *, like: Reference | None) -> LabelledFile:
+    def read(cls, head: AnyTask, data: str, options: HeadMeasureOptions, *, like: Reference | None) -> LabelledFile:
         """A file, or the test part of a data set, read as the MODEL's training file was (`like`).
 
         Raises DataError with the place of the first mistake.
@@ -45,7 +45,7 @@ class Answered:
     `max_length` is the number of tokens per row that it reads.
     """
 
-    head: AnyHead
+    head: AnyTask
     examples: Sequence[Any]
     inputs: Inputs
     outputs: Any
@@ -58,14 +58,12 @@ class Answered:
         return sum(self.inputs.truncated_tokens)
 
 
-def measured_head(task: str, config: Any, options: HeadMeasureOptions, *, name: str) -> AnyHead:
+def measured_head(task: str, config: Any, options: HeadMeasureOptions, *, name: str) -> AnyTask:
     """The head of a MODEL by its configuration, which options may override.
 
     Raises OptionError if they do not fit the MODEL.
     """
-    if options.labels_are is not None:
-        config.update({LABELS_ARE: options.labels_are})
-    return head_class(task).for_model(config, options.problem_type, name)
+    return task_class(task).for_model(config, options, name)
 
 
 def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> Answered:
@@ -77,7 +75,7 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
     head = measured_head(task, predictor.config, options, name=model)
     targets = head.targets(file.examples, file.name)
     head.warn_of_spellings(file.examples, file.name)
-    length = predictor.row_length(head_class(task), options.max_length)
+    length = predictor.row_length(task_class(task), options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
         said = counted(inputs.windowed, "example")

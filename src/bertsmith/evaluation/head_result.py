@@ -18,7 +18,7 @@ from bertsmith.reporting.errors import Measured, evaluation_page
 from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import versions
-from bertsmith.tasks.base import head_class
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.columns import column_values
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set
@@ -48,12 +48,12 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     """Measure the head of a MODEL of this task, and write what the options ask for."""
     _check_outputs(options)
     config = load_config(options.model)
-    like = head_class(task).reference_of_model(config, options.model)
+    like = task_class(task).reference_of_model(config, options.model)
     head = measured_head(task, config, options, name=options.model)
     file = LabelledFile.read(head, options.data, options, like=like)
     slices = {}
     if options.slice is not None:
-        slices[options.slice] = column_values(head_class(task), Path(file.name), Columns.of(options), options.slice)
+        slices[options.slice] = column_values(task_class(task), Path(file.name), Columns.of(options), options.slice)
     found = answers(options.model, task, file, options=options)
     head = found.head
     if options.predictions is not None:

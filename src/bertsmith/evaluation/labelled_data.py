@@ -1,4 +1,4 @@
-"""What labelled data are like, before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
+"""Facts of labelled data before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
 
 Texts are compared exactly, but for white space: one blank between words, none at the ends. The texts of a pair are
 compared together.
@@ -13,13 +13,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import shortened
-from bertsmith.metrics.entities import parse_tag
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.base import MULTI_LABEL, AnyHead, Inputs, Item
-from bertsmith.tasks.token_classification.words import words_of_text
+from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.values import Inputs, Item, Tokenizer
+from bertsmith.tasks.words_of_text import words_of_text
 
 UNEVEN = 10
 """How many times the most frequent label may have the examples of the rarest without a warning."""
@@ -29,10 +28,10 @@ EXAMPLES = 5
 """How many examples are shown of each finding."""
 UNKNOWN_WORDS = 10
 LENGTH_BINS = 16
-"""Bins up to the maximum length, and so many beyond it; the last one holds what is longer still."""
+"""Bins up to the maximum length, and as many beyond it; the last one holds all longer examples."""
 ROWS = 256
 VALUE_BINS, WHOLE_BINS = 20, 40
-"""Bins of a number; whole numbers have one each, up to so many."""
+"""Bins of a number; whole numbers have one each, up to `WHOLE_BINS`."""
 
 UNLABELLED = "unlabelled"
 """The part whose labels are not looked at."""
@@ -49,7 +48,7 @@ class Part:
 
 
 def labelled_data_report(
-    head: AnyHead, tokenizer: PreTrainedTokenizerBase, parts: Mapping[str, Part], max_length: int
+    head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, Part], max_length: int
 ) -> dict[str, Any]:
     """JSON of what the parts are like, `train` among them.
 
@@ -80,7 +79,7 @@ def labelled_data_report(
 
 
 def _part_report(
-    head: AnyHead, tokenizer: PreTrainedTokenizerBase, part: Part, items: Sequence[Item], max_length: int
+    head: AnyTask, tokenizer: Tokenizer, part: Part, items: Sequence[Item], max_length: int
 ) -> dict[str, Any]:
     lengths = part.inputs.full_lengths
     unknown = _unknown_tokens(head, tokenizer, part.inputs)
@@ -88,7 +87,7 @@ def _part_report(
         "examples": len(part.examples),
         "labels": dict(head.label_counts(part.examples)),
         "quantity": _quantity(head.quantity(part.examples)),
-        "labels_of": len(part.examples) if head.problem_type == MULTI_LABEL else None,
+        "labels_of": len(part.examples) if head.several_labels else None,
         "repeated": len(items) - len({_key(item) for item in items}),
         "contradictions": _contradictions(items),
         "lengths": _length_bins(lengths, max_length),
@@ -162,7 +161,7 @@ def _length_bins(lengths: Sequence[int], max_length: int) -> list[dict[str, int 
     ]
 
 
-def _unknown_tokens(head: AnyHead, tokenizer: PreTrainedTokenizerBase, inputs: Inputs) -> int:
+def _unknown_tokens(head: AnyTask, tokenizer: Tokenizer, inputs: Inputs) -> int:
     if tokenizer.unk_token_id is None:
         return 0
     pad, total, count = int(tokenizer.pad_token_id), len(inputs.lengths), 0
@@ -173,7 +172,7 @@ def _unknown_tokens(head: AnyHead, tokenizer: PreTrainedTokenizerBase, inputs: I
     return count
 
 
-def _unknown_words(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]) -> dict[str, int]:
+def _unknown_words(tokenizer: Tokenizer, items: Sequence[Item]) -> dict[str, int]:
     """The commonest words that are the unknown token, and how often each occurs."""
     texts = Counter(word for item in items for text in item.texts for word in text.split())
     unknown: Counter[str] = Counter()
@@ -184,16 +183,9 @@ def _unknown_words(tokenizer: PreTrainedTokenizerBase, items: Sequence[Item]) ->
     return dict(unknown.most_common(UNKNOWN_WORDS))
 
 
-def compared_labels(counts: Mapping[str, int]) -> dict[str, int]:
-    """The labels whose frequencies are compared: all, but of entities only how often each type begins."""
-    if "O" in counts and all(parse_tag(label) is not None for label in counts):
-        return {label: count for label, count in counts.items() if label.startswith("B-")}
-    return dict(counts)
-
-
-def _warnings(head: AnyHead, report: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(head: AnyTask, report: Mapping[str, Any]) -> Iterator[str]:
     train = report["parts"]["train"]
-    counts = compared_labels(train["labels"])
+    counts = head.compared_labels(train["labels"])
     if counts and max(counts.values()) > UNEVEN * min(counts.values()):
         rare, often = min(counts, key=lambda label: counts[label]), max(counts, key=lambda label: counts[label])
         name, most = shortened(rare), shortened(often)

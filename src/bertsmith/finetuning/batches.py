@@ -12,8 +12,10 @@ import numpy.typing as npt
 import torch
 
 from bertsmith.finetuning.losses import divided, loss_count
+from bertsmith.inference.batched import tensors
 from bertsmith.runtime import random
-from bertsmith.tasks.base import AnyHead, Inputs, Logits
+from bertsmith.tasks.losses import Head
+from bertsmith.tasks.values import Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.course import Update
 
@@ -25,28 +27,28 @@ class LabelledData:
     """An encoded labelled file.
 
     Attributes:
-        encoded: the head's inputs.
-        gold: what is true of them.
-        taught: what a teacher says of them, flat.
-        labelled: of so many rows, the first ones, the labels are true; behind them stands what only a teacher knows.
-            None where all are labelled.
+        encoded: the task's inputs.
+        targets: their labels.
+        taught: a teacher's logits for them, flat.
+        labelled: the number of rows, the first ones, that have labels; the rows behind them only have a teacher's
+            logits. None if all have labels.
     """
 
     encoded: Inputs
-    gold: Any
+    targets: Any
     taught: Callable[[int], Logits] | None = None
     labelled: int | None = None
 
 
 class HeadBatches:
-    """Makes the batch of given examples of the whole training; an example is a row of the head's inputs.
+    """Makes the batch of given examples of the whole training; an example is a row of the task's inputs.
 
     The order of an epoch is a pure function of (seed, epoch): random, but within windows of fifty batches sorted by
     length, so that little is computed on padding.
     """
 
     def __init__(
-        self, data: LabelledData, head: AnyHead, batch_size: int, pad_token_id: int, *, with_types: bool, seed: int
+        self, data: LabelledData, head: Head, batch_size: int, pad_token_id: int, *, with_types: bool, seed: int
     ) -> None:
         self.data, self.head, self.batch_size, self.seed = data, head, batch_size, seed
         self.pad, self.with_types = pad_token_id, with_types
@@ -55,7 +57,7 @@ class HeadBatches:
         self._order: npt.NDArray[np.int64]
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """int64 of [rows]: which row of the inputs stands where in an epoch."""
+        """int64 of [rows]: the rows of the inputs in the order of an epoch."""
         if epoch != self._epoch:
             generator = random.generator("order", self.seed, epoch)
             shuffled = generator.permutation(len(self.lengths))
@@ -86,10 +88,12 @@ class HeadBatches:
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """The micro-batch, with the number of its losses to divide their sum by."""
         chosen = [self.row(number) for number in numbers]
-        batch: dict[str, Any] = self.head.batch(self.data.encoded, chosen, self.pad, with_types=self.with_types)
-        batch["gold"] = self.head.gold(self.data.encoded, self.data.gold, chosen)
+        task, encoded = self.head.task, self.data.encoded
+        arrays: dict[str, Any] = task.batch(encoded, chosen, self.pad, with_types=self.with_types)
+        arrays["targets"] = task.row_targets(encoded, self.data.targets, chosen)
         if self.data.taught is not None:
-            batch["soft"] = self.head.soft_targets(self.data.encoded, self.data.taught, chosen)
+            arrays["soft_targets"] = task.soft_targets(encoded, self.data.taught, chosen)
+        batch: dict[str, Any] = tensors(arrays)
         if self.data.labelled is not None:
             batch |= divided(row < self.data.labelled for row in chosen)
         batch["loss_counts"] = torch.tensor([loss_count(self.head, batch)])
@@ -101,8 +105,8 @@ class BudgetedBatches(UpdateBatches):
     """Updates in micro-batches of rows of like length, none of which holds more tokens than the budget after padding.
 
     Args:
-        budget: tokens at once; where a single row is longer, so many as that row has.
-        streams: an update has at least so many micro-batches, of like size, and a multiple of them.
+        budget: tokens at once; if a single row is longer, the tokens of that row.
+        streams: the number of micro-batches of an update is a multiple of it; they are of like size.
     """
 
     def __init__(self, batches: HeadBatches, *, budget: int, streams: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,7 +25,6 @@ from bertsmith.runtime.machine import (
     choose_streams,
     prepare_process,
 )
-from bertsmith.tasks.base import AnyHead
 from bertsmith.tasks.class_weights import balanced
 from bertsmith.training.plan import Computation, Optimization
 
@@ -42,7 +40,7 @@ def choose_settings(
 
     Raises OptionError if an option does not fit the data or the MODEL.
     """
-    head = _weighted(options, data)
+    class_weights = _class_weights(options, data)
     choices, computation, attention = _choose_computation(options, start, started)
     if options.max_length is None:
         why = f"the default of {options.task}; predictions use it too (input_length in config.json)"
@@ -57,7 +55,7 @@ def choose_settings(
         epochs = float(choices[-1].value)
     settings = HeadSettings(
         options,
-        head,
+        data.head,
         max_length=start.max_length,
         steps=max(1, math.ceil(epochs * examples / options.batch_size)),
         eval_every=options.eval_every or math.ceil(examples / options.batch_size),
@@ -66,6 +64,7 @@ def choose_settings(
         attention=attention,
         parts=TrainedParts.of(options),
         distillation=distillation_of(options, data.head),
+        class_weights=class_weights,
     )
     return settings, [*choices, *_about_the_model(settings, data, start.config)]
 
@@ -96,18 +95,16 @@ def precision_of(asked: str, device: str, config: Any) -> Choice:
     return choose_precision(asked, device)
 
 
-def _weighted(options: FinetuneOptions, data: FinetuningData) -> AnyHead:
-    """The head with the class weights that the options ask for."""
+def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[float, ...] | None:
+    """The class weights that the options ask for, None if they ask for none."""
     if options.class_weights is None:
-        return data.head
+        return None
     if not data.head.weighs_classes:
         raise OptionError(
             f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
             f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
         )
-    head = copy.copy(data.head)
-    head.class_weights = balanced(data.labels)
-    return head
+    return balanced(data.labels)
 
 
 def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[Choice]:
@@ -119,7 +116,7 @@ def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) 
     own = replaced_labels(config, settings)
     if own is not None:
         yield Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}")
-    weights = settings.head.class_weights
+    weights = settings.class_weights
     if weights is not None:
         pairs = zip(settings.head.labels, weights, strict=True)
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in pairs)

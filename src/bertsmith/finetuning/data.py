@@ -15,10 +15,10 @@ from bertsmith.finetuning.starting_model import StartingModel
 from bertsmith.records.labelled_files import DataFile, DataReport, FinetuningFiles
 from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import MULTI_LABEL, SINGLE_LABEL, AnyHead, Inputs, head_class
-from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set, with_split
+from bertsmith.tasks.values import Inputs
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
 """The parts of a data set (`hf:`) that are meant where none is named."""
@@ -30,15 +30,15 @@ class FinetuningData:
 
     Attributes:
         head: with the labels of the training file.
-        train_gold: the labels of the training file's examples.
+        train_targets: the labels of the training file's examples.
         learnt: the training file, followed by the unlabelled one if there is one.
         taught_examples: the examples of `learnt`, if a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
         described: the files, the frequency of each label, and the report on them, for run.json.
     """
 
-    head: AnyHead
-    train_gold: Any
+    head: AnyTask
+    train_targets: Any
     learnt: LabelledData
     taught_examples: Sequence[Any]
     dev: LabelledData
@@ -83,11 +83,9 @@ class FinetuningData:
 class _Examples:
     """The examples of each part, read but not encoded."""
 
-    head: AnyHead
+    head: AnyTask
     paths: Mapping[str, Path]
     parts: dict[str, Sequence[Any]]
-    may_be_numbers: bool
-    """Whether the labels were not said to be classes, and could be numbers."""
 
 
 def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData:
@@ -106,8 +104,9 @@ def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData
         file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
         file.sha256 = checksums[part]
         files.append(file)
-    described = _reported(found, parts, labelled_data_report(head, start.tokenizer, compared, length), files=files)
-    gold, learnt, taught = parts["train"].gold, parts["train"], compared["train"].examples
+    report = labelled_data_report(head, start.tokenizer, compared, length)
+    described = _reported(found, parts, report, files=files, options=options)
+    gold, learnt, taught = parts["train"].targets, parts["train"], compared["train"].examples
     if UNLABELLED in parts:
         taught = [*taught, *compared[UNLABELLED].examples]
         encoded, targets = head.encode(start.tokenizer, taught, length), head.targets(taught, str(paths["train"]))
@@ -129,19 +128,16 @@ def _read(options: FinetuneOptions) -> _Examples:
     columns = Columns.of(options)
     given = {part: getattr(options, part) for part in SPLITS}
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
-    task = head_class(options.task)
+    task = task_class(options.task)
     parts: dict[str, Sequence[Any]] = {"train": task.read(paths["train"], columns)}
     columns = replace(columns, like=task.reference(parts["train"], paths["train"]))
-    head = task.for_training(parts["train"], options.problem_type, labels_are=options.labels_are)
+    head = task.for_training(parts["train"], options)
     columns = head.columns(columns)
     parts |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
-    may_be_numbers = head.problem_type == SINGLE_LABEL and "problem_type" not in options.model_fields_set
-    if may_be_numbers:
-        places = ((item.label, item.place) for item in head.items(parts["train"]))
-        check_are_classes(str(paths["train"]), head.labels, places)
+    head.check_labels(parts["train"], str(paths["train"]), options)
     if UNLABELLED in paths:
         parts[UNLABELLED] = head.read_unlabelled(paths[UNLABELLED], columns)
-    return _Examples(head, paths, parts, may_be_numbers)
+    return _Examples(head, paths, parts)
 
 
 def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -169,14 +165,18 @@ def _measured(encoded: Inputs) -> dict[str, Any]:
 
 
 def _reported(
-    found: _Examples, parts: Mapping[str, LabelledData], report: dict[str, Any], *, files: list[DataFile]
+    found: _Examples,
+    parts: Mapping[str, LabelledData],
+    report: dict[str, Any],
+    *,
+    files: list[DataFile],
+    options: FinetuneOptions,
 ) -> FinetuningFiles:
     """All files with the report on them, its warnings about labels first."""
     head = found.head
     counts = dict(report["parts"]["train"]["labels"])
     if head.labels:
-        most = int(parts["train"].gold.sum(axis=1).max()) if head.problem_type == MULTI_LABEL else None
-        about_labels = label_warnings(counts, may_be_numbers=found.may_be_numbers, labels_per_text=most)
+        about_labels = head.label_warnings(counts, parts["train"].targets, options)
         report["warnings"] = [*about_labels, *report["warnings"]]
     return FinetuningFiles(files=files, labels=counts, report=DataReport.model_validate(report))
 

@@ -1,7 +1,7 @@
-"""Distillation: a head learns from the softened answers of a trained MODEL beside the labels (Hinton et al. 2015).
+"""Distillation: a model learns from the softened answers of a trained MODEL besides the labels (Hinton et al. 2015).
 
-The teacher answers every training example once, in evaluation mode, before the training; its logits stand in a file in
-the folder of the RUN, mapped into memory, so that every seed and a run that goes on learn from the same numbers.
+The teacher answers every training example once, in evaluation mode, before the training; its logits are in a file in
+the folder of the RUN, mapped into memory, so that every seed and a resumed run learn from the same numbers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import disk_errors
 from bertsmith.runtime.ragged import offsets_of
-from bertsmith.tasks.base import AnyHead, Inputs, Logits, has_head, head_class, listed, task_of
+from bertsmith.tasks.base import AnyTask, task_class
+from bertsmith.tasks.model_config import has_head, listed, task_of
 from bertsmith.tasks.registry import TASKS
-from bertsmith.tasks.sequence_classification.task import REGRESSION
+from bertsmith.tasks.values import Inputs, Logits
 
 FOLDER = "teacher"
 
 
 @dataclass(frozen=True)
 class TaughtLogits:
-    """A teacher's logits for the training examples (`Head.join_logits`), flat behind each other.
+    """A teacher's logits for the training examples (`Task.join_logits`), flat behind each other.
 
     Attributes:
         values: float32 of [numbers], mapped.
@@ -48,7 +49,7 @@ class TaughtLogits:
 
     @classmethod
     def load(cls, folder: Path) -> TaughtLogits | None:
-        """What `save` wrote, None where nothing is there."""
+        """The logits that `save` wrote; None without a folder."""
         if not folder.is_dir():
             return None
         return cls(np.load(folder / "logits.npy", mmap_mode="r"), np.load(folder / "starts.npy"))
@@ -74,11 +75,11 @@ class TaughtLogits:
 class Teacher:
     """A MODEL with a head of the task, and the training examples as it reads them.
 
-    Raises ModelError where the MODEL has no such head, OptionError where its labels or what it reads do not fit.
+    Raises ModelError if the MODEL has no such head, OptionError if its labels or its rows do not fit.
     """
 
     def __init__(
-        self, options: FinetuneOptions, head: AnyHead, tokenizer: Any, inputs: Inputs, examples: Sequence[Any]
+        self, options: FinetuneOptions, head: AnyTask, tokenizer: Any, inputs: Inputs, examples: Sequence[Any]
     ) -> None:
         assert options.teacher is not None
         name, task = options.teacher, options.task
@@ -86,11 +87,11 @@ class Teacher:
         config = self.predictor.config
         if not has_head(config, task):
             other = task_of(config)
-            has = f"has the head of {other}" if other else f"has no {head_class(task).called}"
+            has = f"has the head of {other}" if other else f"has no {task_class(task).called}"
             raise ModelError(
                 f"--teacher {name}: {has}; `bertsmith finetune {task} --model {name}` makes a teacher for this task"
             )
-        self.head = head_class(task).for_model(config, None, name)
+        self.head = task_class(task).for_model(config, None, name)
         if self.head.problem_type != head.problem_type:
             raise OptionError(
                 f"--teacher {name}: its problem type is {self.head.problem_type}, that of the student "
@@ -113,7 +114,7 @@ class Teacher:
             )
 
     def answers(self, folder: Path) -> TaughtLogits:
-        """What it says of the training examples, from the folder of the RUN where that is there already."""
+        """Its logits for the training examples, from the folder of the RUN if they are there."""
         found = TaughtLogits.load(folder / FOLDER)
         if found is None:
             with progress("the teacher answers", unit="texts") as bar:
@@ -129,11 +130,11 @@ class Teacher:
         return found
 
 
-def distillation_of(options: FinetuneOptions, head: AnyHead) -> Distillation | None:
-    """The distillation that is asked for. Raises OptionError where a temperature is given for numbers."""
+def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | None:
+    """The distillation that the options ask for. Raises OptionError if a temperature is given for numbers."""
     if options.teacher is None:
         return None
-    if head.problem_type == REGRESSION and options.distil_temperature is not None:
+    if head.predicts_numbers and options.distil_temperature is not None:
         raise OptionError("--distil-temperature: a number has no distribution that it could soften; leave it out")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     return Distillation(weight, options.distil_temperature or TEMPERATURE)

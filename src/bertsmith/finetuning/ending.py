@@ -26,12 +26,12 @@ def conclude(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> Finetuni
         "best_seed_metrics": best.metrics if len(figures) > 1 else None,
     }
     outcome = FinetuningOutcome(
-        metrics=figures_over_seeds(list(figures.values()), head.top),
+        metrics=figures_over_seeds(list(figures.values()), type(head)),
         best_seed=best.seed,
         diverged_seeds=seeds.diverged,
         selected_on_reported_data=data.test is None,
-        baseline=head.baseline(data.train_gold, data.reported.gold),
-        num_examples=len(data.reported.gold),
+        baseline=head.baseline(data.train_targets, data.reported.targets),
+        num_examples=len(data.reported.targets),
         truncated_tokens=sum(file.truncated_tokens for file in data.files),
         **{name: value for name, value in left_out_if_none.items() if value is not None},  # type: ignore[arg-type]
     )

@@ -18,10 +18,10 @@ from bertsmith.finetuning.losses import loss_sums
 from bertsmith.finetuning.parameters import rates_by_layer
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import goodness
 from bertsmith.models.fast.parts import in_float32
 from bertsmith.runtime.console import say
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.losses import head_of
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import Evaluations, Losses, Saving, TrainingPlan
@@ -37,7 +37,7 @@ class TrainedHead:
     """
 
     model: nn.Module
-    head: AnyHead
+    head: AnyTask
     best_step: int
     steps: int
     signal: str | None
@@ -61,6 +61,7 @@ def train_head(
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
     model = settings.parts.applied_to(load_head(settings))
+    losses = head_of(options.task, head, settings.class_weights)
     best = BestWeights()
     if checkpoint is not None:
         best.load(checkpoint)
@@ -69,10 +70,10 @@ def train_head(
         # In float32, whatever the training is in: what is chosen is what is reported, and what `evaluate` gives again.
         with in_float32(current):
             outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
-        settled = head.settled(outputs, dev.gold)
-        value = settled.values(outputs, dev.gold)[settings.metric]
+        settled = head.settled(outputs, dev.targets)
+        value = settled.values(outputs, dev.targets)[settings.metric]
         step = trainer.state.global_step
-        best.consider(current, goodness(settings.metric, value), step=step, chosen=settled.chosen)
+        best.consider(current, head.goodness(settings.metric, value), step=step, chosen=settled.chosen)
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
             say(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")
@@ -81,7 +82,7 @@ def train_head(
 
     plan = TrainingPlan(
         course=Course(Budget(steps=settings.steps), options.batch_size),
-        losses=Losses(("loss",), loss_sums(head, settings.distillation)),
+        losses=Losses(("loss",), loss_sums(losses, settings.distillation)),
         optimization=replace(settings.optimization, rate_of=rates_by_layer(model.config, options.layer_decay)),
         computation=settings.computation,
         evaluations=Evaluations(evaluate, every=settings.eval_every, at_end=True),
@@ -90,7 +91,7 @@ def train_head(
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
-    rows = HeadBatches(train, head, options.batch_size, pad, with_types=with_types, seed=seed)
+    rows = HeadBatches(train, losses, options.batch_size, pad, with_types=with_types, seed=seed)
     batches = BudgetedBatches(rows, budget=options.micro_batch_tokens, streams=settings.computation.streams)
     trainer = ExactTrainer(model, tokenizer, batches, folder=folder, plan=plan)
     trainer.run(checkpoint)

@@ -12,7 +12,8 @@ from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.trained_parts import TrainedParts
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
-from bertsmith.tasks.base import INPUT_LENGTH, AnyHead, forget_head, forget_labels, has_head
+from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_head
 
 
 def load_head(settings: HeadSettings) -> nn.Module:
@@ -53,7 +54,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
     return trained
 
 
-def outline(name: str, head: AnyHead, parts: TrainedParts) -> nn.Module:
+def outline(name: str, head: AnyTask, parts: TrainedParts) -> nn.Module:
     """The MODEL of a name as it is trained, without weights: it tells which parameters learn, and how many there are.
 
     Raises OptionError if the parts do not fit it.

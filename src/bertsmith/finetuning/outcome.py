@@ -11,7 +11,7 @@ import numpy as np
 
 from bertsmith.records.finetuning import LossCourse
 from bertsmith.reporting.numbers import format_metric
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 
 PART = 5
 """The beginning and the end of a training are a fifth of its updates each."""
@@ -45,7 +45,7 @@ def course_in_words(course: LossCourse) -> str:
 
 
 def no_better(
-    head: AnyHead, metric: str, value: float, *, baseline: float, file: str, course: LossCourse | None
+    head: AnyTask, metric: str, value: float, *, baseline: float, file: str, course: LossCourse | None
 ) -> str:
     """That a figure does not beat the baseline of a head; with what the training loss did, if it is known."""
     figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))

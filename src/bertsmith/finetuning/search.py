@@ -27,7 +27,6 @@ from bertsmith.finetuning.search_space import Choices, Values, parse_space, spac
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel, starting_model
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import LOWER_IS_BETTER, goodness
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
@@ -162,7 +161,7 @@ class Search:
             return Trial.read(file)
         settings: Settings | None = self.space.defaults
         if number > 0:
-            higher = self.metric not in LOWER_IS_BETTER
+            higher = self.metric not in self.data.head.lower_is_better
             settings = propose(self.space.values, trials, higher=higher, seed=self.options.seed)
         if settings is None:
             return None
@@ -221,7 +220,7 @@ class Search:
         """The figure on the dev file as it is reported of a seed: in float32, whatever the training was in."""
         dev = self.data.dev
         outputs = head_outputs(trained.head, trained.model, dev.encoded, self.start.pad, budget=settings.eval_tokens)
-        return Figure(**trained.head.score(outputs, dev.gold)[self.metric].to_dict())
+        return Figure(**trained.head.score(outputs, dev.targets)[self.metric].to_dict())
 
     def _best_of(self, trials: list[Trial]) -> Trial | None:
         """The first of those with the best figure."""
@@ -230,7 +229,7 @@ class Search:
 
     def _goodness(self, trial: Trial) -> float:
         assert trial.dev is not None
-        return goodness(self.metric, trial.dev.value)
+        return self.data.head.goodness(self.metric, trial.dev.value)
 
     def report(self, trials: list[Trial]) -> SearchReport:
         """These trials for run.json."""
@@ -241,7 +240,7 @@ class Search:
         return SearchReport(
             metric=self.metric,
             most=self.data.head.top,
-            lower_is_better=self.metric in LOWER_IS_BETTER,
+            lower_is_better=self.metric in self.data.head.lower_is_better,
             trials_wanted=self.options.search,
             seed=self.options.seed,
             space=space_text(self.space.values),

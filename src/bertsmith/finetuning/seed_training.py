@@ -15,12 +15,11 @@ from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrup
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
-from bertsmith.metrics.classification import goodness
 from bertsmith.records.errors import ErrorReport, Figure
 from bertsmith.records.finetuning import SeedResult
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.runtime.console import say, warn
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 from bertsmith.training.run_folder import RunFolder, read_metrics
 
 
@@ -71,11 +70,11 @@ def _measured(
     pad, budget = int(tokenizer.pad_token_id), settings.eval_tokens
     outputs = head_outputs(head, model, data.reported.encoded, pad, budget=budget)
     dev = outputs if data.test is None else head_outputs(head, model, data.dev.encoded, pad, budget=budget)
-    value = head.values(dev, data.dev.gold)[metric]
-    baseline = head.baseline(data.train_gold, data.dev.gold)[metric]
-    is_stuck = goodness(metric, value) <= goodness(metric, baseline)
+    value = head.values(dev, data.dev.targets)[metric]
+    baseline = head.baseline(data.train_targets, data.dev.targets)[metric]
+    is_stuck = head.goodness(metric, value) <= head.goodness(metric, baseline)
     if settings.options.calibrate:
-        head = _calibrated(head, dev, data.dev.gold)
+        head = _calibrated(head, dev, data.dev.targets)
         config: Any = model.config
         config.update(head.chosen)
         if is_stuck:
@@ -85,7 +84,7 @@ def _measured(
                 f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(model, tokenizer)
-    gold = data.reported.gold
+    gold = data.reported.targets
     scored = Answered(head, data.reported_examples, data.reported.encoded, outputs, gold, settings.max_length)
     course = course_of([line["loss"] for line in read_metrics(single.path)[0]])
     return SeedResult(
@@ -100,7 +99,7 @@ def _measured(
     )
 
 
-def _calibrated(head: AnyHead, outputs: Any, gold: Any) -> AnyHead:
+def _calibrated(head: AnyTask, outputs: Any, gold: Any) -> AnyTask:
     """The head with the temperature that suits the dev file best, if there is one."""
     found = head.calibrated(outputs, gold)
     if found is None:

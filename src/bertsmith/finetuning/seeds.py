@@ -10,19 +10,20 @@ import numpy as np
 from bertsmith.errors import DivergedError
 from bertsmith.finetuning.outcome import no_better
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.metrics.classification import goodness, over_seeds, possible
+from bertsmith.metrics.classification import over_seeds
 from bertsmith.records.errors import Figure
 from bertsmith.records.finetuning import MeanFigure, SeedResult
 from bertsmith.reporting.numbers import format_metric
+from bertsmith.tasks.base import AnyTask
 
 
-def figures_over_seeds(results: Sequence[Mapping[str, Figure]], top: float) -> dict[str, MeanFigure]:
-    """The mean of each metric over the seeds; `top` is the highest value that a share can have, 1 or 100."""
+def figures_over_seeds(results: Sequence[Mapping[str, Figure]], task: type[AnyTask]) -> dict[str, MeanFigure]:
+    """The mean of each metric over the seeds, with its 95% interval."""
     metrics = {}
     for name, first in results[0].items():
         values = [result[name].value for result in results]
         interval = over_seeds(values)
-        low, high = possible(name, interval.low, top), possible(name, interval.high, top)
+        low, high = task.possible(name, interval.low), task.possible(name, interval.high)
         if len(values) == 1:
             low, high = first.low, first.high
         metrics[name] = MeanFigure(mean=float(np.mean(values)), low=low, high=high, seeds=values)
@@ -48,7 +49,8 @@ class Seeds:
     def best(self) -> SeedResult:
         """The seed with the best figure on the dev file, of equal ones the first."""
         ended = [self.results[seed] for seed in self.figures]
-        return max(ended, key=lambda result: goodness(self.settings.metric, _dev(result)))
+        task, metric = self.settings.head, self.settings.metric
+        return max(ended, key=lambda result: task.goodness(metric, _dev(result)))
 
     @property
     def diverged(self) -> list[int]:
@@ -80,9 +82,10 @@ class Seeds:
         if best.diverged:
             return best.diverged
         value, least = self.figures[best.seed][metric].value, baseline[metric]
-        if goodness(metric, value) > goodness(metric, least):
+        task = self.settings.head
+        if task.goodness(metric, value) > task.goodness(metric, least):
             return None
-        return no_better(self.settings.head, metric, value, baseline=least, file=file, course=best.loss)
+        return no_better(task, metric, value, baseline=least, file=file, course=best.loss)
 
 
 def _dev(result: SeedResult) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bertsmith.finetuning.losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.trained_parts import TrainedParts
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 from bertsmith.training.plan import Computation, Optimization
 
 
@@ -16,7 +16,8 @@ class HeadSettings:
     """How a head is trained: the options as they were given, and what follows from them.
 
     Attributes:
-        head: with the labels and class weights that are trained.
+        head: the task with its labels.
+        class_weights: the weight of a loss of each label; None if each counts 1.
         max_length: tokens per row.
         steps: updates.
         eval_every: updates between evaluations.
@@ -25,7 +26,7 @@ class HeadSettings:
     """
 
     options: FinetuneOptions
-    head: AnyHead
+    head: AnyTask
     max_length: int
     steps: int
     eval_every: int
@@ -34,6 +35,7 @@ class HeadSettings:
     attention: str
     parts: TrainedParts = TrainedParts()  # noqa: RUF009 - it is frozen
     distillation: Distillation | None = None
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def metric(self) -> str:

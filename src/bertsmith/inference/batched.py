@@ -1,18 +1,33 @@
-"""A model over many texts: sorted by length, in flat memory, answers in the order of the texts."""
+"""A model over many texts: sorted by length, in flat memory, answers in the order of the texts.
+
+Tasks take and give NumPy arrays; here they become tensors on a device, and the outputs of a model arrays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.base import AnyHead, Inputs
+from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
 from bertsmith.tasks.encoded_texts import Encoded, padded
+from bertsmith.tasks.values import Array, Inputs, ModelOutputs
+
+
+def tensors(arrays: Mapping[str, Array], device: str = "cpu") -> dict[str, Tensor]:
+    """The arrays of a batch as tensors on a device."""
+    return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in arrays.items()}
+
+
+def arrays(output: Mapping[str, Any]) -> ModelOutputs:
+    """The outputs of a model that are tensors, in float32."""
+    return {name: value.float().cpu().numpy() for name, value in output.items() if isinstance(value, Tensor)}
 
 
 def batches(
@@ -21,12 +36,11 @@ def batches(
     """The numbers of the texts of each batch, and the batch on the device."""
     with_types = getattr(model_config, "type_vocab_size", 0) > 1
     for numbers in by_length(encoded.lengths, budget):
-        batch = padded(encoded, numbers, pad_token_id, with_types=with_types)
-        yield numbers, {name: value.to(device) for name, value in batch.items()}
+        yield numbers, tensors(padded(encoded, numbers, pad_token_id, with_types=with_types), device)
 
 
 def head_outputs(
-    head: AnyHead,
+    task: AnyTask,
     model: nn.Module,
     inputs: Inputs,
     pad_token_id: int,
@@ -35,16 +49,16 @@ def head_outputs(
     budget: int = TOKENS_A_BATCH,
     bar: Progress | None = None,
 ) -> Any:
-    """The head's outputs, by examples. The model is in evaluation mode meanwhile, and as it was afterwards."""
-    return head.join(
-        kept_rows(head, head.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar), inputs
+    """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""
+    return task.join(
+        kept_rows(task, task.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar), inputs
     )
 
 
 @torch.inference_mode()
 def kept_rows(
-    head: AnyHead,
-    keep: Callable[[Any, Any, Sequence[int]], Iterable[Any]],
+    task: AnyTask,
+    keep: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
     model: Any,
     inputs: Inputs,
     pad_token_id: int,
@@ -53,7 +67,7 @@ def kept_rows(
     budget: int,
     bar: Progress | None,
 ) -> list[Any]:
-    """What `keep` takes of the model's output for each row; of the mode as `head_outputs`."""
+    """The part that `keep` takes of the model's output for each row; of the mode as `head_outputs`."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type
@@ -62,9 +76,9 @@ def kept_rows(
     kept: list[Any] = [None] * len(lengths)
     done = 0
     for rows in by_length(lengths, budget):
-        batch = head.batch(inputs, rows, pad_token_id, with_types=with_types)
+        batch = tensors(task.batch(inputs, rows, pad_token_id, with_types=with_types), device)
         with computing(precision, device):
-            output = model(**{name: value.to(device) for name, value in batch.items()})
+            output = arrays(model(**batch))
         for row, item in zip(rows, keep(output, inputs, rows), strict=True):
             kept[row] = item
         done += len(rows)

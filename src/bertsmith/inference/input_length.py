@@ -19,8 +19,9 @@ from bertsmith.models.loading import max_tokens
 from bertsmith.records.any_run import run_of_model
 from bertsmith.reporting.numbers import percent
 from bertsmith.runtime.console import warn
-from bertsmith.tasks.base import INPUT_LENGTH, Inputs
+from bertsmith.tasks.model_config import INPUT_LENGTH
 from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.values import Inputs
 
 SHORTEST = 8
 """The least tokens of a row: special tokens, and something between them."""

@@ -45,17 +45,23 @@ from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, say, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
-from bertsmith.tasks.base import INPUT_LENGTH, MULTI_LABEL, AnyHead, Inputs, Logits, has_head, head_class
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode, without_tokens
 from bertsmith.tasks.files.reference import text_columns_of
-from bertsmith.tasks.multiple_choice.task import MultipleChoice, encode_choices, probabilities
-from bertsmith.tasks.question_answering.questions import encode_questions
-from bertsmith.tasks.question_answering.task import CANDIDATES, QuestionAnswering
+from bertsmith.tasks.model_config import INPUT_LENGTH, has_head
+from bertsmith.tasks.multiple_choice.encoding import encode_choices
+from bertsmith.tasks.multiple_choice.task import MultipleChoice, probabilities
+from bertsmith.tasks.question_answering.answers import CANDIDATES
+from bertsmith.tasks.question_answering.encoding import encode_questions
+from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.registry import trainable_tasks
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.token_classification.encoding import encode_words
 from bertsmith.tasks.token_classification.task import TokenClassification
-from bertsmith.tasks.token_classification.words import Pieces, encode_words, words_of_text
+from bertsmith.tasks.values import Inputs, Logits
+from bertsmith.tasks.words_of_text import Pieces, words_of_text
 
 LABELS = ("IsNext", "NotNext")
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -122,7 +128,7 @@ class Predictor:
             self._doubted.add(head)
         return [doubt]
 
-    def row_length(self, head: type[AnyHead], asked: int | None) -> int:
+    def row_length(self, head: type[AnyTask], asked: int | None) -> int:
         """Tokens per row of a head that is the model's own, by `input_length`; printed if config.json does not say it.
 
         Raises OptionError for a length that the model does not take.
@@ -134,7 +140,7 @@ class Predictor:
             say(f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length")
         return length
 
-    def _with_head(self, head: type[AnyHead]) -> nn.Module:
+    def _with_head(self, head: type[AnyTask]) -> nn.Module:
         """The model with a head of the task, which must be its own."""
         if head.auto_class not in self._head_models:
             task = _task(head)
@@ -149,14 +155,14 @@ class Predictor:
         return self._head_models[head.auto_class]
 
     def head_outputs(
-        self, head: AnyHead, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Any:
         """The outputs of a head that is the model's own, by examples; `budget` is in tokens a batch."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         return head_outputs(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
 
     def head_logits(
-        self, head: AnyHead, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
         """What a student learns from a head that is the model's own, in the form of `Head.join_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
@@ -542,5 +548,5 @@ class Predictor:
         return answers[0] if isinstance(question, str) else answers
 
 
-def _task(head: type[AnyHead]) -> str:
-    return next(name for name in trainable_tasks() if head_class(name) is head)
+def _task(head: type[AnyTask]) -> str:
+    return next(name for name in trainable_tasks() if task_class(name) is head)

@@ -1,16 +1,12 @@
-"""A text as a model is given it; needs the tokenizer alone, so torch is not loaded for it."""
+"""A text as a model reads it; needs only the tokenizer, so torch is not loaded for it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bertsmith.inference.results import Tokenized
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from bertsmith.tasks.values import Tokenizer
 
 
-def tokenize_text(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokenized:
+def tokenize_text(tokenizer: Tokenizer, text: str) -> Tokenized:
     """The pieces of a text and the three tensors that a model takes, as lists."""
     encoding = tokenizer(text, return_token_type_ids=True)
     ids = [int(number) for number in encoding["input_ids"]]

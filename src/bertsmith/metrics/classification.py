@@ -30,21 +30,27 @@ class Metric:
     """A figure of what is true and what is predicted.
 
     Both are of [examples]: classes, numbered from 0, or numbers; of label sets bool of [examples, labels].
+
+    Attributes:
+        greater_is_better: whether the highest value is the best.
+        may_be_negative: whether it is a correlation, which goes down to -1.
     """
 
     measure: Callable[[Array, Array], Measurement]
+    greater_is_better: bool = True
+    may_be_negative: bool = False
 
     def __call__(self, gold: Array, predicted: Array) -> float:
         """The figure of all examples."""
         return self.measure(gold, predicted).value
 
 
-def _of_sums(columns: Callable[[Array, Array], Floats], figure: Callable[[Floats], Floats]) -> Metric:
-    return Metric(lambda gold, predicted: OfSums(columns(gold, predicted), figure))
+def _of_sums(columns: Callable[[Array, Array], Floats], figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
+    return Metric(lambda gold, predicted: OfSums(columns(gold, predicted), figure), **kind)
 
 
-def _of_classes(figure: Callable[[Floats], Floats]) -> Metric:
-    return Metric(lambda gold, predicted: OfClasses(gold.astype(np.int64), predicted.astype(np.int64), figure))
+def _of_classes(figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
+    return Metric(lambda gold, predicted: OfClasses(gold.astype(np.int64), predicted.astype(np.int64), figure), **kind)
 
 
 def _right(gold: Array, predicted: Array) -> Floats:
@@ -135,17 +141,19 @@ macro_f1 = _of_classes(_macro_f1)
 micro_f1 = _of_sums(_right, _micro_f1_of_right)
 """2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
 
-matthews = _of_classes(_matthews)
+matthews = _of_classes(_matthews, may_be_negative=True)
 """Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
 
-pearson = _of_sums(_moments, correlation)
+pearson = _of_sums(_moments, correlation, may_be_negative=True)
 """Pearson's correlation; 0 where one side is constant. It does not see scales, so that the answers of two models are
 exchanged on one."""
 
-spearman = Metric(lambda gold, predicted: OfRanks(_moments_of_ranks(gold, predicted), correlation))
+spearman = Metric(
+    lambda gold, predicted: OfRanks(_moments_of_ranks(gold, predicted), correlation), may_be_negative=True
+)
 """Spearman's rank correlation: Pearson's over ranks, ties sharing their mean rank."""
 
-mean_squared_error = _of_sums(_squared_error, _mean)
+mean_squared_error = _of_sums(_squared_error, _mean, greater_is_better=False)
 """The mean of the squared differences."""
 
 exact_match = _of_sums(_right, _mean)
@@ -172,30 +180,18 @@ NUMBER_METRICS: dict[str, Metric] = {
 }
 """The figures of numbers, the main one first."""
 
-LOWER_IS_BETTER = frozenset({"mean_squared_error"})
-"""The figures of which the lowest is the best."""
-
-
-CORRELATIONS = frozenset({"matthews", "pearson", "spearman"})
-"""The figures that may be negative, down to -1."""
-
-
-def possible(metric: str, value: float, top: float) -> float:
-    """A value cut at what a figure can be; `top` is the most that shares and correlations can be, 1 or 100."""
-    if metric in LOWER_IS_BETTER:
-        return max(value, 0.0)
-    return min(max(value, -top if metric in CORRELATIONS else 0.0), top)
-
-
-def goodness(metric: str, value: float) -> float:
-    """A figure in the direction in which more is better."""
-    return -value if metric in LOWER_IS_BETTER else value
-
 
 def class_metrics(classes: int) -> dict[str, Metric]:
     """The figures of so many classes, numbered in their order, the main one first; with two also `f1`, of class 1."""
     f1: dict[str, Metric] = {"f1": binary_f1} if classes == 2 else {}
     return {"accuracy": accuracy, **f1, "macro_f1": macro_f1, "matthews": matthews}
+
+
+_ALL = {**class_metrics(2), **SET_METRICS, **NUMBER_METRICS}
+LOWER_IS_BETTER = frozenset(name for name, metric in _ALL.items() if not metric.greater_is_better)
+"""The figures of which the lowest is the best."""
+MAY_BE_NEGATIVE = frozenset(name for name, metric in _ALL.items() if metric.may_be_negative)
+"""The correlations."""
 
 
 def over_seeds(values: list[float]) -> Interval:

@@ -23,7 +23,7 @@ from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.base import forget_head, forget_labels
+from bertsmith.tasks.model_config import forget_head, forget_labels
 from bertsmith.tokenization.extension import Extension, rows_of
 
 DEFAULT_SIZE = "mini"

@@ -16,6 +16,7 @@ from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import add_progress, add_provenance, add_warnings, smoothed
 from bertsmith.reporting.search import add_search
+from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import add_verdict
 
 
@@ -24,19 +25,21 @@ def finetuning_report(
     run: RunRecord,
     updates: Lines,
     *,
+    texts: TaskTexts,
     evaluations: Lines,
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
     """report.html of a fine-tuning, from its run.json and metrics.jsonl.
 
-    `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures of a run that is not finished.
+    `texts` are those of the task. `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures
+    of a run that is not finished.
     """
     record = run.to_dict()
     page = Page(f"{name}: {record['task'].replace('-', ' ')}", _origin(record), refresh_seconds)
     metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
     if run.is_finished:
-        add_verdict(page, record)
+        add_verdict(page, record, texts)
     else:
         add_progress(page, run, updates, as_of=as_of)
     said = record.get("learnt_nothing")  # the verdict says it

@@ -1,4 +1,4 @@
-"""The model card of a fine-tuned RUN, from its run.json: only what was seen and measured is said."""
+"""The model card of a fine-tuned RUN, from its run.json: it states only observations and measurements."""
 
 from __future__ import annotations
 
@@ -19,32 +19,14 @@ from bertsmith.reporting.model_card import (
 )
 from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.search import caveat, outcome, trial_table
+from bertsmith.reporting.task_texts import TaskTexts
 
 Record = Mapping[str, Any]
 
 LOW_F1 = 0.5
 """A label whose F1 is below it is named among the limits."""
 NAMED = 20
-"""So many labels are named one by one."""
-
-_USES = {
-    "sequence-classification": "It says which label a text has, or a pair of texts where its training file has pairs",
-    "token-classification": "It says which label each word of a text has",
-    "question-answering": "It marks the words of a context that answer a question",
-    "multiple-choice": "It says which of the given choices is right",
-}
-_KINDS = {
-    "multi_label_classification": "It says which labels a text has: several, one or none",
-    "regression": "It says a number of a text, or of a pair of texts where its training file has pairs",
-}
-"""In the place of the above for the problem types of sequence-classification."""
-
-_ALWAYS = {
-    "sequence-classification": "Not for texts that none of its labels fits: it answers with one of them all the same.",
-    "token-classification": "Not for labels other than these: each word gets one of them.",
-    "question-answering": "Not for questions to which the context holds no answer, unless its training file had such.",
-    "multiple-choice": "Not for questions of which no choice is right: it chooses one all the same.",
-}
+"""Labels that are named one by one."""
 
 HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "accuracy": ("accuracy", {}),
@@ -62,8 +44,8 @@ HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """The Hub's names of the figures (https://hf.co/metrics), and what they are computed with."""
 
 
-def head_card(name: str, record: Record, hub: HubNames, *, output: str, verb: str) -> str:
-    """README.md of a finished RUN of `finetune`; `output` is what it says where it has no labels."""
+def head_card(name: str, record: Record, hub: HubNames, *, texts: TaskTexts, verb: str) -> str:
+    """README.md of a finished RUN of `finetune`; `verb` is the one that uses the model."""
     options, task = record["options"], record["task"]
     learnt = record["learnt_nothing"]
     summary = f"{plain(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
@@ -74,12 +56,12 @@ def head_card(name: str, record: Record, hub: HubNames, *, output: str, verb: st
         tags=["bert", task, "bertsmith"],
         summary=summary,
         sections=[
-            ("Intended use", _intended_use(record, output, verb)),
+            ("Intended use", _intended_use(record, texts, verb)),
             (f"Figures on the {_reported(record)} file", _figures(record)),
             ("Data", _data(record)),
             ("Training", bullets(_training(record))),
             ("Search", _search(record)),
-            ("Limits", bullets(_limits(record))),
+            ("Limits", bullets(_limits(record, texts))),
             ("How to make it again", made_by(record)),
         ],
         metadata=known(
@@ -105,27 +87,15 @@ def _main_metric(record: Record) -> str:
     return str(record["options"].get("metric") or next(iter(record["metrics"])))
 
 
-def _kind(record: Record) -> str:
-    """The problem type where it says more than the task."""
-    kind = record["options"].get("problem_type", "")
-    return kind if record["task"] == "sequence-classification" and kind in _KINDS else ""
-
-
-def _intended_use(record: Record, output: str, verb: str) -> str:
-    task, kind = record["task"], _kind(record)
+def _intended_use(record: Record, texts: TaskTexts, verb: str) -> str:
     labels = list(record["data"]["labels"])
-    use = _KINDS.get(kind) or _USES[task]
-    listed = f"one of {len(labels):,} labels: {_some([code(label) for label in labels])}" if labels else output
-    if kind:
-        listed = listed.removeprefix("one of ")
-    if task == "multiple-choice":
-        listed = f"the number of a choice; its training file has up to {len(labels)} of them"
+    output = texts.output.format(count=f"{len(labels):,}", labels=_some([code(label) for label in labels]))
     lines = [
-        f"{use}. Its output: {listed}.",
+        f"{texts.use}. Its output: {output}.",
         f"`bertsmith {verb}` uses it, and stock transformers loads it.",
         f"It is for texts like those of {code(_file(record, 'train')['name'])}. What it does on texts of another "
         "language, domain or time was not measured.",
-        *([] if kind else [_ALWAYS[task]]),
+        *([] if texts.limit is None else [texts.limit]),
     ]
     return bullets(lines)
 
@@ -185,19 +155,19 @@ def _data(record: Record) -> str:
     ]
     header = ["part", "file", "rows", "tokens", "in windows" if windows else "rows cut", "SHA-256"]
     counts = record["data"]["labels"]
-    told = markdown_table(header, rows)
+    found = markdown_table(header, rows)
     if counts:
         shown = list(counts.items())[:NAMED]
         more = f"; the first {NAMED} of {len(counts):,}" if len(counts) > NAMED else ""
-        told += f"\nLabels of the training part{more}: "
-        told += ", ".join(f"{code(label)} {count:,}" for label, count in shown) + ".\n"
-    return told
+        found += f"\nLabels of the training part{more}: "
+        found += ", ".join(f"{code(label)} {count:,}" for label, count in shown) + ".\n"
+    return found
 
 
 def _training(record: Record) -> Iterator[str]:
-    """What was trained from what, and by which settings."""
+    """The origin of the model, and the settings of its training."""
     options = _settings(record)
-    # A searched setting stands behind the automatic ones.
+    # A searched setting is behind the automatic ones.
     choices = {choice["name"]: choice for choice in reversed(record["choices"])}
     yield f"It starts from {code(options['model'])}."
     if options.get("layers"):
@@ -262,13 +232,13 @@ def _max_length(record: Record) -> int:
     return int(record["data"]["report"]["max_length"])
 
 
-def _limits(record: Record) -> Iterator[str]:
-    """What the figures do not say, from what was seen of this training."""
+def _limits(record: Record, texts: TaskTexts) -> Iterator[str]:
+    """What the figures do not say, by the record of this training."""
     if record["learnt_nothing"]:
         yield f"It does not beat the baseline: {plain(record['learnt_nothing'])}"
-    elif (told := _not_above(record)) is not None:
-        yield told
-    yield from _of_labels(record)
+    elif (said := _not_above(record)) is not None:
+        yield said
+    yield from _of_labels(record, texts)
     for file in record["data"]["files"]:
         if file["truncated_texts"]:
             share = file["truncated_texts"] / file["examples"]
@@ -298,9 +268,9 @@ def _not_above(record: Record) -> str | None:
     )
 
 
-def _of_labels(record: Record) -> Iterator[str]:
+def _of_labels(record: Record, texts: TaskTexts) -> Iterator[str]:
     """Labels that were seldom seen, and those that this model seldom gets right."""
-    counts = record["data"]["labels"] if record["task"] != "multiple-choice" else {}
+    counts = record["data"]["labels"] if texts.labels_are_classes else {}
     rare = [f"{code(label)} {count:,}" for label, count in counts.items() if count < FEW]
     if rare:
         yield f"Labels with under {FEW} training examples: {_some(rare)}."

@@ -12,25 +12,16 @@ from typing import Any, Literal
 
 from bertsmith.reporting.numbers import format_difference, format_metric, interval_text, most_of
 from bertsmith.reporting.page import Page
+from bertsmith.reporting.task_texts import TaskTexts
 
 Record = Mapping[str, Any]
 
-_LOWER_IS_BETTER = ("mean_squared_error",)
-_WRONG = {
-    "sequence-classification": "texts get a wrong label",
-    "token-classification": "texts have at least one wrong label",
-    "question-answering": "questions get an answer that differs from the expected one",
-    "multiple-choice": "questions get a wrong choice",
-}
-_WRONG_SETS = "texts have at least one label that is wrong or missing"
-"""Of models of several labels per text."""
 
-
-def add_verdict(page: Page, record: Record) -> None:
+def add_verdict(page: Page, record: Record, texts: TaskTexts) -> None:
     """The box at the top of a report, and the main figures as cards."""
     metrics, baseline = record["metrics"], record["baseline"]
     most = most_of(metrics)
-    headline, lines, tone = verdict(record)
+    headline, lines, tone = verdict(record, texts)
     page.verdict(headline, lines, tone)
     page.figures(
         [
@@ -44,7 +35,7 @@ def add_verdict(page: Page, record: Record) -> None:
     )
 
 
-def verdict(record: Record) -> tuple[str, list[str], Literal["warning", "good"]]:
+def verdict(record: Record, texts: TaskTexts) -> tuple[str, list[str], Literal["warning", "good"]]:
     """Headline, sentences and tone of the verdict on a finished RUN of `finetune`."""
     metric, most = main_metric(record), most_of(record["metrics"])
     figure, baseline = record["metrics"][metric], record["baseline"][metric]
@@ -52,10 +43,14 @@ def verdict(record: Record) -> tuple[str, list[str], Literal["warning", "good"]]
     headline = (
         f"{name} {format_metric(metric, figure['mean'], most)}, 95% interval {interval_text(metric, figure, most)}"
     )
-    side = _side(metric, figure, baseline)
+    lower = metric in texts.lower_is_better
+    side = _side(figure, baseline, lower_is_better=lower)
     useful = side == "better" and not record.get("learnt_nothing")
-    lines = [*_of_errors(record, metric), *_of_baseline(record, side, format_metric(metric, baseline, most))]
-    lines += _of_model_before(record, metric, most)
+    lines = [
+        *_of_errors(record, metric, texts.wrong),
+        *_of_baseline(record, side, format_metric(metric, baseline, most)),
+    ]
+    lines += _of_model_before(record, metric, most, lower_is_better=lower)
     return headline, lines, "good" if useful else "warning"
 
 
@@ -69,14 +64,14 @@ def _named(metric: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _side(metric: str, figure: Mapping[str, float], value: float) -> Literal["better", "worse", "open"]:
+def _side(figure: Mapping[str, float], value: float, *, lower_is_better: bool) -> Literal["better", "worse", "open"]:
     """On which side of a value the whole interval is; `open` if the value lies within it."""
     if figure["low"] <= value <= figure["high"]:
         return "open"
-    return "better" if (figure["low"] > value) != (metric in _LOWER_IS_BETTER) else "worse"
+    return "better" if (figure["low"] > value) != lower_is_better else "worse"
 
 
-def _of_errors(record: Record, metric: str) -> Iterator[str]:
+def _of_errors(record: Record, metric: str, wrong: str) -> Iterator[str]:
     """How often the model is wrong."""
     errors = record.get("errors") or {}
     examples = record["result"]["num_examples"]
@@ -87,8 +82,6 @@ def _of_errors(record: Record, metric: str) -> Iterator[str]:
     if errors.get("wrong") is not None:
         count = round(1000 * errors["wrong"] / errors["examples"])
         about = f"About {count:,}" if count or not errors["wrong"] else "Fewer than 1"
-        sets = record["options"].get("problem_type") == "multi_label_classification"
-        wrong = _WRONG_SETS if sets else _WRONG.get(record["task"], "examples get a wrong answer")
         seed = f"The model is that of seed {record['best_seed']}. " if seeds > 1 else ""
         yield f"{seed}{about} of 1,000 {wrong}. Measured on {file}."
     elif "mean_squared_error" in record["metrics"]:
@@ -112,7 +105,7 @@ def _of_baseline(record: Record, side: str, baseline: str) -> Iterator[str]:
         yield f"{same}. That lies within the interval: these examples do not show that the model is better."
 
 
-def _of_model_before(record: Record, metric: str, most: float) -> Iterator[str]:
+def _of_model_before(record: Record, metric: str, most: float, *, lower_is_better: bool) -> Iterator[str]:
     """The model before on the same file, if it was measured there by the same metric."""
     before = record.get("model_before")
     if before is None or metric not in before["metrics"]:
@@ -123,7 +116,7 @@ def _of_model_before(record: Record, metric: str, most: float) -> Iterator[str]:
     if difference == 0:
         yield f"{said}: this one is neither better nor worse."
         return
-    better = (difference > 0) != (metric in _LOWER_IS_BETTER)
+    better = (difference > 0) != lower_is_better
     said += f": this one is {'better' if better else 'worse'} ({format_difference(metric, difference, most)})"
     apart = figure["low"] > was["high"] or figure["high"] < was["low"]
     yield f"{said}." if apart else f"{said}. The 95% intervals overlap, so the difference may be chance."

@@ -1,14 +1,14 @@
-"""Texts, or pairs of texts, as ids: what is longer than the model is cut and counted."""
+"""Texts, or pairs of texts, as ids: texts that are longer than the model are cut, and the cut tokens counted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
-import torch
-from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+import numpy as np
 
+from bertsmith.tasks.values import Batch, Tokenizer
 from bertsmith.tokenization.folder import reset
 
 
@@ -44,10 +44,8 @@ class Encoded:
         return None
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
-) -> Encoded:
-    """Encode texts or pairs; what is beyond `max_length` is cut (pairs: from the longer one) and counted."""
+def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Encoded:
+    """Encode texts or pairs; tokens beyond `max_length` are cut (pairs: from the longer one) and counted."""
     if not texts:
         return Encoded([], [], [])
     # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.
@@ -64,13 +62,13 @@ def encode(
             max_length=max_length,
             return_token_type_ids=True,
         )
-        reset(tokenizer)
+        reset(cast(Any, tokenizer))
         for place, number in enumerate(long):
             ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
     return Encoded(ids, types, cut)
 
 
-def without_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[bool]:
+def without_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
     """Of each text whether nothing is left of it for the model: it is empty, white space, or characters that the
     tokenizer drops.
     """
@@ -84,16 +82,15 @@ def without_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> 
     return found
 
 
-def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> dict[str, Tensor]:
+def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
     """The batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
-    input_ids = torch.full((len(numbers), length), pad_token_id)
-    types = torch.zeros_like(input_ids)
-    mask = torch.zeros_like(input_ids)
+    input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)
+    types, mask = np.zeros_like(input_ids), np.zeros_like(input_ids)
     for row, number in enumerate(numbers):
         ids = encoded.input_ids[number]
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        types[row, : len(ids)] = torch.tensor(encoded.token_type_ids[number])
+        input_ids[row, : len(ids)] = ids
+        types[row, : len(ids)] = encoded.token_type_ids[number]
         mask[row, : len(ids)] = 1
     batch = {"input_ids": input_ids, "attention_mask": mask}
     return batch | {"token_type_ids": types} if with_types else batch

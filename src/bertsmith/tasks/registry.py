@@ -18,6 +18,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from bertsmith.config.options import nearest
 
@@ -34,6 +35,7 @@ class Entry:
         aliases: names of this task in other libraries, and everyday ones.
         trainable: whether `finetune` trains it.
         max_length: tokens per row if no option and no model says it.
+        file_forms: the forms of labelled files that only this task reads.
     """
 
     name: str
@@ -43,17 +45,15 @@ class Entry:
     aliases: tuple[str, ...] = ()
     trainable: bool = True
     max_length: int = 128
+    file_forms: tuple[str, ...] = ()
 
     def module(self, name: str) -> ModuleType:
         """One of the modules of the folder."""
         return importlib.import_module(f"{self.folder}.{name}")
 
 
-def _built_in(
-    name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), *, trainable: bool = True, max_length: int = 128
-) -> Entry:
-    folder = f"bertsmith.tasks.{name.replace('-', '_')}"
-    return Entry(name, verb, folder, summary, aliases, trainable, max_length)
+def _built_in(name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), **values: Any) -> Entry:
+    return Entry(name, verb, f"bertsmith.tasks.{name.replace('-', '_')}", summary, aliases, **values)
 
 
 TASKS: dict[str, Entry] = {
@@ -73,9 +73,15 @@ TASKS: dict[str, Entry] = {
             "tag",
             "the entities of a text, or the label of each word",
             ("ner", "pos", "chunk"),
+            file_forms=("conll", "conllu"),
         ),
         _built_in(
-            "question-answering", "answer", "the answer to a question in a text", ("qa", "squad"), max_length=384
+            "question-answering",
+            "answer",
+            "the answer to a question in a text",
+            ("qa", "squad"),
+            max_length=384,
+            file_forms=("squad",),
         ),
         _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", ("swag",)),
     )

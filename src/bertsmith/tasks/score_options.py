@@ -1,4 +1,4 @@
-"""Options of `score`: a file of what is true and a file of predictions to figures."""
+"""Options of `score`: a labelled file and a file of predictions to figures."""
 
 from __future__ import annotations
 
@@ -9,24 +9,14 @@ from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.options import external_name
 from bertsmith.tasks.files.options import LabelledFileOptions
-from bertsmith.tasks.registry import known_task, trainable_tasks
+from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
+from bertsmith.tasks.scoring import Scoring
 
-_LABELLED = ("sequence-classification", "token-classification", "multiple-choice")
-_TASKS_OF = {
-    "text_column": _LABELLED,
-    "label_column": _LABELLED,
-    "choice_columns": ("multiple-choice",),
-    "labels_from": ("multiple-choice",),
-    "no_header": ("sequence-classification", "multiple-choice"),
-    "labels_are": ("token-classification",),
-    "label_names": ("token-classification",),
-    "separator": ("sequence-classification", "multiple-choice", "question-answering"),
-    "skip_broken_rows": ("sequence-classification", "multiple-choice", "question-answering"),
-    "scheme": ("token-classification",),
-    "strict": ("token-classification",),
-    "no_answer_probabilities": ("question-answering",),
-    "no_answer_threshold": ("question-answering",),
-}
+
+def scoring_of(task: str) -> Scoring:
+    """How a task scores predictions."""
+    found: Scoring = TASKS[task].module("score").SCORE
+    return found
 
 
 class ScoreOptions(LabelledFileOptions):
@@ -59,8 +49,10 @@ class ScoreOptions(LabelledFileOptions):
 
     @model_validator(mode="after")
     def _consistent(self) -> ScoreOptions:
-        for name, tasks in _TASKS_OF.items():
-            if getattr(self, name) != type(self).model_fields[name].default and self.task not in tasks:
+        used = {task: scoring_of(task).options for task in trainable_tasks()}
+        for name, field in type(self).model_fields.items():
+            tasks = [task for task, options in used.items() if name in options]
+            if tasks and self.task not in tasks and getattr(self, name) != field.default:
                 raise ValueError(f"--{external_name(name)} belongs to {' and '.join(tasks)}, found {self.task}")
         if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
             raise ValueError("--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")

@@ -20,8 +20,9 @@ from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import exists, sha256_of, write_text
 from bertsmith.runtime.hub import came_from_hub
-from bertsmith.tasks.base import head_class
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.texts import texts_of
 
 CARD = "README.md"
 _SPLIT = re.compile(r"\w+")
@@ -29,7 +30,7 @@ _SPLIT = re.compile(r"\w+")
 
 def write_head_card(run: Path, record: FinetuningRecord) -> None:
     """The card of a finished RUN of `finetune`."""
-    head, files = head_class(record.task), record.data.files
+    head, files = task_class(record.task), record.data.files
     reported = "dev" if record.selected_on_reported_data else "test"
     hub = HubNames(
         head.pipeline_tag,
@@ -37,8 +38,8 @@ def write_head_card(run: Path, record: FinetuningRecord) -> None:
         hub_data_sets([file.name for file in files if file.part in ("train", "unlabelled")]),
         next(_on_hub(file.name) for file in files if file.part == reported),
     )
-    verb = TASKS[record.task].verb
-    write_text(run / CARD, head_card(run.resolve().name, record.to_dict(), hub, output=head.without_labels, verb=verb))
+    values, verb = record.to_dict(), TASKS[record.task].verb
+    write_text(run / CARD, head_card(run.resolve().name, values, hub, texts=texts_of(values), verb=verb))
 
 
 def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:

@@ -12,7 +12,6 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.head import LabelledFile, answers, measured_head
 from bertsmith.evaluation.options import CompareOptions
-from bertsmith.metrics.classification import goodness
 from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
@@ -20,8 +19,9 @@ from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import AnyHead, listed, task_of
+from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.model_config import listed, task_of
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
@@ -88,12 +88,12 @@ def compare(options: CompareOptions) -> Comparison:
     main = heads[0].main_metric
     return Comparison(
         *models,
-        {name: asdict(it) | {"better": better(name, it)} for name, it in found_differences.items()},
+        {name: asdict(it) | {"better": better(heads[0], name, it)} for name, it in found_differences.items()},
         main,
         len(file.examples),
         {"a": cut[0], "b": cut[1]},
         METHOD,
-        ITSELF if same else advice(main, found_differences[main], len(file.examples), top=heads[0].top),
+        ITSELF if same else advice(heads[0], main, found_differences[main], examples=len(file.examples)),
     )
 
 
@@ -111,7 +111,7 @@ def _checksum(file: Path) -> str | None:
     return sha256_of(file) if file.is_file() else None
 
 
-def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead], Reference | None]:
+def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference | None]:
     """The task of both models, their heads, and what the file must agree with.
 
     Raises ModelError where they cannot be compared.
@@ -142,12 +142,12 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyHead], Reference 
         raise ModelError(
             f"{models[0]} has the problem type {a.problem_type}, {models[1]} {b.problem_type}; expected the same"
         )
-    if a.told_apart != b.told_apart:
-        raise ModelError(_other_labels(models, a.told_apart, b.told_apart))
+    if a.classes != b.classes:
+        raise ModelError(_other_labels(models, a.classes, b.classes))
     return task, heads, _same_reference(options, configs, heads)
 
 
-def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyHead]) -> Reference | None:
+def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyTask]) -> Reference | None:
     """What the file must agree with, of models that were trained alike: that of the first model that says it.
 
     Raises ModelError if one model was trained on pairs and the other one on single texts, which no file suits, unless
@@ -174,15 +174,16 @@ def _other_labels(models: tuple[str, str], a: list[str], b: list[str]) -> str:
     return "\n".join(lines)
 
 
-def better(metric: str, found: Difference) -> str | None:
+def better(task: AnyTask, metric: str, found: Difference) -> str | None:
     """The model that a real difference speaks for."""
     if not found.real:
         return None
-    return "b" if goodness(metric, found.difference) > 0 else "a"
+    return "b" if task.goodness(metric, found.difference) > 0 else "a"
 
 
-def advice(metric: str, found: Difference, examples: int, *, top: float) -> str:
-    """What follows from a difference, in one or two sentences; `top` is the most that the metric can be."""
+def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> str:
+    """The advice that follows from a difference, in one or two sentences."""
+    top = task.top
     if found.examples_needed is None:
         return f"no real difference in {metric}: it is {format_metric(metric, found.a, top)} for both."
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
@@ -191,7 +192,7 @@ def advice(metric: str, found: Difference, examples: int, *, top: float) -> str:
         f"{difference_interval(metric, found.low, found.high, top)}, "
         f"p = {found.p_value:.2g})"
     )
-    which = better(metric, found)
+    which = better(task, metric, found)
     if which is None:
         said = (
             f"no real difference in {metric}: {figures}. About {needed} would show a difference of this size with 80% "

@@ -11,7 +11,7 @@ from bertsmith.evaluation.head_result import HeadFigures, evaluate_head
 from bertsmith.evaluation.language_model_result import LanguageModelResult, evaluate_language_model
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.models.loading import check_model, load_config
-from bertsmith.tasks.base import task_of
+from bertsmith.tasks.model_config import task_of
 
 OF_LANGUAGE_MODELS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
 OF_HEADS = (

@@ -111,7 +111,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
 
 def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
     """Raises OptionError if the head lacks the figure of `metric`, or the probabilities that `calibrate` is about."""
-    names = list(data.head.baseline(data.train_gold, data.dev.gold))
+    names = list(data.head.baseline(data.train_targets, data.dev.targets))
     if options.metric is not None and options.metric not in names:
         raise OptionError(
             f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
@@ -132,7 +132,7 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
         diverged_seeds=[],
         selected_on_reported_data=options.test is None,
         baseline={},
-        num_examples=len(data.dev.gold),
+        num_examples=len(data.dev.targets),
         truncated_tokens=0,
         windowed_examples=data.windowed,
         search=None if search is None else search.report([]).to_dict(),

@@ -23,6 +23,7 @@ from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import read_json, written_aside
 from bertsmith.runtime.program import runnable
+from bertsmith.tasks.texts import texts_of
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
@@ -128,7 +129,15 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
     if isinstance(record, PretrainingRecord):
         page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
     else:
-        page = finetuning_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
+        page = finetuning_report(
+            name,
+            record,
+            updates,
+            texts=texts_of(record.to_dict()),
+            evaluations=evaluations,
+            refresh_seconds=refresh,
+            as_of=as_of,
+        )
     _write(run, page)
     return record.status, run_progress(record.budget, updates)
 

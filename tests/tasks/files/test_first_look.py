@@ -11,7 +11,7 @@ import pytest
 
 from bertsmith.errors import DataError
 from bertsmith.tasks.files import first_look
-from bertsmith.tasks.files.first_look import READERS, look_at_files
+from bertsmith.tasks.files.first_look import look_at_files
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.registry import trainable_tasks
 
@@ -29,8 +29,11 @@ FILES = {
 }
 
 
-def test_every_task_has_a_reader() -> None:
-    assert sorted(READERS) == sorted(trainable_tasks())
+@pytest.mark.parametrize("task", trainable_tasks())
+def test_every_task_is_looked_at(task: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"a\.jsonl: "):
+        look_at_files(task, tmp_path / "a.jsonl", (), Columns())
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bertsmith.errors import DataError, ModelError
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.reference import LABELS_FROM_KEY, Reference
+from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.multiple_choice.choice_file import read_questions
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1, KEYS, LETTERS, TEXTS
-from bertsmith.tasks.multiple_choice.task import MultipleChoice
+from bertsmith.tasks.multiple_choice.task import LABELS_FROM_KEY, MultipleChoice
 
 WORDS = ["boat", "horse", "bell", "map"]
 
@@ -146,7 +147,7 @@ def test_all_files_have_the_form_of_the_training_file(tmp_path: Path) -> None:
     letters = Reference("the training file t", choice_labels=LETTERS)
     with pytest.raises(DataError, match=r"found 1, expected the letter of one of 4 choices, from A to D, as in"):
         lists(tmp_path, [1, 4], like=letters)
-    head = MultipleChoice.for_training(train, "single_label_classification")
+    head = MultipleChoice.for_training(train, SimpleNamespace(problem_type="single_label_classification"))
     assert head.chosen == {LABELS_FROM_KEY: 1}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from transformers import PreTrainedTokenizerBase
 
 import bertsmith as package
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.batched import head_outputs, tensors
 from bertsmith.tasks.multiple_choice.choice_file import Question
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1
-from bertsmith.tasks.multiple_choice.task import EncodedChoices, MultipleChoice
+from bertsmith.tasks.multiple_choice.encoding import EncodedChoices
+from bertsmith.tasks.multiple_choice.head import ChoiceHead
+from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tokenization.folder import make_tokenizer
 
 COUNTS = (2, 4, 3, 4, 2, 4)
@@ -77,7 +80,7 @@ def test_a_batch_of_unequal_numbers(inputs: EncodedChoices) -> None:
     assert batch["input_ids"].shape == batch["token_type_ids"].shape == (3, 4, longest)
     assert (batch["attention_mask"].sum(-1) > 0).all(), "a row of padding alone would attend to nothing"
     assert batch["attention_mask"].sum(-1).tolist()[0][2:] == [1, 1]
-    assert batch["input_ids"][0, 2:].eq(0).all()
+    assert (batch["input_ids"][0, 2:] == 0).all()
     for row in (0, 1, 2):
         for place, pair in enumerate(inputs.choices(row)):
             ids = inputs.pairs.input_ids[pair]
@@ -93,12 +96,12 @@ def test_the_loss_is_the_sum_of_stocks_over_the_examples(
     """Also where choices are missing: as if each example were computed alone."""
     head = MultipleChoice()
     model.set_attn_implementation(attention)
-    batch = head.batch(inputs, rows, 0, with_types=True)
-    gold = head.gold(inputs, head.targets(questions(), ""), rows)
+    batch = tensors(head.batch(inputs, rows, 0, with_types=True))
+    gold = torch.from_numpy(head.row_targets(inputs, head.targets(questions(), ""), rows))
     output = model(**batch)
     expected = sum(by_stock(model, tokenizer, questions()[row]).loss.item() for row in rows)
-    assert head.loss_sum(output, gold).item() == pytest.approx(expected, rel=1e-5)
-    assert head.loss_count(gold) == len(rows)
+    assert ChoiceHead(head).loss_sum(output, gold).item() == pytest.approx(expected, rel=1e-5)
+    assert ChoiceHead(head).loss_count(gold) == len(rows)
     if len({COUNTS[row] for row in rows}) == 1:
         with torch.no_grad():
             whole = model(**batch, labels=gold[:, 0]).loss.item()
@@ -112,8 +115,9 @@ def test_missing_choices_have_no_gradient(model: Any, inputs: EncodedChoices) ->
     for parts in ([rows], [[row] for row in rows]):
         model.zero_grad()
         for part in parts:
-            gold = head.gold(inputs, head.targets(questions(), ""), part)
-            head.loss_sum(model(**head.batch(inputs, part, 0, with_types=True)), gold).backward()
+            gold = torch.from_numpy(head.row_targets(inputs, head.targets(questions(), ""), part))
+            output = model(**tensors(head.batch(inputs, part, 0, with_types=True)))
+            ChoiceHead(head).loss_sum(output, gold).backward()
         gradients.append({name: weight.grad.clone() for name, weight in model.named_parameters()})
     model.zero_grad()
     for name, gradient in gradients[0].items():
@@ -150,9 +154,9 @@ def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture)
 def test_one_choice_is_right() -> None:
     for problem_type in ("regression", "multi_label_classification"):
         with pytest.raises(OptionError, match=f"--problem-type {problem_type}: of a question's choices one is right"):
-            MultipleChoice.for_training(questions(), problem_type)
+            MultipleChoice.for_training(questions(), SimpleNamespace(problem_type=problem_type))
         with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x chooses one"):
-            MultipleChoice.for_model(None, problem_type, "x")
+            MultipleChoice.for_model(None, SimpleNamespace(problem_type=problem_type), "x")
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError
+from bertsmith.tasks.encoded_texts import encode, padded
 from bertsmith.tasks.files.labelled_file import Row
-from bertsmith.tasks.sequence_classification import task as head
+from bertsmith.tasks.sequence_classification.answers import decode
+from bertsmith.tasks.sequence_classification.head import loss_sum
+from bertsmith.tasks.sequence_classification.labels import labels_of, targets_of
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
+from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.tokenization.folder import make_tokenizer
 
 
@@ -34,7 +40,7 @@ def test_pairs_are_encoded_cut_from_the_longer_and_counted(
     tokenizer: PreTrainedTokenizerBase, counts: list[tuple[int, int]], max_length: int
 ) -> None:
     texts, pairs = [words("a", a) for a, _ in counts], [words("b", b) for _, b in counts]
-    encoded = head.encode(tokenizer, texts, pairs, max_length)
+    encoded = encode(tokenizer, texts, pairs, max_length)
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     one, other = tokenizer.convert_tokens_to_ids(["a", "b"])
     for (a, b), ids, types, cut in zip(
@@ -51,21 +57,21 @@ def test_pairs_are_encoded_cut_from_the_longer_and_counted(
 
 
 def test_the_tokenizer_does_not_cut_afterwards(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = head.encode(tokenizer, [words("a", 30), "a"], None, 8)
+    encoded = encode(tokenizer, [words("a", 30), "a"], None, 8)
     assert encoded.lengths == [8, 3] and encoded.truncated_tokens == [24, 0]
     assert len(tokenizer(words("a", 30))["input_ids"]) == 32
     assert len(encoded) == 2
-    assert len(head.encode(tokenizer, [], None, 8)) == 0
+    assert len(encode(tokenizer, [], None, 8)) == 0
 
 
 def test_padding(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = head.encode(tokenizer, ["a", "a b c", "a b"], ["b", "c", "d"], 20)
-    batch = head.padded(encoded, [2, 0], tokenizer.pad_token_id, with_types=True)
+    encoded = encode(tokenizer, ["a", "a b c", "a b"], ["b", "c", "d"], 20)
+    batch = padded(encoded, [2, 0], tokenizer.pad_token_id, with_types=True)
     a, b, d = tokenizer.convert_tokens_to_ids(["a", "b", "d"])
     assert batch["input_ids"].tolist() == [[2, a, b, 3, d, 3], [2, a, 3, b, 3, 0]]
     assert batch["attention_mask"].tolist() == [[1] * 6, [1] * 5 + [0]]
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
-    assert "token_type_ids" not in head.padded(encoded, [2, 0], 0, with_types=False)
+    assert "token_type_ids" not in padded(encoded, [2, 0], 0, with_types=False)
 
 
 def rows(*labels: str | int | float | tuple[str, ...]) -> list[Row]:
@@ -88,46 +94,46 @@ def rows(*labels: str | int | float | tuple[str, ...]) -> list[Row]:
     ],
 )
 def test_the_classes_of_a_file(labels: tuple[str | int, ...], classes: list[str]) -> None:
-    assert head.labels_of(rows(*labels), head.SINGLE_LABEL) == classes
+    assert labels_of(rows(*labels), SINGLE_LABEL) == classes
 
 
 def test_one_class_is_an_error_and_regression_has_none() -> None:
     with pytest.raises(DataError, match="one class alone, 'a'; expected at least two"):
-        head.labels_of(rows("a", "a"), head.SINGLE_LABEL)
-    assert head.labels_of(rows("1.5", "1.5"), head.REGRESSION) == []
+        labels_of(rows("a", "a"), SINGLE_LABEL)
+    assert labels_of(rows("1.5", "1.5"), REGRESSION) == []
 
 
 def test_targets_are_the_numbers_of_the_classes() -> None:
-    assert head.targets(rows("b", " a", "b"), ["a", "b"], head.SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
+    assert targets_of(rows("b", " a", "b"), ["a", "b"], SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
     message = r"dev\.csv: line 2: label 'c' is not among those of the model \(a, b\); 2 such labels in all"
     with pytest.raises(DataError, match=message):
-        head.targets(rows("a", "c", "d"), ["a", "b"], head.SINGLE_LABEL, "dev.csv")
+        targets_of(rows("a", "c", "d"), ["a", "b"], SINGLE_LABEL, "dev.csv")
     with pytest.raises(DataError, match=r"dev\.csv: line 2: the label is a list; give --problem-type multi_label_cl"):
-        head.targets(rows("a", ("a", "b")), ["a", "b"], head.SINGLE_LABEL, "dev.csv")
+        targets_of(rows("a", ("a", "b")), ["a", "b"], SINGLE_LABEL, "dev.csv")
 
 
 def test_targets_of_several_labels_are_sets() -> None:
     given = rows("b", ("a", " b"), " a | c", "", (), 3)
-    labels = head.labels_of(given, head.MULTI_LABEL)
+    labels = labels_of(given, MULTI_LABEL)
     assert labels == ["3", "a", "b", "c"]
-    sets = head.targets(given, labels, head.MULTI_LABEL, "dev.csv")
+    sets = targets_of(given, labels, MULTI_LABEL, "dev.csv")
     assert sets.tolist() == [[0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
     with pytest.raises(DataError, match=r"dev\.csv: line 2: label 'd' is not among "):
-        head.targets(rows("a", "a|d"), ["a", "b"], head.MULTI_LABEL, "dev.csv")
+        targets_of(rows("a", "a|d"), ["a", "b"], MULTI_LABEL, "dev.csv")
     for wrong, message in (("a||b", "one of the labels in 'a||b' is empty"), ("a|a", "a label stands twice in 'a|a'")):
         with pytest.raises(DataError, match=rf"dev\.csv: line 1: {re.escape(message)}"):
-            head.targets(rows(wrong), ["a", "b"], head.MULTI_LABEL, "dev.csv")
+            targets_of(rows(wrong), ["a", "b"], MULTI_LABEL, "dev.csv")
     with pytest.raises(DataError, match="has no label, every field of labels is empty"):
-        head.labels_of(rows("", ()), head.MULTI_LABEL)
+        labels_of(rows("", ()), MULTI_LABEL)
     with pytest.raises(DataError, match="one label alone, 'a'; expected at least two"):
-        head.labels_of(rows("a", ()), head.MULTI_LABEL)
+        labels_of(rows("a", ()), MULTI_LABEL)
 
 
 def test_targets_of_regression_are_finite_numbers() -> None:
-    assert head.targets(rows("1.5", 2, "-3e1"), [], head.REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
+    assert targets_of(rows("1.5", 2, "-3e1"), [], REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
     for wrong in ("good", "nan", "inf", "", float("nan"), ("1", "2")):
         with pytest.raises(DataError, match=r"dev\.csv: line 2: label .* expected a finite number for regression"):
-            head.targets(rows(1, wrong), [], head.REGRESSION, "dev.csv")
+            targets_of(rows(1, wrong), [], REGRESSION, "dev.csv")
 
 
 def test_the_losses_are_sums() -> None:
@@ -137,24 +143,24 @@ def test_the_losses_are_sums() -> None:
         math.log(math.exp(row[label]) / sum(map(math.exp, row)))
         for row, label in zip(logits.tolist(), (0, 2), strict=True)
     )
-    assert head.loss_sum(logits, gold, head.SINGLE_LABEL).item() == pytest.approx(expected, rel=1e-6)
+    assert loss_sum(logits, gold, SINGLE_LABEL).item() == pytest.approx(expected, rel=1e-6)
     values = torch.tensor([[1.0], [4.0]])
-    assert head.loss_sum(values, torch.tensor([0.5, 1.0]), head.REGRESSION).item() == pytest.approx(0.25 + 9)
+    assert loss_sum(values, torch.tensor([0.5, 1.0]), REGRESSION).item() == pytest.approx(0.25 + 9)
 
 
 def test_answers() -> None:
     logits = np.array([[1000.0, 998.0], [-5.0, -5.0 + math.log(3)]], dtype=np.float32)
-    first, second = head.decode(logits, {0: "no", 1: "yes"}, head.SINGLE_LABEL)
+    first, second = decode(logits, {0: "no", 1: "yes"}, SINGLE_LABEL)
     assert first["label"] == "no"
     assert first["probabilities"]["yes"] == pytest.approx(1 / (1 + math.exp(2)), rel=1e-5)
     assert second == {"label": "yes", "probabilities": pytest.approx({"no": 0.25, "yes": 0.75})}
-    assert head.decode(np.array([[1.5]], dtype=np.float32), {0: "x"}, head.REGRESSION) == [{"value": 1.5}]
+    assert decode(np.array([[1.5]], dtype=np.float32), {0: "x"}, REGRESSION) == [{"value": 1.5}]
 
 
 def test_scores() -> None:
     logits = np.array([[1, 0], [0, 1], [1, 0], [1, 0]], dtype=np.float32)
     gold = np.array([0.0, 1, 1, 0])
-    classes = head.SequenceClassification(("a", "b"), head.SINGLE_LABEL)
+    classes = SequenceClassification(("a", "b"), SINGLE_LABEL)
     scores = classes.score(logits, gold)
     assert list(scores) == ["accuracy", "f1", "macro_f1", "matthews"]
     assert {name: figure.value for name, figure in scores.items()} == classes.values(logits, gold)
@@ -162,7 +168,7 @@ def test_scores() -> None:
         {"accuracy": 0.75, "f1": 2 / 3, "macro_f1": (0.8 + 2 / 3) / 2, "matthews": 2 / math.sqrt(1 * 3 * 2 * 2)}
     )
     values = np.array([[1.0], [2], [4]], dtype=np.float32)
-    numbers = head.SequenceClassification((), head.REGRESSION)
+    numbers = SequenceClassification((), REGRESSION)
     of_regression = numbers.score(values, np.array([1.0, 3, 2]))
     assert list(of_regression) == ["pearson", "spearman", "mean_squared_error"]
     assert of_regression["mean_squared_error"].value == pytest.approx(5 / 3)
@@ -171,7 +177,7 @@ def test_scores() -> None:
 
 
 def test_more_classes_have_no_f1_of_one() -> None:
-    classes = head.SequenceClassification(("a", "b", "c"), head.SINGLE_LABEL)
+    classes = SequenceClassification(("a", "b", "c"), SINGLE_LABEL)
     found = classes.values(np.eye(3, dtype=np.float32), np.array([0.0, 1, 1]))
     assert list(found) == ["accuracy", "macro_f1", "matthews"]
     assert found["accuracy"] == pytest.approx(2 / 3)
@@ -180,9 +186,7 @@ def test_more_classes_have_no_f1_of_one() -> None:
 def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
     """The first output of a foreign model may be the label that stands second."""
     logits, gold = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), np.array([0.0, 0, 0, 1])
-    as_they_are, turned = (
-        head.SequenceClassification(labels, head.SINGLE_LABEL).values(logits, gold) for labels in ("ab", "ba")
-    )
+    as_they_are, turned = (SequenceClassification(labels, SINGLE_LABEL).values(logits, gold) for labels in ("ab", "ba"))
     assert as_they_are["f1"] == pytest.approx(2 / 3), "of the second output"
     assert turned["f1"] == pytest.approx(0.8), "of the first output"
     assert {**as_they_are, "f1": 0} == pytest.approx({**turned, "f1": 0})
@@ -191,16 +195,16 @@ def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
 def test_several_labels() -> None:
     """A label is answered above a probability of 0.5, which is a logit of 0."""
     logits = np.array([[2.0, -1.0, 0.0], [-300.0, 1e-3, 300.0], [-1.0, -1.0, -1.0]], dtype=np.float32)
-    first, second, third = head.decode(logits, {0: "a", 1: "b", 2: "c"}, head.MULTI_LABEL)
+    first, second, third = decode(logits, {0: "a", 1: "b", 2: "c"}, MULTI_LABEL)
     assert first["labels"] == ["a"] and second["labels"] == ["b", "c"] and third["labels"] == []
     assert first["probabilities"] == pytest.approx({"a": 1 / (1 + math.exp(-2)), "b": 1 / (1 + math.e), "c": 0.5})
-    sets = head.SequenceClassification(("a", "b", "c"), head.MULTI_LABEL)
+    sets = SequenceClassification(("a", "b", "c"), MULTI_LABEL)
     gold = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 0]])
     found = sets.values(logits, gold)
     assert found == pytest.approx({"micro_f1": 6 / 7, "macro_f1": (1 + 1 + 2 / 3) / 3, "accuracy": 2 / 3})
     assert list(found) == ["micro_f1", "macro_f1", "accuracy"] and sets.main_metric == "micro_f1"
     assert {name: figure.value for name, figure in sets.score(logits, gold).items()} == found
-    loss = head.loss_sum(torch.from_numpy(logits), torch.from_numpy(gold), head.MULTI_LABEL).item()
+    loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(gold), MULTI_LABEL).item()
     assert loss == pytest.approx(
         sum(
             math.log1p(math.exp(-abs(logit))) + max(logit, 0) - logit * true
@@ -211,14 +215,14 @@ def test_several_labels() -> None:
 
 def test_the_baseline_is_the_most_frequent_class_or_the_mean() -> None:
     train, gold = np.array([1.0, 1, 0]), np.array([1.0, 0, 0, 0])
-    classes = head.SequenceClassification(("a", "b"), head.SINGLE_LABEL)
+    classes = SequenceClassification(("a", "b"), SINGLE_LABEL)
     assert classes.baseline(train, gold) == pytest.approx({"accuracy": 0.25, "f1": 0.4, "macro_f1": 0.2, "matthews": 0})
-    values = head.SequenceClassification((), head.REGRESSION).baseline(np.array([1.0, 3]), np.array([2.0, 4]))
+    values = SequenceClassification((), REGRESSION).baseline(np.array([1.0, 3]), np.array([2.0, 4]))
     assert values == {"pearson": 0, "spearman": 0, "mean_squared_error": 2}
 
 
 def test_the_baseline_of_several_labels_is_those_of_more_than_half_of_the_texts() -> None:
-    sets = head.SequenceClassification(("a", "b", "c"), head.MULTI_LABEL)
+    sets = SequenceClassification(("a", "b", "c"), MULTI_LABEL)
     train = np.array([[1.0, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]])
     found = sets.baseline(train, np.array([[1.0, 0, 0], [0, 1, 0]]))
     assert found == pytest.approx({"micro_f1": 0.5, "macro_f1": 1 / 3, "accuracy": 0.5})

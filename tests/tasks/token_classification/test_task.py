@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,20 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.token_classification.answers import Tagged
 from bertsmith.tasks.token_classification.conll_file import Sentence
+from bertsmith.tasks.token_classification.head import TokenHead
 from bertsmith.tasks.token_classification.tagged_file import read_scored
-from bertsmith.tasks.token_classification.task import IGNORED, Tagged, TokenClassification
+from bertsmith.tasks.token_classification.task import TokenClassification
+from bertsmith.tasks.values import IGNORED, ModelOutputs
 from bertsmith.tokenization.folder import make_tokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def asked(problem_type: str = "single_label_classification", **options: Any) -> Any:
+    """The options of `finetune` that say something of labels."""
+    return SimpleNamespace(**{"problem_type": problem_type, "labels_are": None, "model_fields_set": set()} | options)
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +50,16 @@ IOB1 = tagged("I-X", "I-X", "B-X", "O", "I-Y")
 
 def test_the_labels_are_the_same_for_every_scheme() -> None:
     for sentence in (BIO, BIOES, IOB1):
-        head = TokenClassification.for_training([sentence], "single_label_classification")
+        head = TokenClassification.for_training([sentence], asked())
         assert head.labels == ["O", "B-X", "B-Y", "I-X", "I-Y"]
         assert head.targets([sentence], "f").numbers[0].tolist() == [1, 3, 1, 0, 2]
         assert head.label_counts([sentence]) == {"O": 1, "B-X": 2, "B-Y": 1, "I-X": 1, "I-Y": 0}
-    untyped = TokenClassification.for_training([tagged("B", "I", "O")], "single_label_classification")
+    untyped = TokenClassification.for_training([tagged("B", "I", "O")], asked())
     assert untyped.labels == ["O", "B", "I"]
 
 
 def test_plain_labels_are_kept() -> None:
-    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], "single_label_classification")
+    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], asked())
     assert head.labels == ["NN", "VB"] and head.main_metric == "accuracy"
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
     with pytest.raises(DataError, match=r"f: line 2: the tag 'JJ' is not among those of the model \(NN, VB\)"):
@@ -61,15 +70,15 @@ def test_plain_labels_are_kept() -> None:
 
 def test_labels_that_cannot_be_learnt() -> None:
     with pytest.raises(DataError, match="has no entity, every tag is O"):
-        TokenClassification.for_training([tagged("O", "O")], "single_label_classification")
+        TokenClassification.for_training([tagged("O", "O")], asked())
     with pytest.raises(DataError, match="has one tag alone, 'NN'; expected at least two"):
-        TokenClassification.for_training([tagged("NN", "NN")], "single_label_classification")
+        TokenClassification.for_training([tagged("NN", "NN")], asked())
     with pytest.raises(OptionError, match="--problem-type regression"):
-        TokenClassification.for_training([BIO], "regression")
+        TokenClassification.for_training([BIO], asked("regression"))
 
 
 def test_types_that_the_model_lacks() -> None:
-    head = TokenClassification.for_training([tagged("B-X", "O")], "single_label_classification")
+    head = TokenClassification.for_training([tagged("B-X", "O")], asked())
     assert head.targets([tagged("B-X", "I-X")], "f").numbers[0].tolist() == [1, 2], "I-X needs no training example"
     with pytest.raises(DataError, match=r"dev: line 2: the tag 'B-Z' is not among those of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
@@ -85,16 +94,15 @@ def test_the_first_piece_of_each_word_is_learnt(tokenizer: PreTrainedTokenizerBa
     head = TokenClassification(["O", "B-X", "I-X"])
     sentences = [Sentence(["ab", "\u200b", "c.d"], ["B-X", "I-X", "O"], [1, 2, 3]), tagged("O", "B-X")]
     inputs, targets = head.encode(tokenizer, sentences, 16), head.targets(sentences, "f")
-    gold = head.gold(inputs, targets, [1, 0])
+    gold = head.row_targets(inputs, targets, [1, 0])
     no = IGNORED
     assert gold.tolist() == [[no, 0, 1, no, no, no, no, no], [no, 1, no, 2, 0, no, no, no]]
-    assert head.loss_count(gold) == 5
+    assert TokenHead(head).loss_count(torch.from_numpy(gold)) == 5
 
 
-def echo(head: TokenClassification, ids: torch.Tensor) -> SimpleNamespace:
-    """A model's output that says of each piece a label that follows from its id."""
-    logits = torch.nn.functional.one_hot(ids % len(head.labels), len(head.labels)).float() * 5
-    return SimpleNamespace(logits=logits)
+def echo(head: TokenClassification, ids: np.ndarray) -> ModelOutputs:
+    """A model's output whose label for each piece follows from its id."""
+    return {"logits": np.eye(len(head.labels), dtype=np.float32)[ids % len(head.labels)] * 5}
 
 
 @given(st.lists(st.sampled_from(["a", "bcd", "e.f", "\u200b", "z"]), min_size=1, max_size=40), st.integers(8, 64))
@@ -130,7 +138,7 @@ def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
 
 @pytest.mark.parametrize("gold", [BIO, BIOES, IOB1], ids=["BIO", "BIOES", "IOB1"])
 def test_scores_are_in_the_scheme_of_the_file(gold: Sentence) -> None:
-    head = TokenClassification.for_training([BIO], "single_label_classification")
+    head = TokenClassification.for_training([BIO], asked())
     targets = head.targets([gold], "f")
     perfect = head.score(of(head, BIO.tags), targets)
     assert list(perfect) == ["f1", "precision", "recall", "accuracy"]
@@ -153,7 +161,7 @@ def test_the_baseline_of_plain_labels_is_the_most_frequent_one() -> None:
 
 
 def test_spans() -> None:
-    head = TokenClassification.for_training([BIO], "single_label_classification")
+    head = TokenClassification.for_training([BIO], asked())
     (spans,) = head.spans(of(head, ["B-X", "I-X", "O", "I-Y", "B-Y"]))
     assert [(span.label, span.start, span.end) for span in spans] == [("X", 0, 2), ("Y", 3, 4), ("Y", 4, 5)]
     assert spans[0].score == pytest.approx((0.6 + 0.7) / 2)
@@ -192,7 +200,7 @@ def test_the_kind_of_labels_is_that_of_the_configuration_else_as_they_look() -> 
             assert head.labels_are == kind and head.plain == (kind == "plain")
             assert head.columns(Columns(label="1")) == Columns(label="1", labels_are=kind)
     tweets = TokenClassification.for_model(model("O", "V", "^", labels_are="plain"), None, "hub/model")
-    assert tweets.main_metric == "accuracy" and tweets.told_apart == ["O", "V", "^"]
+    assert tweets.main_metric == "accuracy" and tweets.classes == ["O", "V", "^"]
 
 
 def test_labels_of_a_model_in_bilou_are_read_as_bioes() -> None:

@@ -20,6 +20,7 @@ from bertsmith.records.run import FILE
 from bertsmith.records.suite import SuiteProtocol, SuiteTask
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
+from bertsmith.tasks.base import task_class
 from bertsmith.training.run_folder import read_metrics
 
 TASK = "sequence-classification"
@@ -100,7 +101,7 @@ def entry_of_further(
     most = max(counts, key=lambda label: counts[label])
     of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
     return SuiteTask(
-        metrics=figures_over_seeds(found, 1.0),
+        metrics=figures_over_seeds(found, task_class(TASK)),
         seeds=record.seeds_with_figures,
         best_seed=best_seed,
         protocol=_protocol(part.path, planned.dev.path),

@@ -10,7 +10,7 @@ from bertsmith.config.options import nearest
 from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
 from bertsmith.runtime.console import quiet
-from bertsmith.tasks.base import AnyHead
+from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import DATA_SET, ENDINGS, form_of, names_of
 
@@ -18,7 +18,7 @@ NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
 
 
-def column_values(head: type[AnyHead], path: Path, columns: Columns, name: str) -> list[str]:
+def column_values(head: type[AnyTask], path: Path, columns: Columns, name: str) -> list[str]:
     """The value of a column for each example of a file that `head` reads, as text.
 
     Raises OptionError where the file has no columns, or not this one.

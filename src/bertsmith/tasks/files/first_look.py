@@ -1,7 +1,7 @@
 """A first look at labelled files, before torch and transformers are imported.
 
 A wrong name of a column is the most frequent mistake, and importing what trains takes some seconds. So the command line
-reads small files once with the readers of the task, which need neither, and answers a mistake at once. Larger files are
+reads small files once with the task, which needs neither, and answers a mistake at once. Larger files are
 read when the training reads them: to parse them twice would cost more than it saves.
 
 Dev and test files follow the training file (how choices are numbered, what kind the tags are), so they are looked at
@@ -10,39 +10,28 @@ only if the training file is.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from bertsmith.runtime.console import quiet
+from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import form_of, is_data_set
-
-READERS = {
-    "sequence-classification": "files.labelled_file:read_rows",
-    "token-classification": "token_classification.tagged_file:read_tagged",
-    "question-answering": "question_answering.squad_file:read_context_questions",
-    "multiple-choice": "multiple_choice.choice_file:read_questions",
-}
-"""What reads the labelled files of a task: module and function in this package. The module also has
-`following(columns, examples, path)`: how dev and test files are read, by the examples of the training file."""
 
 LARGE = 8_000_000
 """Bytes of a file, packed or not, from which on it is read once only: 8 MB of CSV take a third of a second."""
 
 
 def look_at_files(task: str, train: Path, others: Iterable[Path | None], columns: Columns) -> None:
-    """Read the small files among these. Raises as the readers do; their notes come when the files are used."""
+    """Read the small files among these. Raises as the task's `read` does; their notes come when the files are used."""
     if not _is_small(train, columns):
         return
-    module_name, name = READERS[task].split(":")
-    module = importlib.import_module(f"bertsmith.tasks.{module_name}")
-    read = getattr(module, name)
+    found = task_class(task)
     with quiet():
-        columns = module.following(columns, read(train, columns), train)
+        columns = found.following(columns, found.read(train, columns), train)
         for path in others:
             if path is not None and _is_small(path, columns):
-                read(path, columns)
+                found.read(path, columns)
 
 
 def _is_small(path: Path, columns: Columns) -> bool:

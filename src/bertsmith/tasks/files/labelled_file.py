@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from itertools import combinations
@@ -23,17 +23,15 @@ from bertsmith.tasks.files.pair_column import second_text_column, warn_of_empty_
 from bertsmith.tasks.files.printed_lists import (
     UnreadableListError,
     are_printed_lists,
-    is_vector,
     list_in_text,
-    vector_in_text,
 )
 from bertsmith.tasks.files.records import Record, form_of, is_table, read_records
 from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.files.text_file import existing_file, finite
+from bertsmith.tasks.registry import TASKS
 
 TEXT_COLUMNS = ("text", "sentence", "sentence1", "premise", "question1", "content", "review")
 LABEL_COLUMNS = ("label", "labels", "score", "class", "category", "target")
-OTHER_FORMS = {"conll": "token-classification", "conllu": "token-classification", "squad": "question-answering"}
 
 Label = str | int | float | tuple[str, ...]
 
@@ -245,11 +243,6 @@ def reference_of(rows: Sequence[Row], path: Path) -> Reference:
     return Reference(f"the training file {path}", text=text, pair=pair)
 
 
-def following(columns: Columns, rows: Sequence[Row], path: Path) -> Columns:
-    """How the other files of a training are read, by the rows of the training file."""
-    return replace(columns, like=reference_of(rows, path))
-
-
 def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:
     """The rows of a file or data set by their columns, at least one; `class_names` as in `read_records`.
 
@@ -263,8 +256,9 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
             f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format (columns of "
             "tokens and tags are for token-classification)"
         )
-    if form in OTHER_FORMS:
-        raise OptionError(f"--format {form}: is for {OTHER_FORMS[form]}; expected csv, tsv, jsonl or parquet")
+    owner = next((name for name, entry in TASKS.items() if form in entry.file_forms), None)
+    if owner is not None:
+        raise OptionError(f"--format {form}: is for {owner}; expected csv, tsv, jsonl or parquet")
     return columns.records(path, form, class_names=class_names)
 
 
@@ -323,62 +317,6 @@ def _one_label(where: str, value: Any) -> str | int | float:
             raise DataError(f"{where}: found {value}, expected a label: a text, a finite number, or a list of texts")
         return value
     return text_of_cell(value, where, advice=", a number or a list of texts. Name another column with --label-column")
-
-
-def refuse_vectors(rows: Sequence[Row]) -> None:
-    """Raises DataError if the labels are vectors of 0 and 1: [0, 1, 0] names no label.
-
-    Lists are vectors if one holds a number twice, or if all are of 0 and 1 and equally long: [0], [1] and [0, 1] are
-    lists of the labels 0 and 1. Fields such as `0 1 0` are if all are of one length.
-    """
-    lists = [row.listed for row in rows]
-    first = next((place for place, found in enumerate(lists) if found and is_vector(found) and _repeats(found)), None)
-    if first is None and all(found is not None and is_vector(found) for found in lists):
-        first = 0 if len({len(found or ()) for found in lists}) == 1 else None
-    if first is None and all(found is None for found in lists):
-        fields = [vector_in_text(row.label) if isinstance(row.label, str) else None for row in rows]
-        first = 0 if None not in fields and len({len(field or ()) for field in fields}) == 1 else None
-    if first is not None:
-        found = rows[first].label
-        shown = f"[{', '.join(found)}]" if isinstance(found, tuple) else str(found).strip()
-        raise DataError(
-            f"{rows[first].where}: found the label {shortened(shown)}, a vector of 0 and 1; expected the names of "
-            f'the labels that are 1, as a JSON list (["pace", "actors"]) or separated by {SEPARATOR} '
-            f"(pace{SEPARATOR}actors)"
-        )
-
-
-def _repeats(items: tuple[str, ...]) -> bool:
-    return len({float(item) if item.lower() not in ("true", "false") else item.lower() for item in items}) < len(items)
-
-
-def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) -> None:
-    """Raises DataError if several labels are separated by commas or semicolons, and none by `|`.
-
-    So they are if each field with one has a part that is a label elsewhere: alone, in another field, or among the
-    `known` ones. `Washington, D.C.` is one label.
-    """
-    fields = [(row, row.label) for row in rows if isinstance(row.label, str) and row.listed is None]
-    if any(SEPARATOR in whole for _, whole in fields):
-        return
-    for other in ",;":
-        several = [
-            (row, _parts(whole, other)) for row, whole in fields if other in whole and whole.strip() not in known
-        ]
-        combinations: dict[str, set[tuple[str, ...]]] = {}
-        for _, whole in fields:
-            for part in _parts(whole, other):
-                combinations.setdefault(part, set()).add(_parts(whole, other))
-        if several and all(any(part in known or len(combinations[part]) > 1 for part in parts) for _, parts in several):
-            row, parts = several[0]
-            raise DataError(
-                f"{row.where}: found the label {shortened(str(row.label))!r}, which looks like {len(parts)} labels "
-                f"in one; expected them separated by {SEPARATOR}: {shortened(SEPARATOR.join(parts))}"
-            )
-
-
-def _parts(field: str, separator: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in field.split(separator))
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What all files of one model must agree in: pairs or single texts, and how the right choice is written.
+"""The facts in which all files of one model must agree: pairs or single texts, and how the right choice is written.
 
-Training, dev, test and unlabelled files follow the training file. `evaluate` and `compare` follow what the model's
-config.json says of its training file.
+Training, dev, test and unlabelled files follow the training file. `evaluate` and `compare` follow the entries for
+its training file in the model's config.json.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from bertsmith.errors import ModelError
 
 TEXT_COLUMNS_KEY = "text_columns"
 """The names of the training columns in a model's configuration: one for single texts, two for pairs."""
-LABELS_FROM_KEY = "choice_labels_from"
-"""The number of the first choice, 0 or 1, in the labels of the training file of a multiple-choice model."""
-KEYS = (TEXT_COLUMNS_KEY, LABELS_FROM_KEY)
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Reference:
     """The file that others must agree with.
 
     Attributes:
-        source: what it is, for messages: `the training file train.csv`, or `the training file of MODEL`.
+        source: the file in messages: `the training file train.csv`, or `the training file of MODEL`.
         of_model: whether it is known from a MODEL: then the files may be written in a different way.
         text, pair: the columns of the first and second text; no `pair` for single texts.
         choice_labels: the form of the labels of choices (`choice_labels.FORMS`).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,11 +97,6 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
 def reference_of(questions: Sequence[Question], path: Path) -> Reference:
     """What the other files of a training must agree with, by the questions of the training file: the form of labels."""
     return Reference(f"the training file {path}", choice_labels=questions[0].form)
-
-
-def following(columns: Columns, questions: Sequence[Question], path: Path) -> Columns:
-    """How the other files of a training are read, by the questions of the training file."""
-    return replace(columns, like=reference_of(questions, path))
 
 
 def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """multiple-choice: which of several texts goes with a prompt (SWAG: Zellers et al. 2018; Devlin et al. 2019, 4.4).
 
 Each choice is read as a pair with the prompt and has one score; the softmax over an example's choices makes them
-probabilities. Examples may have unequal numbers of choices. A batch is [examples, choices, length] of ids as stock's
-model takes it, filled up with choices of one padding token, whose scores count for nothing.
+probabilities.
 """
 
 from __future__ import annotations
@@ -10,125 +9,93 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
-from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.runtime.console import say
-from bertsmith.tasks.base import SINGLE_LABEL, Decisions, Head, Item, Judged, Logits
-from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.base import Task
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.reference import LABELS_FROM_KEY, Reference
+from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.multiple_choice.choice_file import Question, read_questions, reference_of
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_1, POSITIONS
-from bertsmith.tasks.soft_targets import NOT_THERE, soft_losses
-from bertsmith.tasks.token_classification.tag_kinds import LabelsAre
+from bertsmith.tasks.multiple_choice.encoding import EncodedChoices, batch_of_choices, encode_choices
+from bertsmith.tasks.probabilities import log_softmax, softmax
+from bertsmith.tasks.values import (
+    MISSING_LOGIT,
+    SINGLE_LABEL,
+    Batch,
+    Decisions,
+    Ints,
+    Item,
+    Judged,
+    Logits,
+    ModelOutputs,
+    TaskOptions,
+    Tokenizer,
+)
 
-Ints = npt.NDArray[np.int64]
-Scores = list[npt.NDArray[np.float32]]
+LABELS_FROM_KEY = "choice_labels_from"
+"""The key in a model's configuration of the number of the first choice, 0 or 1, in the labels of its training file."""
+
+Scores = list[Logits]
 """For each example float32 of [its choices]: the model's scores (logits)."""
 
 
-@dataclass(frozen=True)
-class EncodedChoices:
-    """Prompts with their choices as ids.
-
-    Attributes:
-        pairs: the ids of every choice with its prompt, one example behind the other.
-        starts: int64 of [examples + 1]: where the choices of each example begin in them.
-    """
-
-    pairs: Encoded
-    starts: Ints
-
-    def choices(self, row: int) -> range:
-        """The numbers of an example's pairs."""
-        return range(int(self.starts[row]), int(self.starts[row + 1]))
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each example with its padding: its choices times the longest of them."""
-        longest = np.maximum.reduceat(np.array(self.pairs.lengths), self.starts[:-1])
-        tokens: list[int] = (longest * np.diff(self.starts)).tolist()
-        return tokens
-
-    @property
-    def full_lengths(self) -> list[int]:
-        """Tokens of the longest choice of each example with the prompt, before anything is cut."""
-        longest: list[int] = np.maximum.reduceat(np.array(self.pairs.full_lengths), self.starts[:-1]).tolist()
-        return longest
-
-    @property
-    def truncated_tokens(self) -> list[int]:
-        """How many tokens of all choices of each example were cut."""
-        cut: list[int] = np.add.reduceat(np.array(self.pairs.truncated_tokens), self.starts[:-1]).tolist()
-        return cut
-
-    @property
-    def windowed(self) -> int | None:
-        """None: what is too long is cut."""
-        return None
-
-
-def encode_choices(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], choices: Sequence[Sequence[str]], max_length: int
-) -> EncodedChoices:
-    """Every choice as the second text of a pair with its prompt, cut as pairs are."""
-    counts = [len(found) for found in choices]
-    first = [prompt for prompt, count in zip(prompts, counts, strict=True) for _ in range(count)]
-    second = [choice for found in choices for choice in found]
-    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
-
-
-def probabilities(scores: npt.NDArray[np.float32], temperature: float = 1.0) -> list[float]:
+def probabilities(scores: Logits, temperature: float = 1.0) -> list[float]:
     """The softmax over the choices of one example."""
-    found: list[float] = torch.from_numpy(scores / temperature).softmax(-1).tolist()
+    found: list[float] = softmax(scores / temperature).tolist()
     return found
 
 
-class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
-    """One row of choices and one score a choice for each example; pairs beyond the length are cut."""
+class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
+    """One row of choices and one score per choice for each example; pairs beyond the length are cut."""
 
     auto_class = "AutoModelForMultipleChoice"
     pipeline_tag = "multiple-choice"
     called = "multiple-choice head"
+    config_keys = (LABELS_FROM_KEY,)
+    has_probabilities = True
 
-    def __init__(self, labels: Sequence[str] = (), problem_type: str = "") -> None:
-        super().__init__(labels, problem_type)
+    # Labels
 
     @classmethod
-    def for_training(
-        cls, examples: Sequence[Question], problem_type: str, *, labels_are: LabelsAre | None = None
-    ) -> MultipleChoice:
-        """The head, which has no labels: the index of the right choice is no class."""
-        if problem_type != SINGLE_LABEL:
-            raise OptionError(f"--problem-type {problem_type}: of a question's choices one is right")
-        head = cls()
+    def for_training(cls, examples: Sequence[Question], options: TaskOptions) -> MultipleChoice:
+        """The task, which has no labels: the index of the right choice is no class."""
+        if options.problem_type != SINGLE_LABEL:
+            raise OptionError(f"--problem-type {options.problem_type}: of a question's choices one is right")
+        task = cls()
         if examples[0].form in POSITIONS:
-            head.chosen = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
-        return head
+            task.chosen = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
+        return task
 
     @classmethod
-    def for_model(cls, config: Any, problem_type: str | None, name: str) -> MultipleChoice:
-        """The head of any MODEL that has one."""
-        if problem_type is not None:
-            raise OptionError(f"--problem-type {problem_type}: {name} chooses one of several texts; leave it out")
+    def for_model(cls, config: Any, options: TaskOptions | None, name: str) -> MultipleChoice:
+        """The task of any MODEL with such a head."""
+        if options is not None and options.problem_type is not None:
+            raise OptionError(
+                f"--problem-type {options.problem_type}: {name} chooses one of several texts; leave it out"
+            )
         return cls().with_temperature_of(config, name)
 
     def config_values(self) -> dict[str, Any]:
         """Nothing: a model scores any number of choices."""
         return {}
+
+    def targets(self, examples: Sequence[Question], where: str) -> Ints:
+        """int64 of [examples]: the index of the right choice."""
+        return np.array([example.label for example in examples], dtype=np.int64)
+
+    def label_counts(self, examples: Sequence[Question]) -> Mapping[str, int]:
+        """How often the right choice is at each index."""
+        counts = Counter(example.label for example in examples)
+        return {str(index): counts[index] for index in range(max(len(example.choices) for example in examples))}
+
+    # Files
 
     @classmethod
     def read(cls, path: Path, columns: Columns) -> list[Question]:
@@ -154,15 +121,6 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The questions."""
         return read_questions(path, columns, stand_in=0)
 
-    def targets(self, examples: Sequence[Question], where: str) -> Ints:
-        """int64 of [examples]: the index of the right choice."""
-        return np.array([example.label for example in examples], dtype=np.int64)
-
-    def label_counts(self, examples: Sequence[Question]) -> Mapping[str, int]:
-        """How often the right choice stands at each index."""
-        counts = Counter(example.label for example in examples)
-        return {str(index): counts[index] for index in range(max(len(example.choices) for example in examples))}
-
     def items(self, examples: Sequence[Question]) -> Iterator[Item]:
         """The prompt with its choices, and the index of the right one."""
         for question in examples:
@@ -177,77 +135,52 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
             answer = {"choice": example.choices[index], "index": index, "probabilities": shares}
             yield json.dumps({"prompt": example.prompt, "gold": example.label, **answer}, ensure_ascii=False)
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Question], max_length: int
-    ) -> EncodedChoices:
+    # Encoding
+
+    def encode(self, tokenizer: Tokenizer, examples: Sequence[Question], max_length: int) -> EncodedChoices:
         """As `encode_choices`."""
         prompts, choices = [example.prompt for example in examples], [example.choices for example in examples]
         return encode_choices(tokenizer, prompts, choices, max_length)
 
-    def batch(
-        self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool
-    ) -> dict[str, Tensor]:
-        """int64 of [rows, choices, length]. A choice that a row lacks is one token of padding, which it attends to."""
-        counts = torch.tensor([len(inputs.choices(row)) for row in rows])
-        there = torch.arange(int(counts.max())) < counts[:, None]
-        flat = padded(
-            inputs.pairs, [pair for row in rows for pair in inputs.choices(row)], pad_token_id, with_types=with_types
-        )
-        empty = {"input_ids": pad_token_id, "attention_mask": 0, "token_type_ids": 0}
-        batch = {}
-        for name, values in flat.items():
-            batch[name] = torch.full((*there.shape, values.shape[1]), empty[name])
-            batch[name][there] = values
-        batch["attention_mask"][~there, 0] = 1
-        return batch
+    def batch(self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+        """int64 of [rows, choices, length]."""
+        return batch_of_choices(inputs, rows, pad_token_id, with_types=with_types)
 
-    def gold(self, inputs: EncodedChoices, targets: Ints, rows: Sequence[int]) -> Tensor:
-        """int64 of [rows, 2]: the index of the right choice, and how many choices there are."""
-        return torch.tensor([[int(targets[row]), len(inputs.choices(row))] for row in rows])
+    def row_targets(self, inputs: EncodedChoices, targets: Ints, rows: Sequence[int]) -> Ints:
+        """int64 of [rows, 2]: the index of the right choice, and the number of choices."""
+        return np.array([[int(targets[row]), len(inputs.choices(row))] for row in rows], dtype=np.int64)
 
-    def loss_count(self, gold: Tensor) -> int:
-        """One loss an example."""
-        return len(gold)
-
-    def loss_sum(self, output: Any, gold: Tensor) -> Tensor:
-        """Cross-entropy in nats over the choices that an example has, summed over the examples."""
-        scores = output.logits.float()
-        missing = torch.arange(scores.shape[1], device=scores.device) >= gold[:, 1:]
-        return functional.cross_entropy(scores.masked_fill(missing, -torch.inf), gold[:, 0], reduction="sum")
-
-    def soft_targets(self, inputs: EncodedChoices, logits: Callable[[int], Logits], rows: Sequence[int]) -> Tensor:
+    def soft_targets(self, inputs: EncodedChoices, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
         """float32 of [rows, choices]."""
-        soft = torch.full((len(rows), max(len(inputs.choices(row)) for row in rows)), NOT_THERE)
-        for place, row in enumerate(rows):
-            soft[place, : len(inputs.choices(row))] = torch.from_numpy(logits(row))
+        counts = [len(inputs.choices(row)) for row in rows]
+        soft = np.full((len(rows), max(counts)), MISSING_LOGIT, dtype=np.float32)
+        for place, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            soft[place, :count] = logits(row)
         return soft
 
-    def soft_loss_sum(self, output: Any, soft: Tensor, gold: Tensor, temperature: float) -> Tensor:
-        """One loss an example, over the choices that it has."""
-        scores = output.logits.float()
-        missing = torch.arange(scores.shape[1], device=scores.device) >= gold[:, 1:]
-        return soft_losses(scores.masked_fill(missing, NOT_THERE), soft, temperature).sum()
+    # Prediction
 
-    def keep(self, output: Any, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+    def keep(self, outputs: ModelOutputs, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[Logits]:
         """The scores of each example's own choices."""
-        for row, scores in zip(rows, output.logits.float().cpu().numpy(), strict=True):
+        for row, scores in zip(rows, outputs["logits"], strict=True):
             yield scores[: len(inputs.choices(row))]
 
-    def join(self, kept: Sequence[npt.NDArray[np.float32]], inputs: EncodedChoices) -> Scores:
+    def join(self, kept: Sequence[Logits], inputs: EncodedChoices) -> Scores:
         """The scores of all examples."""
         return list(kept)
 
-    @property
-    def has_probabilities(self) -> bool:
-        """Over the choices."""
-        return True
-
     def decisions(self, outputs: Scores, targets: Ints) -> Decisions:
-        """An example each; one of fewer choices than another lacks the last ones."""
+        """One per example; an example with fewer choices than another lacks the last ones."""
         logits = np.full((len(outputs), max(map(len, outputs))), -np.inf)
         for row, scores in enumerate(outputs):
             logits[row, : len(scores)] = scores
         return Decisions(logits, targets)
+
+    def some(self, outputs: Scores, targets: Ints, numbers: Ints) -> tuple[Scores, Ints]:
+        """The examples."""
+        return [outputs[number] for number in numbers], targets[numbers]
+
+    # Scoring
 
     @property
     def main_metric(self) -> str:
@@ -256,7 +189,8 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
 
     def measure(self, outputs: Scores, targets: Ints) -> dict[str, Measurement]:
         """`accuracy`."""
-        return {"accuracy": accuracy.measure(targets, _indices(outputs))}
+        indices = np.array([int(scores.argmax()) for scores in outputs], dtype=np.int64)
+        return {"accuracy": accuracy.measure(targets, indices)}
 
     @property
     def baseline_answer(self) -> str:
@@ -267,7 +201,7 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """Always the most frequent index."""
         return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}
 
-    # Look at errors
+    # Errors
 
     @property
     def error(self) -> str:
@@ -278,18 +212,9 @@ class MultipleChoice(Head[Question, EncodedChoices, Ints, Scores]):
         """The choices; the loss is in nats."""
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
-            loss = -float(torch.from_numpy(scores / self.temperature).double().log_softmax(-1)[example.label])
+            loss = -float(log_softmax((scores / self.temperature).astype(np.float64))[example.label])
             true, said = (f"{number}: {example.choices[number]}" for number in (example.label, index))
             yield Judged(true, said, index != example.label, loss, shares[index])
-
-    def some(self, outputs: Scores, targets: Ints, numbers: Ints) -> tuple[Scores, Ints]:
-        """The examples."""
-        return [outputs[number] for number in numbers], targets[numbers]
-
-
-def _indices(outputs: Scores) -> Ints:
-    """int64 of [examples]: the choice with the highest score."""
-    return np.array([int(scores.argmax()) for scores in outputs], dtype=np.int64)
 
 
 TASK = MultipleChoice

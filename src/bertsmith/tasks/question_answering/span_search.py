@@ -9,13 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from bertsmith.tasks.values import Ints, Logits
 
 
 @dataclass(frozen=True)
@@ -23,16 +18,16 @@ class Spans:
     """The best spans of some texts, the best first.
 
     Attributes:
-        scores: float32 of [texts, spans]; minus infinity where a text has fewer spans.
+        scores: float32 of [texts, spans]; minus infinity if a text has fewer spans.
         starts, ends: int64 of [texts, spans], the first and the last token (inclusive).
     """
 
-    scores: Floats
+    scores: Logits
     starts: Ints
     ends: Ints
 
 
-def best_spans(start: Tensor, end: Tensor, first: Tensor, count: Tensor, *, top: int, longest: int) -> Spans:
+def best_spans(start: Logits, end: Logits, first: Ints, count: Ints, *, top: int, longest: int) -> Spans:
     """The `top` best spans of each row of logits.
 
     The best spans start at the best starts, a start being as good as its best span: so only as many starts as spans
@@ -41,24 +36,32 @@ def best_spans(start: Tensor, end: Tensor, first: Tensor, count: Tensor, *, top:
     Args:
         start, end: [rows, length], logits.
         first, count: int64 of [rows]: a span lies in the tokens `first` to `first + count`, and is numbered from there.
-        top: spans of a row, at least 1.
-        longest: tokens of a span, at least 1.
+        top: spans per row, at least 1.
+        longest: tokens per span, at least 1.
     """
     length = start.shape[1]
     width = min(longest, length)
-    places = torch.arange(length, device=start.device)
+    places = np.arange(length)
     outside = (places < first[:, None]) | (places >= (first + count)[:, None])
-    starts = start.float().masked_fill(outside, -torch.inf)
-    ends = functional.pad(end.float().masked_fill(outside, -torch.inf), (0, width - 1), value=-torch.inf)
-    behind = ends.unfold(1, width, 1)  # [rows, length, width]: the ends that belong to each start
-    _, chosen = (starts + behind.amax(2)).topk(min(top, length))
-    candidates = starts.gather(1, chosen)[:, :, None] + behind.gather(1, chosen[:, :, None].expand(-1, -1, width))
-    scores, flat = candidates.flatten(1).topk(min(top, candidates[0].numel()))
-    found = chosen.gather(1, flat // width)
-    # Tokens are numbered from the first one that a span may hold; minus infinity has no place of its own.
-    numbered = (found - first[:, None]).clamp(min=0)
-    last = numbered + flat % width
-    return Spans(scores.cpu().numpy(), numbered.cpu().numpy(), last.cpu().numpy())
+    ends = np.pad(np.where(outside, np.float32(-np.inf), end), ((0, 0), (0, width - 1)), constant_values=-np.inf)
+    behind = np.lib.stride_tricks.sliding_window_view(ends, width, axis=1)  # [rows, length, width]: ends of each start
+    starts = np.where(outside, np.float32(-np.inf), start)
+    chosen = _highest(starts + behind.max(axis=2), min(top, length))
+    rows = np.arange(len(start))[:, None]
+    candidates = (starts[rows, chosen][:, :, None] + behind[rows, chosen]).reshape(len(start), -1)
+    flat = _highest(candidates, min(top, candidates.shape[1]))
+    found = chosen[rows, flat // width]
+    # Tokens are numbered from the first one that a span may hold; a score of minus infinity has no place.
+    numbered = np.maximum(found - first[:, None], 0)
+    return Spans(candidates[rows, flat], numbered, numbered + flat % width)
+
+
+def _highest(scores: Logits, count: int) -> Ints:
+    """int64 of [rows, count]: the places of the highest scores of each row, the highest first."""
+    rows = np.arange(len(scores))[:, None]
+    places = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    order: Ints = places[rows, np.argsort(-scores[rows, places], axis=1, kind="stable")]
+    return order
 
 
 def merged(spans: Spans, owners: Ints, count: int, *, top: int) -> Spans:

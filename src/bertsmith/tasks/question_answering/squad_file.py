@@ -14,7 +14,7 @@ a question without one is its number in the file, from 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,11 +142,6 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
         )
         for each, context, own, placed in zip(found, contexts, texts, spans, strict=True)
     ]
-
-
-def following(columns: Columns, questions: Sequence[ContextQuestion], path: Path) -> Columns:
-    """How the other files of a training are read: as the training file."""
-    return columns
 
 
 def _questions(path: Path, columns: Columns) -> list[_Found]:

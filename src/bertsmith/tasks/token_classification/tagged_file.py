@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from bertsmith.tasks.token_classification.tag_kinds import (
     are_numbers,
     kind_in_first_line,
     kind_of,
-    looks_like,
     named,
     names_of_labels,
     of_kind,
@@ -46,11 +43,6 @@ def read_tagged(path: Path, columns: Columns, *, stand_in: str | None = None) ->
     if columns.label_names is not None:
         sentences = named(sentences, names_of_labels(columns.label_names))
     return of_kind(sentences, columns.labels_are or kind_of(sentences))
-
-
-def following(columns: Columns, sentences: Sequence[Sentence], path: Path) -> Columns:
-    """How the other files of a training are read: their tags are of the kind of those of the training file."""
-    return replace(columns, labels_are=columns.labels_are or looks_like({*chain(*(each.tags for each in sentences))}))
 
 
 def read_scored(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.questions import QUESTION_TOKENS, encode_questions, windows
+from bertsmith.tasks.question_answering.encoding import QUESTION_TOKENS, encode_questions, windows
 from bertsmith.tokenization.folder import load_tokenizer
 
 CONTEXT = "The old baker sold 😀 some bread\u200b near the river, and nobody noticed. " * 6

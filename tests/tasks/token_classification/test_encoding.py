@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.tasks.token_classification.words import encode_words, pieces_of_words, windows, words_of_text
+from bertsmith.tasks.token_classification.encoding import encode_words, pieces_of_words, windows
+from bertsmith.tasks.words_of_text import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -53,7 +54,8 @@ def test_the_pieces_are_those_of_the_joined_text(tokenizer: PreTrainedTokenizerB
 def test_many_sentences_keep_their_order(tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
     sentences = [[LETTERS[number % 26]] * (number % 4 + 1) for number in range(11)]
     expected = list(pieces_of_words(tokenizer, sentences))
-    monkeypatch.setattr("bertsmith.tasks.token_classification.words.AT_ONCE", 3)
+    for module in ("token_classification.encoding", "words_of_text"):
+        monkeypatch.setattr(f"bertsmith.tasks.{module}.AT_ONCE", 3)
     assert list(pieces_of_words(tokenizer, sentences)) == expected
     assert [len(words) for words in expected] == [len(words) for words in sentences]
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase
 
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.graphemes import whole_clusters
+from bertsmith.tasks.values import Ints, Tokenizer
 
-Ints = npt.NDArray[np.int64]
 QUESTION_TOKENS, OVERLAP = 64, 128
 AT_ONCE = 1_000
 
@@ -40,7 +39,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class PairTemplate:
-    """What stands around the two texts of a pair: special tokens before, between and behind them, and the types."""
+    """The special tokens before, between and behind the two texts of a pair, and the types."""
 
     before: list[int]
     between: list[int]
@@ -48,7 +47,7 @@ class PairTemplate:
     types: tuple[int, int, int, int, int]
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
+    def of(cls, tokenizer: Tokenizer) -> PairTemplate:
         """As the tokenizer makes a pair."""
         pair = tokenizer("a", "b", return_token_type_ids=True)
         ids, types, sides = pair["input_ids"], pair["token_type_ids"], pair.sequence_ids(0)
@@ -69,7 +68,7 @@ class PairTemplate:
 
 @dataclass(frozen=True)
 class EncodedQuestions:
-    """Questions as rows; the ids of a row are put together when it is asked for, so a context stands here once.
+    """Questions as rows; the ids of a row are put together when it is asked for, so a context is kept once.
 
     Attributes:
         template: what a row is made of.
@@ -94,9 +93,9 @@ class EncodedQuestions:
     """int64 of [rows]: the position in the row of its first piece of the context."""
 
     def __post_init__(self) -> None:
-        beside = len(self.template.before) + len(self.template.between)
+        around = len(self.template.before) + len(self.template.between)
         lengths = np.array([len(question) for question in self.questions], dtype=np.int64)
-        object.__setattr__(self, "offsets", lengths[self.owners] + beside)
+        object.__setattr__(self, "offsets", lengths[self.owners] + around)
 
     @property
     def lengths(self) -> list[int]:
@@ -148,7 +147,7 @@ def windows(count: int, room: int) -> list[tuple[int, int]]:
 
 
 def encode_questions(
-    tokenizer: PreTrainedTokenizerBase, questions: Sequence[str], contexts: Sequence[str], max_length: int
+    tokenizer: Tokenizer, questions: Sequence[str], contexts: Sequence[str], max_length: int
 ) -> EncodedQuestions:
     """Questions and their contexts as rows of at most `max_length` tokens."""
     template = PairTemplate.of(tokenizer)
@@ -170,7 +169,7 @@ def encode_questions(
     return EncodedQuestions(template, asked, pieces, context_of, owners, firsts, counts, full, cut)
 
 
-def _pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Pieces]:
+def _pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
     found = []
     for at in range(0, len(texts), AT_ONCE):
         given = list(texts[at : at + AT_ONCE])

@@ -1,0 +1,104 @@
+"""The answers of a model to questions: the best spans of their contexts, and the probability of no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bertsmith.tasks.question_answering.encoding import EncodedQuestions, Pieces
+from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merged
+from bertsmith.tasks.question_answering.squad_file import ContextQuestion
+from bertsmith.tasks.values import Ints, Logits, ModelOutputs
+
+CANDIDATES = 20
+"""Spans that are kept of a window and of a question, as in run_squad.py (`n_best_size`)."""
+LONGEST = 30
+"""Tokens of an answer, as there (`max_answer_length`)."""
+
+Kept = tuple[np.float32, Logits, Ints, Ints]
+"""Of a window: the score of "no answer", and the scores, starts and ends of its best spans."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to some questions.
+
+    Attributes:
+        spans: the candidates of each question, in characters of its context, the end exclusive.
+        no_answer: float64 of [questions], from 0 to 1: the logistic function of the score of "no answer" (in the window
+            in which it is lowest) less that of the best span. Above 0.5 "no answer" has the higher score.
+    """
+
+    spans: Spans
+    no_answer: npt.NDArray[np.float64]
+
+    def candidates(self, question: int) -> list[tuple[int, int, float]]:
+        """Start, end and probability of the candidates of a question, which add up to 1; none for an empty context."""
+        scores = self.spans.scores[question].astype(np.float64)
+        found = int(np.sum(scores > -np.inf))
+        if not found:
+            return []
+        weights = np.exp(scores[:found] - scores[0])
+        starts, ends = self.spans.starts[question], self.spans.ends[question]
+        probabilities = weights / weights.sum()
+        return list(zip(starts[:found].tolist(), ends[:found].tolist(), probabilities.tolist(), strict=True))
+
+    def some(self, numbers: Ints) -> Answers:
+        """Those to some of the questions."""
+        spans = Spans(self.spans.scores[numbers], self.spans.starts[numbers], self.spans.ends[numbers])
+        return Answers(spans, self.no_answer[numbers])
+
+
+def best_of_windows(outputs: ModelOutputs, inputs: EncodedQuestions, rows: Sequence[int]) -> list[Kept]:
+    """The best spans of each window, in pieces of the context, and the score of "no answer"."""
+    start, end = outputs["start_logits"], outputs["end_logits"]
+    numbers = np.asarray(rows, dtype=np.int64)
+    spans = best_spans(start, end, inputs.offsets[numbers], inputs.counts[numbers], top=CANDIDATES, longest=LONGEST)
+    firsts = inputs.firsts[numbers][:, None]
+    return list(zip(start[:, 0] + end[:, 0], spans.scores, spans.starts + firsts, spans.ends + firsts, strict=True))
+
+
+def answers_of(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
+    """The best spans over all windows of each question; "no answer" has its lowest score over them."""
+    count = len(inputs.questions)
+    width = max(len(item[1]) for item in kept)
+    scores = np.full((len(kept), width), -np.inf, dtype=np.float32)
+    starts, ends = np.zeros((2, len(kept), width), dtype=np.int64)
+    nothing = np.full(count, np.inf)
+    for row, item in enumerate(kept):
+        size = len(item[1])
+        scores[row, :size], starts[row, :size], ends[row, :size] = item[1:]
+    np.minimum.at(nothing, inputs.owners, np.array([item[0] for item in kept], dtype=np.float64))
+    spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top=CANDIDATES)
+    for question in range(count):
+        _in_characters(spans_of, question, inputs.contexts[inputs.context_of[question]])
+    with np.errstate(over="ignore"):
+        no_answer = 1 / (1 + np.exp(spans_of.scores[:, 0].astype(np.float64) - nothing))
+    return Answers(spans_of, no_answer)
+
+
+def _in_characters(spans: Spans, question: int, context: Pieces) -> None:
+    """Give the spans of a question, which are in pieces, in characters of its context.
+
+    Pieces of one character make spans of the same characters; such a span is kept once, at its best score.
+    """
+    found = int(np.sum(spans.scores[question] > -np.inf))
+    if not found:
+        return
+    starts, ends = context.starts[spans.starts[question, :found]], context.ends[spans.ends[question, :found]]
+    kept = np.sort(np.unique(np.stack([starts, ends]), axis=1, return_index=True)[1])
+    scores = spans.scores[question, kept]
+    spans.scores[question], spans.starts[question], spans.ends[question] = -np.inf, 0, 0
+    spans.scores[question, : len(kept)] = scores
+    spans.starts[question, : len(kept)], spans.ends[question, : len(kept)] = starts[kept], ends[kept]
+
+
+def best_texts(questions: Sequence[ContextQuestion], outputs: Answers) -> dict[str, str]:
+    """The best span of each question, never left unanswered; the empty text if the context has no tokens."""
+    starts, ends = outputs.spans.starts[:, 0].tolist(), outputs.spans.ends[:, 0].tolist()
+    return {
+        question.id: question.context[start:end] for question, start, end in zip(questions, starts, ends, strict=True)
+    }

@@ -1,0 +1,75 @@
+"""Scores of files of predictions: what every task's score has, and how a task declares its own (`tasks/*/score.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertsmith.config.verb import Result
+from bertsmith.metrics.classification import Array, Metric
+from bertsmith.metrics.resampling import Interval, intervals
+from bertsmith.reporting.numbers import counted
+
+
+@dataclass(frozen=True)
+class Scores(Result):
+    """Figures, each with its 95% bootstrap interval; in JSON the figures are at the top, the intervals separate."""
+
+    metrics: dict[str, Interval]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object."""
+        facts = {name: value for name, value in super().to_dict().items() if name != "metrics"}
+        values = {name: figure.value for name, figure in self.metrics.items()}
+        ranges = {name: {"low": figure.low, "high": figure.high} for name, figure in self.metrics.items()}
+        return {**values, **facts, "intervals": ranges}
+
+    @property
+    def headline(self) -> str:
+        """The line above the figures."""
+        raise NotImplementedError
+
+    @property
+    def parts(self) -> Mapping[str, Scores]:
+        """Scores of parts of the examples, by name."""
+        return {}
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Lines below the figures."""
+        return ()
+
+
+@dataclass(frozen=True)
+class ExampleScores(Scores):
+    """The scores of examples with one answer each.
+
+    Attributes:
+        total: examples.
+    """
+
+    total: int
+
+    @property
+    def headline(self) -> str:
+        """The number of examples."""
+        return counted(self.total, "example")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a task scores predictions.
+
+    Attributes:
+        score: the function of the options.
+        options: the options that it uses, of those that not every task has.
+    """
+
+    score: Callable[[Any], Scores]
+    options: frozenset[str]
+
+
+def bootstrapped(metrics: Mapping[str, Metric], targets: Array, predicted: Array) -> dict[str, Interval]:
+    """The metrics, each with its interval over the examples."""
+    return intervals({name: metric.measure(targets, predicted) for name, metric in metrics.items()})

@@ -1,0 +1,19 @@
+"""The problem types of sequence-classification: one label per text, several, or a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bertsmith.tasks.values import SINGLE_LABEL
+
+MULTI_LABEL = "multi_label_classification"
+"""Several labels per text, or none."""
+REGRESSION = "regression"
+
+
+def problem_type_of(config: Any) -> str:
+    """The problem type in a model's configuration."""
+    said = getattr(config, "problem_type", None)
+    if said is None:
+        return REGRESSION if config.num_labels == 1 else SINGLE_LABEL
+    return str(said)

@@ -1,0 +1,104 @@
+"""score: the figures of predicted labels, of sets of labels, or of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from bertsmith.errors import DataError, OptionError
+from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, class_metrics, micro_f1
+from bertsmith.runtime.console import warn
+from bertsmith.tasks.files.class_names import ClassNames, one_name_each
+from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.files.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.score_options import ScoreOptions
+from bertsmith.tasks.scoring import ExampleScores, Scoring, bootstrapped
+from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
+from bertsmith.tasks.sequence_classification.prediction_file import Prediction, read_predictions
+
+
+@dataclass(frozen=True)
+class LabelScores(ExampleScores):
+    """Metrics of labels, of sets of labels, or of numbers (intervals over the examples).
+
+    Attributes:
+        labels: in their order; none for numbers.
+        positive_label: the class that `f1` is of, the second of two; None if there are more or fewer, or a text may
+            have several.
+    """
+
+    labels: list[str]
+    positive_label: str | None
+
+    @property
+    def notes(self) -> list[str]:
+        """The class of `f1`."""
+        return [] if self.positive_label is None else [f"  f1 is that of the label {self.positive_label!r}"]
+
+
+def score(options: ScoreOptions) -> LabelScores:
+    """The figures that suit the predictions: of values, of one label each, or of several."""
+    same = options.gold.exists() and options.predictions.exists() and options.gold.samefile(options.predictions)
+    if same and options.label_column is None:
+        raise OptionError(
+            f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
+            "--label-column gold to score it by the labels in it"
+        )
+    rows = read_rows(options.gold, Columns.of(options))
+    predictions = read_predictions(options.predictions, rows, options.gold)
+    if predictions[0].kind == "value":
+        why = f": {options.predictions} holds values, not labels"
+        targets = np.array([row.number(why) for row in rows])
+        values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
+        return LabelScores(bootstrapped(NUMBER_METRICS, targets, values), len(rows), [], None)
+    return _score_classes(options, rows, predictions)
+
+
+def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequence[Prediction]) -> LabelScores:
+    several = predictions[0].kind == "labels"
+    refuse_vectors(rows)
+    true = [row.label_set if several else (row.class_name,) for row in rows]
+    guessed = [prediction.labels or () if several else (str(prediction.label),) for prediction in predictions]
+    known = set(chain(*(prediction.known for prediction in predictions)))
+    if several:
+        refuse_other_separators(rows, known)
+    classes = ClassNames(known or one_name_each(chain(*true, *guessed)))
+    if (merged := classes.merged(chain(*true, *guessed))) is not None:
+        warn(f"{options.gold} and {options.predictions}: {merged}")
+    true, guessed = ([tuple(classes[name] for name in names) for names in side] for side in (true, guessed))
+    _check_spellings(rows, true, set(chain(*guessed)) | known, all_known=bool(known))
+    labels = in_order(chain(*true, *guessed, known))
+    number = {label: place for place, label in enumerate(labels)}
+    if several:
+        sets = np.zeros((2, len(rows), len(labels)), dtype=bool)
+        for side, found in zip(sets, (true, guessed), strict=True):
+            for place, names in enumerate(found):
+                side[place, [number[name] for name in names]] = True
+        return LabelScores(bootstrapped(SET_METRICS, *sets), len(rows), labels, None)
+    a, b = (np.array([number[name] for (name,) in side]) for side in (true, guessed))
+    metrics = {**class_metrics(len(labels)), "micro_f1": micro_f1}
+    return LabelScores(bootstrapped(metrics, a, b), len(rows), labels, labels[1] if len(labels) == 2 else None)
+
+
+def _check_spellings(
+    rows: Sequence[Row], true: Sequence[tuple[str, ...]], predicted: set[str], *, all_known: bool
+) -> None:
+    """Raise DataError for a label that the predictions have only in a different spelling: it would never be right.
+
+    `all_known` says that `predicted` holds every label of the model. Otherwise a label that GOLD has in both spellings
+    may be one that was never predicted.
+    """
+    gold = set(chain(*true))
+    for name in sorted(gold - predicted):
+        near = same_but_for_spelling(name, sorted(predicted if all_known else predicted - gold))
+        if near is not None:
+            row = next(row for row, names in zip(rows, true, strict=True) if name in names)
+            raise DataError(
+                f"{row.where}: label {name!r} is not among those of the predictions{differs_in_spelling(name, near)}"
+            )
+
+
+SCORE = Scoring(score, frozenset({"text_column", "label_column", "no_header", "separator", "skip_broken_rows"}))

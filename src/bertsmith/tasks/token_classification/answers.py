@@ -1,0 +1,60 @@
+"""The answers of a model for the words of sentences: tags, and spans with their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bertsmith.metrics import entities
+from bertsmith.metrics.entities import Entity
+from bertsmith.tasks.probabilities import softmax
+from bertsmith.tasks.values import Ints, Logits
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The answers for some sentences.
+
+    Attributes:
+        logits: for each sentence float32 of [words, labels].
+    """
+
+    logits: list[Logits]
+
+    @cached_property
+    def numbers(self) -> list[Ints]:
+        """For each sentence int64 of [words], the labels."""
+        return [each.argmax(axis=1) for each in self.logits]
+
+    def probabilities(self, temperature: float) -> list[Logits]:
+        """For each sentence float32 of [words], those of these labels."""
+        return [softmax(each / temperature).max(axis=-1) for each in self.logits]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words `start` to `end` (exclusive) under a label; `score` is the mean probability of their tags."""
+
+    label: str
+    start: int
+    end: int
+    score: float
+
+
+def spans_of(tagged: Tagged, labels: Sequence[str], temperature: float, *, plain: bool) -> list[list[Span]]:
+    """The entities of each sentence; with plain labels every word."""
+    return [
+        [
+            Span(type_, start, end, float(probabilities[start:end].mean()))
+            for type_, start, end in entities_of([labels[number] for number in numbers], plain=plain)
+        ]
+        for numbers, probabilities in zip(tagged.numbers, tagged.probabilities(temperature), strict=True)
+    ]
+
+
+def entities_of(tags: list[str], *, plain: bool) -> list[Entity]:
+    """The entities of a sentence by its tags; with plain labels each word by itself."""
+    if plain:
+        return [Entity(tag, place, place + 1) for place, tag in enumerate(tags)]
+    return entities.entities(tags)

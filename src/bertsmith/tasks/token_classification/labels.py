@@ -1,0 +1,100 @@
+"""The labels of words: those that a model learns from a training file, and the targets of any file.
+
+A model always learns the entities of any scheme as BIO, with B and I of every type as labels even if a training file
+has only one of them. Plain labels stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bertsmith.errors import DataError
+from bertsmith.metrics import entities
+from bertsmith.metrics.entities import Scheme, parse_tag
+from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.token_classification.conll_file import Sentence
+from bertsmith.tasks.token_classification.tag_kinds import LabelsAre, advice_on_numbers
+from bertsmith.tasks.values import IGNORED, Ints
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The labels of some sentences.
+
+    Attributes:
+        tags: of each word, as the file has them.
+        scheme: of these tags, None for plain labels.
+        numbers: for each sentence int64 of [words]: the labels; IGNORED if the model has no such label.
+    """
+
+    tags: list[list[str]]
+    scheme: Scheme | None
+    numbers: list[Ints]
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+    def some(self, chosen: Ints) -> Targets:
+        """Those of some sentences, in the scheme of all."""
+        tags, numbers = [self.tags[number] for number in chosen], [self.numbers[number] for number in chosen]
+        return Targets(tags, self.scheme, numbers)
+
+
+def labels_to_learn(sentences: Sequence[Sentence], labels_are: LabelsAre) -> list[str]:
+    """O, then B and I of each type; or the plain labels; sorted. Raises DataError if they are fewer than two."""
+    labels = sorted({tag for sentence in sentences for tag in sentence.tags})
+    if labels_are == "plain":
+        if len(labels) < 2:
+            raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
+        return labels
+    found = {tag for sentence in sentences for tag in bio(sentence.tags)} - {"O"}
+    if not found:
+        raise DataError("the training file has no entity, every tag is O; is it the right column?")
+    return ["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})]
+
+
+def bio(tags: Sequence[str]) -> list[str]:
+    """Tags of any scheme in BIO, with the same entities."""
+    return entities.tags_of(entities.entities(tags), len(tags), "BIO")
+
+
+def check_known(sentences: Sequence[Sentence], where: str, known: Sequence[str], types: Collection[str] | None) -> None:
+    """Raise DataError for a tag that a model lacks: of its plain labels (`known`), or of its `types` of entities."""
+    for sentence in sentences:
+        for tag, line in zip(sentence.tags, sentence.lines, strict=True):
+            if not _is_known(tag, known, types):
+                shown = known if types is None else ["O", *sorted(types)]
+                spelt = known if types is None else [f"{tag[:2]}{name}" for name in sorted(types)]
+                near = same_but_for_spelling(tag, spelt)
+                advice = "; take it out, or train on a file that has it"
+                raise DataError(
+                    f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
+                    f"({', '.join(shown[:20])}){advice if near is None else differs_in_spelling(tag, near)}"
+                    f"{advice_on_numbers(tag)}"
+                )
+
+
+def _is_known(tag: str, known: Sequence[str], types: Collection[str] | None) -> bool:
+    if types is None:
+        return tag in known
+    parsed = parse_tag(tag)
+    return parsed is not None and (parsed[0] == "O" or parsed[1] in types)
+
+
+def targets_of(sentences: Sequence[Sentence], labels: Sequence[str], *, plain: bool) -> Targets:
+    """The tags of sentences, whose labels are known; of entities their types."""
+    number = {label: place for place, label in enumerate(labels)}
+    tags = [sentence.tags for sentence in sentences]
+    learnt = tags if plain else [bio(each) for each in tags]
+    numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in learnt]
+    return Targets(tags, None if plain else entities.recognise(tags), numbers)
+
+
+def first_tags(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """The labels whose frequencies are compared: of entities only the first tag of each type."""
+    if "O" in counts and all(parse_tag(label) is not None for label in counts):
+        return {label: count for label, count in counts.items() if label.startswith("B-")}
+    return counts

@@ -1,0 +1,17 @@
+"""The sentences of card and report for shouting."""
+
+from __future__ import annotations
+
+from bertsmith.reporting.task_texts import TaskTexts
+
+
+def texts(problem_type: str) -> TaskTexts:
+    return TaskTexts(
+        use="It hears whether a text is shouted",
+        output="one of {count} volumes: {labels}",
+        wrong="texts are misheard",
+        limit="Not for whispers.",
+    )
+
+
+CARD = texts

@@ -1,0 +1,105 @@
+"""shouting: whether a text is shouted, by the two outputs of a BertForNextSentencePrediction."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertsmith.metrics.classification import accuracy
+from bertsmith.metrics.measurements import Measurement
+from bertsmith.tasks.base import Task
+from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
+from bertsmith.tasks.values import Batch, Ints, Item, Judged, Logits, ModelOutputs, TaskOptions, Tokenizer
+
+LABELS = ("quiet", "shouted")
+VOLUME = "volume"
+
+
+class Shouting(Task[Row, Encoded, Ints, Logits]):
+    auto_class = "AutoModelForNextSentencePrediction"
+    pipeline_tag = "text-classification"
+    called = "shouting head"
+    config_keys = (VOLUME,)
+
+    @classmethod
+    def for_training(cls, examples: Sequence[Row], options: TaskOptions) -> Shouting:
+        task = cls(LABELS)
+        task.chosen = {VOLUME: "loud"}
+        return task
+
+    @classmethod
+    def for_model(cls, config: Any, options: TaskOptions | None, name: str) -> Shouting:
+        return cls(LABELS)
+
+    def targets(self, examples: Sequence[Row], where: str) -> Ints:
+        return np.array([self.labels.index(row.class_name) for row in examples], dtype=np.int64)
+
+    def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
+        counts = Counter(row.class_name for row in examples)
+        return {label: counts[label] for label in self.labels}
+
+    @classmethod
+    def read(cls, path: Path, columns: Columns) -> list[Row]:
+        return read_rows(path, columns)
+
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
+        return read_rows(path, columns, stand_in=LABELS[0])
+
+    def items(self, examples: Sequence[Row]) -> Iterator[Item]:
+        for row in examples:
+            yield Item((row.text,), row.class_name, row.place)
+
+    def predictions(self, examples: Sequence[Row], outputs: Logits) -> Iterator[str]:
+        for row, label in zip(examples, self.answers(outputs), strict=True):
+            yield json.dumps({"text": row.text, "shouted": label == LABELS[1]})
+
+    def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> Encoded:
+        return encode(tokenizer, [row.text for row in examples], None, max_length)
+
+    def batch(self, inputs: Encoded, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+        return padded(inputs, rows, pad_token_id, with_types=with_types)
+
+    def row_targets(self, inputs: Encoded, targets: Ints, rows: Sequence[int]) -> Ints:
+        return targets[list(rows)]
+
+    def soft_targets(self, inputs: Encoded, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
+        return np.stack([logits(row) for row in rows])
+
+    def keep(self, outputs: ModelOutputs, inputs: Encoded, rows: Sequence[int]) -> Logits:
+        return outputs["logits"]
+
+    def join(self, kept: Sequence[Logits], inputs: Encoded) -> Logits:
+        return np.stack(kept)
+
+    def answers(self, outputs: Logits) -> list[str]:
+        return [self.labels[int(number)] for number in outputs.argmax(axis=1)]
+
+    def some(self, outputs: Logits, targets: Ints, numbers: Ints) -> tuple[Logits, Ints]:
+        return outputs[numbers], targets[numbers]
+
+    @property
+    def main_metric(self) -> str:
+        return "accuracy"
+
+    def measure(self, outputs: Logits, targets: Ints) -> dict[str, Measurement]:
+        return {"accuracy": accuracy.measure(targets, outputs.argmax(axis=1))}
+
+    def baseline(self, train: Ints, targets: Ints) -> dict[str, float]:
+        return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}
+
+    @property
+    def error(self) -> str:
+        return "lack of volume"
+
+    def judged(self, examples: Sequence[Row], outputs: Logits, targets: Ints) -> Iterator[Judged]:
+        for row, said, logits in zip(examples, self.answers(outputs), outputs, strict=True):
+            yield Judged(row.class_name, said, said != row.class_name, float(np.ptp(logits)))
+
+
+TASK = Shouting
