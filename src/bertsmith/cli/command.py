@@ -7,11 +7,13 @@ same from the command line, YAML and Python. Values are merged in this order, la
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -30,6 +32,8 @@ from bertsmith.config.options import Options, external_name, read_assignments, r
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.registry import verbs
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
@@ -56,6 +60,25 @@ class Command(Generic[OptionsType]):
     """Whether the verb runs under torchrun; the first process prints."""
     words: Mapping[str, Command[Any]] = field(default_factory=dict)
     """Commands of their own that a word behind the verb's name stands for: `finetune glue`."""
+
+
+def command_of(verb: str) -> Command[Any]:
+    """The command of a verb: of a task's from the declaration in its folder, of any other from its module here."""
+    task = verbs().get(verb)
+    if task is None:
+        command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+        return command
+    declared: TaskCommand[Any, Any] = task.module("command").COMMAND
+    run = partial(_predicted, declared)
+    return Command(verb, declared.summary, declared.schema, run, declared.show, declared.example)
+
+
+def _predicted(declared: TaskCommand[Any, Any], options: Any) -> Iterable[Answer]:
+    """The answers of a task's verb."""
+    inputs = declared.read(options)
+    from bertsmith.verbs.predict import load
+
+    yield from declared.predict(load(options.model, precision=options.precision), options, inputs)
 
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\u0085\u2028\u2029"}

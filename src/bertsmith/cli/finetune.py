@@ -17,13 +17,6 @@ from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 from bertsmith.tasks.registry import TASKS
 
-_TEXT = '"A text."'
-_INPUTS = {
-    "answer": '--question "A question?" --context "A text."',
-    "choose": '--prompt "A text." --choice "One end." --choice "Another."',
-}
-"""What a verb takes where it is not a text alone."""
-
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.tasks.files.first_look import look_at_files
@@ -55,9 +48,10 @@ def _show(result: Any) -> str:
         chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
         lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
     lines.append(f"  report               {result.run}/report.html")
-    verb = TASKS[_task(result.run)].verb
+    task = TASKS[_task(result.run)]
+    arguments = task.module("command").COMMAND.arguments
     pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
-    lines.append(f"Next: {runnable(f'bertsmith {verb}')} {quote(str(result.run))} {_INPUTS.get(verb, _TEXT)}{pair}")
+    lines.append(f"Next: {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}{pair}")
     return "\n".join(lines)
 
 

@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
-from bertsmith.tasks.predict_options import TokenizeOptions
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import TextsOptions
+
+
+class TokenizeOptions(TextsOptions):
+    """Show the three tensors of a text: ids, types, mask."""
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:

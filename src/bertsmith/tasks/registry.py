@@ -3,12 +3,14 @@
 A task is a folder with these modules, each imported when it is needed:
 
     command.py   COMMAND: the verb that uses a model with this task (options, function, formatter); torch-free
+    predict.py   the verb as a function of a runner and inputs, and its result type; NumPy
     task.py      TASK: labels, files, encoding, metrics, predictions, errors; NumPy in and out
     head.py      HEAD: the class of transformers and the losses; needs torch
     score.py     SCORE: the official metrics of a file of predictions
     card.py      CARD: the sentences of model card and report
 
-The tasks that are not fine-tuned (fill-mask, next-sentence, embedding) have a command, and a head where they need one.
+The tasks that are not fine-tuned (fill-mask, next-sentence, embedding) have `command.py`, `predict.py` and `head.py`,
+which then holds FORWARD: how their part of the model runs a batch.
 A new task is one folder and one line in `TASKS`.
 """
 
@@ -18,6 +20,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from bertsmith.config.options import nearest
 
@@ -33,6 +36,7 @@ class Entry:
         summary: its line in `bertsmith --help`.
         aliases: names of this task in other libraries, and everyday ones.
         trainable: whether `finetune` trains it.
+        spans: whether the answers are parts of a text; `bertsmith --help` lists these verbs behind the others.
         max_length: tokens per row if no option and no model says it.
     """
 
@@ -43,17 +47,15 @@ class Entry:
     aliases: tuple[str, ...] = ()
     trainable: bool = True
     max_length: int = 128
+    spans: bool = False
 
     def module(self, name: str) -> ModuleType:
         """One of the modules of the folder."""
         return importlib.import_module(f"{self.folder}.{name}")
 
 
-def _built_in(
-    name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), *, trainable: bool = True, max_length: int = 128
-) -> Entry:
-    folder = f"bertsmith.tasks.{name.replace('-', '_')}"
-    return Entry(name, verb, folder, summary, aliases, trainable, max_length)
+def _built_in(name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), **more: Any) -> Entry:
+    return Entry(name, verb, f"bertsmith.tasks.{name.replace('-', '_')}", summary, aliases, **more)
 
 
 TASKS: dict[str, Entry] = {
@@ -73,13 +75,24 @@ TASKS: dict[str, Entry] = {
             "tag",
             "the entities of a text, or the label of each word",
             ("ner", "pos", "chunk"),
+            spans=True,
         ),
         _built_in(
-            "question-answering", "answer", "the answer to a question in a text", ("qa", "squad"), max_length=384
+            "question-answering",
+            "answer",
+            "the answer to a question in a text",
+            ("qa", "squad"),
+            max_length=384,
+            spans=True,
         ),
         _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", ("swag",)),
     )
 }
+
+
+def verbs() -> dict[str, Entry]:
+    """The tasks by their verbs, in the order of `bertsmith --help`."""
+    return {entry.verb: entry for entry in sorted(TASKS.values(), key=lambda entry: entry.spans)}
 
 
 def trainable_tasks() -> tuple[str, ...]:

@@ -5,26 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import pair_of, texts_of
+from pydantic import Field
+
+from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.predict_options import ClassifyOptions
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import pair_of, texts_of
+from bertsmith.tasks.predict_options import MaxLength, PredictOptions
+from bertsmith.tasks.runner import Runner
 
 
-def _run(options: ClassifyOptions) -> Iterable[Answer]:
+class ClassifyOptions(PredictOptions):
+    """The label of a text, or of a pair of texts."""
+
+    pair: str | None = Field(
+        None, description="the second text of a pair; in lines it follows a tab, for models of pairs"
+    )
+    max_length: MaxLength = None
+
+
+def _read(options: ClassifyOptions) -> list[str]:
     texts = texts_of(options.texts, options.input, "classify")
     if options.pair is not None and len(texts) > 1:
         raise OptionError(f"classify: --pair belongs to one text, found {len(texts)}")
-    from bertsmith.verbs.predict import load
+    return texts
 
-    model = load(options.model, precision=options.precision)
+
+def _predict(model: Runner, options: ClassifyOptions, texts: list[str]) -> Iterable[Result]:
+    from bertsmith.tasks.sequence_classification.predict import classify, text_columns
+
     pairs = None if options.pair is None else [options.pair]
-    if pairs is None and not options.texts and len(model.text_columns or ()) == 2:
+    if pairs is None and not options.texts and len(text_columns(model) or ()) == 2:
         name = "standard input" if options.input is None else options.input
         both = [pair_of(f"{name}: line {number}", line) for number, line in enumerate(texts, start=1)]
         texts, pairs = [a for a, _ in both], [b for _, b in both]
-    yield from model.classify(texts, pairs, max_length=options.max_length)
+    return classify(model, texts, pairs, max_length=options.max_length)
 
 
 def _show(result: Any) -> str:
@@ -37,11 +53,12 @@ def _show(result: Any) -> str:
     return "\n".join([result.text, *lines, *(f"  {percent(probability):>6}  {label}" for label, probability in ranked)])
 
 
-COMMAND = Command(
+COMMAND = TaskCommand(
     "classify",
     "The label of a text, or of a pair of texts, with the probability of each label.",
     ClassifyOptions,
-    _run,
+    _read,
+    _predict,
     _show,
     'bertsmith classify runs/reviews "A film to remember."',
 )

@@ -1,0 +1,48 @@
+"""bertsmith tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bertsmith.config.verb import Result
+from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import MaxLength, PredictOptions
+from bertsmith.tasks.runner import Runner
+
+
+class TagOptions(PredictOptions):
+    """The entities of a text, or the label of each word."""
+
+    max_length: MaxLength = None
+
+
+def _read(options: TagOptions) -> list[str]:
+    return texts_of(options.texts, options.input, "tag")
+
+
+def _predict(model: Runner, options: TagOptions, texts: list[str]) -> Iterable[Result]:
+    from bertsmith.tasks.token_classification.predict import tag
+
+    return tag(model, texts, max_length=options.max_length)
+
+
+def _show(result: Any) -> str:
+    lines = [
+        f"  {percent(entity.score):>6}  {entity.label:<12} {entity.text}   ({entity.start} to {entity.end})"
+        for entity in result.entities
+    ]
+    return "\n".join([result.text, *(lines or ["  no entity"])])
+
+
+COMMAND = TaskCommand(
+    "tag",
+    "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
+    TagOptions,
+    _read,
+    _predict,
+    _show,
+    'bertsmith tag runs/diseases "A patient with cystic fibrosis."',
+)
