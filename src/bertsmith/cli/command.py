@@ -244,10 +244,9 @@ def _shown(value: Any) -> str:
 
 def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> dict[str, Any]:
     """The values under their field names; an unknown key is answered here, with the place it stands in."""
-    known = {external_name(name): name for name in schema.model_fields}
     checked = {}
     for key, value in values.items():
-        name = known.get(key.strip().lstrip("-").rstrip("_").replace("_", "-"))
+        name = schema.field_of(key)
         if name is None:
             schema.build({key: value}, where=where)
         else:
