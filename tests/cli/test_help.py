@@ -109,6 +109,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
+def test_the_list_of_verbs_imports_no_schema() -> None:
+    script = (
+        "import sys\n"
+        "from bertsmith.cli.app import run\n"
+        "assert run(['--help']) == 0\n"
+        "print('heavy:', *(name for name in ('pydantic', 'cyclopts', 'yaml') if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy:"
+
+
 def test_a_mistake_in_an_option_imports_nothing_heavy() -> None:
     script = (
         "import sys\n"

@@ -41,10 +41,6 @@ class MeasureOptions(PredictOptions):
     times: int = 1
 
 
-def read(options):
-    return texts_of(options.texts, options.input, "measure")
-
-
 def predict(model, options, texts):
     from toy_measure.predict import measure
 
@@ -55,7 +51,8 @@ def show(result):
     return f"{result.text}: {result.length:g}"
 
 
-COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, read, predict, show, "bertsmith measure M hi")
+EXAMPLE = "bertsmith measure runs/books hello"
+COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, texts_of, predict, show, EXAMPLE)
 '''
 PREDICT = '''
 from dataclasses import dataclass

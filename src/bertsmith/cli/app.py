@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except BertsmithError as error:
-        # Processes of one run stop together; what only one of them has met is told with its number.
+        # Processes of one run stop together; an error of a single process is printed with its number.
         if not isinstance(error, Interrupted):
             where = "" if processes.is_main() else f" in process {processes.rank()}"
             sys.stderr.write(f"error{where}: {error}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -48,10 +47,9 @@ def _show(result: Any) -> str:
         chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
         lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
     lines.append(f"  report               {result.run}/report.html")
-    task = TASKS[_task(result.run)]
-    arguments = task.module("command").COMMAND.arguments
-    pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
-    lines.append(f"Next: {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}{pair}")
+    task = TASKS[read_json(result.run / "run.json")["task"]]
+    arguments = task.module("command").COMMAND.arguments(read_json(result.run / "config.json"))
+    lines.append(f"Next: {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}")
     return "\n".join(lines)
 
 
@@ -61,10 +59,6 @@ def _figures_of(result: Any) -> str:
     examples = f"{result.num_examples:,} examples of the {file} file"
     seeds = len(next(iter(result.metrics.values()))["seeds"])
     return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
-
-
-def _task(run: Path) -> str:
-    return str(read_json(run / "run.json")["task"])
 
 
 COMMAND = Command(

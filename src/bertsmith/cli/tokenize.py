@@ -15,7 +15,7 @@ class TokenizeOptions(TextsOptions):
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:
-    texts = texts_of(options.texts, options.input, "tokenize")
+    texts = texts_of(options, "tokenize")
     from bertsmith.inference.tokenizing import tokenize_text
     from bertsmith.tokenization.folder import load_tokenizer
 

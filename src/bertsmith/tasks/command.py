@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +15,7 @@ from bertsmith.tasks.runner import Runner
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 InputsType = TypeVar("InputsType")
+A_TEXT = '"A text."'
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,18 @@ class TaskCommand(Generic[OptionsType, InputsType]):
         name: as on the command line.
         summary: what it answers, for its help.
         schema: its options; `model` and `precision` are among them.
-        read: the inputs that the options name.
+        read: the inputs that the options name; it is given the verb too, for messages.
         predict: the results for the inputs, in their order.
         show: a result for people.
         example: a command line, for its help.
-        arguments: what it takes after MODEL, for the command that a training suggests next.
+        arguments: what it takes after a MODEL with this config.json, for the command that a training suggests next.
     """
 
     name: str
     summary: str
     schema: type[OptionsType]
-    read: Callable[[OptionsType], InputsType]
+    read: Callable[[OptionsType, str], InputsType]
     predict: Callable[[Runner, OptionsType, InputsType], Iterable[Result]]
     show: Callable[[Any], str]
     example: str
-    arguments: str = '"A text."'
+    arguments: Callable[[Mapping[str, Any]], str] = lambda config: A_TEXT

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from bertsmith.config.options import nearest
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -109,6 +107,8 @@ def default_lengths() -> str:
 
 def known_task(value: str, suites: Sequence[str] = ()) -> str:
     """The name, if it is a task that `finetune` trains; else ValueError in the words of an option, with the suites."""
+    from bertsmith.config.options import nearest  # with pydantic, which `bertsmith --help` does not need
+
     names = trainable_tasks()
     if value in names:
         return value

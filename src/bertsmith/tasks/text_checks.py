@@ -1,4 +1,4 @@
-"""Checks of the texts that a model is given, shared by the tasks: what is no text, empty or too long."""
+"""Checks of the inputs of predictions, shared by the tasks: no text, an empty text, a text that is too long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bertsmith.tasks.encoded_texts import Encoded, without_tokens
 
 
 def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
-    """Raises InputError for what is no text, or holds half of a surrogate pair; its number counts from 1."""
+    """Raises InputError for a value that is no text, or holds half of a surrogate pair; its number counts from 1."""
     for number, text in enumerate(texts, start=1):
         where = f"{verb}: {what}" if len(texts) == 1 else f"{verb}: {what} {number}"
         if not isinstance(text, str):

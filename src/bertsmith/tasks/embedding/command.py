@@ -24,10 +24,6 @@ class EmbedOptions(PredictOptions):
     layer: int = Field(-1, description="the layer they are taken from: 0 the embeddings, -1 the last")
 
 
-def _read(options: EmbedOptions) -> list[str]:
-    return texts_of(options.texts, options.input, "embed")
-
-
 def _predict(model: Runner, options: EmbedOptions, texts: list[str]) -> Iterable[Result]:
     from bertsmith.tasks.embedding.predict import embed
 
@@ -45,7 +41,7 @@ COMMAND = TaskCommand(
     "embed",
     "One vector a text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
     EmbedOptions,
-    _read,
+    texts_of,
     _predict,
     _show,
     'bertsmith embed runs/books "first text" "second text" --pooling mean --json',

@@ -21,10 +21,6 @@ class FillMaskOptions(PredictOptions):
     top_k: int = Field(5, gt=0, description="so many predictions a mask")
 
 
-def _read(options: FillMaskOptions) -> list[str]:
-    return texts_of(options.texts, options.input, "fill-mask")
-
-
 def _predict(model: Runner, options: FillMaskOptions, texts: list[str]) -> Iterable[Result]:
     from bertsmith.tasks.fill_mask.predict import fill_mask
 
@@ -44,7 +40,7 @@ COMMAND = TaskCommand(
     "fill-mask",
     "The most probable tokens for each [MASK] of a text, each mask by itself.",
     FillMaskOptions,
-    _read,
+    texts_of,
     _predict,
     _show,
     'bertsmith fill-mask runs/books "I really [MASK] the movie. It was quite interesting." --top-k 5',

@@ -33,20 +33,20 @@ class ChooseOptions(ModelOptions):
     precision: Precision = "fp32"
 
 
-def _read(options: ChooseOptions) -> list[Question]:
+def _read(options: ChooseOptions, verb: str) -> list[Question]:
     from bertsmith.tasks.multiple_choice.choice_file import read_prompts
 
     if options.input is not None:
         if options.prompt is not None or options.choice:
-            raise OptionError("choose: a prompt is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: a prompt is given as an option and with --input; give one of them")
         return list(read_prompts(options.input))
     if options.prompt is None or len(options.choice) < 2:
         raise OptionError(
-            f"choose: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
-            'give bertsmith choose MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
+            f"{verb}: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
+            f'give bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
         )
     if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
-        raise OptionError("choose: the prompt or a choice is empty")
+        raise OptionError(f"{verb}: the prompt or a choice is empty")
     return [(options.prompt, options.choice)]
 
 
@@ -76,5 +76,5 @@ COMMAND = TaskCommand(
     _predict,
     _show,
     'bertsmith choose runs/endings --prompt "He opened the door." --choice "The room was dark." --choice "It rained."',
-    arguments='--prompt "A text." --choice "One end." --choice "Another."',
+    arguments=lambda config: '--prompt "A text." --choice "One end." --choice "Another."',
 )

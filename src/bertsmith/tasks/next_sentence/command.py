@@ -28,14 +28,14 @@ class NextSentenceOptions(ModelOptions):
     precision: Precision = "fp32"
 
 
-def _read(options: NextSentenceOptions) -> list[Pair]:
+def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
     if (options.a is None) != (options.b is None):
-        raise OptionError('next-sentence: give both sentences: bertsmith next-sentence MODEL "A." "B."')
+        raise OptionError(f'{verb}: give both sentences: bertsmith {verb} MODEL "A." "B."')
     if options.a is not None and options.b is not None:
         if options.input is not None:
-            raise OptionError("next-sentence: sentences are given as arguments and with --input; give one of them")
+            raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
         return [(options.a, options.b)]
-    pairs = [pair_of(where, line) for where, line in lines_of(options.input, "next-sentence")]
+    pairs = [pair_of(where, line) for where, line in lines_of(options.input, verb)]
     warn_of_blank_lines(pairs.count(("", "")), len(pairs))
     return pairs
 

@@ -33,7 +33,7 @@ class NextSentence(Result):
 def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     """Whether B is the sentence after A; no label if one of them has no token.
 
-    Raises InputError where both are longer than the model, ModelError without a trained NSP head.
+    Raises InputError if both together are longer than the model takes, ModelError without a trained NSP head.
     """
     run = runner.forward("next-sentence")
     check_texts("next-sentence", [a, b])

@@ -42,14 +42,14 @@ class AnswerOptions(ModelOptions):
     precision: Precision = "fp32"
 
 
-def _read(options: AnswerOptions) -> list[Question]:
+def _read(options: AnswerOptions, verb: str) -> list[Question]:
     if (options.question is None) != (options.context is None):
-        raise OptionError('answer: give both texts: bertsmith answer MODEL --question "..." --context "..."')
+        raise OptionError(f'{verb}: give both texts: bertsmith {verb} MODEL --question "..." --context "..."')
     if options.question is not None and options.context is not None:
         if options.input is not None:
-            raise OptionError("answer: a question is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: a question is given as an option and with --input; give one of them")
         return [(options.question, options.context)]
-    lines = lines_of(options.input, "answer")
+    lines = lines_of(options.input, verb)
     return [_question(where, line) if line.strip() else None for where, line in lines]
 
 
@@ -108,5 +108,5 @@ COMMAND = TaskCommand(
     _predict,
     _show,
     'bertsmith answer runs/answers --question "Who sold the bread?" --context "The baker sold bread by the river."',
-    arguments='--question "A question?" --context "A text."',
+    arguments=lambda config: '--question "A question?" --context "A text."',
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -10,8 +10,9 @@ from pydantic import Field
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.command import A_TEXT, TaskCommand
 from bertsmith.tasks.files.inputs import pair_of, texts_of
+from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY
 from bertsmith.tasks.predict_options import MaxLength, PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -25,10 +26,10 @@ class ClassifyOptions(PredictOptions):
     max_length: MaxLength = None
 
 
-def _read(options: ClassifyOptions) -> list[str]:
-    texts = texts_of(options.texts, options.input, "classify")
+def _read(options: ClassifyOptions, verb: str) -> list[str]:
+    texts = texts_of(options, verb)
     if options.pair is not None and len(texts) > 1:
-        raise OptionError(f"classify: --pair belongs to one text, found {len(texts)}")
+        raise OptionError(f"{verb}: --pair belongs to one text, found {len(texts)}")
     return texts
 
 
@@ -53,6 +54,10 @@ def _show(result: Any) -> str:
     return "\n".join([result.text, *lines, *(f"  {percent(probability):>6}  {label}" for label, probability in ranked)])
 
 
+def _arguments(config: Mapping[str, Any]) -> str:
+    return f'{A_TEXT} --pair "A second text."' if len(config.get(TEXT_COLUMNS_KEY, ())) > 1 else A_TEXT
+
+
 COMMAND = TaskCommand(
     "classify",
     "The label of a text, or of a pair of texts, with the probability of each label.",
@@ -61,4 +66,5 @@ COMMAND = TaskCommand(
     _predict,
     _show,
     'bertsmith classify runs/reviews "A film to remember."',
+    _arguments,
 )

@@ -19,10 +19,6 @@ class TagOptions(PredictOptions):
     max_length: MaxLength = None
 
 
-def _read(options: TagOptions) -> list[str]:
-    return texts_of(options.texts, options.input, "tag")
-
-
 def _predict(model: Runner, options: TagOptions, texts: list[str]) -> Iterable[Result]:
     from bertsmith.tasks.token_classification.predict import tag
 
@@ -41,7 +37,7 @@ COMMAND = TaskCommand(
     "tag",
     "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
     TagOptions,
-    _read,
+    texts_of,
     _predict,
     _show,
     'bertsmith tag runs/diseases "A patient with cystic fibrosis."',
