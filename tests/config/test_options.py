@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bertsmith.cli.command import command_of, execute
 from bertsmith.cli.tokenize import TokenizeOptions
 from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
@@ -359,17 +361,19 @@ def test_the_command_line_wins_over_set_and_set_over_yaml(dry_run: Callable[...,
 
 
 @pytest.mark.parametrize("word", SPELLINGS)
-def test_command_line_yaml_set_and_python_take_the_same_spellings(dry_run: Callable[..., str], word: str) -> None:
-    """A rate that is given is no automatic choice, so it is not printed."""
-    bare = word.removeprefix("--")
-    assert "learning rate: " in dry_run("--layers", "1")
-    for arguments, config in (
-        (("--set", f"{bare}=0.5"), ""),
-        ((f"--{bare}", "0.5"), ""),
-        ((), f"{word}: 0.5\n"),
-    ):
-        assert "learning rate: " not in dry_run("--layers", "1", *arguments, config=config)
-    assert PretrainOptions.build({**PRETRAIN, word: 0.5}).learning_rate == 0.5
+def test_command_line_yaml_set_and_python_take_the_same_spellings(word: str, tmp_path: Path) -> None:
+    bare, file, found = word.removeprefix("--"), tmp_path / "run.yaml", []
+
+    def keep(options: PretrainOptions) -> list[Any]:
+        found.append(options)
+        return []
+
+    file.write_text(f"{word}: 0.5\n", encoding="utf-8")
+    command = replace(command_of("pretrain"), run=keep)
+    for arguments in (["--set", f"{bare}=0.5"], [f"--{bare}", "0.5"], ["--config", str(file)]):
+        execute(command, [*("s", "--out", "r"), *arguments])
+    assert found == [PretrainOptions.build({**PRETRAIN, word: 0.5})] * 3
+    assert found[0].learning_rate == 0.5
 
 
 def test_a_mistyped_key_names_its_place_and_the_nearest(dry_run: Callable[..., str], tmp_path: Path) -> None:
