@@ -124,11 +124,11 @@ def test_a_verb_shows_its_options(name: str) -> None:
 
 def test_every_schema_is_a_verb_s() -> None:
     """Each verb of the command line takes the schema that its Python function takes."""
-    from bertsmith.cli.app import VERBS
+    from bertsmith.cli.app import verbs
+    from bertsmith.cli.command import command_of
 
     names = set()
-    for verb in VERBS:
-        command = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+    for command in map(command_of, verbs()):
         for one in (command, *command.words.values()):
             name = one.name.replace("-", "_").replace(" ", "_")
             assert one.schema is SCHEMAS.get(name, one.schema)

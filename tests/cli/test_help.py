@@ -13,17 +13,13 @@ from typing import Any
 import pytest
 
 from bertsmith import __version__
-from bertsmith.cli.app import VERBS
-from bertsmith.cli.command import Command
+from bertsmith.cli.app import verbs
+from bertsmith.cli.command import command_of as command
 from bertsmith.config.options import external_name
+from bertsmith.tasks.registry import TASKS
 
+VERBS = verbs()
 HEAVY = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy", "pyarrow")
-
-
-def command(verb: str) -> Command[Any]:
-    """The command of a verb."""
-    found: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
-    return found
 
 
 def flat(text: str) -> str:
@@ -38,10 +34,12 @@ def test_every_verb_has_its_command(verb: str) -> None:
 
 
 def test_every_command_is_a_verb() -> None:
-    """A module of bertsmith.cli with a COMMAND that VERBS does not list would never be found."""
+    """A module of bertsmith.cli with a COMMAND that `verbs` does not list would never be found."""
     folder = Path(importlib.import_module("bertsmith.cli").__path__[0])
     modules = [importlib.import_module(f"bertsmith.cli.{path.stem}") for path in sorted(folder.glob("[!_]*.py"))]
-    assert {module.COMMAND.name for module in modules if hasattr(module, "COMMAND")} == set(VERBS)
+    own = {module.COMMAND.name for module in modules if hasattr(module, "COMMAND")}
+    of_tasks = {entry.module("command").COMMAND.name for entry in TASKS.values()}
+    assert own | of_tasks == set(VERBS) and not own & of_tasks
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
@@ -102,10 +100,21 @@ def test_help_imports_nothing_heavy() -> None:
     """One process prints every help text, and names the heavy libraries that came with it."""
     script = (
         "import sys\n"
-        "from bertsmith.cli.app import VERBS, run\n"
-        "for arguments in [['--help'], *([verb, '--help'] for verb in VERBS)]:\n"
+        "from bertsmith.cli.app import run, verbs\n"
+        "for arguments in [['--help'], *([verb, '--help'] for verb in verbs())]:\n"
         "    assert run(arguments) == 0, arguments\n"
         f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_the_list_of_verbs_imports_no_schema() -> None:
+    script = (
+        "import sys\n"
+        "from bertsmith.cli.app import run\n"
+        "assert run(['--help']) == 0\n"
+        "print('heavy:', *(name for name in ('pydantic', 'cyclopts', 'yaml') if name in sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy:"

@@ -7,7 +7,6 @@ for an option that has no such function, so no flag can come in without one.
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import math
@@ -25,7 +24,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bertsmith.cli.app import VERBS
+from bertsmith.cli.app import verbs
+from bertsmith.cli.command import command_of
+from bertsmith.cli.tokenize import TokenizeOptions
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.options import Options
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
@@ -36,17 +37,14 @@ from bertsmith.errors import DataError, OptionError, OutputError
 from bertsmith.evaluation.options import CompareOptions, EvaluateOptions
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
-from bertsmith.tasks.predict_options import (
-    AnswerOptions,
-    ChooseOptions,
-    ClassifyOptions,
-    EmbedOptions,
-    FillMaskOptions,
-    NextSentenceOptions,
-    TagOptions,
-    TokenizeOptions,
-)
+from bertsmith.tasks.embedding.command import EmbedOptions
+from bertsmith.tasks.fill_mask.command import FillMaskOptions
+from bertsmith.tasks.multiple_choice.command import ChooseOptions
+from bertsmith.tasks.next_sentence.command import NextSentenceOptions
+from bertsmith.tasks.question_answering.command import AnswerOptions
 from bertsmith.tasks.score_options import ScoreOptions
+from bertsmith.tasks.sequence_classification.command import ClassifyOptions
+from bertsmith.tasks.token_classification.command import TagOptions
 
 TASK = "sequence-classification"
 Effect = Callable[["Bench"], None]
@@ -70,9 +68,8 @@ def effect(schema: type[Options], *names: str, slow: bool = False) -> Callable[[
 
 def schemas() -> list[type[Options]]:
     """The schema of every verb of the command line, and of the words that may follow one."""
-    modules = [importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}") for verb in VERBS]
-    commands = [command for module in modules for command in (module.COMMAND, *module.COMMAND.words.values())]
-    return [command.schema for command in commands]
+    commands = map(command_of, verbs())
+    return [one.schema for command in commands for one in (command, *command.words.values())]
 
 
 # The bench: what the effects work with
@@ -368,8 +365,8 @@ def test_every_option_has_an_effect() -> None:
 
 def test_the_command_line_and_the_schemas_are_one() -> None:
     """All verbs are covered, and `finetune glue`; doctor has no option."""
-    assert len(VERBS) == 19
-    assert len(schemas()) == len(VERBS) + 1
+    assert len(verbs()) == 19
+    assert len(schemas()) == len(verbs()) + 1
     (without,) = [schema for schema in schemas() if not schema.model_fields]
     assert without.__name__ == "DoctorOptions"
 
@@ -1570,7 +1567,7 @@ def evaluate_pair_column(bench: Bench) -> None:
     from bertsmith.inference.predictor import Predictor
 
     seen: list[Any] = []
-    bench.watch(Predictor, "head_outputs", lambda predictor, head, encoded, *args: seen.append(encoded))
+    bench.watch(Predictor, "head_outputs", lambda predictor, head, encoded, **values: seen.append(encoded))
     data = columns(bench)
     bench.evaluate_head(data)
     bench.evaluate_head(data, pair_column="third")
@@ -1736,7 +1733,9 @@ def compare_inputs(bench: Bench) -> None:
 
     seen: list[tuple[Any, str]] = []
     bench.watch(
-        Predictor, "head_outputs", lambda predictor, head, encoded, *args: seen.append((encoded, predictor.precision))
+        Predictor,
+        "head_outputs",
+        lambda predictor, head, encoded, **values: seen.append((encoded, predictor.precision)),
     )
     data = columns(bench)
     bench.compare(bench.head, bench.head, data)

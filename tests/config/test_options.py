@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.config.options import Options, read_assignments, read_yaml
+from bertsmith.cli.command import command_of, execute
+from bertsmith.cli.tokenize import TokenizeOptions
+from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import signature
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.tasks.predict_options import EmbedOptions, FillMaskOptions, TokenizeOptions
+from bertsmith.tasks.embedding.command import EmbedOptions
+from bertsmith.tasks.fill_mask.command import FillMaskOptions
 
 PREPARE = {"sources": "a.txt", "out": "s"}
 PRETRAIN = {"store": "s", "out": "r"}
@@ -234,6 +238,17 @@ def test_no_value_brings_a_library_s_words(values: dict[str, Any]) -> None:
             assert words not in str(error) or words in repr(values), str(error)
 
 
+SPELLINGS = ["learning_rate", "learning-rate", "--learning-rate", "--learning_rate"]
+
+
+@pytest.mark.parametrize("word", [*SPELLINGS, " learning-rate ", "learning_rate_"])
+def test_an_option_has_one_name_in_every_spelling(word: str) -> None:
+    assert external_name(word) == "learning-rate"
+    assert external_name(word, "_") == "learning_rate"
+    assert PretrainOptions.field_of(word) == "learning_rate"
+    assert PretrainOptions.field_of("learning") is None
+
+
 @pytest.mark.parametrize("key", ["vocab_size", "vocab-size", "--vocab-size"])
 def test_hyphens_and_underscores_are_one(key: str) -> None:
     assert PrepareOptions.build({**PREPARE, key: 99}).vocab_size == 99
@@ -345,10 +360,20 @@ def test_the_command_line_wins_over_set_and_set_over_yaml(dry_run: Callable[...,
     assert "model: 4 layers of 32" in dry_run("--set", "layers=2", "--set", "layers=4")
 
 
-def test_yaml_takes_both_spellings(dry_run: Callable[..., str]) -> None:
-    said = dry_run("--set", "layers=1", config="learning-rate: 0.5\n")
-    assert "learning rate: " not in said, "a rate that is given is no automatic choice"
-    assert "learning rate: " not in dry_run("--set", "layers=1", config="learning_rate: 0.5\n")
+@pytest.mark.parametrize("word", SPELLINGS)
+def test_command_line_yaml_set_and_python_take_the_same_spellings(word: str, tmp_path: Path) -> None:
+    bare, file, found = word.removeprefix("--"), tmp_path / "run.yaml", []
+
+    def keep(options: PretrainOptions) -> list[Any]:
+        found.append(options)
+        return []
+
+    file.write_text(f"{word}: 0.5\n", encoding="utf-8")
+    command = replace(command_of("pretrain"), run=keep)
+    for arguments in (["--set", f"{bare}=0.5"], [f"--{bare}", "0.5"], ["--config", str(file)]):
+        execute(command, [*("s", "--out", "r"), *arguments])
+    assert found == [PretrainOptions.build({**PRETRAIN, word: 0.5})] * 3
+    assert found[0].learning_rate == 0.5
 
 
 def test_a_mistyped_key_names_its_place_and_the_nearest(dry_run: Callable[..., str], tmp_path: Path) -> None:

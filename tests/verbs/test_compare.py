@@ -17,8 +17,8 @@ import transformers
 
 import bertsmith as package
 from bertsmith.errors import DataError, ModelError, OptionError
-from bertsmith.inference import predictor
 from bertsmith.metrics.comparison import Difference
+from bertsmith.models import loaded_models
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.registry import trainable_tasks
@@ -190,7 +190,7 @@ def test_models_whose_answers_differ_are_not_the_same(
 def test_one_model_at_a_time_is_in_memory(
     model: Make, data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, loaded, alive = predictor.load_auto, [], []
+    load, loaded, alive = loaded_models.load_auto, [], []
 
     def watched(*arguments: Any) -> Any:
         alive.append(sum(reference() is not None for reference in loaded))
@@ -198,7 +198,7 @@ def test_one_model_at_a_time_is_in_memory(
         loaded.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(predictor, "load_auto", watched)
+    monkeypatch.setattr(loaded_models, "load_auto", watched)
     package.compare(model("multiple-choice", 0), model("multiple-choice", 1), data("multiple-choice"))
     assert alive == [0, 0]
     gc.collect()
@@ -303,7 +303,7 @@ def test_other_heads(model: Make, data: Callable[[str], Path]) -> None:
 def test_a_label_that_both_models_lack_is_said_before_anything_is_computed(
     model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "load_auto", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(loaded_models, "load_auto", lambda *_: pytest.fail("a model was loaded"))
     file = tmp_path / "data.csv"
     a, b = model("sequence-classification", 0), model("sequence-classification", 1)
     for content, message in (

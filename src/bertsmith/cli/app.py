@@ -6,7 +6,6 @@ A verb's module is imported only when the verb is called, and torch only when it
 from __future__ import annotations
 
 import difflib
-import importlib
 import io
 import os
 import shlex
@@ -19,7 +18,7 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.console import talk_to_the_terminal
 from bertsmith.runtime.program import runnable
 
-VERBS: dict[str, str] = {
+_BEFORE = {
     "quickstart": "the whole life cycle on text that is already on this machine",
     "doctor": "the machine, the versions, and each automatic choice with its reason",
     "prepare": "text to a STORE: clean, de-duplicate, split, tokenize",
@@ -31,16 +30,17 @@ VERBS: dict[str, str] = {
     "score": "figures of predictions in a file: answers, tags or labels",
     "finetune": "a MODEL and labelled text to a RUN with a head",
     "tokenize": "the three tensors of a text",
-    "fill-mask": "the most probable words for each [MASK]",
-    "next-sentence": "whether B is the sentence after A",
-    "embed": "one vector a text",
-    "classify": "the label of a text",
-    "choose": "which of several texts goes with a prompt",
-    "tag": "the entities of a text, or the label of each word",
-    "answer": "the answer to a question in a text",
-    "report": "report.html of a STORE or a RUN",
 }
-"""Every verb and its line in `bertsmith --help`; `bertsmith.cli.<verb>` holds its command."""
+_BEHIND = {"report": "report.html of a STORE or a RUN"}
+"""The verbs before and behind those of the tasks, and their lines in `bertsmith --help`; `bertsmith.cli.<verb>` holds
+the command of each."""
+
+
+def verbs() -> dict[str, str]:
+    """Every verb and its line in `bertsmith --help`."""
+    from bertsmith.tasks import registry
+
+    return _BEFORE | {verb: task.summary for verb, task in registry.verbs().items()} | _BEHIND
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except BertsmithError as error:
-        # Processes of one run stop together; what only one of them has met is told with its number.
+        # Processes of one run stop together; an error of a single process is printed with its number.
         if not isinstance(error, Interrupted):
             where = "" if processes.is_main() else f" in process {processes.rank()}"
             sys.stderr.write(f"error{where}: {error}\n")
@@ -100,24 +100,24 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stdout.write(f"{__version__}\n")
         return 0
     verb, rest = arguments[0], arguments[1:]
-    if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, n=1)
+    if verb not in verbs():
+        near = difflib.get_close_matches(verb, verbs(), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise OptionError(f"there is no verb '{verb}'{hint} (bertsmith --help lists them)")
-    from bertsmith.cli.command import execute
+    from bertsmith.cli.command import command_of, execute
 
-    module = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}")
-    return execute(module.COMMAND, rest)
+    return execute(command_of(verb), rest)
 
 
 def _help() -> int:
-    width = max(map(len, VERBS))
+    listed = verbs()
+    width = max(map(len, listed))
     lines = [
         "Bertsmith: raw text to a BERT that is used.",
         "",
         "Usage: bertsmith VERB ...        (bertsmith VERB --help shows its options and an example)",
         "",
-        *(f"  {verb:<{width}}  {line}" for verb, line in VERBS.items()),
+        *(f"  {verb:<{width}}  {line}" for verb, line in listed.items()),
         "",
         "Every verb takes --json, --config FILE.yaml and --set key=value.",
         f"Start with:  {runnable('bertsmith quickstart --minutes 3')}",

@@ -1,17 +1,19 @@
 """A verb on the command line: its schema becomes its parameters, its result one JSON object or text for people.
 
-cyclopts parses and prints the help; what the values mean is decided by the schema alone, so that a mistake reads the
+cyclopts parses and prints the help; only the schema decides on the values, so that a mistake reads the
 same from the command line, YAML and Python. Values are merged in this order, later ones winning: `--config FILE`,
 `--set key=value`, the options themselves.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -30,6 +32,8 @@ from bertsmith.config.options import Options, external_name, read_assignments, r
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.registry import verbs
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
@@ -55,7 +59,26 @@ class Command(Generic[OptionsType]):
     many_processes: bool = False
     """Whether the verb runs under torchrun; the first process prints."""
     words: Mapping[str, Command[Any]] = field(default_factory=dict)
-    """Commands of their own that a word behind the verb's name stands for: `finetune glue`."""
+    """The commands that a word after the verb's name selects: `finetune glue`."""
+
+
+def command_of(verb: str) -> Command[Any]:
+    """The command of a verb: of a task's from the declaration in its folder, of any other from its module here."""
+    task = verbs().get(verb)
+    if task is None:
+        command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+        return command
+    declared: TaskCommand[Any, Any] = task.module("command").COMMAND
+    run = partial(_predicted, declared)
+    return Command(verb, declared.summary, declared.schema, run, declared.show, declared.example)
+
+
+def _predicted(declared: TaskCommand[Any, Any], options: Any) -> Iterable[Answer]:
+    """The answers of a task's verb."""
+    inputs = declared.read(options, declared.name)
+    from bertsmith.verbs.predict import load
+
+    yield from declared.predict(load(options.model, precision=options.precision), options, inputs)
 
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\u0085\u2028\u2029"}
@@ -100,7 +123,7 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
 
 
 def _refuse_word(command: Command[Any], word: str) -> None:
-    """Raise OptionError where the word behind the verb is none of those it may be: its options are others then."""
+    """Raise OptionError for a first word that the verb does not take; its options may be of another command."""
     first = command.schema.positional[0]
     try:
         command.schema.build({first: word})
@@ -162,7 +185,7 @@ def _app(command: Command[Any]) -> App:
 
 
 def _usage(schema: type[Options]) -> str:
-    """`STORE --out OUT [OPTIONS]`: the positional values and what is required."""
+    """`STORE --out OUT [OPTIONS]`: the positional and the required options."""
     words = [f"{name.upper()}..." if takes_many(schema, name) else name.upper() for name in schema.positional]
     for name in _keywords(schema):
         if schema.model_fields[name].default is PydanticUndefined:
@@ -187,7 +210,7 @@ def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
     if field.annotation is bool:
         annotation: Any = Annotated[bool, Parameter(name=flag, negative=(), help=text, show_default=False)]
     else:
-        # Every value arrives as it was written: the schema alone converts and checks.
+        # Every value arrives as it was written: only the schema converts and checks.
         default = None if default is None else _shown(default)
         spec = Parameter(
             name=flag, converter=_raw, negative=(), help=text, show_default=default is not None, metavar=kind
@@ -220,11 +243,10 @@ def _shown(value: Any) -> str:
 
 
 def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> dict[str, Any]:
-    """The values under their field names; an unknown key is answered here, with the place it stands in."""
-    known = {external_name(name): name for name in schema.model_fields}
+    """The values under their field names; raises OptionError for an unknown key, with its place."""
     checked = {}
     for key, value in values.items():
-        name = known.get(key.strip().lstrip("-").rstrip("_").replace("_", "-"))
+        name = schema.field_of(key)
         if name is None:
             schema.build({key: value}, where=where)
         else:

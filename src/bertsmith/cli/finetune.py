@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -16,13 +15,6 @@ from bertsmith.reporting.numbers import most_of
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 from bertsmith.tasks.registry import TASKS
-
-_TEXT = '"A text."'
-_INPUTS = {
-    "answer": '--question "A question?" --context "A text."',
-    "choose": '--prompt "A text." --choice "One end." --choice "Another."',
-}
-"""What a verb takes where it is not a text alone."""
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
@@ -56,9 +48,9 @@ def _show(result: Any) -> str:
         chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
         lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
     lines.append(f"  report               {result.run}/report.html")
-    verb = TASKS[_task(result.run)].verb
-    pair = ' --pair "A second text."' if len(read_json(result.run / "config.json").get("text_columns", ())) > 1 else ""
-    lines.append(f"Next: {runnable(f'bertsmith {verb}')} {quote(str(result.run))} {_INPUTS.get(verb, _TEXT)}{pair}")
+    task = TASKS[read_json(result.run / "run.json")["task"]]
+    arguments = task.module("command").COMMAND.arguments(read_json(result.run / "config.json"))
+    lines.append(f"Next: {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}")
     return "\n".join(lines)
 
 
@@ -68,10 +60,6 @@ def _figures_of(result: Any) -> str:
     examples = f"{result.num_examples:,} examples of the {file} file"
     seeds = len(next(iter(result.metrics.values()))["seeds"])
     return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
-
-
-def _task(run: Path) -> str:
-    return str(read_json(run / "run.json")["task"])
 
 
 COMMAND = Command(

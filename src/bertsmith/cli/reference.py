@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from bertsmith.cli.app import VERBS
-from bertsmith.cli.command import Command, choices_of, kind_of
+from bertsmith.cli.app import verbs
+from bertsmith.cli.command import Command, choices_of, command_of, kind_of
 from bertsmith.config.options import external_name
 from bertsmith.runtime.files import write_text
 
@@ -28,8 +27,8 @@ Exit codes: 0 done, 1 a bug, 2 the input or the options are wrong, 3 memory, dis
 def reference() -> str:
     """The text of docs/reference.md."""
     sections = [INTRODUCTION]
-    for verb in VERBS:
-        command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
+    for verb in verbs():
+        command = command_of(verb)
         sections += [_section(one) for one in (command, *command.words.values())]
     return "\n".join(sections)
 

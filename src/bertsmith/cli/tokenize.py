@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
-from bertsmith.tasks.predict_options import TokenizeOptions
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import TextsOptions
+
+
+class TokenizeOptions(TextsOptions):
+    """Show the three tensors of a text: ids, types, mask."""
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:
-    texts = texts_of(options.texts, options.input, "tokenize")
+    texts = texts_of(options, "tokenize")
     from bertsmith.inference.tokenizing import tokenize_text
     from bertsmith.tokenization.folder import load_tokenizer
 

@@ -1,7 +1,7 @@
 """Options: one schema a verb, the only source of its command line, its YAML keys and its Python arguments.
 
 A schema is a frozen pydantic model. `Options.build` checks given values and answers every mistake in our own words:
-which option, what was found, what was expected, and the nearest name where one was mistyped. pydantic's own error
+which option, what was found, what was expected, and the nearest name for a mistyped one. pydantic's own error
 text reaches nobody.
 
 Names: a field is written `vocab_size` in Python and YAML (`vocab-size` is accepted there too) and `--vocab-size` on
@@ -57,7 +57,7 @@ class Options(BaseModel):
     """The fields whose values need not be UTF-8: paths of files whose names go through `sources.readable`."""
 
     names_elsewhere: ClassVar[Mapping[str, str]] = {}
-    """What stands for an option that other tools have under this name (`config.tutorial_names`)."""
+    """The answer to the name of an option of other tools (`config.tutorial_names`)."""
 
     says_more_if_given: ClassVar[tuple[str, ...]] = ()
     """The fields whose default, given explicitly, says more than the default left out."""
@@ -68,7 +68,7 @@ class Options(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _paths_for_texts(cls, values: Any) -> Any:
-        """In Python a MODEL may be given as a Path where it can also be the name of one."""
+        """In Python a MODEL may be given as a Path, although its type is the text of a name."""
         if not isinstance(values, Mapping):
             return values
         kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in cls.model_fields.items()}
@@ -80,13 +80,12 @@ class Options(BaseModel):
     @classmethod
     def build(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
         """The checked options. Raises OptionError with one line for every mistake; `where` leads each (a file)."""
-        known = {external_name(name): name for name in cls.model_fields}
         given: dict[str, Any] = {}
         mistakes: list[str] = []
         for key, value in values.items():
-            name = known.get(str(key).strip().lstrip("-").rstrip("_").replace("_", "-"))
+            name = cls.field_of(str(key))
             if name is None:
-                mistakes.append(f"{where}{cls.no_option(str(key), known)}")
+                mistakes.append(f"{where}{cls.no_option(str(key), map(external_name, cls.model_fields))}")
             else:
                 given[name] = value
                 broken = None if name in cls.any_bytes else _broken(value)
@@ -100,14 +99,19 @@ class Options(BaseModel):
             raise OptionError("\n".join(cls._mistakes(error, where))) from None
 
     @classmethod
+    def field_of(cls, word: str) -> str | None:
+        """The field of this name, in any spelling; None if there is none."""
+        return next((name for name in cls.model_fields if external_name(name) == external_name(word)), None)
+
+    @classmethod
     def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
         """The given values, with those that a schema knows from elsewhere."""
         return given
 
     @classmethod
     def no_option(cls, word: str, known: Iterable[str]) -> str:
-        """What is said of a name that is none of the known ones: what stands for it here, or the nearest."""
-        elsewhere = cls.names_elsewhere.get(word.strip().lstrip("-").rstrip("_").replace("-", "_"))
+        """The message for an unknown name: what to give instead, or the nearest of the known names."""
+        elsewhere = cls.names_elsewhere.get(external_name(word, "_"))
         return f"there is no option '{word}'" + (f"; {elsewhere}" if elsewhere else nearest(word, known))
 
     @classmethod
@@ -122,7 +126,7 @@ class Options(BaseModel):
                 yield f"{where}{label}: {what_is_wrong(mistake)}" if label else f"{where}{what_is_wrong(mistake)}"
 
     def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
-        """The command that gives these options: the positional ones, and what is not as it is by default.
+        """The command that gives these options: the positional ones, and those that differ from their default.
 
         `verb` may be of two words, such as `finetune glue`.
         """
@@ -141,7 +145,7 @@ class Options(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved options as JSON values, with their external names."""
-        return {external_name(name).replace("-", "_"): value for name, value in self.model_dump(mode="json").items()}
+        return {external_name(name, "_"): value for name, value in self.model_dump(mode="json").items()}
 
 
 def _broken(value: Any) -> str | None:
@@ -160,9 +164,12 @@ def _word(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-def external_name(field: str) -> str:
-    """`vocab_size` is `vocab-size` outside Python, `from_` is `from`."""
-    return field.rstrip("_").replace("_", "-")
+def external_name(word: str, joint: str = "-") -> str:
+    """The name of an option in any spelling, such as `vocab_size` or `--vocab-size`, as it is outside Python.
+
+    Its words are joined by a hyphen as on the command line, or by an underscore as in JSON. `from_` is `from`.
+    """
+    return word.strip().lstrip("-").rstrip("_").replace("_", joint).replace("-", joint)
 
 
 def _label(schema: type[Options], name: str) -> str:
@@ -185,14 +192,13 @@ def what_is_wrong(mistake: ErrorDetails) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'vocab-size'?` where one of the known names is near the word, else nothing."""
-    wanted = word.strip().lstrip("-").rstrip("_").replace("_", "-")
-    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.5)
+    """`; did you mean 'vocab-size'?` if one of the known names is near the word, else nothing."""
+    near = difflib.get_close_matches(external_name(word), list(known), n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The options in a YAML file. Raises OptionError where the file is missing, not YAML, or not a mapping."""
+    """The options in a YAML file. Raises OptionError if the file is missing, not YAML, or not a mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -163,7 +163,7 @@ class PretrainOptions(Options):
         )  # fmt: skip
         given = [name for name in fresh if getattr(self, name) is not None]
         if self.from_ is not None and given:
-            flags = ", ".join("--" + name.replace("_", "-") for name in given)
+            flags = ", ".join(f"--{external_name(name)}" for name in given)
             raise ValueError(
                 f"{flags}: a model that continues keeps shape and weights; leave {'it' if len(given) == 1 else 'them'} "
                 "out, or --from. Fewer layers may be taken: --layers N keeps N of its"

@@ -27,7 +27,7 @@ ResultType = TypeVar("ResultType")
 class Result:
     """The base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON.
 
-    A field in `left_out_if_none` stands in it only where it has a value.
+    A field in `left_out_if_none` is in it only if it has a value.
     """
 
     left_out_if_none: ClassVar[tuple[str, ...]] = ()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.evaluation.options import HeadMeasureOptions
-from bertsmith.inference.input_length import warn_of_cuts
 from bertsmith.inference.predictor import Predictor
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import progress, say, warn
@@ -18,6 +17,7 @@ from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import with_split
 from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.text_checks import warn_of_cuts
 from bertsmith.tasks.values import Inputs
 
 
@@ -75,7 +75,7 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
     head = measured_head(task, predictor.config, options, name=model)
     targets = head.targets(file.examples, file.name)
     head.warn_of_spellings(file.examples, file.name)
-    length = predictor.row_length(task_class(task), options.max_length)
+    length = predictor.row_length(task, options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
         said = counted(inputs.windowed, "example")
@@ -89,5 +89,5 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
                 f"the figures, but `bertsmith {TASKS[task].verb}` gives such texts no answer"
             )
     with progress("evaluating", unit="texts") as bar:
-        outputs = predictor.head_outputs(head, inputs, options.batch_size * length, bar)
+        outputs = predictor.head_outputs(head, inputs, budget=options.batch_size * length, bar=bar)
     return Answered(head, file.examples, inputs, outputs, targets, length)

@@ -118,7 +118,7 @@ class Teacher:
         found = TaughtLogits.load(folder / FOLDER)
         if found is None:
             with progress("the teacher answers", unit="texts") as bar:
-                logits = self.predictor.head_logits(self.head, self.inputs, self.budget, bar)
+                logits = self.predictor.head_logits(self.head, self.inputs, budget=self.budget, bar=bar)
             if self.order:
                 width = len(self.order)
                 logits = [each.reshape(-1, width)[:, self.order] for each in logits]

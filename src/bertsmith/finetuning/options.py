@@ -161,7 +161,7 @@ class HeadTrainingOptions(Options):
     def as_started(cls, record: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """The options in a record, by the names of their fields, that are not as by default."""
         stored = {"seeds": record.get("seeds"), **options}
-        values = {name: stored.get(external_name(name).replace("-", "_")) for name in cls.model_fields}
+        values = {name: stored.get(external_name(name, "_")) for name in cls.model_fields}
         given = record.get("given", ())
         return {
             name: value

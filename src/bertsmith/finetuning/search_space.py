@@ -82,7 +82,7 @@ def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
     """
     space: Space = {}
     for word, values in _entries(given):
-        name = word.strip().lstrip("-").replace("-", "_")
+        name = external_name(word, "_")
         if name not in SEARCHED:
             raise ValueError(_not_searched(word.strip(), name, fields))
         if name in space:

@@ -1,4 +1,4 @@
-"""How many tokens of a text a head reads: predictions read the length that the head was trained and measured with.
+"""Tokens per row of a fine-tuned head: predictions read the length that the head was trained and measured with.
 
     --max-length                    if it is given, in every verb
     input_length in config.json     stored by `finetune`
@@ -10,18 +10,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.loading import max_tokens
 from bertsmith.records.any_run import run_of_model
-from bertsmith.reporting.numbers import percent
-from bertsmith.runtime.console import warn
 from bertsmith.tasks.model_config import INPUT_LENGTH
 from bertsmith.tasks.registry import TASKS, Entry
-from bertsmith.tasks.values import Inputs
 
 SHORTEST = 8
 """The least tokens of a row: special tokens, and something between them."""
@@ -69,17 +65,3 @@ def _recorded(folder: Path, task: str) -> int | None:
         return None
     report = record["data"].get("report") or {}
     return int(report.get("max_length") or record["options"].get("max_length") or TASKS[task].max_length)
-
-
-def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:
-    """Print how many of the texts were cut, and their share."""
-    lost: Sequence[int] = inputs.truncated_tokens
-    cut = sum(tokens > 0 for tokens in lost)
-    if not cut:
-        return
-    are, were, have = ("is", "was", "has") if cut == 1 else ("are", "were", "have")
-    share, tokens = f"{cut:,} of {len(lost):,} {what} ({percent(cut / len(lost))})", f"({sum(lost):,} tokens in all)"
-    if inputs.windowed is None:
-        warn(f"{share} {are} longer than {length} tokens and {were} cut {tokens}")
-    else:  # texts are read in windows: only a question or a word can be too long
-        warn(f"{share} {have} a question or a word that is too long for rows of {length} tokens and was cut {tokens}")

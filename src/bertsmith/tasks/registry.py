@@ -3,12 +3,14 @@
 A task is a folder with these modules, each imported when it is needed:
 
     command.py   COMMAND: the verb that uses a model with this task (options, function, formatter); torch-free
+    predict.py   the verb as a function of a runner and inputs, and its result type; NumPy
     task.py      TASK: labels, files, encoding, metrics, predictions, errors; NumPy in and out
     head.py      HEAD: the class of transformers and the losses; needs torch
     score.py     SCORE: the official metrics of a file of predictions
     card.py      CARD: the sentences of model card and report
 
-The tasks that are not fine-tuned (fill-mask, next-sentence, embedding) have a command, and a head where they need one.
+The tasks that are not fine-tuned (fill-mask, next-sentence, embedding) have `command.py`, `predict.py` and `head.py`,
+which then holds FORWARD: how their part of the model runs a batch.
 A new task is one folder and one line in `TASKS`.
 """
 
@@ -88,6 +90,11 @@ TASKS: dict[str, Entry] = {
 }
 
 
+def verbs() -> dict[str, Entry]:
+    """The tasks by their verbs, in the order of `bertsmith --help`."""
+    return {entry.verb: entry for entry in TASKS.values()}
+
+
 def trainable_tasks() -> tuple[str, ...]:
     """The names of the tasks that `finetune` trains."""
     return tuple(name for name, entry in TASKS.items() if entry.trainable)
@@ -102,6 +109,7 @@ def default_lengths() -> str:
 
 def known_task(value: str, suites: Sequence[str] = ()) -> str:
     """The name, if it is a task that `finetune` trains; else ValueError in the words of an option, with the suites."""
+
     names = trainable_tasks()
     if value in names:
         return value

@@ -17,8 +17,8 @@ def load(model: str | Path, *, precision: str = "fp32") -> Predictor:
         model.hidden_states("Hello, how are you?")          # [1, tokens, hidden size]
 
     Args:
-        precision: `fp32` equals stock transformers; `bf16` is faster where the hardware has it; `auto` chooses.
+        precision: `fp32` equals stock transformers; `bf16` is faster if the hardware has it; `auto` chooses.
 
-    Raises ModelError where the MODEL is none, with what was found there.
+    Raises ModelError if it is no MODEL, and names what was found instead.
     """
     return Predictor(str(model), precision=precision)

@@ -1,12 +1,11 @@
-"""The vectors of a text's tokens to one of the text."""
+"""The vectors of a text's tokens, of any layer, to one vector of the text: on the device, so that only it is copied."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from bertsmith.errors import InputError
-
-POOLINGS = ("mean", "cls", "max")
+from bertsmith.models.loaded_models import LoadedModels
 
 
 def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
@@ -24,3 +23,17 @@ def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
         weights = mask[:, :, None].to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1)
     raise InputError(f"pooling: found {pooling!r}, expected mean, cls or max")
+
+
+class TextVectors:
+    """The encoder of a MODEL, and the pooling of its vectors."""
+
+    def __init__(self, models: LoadedModels) -> None:
+        self.models = models
+
+    def __call__(self, batch: dict[str, Tensor], *, layer: int, pooling: str) -> Tensor:
+        """float32 of [texts, hidden size]."""
+        return pooled(self.models.hidden(batch, layer), batch["attention_mask"], pooling)
+
+
+FORWARD = TextVectors

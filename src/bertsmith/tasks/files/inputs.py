@@ -13,16 +13,17 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.text_file import text_lines
+from bertsmith.tasks.predict_options import TextsOptions
 
 
-def texts_of(texts: tuple[str, ...], file: Path | None, verb: str) -> list[str]:
-    """The texts: the arguments, or one per line of a file or of standard input, blank lines too.
+def texts_of(options: TextsOptions, verb: str) -> list[str]:
+    """The texts that the options name: the arguments, or one per line of a file or of standard input, blank lines too.
 
-    Raises OptionError where texts come from two sides or none, DataError where a file cannot be read.
+    Raises OptionError if texts come from two sides or none, DataError if a file cannot be read.
     """
-    if texts and file is not None:
+    if options.texts and options.input is not None:
         raise OptionError(f"{verb}: texts are given as arguments and with --input; give one of them")
-    return list(texts) or [text for _, text in lines_of(file, verb)]
+    return list(options.texts) or [text for _, text in lines_of(options.input, verb)]
 
 
 def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:

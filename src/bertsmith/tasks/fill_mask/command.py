@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
+from pydantic import Field
+
+from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.predict_options import FillMaskOptions
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import PredictOptions
+from bertsmith.tasks.runner import Runner
 
 
-def _run(options: FillMaskOptions) -> Iterable[Answer]:
-    texts = texts_of(options.texts, options.input, "fill-mask")
-    from bertsmith.verbs.predict import load
+class FillMaskOptions(PredictOptions):
+    """Fill each [MASK] of a text."""
 
-    yield from load(options.model, precision=options.precision).fill_mask(texts, top_k=options.top_k)
+    top_k: int = Field(5, gt=0, description="so many predictions a mask")
+
+
+def _predict(model: Runner, options: FillMaskOptions, texts: list[str]) -> Iterable[Result]:
+    from bertsmith.tasks.fill_mask.predict import fill_mask
+
+    return fill_mask(model, texts, top_k=options.top_k)
 
 
 def _show(result: Any) -> str:
@@ -27,11 +36,12 @@ def _show(result: Any) -> str:
     return "\n".join(lines)
 
 
-COMMAND = Command(
+COMMAND = TaskCommand(
     "fill-mask",
     "The most probable tokens for each [MASK] of a text, each mask by itself.",
     FillMaskOptions,
-    _run,
+    texts_of,
+    _predict,
     _show,
     'bertsmith fill-mask runs/books "I really [MASK] the movie. It was quite interesting." --top-k 5',
 )

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bertsmith.cli.command import Answer, Command
-from bertsmith.cli.inputs import texts_of
+from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
-from bertsmith.tasks.predict_options import TagOptions
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import MaxLength, PredictOptions
+from bertsmith.tasks.runner import Runner
 
 
-def _run(options: TagOptions) -> Iterable[Answer]:
-    texts = texts_of(options.texts, options.input, "tag")
-    from bertsmith.verbs.predict import load
+class TagOptions(PredictOptions):
+    """The entities of a text, or the label of each word."""
 
-    yield from load(options.model, precision=options.precision).tag(texts, max_length=options.max_length)
+    max_length: MaxLength = None
+
+
+def _predict(model: Runner, options: TagOptions, texts: list[str]) -> Iterable[Result]:
+    from bertsmith.tasks.token_classification.predict import tag
+
+    return tag(model, texts, max_length=options.max_length)
 
 
 def _show(result: Any) -> str:
@@ -26,11 +33,12 @@ def _show(result: Any) -> str:
     return "\n".join([result.text, *(lines or ["  no entity"])])
 
 
-COMMAND = Command(
+COMMAND = TaskCommand(
     "tag",
     "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
     TagOptions,
-    _run,
+    texts_of,
+    _predict,
     _show,
     'bertsmith tag runs/diseases "A patient with cystic fibrosis."',
 )

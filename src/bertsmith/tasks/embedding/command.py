@@ -1,0 +1,48 @@
+"""bertsmith embed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bertsmith.config.verb import Result
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import PredictOptions
+from bertsmith.tasks.runner import Runner
+
+
+class EmbedOptions(PredictOptions):
+    """One vector a text."""
+
+    pooling: Literal["mean", "cls", "max"] | None = Field(
+        None,
+        description="how the tokens' vectors become one (default: as the folder of a sentence encoder says, else mean)",
+    )
+    layer: int = Field(-1, description="the layer they are taken from: 0 the embeddings, -1 the last")
+
+
+def _predict(model: Runner, options: EmbedOptions, texts: list[str]) -> Iterable[Result]:
+    from bertsmith.tasks.embedding.predict import embed
+
+    return embed(model, texts, pooling=options.pooling, layer=options.layer)
+
+
+def _show(result: Any) -> str:
+    if result.embedding is None:
+        return f"{result.text}\n  no vector (no token)"
+    values = " ".join(f"{value:.4f}" for value in result.embedding[:6])
+    return f"{result.text}\n  {len(result.embedding)} values: {values} ...   (--json prints all)"
+
+
+COMMAND = TaskCommand(
+    "embed",
+    "One vector a text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
+    EmbedOptions,
+    texts_of,
+    _predict,
+    _show,
+    'bertsmith embed runs/books "first text" "second text" --pooling mean --json',
+)

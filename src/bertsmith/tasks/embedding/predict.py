@@ -1,0 +1,64 @@
+"""embed: one vector per text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import overload
+
+from bertsmith.config.verb import Result
+from bertsmith.models.sentence_encoder import sentence_encoder
+from bertsmith.runtime.console import say, warn
+from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.runner import Runner
+from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+
+POOLINGS = ("mean", "cls", "max")
+
+
+@dataclass(frozen=True)
+class Embedding(Result):
+    """The vector of a text, None if it has no token; `truncated_tokens` were beyond the model's length."""
+
+    text: str
+    embedding: list[float] | None = None
+    truncated_tokens: int = 0
+
+
+@overload
+def embed(runner: Runner, text: str, pooling: str | None = None, layer: int = -1) -> Embedding: ...
+@overload
+def embed(runner: Runner, text: list[str], pooling: str | None = None, layer: int = -1) -> list[Embedding]: ...
+def embed(
+    runner: Runner, text: str | list[str], pooling: str | None = None, layer: int = -1
+) -> Embedding | list[Embedding]:
+    """One vector per text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS].
+
+    Without `pooling` it is that of a sentence encoder's folder (1_Pooling), for every other model the mean. A text
+    without a token has no vector.
+    """
+    if pooling is None:
+        pooling = runner.once("pooling", lambda: _pooling(runner.name))
+    texts = [text] if isinstance(text, str) else list(text)
+    check_texts("embed", texts)
+    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", "no vector")
+    encoded = encode(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
+    warn_of_cuts(encoded, runner.max_length)
+    answers = [Embedding(given) for given in texts]
+    for numbers, vectors in runner.forward("embedding")(encoded, layer=layer, pooling=pooling):
+        for number, vector in zip(numbers, vectors.tolist(), strict=True):
+            place = places[number]
+            answers[place] = Embedding(texts[place], vector, encoded.truncated_tokens[number])
+    return answers[0] if isinstance(text, str) else answers
+
+
+def _pooling(name: str) -> str:
+    """How the folder of a sentence encoder pools; the mean for every other model."""
+    encoder = sentence_encoder(name)
+    said = None if encoder is None else encoder.pooling
+    if said is None or said == POOLINGS[0]:
+        return POOLINGS[0]
+    if said not in POOLINGS:
+        warn(f"{name}: its pooling is {said}, which embed does not have: the mean is taken instead")
+        return POOLINGS[0]
+    say(f"pooling: {said} (the 1_Pooling of {name}; --pooling overrides it)")
+    return said

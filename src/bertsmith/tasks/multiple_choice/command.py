@@ -1,0 +1,80 @@
+"""bertsmith choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from bertsmith.config.verb import Result
+from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import warn_of_blank_lines
+from bertsmith.tasks.predict_options import MaxLength, ModelOptions, Precision
+from bertsmith.tasks.runner import Runner
+
+Question = tuple[str, Sequence[str]] | None
+"""A prompt and its choices; None for a blank line."""
+
+
+class ChooseOptions(ModelOptions):
+    """Which of several texts goes with a prompt."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model",)
+    repeated: ClassVar[tuple[str, ...]] = ("choice",)
+
+    prompt: str | None = Field(None, description="the prompt, or the question")
+    choice: tuple[str, ...] = Field((), description="a text to choose from; given once for each, at least twice")
+    input: Path | None = Field(None, description="read the inputs from this file, JSON lines with prompt and choices")
+    max_length: MaxLength = None
+    precision: Precision = "fp32"
+
+
+def _read(options: ChooseOptions, verb: str) -> list[Question]:
+    from bertsmith.tasks.multiple_choice.choice_file import read_prompts
+
+    if options.input is not None:
+        if options.prompt is not None or options.choice:
+            raise OptionError(f"{verb}: a prompt is given as an option and with --input; give one of them")
+        return list(read_prompts(options.input))
+    if options.prompt is None or len(options.choice) < 2:
+        raise OptionError(
+            f"{verb}: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
+            f'give bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
+        )
+    if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
+        raise OptionError(f"{verb}: the prompt or a choice is empty")
+    return [(options.prompt, options.choice)]
+
+
+def _predict(model: Runner, options: ChooseOptions, lines: list[Question]) -> Iterable[Result]:
+    from bertsmith.tasks.multiple_choice.predict import Choice, choose
+
+    questions = [line for line in lines if line is not None]
+    prompts, choices = [prompt for prompt, _ in questions], [choices for _, choices in questions]
+    answers = iter(choose(model, prompts, choices, max_length=options.max_length))
+    warn_of_blank_lines(lines.count(None), len(lines))
+    for line in lines:
+        yield next(answers) if line is not None else Choice("")
+
+
+def _show(result: Any) -> str:
+    if result.index is None:
+        return f"{result.prompt or 'blank line'}: no choice"
+    share = percent(result.probabilities[result.index])
+    return f"{share:>6}  {result.choice}   (choice {result.index} for: {result.prompt})"
+
+
+COMMAND = TaskCommand(
+    "choose",
+    "Which of several texts goes with a prompt, with the probability of each.",
+    ChooseOptions,
+    _read,
+    _predict,
+    _show,
+    'bertsmith choose runs/endings --prompt "He opened the door." --choice "The room was dark." --choice "It rained."',
+    arguments=lambda config: '--prompt "A text." --choice "One end." --choice "Another."',
+)

@@ -1,0 +1,64 @@
+"""bertsmith next-sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from bertsmith.config.verb import Result
+from bertsmith.errors import OptionError
+from bertsmith.reporting.numbers import percent
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import lines_of, pair_of, warn_of_blank_lines
+from bertsmith.tasks.predict_options import ModelOptions, Precision
+from bertsmith.tasks.runner import Runner
+
+Pair = tuple[str, str]
+
+
+class NextSentenceOptions(ModelOptions):
+    """Judge whether B is the sentence after A."""
+
+    positional: ClassVar[tuple[str, ...]] = ("model", "a", "b")
+
+    a: str | None = Field(None, description="the first sentence")
+    b: str | None = Field(None, description="the second; with --input, lines of A, a tab, B")
+    precision: Precision = "fp32"
+
+
+def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
+    if (options.a is None) != (options.b is None):
+        raise OptionError(f'{verb}: give both sentences: bertsmith {verb} MODEL "A." "B."')
+    if options.a is not None and options.b is not None:
+        if options.input is not None:
+            raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
+        return [(options.a, options.b)]
+    pairs = [pair_of(where, line) for where, line in lines_of(options.input, verb)]
+    warn_of_blank_lines(pairs.count(("", "")), len(pairs))
+    return pairs
+
+
+def _predict(model: Runner, options: NextSentenceOptions, pairs: list[Pair]) -> Iterable[Result]:
+    from bertsmith.tasks.next_sentence.predict import NextSentence, next_sentence
+
+    for a, b in pairs:
+        yield next_sentence(model, a, b) if a or b else NextSentence()
+
+
+def _show(result: Any) -> str:
+    if result.label is None:
+        return "no label: A or B has no token"
+    return f"{result.label}   probability of IsNext {percent(result.is_next_probability)}"
+
+
+COMMAND = TaskCommand(
+    "next-sentence",
+    "Whether B is the sentence after A: label, probability, logits (index 0 stands for IsNext).",
+    NextSentenceOptions,
+    _read,
+    _predict,
+    _show,
+    'bertsmith next-sentence runs/books "He opened the door." "The room was dark."',
+)

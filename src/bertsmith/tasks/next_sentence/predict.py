@@ -1,0 +1,47 @@
+"""next-sentence: whether B is the sentence after A."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bertsmith.config.verb import Result
+from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.runner import Runner
+from bertsmith.tasks.text_checks import check_texts, refuse_long, with_tokens
+
+LABELS = ("IsNext", "NotNext")
+
+
+@dataclass(frozen=True)
+class NextSentence(Result):
+    """Whether B is the sentence after A. `logits` are those of the model: index 0 is IsNext.
+
+    All is None if A or B has no token. `warnings` say why not to rely on it, if there is a reason.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
+
+    is_next_probability: float | None = None
+    label: str | None = None
+    logits: list[float] | None = None
+    warnings: list[str] | None = None
+
+
+def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
+    """Whether B is the sentence after A; no label if one of them has no token.
+
+    Raises InputError if both together are longer than the model takes, ModelError without a trained NSP head.
+    """
+    run = runner.forward("next-sentence")
+    check_texts("next-sentence", [a, b])
+    encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
+    refuse_long(encoded, "next-sentence", runner.max_length)
+    if not with_tokens(runner.tokenizer, [(a, b)], "pair", "no label"):
+        return NextSentence(warnings=runner.doubts("nsp"))
+    ((_, (logits,)),) = run(encoded)
+    weights = np.exp(logits - logits.max())
+    probability = float(weights[0] / weights.sum())
+    return NextSentence(probability, LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))

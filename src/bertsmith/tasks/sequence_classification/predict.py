@@ -1,0 +1,100 @@
+"""classify: the label of a text or of a pair, several labels, or a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, overload
+
+from bertsmith.config.verb import Result
+from bertsmith.errors import InputError
+from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.files.reference import text_columns_of
+from bertsmith.tasks.runner import Runner
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
+from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+
+NAME = "sequence-classification"
+
+
+@dataclass(frozen=True)
+class Classification(Result):
+    """The label of a text and the probability of each; for regression only `value`.
+
+    `labels` is for models of several labels per text: those whose probability, each its own, is above 0.5; `label` is
+    None then. A text without a token has no label: `label`, `probabilities` and `value` are None.
+    """
+
+    left_out_if_none: ClassVar[tuple[str, ...]] = ("labels",)
+    text: str
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+    truncated_tokens: int = 0
+    labels: list[str] | None = None
+
+
+@overload
+def classify(
+    runner: Runner, text: str, pair: str | None = None, *, max_length: int | None = None
+) -> Classification: ...
+@overload
+def classify(
+    runner: Runner, text: list[str], pair: list[str] | None = None, *, max_length: int | None = None
+) -> list[Classification]: ...
+def classify(
+    runner: Runner, text: str | list[str], pair: str | list[str] | None = None, *, max_length: int | None = None
+) -> Classification | list[Classification]:
+    """The label of a text, or of a pair of texts (`labels` if the model gives several).
+
+    A text is cut at `max_length` tokens, by default the length that the model was fine-tuned with. One without a
+    token has no label, nor has a pair whose first text has none.
+
+    Raises ModelError without a classification head, InputError for pairs if the model was fine-tuned on single
+    texts, and the reverse.
+    """
+    texts = [text] if isinstance(text, str) else list(text)
+    pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
+    if pairs is not None and len(pairs) != len(texts):
+        raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
+    check_texts("classify", texts)
+    check_texts("classify", pairs or (), "second text")
+    if not texts:
+        return []
+    head = runner.task(NAME)
+    _check_pairs(runner, pairs is not None)
+    length = runner.row_length(NAME, max_length)
+    none: list[str] | None = [] if head.problem_type == MULTI_LABEL else None
+    answers = [Classification(given, labels=none) for given in texts]
+    # A second text may be empty, as in labelled files.
+    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", "no label")
+    if places:
+        second = None if pairs is None else [pairs[place] for place in places]
+        encoded = encode(runner.tokenizer, [texts[place] for place in places], second, length)
+        warn_of_cuts(encoded, length)
+        decoded = head.answers(runner.head_outputs(head, encoded))
+        for place, item, cut in zip(places, decoded, encoded.truncated_tokens, strict=True):
+            answers[place] = Classification(texts[place], truncated_tokens=cut, **item)
+    return answers[0] if isinstance(text, str) else answers
+
+
+def text_columns(runner: Runner) -> tuple[str, ...] | None:
+    """The columns that the model was fine-tuned on: one text, or the two of a pair; None if it does not say."""
+    known = text_columns_of(runner.config, runner.name)
+    return None if known is None else tuple(name for name in (known.text, known.pair) if name is not None)
+
+
+def _check_pairs(runner: Runner, pairs: bool) -> None:
+    """Raise InputError for pairs if the model was fine-tuned on single texts, and the reverse."""
+    columns = text_columns(runner)
+    if columns is None or pairs == (len(columns) == 2):
+        return
+    if pairs:
+        raise InputError(
+            f"classify: found a pair of texts; {runner.name} was fine-tuned on single texts (column {columns[0]!r}). "
+            "Leave the second text out"
+        )
+    first, second = columns
+    raise InputError(
+        f"classify: found a single text; {runner.name} was fine-tuned on pairs (columns {first!r} and {second!r}, in "
+        "this order). Give the second text with --pair, or lines of the first text, a tab, the second with --input"
+    )

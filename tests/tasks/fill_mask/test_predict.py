@@ -1,0 +1,36 @@
+"""The most probable tokens are those of a full sort, whatever the number of logits and of equal ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bertsmith.tasks.fill_mask.predict import GROUP, _most_probable
+
+
+@given(
+    st.integers(1, 5 * GROUP + 1).flatmap(lambda size: st.tuples(st.just(size), st.integers(1, size))),
+    st.integers(1, 1_000),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_most_probable_tokens_are_those_of_a_full_sort(
+    size_and_count: tuple[int, int], values: int, seed: int
+) -> None:
+    """With few different values most logits are equal: lower ids come first."""
+    size, count = size_and_count
+    logits = (np.random.default_rng(seed).integers(0, values, size) / 100).astype(np.float32)
+    tokens, probabilities = _most_probable(logits, count)
+    expected = np.argsort(-logits, kind="stable")[:count]
+    assert tokens.tolist() == expected.tolist()
+    weights = np.exp(logits.astype(np.float64) - logits.max())
+    np.testing.assert_allclose(probabilities, (weights / weights.sum())[expected], rtol=1e-5)
+    assert probabilities.dtype == np.float32
+
+
+def test_a_vocabulary_of_usual_size() -> None:
+    logits = np.random.default_rng(0).standard_normal(30_522).astype(np.float32)
+    for count in (1, 5, 2_000, 30_522):
+        tokens, probabilities = _most_probable(logits, count)
+        assert tokens.tolist() == np.argsort(-logits, kind="stable")[:count].tolist()
+    assert probabilities.sum() == np.float32(1) or abs(probabilities.sum() - 1) < 1e-5
