@@ -118,7 +118,7 @@ def test_what_autograd_keeps_is_known(
 
     layer = forecast._layer
     monkeypatch.setattr(forecast, "HEAP", {"cpu": 1.0})
-    monkeypatch.setattr(forecast, "_layer", lambda *given: (layer(*given)[0], 0))
+    monkeypatch.setattr(forecast, "_layer", lambda *given, **more: (layer(*given, **more)[0], 0))
     setting = SETTING | {"precision": precision, "dropout": dropout, "attention": attention}
     expected = memory(config, **setting | {"predictions": predictions}).activations
     assert saved == pytest.approx(expected, rel=0.03)
