@@ -33,7 +33,7 @@ def _show(result: Any) -> str:
 
 
 def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
-    """What was asked for beside the figures, for people."""
+    """The details that were asked for, for people."""
     from bertsmith.reporting.language_model_report import DIVISIONS, vectors_advice
 
     lengths, pseudo = figures.get("next_sentence_length_only"), figures.get("pseudo_perplexity")

@@ -22,7 +22,7 @@ _INPUTS = {
     "answer": '--question "A question?" --context "A text."',
     "choose": '--prompt "A text." --choice "One end." --choice "Another."',
 }
-"""What a verb takes where it is not a text alone."""
+"""The arguments of a verb that takes more than a text."""
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:

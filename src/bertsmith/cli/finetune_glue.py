@@ -13,7 +13,7 @@ from bertsmith.reporting.numbers import format_metric
 
 
 def _run(options: GlueOptions) -> Iterable[Answer]:
-    """The table is printed first; where a task failed, an error behind it gives the exit code."""
+    """The table is printed first; if a task failed, an error after it gives the exit code."""
     from bertsmith.verbs.finetune_glue import finetune_glue
 
     result = finetune_glue(options)
