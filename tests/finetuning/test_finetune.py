@@ -301,6 +301,24 @@ def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
     assert json.loads((out / "run.json").read_text())["result"]["metrics"] == at_once.metrics
 
 
+def test_a_run_of_the_version_before_takes_more_seeds(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+    """Its run.json has no version and no answer of the baseline, its seed no course of the loss."""
+    out, files = tmp_path / "run", {"train": labelled("train", 48), "dev": labelled("dev", 20)}
+    one = finetune("sequence-classification", model=run, out=out, epochs=1, **files, **QUICK)
+    for file, newer in (
+        (out / "run.json", ("version", "baseline_answer")),
+        (out / "seeds/seed-0/result.json", ("loss",)),
+    ):
+        content = json.loads(file.read_text())
+        assert set(newer) <= set(content)
+        file.write_text(json.dumps({name: value for name, value in content.items() if name not in newer}))
+    assert finetune(resume=True, out=out) == one, "a finished one is returned as it was"
+    two = finetune(resume=True, out=out, seeds=2)
+    assert two.metrics["accuracy"]["seeds"][0] == one.metrics["accuracy"]["mean"]
+    record = json.loads((out / "run.json").read_text())
+    assert (next(iter(record)), record["version"], record["seeds_with_figures"]) == ("version", 1, [0, 1])
+
+
 def test_a_signal_keeps_the_seeds_that_are_done(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled
 ) -> None:

@@ -24,8 +24,8 @@ from safetensors.torch import load_file
 
 from bertsmith.config import extras
 from bertsmith.errors import DivergedError, Interrupted, OptionError
+from bertsmith.finetuning import choices as choices_module
 from bertsmith.finetuning import search as search_module
-from bertsmith.finetuning import settings as settings_module
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import propose, with_own_ranges
 from bertsmith.finetuning.search_space import Choices, Range, parse_space
@@ -57,7 +57,7 @@ def timeless(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measured(settings: dict[str, Any], figure: float | None, number: int = 0) -> Trial:
-    dev = None if figure is None else {"value": figure, "low": figure, "high": figure}
+    dev = None if figure is None else Figure(value=figure, low=figure, high=figure)
     ended = {"state": "failed" if figure is None else "finished", "dev": dev}
     return Trial.begun(number, settings).model_copy(update=ended)
 
@@ -146,7 +146,7 @@ def searched(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFac
     transformers.BertForPreTraining(transformers.AutoConfig.from_pretrained(run)).save_pretrained(model)
     slow = Choice("learning rate", "1e-09", "a test")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settings_module, "choose_learning_rate", lambda *_, **__: slow)
+        patch.setattr(choices_module, "choose_learning_rate", lambda *_, **__: slow)
         return finetune(
             TASK,
             model=model,

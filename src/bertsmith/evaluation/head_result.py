@@ -29,7 +29,7 @@ class HeadFigures(Result):
     """The metrics of a head on a labelled file, each with a bootstrap interval over the examples.
 
     `windowed_examples` counts those that are longer than `max_length` and read in windows, for the heads that do so.
-    `calibration` holds `ece`, `brier` and `nll` of a head with probabilities; where the model has a temperature also
+    `calibration` holds `ece`, `brier` and `nll` of a head with probabilities; if the model has a temperature also
     that and `before`, the same without it. `slices` are those of the column that was asked for: the `metric`, and in
     `rows` of each value `name`, `examples`, `value`, `low`, `high`.
     """

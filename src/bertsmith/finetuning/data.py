@@ -21,7 +21,7 @@ from bertsmith.tasks.files.records import is_data_set, with_split
 from bertsmith.tasks.values import Inputs
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
-"""The parts of a data set (`hf:`) that are meant where none is named."""
+"""The part of a data set (`hf:`) that is read for each file if its name has none."""
 
 
 @dataclass
@@ -182,9 +182,9 @@ def _reported(
 
 
 def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:
-    """Raises OptionError where the unlabelled file is that of another part.
+    """Raises OptionError if the unlabelled file is also that of a different part.
 
-    It may be the training file where only a part of that is `drawn`: the rest of its texts are new.
+    It may be the training file if only a part of that is `drawn`: the rest of its texts are new.
     """
     found = {part: checksums[part] or str(path) for part, path in paths.items()}
     figures = "whose figures would say nothing of new texts then"
@@ -197,6 +197,6 @@ def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *
 
 
 def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
-    """So many of the examples, in their order: the same for every seed, and among those of every larger count."""
+    """A number of the examples, in their order: the same for every seed, and among those of every larger number."""
     chosen = random.generator("training part", len(examples)).permutation(len(examples))[:count]
     return [examples[row] for row in sorted(chosen)]

@@ -1,4 +1,4 @@
-"""What a fine-tuning takes where nothing is said; benchmarks/notes.md has the measurements behind each."""
+"""The defaults of a fine-tuning that depend on data and MODEL; benchmarks/notes.md has the measurements."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.machine import Choice
 
 UPDATES = 300
-"""A small file is passed over until so many updates are made."""
+"""The updates that a small file is passed over for."""
 ADAPTERS = 10
-"""The rate of low-rank adapters is so many times that of all weights (benchmarks/notes.md)."""
+"""The factor between the learning rate of low-rank adapters and that of all weights (benchmarks/notes.md)."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 10
 
 

@@ -1,4 +1,4 @@
-"""LoRA: low-rank adapters on linear layers of the encoder learn in the place of its weights (Hu et al. 2021).
+"""LoRA: low-rank adapters on linear layers of the encoder learn in place of its weights (Hu et al. 2021).
 
 An adapter adds B A x times alpha / rank to what a layer gives; A starts at random and B at zero, so training starts
 from the MODEL. The pooler and the head learn in full. After training the products are added to the weights, so a RUN is
@@ -38,9 +38,9 @@ def add_adapters(model: Any, lora: Lora, *, frozen_layers: int = -1) -> None:
     """Give the encoder of a model adapters in place; they learn, and everything outside the encoder and its pooler.
 
     Args:
-        frozen_layers: the first so many layers get no adapters.
+        frozen_layers: the number of first layers without adapters.
 
-    Raises OptionError where a target is no linear layer of the encoder.
+    Raises OptionError if a target is no linear layer of the encoder.
     """
     import peft
 
@@ -64,7 +64,7 @@ def merge_adapters(model: nn.Module) -> None:
 
 
 def target_names(model: Any, targets: Sequence[str], *, frozen_layers: int = -1) -> list[str]:
-    """The full names of the linear layers that get adapters. Raises OptionError where there are none of a target."""
+    """The full names of the linear layers that get adapters. Raises OptionError if a target has none."""
     linear = [
         name
         for name, module in model.named_modules()
@@ -100,7 +100,7 @@ def _is_of_encoder(model: Any, name: str) -> bool:
 
 
 def _ending(name: str) -> str:
-    """The name of a layer within its block: `query`, or `output.dense` where the last word alone says little."""
+    """The name of a layer within its block: `query`, or `output.dense` if the last word alone says little."""
     words = name.split(".")
     return words[-1] if words[-1] != "dense" else ".".join(words[-2:])
 

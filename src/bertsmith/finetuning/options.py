@@ -31,7 +31,7 @@ OWNERS = {
 
 
 class LabelledFilesOptions(LabelledOptions):
-    """What is trained: a task, a MODEL, labelled files, and where the RUN goes."""
+    """A task, a MODEL, labelled files, and the folder of the RUN."""
 
     task: str = Field(description=f"the task: {', '.join(trainable_tasks())}; or a suite of tasks: {', '.join(SUITES)}")
     model: str = Field(description="the MODEL to start from")
@@ -226,7 +226,7 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     @model_validator(mode="before")
     @classmethod
     def _default_space(cls, values: Any) -> Any:
-        """The names of what is searched stand in the options, so that the command that is kept says them."""
+        """The names of the options that are searched are part of the options, so that the recorded command has them."""
         if not isinstance(values, Mapping) or values.get("search") is None or values.get("search_space") is not None:
             return values
         names = [name for name in DEFAULT if values.get(name) is None]

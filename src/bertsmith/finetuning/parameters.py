@@ -12,7 +12,7 @@ _LAYER = re.compile(r"\.(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
 def depth_of(name: str, num_layers: int) -> int:
-    """Where a parameter stands: 0 in the embeddings, 1 to `num_layers` in a layer, one more in pooler and head."""
+    """The depth of a parameter: 0 in the embeddings, 1 to `num_layers` in a layer, one more in pooler and head."""
     found = _LAYER.search(name)
     if found:
         return int(found[1]) + 1

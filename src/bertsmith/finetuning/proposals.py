@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import optuna
 
 STARTUP = 3
-"""So many trials, the defaults among them, come before the sampler goes by figures (benchmarks/notes.md)."""
+"""The trials, the defaults among them, before the sampler uses figures (benchmarks/notes.md)."""
 RATES = 3.0
 """The default learning rate is divided and multiplied by this."""
 REPEATS = 20
-"""A proposal that was tried already is drawn so many times again."""
+"""The number of times that a proposal is drawn if it was tried already."""
 LISTED = 10_000
-"""So many settings of a space are listed at most, to find those that are left."""
+"""The most settings of a space that are listed to find those that are left."""
 
 
 def default_settings(space: Space, settings: HeadSettings, examples: int) -> Settings:
@@ -49,7 +49,7 @@ def default_settings(space: Space, settings: HeadSettings, examples: int) -> Set
 
 
 def with_own_ranges(space: Space, defaults: Settings) -> dict[str, Values]:
-    """The space with values for the names that stand alone in it."""
+    """The space with values for the names that have none in it."""
     return {name: values or _own_range(name, defaults[name] or 0) for name, values in space.items()}
 
 
@@ -64,7 +64,7 @@ def _own_range(name: str, default: Number) -> Values:
 
 
 def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings | None:
-    """Settings that none of the trials has; None where the space has no others. `higher` figures are better ones."""
+    """Settings that none of the trials has, if the space has any; `higher` says whether greater figures are better."""
     number, tried = len(trials), [trial.settings for trial in trials]
     with _quiet_optuna():
         for attempt in range(REPEATS):
@@ -109,7 +109,7 @@ def _lies_in(values: Values, value: Number | None) -> bool:
 
 
 def _short(values: Values, value: Number | None) -> Number | None:
-    """A number of two digits where that lies in the range too."""
+    """The number with two digits, if that is in the range too."""
     if not isinstance(value, float) or isinstance(values, Choices):
         return value
     short = float(f"{value:.2g}")
@@ -117,7 +117,7 @@ def _short(values: Values, value: Number | None) -> Number | None:
 
 
 def _every(space: Mapping[str, Values]) -> Iterator[Settings]:
-    """All settings of a space; none where an option has numbers without end."""
+    """All settings of a space; none if an option has numbers without end."""
     each: list[Sequence[Number]] = []
     for name, values in space.items():
         if isinstance(values, Choices):

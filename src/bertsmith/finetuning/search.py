@@ -67,7 +67,7 @@ class Search:
     """The trials of one RUN.
 
     Attributes:
-        run: where its record and its trials go.
+        run: the folder of its record and its trials.
         started: the choices of the run that resumes.
     """
 
@@ -131,7 +131,7 @@ class Search:
     def best(self) -> Trial:
         """Try the settings that are not tried yet; gives the best trial, of equal ones the first.
 
-        Raises DivergedError where no trial came to its end, Interrupted where a signal stops one.
+        Raises DivergedError if no trial came to its end, Interrupted if a signal stops one.
         """
         assert self.options.search is not None
         trials: list[Trial] = []
@@ -155,7 +155,7 @@ class Search:
         return best
 
     def _begun(self, number: int, trials: list[Trial]) -> Trial | None:
-        """The trial of this number as it was left, or a new one; None where there are no other settings."""
+        """The trial of this number as it was left, or a new one; None if all settings are tried."""
         file = self._file(number)
         if file.is_file():
             return Trial.read(file)

@@ -22,7 +22,7 @@ from bertsmith.records.search import Number
 
 @dataclass(frozen=True)
 class Range:
-    """All values from one end to the other; the whole numbers alone where the option is `whole`."""
+    """All values from one end to the other; only the whole numbers if the option is `whole`."""
 
     low: Number
     high: Number
@@ -48,7 +48,7 @@ Space = dict[str, Values | None]
 
 @dataclass(frozen=True)
 class Searched:
-    """How an option is searched: `log` where a factor counts and not a difference, `whole` by whole numbers."""
+    """How an option is searched: `log` by factors and not by differences, `whole` by whole numbers."""
 
     log: bool = False
     whole: bool = False
@@ -72,7 +72,7 @@ SEARCHED: Mapping[str, Searched] = MappingProxyType(
 """The options that can be searched."""
 
 DEFAULT = ("learning_rate", "epochs", "batch_size")
-"""Those that are, where nothing is said."""
+"""The options that are searched by default."""
 
 
 def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:

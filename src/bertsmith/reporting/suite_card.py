@@ -1,4 +1,4 @@
-"""The card of a suite: the table of its tasks, each with its own RUN and card in a folder beside."""
+"""The card of a suite: the table of its tasks, each with its own RUN and card in a folder next to it."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _add_runs(page: Page, tasks: Tasks) -> None:
 
 
 def protocol_in_words(task: SuiteTask) -> str:
-    """Of which file a task's figures are, over which seeds, and where the checkpoint was chosen."""
+    """The file of a task's figures, the seeds, and the file that the checkpoint was chosen on."""
     protocol = task.protocol
     seeds = f"{protocol.over_seeds} of {protocol.seeds} seeds" if protocol.seeds > 1 else "one seed"
     if protocol.is_optimistic:

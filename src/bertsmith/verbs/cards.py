@@ -71,7 +71,7 @@ def _files(out: Path, task: SuiteTask) -> list[DataFile]:
 
 
 def hub_ancestor(model: str | None) -> str | None:
-    """The hub name of a MODEL, or of the one that a RUN goes back to; None where there is none to be known."""
+    """The hub name of a MODEL, or of the one that a RUN goes back to; None if it is unknown."""
     seen: set[str] = set()
     while model is not None and exists(folder := Path(model)):
         if model in seen or not (folder / "run.json").is_file():
@@ -90,7 +90,7 @@ def hub_data_sets(names: Sequence[str]) -> list[str]:
 
 
 def _on_hub(name: str) -> tuple[str, str | None, str] | None:
-    """Name, configuration and split of a data set of the hub; None for a file, and where the text leaves it open."""
+    """Name, configuration and split of a data set of the hub; None for a file, and if the text leaves it open."""
     if not name.startswith(PREFIX):
         return None
     named = DataSetName.of(name)

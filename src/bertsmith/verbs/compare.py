@@ -114,7 +114,7 @@ def _checksum(file: Path) -> str | None:
 def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference | None]:
     """The task of both models, their heads, and what the file must agree with.
 
-    Raises ModelError where they cannot be compared.
+    Raises ModelError if they cannot be compared.
     """
     models = (options.model_a, options.model_b)
     configs = [load_config(model) for model in models]

@@ -20,7 +20,7 @@ from bertsmith.tasks.files.records import ENDINGS, HiddenLabelsError, Record, fo
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
-"""Names of what is there, in a message."""
+"""The most names of a folder in a message."""
 _NO_LABEL = ("-1", "-1.0", "")
 
 
@@ -37,7 +37,7 @@ class TaskFiles:
 
 @dataclass(frozen=True)
 class Part:
-    """A file that has been read once: its layout, its number of rows, and how often each label stands in it."""
+    """A file that has been read once: its layout, its number of rows, and how often each label occurs."""
 
     path: Path
     layout: Layout
@@ -50,7 +50,7 @@ class Part:
 def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
     """The tasks of these names in a folder, in the order of GLUE; without names all that are there.
 
-    Raises DataError where the folder holds none of them, lacks one that is named, or a task has no train or dev file.
+    Raises DataError if the folder holds none of them, lacks one that is named, or a task has no train or dev file.
     """
     if not folder.exists():
         raise DataError(f"--data {folder}: no such folder")
@@ -148,7 +148,7 @@ def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | No
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:
-    """The same of a test file; None where it has no labels: no such column, or -1 in each row, as GLUE gives it.
+    """The same of a test file; None if it has no labels: no such column, or -1 in each row, as GLUE gives it.
 
     That it has none is said.
     """

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Layout:
-    """Where text, second text and label stand in a file: by name, or, of a file without a header, by number."""
+    """The columns of text, second text and label in a file: by name, or by number in a file without a header."""
 
     text: str
     pair: str | None
@@ -51,7 +51,7 @@ class GlueTask:
     test: tuple[str, ...] = ("test",)
     further: tuple[Further, ...] = ()
     positive: str | None = None
-    """The class that F1 is of, where a metric is F1."""
+    """The class that F1 is of, if a metric is F1."""
     broken_rows: bool = False
     """Whether GLUE's own files have rows in pieces (a line end within a question), which everybody leaves out."""
 
