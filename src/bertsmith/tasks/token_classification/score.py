@@ -89,17 +89,17 @@ def score(options: ScoreOptions) -> EntityScores:
         say(f"scheme: {scheme}, by the tags of {options.gold}")
     check_scheme(true, options.gold, scheme)
     check_scheme(predicted, options.predictions, scheme)
-    counted = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")
-    overall, by_type = entities.figures(counted)
+    counts = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")
+    overall, by_type = entities.figures(counts)
     totals = {
-        name: entities.Counts(*np.sum([sentence[name] for sentence in counted if name in sentence], axis=0).tolist())
+        name: entities.Counts(*np.sum([sentence[name] for sentence in counts if name in sentence], axis=0).tolist())
         for name in by_type
     }
     return EntityScores(
         {**overall, **of_tokens},
         {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
-        sum(counts.gold for counts in totals.values()),
-        sum(counts.predicted for counts in totals.values()),
+        sum(total.gold for total in totals.values()),
+        sum(total.predicted for total in totals.values()),
         len(true),
         tokens,
         scheme,
