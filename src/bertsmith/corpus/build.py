@@ -86,10 +86,10 @@ def read_and_clean(folder: Path, engine: Engine, reading: Advance, cleaning: Adv
     """Read all files into blocks, and clean all blocks into shards."""
     plan = Plan.load(folder)
     stages.import_libraries()
-    run_tasks(engine, READ, stages.read_task, folder, len(plan.groups), reading)
+    run_tasks(engine, READ, stages.read_task, folder=folder, count=len(plan.groups), advance=reading)
     notes = stages.arrange_blocks(folder)
     shards = len(_blocks(folder))
-    run_tasks(engine, CLEAN, stages.clean_task, folder, shards, cleaning)
+    run_tasks(engine, CLEAN, stages.clean_task, folder=folder, count=shards, advance=cleaning)
     records = [read_json(marker(folder, CLEAN, number)) for number in range(shards)]
     cleaned = {name: added(record["cleaning"][name] for record in records) for name in vars(CleaningCounts())}
     counts = {
@@ -214,7 +214,7 @@ def count_words(corpus: Corpus, advance: Advance) -> dict[str, int]:
         for characters in corpus.characters
     ]
     write_json(corpus.folder / COUNT / QUOTA, quota)
-    run_tasks(corpus.engine, COUNT, stages.count_task, corpus.folder, corpus.shards, advance)
+    run_tasks(corpus.engine, COUNT, stages.count_task, folder=corpus.folder, count=corpus.shards, advance=advance)
     return stages.read_counts(corpus.folder, corpus.shards)
 
 
@@ -247,7 +247,7 @@ def encode(corpus: Corpus, vocab_size: int, advance: Advance) -> Encoded:
     """Encode all shards with the tokenizer in FOLDER/store/tokenizer; FOLDER/store is a `datasets` folder then."""
     store = corpus.folder / "store"
     write_json(corpus.folder / ENCODE / "vocabulary.json", {"vocab_size": vocab_size})
-    run_tasks(corpus.engine, ENCODE, stages.encode_task, corpus.folder, corpus.shards, advance)
+    run_tasks(corpus.engine, ENCODE, stages.encode_task, folder=corpus.folder, count=corpus.shards, advance=advance)
     for left in store.rglob("*.partial"):  # of a task that was killed
         left.unlink()
     records = [read_json(marker(corpus.folder, ENCODE, number)) for number in range(corpus.shards)]

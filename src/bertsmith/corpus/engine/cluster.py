@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertsmith.corpus.engine.driver import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
+from bertsmith.corpus.engine.order import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
+from bertsmith.corpus.engine.settings import Engine
 from bertsmith.corpus.engine.stage import ONE_CORE, Stage, raise_from
 from bertsmith.errors import ResourceError
 from bertsmith.runtime.files import disk_errors, write_json
@@ -32,11 +33,9 @@ QUEUE_PATIENCE_SECONDS = 300.0
 CANCEL_SECONDS = 120.0
 
 
-def run_on_cluster(
-    name: str, workers: int, address: str | None, stage: Stage, advance: Callable[[int, int], None]
-) -> None:
+def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], None]) -> None:
     """Run the missing tasks. Raises what a task reports, or ResourceError naming what is missing after 3 rounds."""
-    jobs = SlurmJobs(_job_name(stage)) if name == "slurm" else None
+    jobs = SlurmJobs(_job_name(stage)) if engine.name == "slurm" else None
     if jobs is not None:
         jobs.cancel_and_wait()  # those of a run that was killed
     shutil.rmtree(stage.logs, ignore_errors=True)
@@ -45,9 +44,9 @@ def run_on_cluster(
         missing = stage.missing()
         logs = stage.logs / f"round-{attempt}"
         order = Order(
-            engine=name,
-            address=address,
-            workers=workers,
+            engine=engine.name,
+            address=engine.address,
+            workers=engine.workers,
             job_name=_job_name(stage),
             folder=str(stage.folder),
             stage=stage.name,
@@ -58,25 +57,26 @@ def run_on_cluster(
         )
         where = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
         with _driver(order) as driver, _cancelled(jobs):
-            _watch(driver, jobs, logs, stage, advance)
+            _watch(driver, stage, advance, jobs=jobs, logs=logs)
         if _settled(stage, advance):
             return
     missing = stage.missing()
     listed = ", ".join(f"{number} ({where[number]})" for number in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     raise ResourceError(
-        f"{stage.name}: {len(missing)} of {stage.count} tasks have not ended after {ROUNDS} rounds on {name}: {listed}"
-        f"{more}; all logs are in {stage.logs}. Look there for memory and time limits, and whether every node has "
-        f"{stage.folder} and this Python environment. Finished tasks are kept: --resume goes on."
+        f"{stage.name}: {len(missing)} of {stage.count} tasks have not ended after {ROUNDS} rounds on {engine.name}: "
+        f"{listed}{more}; all logs are in {stage.logs}. Look there for memory and time limits, and whether every node "
+        f"has {stage.folder} and this Python environment. Finished tasks are kept: --resume goes on."
     )
 
 
 def _watch(
     driver: subprocess.Popen[bytes],
-    jobs: SlurmJobs | None,
-    logs: Path,
     stage: Stage,
     advance: Callable[[int, int], None],
+    *,
+    jobs: SlurmJobs | None,
+    logs: Path,
 ) -> None:
     """Return when the round is over: nothing runs any more, or every task has its marker and a moment has passed."""
     complete_at: float | None = None

@@ -32,7 +32,7 @@ PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_processes(stage: Stage, numbers: list[int], workers: int, advance: Callable[[int, int], None]) -> None:
+def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]) -> None:
     """Run tasks in order, `workers` at a time; the first exception ends the others and is raised."""
     done = stage.count - len(numbers)
     waiting = iter(numbers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from datatrove.executor.slurm import SlurmPipelineExecutor
 
-from bertsmith.corpus.engine.driver import Order, RunTask
+from bertsmith.corpus.engine.order import Order, RunTask
 from bertsmith.corpus.engine.slurm_options import slurm_options
 from bertsmith.corpus.engine.stage import ONE_CORE
 
