@@ -28,8 +28,8 @@ from typing import Any
 from bertsmith.config.quickstart import QuickstartOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.document import Document, paragraphs_of
-from bertsmith.corpus.documentation import write_corpus
-from bertsmith.corpus.example_texts import write_licences, write_package_texts
+from bertsmith.corpus.python_documentation.corpus import write_corpus
+from bertsmith.corpus.python_documentation.example_texts import write_licences, write_package_texts
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.corpus.splitting import is_held_out
 from bertsmith.reporting.numbers import percent
