@@ -217,7 +217,7 @@ def test_a_part_that_cannot_be_created(tmp_path: Path) -> None:
 
 def test_the_checksum_and_counts_of_a_store(store: Path) -> None:
     opened = TokenStore(store)
-    listed = opened.manifest["files"][f"{TRAIN}/{DATA_FILE}"]["sha256"]
+    listed = opened.manifest.files[f"{TRAIN}/{DATA_FILE}"].sha256
     assert opened.checksum() == hashlib.sha256(listed.encode()).hexdigest()
     part = opened.part(TRAIN)
     recounted = np.bincount(part.tokens(0, part.num_tokens), minlength=256)

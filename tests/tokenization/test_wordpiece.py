@@ -18,14 +18,11 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tokenization.wordpiece import (
-    SPECIAL_TOKENS,
-    count_chunks,
-    covering_alphabet,
-    longest_word,
-    train_wordpiece,
-    words_of_chunks,
-)
+from bertsmith.tokenization.alphabet import covering_alphabet
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks
+from bertsmith.tokenization.word_rules import longest_word
+from bertsmith.tokenization.wordpiece import train_wordpiece
 
 PREAMBLE = (
     "We hold these truths to be self-evident, that all men are created equal, that they are endowed by their "
@@ -355,7 +352,8 @@ def test_the_order_of_texts_and_words_does_not_matter() -> None:
 def test_the_hash_seed_does_not_matter() -> None:
     program = (
         "import json, sys\n"
-        "from bertsmith.tokenization.wordpiece import count_chunks, train_wordpiece, words_of_chunks\n"
+        "from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks\n"
+        "from bertsmith.tokenization.wordpiece import train_wordpiece\n"
         "texts = set(json.load(sys.stdin))\n"  # a set: its order changes with the seed
         "words = words_of_chunks(count_chunks(texts), lowercase=True)\n"
         "print(json.dumps(train_wordpiece(words, vocab_size=90)))\n"

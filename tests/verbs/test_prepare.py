@@ -23,7 +23,7 @@ from bertsmith.corpus import blocks, build, decisions, fingerprints, plan, shard
 from bertsmith.corpus import store as store_module
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
 from bertsmith.errors import DataError, OptionError, OutputError, ResourceError
-from bertsmith.tokenization.wordpiece import Alphabet
+from bertsmith.tokenization.alphabet import Alphabet
 from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
 

@@ -127,7 +127,9 @@ def assemble(options: PretrainOptions, record: dict[str, Any]) -> Assembly:
     attention = choose_attention(options.attention, device.value)
     extension = None
     if options.from_ is not None:
-        extension = extension_between(load_model_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+        extension = extension_between(
+            load_model_tokenizer(options.from_), options.from_, tokenizer=tokenizer, store=str(options.store)
+        )
     general = read_general_text(options, tokenizer, record)
     mask_rate, of_masks = _mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate)
@@ -343,12 +345,12 @@ def _trial(
 
 def announce(assembly: Assembly) -> None:
     """Say what is about to be trained, and every choice with its reason."""
-    config, manifest = assembly.setup.model.config, assembly.store.manifest
+    config, parts = assembly.setup.model.config, assembly.store.manifest.parts
     say(
         f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
         f"vocabulary {config.vocab_size:,}, {parameter_count(assembly.setup.model) / 1e6:.1f} M parameters"
     )
-    train, plan = manifest["parts"][TRAIN]["tokens"], assembly.batches.plan
+    train, plan = parts.train.tokens, assembly.batches.plan
     notes = [f"data: {train:,} tokens, {plan.size:,} examples a pass"]
     if plan.first.forced:
         notes.append(f"{plan.first.forced:,} of them random by force")
@@ -418,7 +420,7 @@ def record_of(assembly: Assembly, command: str, counts: npt.NDArray[np.int64]) -
         "data": {
             "store": str(options.store),
             "checksum": assembly.store.checksum(),
-            "tokens": assembly.store.manifest["parts"][TRAIN]["tokens"],
+            "tokens": assembly.store.manifest.parts.train.tokens,
             "examples": assembly.batches.plan.size,
             "pairs": _audit(assembly) if options.objective != "mlm" else None,
         },

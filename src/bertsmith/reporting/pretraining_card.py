@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import (
     HubNames,
@@ -39,7 +40,7 @@ _SOURCES = 20
 """So many sources are named."""
 
 
-def pretraining_card(name: str, record: Record, manifest: Record, manifest_sha256: str, hub: HubNames) -> str:
+def pretraining_card(name: str, record: Record, manifest: Manifest, manifest_sha256: str, hub: HubNames) -> str:
     """README.md of a finished RUN of `pretrain`; `manifest` is the STORE's, and its checksum that of the file."""
     options, model = record["options"], record["model"]
     origin = f"continued from {code(options['from'])}" if options.get("from") else "trained from scratch"
@@ -138,16 +139,17 @@ def _share(value: float, count: int) -> str:
     return f"{percent(max(low, 0))} to {percent(min(high, 1))}"
 
 
-def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
-    parts = manifest["parts"]
+def _data(record: Record, manifest: Manifest, manifest_sha256: str) -> str:
+    parts = manifest.parts
     rows: list[tuple[Cell, ...]] = [
-        (name.replace("_", " "), part["documents"], part["sentences"], part["tokens"]) for name, part in parts.items()
+        (name, part.documents, part.sentences, part.tokens)
+        for name, part in (("train", parts.train), ("held out", parts.held_out))
     ]
-    sources = [code(str(source)) for source in manifest["options"]["sources"]]
+    sources = [code(source) for source in manifest.options.sources]
     more = f", and {len(sources) - _SOURCES:,} more" if len(sources) > _SOURCES else ""
     sums: list[tuple[Cell, ...]] = [
         ("manifest.json of the STORE, with the checksum of each of its files", code(manifest_sha256)),
-        ("tokenizer/tokenizer.json of the STORE", code(manifest["files"]["tokenizer/tokenizer.json"]["sha256"])),
+        ("tokenizer/tokenizer.json of the STORE", code(manifest.files["tokenizer/tokenizer.json"].sha256)),
         ("the checksums of the files of the training part", code(record["data"]["checksum"])),
     ]
     if "general_text" in record:
@@ -155,7 +157,7 @@ def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
         sums.append((f"the token ids of the general text {code(text['source'])}", code(text["checksum"])))
     lines = [
         f"The STORE {code(record['data']['store'])}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
-        f"Held out: {plain(manifest['held_out']['reason'])}.",
+        f"Held out: {plain(manifest.held_out.reason)}.",
         f"Dropped: {_dropped(manifest)}.",
     ]
     return (
@@ -164,8 +166,8 @@ def _data(record: Record, manifest: Record, manifest_sha256: str) -> str:
     )
 
 
-def _dropped(manifest: Record) -> str:
-    dropped = manifest["result"]["dropped"]
+def _dropped(manifest: Manifest) -> str:
+    dropped = manifest.result.dropped
     return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
 
 

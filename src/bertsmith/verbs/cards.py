@@ -10,6 +10,7 @@ from typing import Any
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
 from bertsmith.corpus.store import TokenStore
 from bertsmith.models.run_record import run_record
+from bertsmith.records.manifest import MANIFEST
 from bertsmith.reporting.head_card import head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
@@ -44,9 +45,9 @@ def write_pretraining_card(run: Path, record: Record, store: TokenStore) -> None
         # Without an MLM head nothing is filled in: what is left are vectors.
         "feature-extraction" if options["objective"] == "nsp" else "fill-mask",
         hub_ancestor(options["from"]),
-        hub_data_sets(manifest["options"]["sources"]),
+        hub_data_sets(manifest.options.sources),
     )
-    checksum = sha256_of(store.folder / "manifest.json")
+    checksum = sha256_of(store.folder / MANIFEST)
     write_text(run / CARD, pretraining_card(run.resolve().name, record, manifest, checksum, hub))
 
 

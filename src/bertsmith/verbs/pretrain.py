@@ -149,8 +149,8 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
 def _model_of_store(assembly: Assembly) -> str | None:
     """The MODEL whose tokenizer a STORE has; of a STORE of an older version, the name that `--tokenizer` was given."""
     manifest = assembly.store.manifest
-    found = manifest["result"].get("model", manifest["options"].get("tokenizer"))
-    return str(found) if found is not None else None
+    result = manifest.result
+    return result.model if "model" in result.model_fields_set else manifest.options.tokenizer
 
 
 def _budget_flags(options: PretrainOptions) -> list[str]:

@@ -11,13 +11,14 @@ from bertsmith.config.report import ReportOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
+from bertsmith.records.manifest import MANIFEST, Manifest
 from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.run_report import run_report
-from bertsmith.reporting.store_report import store_report
+from bertsmith.reporting.store.report import store_report
 from bertsmith.reporting.suite_record import SUITE_RECORD, read_suite
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
-from bertsmith.runtime.files import read_json, read_record, written_aside
+from bertsmith.runtime.files import read_record, written_aside
 from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import read_metrics
 
@@ -98,7 +99,7 @@ def write_report(folder: Path, title: str | None = None) -> Path:
     if _is_run(folder):
         _write_run(folder, name)
     elif is_store(folder):
-        _write(folder, store_report(name, read_json(folder / "manifest.json")))
+        _write(folder, store_report(name, Manifest.read(folder / MANIFEST)))
     elif (folder / SUITE_RECORD).is_file():
         _write(folder, suite_report(name, read_suite(folder)))
     else:
