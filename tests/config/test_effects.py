@@ -590,19 +590,19 @@ def prepare_overwrite(bench: Bench) -> None:
 @effect(PrepareOptions, "resume")
 def prepare_resume(bench: Bench) -> None:
     """Interrupted after the text is read; `resume` does not read it again, and without it it is read again."""
-    import bertsmith.verbs.prepare as module
-    from bertsmith.corpus import stages
+    from bertsmith.corpus.preparation import tokenizer
+    from bertsmith.corpus.stages import read as stage
 
     def interrupt(*args: Any, **values: Any) -> None:
         raise KeyboardInterrupt
 
     read: list[Any] = []
-    bench.watch(stages, "read_task", lambda *args, **values: read.append(args))
+    bench.watch(stage, "read_task", lambda *args, **values: read.append(args))
     stores = []
     for resume in (False, True):
         out = bench.fresh()
         with bench.monkeypatch.context() as patch:
-            patch.setattr(module, "train_wordpiece", interrupt)
+            patch.setattr(tokenizer, "train_wordpiece", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 bench.prepare(out=out)
         assert not out.exists()

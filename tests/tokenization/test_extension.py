@@ -14,11 +14,11 @@ from bertsmith.tokenization import folder as folder_module
 from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.extension import (
     Extension,
-    extension_of,
     check_wordpiece,
     choose_words,
     extend,
     extension_between,
+    extension_of,
     fingerprint,
     is_kept_apart,
     settings_of,
@@ -114,7 +114,7 @@ def test_a_tokenizer_that_composes_letters_can_be_extended() -> None:
     assert [word for word, *_ in chosen] == ["kafé"], "a word in two characters would never be found"
     assert extend(composed, chosen)[0].tokenize("kafe\u0301") == ["kafé"]
     with pytest.raises(ModelError, match="reads otherwise"):
-        extension_between(composed, "A", plain, "B")
+        extension_between(composed, "A", tokenizer=plain, store="B")
 
 
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus import cleaning
 from bertsmith.corpus.deduplication import DUPLICATE, DUPLICATE_PARAGRAPHS, NEAR_DUPLICATE
-from bertsmith.corpus.stages import WITHOUT_TOKENS
+from bertsmith.corpus.stages.dropped import WITHOUT_TOKENS
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.charts import bar_chart, doubling_histogram
 from bertsmith.reporting.store.report import store_report
