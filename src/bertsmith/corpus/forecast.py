@@ -146,5 +146,5 @@ def _go_through(plan: Plan, documents: list[Document]) -> int:
         return 0
     chunks = split_chunks(sentences)
     if plan.fingerprints:
-        signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)
+        signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return len(chunks.codes)

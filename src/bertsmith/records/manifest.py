@@ -70,6 +70,13 @@ class PartCounts(Part):
     sentences: int = 0
     tokens: int = 0
 
+    def __add__(self, other: PartCounts) -> PartCounts:
+        return PartCounts(
+            documents=self.documents + other.documents,
+            sentences=self.sentences + other.sentences,
+            tokens=self.tokens + other.tokens,
+        )
+
 
 class Parts(Part):
     """The sizes of both parts."""

@@ -102,9 +102,9 @@ class Segmentation:
             places = places[here]
             count = int(np.add.reduce(self.weight[places]))
             if count == -negative_count:
-                yield self._merge(left, right, places, threshold)
+                yield self._merge(left, right, places, threshold=threshold)
             elif count >= threshold:
-                self._enqueue(left, right, places, count)
+                self._enqueue(left, right, places, count=count)
 
     def _enqueue_all(self, min_frequency: int) -> int:
         """Count all pairs, queue the frequent ones and return the threshold that parts them from the rest."""
@@ -122,13 +122,13 @@ class Segmentation:
         for run in (totals >= threshold).nonzero()[0].tolist():
             start, end = edges[run], edges[run + 1]
             pair = self.symbols[left[start]], self.symbols[right[start]]
-            self._enqueue(*pair, places[start:end].copy(), int(totals[run]))
+            self._enqueue(*pair, places[start:end].copy(), count=int(totals[run]))
         return threshold
 
-    def _enqueue(self, left: str, right: str, places: _Ints, count: int) -> None:
+    def _enqueue(self, left: str, right: str, places: _Ints, *, count: int) -> None:
         heapq.heappush(self.queue, (-count, left, right, places))
 
-    def _merge(self, left: str, right: str, places: _Ints, threshold: int) -> str:
+    def _merge(self, left: str, right: str, places: _Ints, *, threshold: int) -> str:
         """Join the pieces at `places`, queue new pairs whose count reaches `threshold`, return the text."""
         text = left + right.removeprefix(CONTINUING)
         left_length = int(self.length[self.id_of[left]])
@@ -147,11 +147,11 @@ class Segmentation:
         chosen = (before != 0) & (before != symbol)  # a pair of the new piece with itself is counted below
         before, starts = before[chosen], places[chosen]
         for other, pair_places, count in self._frequent(before, starts - self.length[before], threshold):
-            self._enqueue(other, text, pair_places, count)
+            self._enqueue(other, text, pair_places, count=count)
         after = self.first[places + length]
         chosen = after != 0
         for other, pair_places, count in self._frequent(after[chosen], places[chosen], threshold):
-            self._enqueue(text, other, pair_places, count)
+            self._enqueue(text, other, pair_places, count=count)
         return text
 
     def _frequent(self, others: _Ints, places: _Ints, threshold: int) -> Iterator[tuple[str, _Ints, int]]:

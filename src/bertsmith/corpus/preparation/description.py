@@ -83,15 +83,15 @@ def _outcome(work: Preparation) -> Outcome:
     paragraphs = dict(corpus.cleaning["paragraphs_dropped"])
     if divided.division.dropped_paragraphs:
         paragraphs[DUPLICATE_PARAGRAPHS] = divided.division.dropped_paragraphs
-    train, held_out = encoded.parts.train, encoded.parts.held_out
+    both = encoded.parts.train + encoded.parts.held_out
     return Outcome(
         documents_in=corpus.counts.documents_in,
         documents_kept=divided.division.kept - encoded.without_tokens,
         dropped=dict(sorted(dropped.items())),
         dropped_paragraphs=dict(sorted(paragraphs.items())),
         held_out_documents=encoded.held_out_documents,
-        sentences=train.sentences + held_out.sentences,
-        tokens=train.tokens + held_out.tokens,
+        sentences=both.sentences,
+        tokens=both.tokens,
         vocab_size=divided.vocab_size,
         tokenizer_sha256=divided.sha256,
         stages=work.clock.stages,

@@ -75,8 +75,8 @@ def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None])
     records = [read_as(EncodedShard, marker(corpus.folder, ENCODE, number)) for number in range(corpus.shards)]
     names = [data_file(number, corpus.shards) for number in range(corpus.shards)]
     parts = Parts(
-        train=_added_counts([record.parts.train for record in records]),
-        held_out=_added_counts([record.parts.held_out for record in records]),
+        train=sum((record.parts.train for record in records), PartCounts()),
+        held_out=sum((record.parts.held_out for record in records), PartCounts()),
     )
     for part, counts in ((TRAIN, parts.train), (HELD_OUT, parts.held_out)):
         finish_part(store / part, names, vocab_size=vocab_size, tokens=counts.tokens)
@@ -92,14 +92,6 @@ def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None])
         without_tokens=sum(record.without_tokens for record in records),
         sentence_tokens=added(record.sentence_tokens for record in records),
         unigram=unigram,
-    )
-
-
-def _added_counts(parts: list[PartCounts]) -> PartCounts:
-    return PartCounts(
-        documents=sum(part.documents for part in parts),
-        sentences=sum(part.sentences for part in parts),
-        tokens=sum(part.tokens for part in parts),
     )
 
 

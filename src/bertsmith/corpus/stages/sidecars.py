@@ -24,7 +24,7 @@ def write_fingerprints(paths: Sidecars, shard: Shard) -> None:
     """Write the hashes of documents and paragraphs, and the signatures and bands of near-duplicates."""
     numbers = np.arange(len(shard.ids))
     write_array(paths.documents, sorted_keys(shard.digests, numbers))
-    rows = signatures(*words_of_chunks(shard.dictionary), shard.codes, np.diff(shard.document_chunks))
+    rows = signatures(*words_of_chunks(shard.dictionary), codes=shard.codes, chunks=np.diff(shard.document_chunks))
     write_array(paths.signatures, rows)
     sizes = np.fromiter(map(count_words, shard.dictionary), np.int64, len(shard.dictionary))
     words = sums(sizes[shard.codes], np.diff(shard.document_chunks))

@@ -5,7 +5,7 @@ All figures are the manifest's. A manifest of an older version may lack some: th
 
 from __future__ import annotations
 
-from bertsmith.records.manifest import Manifest, PartCounts
+from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.charts import bar_chart
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.store.dropped import add_documents, add_duplicates, add_paragraphs
@@ -69,11 +69,7 @@ def _add_parts(page: Page, manifest: Manifest) -> None:
     page.section("Parts", lead)
     if held.reason:
         page.text(f"Held out: {held.reason}.")
-    both = PartCounts(
-        documents=parts.train.documents + parts.held_out.documents,
-        sentences=parts.train.sentences + parts.held_out.sentences,
-        tokens=parts.train.tokens + parts.held_out.tokens,
-    )
+    both = parts.train + parts.held_out
     pieces = "pieces" if held.by == "paragraphs" else "documents"
     page.table(
         ["part", pieces, "sentences", "tokens", "of all tokens"],
