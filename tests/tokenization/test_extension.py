@@ -306,6 +306,17 @@ def test_a_broken_record(tmp_path: Path, content: str, message: str) -> None:
         between(base, load_tokenizer(str(tmp_path)))
 
 
+def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
+    base = tokenizer_of()
+    new, expected = extended(base, "stoic")
+    save_tokenizer(new, tmp_path)
+    record = json.loads((tmp_path / RECORD_FILE).read_text())
+    del record["version"]
+    (tmp_path / RECORD_FILE).write_text(json.dumps(record))
+    found = between(base, load_tokenizer(str(tmp_path)))
+    assert found is not None and (found.version, found.added) == (0, expected.added)
+
+
 def test_the_record_is_what_a_file_holds(tmp_path: Path) -> None:
     new, record = extended(tokenizer_of(), "stoic")
     save_tokenizer(new, tmp_path)

@@ -576,6 +576,13 @@ def test_a_second_run_without_resume_starts_from_the_beginning(
     assert contents(tmp_path / "store") == contents(expected)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_plan_is_read_once(tmp_path: Path, corpus_file: Path, small_blocks: None, workers: int) -> None:
+    plan._read_plan.cache_clear()
+    make(corpus_file, tmp_path / "store", workers=workers)
+    assert plan._read_plan.cache_info().misses == 1
+
+
 def test_resume_of_nothing(tmp_path: Path, corpus_file: Path, store: Path, notes: Callable[[], str]) -> None:
     result = make(corpus_file, tmp_path / "store", resume=True)
     assert "there is no trace of an interrupted prepare; starting from the beginning" in notes()
@@ -925,11 +932,12 @@ def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Pat
     )
 
 
-def test_resume_of_a_store_from_before_the_option_accents(tmp_path: Path, corpus_file: Path) -> None:
+def test_resume_of_a_store_of_an_older_version(tmp_path: Path, corpus_file: Path) -> None:
     first = make(corpus_file, tmp_path / "store")
     file = tmp_path / "store" / "manifest.json"
     manifest = json.loads(file.read_text())
-    del manifest["options"]["accents"], manifest["result"]["model"]
+    del manifest["version"], manifest["options"]["accents"], manifest["options"]["separator"]
+    del manifest["result"]["model"]
     file.write_text(json.dumps(manifest))
     assert make(corpus_file, tmp_path / "store", resume=True) == first
     with pytest.raises(OptionError, match="with other options"):
