@@ -13,7 +13,7 @@ VERSION = 1
 class AddedWord(Part):
     """A new entry: its text and id, the ids of the pieces that spelled it before, its count in the text.
 
-    `pieces` is the id of [UNK] alone if the old vocabulary could not spell the word.
+    `pieces` is only the id of [UNK] if the old vocabulary could not spell the word.
     """
 
     token: str

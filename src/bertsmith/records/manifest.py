@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class StoreOptions(Part):
-    """The options of `prepare` that decide what is in the STORE, and the checksums of what they name."""
+    """The options of `prepare` on which the content of the STORE depends, and checksums of the files they name."""
 
     sources: list[str] = Field(default_factory=list)
     documents: str | None = None
@@ -93,7 +93,7 @@ class HeldOut(Part):
 
 
 class Cleaning(Part):
-    """What the cleaning did to paragraphs, by reason and by step; see `corpus.cleaning.CleaningCounts`."""
+    """Counts of the cleaning, by reason and by step; see `corpus.cleaning.CleaningCounts`."""
 
     paragraphs_dropped: dict[str, int] = Field(default_factory=dict)
     characters_dropped: dict[str, int] = Field(default_factory=dict)

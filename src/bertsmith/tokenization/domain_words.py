@@ -30,7 +30,7 @@ ENOUGH = 50
 class Wanted:
     """What is asked for: at most `add` words that occur `min_count` times, beyond the tokenizer of a MODEL.
 
-    `option` is the flag that asks for `add` words, `remedy` what gives more of them; both stand in messages.
+    `option` is the flag that asks for `add` words, `remedy` what gives more of them; both are used in messages.
     """
 
     model: str
@@ -92,7 +92,7 @@ def with_new_words(
 def _divide(documents: Callable[[], Iterator[Text]]) -> tuple[Counter[str], Counter[str], str]:
     """The chunks of the text to choose from and of the share to measure on, and what was divided.
 
-    Which side a document (or a paragraph, or a sentence) is on follows from its text alone: not from the names or the
+    Which side a document (or a paragraph, or a sentence) is on follows only from its text, not from the names or the
     order of files. Raises DataError where there is too little text for both.
     """
     units = Counter(dict.fromkeys(LEVELS, 0))

@@ -91,7 +91,7 @@ def is_composed(tokenizer: Any) -> bool:
 
 
 def settings_of(tokenizer: Any) -> dict[str, Any] | None:
-    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of another kind."""
+    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of a different kind."""
     parts = _parts(tokenizer)
     if parts is None:
         return None
@@ -112,7 +112,7 @@ def settings_of(tokenizer: Any) -> dict[str, Any] | None:
 def fingerprint(vocabulary: Mapping[str, int], settings: Mapping[str, Any] | None) -> str:
     """The sha256 of a vocabulary in the order of its ids with the settings it is read with.
 
-    It is the same for every file that the tokenizer may stand in (vocab.txt, tokenizer.json of any version).
+    It is the same for every file that may hold the tokenizer (vocab.txt, tokenizer.json of any version).
     """
     entries = sorted(vocabulary.items(), key=lambda item: (item[1], item[0]))
     text = json.dumps([settings, entries], ensure_ascii=True, separators=(",", ":"), sort_keys=True)
@@ -140,7 +140,7 @@ def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
 
 
 def is_kept_apart(text: str) -> bool:
-    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text alone."""
+    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text only."""
     return random.key("extension", text) < KEPT_SHARE * 2.0**64
 
 
@@ -153,7 +153,7 @@ def choose_words(
     """The `add` words that save the most tokens, best first: their text, old pieces and count; fewer where there are.
 
     A word saves its count times its pieces but one. One that is [UNK] today saves no token and makes a word readable:
-    it stands with its count, as a word of two pieces does. Ties go to the smaller text.
+    it counts as a word of two pieces does. Ties go to the smaller text.
     """
     unknown, longest = tokenizer.unk_token_id, tokenizer.backend_tokenizer.model.max_input_chars_per_word
     frequent = [(word, count) for word, count in words.items() if count >= min_count and len(word) <= longest]
@@ -202,8 +202,8 @@ def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -
     )
     extended = copy.deepcopy(tokenizer)
     old = tokenizer.backend_tokenizer.model
-    # Tokens that the base has beside its vocabulary become entries of it: with entries behind them, a file would give
-    # them other ids when it is read.
+    # Tokens that the base has in addition to its vocabulary become entries of it: with entries behind them, a file
+    # would give them other ids when it is read.
     extended.backend_tokenizer.model = WordPiece(
         vocab={**base, **{word.token: word.id for word in added}},
         unk_token=old.unk_token,

@@ -39,7 +39,7 @@ def normalizer_of(*, lowercase: bool, strip_accents: bool | None = None, compose
 
 
 def count_chunks(texts: Iterable[str]) -> Counter[str]:
-    """Count what stands between white space, 17 MB/s: counters of parts of the texts can be added.
+    """Count the chunks between white space, 17 MB/s: counters of parts of the texts can be added.
 
     A text is split at once and needs about ten times its size in memory while it is counted.
     """

@@ -1,7 +1,7 @@
 """A WordPiece vocabulary from counted words: the same texts give the same one, in every run and everywhere.
 
-`tokenizers.trainers.WordPieceTrainer` does not: it walks hash maps, so each run over one corpus gives another
-order of ids and now and then another set of pieces (tokenizers#1794, #668). Such a vocabulary can neither be
+`tokenizers.trainers.WordPieceTrainer` does not: it walks hash maps, so each run over one corpus gives a different
+order of ids and now and then a different set of pieces (tokenizers#1794, #668). Such a vocabulary can neither be
 rebuilt nor checked. Here it is a function of the multiset of words: we count the words, and every tie is
 broken by the text of the pieces. A smaller vocabulary is a prefix of a larger one from the same words.
 
@@ -15,8 +15,8 @@ kept: as in BERT, words are encoded by longest match over the set of pieces.
 
 Cost, one thread, 62 MB of English books (367 thousand distinct chunks, 81 thousand distinct words), 16,384
 entries: 3.7 s to count chunks, 0.9 s to make words of them, 1.3 s to train, 5.9 s in all, or 4.7 s with the
-chunks counted in two processes. `WordPieceTrainer` with the same normaliser took 16.4 s on two threads beside
-it. Memory grows with the distinct words, not with the texts: about 70 bytes for each of their characters.
+chunks counted in two processes. `WordPieceTrainer` with the same normaliser took 16.4 s on two threads at the same
+time. Memory grows with the distinct words, not with the texts: about 70 bytes for each of their characters.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def train_wordpiece(
        the left (ties: the smaller text of the left piece, then of the right one), as long as a pair is left
        that occurs `min_frequency` times.
 
-    `advance(entries so far, vocab_size)` is called every 256 entries and at the end. Raises `DataError` if
-    special tokens and characters alone are more than `vocab_size`, or if the words do not support that many.
+    `advance(entries so far, vocab_size)` is called every 256 entries and at the end. Raises `DataError` if there are
+    more special tokens and characters than `vocab_size`, or if the words do not support that many entries.
     """
     if min_frequency < 1 or alphabet_size < 1:
         raise OptionError(

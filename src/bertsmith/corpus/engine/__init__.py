@@ -2,7 +2,7 @@
 
 A task is a function of a module, `task(folder, number)`. It reads what it needs below the work folder, writes its
 outputs there, each whole or not at all, and last its marker `folder/STAGE/NNNNN.json`. A task whose marker is there is
-done and never run again, so whatever was killed, the next call goes on with what is missing. All state is on the disk:
+done and never run again, so whatever was killed, the next call runs the missing tasks. All state is on the disk:
 an engine hands out numbers and nothing else, and every engine makes the same files.
 """
 

@@ -1,7 +1,7 @@
 """Tasks on Ray or Slurm: rounds of datatrove's executors until every task has its marker.
 
 datatrove and Ray log, warn, start threads and read the environment, so they live in a process of their own (driver.py),
-which this one watches together with the markers. What is done is asked of our markers alone; each round is given the
+which this one watches together with the markers. Only our markers say what is done; each round is given the
 tasks that are missing, and its logs are in `folder/logs/STAGE/round-N`.
 """
 
@@ -34,7 +34,7 @@ CANCEL_SECONDS = 120.0
 
 
 def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], None]) -> None:
-    """Run the missing tasks. Raises what a task reports, or ResourceError naming what is missing after 3 rounds."""
+    """Run the missing tasks. Raises the error of a task, or ResourceError with the tasks missing after 3 rounds."""
     jobs = SlurmJobs(_job_name(stage)) if engine.name == "slurm" else None
     if jobs is not None:
         jobs.cancel_and_wait()  # those of a run that was killed
@@ -111,13 +111,13 @@ def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
 def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
     """The process that talks to the cluster; it is gone when the context is left.
 
-    It is told the number of this process, and is killed when this one is.
+    The order has the number of this process; the driver is killed when this process is.
     """
     logs = Path(order.logs)
     with disk_errors(logs):
         logs.mkdir(parents=True)
     write_json(logs / ORDER_FILE, order.as_json() | {"parent": os.getpid()})
-    # A run that stands in a Slurm job itself starts jobs of its own, which inherit nothing from that one.
+    # A run within a Slurm job starts its own jobs, which inherit nothing from that job.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     environment |= {key: value for key, value in os.environ.items() if key == "SLURM_CONF"}
     environment |= ONE_CORE | {

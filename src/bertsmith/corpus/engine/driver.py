@@ -16,7 +16,7 @@ from bertsmith.runtime.files import read_json, write_json
 
 
 def main(path: str) -> int:
-    """Run a round; an error with a message for the user is left beside the order."""
+    """Run a round; an error with a message for the user is left next to the order."""
     content = read_json(Path(path))
     end_with(content.pop("parent"))
     order = Order(**content)

@@ -1,4 +1,4 @@
-"""A round on Ray, through datatrove's executor; imported by the driver and by Ray's workers alone."""
+"""A round on Ray, through datatrove's executor; imported only by the driver and by Ray's workers."""
 
 from __future__ import annotations
 

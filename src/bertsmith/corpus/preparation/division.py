@@ -1,4 +1,4 @@
-"""Duplicates and the held-out part: what is trained on, what is held out, and what is dropped."""
+"""Duplicates and the held-out part: each sentence is trained on, held out, or dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a preparation starts from: its engine, the files, the plan, and the options that decide what comes out."""
+"""The inputs of a preparation: the files, the plan, and the options on which the content of the STORE depends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plan_of(options: PrepareOptions, files: list[SourceFile]) -> Plan:
 
 
 def store_options(options: PrepareOptions, files: Sequence[SourceFile]) -> StoreOptions:
-    """The options that decide what is in the STORE, with checksums of the files."""
+    """The options on which the content of the STORE depends, with checksums of the files."""
     decisive = {name: value for name, value in options.to_dict().items() if name not in _WITHOUT_EFFECT}
     if options.held_out_share() is None:
         decisive["held_out_sha256"] = sha256_of(Path(options.held_out))

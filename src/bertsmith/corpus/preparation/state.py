@@ -24,7 +24,7 @@ from bertsmith.runtime.machine import Choice
 
 @dataclass(frozen=True)
 class Stage:
-    """One entry of the list of stages; `done_by` is the file in the work folder that it need not run again behind."""
+    """One entry of the list of stages; if the file `done_by` is in the work folder, the stage need not run again."""
 
     run: Callable[[Preparation], None]
     done_by: str | None = None
@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Divided:
-    """divided.json: what is decided before anything is encoded; `clusters` are the largest groups of duplicates.
+    """divided.json: all decisions before the encoding; `clusters` are the largest groups of duplicates.
 
     `model` is the MODEL whose tokenizer was taken, or that it was extended from.
     """
@@ -69,12 +69,12 @@ class Clock:
 
 @dataclass
 class Preparation:
-    """What the stages know: the inputs, and the results of the stages that have run.
+    """The inputs of a preparation, and the results of the stages that have run.
 
     Attributes:
         folder: the work folder.
         base: the tokenizer of the MODEL that --tokenizer names.
-        identity: the options and files that decide what is in the STORE.
+        identity: the options and files on which the content of the STORE depends.
         tokenizer, added_words: the tokenizer of the STORE, and how many words it has beyond that of `base`.
     """
 
@@ -102,5 +102,5 @@ class Preparation:
 
     @cached_property
     def divided(self) -> Divided:
-        """What the stages before the encoding have decided, in this run or in the one that was interrupted."""
+        """The decisions of the stages before the encoding, in this run or in the interrupted one."""
         return read_as(Divided, self.folder / DIVIDED)

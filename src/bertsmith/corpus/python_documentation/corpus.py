@@ -42,7 +42,7 @@ class DocumentationPart:
 def extract(module: DocumentationModule) -> DocumentationPart | None:
     """The prose of one module; None if its source cannot be read or parsed.
 
-    Depends on the file alone and runs nothing of it, so that modules may be read in any process and order.
+    Depends only on the file and runs nothing of it, so that modules may be read in any process and order.
     """
     if module.topic:
         topic = topics_in(module.path).get(module.topic)
@@ -72,7 +72,7 @@ def extract(module: DocumentationModule) -> DocumentationPart | None:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the group; the parent alone answers it."""
+    """Ctrl-C reaches every process of the group; only the parent answers it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -92,7 +92,7 @@ def _extract_all(modules: list[DocumentationModule], workers: int) -> Generator[
 def write_corpus(path: Path, workers: int, advance: Callable[[int, int], None]) -> dict[str, int]:
     """Write the documentation as JSON lines (`id`, `package`, `text` with a blank line between paragraphs).
 
-    The bytes depend on the installed versions alone, not on `workers`. A paragraph that occurs again anywhere
+    The bytes depend only on the installed versions, not on `workers`. A paragraph that occurs again anywhere
     (the same note in two hundred models) is kept the first time only; a module without prose is not written.
     `advance` is called with (modules done, modules in all). With more than one worker, a script that calls
     this needs the usual `if __name__ == "__main__":`, since the processes are spawned.

@@ -2,9 +2,9 @@
 
 Documentation is the one large body of English that is on every machine, but less than half of it is English:
 the rest is examples, signatures, shapes and lists of parameters in four dialects (reST, numpy, Google,
-Markdown). A model that is pre-trained on those learns brackets. Lines and indentation decide what is a block,
-the words themselves what is prose. Both would rather lose a good sentence than keep a bad one: text is
-plentiful.
+Markdown). A model that is pre-trained on those learns brackets. Lines and indentation separate blocks
+(`blocks.py`), the words decide whether a block is prose. Both would rather lose a good sentence than keep a bad one:
+text is plentiful.
 
 Nothing is dropped in silence: every block comes back, with the reason if it was dropped.
 """
@@ -78,7 +78,7 @@ _LABEL = re.compile(
 )
 _CODE_WORD = re.compile(r"[`|{}=<>\\$~^]|::|->|\w\[|\w\(\w|__\w|\.\.\.,|-{2,}|\w\*|@|_$")
 _SENTENCE_END = re.compile(r"""(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?]["')\]]*(?=\s+["'(]?[A-Z]|$)""")
-# A lead-in that ends in one of these goes on in the code that follows it: no full stop makes it a sentence.
+# A lead-in that ends in one of these continues in the code that follows it: no full stop makes it a sentence.
 _DANGLING_TEXT = """
 a an the and or of to in is are be by as if that with like for so example e.g. i.e. see includes are following
 """

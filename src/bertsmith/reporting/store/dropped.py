@@ -1,4 +1,4 @@
-"""What `prepare` dropped, and why: documents, paragraphs, and groups of duplicates."""
+"""Texts that `prepare` dropped, with the reasons: documents, paragraphs, and groups of duplicates."""
 
 from __future__ import annotations
 
@@ -73,18 +73,18 @@ def add_paragraphs(page: Page, manifest: Manifest) -> None:
     )
     cleaning = manifest.cleaning or Cleaning()
     dropped = by_count(manifest.result.dropped_paragraphs)
-    alone = {reason: count for reason, count in dropped.items() if reason not in _OF_DOCUMENTS}
-    if alone:
+    single = {reason: count for reason, count in dropped.items() if reason not in _OF_DOCUMENTS}
+    if single:
         page.chart(
-            counts_chart(alone, "Paragraphs dropped by themselves, by reason"),
-            f"Paragraphs dropped by themselves, by reason: {sum(alone.values()):,} in all.",
+            counts_chart(single, "Paragraphs dropped by themselves, by reason"),
+            f"Paragraphs dropped by themselves, by reason: {sum(single.values()):,} in all.",
         )
         page.table(
             ["dropped", "paragraphs", "characters"],
-            [(reason, count, cleaning.characters_dropped.get(reason)) for reason, count in alone.items()],
+            [(reason, count, cleaning.characters_dropped.get(reason)) for reason, count in single.items()],
             caption="Paragraphs dropped by themselves",
         )
-        _add_meanings(page, "What these reasons mean", shown=alone, meanings=_REASONS)
+        _add_meanings(page, "What these reasons mean", shown=single, meanings=_REASONS)
     else:
         page.text("No paragraph was dropped by itself.")
     along = {reason: count for reason, count in dropped.items() if reason in _OF_DOCUMENTS}

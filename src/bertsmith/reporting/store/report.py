@@ -1,4 +1,4 @@
-"""The report of a STORE: what came in, what was dropped and why, what the text is like, what is held out.
+"""The report of a STORE: documents, dropped texts with reasons, figures of the text, and the two parts.
 
 All figures are the manifest's. A manifest of an older version may lack some: the sections stay, and say so.
 """

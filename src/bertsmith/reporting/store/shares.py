@@ -22,7 +22,7 @@ def counts_chart(counts: Mapping[str, int], title: str) -> str:
 
 
 def classes_of(counts: Mapping[str, int]) -> dict[int, int]:
-    """Classes of length by their number, in order; JSON has names alone."""
+    """Classes of length by their number, in order; JSON has only names."""
     return {int(name): count for name, count in sorted(counts.items(), key=lambda item: int(item[0]))}
 
 
