@@ -47,9 +47,20 @@ def write_as_json(path: Path, content: object) -> None:
 
 def as_json(content: object) -> Any:
     """A dataclass, or a list of them, as JSON values."""
-    return TypeAdapter[Any](type(content)).dump_python(content, mode="json", exclude_unset=True)
+    return _adapter(type(content)).dump_python(content, mode="json", exclude_unset=True)
 
 
 def read_as(kind: type[Content], path: Path) -> Content:
     """The dataclass, or the list of them, in a file of the work folder."""
-    return TypeAdapter(kind).validate_python(read_json(path))
+    found: Content = _adapter(kind).validate_python(read_json(path))
+    return found
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+"""One per type: it takes 2 ms to make one, and a stage reads hundreds of records."""
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
