@@ -82,7 +82,8 @@ def read_and_clean(folder: Path, plan: Plan, engine: Engine, *, reading: Advance
     """Read all files into blocks, and clean all blocks into shards."""
     _import_libraries()
     counts = read(plan, folder, engine=engine, advance=reading)
-    return Corpus(folder, plan, engine, counts, clean(folder, engine=engine, advance=cleaning))
+    shards = clean(folder, engine=engine, advance=cleaning)
+    return Corpus(folder=folder, plan=plan, engine=engine, counts=counts, cleaned=shards)
 
 
 def _import_libraries() -> None:

@@ -43,7 +43,7 @@ STAGES = (
     Stage(encode),  # sentences to token ids in Arrow files
     Stage(describe),  # manifest.json and report.html
 )
-"""The stages of a preparation, in their order; each says how long it takes in the result (`stages`)."""
+"""The stages of a preparation, in their order; the result says how long they take (`stages`)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,15 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
         check_room(plan, engine.workers, options.out)
     with sole_writer(options.out, "prepare"), _removed_if_useless(folder):
         enter(folder, identity, out=options.out, resume=options.resume)
-        work = Preparation(options, engine, write_plan(folder, plan), folder, base, identity, clock)
+        work = Preparation(
+            options=options,
+            engine=engine,
+            plan=write_plan(folder, plan),
+            folder=folder,
+            base=base,
+            identity=identity,
+            clock=clock,
+        )
         for stage in STAGES:
             if stage.done_by is None or not (folder / stage.done_by).is_file():
                 stage.run(work)

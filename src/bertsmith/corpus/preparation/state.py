@@ -67,7 +67,7 @@ class Clock:
         return round(time.monotonic() - self.started, 2)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Preparation:
     """The inputs of a preparation, and the results of the stages that have run.
 

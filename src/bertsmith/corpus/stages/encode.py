@@ -152,7 +152,13 @@ def encode_task(folder: Path, number: int) -> None:
     without_tokens = np.flatnonzero(present & (tokens_of_document == 0))
     if load_plan(folder).keep_dropped:
         write_dropped(folder, number, shard, decision=decision, without_tokens=without_tokens)
-    record = EncodedShard(Parts(**parts), files, held_out_documents, len(without_tokens), added(classes))
+    record = EncodedShard(
+        parts=Parts(**parts),
+        files=files,
+        held_out_documents=held_out_documents,
+        without_tokens=len(without_tokens),
+        sentence_tokens=added(classes),
+    )
     write_as_json(marker(folder, ENCODE, number), record)
 
 

@@ -69,7 +69,10 @@ def read_task(folder: Path, number: int) -> None:
                 write_waiting()
     if waiting:
         write_waiting()
-    write_as_json(marker(folder, READ, number), ReadGroup(blocks, taken, notes.detected, notes.replaced_bytes))
+    write_as_json(
+        marker(folder, READ, number),
+        ReadGroup(blocks, taken, detected=notes.detected, replaced_bytes=notes.replaced_bytes),
+    )
 
 
 def arrange_blocks(folder: Path, groups: int) -> ReadCounts:
