@@ -484,10 +484,10 @@ def workers_seen(bench: Bench) -> list[int]:
     seen: list[int] = []
     original = engine.run_in_processes
 
-    def watched(stage: Any, numbers: list[int], workers: int, advance: Any) -> None:
-        if stage.name == plan.CLEAN:
+    def watched(stage: Any, numbers: list[int], *, workers: int, advance: Any) -> None:
+        if stage.name == "clean":
             seen.append(workers)
-        original(stage, numbers, workers, advance)
+        original(stage, numbers, workers=workers, advance=advance)
 
     bench.monkeypatch.setattr(engine, "run_in_processes", watched)
     bench.monkeypatch.setattr(plan, "MIN_BLOCK", 5_000)
@@ -666,8 +666,8 @@ def prepare_engine(bench: Bench) -> None:
 
     seen: list[tuple[str, str | None]] = []
 
-    def refuse(name: str, workers: int, address: str | None, *rest: Any) -> None:
-        seen.append((name, address))
+    def refuse(engine: Any, *rest: Any) -> None:
+        seen.append((engine.name, engine.address))
         raise OptionError("no cluster")
 
     bench.monkeypatch.setattr(cluster, "run_on_cluster", refuse)

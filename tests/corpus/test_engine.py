@@ -27,6 +27,7 @@ from bertsmith.errors import BertsmithError, DataError, OptionError, ResourceErr
 from bertsmith.runtime.files import read_json, write_json, write_text
 
 HERE = Path(__file__).parent
+IMPORTABLE = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
 COUNT = 6
 FEWER = 4
 """Tasks of a stage on a cluster: each starts an interpreter there."""
@@ -37,7 +38,7 @@ SQUARES = [number * number for number in range(COUNT)]
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers on a cluster import a task by its name."""
     monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", IMPORTABLE)
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ def ray_cluster() -> Iterator[Engine]:
         f"--temp-dir={folder}",
     ]
     ray = Path(sys.executable).with_name("ray")
-    environment = os.environ | {"PYTHONPATH": str(HERE), "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = os.environ | {"PYTHONPATH": IMPORTABLE, "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
     with (folder / "log").open("w") as log:
         node = subprocess.Popen([ray, "start", *options], stdout=log, stderr=log, env=environment)
     try:
