@@ -481,10 +481,10 @@ def workers_seen(bench: Bench) -> list[int]:
     seen: list[int] = []
     original = engine.run_in_processes
 
-    def watched(stage: Any, numbers: list[int], workers: int, advance: Any) -> None:
-        if stage.name == plan.CLEAN:
+    def watched(stage: Any, numbers: list[int], *, workers: int, advance: Any) -> None:
+        if stage.name == "clean":
             seen.append(workers)
-        original(stage, numbers, workers, advance)
+        original(stage, numbers, workers=workers, advance=advance)
 
     bench.monkeypatch.setattr(engine, "run_in_processes", watched)
     bench.monkeypatch.setattr(plan, "MIN_BLOCK", 5_000)
@@ -587,19 +587,19 @@ def prepare_overwrite(bench: Bench) -> None:
 @effect(PrepareOptions, "resume")
 def prepare_resume(bench: Bench) -> None:
     """Interrupted after the text is read; `resume` does not read it again, and without it it is read again."""
-    import bertsmith.verbs.prepare as module
-    from bertsmith.corpus import stages
+    from bertsmith.corpus.preparation import tokenizer
+    from bertsmith.corpus.stages import read as stage
 
     def interrupt(*args: Any, **values: Any) -> None:
         raise KeyboardInterrupt
 
     read: list[Any] = []
-    bench.watch(stages, "read_task", lambda *args, **values: read.append(args))
+    bench.watch(stage, "read_task", lambda *args, **values: read.append(args))
     stores = []
     for resume in (False, True):
         out = bench.fresh()
         with bench.monkeypatch.context() as patch:
-            patch.setattr(module, "train_wordpiece", interrupt)
+            patch.setattr(tokenizer, "train_wordpiece", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 bench.prepare(out=out)
         assert not out.exists()
@@ -663,8 +663,8 @@ def prepare_engine(bench: Bench) -> None:
 
     seen: list[tuple[str, str | None]] = []
 
-    def refuse(name: str, workers: int, address: str | None, *rest: Any) -> None:
-        seen.append((name, address))
+    def refuse(engine: Any, *rest: Any) -> None:
+        seen.append((engine.name, engine.address))
         raise OptionError("no cluster")
 
     bench.monkeypatch.setattr(cluster, "run_on_cluster", refuse)

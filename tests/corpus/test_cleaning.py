@@ -428,7 +428,7 @@ def test_the_reason_of_a_document_is_the_one_that_took_most_of_it() -> None:
 def test_what_is_dropped_is_counted_and_kept() -> None:
     counts, dropped = CleaningCounts(), list[Dropped]()
     paragraphs = (PROSE, "* * *", " ", "Page  3", "Last\x00 words are here.")
-    cleaned = clean_document(Document("a", paragraphs, True), CleaningOptions(), counts, dropped)
+    cleaned = clean_document(Document("a", paragraphs, True), CleaningOptions(), counts, dropped=dropped)
     assert cleaned == Document("a", (PROSE, "Last words are here."), True)
     assert dropped == [Dropped("mostly symbols", "* * *", 1), Dropped("boilerplate", "Page 3", 3)]
     assert counts == CleaningCounts(
@@ -438,7 +438,7 @@ def test_what_is_dropped_is_counted_and_kept() -> None:
         characters_removed=Counter({"controls": 1, "white space": 2}),
     )
     dropped.clear()
-    assert clean_document(Document("b", ("One", "word", "***")), CleaningOptions(min_words=4), counts, dropped)
+    assert clean_document(Document("b", ("One", "word", "***")), CleaningOptions(min_words=4), counts, dropped=dropped)
     assert dropped == [Dropped("mostly symbols", "***", 2), Dropped("too short", "One\nword", None)]
     assert counts.paragraphs_dropped["too short"] == 2
     assert counts.characters_dropped["too short"] == 7
@@ -480,7 +480,7 @@ step_sets = st.frozensets(st.sampled_from(DEFAULT_STEPS))
 def test_any_document(document: Document, steps: frozenset[str]) -> None:
     counts, dropped = CleaningCounts(), list[Dropped]()
     options = CleaningOptions(steps)
-    result = clean_document(document, options, counts, dropped)
+    result = clean_document(document, options, counts, dropped=dropped)
     kept = () if isinstance(result, str) else result.paragraphs
 
     # Nothing is lost that is not counted.

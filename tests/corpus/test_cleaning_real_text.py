@@ -41,7 +41,7 @@ def test_books(shared_data: Path, name: str, language: str, most: int, paragraph
     options = CleaningOptions(choose_steps("language"), language)
     for document in books(shared_data / "corpora" / f"{name}.jsonl.zst", most):
         some: list[Dropped] = []
-        cleaned = clean_document(document, options, counts, some)
+        cleaned = clean_document(document, options, counts, dropped=some)
         assert isinstance(cleaned, Document), f"{document.id} is no book: {cleaned}"
         gone = {entry.paragraph for entry in some}
         plain = [" ".join(text.split()) for place, text in enumerate(document.paragraphs) if place not in gone]
@@ -69,7 +69,7 @@ def test_articles(shared_data: Path) -> None:
     dropped: list[Dropped] = []
     for start in range(0, len(lines), 100):
         document = Document("wiki", tuple(lines[start : start + 100]))
-        cleaned = clean_document(document, CleaningOptions(choose_steps("all")), CleaningCounts(), dropped)
+        cleaned = clean_document(document, CleaningOptions(choose_steps("all")), CleaningCounts(), dropped=dropped)
         assert cleaned == Document("wiki", tuple(" ".join(line.split()) for line in document.paragraphs))
     assert dropped == []
     # A line each: only those of one or two words are too short to be a document.

@@ -52,7 +52,7 @@ class Text:
 
 def signatures_of(texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
     chunks = split_chunks([" ".join(text.paragraphs) for text in texts])
-    rows = signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)
+    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return rows, chunks.lengths
 
 

@@ -27,6 +27,7 @@ from bertsmith.errors import BertsmithError, DataError, OptionError, ResourceErr
 from bertsmith.runtime.files import read_json, write_json, write_text
 
 HERE = Path(__file__).parent
+IMPORTABLE = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
 COUNT = 6
 FEWER = 4
 """Tasks of a stage on a cluster: each starts an interpreter there."""
@@ -37,7 +38,7 @@ SQUARES = [number * number for number in range(COUNT)]
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers on a cluster import a task by its name."""
     monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", IMPORTABLE)
 
 
 @pytest.fixture
@@ -75,7 +76,14 @@ def test_every_task_is_run_once(tmp_path: Path, toy: ModuleType, workers: int) -
     folder = toy.lay_out(tmp_path, COUNT)
     said: list[tuple[int, int]] = []
     for _ in range(2):
-        run_tasks(Engine(workers=workers), toy.STAGE, toy.square, folder, COUNT, lambda *pair: said.append(pair))
+        run_tasks(
+            Engine(workers=workers),
+            toy.STAGE,
+            toy.square,
+            folder=folder,
+            count=COUNT,
+            advance=lambda *pair: said.append(pair),
+        )
         assert toy.everything(folder) == SQUARES
         assert [len(toy.starts(folder, number)) for number in range(COUNT)] == [1] * COUNT
     assert said[0] == (0, COUNT) and said[-2:] == [(COUNT, COUNT)] * 2 and said[:-1] == sorted(said[:-1])
@@ -85,11 +93,13 @@ def test_every_task_is_run_once(tmp_path: Path, toy: ModuleType, workers: int) -
 
 def test_only_what_is_missing_is_run(tmp_path: Path, toy: ModuleType) -> None:
     folder = toy.lay_out(tmp_path, COUNT)
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder, COUNT, nobody)
+    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     for number in (1, 4):
         marker(folder, toy.STAGE, number).unlink()
     said: list[tuple[int, int]] = []
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder, COUNT, lambda *pair: said.append(pair))
+    run_tasks(
+        Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=lambda *pair: said.append(pair)
+    )
     assert [len(toy.starts(folder, number)) for number in range(COUNT)] == [1, 2, 1, 1, 2, 1]
     assert said[0] == (COUNT - 2, COUNT) and toy.everything(folder) == SQUARES
 
@@ -99,12 +109,12 @@ def test_errors_of_an_earlier_run_are_forgotten(tmp_path: Path, toy: ModuleType)
     write_json(error, {"error": "DataError", "text": "no text"})
     with pytest.raises(DataError, match="no text"):
         Stage(tmp_path, toy.STAGE, toy.square, 2).raise_error()
-    run_tasks(Engine(), toy.STAGE, toy.square, toy.lay_out(tmp_path, 2), 2, nobody)
+    run_tasks(Engine(), toy.STAGE, toy.square, folder=toy.lay_out(tmp_path, 2), count=2, advance=nobody)
     assert toy.everything(tmp_path) == SQUARES[:2] and not error.exists()
 
 
 def test_a_stage_of_no_tasks(tmp_path: Path, toy: ModuleType) -> None:
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, tmp_path, 0, nobody)
+    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=tmp_path, count=0, advance=nobody)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -112,27 +122,27 @@ def test_errors_arrive_as_they_are(tmp_path: Path, toy: ModuleType, workers: int
     engine = Engine(workers=workers)
     folder = toy.lay_out(tmp_path / "mistake", COUNT)
     with pytest.raises(DataError) as data:
-        run_tasks(engine, toy.STAGE, toy.refuse, folder, COUNT, nobody)
+        run_tasks(engine, toy.STAGE, toy.refuse, folder=folder, count=COUNT, advance=nobody)
     assert type(data.value) is DataError
     assert str(data.value) == 'corpus/1.jsonl: line 3: no text, expected a key "text"'
-    run_tasks(engine, toy.STAGE, toy.square, folder, COUNT, nobody)
+    run_tasks(engine, toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     assert toy.everything(folder) == SQUARES
     folder = toy.lay_out(tmp_path / "bug", COUNT)
     with pytest.raises(ZeroDivisionError) as bug:
-        run_tasks(engine, toy.STAGE, toy.stumble, folder, COUNT, nobody)
+        run_tasks(engine, toy.STAGE, toy.stumble, folder=folder, count=COUNT, advance=nobody)
     assert str(bug.value) == "a bug in task 1"
     assert workers == 1 or "in stumble" in bug.value.__notes__[0]
 
 
 def test_an_exception_that_does_not_travel_arrives_as_text(tmp_path: Path, toy: ModuleType) -> None:
     with pytest.raises(BertsmithError, match=r"(?s)in stumble_oddly.*\d and \d"):
-        run_tasks(Engine(workers=2), toy.STAGE, toy.stumble_oddly, tmp_path, 2, nobody)
+        run_tasks(Engine(workers=2), toy.STAGE, toy.stumble_oddly, folder=tmp_path, count=2, advance=nobody)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_task_without_a_marker_is_a_bug(tmp_path: Path, toy: ModuleType, workers: int) -> None:
     with pytest.raises(BertsmithError, match=r"task [01] ended without its marker"):
-        run_tasks(Engine(workers=workers), toy.STAGE, toy.forget, tmp_path, 2, nobody)
+        run_tasks(Engine(workers=workers), toy.STAGE, toy.forget, folder=tmp_path, count=2, advance=nobody)
 
 
 def test_a_worker_has_one_core(tmp_path: Path, toy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +150,7 @@ def test_a_worker_has_one_core(tmp_path: Path, toy: ModuleType, monkeypatch: pyt
 
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     before = pa.cpu_count(), pa.io_thread_count()
-    run_tasks(Engine(workers=2), toy.STAGE, toy.look_at_threads, tmp_path, 2, nobody)
+    run_tasks(Engine(workers=2), toy.STAGE, toy.look_at_threads, folder=tmp_path, count=2, advance=nobody)
     assert read_json(marker(tmp_path, toy.STAGE, 1)) == {"arrow": [1, 1], "tokenizers": "false"}
     assert (pa.cpu_count(), pa.io_thread_count()) == before and os.environ["TOKENIZERS_PARALLELISM"] == "true"
 
@@ -151,8 +161,8 @@ from pathlib import Path
 import engine_toy as toy
 from bertsmith.corpus.engine import Engine, run_tasks
 try:
-    run_tasks(Engine(sys.argv[3], 2, sys.argv[4] or None), toy.STAGE, toy.square, Path(sys.argv[1]), int(sys.argv[2]),
-              lambda done, total: None)
+    run_tasks(Engine(sys.argv[3], 2, sys.argv[4] or None), toy.STAGE, toy.square,
+              folder=Path(sys.argv[1]), count=int(sys.argv[2]), advance=lambda done, total: None)
 except BaseException as error:
     print(type(error).__name__, error)
 """
@@ -195,7 +205,7 @@ def test_killed_and_resumed(tmp_path: Path, toy: ModuleType, whom: str, how: sig
     for file in held:
         file.unlink()
     assert [marker(folder, toy.STAGE, number).exists() for number in range(COUNT)] == [True] * 2 + [False] * 4
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder, COUNT, nobody)
+    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     assert toy.everything(folder) == SQUARES
     assert [len(toy.starts(folder, number)) for number in range(COUNT)] == [1, 1, 2, 2, 1, 1]
 
@@ -246,7 +256,7 @@ def ray_cluster() -> Iterator[Engine]:
         f"--temp-dir={folder}",
     ]
     ray = Path(sys.executable).with_name("ray")
-    environment = os.environ | {"PYTHONPATH": str(HERE), "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = os.environ | {"PYTHONPATH": IMPORTABLE, "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
     with (folder / "log").open("w") as log:
         node = subprocess.Popen([ray, "start", *options], stdout=log, stderr=log, env=environment)
     try:
@@ -284,7 +294,9 @@ def test_a_cluster_loses_and_doubles_nothing(tmp_path: Path, toy: ModuleType, cl
     folder = toy.lay_out(tmp_path, FEWER)
     held = toy.hold(folder, 2)
     with ThreadPoolExecutor(1) as pool:
-        end: Future[None] = pool.submit(run_tasks, cluster, toy.STAGE, toy.square, folder, FEWER, nobody)
+        end: Future[None] = pool.submit(
+            run_tasks, cluster, toy.STAGE, toy.square, folder=folder, count=FEWER, advance=nobody
+        )
         until(lambda: end.done() or toy.starts(folder, 2))
         os.kill(toy.starts(folder, 2)[0], signal.SIGKILL)
         held.unlink()
@@ -309,7 +321,9 @@ def test_a_cluster_goes_on_after_its_driver_was_killed(
     if cluster.name == "ray" or how == signal.SIGTERM:
         until(lambda: not any(map(alive, workers)))
     with ThreadPoolExecutor(1) as pool:
-        end: Future[None] = pool.submit(run_tasks, cluster, toy.STAGE, toy.square, folder, FEWER, nobody)
+        end: Future[None] = pool.submit(
+            run_tasks, cluster, toy.STAGE, toy.square, folder=folder, count=FEWER, advance=nobody
+        )
         until(lambda: not any(map(alive, workers)))  # jobs of the earlier run are cancelled first
         for file in held:
             file.unlink()
@@ -325,7 +339,7 @@ def test_a_mistake_of_the_user_comes_back_from_a_cluster(tmp_path: Path, toy: Mo
     for number in range(2):
         write_text(folder / "logs" / toy.STAGE / "round-1" / "completions" / f"{number:05d}", "")
     with pytest.raises(DataError) as data:
-        run_tasks(cluster, toy.STAGE, toy.refuse, folder, 2, nobody)
+        run_tasks(cluster, toy.STAGE, toy.refuse, folder=folder, count=2, advance=nobody)
     assert type(data.value) is DataError
     assert str(data.value) == 'corpus/1.jsonl: line 3: no text, expected a key "text"'
 
@@ -334,7 +348,7 @@ def test_a_mistake_of_the_user_comes_back_from_a_cluster(tmp_path: Path, toy: Mo
 def test_a_task_that_never_ends_well_is_named(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
     folder = toy.lay_out(tmp_path, 2)
     with pytest.raises(ResourceError, match=r"square: 1 of 2 tasks .* 3 rounds on \w+: 1 \((.*)\); ") as error:
-        run_tasks(cluster, toy.STAGE, toy.stumble, folder, 2, nobody)
+        run_tasks(cluster, toy.STAGE, toy.stumble, folder=folder, count=2, advance=nobody)
     log = Path(str(error.value).split(": 1 (")[1].split(")")[0])
     assert "ZeroDivisionError: a bug in task 1" in log.read_text()
     assert log.is_relative_to(folder / "logs" / toy.STAGE / "round-3")
@@ -345,7 +359,14 @@ def test_a_task_that_never_ends_well_is_named(tmp_path: Path, toy: ModuleType, c
 def test_a_cluster_that_is_not_there(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
     wrong = {"ray": "127.0.0.1:1", "slurm": "no-such-partition"}[cluster.name]
     with pytest.raises(OptionError, match=rf"--engine-address {wrong}: .*(no Ray cluster|invalid partition)"):
-        run_tasks(Engine(cluster.name, 2, wrong), toy.STAGE, toy.square, toy.lay_out(tmp_path, 2), 2, nobody)
+        run_tasks(
+            Engine(cluster.name, 2, wrong),
+            toy.STAGE,
+            toy.square,
+            folder=toy.lay_out(tmp_path, 2),
+            count=2,
+            advance=nobody,
+        )
 
 
 @pytest.mark.slow

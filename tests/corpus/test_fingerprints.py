@@ -82,7 +82,7 @@ def signatures_of(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     lengths = iter(chunks.lengths.tolist())
     sizes = np.array([next(lengths) if text else 0 for text in texts], np.int64)
     hashes, words = words_of_chunks(chunks.dictionary)
-    return signatures(hashes, words, chunks.codes, sizes), sums(words[chunks.codes], sizes)
+    return signatures(hashes, words, codes=chunks.codes, chunks=sizes), sums(words[chunks.codes], sizes)
 
 
 def estimate(rows: np.ndarray, one: int, two: int) -> float:
@@ -308,9 +308,9 @@ def test_the_order_of_the_dictionary_changes_nothing() -> None:
     chunks = split_chunks(texts)
     order = np.array(draw.sample(range(len(chunks.dictionary)), len(chunks.dictionary)))
     new_place = np.argsort(order)
-    rows = signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)
+    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     shuffled = [chunks.dictionary[place] for place in order]
-    again = signatures(*words_of_chunks(shuffled), new_place[chunks.codes], chunks.lengths)
+    again = signatures(*words_of_chunks(shuffled), codes=new_place[chunks.codes], chunks=chunks.lengths)
     assert np.array_equal(rows, again)
 
 
@@ -435,7 +435,7 @@ def test_a_process_that_is_forked_after_the_first_signatures_makes_its_own(tmp_p
         "row = np.arange(40_000, dtype=np.int32) % 999\n"
         "def make():\n"
         "    hashes, ones = np.arange(999, dtype=np.uint64), np.ones(999, np.int64)\n"
-        "    return signatures(hashes, ones, row, np.full(2_000, 20)).tobytes()\n"
+        "    return signatures(hashes, ones, codes=row, chunks=np.full(2_000, 20)).tobytes()\n"
         "first = make()\n"
         "child = os.fork()\n"
         "if not child:\n"

@@ -27,18 +27,22 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bertsmith.config.cleaning import DEFAULT_STEPS
-from bertsmith.corpus import build, forecast, plan
-from bertsmith.corpus.build import Corpus
+from bertsmith.corpus import forecast, plan
 from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.corpus import Corpus, read_and_clean
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.forecast import Forecast
-from bertsmith.corpus.plan import Plan, block_characters, group_files, read_blocks
+from bertsmith.corpus.plan import Plan, block_characters, group_files, load_plan, read_blocks, write_plan
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, SourceFile, find_files, read_documents
 from bertsmith.corpus.splitting import is_held_out
+from bertsmith.corpus.stages import count
+from bertsmith.corpus.stages.count import count_words
+from bertsmith.corpus.stages.divide import divide
+from bertsmith.corpus.stages.duplicates import find_all_duplicates
+from bertsmith.corpus.stages.encode import encode
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
 from bertsmith.corpus.text import texts_of
 from bertsmith.errors import ResourceError
-from bertsmith.verbs import prepare as verb
 from bertsmith.verbs.prepare import PrepareResult, prepare
 
 PARTS = (TRAIN, HELD_OUT)
@@ -119,7 +123,7 @@ def contents(store: Path) -> dict[str, str]:
 
 def manifest_of(store: Path) -> dict[str, Any]:
     """The manifest without how fast."""
-    manifest = TokenStore(store).manifest
+    manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
     return manifest
@@ -141,8 +145,8 @@ def cleaned(
     folder.mkdir(exist_ok=True)
     files = find_files(tuple(map(str, sources)))
     cleaning = CleaningOptions(frozenset(steps))
-    build.write_plan(folder, Plan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
-    return build.read_and_clean(folder, Engine(workers=workers), advance, advance)
+    asked = write_plan(folder, Plan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
+    return read_and_clean(folder, asked, Engine(workers=workers), reading=advance, cleaning=advance)
 
 
 @pytest.fixture
@@ -165,21 +169,21 @@ def test_what_is_counted(tmp_path: Path) -> None:
         [["Four."]],
         [["One went.", "Two came."], ["Three."]],
     ]
-    assert corpus.counts["documents_in"] == 4 == sum(corpus.documents)
+    assert corpus.counts.documents_in == 4 == sum(corpus.documents)
     corpus = cleaned(tmp_path / "x", file, statistics=True)
     assert list(texts_of(corpus)) == [[["One went.", "Two came."], ["Three."]]] * 2
     counts = corpus.counts
-    assert (counts["documents_in"], counts["dropped"]) == (4, {"empty": 1, "too short": 1})
-    assert counts["characters"] == 2 * len("One went. Two came.Three.")
-    assert counts["statistics"]["document_characters"] == {"4": 2}
-    assert (counts["detected"], counts["replaced_bytes"], counts["first_id"]) == ([], 0, "a.jsonl#0")
+    assert (counts.documents_in, corpus.dropped) == (4, {"empty": 1, "too short": 1})
+    assert corpus.characters == 2 * len("One went. Two came.Three.")
+    assert corpus.statistics["document_characters"] == {"4": 2}
+    assert (counts.detected, counts.replaced_bytes, corpus.first_id) == ([], 0, "a.jsonl#0")
 
 
 def test_files_are_read_in_groups_and_cleaned_in_blocks(tmp_path: Path, small_blocks: None) -> None:
     files = [write_lines(tmp_path / f"{name}.jsonl", some_documents(30, first)) for name, first in FOUR.items()]
     seen: list[tuple[int, int]] = []
     corpus = cleaned(tmp_path / "w", *files, advance=lambda done, total: seen.append((done, total)))
-    assert Plan.load(tmp_path / "w").groups == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert load_plan(tmp_path / "w").groups == [(0, 1), (1, 2), (2, 3), (3, 4)]
     assert corpus.shards == len(read_blocks(tmp_path / "w")) == 8
     assert sum(corpus.documents) == 120
     assert list(texts_of(corpus))[31][0][0] == varied(31).split(".")[0] + "."
@@ -225,9 +229,9 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     folder = tmp_path_factory.mktemp("any")
     file = write_lines(folder / "a.jsonl", [record(name, text) for name, text in zip(names, texts, strict=False)])
     corpus = cleaned(folder / "w", file, steps=steps, fingerprints=True)
-    assert corpus.counts["documents_in"] == len(texts)
-    division = build.divide(corpus, build.find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
-    dropped = Counter(corpus.counts["dropped"]) + Counter(division.dropped)
+    assert corpus.counts.documents_in == len(texts)
+    division = divide(corpus, find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
+    dropped = Counter(corpus.dropped) + Counter(division.dropped)
     assert len(texts) == division.kept + dropped.total()
     kept = list(texts_of(corpus))
     assert all(kept) and all(paragraph for text in kept for paragraph in text)
@@ -235,7 +239,7 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     distinct = [text for place, text in enumerate(kept) if text not in kept[:place]]
     assert division.kept == len(distinct)
     shutil.copytree(store / "tokenizer", folder / "w" / "store" / "tokenizer")
-    encoded = build.encode(corpus, 256, nobody)
+    encoded = encode(corpus, 256, nobody)
     stock = Tokenizer.from_file(str(store / "tokenizer" / "tokenizer.json"))
     stock.encode_special_tokens = True  # the names of special tokens are characters in a text
     ids = [[stock.encode(text, add_special_tokens=False).ids for row in rows for text in row] for rows in distinct]
@@ -243,7 +247,7 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     found = [part.tokens(start, stop).tolist() for start, stop in pairwise(part.sentence_offsets.tolist())]
     assert found == [sentence for sentences in ids for sentence in sentences if sentence]
     assert encoded.without_tokens == sum(not any(sentences) for sentences in ids)
-    assert encoded.unigram.sum() == sum(map(len, found)) == encoded.parts[TRAIN]["tokens"]
+    assert encoded.unigram.sum() == sum(map(len, found)) == encoded.parts.train.tokens
     shutil.rmtree(folder)
 
 
@@ -339,7 +343,7 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
         elif line["reason"] in ("too short", "repetitive"):
             paragraphs[line["reason"]] += len(line["text"].split("\n"))
     assert paragraphs == result.dropped_paragraphs
-    listed = TokenStore(result.store).manifest["files"]
+    listed = TokenStore(result.store).manifest.files
     assert {f"dropped/{file.name}" for file in files} <= listed.keys()
     duplicates = json_lines(result.store / "duplicates.jsonl")
     pairs = {(row["kind"], frozenset((row["kept"], *row["dropped"]))) for row in duplicates}
@@ -514,11 +518,11 @@ def test_a_sample_of_words_is_a_part_of_the_training_part_and_every_shard_gives_
     write_lines(tmp_path / "a.jsonl", [record(f"v{number}", f"{varied(number)} Own{number}.") for number in range(100)])
     counts = {}
     for name, limit, workers in (("all", 10**9, 1), ("some", 12_000, 1), ("again", 12_000, 2)):
-        monkeypatch.setattr(build, "SAMPLE_CHARACTERS", limit)
+        monkeypatch.setattr(count, "SAMPLE_CHARACTERS", limit)
         corpus = cleaned(tmp_path / name, tmp_path / "a.jsonl", workers=workers, held_out_share=SHARE)
-        build.divide(corpus, None)
-        counts[name] = build.count_words(corpus, nobody)
-    assert corpus.shards >= 5 and sum(corpus.characters) > 60_000
+        divide(corpus, None)
+        counts[name] = count_words(corpus, nobody)
+    assert corpus.shards >= 5 and corpus.characters > 60_000
     whole, some = Counter(counts["all"]), Counter(counts["some"])
     assert counts["again"] == counts["some"]
     assert some <= whole and some.total() < whole.total()
@@ -539,10 +543,10 @@ def test_a_tokenizer_is_trained_on_the_sample(
     tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_lines(tmp_path / "a.jsonl", some_documents(100))
-    monkeypatch.setattr(build, "SAMPLE_CHARACTERS", 30_000)
+    monkeypatch.setattr(count, "SAMPLE_CHARACTERS", 30_000)
     results = [make(source, tmp_path / str(workers), workers=workers) for workers in (1, 2)]
     assert contents(results[0].store) == contents(results[1].store)
-    monkeypatch.setattr(build, "SAMPLE_CHARACTERS", 10**9)
+    monkeypatch.setattr(count, "SAMPLE_CHARACTERS", 10**9)
     whole = make(source, tmp_path / "whole")
     assert whole.tokenizer_sha256 != results[0].tokenizer_sha256
     assert whole.documents_kept == results[0].documents_kept
@@ -604,7 +608,6 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     tmp_path: Path, bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_lines(tmp_path / "in" / "a.jsonl", some_documents(100))
-    monkeypatch.setattr(verb, "free_bytes", lambda _: 50_000)
     monkeypatch.setattr(forecast, "free_bytes", lambda _: 50_000)
     expected = prepare(source, out=tmp_path / "out" / "store", dry_run=True)
     assert (expected.fits, expected.free_bytes) == (False, 50_000)
@@ -613,8 +616,8 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store")
     assert answer.code == 3 and "the disk would fill" in answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
-    monkeypatch.setattr(verb, "free_bytes", lambda _: 300_000)  # enough, and not certain without a look at the text
-    monkeypatch.setattr(verb, "room_is_certain", lambda *_: False)
+    monkeypatch.setattr(forecast, "free_bytes", lambda _: 300_000)  # enough, and not certain without a look at the text
+    monkeypatch.setattr(forecast, "room_is_certain", lambda *_: False)
     make(source, tmp_path / "out" / "store")
 
 

@@ -40,15 +40,15 @@ def write(folder: Path, rows: list[Row], vocab_size: int = 100, files: int = 1) 
         written += write_rows(
             folder / TRAIN / names[-1],
             vocab_size,
-            np.array([token for *_, sentences in some for sentence in sentences for token in sentence], np.uint32),
-            np.array([len(sentence) for *_, sentences in some for sentence in sentences], np.int64),
+            ids=np.array([token for *_, sentences in some for sentence in sentences for token in sentence], np.uint32),
+            lengths=np.array([len(sentence) for *_, sentences in some for sentence in sentences], np.int64),
             documents=np.array([place for place, row in enumerate(some) for _ in row[2]], np.int64),
             document_ids=[document for document, *_ in some],
             sentences=np.array(
                 [first + place for _, first, sentences in some for place in range(len(sentences))], np.int64
             ),
         )
-    finish_part(folder / TRAIN, names, vocab_size, 0)
+    finish_part(folder / TRAIN, names, vocab_size=vocab_size, tokens=0)
     return TokenPart(folder / TRAIN), written
 
 
@@ -217,7 +217,7 @@ def test_a_part_that_cannot_be_created(tmp_path: Path) -> None:
 
 def test_the_checksum_and_counts_of_a_store(store: Path) -> None:
     opened = TokenStore(store)
-    listed = opened.manifest["files"][f"{TRAIN}/{DATA_FILE}"]["sha256"]
+    listed = opened.manifest.files[f"{TRAIN}/{DATA_FILE}"].sha256
     assert opened.checksum() == hashlib.sha256(listed.encode()).hexdigest()
     part = opened.part(TRAIN)
     recounted = np.bincount(part.tokens(0, part.num_tokens), minlength=256)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.manifest import MANIFEST, Manifest
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
@@ -22,9 +23,8 @@ def record(run: Path) -> Record:
 
 
 @pytest.fixture(scope="module")
-def manifest(store: Path) -> Record:
-    content: Record = json.loads((store / "manifest.json").read_text())
-    return content
+def manifest(store: Path) -> Manifest:
+    return Manifest.read(store / MANIFEST)
 
 
 def card(record: Record, manifest: Record) -> str:
@@ -52,7 +52,7 @@ def judged(record: Record, accuracy: float, *, lengths: float | None, majority: 
     ],
 )
 def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
-    record: Record, manifest: Record, accuracy: float, lengths: float | None, baseline: str, limit: str | None
+    record: Record, manifest: Manifest, accuracy: float, lengths: float | None, baseline: str, limit: str | None
 ) -> None:
     text = card(judged(record, accuracy, lengths=lengths), manifest)
     lines = text.splitlines()
@@ -76,7 +76,7 @@ def test_the_accuracy_on_pairs_stands_beside_the_best_that_takes_no_reading(
     ],
 )
 def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
-    record: Record, manifest: Record, seen: int, held: int, passes: str
+    record: Record, manifest: Manifest, seen: int, held: int, passes: str
 ) -> None:
     record["result"] |= {"steps": 1_234, "tokens_seen": seen}
     record["data"]["tokens"] = held
@@ -88,7 +88,7 @@ def test_the_first_sentence_tells_what_was_seen_from_what_there_is(
     )
 
 
-def test_without_pairs_there_is_no_baseline_of_them(record: Record, manifest: Record) -> None:
+def test_without_pairs_there_is_no_baseline_of_them(record: Record, manifest: Manifest) -> None:
     record["options"]["objective"], record["data"]["pairs"] = "mlm", None
     none = ("next_sentence_accuracy", "next_sentence_majority", "nsp_nats_per_pair")
     record["evaluation"] |= dict.fromkeys(none) | {"num_pairs": 0}

@@ -194,3 +194,22 @@ def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> Non
     (tmp_path / ".out.lock").touch()  # of a process that was killed
     assert other() == "works\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from bertsmith.runtime.files import sole_writer\n"
+        "with sole_writer(Path(sys.argv[1]), 'prepare'):\n    print('works', flush=True); time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path / "out"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"works\n"
+        with (
+            pytest.raises(OutputError, match="another pretrain is working there"),
+            sole_writer(tmp_path / "out", "pretrain"),
+        ):
+            pass
+        process.kill()
+    assert (tmp_path / ".out.lock").exists()
+    with sole_writer(tmp_path / "out", "pretrain"):
+        pass
+    assert list(tmp_path.iterdir()) == []

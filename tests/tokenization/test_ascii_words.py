@@ -12,7 +12,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.tokenization.ascii_words import split_plain
-from bertsmith.tokenization.wordpiece import LONGEST_WORD, count_words_of
+from bertsmith.tokenization.word_counts import LONGEST_WORD, count_words_of
 
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12)
 words_and_marks = st.text("abYZ09.,'-_$^`~", max_size=12)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bertsmith.tokenization import encoding
 from bertsmith.tokenization.encoding import BORDER, ChunkEncoder, SentenceEncoder
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, ids_of, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization.folder import ids_of, make_tokenizer, save_tokenizer
 
 MODELS = ("bert-base-uncased", "bert-base-cased")
 

@@ -11,12 +11,14 @@ import pytest
 
 from bertsmith.errors import BertsmithError, ModelError
 from bertsmith.tokenization import folder as folder_module
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.extension import (
     Extension,
     check_wordpiece,
     choose_words,
     extend,
     extension_between,
+    extension_of,
     fingerprint,
     is_kept_apart,
     settings_of,
@@ -24,7 +26,6 @@ from bertsmith.tokenization.extension import (
 )
 from bertsmith.tokenization.folder import (
     RECORD_FILE,
-    SPECIAL_TOKENS,
     attach_record,
     ids_of,
     load_tokenizer,
@@ -33,7 +34,7 @@ from bertsmith.tokenization.folder import (
     save_tokenizer,
 )
 from bertsmith.tokenization.measures import compare, fit
-from bertsmith.tokenization.wordpiece import count_chunks
+from bertsmith.tokenization.word_counts import count_chunks
 
 ENTRIES = ["the", "sto", "##ic", "##ical", "##al", "is", "calm", "[unused1]", "zen", "##o", "t", "##e"]
 
@@ -113,7 +114,7 @@ def test_a_tokenizer_that_composes_letters_can_be_extended() -> None:
     assert [word for word, *_ in chosen] == ["kafé"], "a word in two characters would never be found"
     assert extend(composed, chosen)[0].tokenize("kafe\u0301") == ["kafé"]
     with pytest.raises(ModelError, match="reads otherwise"):
-        extension_between(composed, "A", plain, "B")
+        extension_between(composed, "A", tokenizer=plain, store="B")
 
 
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:
@@ -164,7 +165,7 @@ def test_it_reads_the_same_wherever_it_is_loaded(tmp_path: Path, cased: bool) ->
     for text in ("The STOIC, stoical Zénø!", "stoics " * 200, "東京 [MASK] zeno"):
         assert ids_of(new, text) == ids_of(loaded, text) == ids_of(stock, text)
     assert len(stock) == len(new)
-    assert Extension.of(loaded, "a") == record
+    assert extension_of(loaded, "a") == record
     assert save_tokenizer(loaded, tmp_path / "b") == sha256
     assert (tmp_path / "a" / RECORD_FILE).read_bytes() == (tmp_path / "b" / RECORD_FILE).read_bytes()
     attach_record(loaded, None)
@@ -233,7 +234,7 @@ def test_the_fingerprint_is_of_what_is_read_not_of_the_file(tmp_path: Path) -> N
 
 
 def between(base: Any, new: Any) -> Extension | None:
-    return extension_between(base, "MODEL", new, "STORE")
+    return extension_between(base, "MODEL", tokenizer=new, store="STORE")
 
 
 def test_only_a_recorded_extension_is_accepted(tmp_path: Path) -> None:
@@ -305,13 +306,25 @@ def test_a_broken_record(tmp_path: Path, content: str, message: str) -> None:
         between(base, load_tokenizer(str(tmp_path)))
 
 
+def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
+    base = tokenizer_of()
+    new, expected = extended(base, "stoic")
+    save_tokenizer(new, tmp_path)
+    record = json.loads((tmp_path / RECORD_FILE).read_text())
+    del record["version"]
+    (tmp_path / RECORD_FILE).write_text(json.dumps(record))
+    found = between(base, load_tokenizer(str(tmp_path)))
+    assert found is not None and (found.version, found.added) == (0, expected.added)
+
+
 def test_the_record_is_what_a_file_holds(tmp_path: Path) -> None:
     new, record = extended(tokenizer_of(), "stoic")
     save_tokenizer(new, tmp_path)
     assert record_of(load_tokenizer(str(tmp_path))) == {
+        "version": 1,
         "format": 1,
         "base_vocab_size": 17,
-        "base_tokenizer_sha256": record.base_sha256,
+        "base_tokenizer_sha256": record.base_tokenizer_sha256,
         "unknown_id": 1,
         "added": [{"token": "stoic", "id": 17, "pieces": [6, 7], "count": 9}],
     }

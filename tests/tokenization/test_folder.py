@@ -12,8 +12,8 @@ import pytest
 from bertsmith.errors import ModelError, ResourceError
 from bertsmith.tasks.graphemes import whole_clusters
 from bertsmith.tokenization.encoding import SentenceEncoder
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import (
-    SPECIAL_TOKENS,
     attach_record,
     ids_of,
     load_tokenizer,

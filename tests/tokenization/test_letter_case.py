@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, load_tokenizer, make_tokenizer
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.tokenization.letter_case import settings_in_json, settings_of_vocabulary
 
 CASED = ["The", "the", "Paris", "Émile", "paris", "##is", "émile", ",", "emile", "cafe", "café", "in"]

@@ -8,7 +8,7 @@ import pytest
 from tokenizers.normalizers import BertNormalizer
 
 from bertsmith.tokenization.marks import choose_marks, script_of, without_marks
-from bertsmith.tokenization.wordpiece import count_chunks, words_of_chunks
+from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks
 
 
 def words(text: str) -> dict[str, int]:

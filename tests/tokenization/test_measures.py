@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, make_tokenizer
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization.folder import make_tokenizer
 from bertsmith.tokenization.measures import compare, fit, table
 
 SMALL = [*SPECIAL_TOKENS, "the", "t", "##h", "##e", "Cat", "cat"]

@@ -14,18 +14,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tokenization.wordpiece import (
-    SPECIAL_TOKENS,
-    count_chunks,
-    covering_alphabet,
-    longest_word,
-    train_wordpiece,
-    words_of_chunks,
-)
+from bertsmith.tokenization.alphabet import covering_alphabet
+from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks
+from bertsmith.tokenization.wordpiece import train_wordpiece
 
 PREAMBLE = (
     "We hold these truths to be self-evident, that all men are created equal, that they are endowed by their "
@@ -38,13 +32,6 @@ PREAMBLE_SHA256 = "8849d230b59587e51d85da91561fb1806630d96e1f4249ca658953f2412cd
 
 def words_of(*texts: str, lowercase: bool = True) -> dict[str, int]:
     return words_of_chunks(count_chunks(texts), lowercase=lowercase)
-
-
-def words_by_tokenizers(text: str, *, lowercase: bool, strip_accents: bool | None) -> dict[str, int]:
-    """The definition: the whole text through the two steps, without chunks."""
-    normalized = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents).normalize_str(text)
-    counts = Counter(word for word, _ in BertPreTokenizer().pre_tokenize_str(normalized))
-    return {word: count for word, count in counts.items() if len(word) <= 100}
 
 
 def slow_vocabulary(words: dict[str, int], *, min_frequency: int, alphabet_size: int) -> list[str]:
@@ -104,65 +91,6 @@ def largest_vocabulary(words: dict[str, int], **options: int) -> list[str]:
         train_wordpiece(words, vocab_size=10**6, **options)
     size = int(str(raised.value).split("--vocab-size to ")[1].split(" or less")[0])
     return train_wordpiece(words, vocab_size=size, **options)
-
-
-# -- words ---------------------------------------------------------------------------------------------------
-
-
-def test_chunks_are_counted_between_white_space() -> None:
-    assert count_chunks(["a b\ta\n", "b\u3000a\u2028c"]) == {"a": 3, "b": 2, "c": 1}
-
-
-def test_words_are_lower_cased_stripped_of_accents_and_parted_at_punctuation() -> None:
-    assert words_of("Don't! Élan élan (don't)") == {
-        "don": 2, "'": 2, "t": 2, "!": 1, "elan": 2, "(": 1, ")": 1,
-    }  # fmt: skip
-    assert words_of("Élan élan Don", lowercase=False) == {"Élan": 1, "élan": 1, "Don": 1}
-    assert words_of_chunks({"Élan": 1}, lowercase=True, strip_accents=False) == {"élan": 1}
-    assert words_of_chunks({"Élan": 1}, lowercase=False, strip_accents=True) == {"Elan": 1}
-
-
-def test_counts_of_chunks_are_kept() -> None:
-    assert words_of_chunks({"a,": 3, "A": 4, "東京": 5}, lowercase=True) == {"a": 7, ",": 3, "東": 5, "京": 5}
-
-
-def test_a_word_of_more_than_100_characters_is_left_out() -> None:
-    assert words_of("a" * 100 + " " + "b" * 101 + " " + "é" * 101) == {"a" * 100: 1}
-
-
-def test_separators_that_bert_removes_join_their_neighbours() -> None:
-    assert words_of("page\x0cbreak one\x85two three\x1cfour") == {"pagebreak": 1, "onetwo": 1, "threefour": 1}
-
-
-def test_split_counting_gives_the_same_words() -> None:
-    texts = PREAMBLE.split(", ")
-    whole = words_of(*texts)
-    parts = sum((count_chunks(texts[start::3]) for start in range(3)), Counter())
-    assert words_of_chunks(parts, lowercase=True) == whole
-
-
-any_text = st.text(
-    st.one_of(
-        st.sampled_from("aAbéÉñ'#.,-東ー한\u0301\u0345\x00\x07\x0b\x0c\x1d\x85\xa0\xad\u200b\u2028\u3000\ufffd \t\n"),
-        st.characters(exclude_categories=["Cs"]),
-    )
-)
-
-
-@given(text=any_text, lowercase=st.booleans(), strip_accents=st.sampled_from([None, True, False]))
-@settings(deadline=None)
-def test_words_of_chunks_are_the_words_of_the_text(text: str, lowercase: bool, strip_accents: bool | None) -> None:
-    ours = words_of_chunks(count_chunks([text]), lowercase=lowercase, strip_accents=strip_accents)
-    assert ours == words_by_tokenizers(text, lowercase=lowercase, strip_accents=strip_accents)
-
-
-def test_every_character_of_the_basic_plane_parts_words_as_in_tokenizers() -> None:
-    for first in range(0, 0x10000, 0x800):
-        if first == 0xD800:  # surrogates are no text
-            continue
-        text = "".join(f"a{chr(code_point)}B " for code_point in range(first, first + 0x800))
-        expected = words_by_tokenizers(text, lowercase=True, strip_accents=None)
-        assert words_of(text) == expected, f"from U+{first:04X}"
 
 
 # -- vocabulary, by hand -------------------------------------------------------------------------------------
@@ -355,7 +283,8 @@ def test_the_order_of_texts_and_words_does_not_matter() -> None:
 def test_the_hash_seed_does_not_matter() -> None:
     program = (
         "import json, sys\n"
-        "from bertsmith.tokenization.wordpiece import count_chunks, train_wordpiece, words_of_chunks\n"
+        "from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks\n"
+        "from bertsmith.tokenization.wordpiece import train_wordpiece\n"
         "texts = set(json.load(sys.stdin))\n"  # a set: its order changes with the seed
         "words = words_of_chunks(count_chunks(texts), lowercase=True)\n"
         "print(json.dumps(train_wordpiece(words, vocab_size=90)))\n"
@@ -385,42 +314,6 @@ def test_golden_vocabulary() -> None:
 def test_fewer_entries_where_the_words_do_not_support_more() -> None:
     assert train_wordpiece({"ab": 2}, vocab_size=30_522, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=8)
     assert train_wordpiece({"ab": 2}, vocab_size=7, fewer=True) == train_wordpiece({"ab": 2}, vocab_size=7)
-
-
-def test_runs_of_letters_without_spaces_set_the_longest_word() -> None:
-    short, long = "น้ำเย็น", "น้ำเย็นมาก" * 12
-    assert longest_word({short: 10, "word": 5}) == (100, "")
-    size, reason = longest_word({short: 10, long: 1})
-    assert size == 2_000
-    assert reason.startswith("63.2% of the characters are in runs of more than 100 letters without a space, such as น้ำ")
-    assert longest_word({short: 100_000, long: 1}) == (100, "")
-    assert longest_word({"QUJD" * 40: 10, "中": 5}) == (100, ""), "what is no text of such a script stays [UNK]"
-    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False) == {}
-    assert words_of_chunks({long: 1}, lowercase=True, strip_accents=False, longest=size) == {long: 1}
-
-
-def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:
-    assert covering_alphabet({}).size == covering_alphabet({"ab": 5, "c": 1}).size == 1000
-    many = {chr(0x4E00 + number): 10 for number in range(3_000)}
-    found = covering_alphabet(many)
-    assert (found.size, found.characters, found.entries) == (2_999, 3_000, 5 + 2_999)
-    assert found.left_out == pytest.approx(1 / 3_000)
-    rare = {chr(0x6000 + number): 1 for number in range(15)}
-    assert covering_alphabet(many | rare) == covering_alphabet(rare | many)
-    assert covering_alphabet(many | rare).size == 3_000
-    # each of these characters begins a word and continues one, and the special tokens take five entries
-    both = many | {word + word: 10 for word in many}
-    assert covering_alphabet(both, vocab_size=4_001).size == 1_998
-    assert covering_alphabet(many, vocab_size=1_200).size == 1_195
-    assert covering_alphabet(many, vocab_size=100).size == 1_000
-
-
-def test_words_are_composed_as_the_tokenizer_composes_them() -> None:
-    chunks = count_chunks(["cafe\u0301 café caf\u00e9. か\u3099 plain"])
-    found = words_of_chunks(chunks, lowercase=True, strip_accents=False, composed=True)
-    assert found == {"café": 3, ".": 1, "が": 1, "plain": 1}
-    apart = words_of_chunks(chunks, lowercase=True, strip_accents=False)
-    assert apart == {"cafe\u0301": 1, "café": 2, ".": 1, "か\u3099": 1, "plain": 1}
 
 
 def test_letters_of_scripts_without_spaces_can_begin_a_word() -> None:

@@ -382,8 +382,9 @@ def contents(store: Path) -> dict[str, bytes]:
 def test_two_workers_and_an_interruption_change_no_byte(
     tmp_path: Path, run: Path, domain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import bertsmith.verbs.prepare as verb
-    from bertsmith.corpus import build, plan
+    from bertsmith.corpus import plan
+    from bertsmith.corpus.preparation import tokenizer
+    from bertsmith.corpus.stages import encode
 
     monkeypatch.setattr(plan, "MIN_BLOCK", 16_000)
     prepared(domain, run, tmp_path / "one")
@@ -394,7 +395,7 @@ def test_two_workers_and_an_interruption_change_no_byte(
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    for module, name in ((verb, "with_new_words"), (verb, "save_tokenizer"), (build, "encode")):
+    for module, name in ((tokenizer, "with_new_words"), (tokenizer, "save_tokenizer"), (encode, "encode")):
         out = tmp_path / f"stopped-at-{name}"
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupt)

@@ -19,13 +19,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertsmith.corpus import blocks, build, decisions, fingerprints, plan, shards, stages
+from bertsmith.corpus import blocks, decisions, fingerprints, plan, shards
 from bertsmith.corpus import store as store_module
+from bertsmith.corpus.preparation import description, division, tokenizer
+from bertsmith.corpus.preparation.tokenizer import default_vocab_size
+from bertsmith.corpus.stages import clean, count, encode, read
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
 from bertsmith.errors import DataError, OptionError, OutputError, ResourceError
-from bertsmith.tokenization.wordpiece import Alphabet
+from bertsmith.tokenization.alphabet import Alphabet
 from bertsmith.verbs import prepare as verb
-from bertsmith.verbs.prepare import PrepareResult, default_vocab_size, prepare
+from bertsmith.verbs.prepare import PrepareResult, prepare
 
 PARTS = (TRAIN, HELD_OUT)
 ALL_DOCUMENTS = "no-near-duplicates"
@@ -57,7 +60,7 @@ def contents(store: Path) -> dict[str, str]:
 
 def manifest_of(store: Path) -> dict[str, Any]:
     """The manifest without how fast."""
-    manifest = TokenStore(store).manifest
+    manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
     return manifest
@@ -105,7 +108,7 @@ def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: P
     assert result.sentences == train.num_sentences + held_out.num_sentences == 120 * 12
     assert result.tokens == train.num_tokens + held_out.num_tokens
     assert result.vocab_size == 256
-    manifest = store.manifest
+    manifest = store.manifest.to_dict()
     assert manifest["result"].items() >= {**facts(result), "seconds": result.seconds}.items()
     assert {"read and clean", "encode"} <= manifest["result"]["stages"].keys() <= result.stages.keys()
     assert manifest["held_out"]["by"] == "documents"
@@ -120,7 +123,7 @@ def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: P
 
 
 def test_every_checksum_is_true_and_every_file_is_listed(store: Path) -> None:
-    manifest = TokenStore(store).manifest
+    manifest = TokenStore(store).manifest.to_dict()
     files = {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()}
     assert set(manifest["files"]) == files - {"manifest.json", "report.html"}
     for name, listed in manifest["files"].items():
@@ -134,7 +137,7 @@ def test_the_ids_are_those_of_transformers_sentence_by_sentence(store: Path, cor
 
     tokenizer = AutoTokenizer.from_pretrained(store / "tokenizer")
     found = ids_of_documents(store, TRAIN) | ids_of_documents(store, HELD_OUT)
-    assert len(found) == TokenStore(store).manifest["result"]["documents_kept"] >= 115
+    assert len(found) == TokenStore(store).manifest.result.documents_kept >= 115
     texts = {record["id"]: record["text"] for record in records_of(corpus_file)}
     for name, pieces in found.items():
         assert pieces == [tokenizer(texts[name], add_special_tokens=False)["input_ids"]]
@@ -234,7 +237,7 @@ def test_blocks_change_the_files_and_nothing_that_is_in_them(
     tmp_path: Path, corpus_file: Path, store: Path, small_blocks: None
 ) -> None:
     result = make(corpus_file, tmp_path / "store", workers=2)
-    assert facts(result).items() <= TokenStore(store).manifest["result"].items()
+    assert facts(result).items() <= TokenStore(store).manifest.result.to_dict().items()
     for part in PARTS:
         assert list(ids_of_documents(result.store, part).items()) == list(ids_of_documents(store, part).items())
     for name in ("unigram.json", "duplicates.jsonl", "tokenizer/tokenizer.json"):
@@ -297,7 +300,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
     result = make(corpus_file, tmp_path / "store", held_out=0.02)
     assert "held out: runs of paragraphs of all documents: " in notes()
     store = TokenStore(tmp_path / "store")
-    assert store.manifest["held_out"]["by"] == "paragraphs"
+    assert store.manifest.held_out.by == "paragraphs"
     assert store.part(HELD_OUT).num_tokens >= 2_000
     whole = {name: [token for piece in pieces for token in piece] for name, pieces in _joined(result.store).items()}
     assert len(whole) == result.documents_kept
@@ -359,7 +362,7 @@ def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: 
     assert contents(result.store).items() ^ contents(store).items() <= {
         (name, contents(folder)[name]) for name in settings for folder in (result.store, store)
     }
-    assert TokenStore(tmp_path / "other").manifest["choices"] == []
+    assert TokenStore(tmp_path / "other").manifest.choices == []
 
 
 def size_that_was_said(notes: str) -> int:
@@ -426,23 +429,23 @@ def interrupt(*_: Any, **__: Any) -> Any:
 
 
 STOPS: list[tuple[Any, str, int]] = [
-    (stages, "write_block", 3),
-    (stages, "arrange_blocks", 1),
-    (stages, "write_shard", 3),
-    (build, "find_all_duplicates", 1),
-    (build, "divide", 1),
-    (stages, "count_words_of", 3),
-    (verb, "train_wordpiece", 1),
-    (verb, "save_tokenizer", 1),
-    (build, "encode", 1),
-    (stages, "write_rows", 4),
-    (build, "finish_part", 2),
-    (verb, "sha256_of", 3),
-    (verb, "write_report", 1),
+    (read, "write_block", 3),
+    (read, "arrange_blocks", 1),
+    (clean, "write_shard", 3),
+    (division, "find_all_duplicates", 1),
+    (division, "divide", 1),
+    (count, "count_words_of", 3),
+    (tokenizer, "train_wordpiece", 1),
+    (tokenizer, "save_tokenizer", 1),
+    (encode, "encode", 1),
+    (encode, "write_rows", 4),
+    (encode, "finish_part", 2),
+    (description, "sha256_of", 3),
+    (description, "store_report", 1),
     (verb, "publish_folder", 1),
 ]
 """Where a run is stopped: at which call of which function."""
-QUICK_STOPS = {"write_shard", "save_tokenizer", "write_rows", "write_report"}
+QUICK_STOPS = {"write_shard", "save_tokenizer", "write_rows", "store_report"}
 
 
 @pytest.fixture(scope="module")
@@ -498,14 +501,14 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
         # What is done is not done again.
         place = [stop[1] for stop in STOPS].index(name)
         if place > 0:
-            patch.setattr(stages, "read_task", interrupt)
+            patch.setattr(read, "read_task", interrupt)
         if place > 2:
-            patch.setattr(stages, "clean_task", interrupt)
+            patch.setattr(clean, "clean_task", interrupt)
         if place > 7:
-            patch.setattr(build, "find_all_duplicates", interrupt)
-            patch.setattr(verb, "train_wordpiece", interrupt)
+            patch.setattr(division, "find_all_duplicates", interrupt)
+            patch.setattr(tokenizer, "train_wordpiece", interrupt)
         if place > 9:
-            patch.setattr(stages, "encode_task", interrupt)
+            patch.setattr(encode, "encode_task", interrupt)
         result = make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True, workers=2)
     assert "going on with what was done already" in notes()
     assert contents(result.store) == contents(expected)
@@ -536,7 +539,7 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
 ) -> None:
     source = Path(shutil.copy(corpus_file, tmp_path / "a.jsonl"))
     with monkeypatch.context() as patch:
-        patch.setattr(build, "encode", interrupt)
+        patch.setattr(encode, "encode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(source, tmp_path / "store")
     if change == "source":
@@ -552,7 +555,7 @@ def test_ids_to_hold_out_that_changed_are_not_mixed_with_the_old_ones(
 ) -> None:
     (tmp_path / "ids.txt").write_text("document-3\ndocument-77\n")
     with monkeypatch.context() as patch:
-        stop_at(patch, stages, "write_shard", 3)
+        stop_at(patch, clean, "write_shard", 3)
         with pytest.raises(KeyboardInterrupt):
             make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt")
     (tmp_path / "ids.txt").write_text("document-5\ndocument-78\n")
@@ -565,12 +568,19 @@ def test_a_second_run_without_resume_starts_from_the_beginning(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build, "encode", interrupt)
+        patch.setattr(encode, "encode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(corpus_file, tmp_path / "store", keep_dropped=True)
     (tmp_path / ".store.preparing/divided.json").write_text("{}")
     make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert contents(tmp_path / "store") == contents(expected)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_plan_is_read_once(tmp_path: Path, corpus_file: Path, small_blocks: None, workers: int) -> None:
+    plan._read_plan.cache_clear()
+    make(corpus_file, tmp_path / "store", workers=workers)
+    assert plan._read_plan.cache_info().misses == 1
 
 
 def test_resume_of_nothing(tmp_path: Path, corpus_file: Path, store: Path, notes: Callable[[], str]) -> None:
@@ -611,7 +621,7 @@ def test_overwrite_replaces_a_store_only_when_the_new_one_is_whole(
     make(corpus_file, tmp_path / "store")
     before = contents(tmp_path / "store")
     with monkeypatch.context() as patch:
-        patch.setattr(verb, "write_report", interrupt)
+        patch.setattr(description, "store_report", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(corpus_file, tmp_path / "store", overwrite=True, seed=1)
     assert contents(tmp_path / "store") == before
@@ -627,7 +637,7 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
     make(source, tmp_path / "store")
     write_lines(source, records_of(corpus_file))
     with monkeypatch.context() as patch:
-        patch.setattr(build, "encode", interrupt)
+        patch.setattr(encode, "encode", interrupt)
         with pytest.raises(KeyboardInterrupt):
             make(source, tmp_path / "store", overwrite=True)
     try:
@@ -770,7 +780,7 @@ def test_a_worker_that_is_killed_is_a_shortage_not_a_bug(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
     with monkeypatch.context() as patch:
-        stop_at(patch, stages, "write_shard", 2, then=lambda *_: os._exit(9))
+        stop_at(patch, clean, "write_shard", 2, then=lambda *_: os._exit(9))
         with pytest.raises(ResourceError, match=r"clean: a worker process was killed.*--workers.*--resume"):
             make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2)
     make(corpus_file, tmp_path / "store", keep_dropped=True, workers=2, resume=True)
@@ -788,7 +798,7 @@ def test_a_file_that_cannot_be_written_at_all(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
     """The data do not even reach the file: what NumPy and Arrow make of /dev/full."""
-    real = stages.written_aside
+    real = count.written_aside
 
     @contextmanager
     def onto_a_full_disk(path: Path) -> Iterator[Path]:
@@ -796,7 +806,7 @@ def test_a_file_that_cannot_be_written_at_all(
             aside.symlink_to("/dev/full")
             yield aside
 
-    for module in (shards, blocks, fingerprints, decisions, stages, store_module):
+    for module in (shards, blocks, fingerprints, decisions, count, store_module):
         with monkeypatch.context() as patch:
             patch.setattr(module, "written_aside", onto_a_full_disk)
             with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free"):
@@ -836,11 +846,11 @@ def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
     result = prepare(corpus_file, out=tmp_path / "store", tokenizer=str(tmp_path / "tokenizer"), workers=1)
     store = TokenStore(tmp_path / "store")
     assert result.vocab_size == len(entries)
-    statistics = store.manifest["statistics"]
+    statistics = store.manifest.statistics
     counts = store.unigram_counts()
     assert counts[3] > 0, "the text has words with a b, the vocabulary has none"
-    assert statistics["unknown_rate"] == counts[3] / counts.sum()
-    assert statistics["frequent_words"] == {"the": int(counts[5])}
+    assert statistics.unknown_rate == counts[3] / counts.sum()
+    assert statistics.frequent_words == {"the": int(counts[5])}
 
 
 # Scripts other than Latin
@@ -922,11 +932,12 @@ def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Pat
     )
 
 
-def test_resume_of_a_store_from_before_the_option_accents(tmp_path: Path, corpus_file: Path) -> None:
+def test_resume_of_a_store_of_an_older_version(tmp_path: Path, corpus_file: Path) -> None:
     first = make(corpus_file, tmp_path / "store")
     file = tmp_path / "store" / "manifest.json"
     manifest = json.loads(file.read_text())
-    del manifest["options"]["accents"], manifest["result"]["model"]
+    del manifest["version"], manifest["options"]["accents"], manifest["options"]["separator"]
+    del manifest["result"]["model"]
     file.write_text(json.dumps(manifest))
     assert make(corpus_file, tmp_path / "store", resume=True) == first
     with pytest.raises(OptionError, match="with other options"):

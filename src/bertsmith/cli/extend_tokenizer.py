@@ -8,7 +8,6 @@ from typing import Any
 
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
-from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 
 
@@ -19,10 +18,11 @@ def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
+    from bertsmith.records.extension import Extension
     from bertsmith.tokenization.folder import RECORD_FILE
     from bertsmith.tokenization.measures import table
 
-    sources = read_json(result.tokenizer / RECORD_FILE)["sources"]
+    sources = Extension.read(result.tokenizer / RECORD_FILE).sources
     store = f"{result.tokenizer}-store"
     following = ["bertsmith", "prepare", *sources, "--out", store, "--tokenizer", str(result.tokenizer)]
     return "\n".join(

@@ -18,9 +18,9 @@ from bertsmith.corpus.deduplication import (
     Cluster,
     Duplicates,
 )
-from bertsmith.corpus.plan import CLEAN, DECIDE, numbered
 from bertsmith.corpus.shards import read_arrays, read_ids_of_shard, read_shard
 from bertsmith.corpus.splitting import runs_of_documents
+from bertsmith.corpus.work_folder import DECIDE, numbered, shard_file
 from bertsmith.runtime.files import written_aside
 from bertsmith.runtime.ragged import offsets_of, sums
 from bertsmith.tokenization.unspaced import count_words
@@ -55,12 +55,14 @@ class Decision:
 
 def read_decision(folder: Path, number: int) -> Decision:
     """The decision on a shard."""
-    return Decision(*read_arrays(numbered(folder, DECIDE, number, ".npz"), "documents", "paragraphs", "sentences"))
+    return Decision(
+        *read_arrays(numbered(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
+    )
 
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:
     """Write the decision on a shard, whole or not at all."""
-    with written_aside(numbered(folder, DECIDE, number, ".npz")) as aside, aside.open("wb") as file:
+    with written_aside(numbered(folder, DECIDE, number, suffix=".npz")) as aside, aside.open("wb") as file:
         np.savez(file, documents=decision.documents, paragraphs=decision.paragraphs, sentences=decision.sentences)
 
 
@@ -84,7 +86,7 @@ class Division:
     held_out_chunks: int = 0
 
 
-def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, division: Division) -> Division:
+def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, *, division: Division) -> Division:
     """Write the decision on each shard where whole documents are held out.
 
     `duplicates=None` keeps everything that was cleaned.
@@ -93,7 +95,7 @@ def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, d
     first = 0
     for number in range(shards):
         held_out, paragraphs, sentences, lengths = read_arrays(
-            _shard(folder, number), "held_out", "paragraphs", "sentences", "lengths"
+            shard_file(folder, number), "held_out", "paragraphs", "sentences", "lengths"
         )
         count = len(paragraphs)
         documents = (
@@ -118,12 +120,12 @@ def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, d
     return division
 
 
-def decide_paragraphs(folder: Path, shards: int, share: float, seed: int, division: Division) -> Division:
+def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: float, seed: int) -> Division:
     """Change the decisions to runs of paragraphs of all kept documents; raises DataError for too small a corpus."""
     documents: list[tuple[str, Sequence[int], Sequence[int]]] = []
     places: list[tuple[int, Array]] = []
     for number in range(shards):
-        shard, decision = read_shard(_shard(folder, number)), read_decision(folder, number)
+        shard, decision = read_shard(shard_file(folder, number)), read_decision(folder, number)
         kept = decision.sentences != Decision.DROPPED
         sizes = np.fromiter(map(count_words, shard.dictionary), np.int64, len(shard.dictionary))
         words = shard.words_of_sentences(sizes)
@@ -148,7 +150,7 @@ def decide_paragraphs(folder: Path, shards: int, share: float, seed: int, divisi
 def decide_all(folder: Path, shards: int, side: int) -> None:
     """Every document on one side: a text to count, or to evaluate on."""
     for number in range(shards):
-        paragraphs, lengths = read_arrays(_shard(folder, number), "paragraphs", "lengths")
+        paragraphs, lengths = read_arrays(shard_file(folder, number), "paragraphs", "lengths")
         decision = Decision(
             np.zeros(len(paragraphs), np.uint8), np.zeros((0, 2), np.int64), np.full(len(lengths), side, np.uint8)
         )
@@ -165,7 +167,7 @@ def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Clu
         if number not in opened:
             if len(opened) >= 16:
                 opened.pop(next(iter(opened)))
-            opened[number] = read_ids_of_shard(_shard(folder, number))
+            opened[number] = read_ids_of_shard(shard_file(folder, number))
         return opened[number][document - int(first[number])]
 
     for cluster in clusters:
@@ -180,7 +182,3 @@ def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Clu
 def json_lines(rows: Iterable[dict[str, Any]]) -> str:
     """Rows as JSON lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _shard(folder: Path, number: int) -> Path:
-    return numbered(folder, CLEAN, number, ".npz")

@@ -93,18 +93,18 @@ def find_duplicates(
     first = np.concatenate(([0], np.cumsum(documents))).astype(np.int64)
     result = Duplicates(np.zeros(int(first[-1]), np.uint8), [])
     if exact:
-        _exact([shard.documents for shard in shards], first, held_out, result)
+        _exact([shard.documents for shard in shards], first, held_out, result=result)
     if near is not None:
-        _near(shards, first, held_out, near, result)
+        _near(shards, first, held_out, threshold=near, result=result)
     result.paragraphs = (
-        _paragraphs([shard.paragraphs for shard in shards], first, held_out, result.reasons)
+        _paragraphs([shard.paragraphs for shard in shards], first, held_out, reasons=result.reasons)
         if paragraphs
         else [np.zeros((0, 2), np.int64) for _ in shards]
     )
     return result
 
 
-def _exact(files: Sequence[Path], first: Array, held_out: Array, result: Duplicates) -> None:
+def _exact(files: Sequence[Path], first: Array, held_out: Array, *, result: Duplicates) -> None:
     for group in _groups(files, first):
         members = group["document"]
         kept = _survivor(members, held_out)
@@ -113,7 +113,7 @@ def _exact(files: Sequence[Path], first: Array, held_out: Array, result: Duplica
         result.clusters.append(Cluster(DUPLICATE, kept, gone.tolist()))
 
 
-def _near(shards: Sequence[Sidecars], first: Array, held_out: Array, threshold: float, result: Duplicates) -> None:
+def _near(shards: Sequence[Sidecars], first: Array, held_out: Array, *, threshold: float, result: Duplicates) -> None:
     signatures = _Signatures([shard.signatures for shard in shards], first)
     parents: dict[int, int] = {}
     alike: dict[int, float] = {}
@@ -143,7 +143,7 @@ def _near(shards: Sequence[Sidecars], first: Array, held_out: Array, threshold: 
         result.clusters.append(Cluster(NEAR_DUPLICATE, kept, gone.tolist(), round(alike[root], 3)))
 
 
-def _paragraphs(files: Sequence[Path], first: Array, held_out: Array, reasons: Array) -> list[Array]:
+def _paragraphs(files: Sequence[Path], first: Array, held_out: Array, *, reasons: Array) -> list[Array]:
     found: list[tuple[Array, Array]] = []
     for whole in _groups(files, first):
         group = whole[reasons[whole["document"]] == 0]

@@ -138,7 +138,7 @@ def min_hash() -> Any:
     return RMinHash
 
 
-def signatures(word_hashes: Array, words: Array, codes: Array, chunks: Array) -> Array:
+def signatures(word_hashes: Array, words: Array, *, codes: Array, chunks: Array) -> Array:
     """The MinHash signature of each document.
 
     Args:

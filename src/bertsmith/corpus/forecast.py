@@ -15,7 +15,8 @@ from bertsmith.corpus.fingerprints import signatures, words_of_chunks
 from bertsmith.corpus.plan import Plan, block_characters
 from bertsmith.corpus.reading import ReadingNotes, SourceFile, read_documents
 from bertsmith.corpus.sentences import split_sentences
-from bertsmith.runtime.console import say
+from bertsmith.errors import ResourceError
+from bertsmith.runtime.console import say, size_text
 from bertsmith.runtime.files import free_bytes
 
 SAMPLE_FILES = 12
@@ -57,7 +58,21 @@ def room_is_certain(plan: Plan, free: int) -> bool:
     return most * (4 if any(file.form == ".parquet" for file in plan.files) else 1) * DISK_A_BYTE < free
 
 
-def forecast(plan: Plan, workers: int, tokenizer: str | None, out: Path) -> Forecast:
+def check_room(plan: Plan, workers: int, out: Path) -> None:
+    """Raise ResourceError if the disk would fill; a sample is read only if that is possible at all."""
+    free = free_bytes(out)
+    if room_is_certain(plan, free):
+        return
+    expected = forecast(plan, workers, out)
+    if expected.disk_bytes > free:
+        raise ResourceError(
+            f"{out}: the disk would fill: about {size_text(expected.disk_bytes)} are needed while this works "
+            f"({size_text(expected.store_bytes)} of them stay), {size_text(free)} are free there. Free some space, "
+            "choose another --out, or give --max-documents."
+        )
+
+
+def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
     """Read a sample and go through its stages; nothing is written."""
     known = [file for file in plan.files if file.size is not None]
     chosen = plan.files[:: max(1, len(plan.files) // SAMPLE_FILES)][:SAMPLE_FILES]
@@ -131,5 +146,5 @@ def _go_through(plan: Plan, documents: list[Document]) -> int:
         return 0
     chunks = split_chunks(sentences)
     if plan.fingerprints:
-        signatures(*words_of_chunks(chunks.dictionary), chunks.codes, chunks.lengths)
+        signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return len(chunks.codes)

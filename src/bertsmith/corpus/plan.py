@@ -1,31 +1,16 @@
-"""The plan of a preparation: what every task of it needs to know, in a file of the work folder.
-
-    FOLDER/
-      plan.json              the files in groups, and every option that decides what comes out
-      read/00000.json        done: group 0 is read;  read/00000-0000.arrow: its blocks
-      blocks.json            all blocks, in order
-      clean/00000.json       done: block 0 is cleaned;  00000.npz: its shard, with the sidecars of its fingerprints
-      decide/00000.npz       what becomes of each document and sentence of shard 0
-      count/00000.json       done: the words of shard 0 are counted;  00000.npz: the counts
-      encode/00000.json      done: shard 0 is in the STORE
-      store/                 the STORE that is being made
-
-Tasks share nothing but this folder, so they run in one process, in several, or on other machines that mount it.
-"""
+"""The plan of a preparation: what every task of it needs to know, in a file of the work folder."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
-from bertsmith.runtime.files import read_json, write_json
-
-PLAN, BLOCKS, QUOTA = "plan.json", "blocks.json", "quota.json"
-READ, CLEAN, DECIDE, COUNT, ENCODE = "read", "clean", "decide", "count", "encode"
+from bertsmith.corpus.work_folder import BLOCKS, PLAN, as_json, read_as
+from bertsmith.runtime.files import write_json
 
 MIN_BLOCK, MAX_BLOCK = 1 << 23, 1 << 26
 BLOCKS_AIMED_AT = 512
@@ -51,24 +36,29 @@ class Plan:
     groups: list[tuple[int, int]] = field(default_factory=list)
     """The files of each reading task: first and last + 1."""
 
-    def save(self, folder: Path) -> None:
-        """Write plan.json."""
-        content = asdict(self)
-        content["cleaning"]["steps"] = sorted(self.cleaning.steps)
-        write_json(folder / PLAN, content)
 
-    @staticmethod
-    def load(folder: Path) -> Plan:
-        """Read plan.json."""
-        content: dict[str, Any] = read_json(folder / PLAN)
-        cleaning = content.pop("cleaning")
-        return Plan(
-            files=[SourceFile(**file) for file in content.pop("files")],
-            reading=ReadingOptions(**content.pop("reading")),
-            cleaning=CleaningOptions(**{**cleaning, "steps": frozenset(cleaning["steps"])}),
-            groups=[(first, last) for first, last in content.pop("groups")],
-            **content,
-        )
+def write_plan(folder: Path, plan: Plan) -> Plan:
+    """Group the files and write the plan, unless the folder has one: an interrupted preparation keeps its own."""
+    if not (folder / PLAN).is_file():
+        # With a limit one task reads all files, so that it stops where the limit is reached.
+        groups = group_files(plan.files) if plan.max_documents is None else [(0, len(plan.files))]
+        plan = replace(plan, groups=groups, block_characters=block_characters(plan.files))
+        content = as_json(plan)
+        content["cleaning"]["steps"] = sorted(plan.cleaning.steps)
+        write_json(folder / PLAN, content)
+    return load_plan(folder)
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan in a work folder; a process reads it once, and its forked workers have it from there."""
+    facts = (folder / PLAN).stat()
+    return _read_plan(folder / PLAN, facts.st_ino, facts.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_plan(path: Path, inode: int, modified: int) -> Plan:
+    """`inode` and `modified` tell a plan from that of an earlier preparation in the same folder."""
+    return read_as(Plan, path)
 
 
 @dataclass(frozen=True)
@@ -106,9 +96,4 @@ def block_characters(files: Sequence[SourceFile]) -> int:
 
 def read_blocks(folder: Path) -> list[Block]:
     """All blocks of a work folder."""
-    return [Block(**block) for block in read_json(folder / BLOCKS)]
-
-
-def numbered(folder: Path, stage: str, number: int, suffix: str) -> Path:
-    """The file of a task's own: `FOLDER/STAGE/00000SUFFIX`."""
-    return folder / stage / f"{number:05d}{suffix}"
+    return read_as(list[Block], folder / BLOCKS)

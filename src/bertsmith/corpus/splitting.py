@@ -92,7 +92,7 @@ def _divided(
     for index in sorted(range(len(documents)), key=lambda index: documents[index][0]):
         name, paragraph_lengths, word_counts = documents[index]
         units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
-        held, owed = _held_units(name, units, word_counts, share, seed, owed)
+        held, owed = _held_units(name, units, word_counts, share=share, seed=seed, owed=owed)
         divided[index] = _runs(units, held)
     return divided
 
@@ -107,7 +107,7 @@ def _held_words(documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], d
 
 
 def _held_units(
-    name: str, units: Sequence[int], word_counts: Sequence[int], share: float, seed: int, owed: float
+    name: str, units: Sequence[int], word_counts: Sequence[int], *, share: float, seed: int, owed: float
 ) -> tuple[list[bool], float]:
     """Which units (paragraphs or sentences) of a document are held out: one run in each stratum of the document.
 

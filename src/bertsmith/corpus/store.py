@@ -26,10 +26,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bertsmith.errors import DataError
+from bertsmith.records.manifest import FORMAT, MANIFEST, Manifest
 from bertsmith.runtime.files import read_json, write_json, written_aside
 from bertsmith.runtime.ragged import offsets_of
 
-FORMAT = 2
 TRAIN = "train"
 HELD_OUT = "held_out"
 TOKENS_A_BATCH = 1 << 22
@@ -71,9 +71,9 @@ def _schema(vocab_size: int) -> pa.Schema:
 def write_rows(
     path: Path,
     vocab_size: int,
+    *,
     ids: Array,
     lengths: Array,
-    *,
     documents: Array,
     document_ids: Sequence[str],
     sentences: Array,
@@ -127,8 +127,8 @@ def _lists(values: Array, offsets: Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array((offsets - first).astype(np.int32)), pa.array(values[first:last]))
 
 
-def finish_part(folder: Path, files: Sequence[str], vocab_size: int, tokens: int) -> None:
-    """Write what `datasets` wants beside the files of a part."""
+def finish_part(folder: Path, files: Sequence[str], *, vocab_size: int, tokens: int) -> None:
+    """Write what `datasets` expects next to the files of a part."""
     write_json(folder / "dataset_info.json", {"features": _features(vocab_size), "splits": {}})
     write_json(
         folder / "state.json",
@@ -254,19 +254,18 @@ class TokenStore:
                 f"{folder}: not a STORE (no manifest.json); `bertsmith prepare SOURCE --out STORE` makes one"
             )
         try:
-            self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
+            content = read_json(self.folder / MANIFEST)
         except ValueError as error:
-            raise DataError(f"{folder}/manifest.json: not JSON ({error}); prepare the STORE again") from None
-        if self.manifest.get("format") != FORMAT:
-            raise DataError(
-                f"{folder}: format {self.manifest.get('format')}, this version reads {FORMAT}; prepare it again"
-            )
-        for name, facts in self.manifest["files"].items():
+            raise DataError(f"{folder}/{MANIFEST}: not JSON ({error}); prepare the STORE again") from None
+        if isinstance(content, dict) and (found := content.get("format")) != FORMAT:
+            raise DataError(f"{folder}: format {found}, this version reads {FORMAT}; prepare it again")
+        self.manifest = Manifest.of(content, self.folder / MANIFEST)
+        for name, facts in self.manifest.files.items():
             path = self.folder / name
             size = path.stat().st_size if path.is_file() else None
-            if size != facts["bytes"]:
-                found = "is missing" if size is None else f"has {size:,} bytes"
-                raise DataError(f"{path}: {found}, the manifest says {facts['bytes']:,}; prepare the STORE again")
+            if size != facts.bytes:
+                problem = "is missing" if size is None else f"has {size:,} bytes"
+                raise DataError(f"{path}: {problem}, the manifest says {facts.bytes:,}; prepare the STORE again")
         self.tokenizer_folder = self.folder / "tokenizer"
 
     def part(self, name: str) -> TokenPart:
@@ -279,7 +278,7 @@ class TokenStore:
 
     def checksum(self) -> str:
         """What identifies the data: a checksum of those of the training part's files."""
-        sums = [facts["sha256"] for name, facts in sorted(self.manifest["files"].items()) if _is_data(name)]
+        sums = [facts.sha256 for name, facts in sorted(self.manifest.files.items()) if _is_data(name)]
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
@@ -289,4 +288,4 @@ def _is_data(name: str) -> bool:
 
 def is_store(folder: Path) -> bool:
     """Whether a folder is a finished STORE."""
-    return (folder / "manifest.json").is_file() and (folder / "dataset_dict.json").is_file()
+    return (folder / MANIFEST).is_file() and (folder / "dataset_dict.json").is_file()

@@ -10,15 +10,17 @@ import numpy as np
 
 from bertsmith.config.cleaning import DEFAULT_STEPS
 from bertsmith.config.prepare import SourceOptions
-from bertsmith.corpus.build import Corpus, check_not_empty, count_words, keep_all, read_and_clean, write_plan
 from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.corpus import Corpus, read_and_clean
 from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.plan import Plan, write_plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.shards import read_shard
-from bertsmith.corpus.stages import shard_file
+from bertsmith.corpus.stages.count import count_words
+from bertsmith.corpus.stages.divide import keep_all
 from bertsmith.corpus.store import TRAIN
+from bertsmith.corpus.work_folder import shard_file
 from bertsmith.errors import OptionError
 from bertsmith.runtime.console import progress, say
 
@@ -38,20 +40,19 @@ def read_text(
     Raises DataError where no document is left.
     """
     cleaning = CleaningOptions(steps=frozenset(steps))
-    write_plan(
-        folder,
-        Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents),
-    )
+    asked = Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents)
+    plan = write_plan(folder, asked)
     with progress("reading", unit="groups of files") as first, progress("cleaning", unit="blocks") as second:
         corpus = read_and_clean(
             folder,
+            plan,
             Engine(workers=workers),
-            lambda done, total: first.update(done, total=total),
-            lambda done, total: second.update(done, total=total),
+            reading=lambda done, total: first.update(done, total=total),
+            cleaning=lambda done, total: second.update(done, total=total),
         )
-    for line in corpus.counts["detected"][:5]:
+    for line in corpus.counts.detected[:5]:
         say(line)
-    check_not_empty(corpus)
+    corpus.check_not_empty()
     keep_all(corpus, part)
     return corpus
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bertsmith.corpus.build import encode
 from bertsmith.corpus.reading import ReadingOptions, find_files
+from bertsmith.corpus.stages.encode import encode
 from bertsmith.corpus.store import HELD_OUT, TokenPart
 from bertsmith.corpus.text import read_text, refuse_separator
 from bertsmith.errors import DataError

@@ -23,7 +23,7 @@ def say_what_is_not_used(components: Components) -> None:
     """Say that weights are random although the STORE has the tokenizer of a MODEL."""
     options, manifest = components.options, components.store.manifest
     # In a STORE of an older version: the name that `--tokenizer` was given.
-    model = manifest["result"].get("model", manifest["options"].get("tokenizer"))
+    model = manifest.result.model if "model" in manifest.result.model_fields_set else manifest.options.tokenizer
     if not model:
         return
     continued = ["bertsmith", "pretrain", str(options.store), "--out", str(options.out), "--from", str(model)]

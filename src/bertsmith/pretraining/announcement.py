@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bertsmith.corpus.store import TRAIN
 from bertsmith.models.bert import parameter_count
 from bertsmith.pretraining.components import Components
 from bertsmith.runtime import processes
@@ -16,7 +15,7 @@ def announce(components: Components) -> None:
         f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
         f"vocabulary {config.vocab_size:,}, {parameter_count(components.setup.model) / 1e6:.1f} M parameters"
     )
-    train, plan = manifest["parts"][TRAIN]["tokens"], components.batches.plan
+    train, plan = manifest.parts.train.tokens, components.batches.plan
     notes = [f"data: {train:,} tokens, {plan.size:,} examples a pass"]
     if plan.first.forced:
         notes.append(f"{plan.first.forced:,} of them random by force")

@@ -147,7 +147,9 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
     platform = choose_platform(options, started)
     extension = None
     if options.from_ is not None:
-        extension = extension_between(load_model_tokenizer(options.from_), options.from_, tokenizer, str(options.store))
+        extension = extension_between(
+            load_model_tokenizer(options.from_), options.from_, tokenizer=tokenizer, store=str(options.store)
+        )
     general = read_general_text(options, tokenizer, started)
     mask_rate, of_masks = choose_mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate=mask_rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertsmith.corpus.store import HELD_OUT, TRAIN
+from bertsmith.corpus.store import HELD_OUT
 from bertsmith.models.bert import parameter_count
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.pairs import plan_epoch
@@ -43,7 +43,7 @@ def record_of(components: Components, command: str) -> PretrainingRecord:
         data=TrainingData(
             store=str(options.store),
             checksum=components.store.checksum(),
-            tokens=components.store.manifest["parts"][TRAIN]["tokens"],
+            tokens=components.store.manifest.parts.train.tokens,
             examples=components.batches.plan.size,
             pairs=_audit(components) if options.objective != "mlm" else None,
         ),

@@ -22,9 +22,10 @@ from bertsmith.models.initial_values import start_from_frequencies, start_from_n
 from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads
+from bertsmith.records.extension import Extension
 from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.model_config import forget_head, forget_labels
-from bertsmith.tokenization.extension import Extension, rows_of
+from bertsmith.tokenization.extension import rows_of
 
 DEFAULT_SIZE = "mini"
 """The size whose other numbers a model has if layers and width are given without a size."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from bertsmith.records.language_model_figures import LanguageModelFigures
+from bertsmith.records.manifest import Manifest
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.reporting.adaptation import HEADER, changes, what_changed
 from bertsmith.reporting.model_card import (
@@ -22,9 +22,6 @@ from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
 from bertsmith.reporting.unigram import compared_with_unigram
 from bertsmith.reporting.without_reading import best_baseline, compared_with_baseline
 from bertsmith.runtime.console import clock
-
-Manifest = Mapping[str, Any]
-"""manifest.json of a STORE."""
 
 _FIGURES = {
     "mlm_nats_per_masked_token": "MLM loss, nats a masked token",
@@ -154,22 +151,23 @@ def _share(value: float, count: int) -> str:
 
 
 def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -> str:
-    parts = manifest["parts"]
+    parts = manifest.parts
     rows: list[tuple[Cell, ...]] = [
-        (name.replace("_", " "), part["documents"], part["sentences"], part["tokens"]) for name, part in parts.items()
+        (name, part.documents, part.sentences, part.tokens)
+        for name, part in (("train", parts.train), ("held out", parts.held_out))
     ]
-    sources = [code(str(source)) for source in manifest["options"]["sources"]]
+    sources = [code(source) for source in manifest.options.sources]
     more = f", and {len(sources) - _SOURCES:,} more" if len(sources) > _SOURCES else ""
     sums: list[tuple[Cell, ...]] = [
         ("manifest.json of the STORE, with the checksum of each of its files", code(manifest_sha256)),
-        ("tokenizer/tokenizer.json of the STORE", code(manifest["files"]["tokenizer/tokenizer.json"]["sha256"])),
+        ("tokenizer/tokenizer.json of the STORE", code(manifest.files["tokenizer/tokenizer.json"].sha256)),
         ("the checksums of the files of the training part", code(record.data.checksum)),
     ]
     if (text := record.general_text) is not None:
         sums.append((f"the token ids of the general text {code(text.source)}", code(text.checksum)))
     lines = [
         f"The STORE {code(record.data.store)}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
-        f"Held out: {plain(manifest['held_out']['reason'])}.",
+        f"Held out: {plain(manifest.held_out.reason)}.",
         f"Dropped: {_dropped(manifest)}.",
     ]
     return (
@@ -179,7 +177,7 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
 
 
 def _dropped(manifest: Manifest) -> str:
-    dropped = manifest["result"]["dropped"]
+    dropped = manifest.result.dropped
     return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
 
 

@@ -111,25 +111,28 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def sole_writer(folder: Path, verb: str) -> Iterator[None]:
-    """Hold the work beside an output folder for this process. Raises OutputError where another one works there."""
-    import fcntl
+    """Hold the work next to an output folder for this process. Raises OutputError if a different process works there.
+
+    The lock ends with the process, however it ends; a lock file that a killed process left is used again.
+    """
+    from filelock import FileLock, Timeout
 
     path = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(path, blocking=False)
     with disk_errors(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise OutputError(
-            f"--out {folder}: another {verb} is working there; wait for it, or choose another --out"
-        ) from None
+        try:
+            lock.acquire()
+        except Timeout:
+            raise OutputError(
+                f"--out {folder}: another {verb} is working there; wait for it, or choose another --out"
+            ) from None
     try:
         yield
     finally:
+        # Removed while it is held: filelock refuses a lock on a file that has lost its name in the meantime.
         path.unlink(missing_ok=True)
-        os.close(handle)
+        lock.release()
 
 
 @contextmanager

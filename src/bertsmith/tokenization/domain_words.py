@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.errors import DataError, ModelError
@@ -12,7 +12,7 @@ from bertsmith.runtime.console import say, warn
 from bertsmith.tokenization.extension import check_wordpiece, choose_words, extend, is_kept_apart, words_of
 from bertsmith.tokenization.folder import attach_record, record_of
 from bertsmith.tokenization.measures import Fit, compare
-from bertsmith.tokenization.wordpiece import count_chunks
+from bertsmith.tokenization.word_counts import count_chunks
 
 Text = list[list[str]]
 """A document: its paragraphs, each a list of sentences."""
@@ -30,7 +30,7 @@ ENOUGH = 50
 class Wanted:
     """What is asked for: at most `add` words that occur `min_count` times, beyond the tokenizer of a MODEL.
 
-    `option` is the flag that asks for `add` words, `remedy` what gives more of them; both stand in messages.
+    `option` is the flag that asks for `add` words, `remedy` what gives more of them; both are used in messages.
     """
 
     model: str
@@ -61,11 +61,11 @@ def check_extendable(tokenizer: Any, model: str) -> None:
 
 
 def with_new_words(
-    base: Any, documents: Callable[[], Iterator[Text]], wanted: Wanted, origin: Mapping[str, Any]
+    base: Any, documents: Callable[[], Iterator[Text]], wanted: Wanted, *, sources: Sequence[str]
 ) -> WithNewWords:
     """The tokenizer with the words of a text that save the most pieces; the same text gives the same one.
 
-    `documents` gives the text as often as it is called; `origin` is what the record says of where it is from.
+    `documents` gives the text as often as it is called; the record names its `sources`.
 
     Raises DataError where the text is too small, has no such word, or nothing is gained on the share kept apart.
     """
@@ -81,7 +81,10 @@ def with_new_words(
         for when, row in (("before", before), ("after", after))
     }
     measured_on = f"a tenth of the text, by {level}"
-    attach_record(extended, replace(extension, figures={**origin, "measured_on": measured_on, **figures}).to_dict())
+    measured = {"measured_on": measured_on, **figures}
+    attach_record(
+        extended, extension.model_copy(update={"model": wanted.model, "sources": list(sources), **measured}).to_dict()
+    )
     say(f"measured on {measured_on}; the words that save most: {', '.join(word for word, _, _ in chosen[:10])}")
     return WithNewWords(extended, len(chosen), before, after)
 
@@ -89,7 +92,7 @@ def with_new_words(
 def _divide(documents: Callable[[], Iterator[Text]]) -> tuple[Counter[str], Counter[str], str]:
     """The chunks of the text to choose from and of the share to measure on, and what was divided.
 
-    Which side a document (or a paragraph, or a sentence) is on follows from its text alone: not from the names or the
+    Which side a document (or a paragraph, or a sentence) is on follows only from its text, not from the names or the
     order of files. Raises DataError where there is too little text for both.
     """
     units = Counter(dict.fromkeys(LEVELS, 0))

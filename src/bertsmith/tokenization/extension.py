@@ -15,85 +15,39 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import NFC, BertNormalizer
 from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from bertsmith.errors import ModelError
+from bertsmith.records.extension import FORMAT, VERSION, AddedWord, Extension
 from bertsmith.runtime import random
+from bertsmith.tokenization.entries import CONTINUING
 from bertsmith.tokenization.folder import RECORD_FILE, attach_record, record_of
 from bertsmith.tokenization.measures import WORDS_AT_ONCE
-from bertsmith.tokenization.wordpiece import CONTINUING, LONGEST_WORD, words_of_chunks
+from bertsmith.tokenization.word_counts import LONGEST_WORD, words_of_chunks
 
-FORMAT = 1
 KEPT_SHARE = 0.1
 """The share of a text on which an extension is measured; no word is taken from it."""
 
 
-@dataclass(frozen=True)
-class AddedWord:
-    """A new entry: its text and id, the ids of the pieces it was read as until now, its count in the text.
-
-    `pieces` is the id of [UNK] alone where the old vocabulary could not spell the word.
-    """
-
-    token: str
-    id: int
-    pieces: tuple[int, ...]
-    count: int
-
-
-@dataclass(frozen=True)
-class Extension:
-    """What was added to which vocabulary: the content of extension.json.
-
-    `base_vocab_size` is the number of rows that the ids of the base need; `figures` are measures for people.
-    """
-
-    base_vocab_size: int
-    base_sha256: str
-    unknown_id: int
-    added: tuple[AddedWord, ...]
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as it is written."""
-        return {
-            "format": FORMAT,
-            "base_vocab_size": self.base_vocab_size,
-            "base_tokenizer_sha256": self.base_sha256,
-            "unknown_id": self.unknown_id,
-            **self.figures,
-            "added": [asdict(word) | {"pieces": list(word.pieces)} for word in self.added],
-        }
-
-    @classmethod
-    def of(cls, tokenizer: Any, name: str) -> Extension | None:
-        """The record that a tokenizer was loaded with, or None. Raises ModelError where it cannot be read."""
-        record = record_of(tokenizer)
-        if record is None:
-            return None
-        try:
-            if record["format"] != FORMAT:
-                raise ModelError(f"{name}: {RECORD_FILE} has the format {record['format']}, expected {FORMAT}")
-            return cls(
-                int(record["base_vocab_size"]),
-                str(record["base_tokenizer_sha256"]),
-                int(record["unknown_id"]),
-                tuple(
-                    AddedWord(str(word["token"]), int(word["id"]), tuple(map(int, word["pieces"])), int(word["count"]))
-                    for word in record["added"]
-                ),
-            )
-        except (KeyError, TypeError, ValueError):
-            raise ModelError(
-                f"{name}: {RECORD_FILE} is not the record of an extension; expected what bertsmith extend-tokenizer "
-                "writes"
-            ) from None
+def extension_of(tokenizer: Any, name: str) -> Extension | None:
+    """The record that a tokenizer was loaded with, or None. Raises ModelError if it cannot be read."""
+    record = record_of(tokenizer)
+    if record is None:
+        return None
+    if record.get("format", FORMAT) != FORMAT:
+        raise ModelError(f"{name}: {RECORD_FILE} has the format {record['format']}, expected {FORMAT}")
+    try:
+        return Extension.model_validate(record)
+    except ValidationError:
+        raise ModelError(
+            f"{name}: {RECORD_FILE} is not the record of an extension; expected what bertsmith extend-tokenizer writes"
+        ) from None
 
 
 # Reading as the model does
@@ -137,7 +91,7 @@ def is_composed(tokenizer: Any) -> bool:
 
 
 def settings_of(tokenizer: Any) -> dict[str, Any] | None:
-    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of another kind."""
+    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of a different kind."""
     parts = _parts(tokenizer)
     if parts is None:
         return None
@@ -158,7 +112,7 @@ def settings_of(tokenizer: Any) -> dict[str, Any] | None:
 def fingerprint(vocabulary: Mapping[str, int], settings: Mapping[str, Any] | None) -> str:
     """The sha256 of a vocabulary in the order of its ids with the settings it is read with.
 
-    It is the same for every file that the tokenizer may stand in (vocab.txt, tokenizer.json of any version).
+    It is the same for every file that may hold the tokenizer (vocab.txt, tokenizer.json of any version).
     """
     entries = sorted(vocabulary.items(), key=lambda item: (item[1], item[0]))
     text = json.dumps([settings, entries], ensure_ascii=True, separators=(",", ":"), sort_keys=True)
@@ -171,7 +125,7 @@ def rows_of(vocabulary: Mapping[str, int]) -> int:
 
 
 def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
-    """Counts of the words that a tokenizer of the BERT family makes of `wordpiece.count_chunks(texts)`."""
+    """Counts of the words that a tokenizer of the BERT family makes of `word_counts.count_chunks(texts)`."""
     normalizer, pre_tokenizer = tokenizer.backend_tokenizer.normalizer, tokenizer.backend_tokenizer.pre_tokenizer
     composed = is_composed(tokenizer)
     bert = normalizer[0] if composed else normalizer
@@ -186,7 +140,7 @@ def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
 
 
 def is_kept_apart(text: str) -> bool:
-    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text alone."""
+    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text only."""
     return random.key("extension", text) < KEPT_SHARE * 2.0**64
 
 
@@ -199,7 +153,7 @@ def choose_words(
     """The `add` words that save the most tokens, best first: their text, old pieces and count; fewer where there are.
 
     A word saves its count times its pieces but one. One that is [UNK] today saves no token and makes a word readable:
-    it stands with its count, as a word of two pieces does. Ties go to the smaller text.
+    it counts as a word of two pieces does. Ties go to the smaller text.
     """
     unknown, longest = tokenizer.unk_token_id, tokenizer.backend_tokenizer.model.max_input_chars_per_word
     frequent = [(word, count) for word, count in words.items() if count >= min_count and len(word) <= longest]
@@ -242,18 +196,28 @@ def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -
     """
     base = tokenizer.get_vocab()
     first = rows_of(base)
-    added = tuple(AddedWord(word, first + number, pieces, count) for number, (word, pieces, count) in enumerate(chosen))
+    added = tuple(
+        AddedWord(token=word, id=first + number, pieces=pieces, count=count)
+        for number, (word, pieces, count) in enumerate(chosen)
+    )
     extended = copy.deepcopy(tokenizer)
     old = tokenizer.backend_tokenizer.model
-    # Tokens that the base has beside its vocabulary become entries of it: with entries behind them, a file would give
-    # them other ids when it is read.
+    # Tokens that the base has in addition to its vocabulary become entries of it: with entries behind them, a file
+    # would give them other ids when it is read.
     extended.backend_tokenizer.model = WordPiece(
         vocab={**base, **{word.token: word.id for word in added}},
         unk_token=old.unk_token,
         max_input_chars_per_word=old.max_input_chars_per_word,
         continuing_subword_prefix=old.continuing_subword_prefix,
     )
-    record = Extension(first, fingerprint(base, settings_of(tokenizer)), int(tokenizer.unk_token_id), added)
+    record = Extension(
+        version=VERSION,
+        format=FORMAT,
+        base_vocab_size=first,
+        base_tokenizer_sha256=fingerprint(base, settings_of(tokenizer)),
+        unknown_id=int(tokenizer.unk_token_id),
+        added=added,
+    )
     attach_record(extended, record.to_dict())
     return extended, record
 
@@ -261,7 +225,7 @@ def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -
 # Taking an extension up
 
 
-def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: str) -> Extension | None:
+def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store: str) -> Extension | None:
     """None where both tokenizers are the same, the record where the STORE's is a recorded extension of the MODEL's.
 
     Raises ModelError, with what differs and the next command, for every other pair.
@@ -277,7 +241,7 @@ def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: s
                 f"({name} is {settings.get(name)!r}, in the STORE {our_settings.get(name)!r}). {_own(model)}"
             )
         return None
-    record = Extension.of(tokenizer, store)
+    record = extension_of(tokenizer, store)
     differs = f"{model}: its tokenizer ({len(theirs):,} entries) is not that of {store} ({len(ours):,})"
     if record is None:
         text = f"{differs}: {_difference(theirs, ours)}. {_own(model)}"
@@ -288,7 +252,7 @@ def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: s
                 "bertsmith prepare SOURCE --out STORE --tokenizer DIR"
             )
         raise ModelError(text)
-    if record.base_sha256 != fingerprint(theirs, settings):
+    if record.base_tokenizer_sha256 != fingerprint(theirs, settings):
         raise ModelError(
             f"{differs}, and {RECORD_FILE} in the STORE says that it extends another tokenizer (of "
             f"{record.base_vocab_size:,} entries). Give --from the model whose tokenizer was extended, or extend this "
@@ -299,7 +263,7 @@ def extension_between(model_tokenizer: Any, model: str, tokenizer: Any, store: s
     if (
         {token: ours.get(token) for token in new} != new
         or sorted(new.values()) != list(range(record.base_vocab_size, record.base_vocab_size + len(record.added)))
-        or fingerprint(rest, our_settings) != record.base_sha256
+        or fingerprint(rest, our_settings) != record.base_tokenizer_sha256
         or any(not word.pieces or not set(word.pieces) <= set(theirs.values()) for word in record.added)
     ):
         raise ModelError(

@@ -15,12 +15,11 @@ from bertsmith.runtime.console import say
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, not_to_be_had
 from bertsmith.tokenization.letter_case import SETTINGS, settings_in_json, settings_of_vocabulary
-from bertsmith.tokenization.wordpiece import LONGEST_WORD, normalizer_of
+from bertsmith.tokenization.word_counts import LONGEST_WORD, normalizer_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 RECORD_FILE = "extension.json"
 """The record of an extension (`tokenization/extension.py`), beside the tokenizer.json that it belongs to."""
 _RECORD = "bertsmith_extension"

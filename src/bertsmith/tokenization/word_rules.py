@@ -12,7 +12,13 @@ from typing import Any
 from bertsmith.runtime.machine import Choice
 from bertsmith.tokenization.folder import make_tokenizer
 from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
-from bertsmith.tokenization.wordpiece import longest_word, words_of_chunks
+from bertsmith.tokenization.unspaced import is_unspaced
+from bertsmith.tokenization.word_counts import LONGEST_WORD, words_of_chunks
+
+LONGEST_RUN = 2_000
+"""Characters; the same for texts in scripts without spaces. `corpus.sentences` has no longer sentences."""
+TOO_LONG_SHARE = 0.001
+"""The share of a text in runs of more than `LONGEST_WORD` letters from which it is read by `LONGEST_RUN`."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,21 @@ class WordRules:
             composed=self.composed,
             longest=self.longest,
         )
+
+
+def longest_word(words: Mapping[str, int]) -> tuple[int, str]:
+    """The longest word that a tokenizer of this text should read, and why; without a reason it is that of BERT.
+
+    A sentence of Thai can be one run of letters. If a part of the text that matters is in runs too long for BERT, words
+    may be as long as sentences of the corpus. `words` are those of `words_of_chunks` without a limit of length.
+    """
+    lost = {word: count for word, count in words.items() if len(word) > LONGEST_WORD and is_unspaced(word)}
+    total = sum(len(word) * count for word, count in words.items())
+    share = sum(len(word) * count for word, count in lost.items()) / max(total, 1)
+    if share < TOO_LONG_SHARE:
+        return LONGEST_WORD, ""
+    return LONGEST_RUN, (
+        f"{share:.1%} of the characters are in runs of more than {LONGEST_WORD} letters without a space, such as "
+        f"{min(lost)[:12]}..., each of which a BertTokenizer reads as [UNK]; so the tokenizer has the "
+        "class TokenizersBackend"
+    )

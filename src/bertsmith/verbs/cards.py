@@ -11,6 +11,7 @@ from bertsmith.corpus.store import TokenStore
 from bertsmith.records.any_run import run_of_model
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.labelled_files import DataFile
+from bertsmith.records.manifest import MANIFEST
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.run import FILE
 from bertsmith.records.suite import SuiteRecord, SuiteTask
@@ -49,9 +50,9 @@ def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenSto
         # Without an MLM head nothing is filled in: vectors remain.
         "feature-extraction" if options["objective"] == "nsp" else "fill-mask",
         hub_ancestor(options["from"]),
-        hub_data_sets(manifest["options"]["sources"]),
+        hub_data_sets(manifest.options.sources),
     )
-    checksum = sha256_of(store.folder / "manifest.json")
+    checksum = sha256_of(store.folder / MANIFEST)
     card = pretraining_card(run.resolve().name, record, manifest, manifest_sha256=checksum, hub=hub)
     write_text(run / CARD, card)
 

@@ -58,8 +58,7 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
             max_documents=options.max_documents,
             workers=options.workers or cores(),
         )
-        origin = {"model": options.model, "sources": list(options.sources)}
-        extended = with_new_words(base, lambda: texts_of(corpus), wanted, origin)
+        extended = with_new_words(base, lambda: texts_of(corpus), wanted, sources=options.sources)
         sha256 = save_tokenizer(extended.tokenizer, aside / "tokenizer")
         publish_folder(aside / "tokenizer", options.out)
     rows = (extended.before, extended.after)

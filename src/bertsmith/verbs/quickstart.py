@@ -22,9 +22,9 @@ from typing import Any
 
 from bertsmith.config.quickstart import QuickstartOptions
 from bertsmith.config.verb import verb
-from bertsmith.corpus.documentation import write_corpus
-from bertsmith.corpus.example_texts import write_licences, write_package_texts
 from bertsmith.corpus.module_sentences import ModuleSentences, pair_to_judge, read_modules, write_labelled
+from bertsmith.corpus.python_documentation.corpus import write_corpus
+from bertsmith.corpus.python_documentation.example_texts import write_licences, write_package_texts
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.quickstart import QuickstartResult

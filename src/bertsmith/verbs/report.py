@@ -12,16 +12,17 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.records.any_run import read_run
+from bertsmith.records.manifest import MANIFEST, Manifest
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.suite import FILE as SUITE_RECORD
 from bertsmith.records.suite import SuiteRecord
 from bertsmith.reporting.finetuning_report import finetuning_report
 from bertsmith.reporting.pretraining_report import pretraining_report
 from bertsmith.reporting.run_progress import RunProgress, run_progress
-from bertsmith.reporting.store_report import store_report
+from bertsmith.reporting.store.report import store_report
 from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import say
-from bertsmith.runtime.files import read_json, written_aside
+from bertsmith.runtime.files import written_aside
 from bertsmith.runtime.program import runnable
 from bertsmith.tasks.texts import texts_of
 from bertsmith.training.run_folder import read_metrics
@@ -103,7 +104,7 @@ def write_report(folder: Path, title: str | None = None) -> Path:
     if _is_run(folder):
         _write_run(folder, name)
     elif is_store(folder):
-        _write(folder, store_report(name, read_json(folder / "manifest.json")))
+        _write(folder, store_report(name, Manifest.read(folder / MANIFEST)))
     elif (folder / SUITE_RECORD).is_file():
         _write(folder, suite_report(name, SuiteRecord.read(folder / SUITE_RECORD)))
     else:

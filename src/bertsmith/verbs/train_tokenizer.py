@@ -13,15 +13,13 @@ from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.console import progress, say
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
-from bertsmith.tokenization.folder import SPECIAL_TOKENS, save_tokenizer
+from bertsmith.tokenization.alphabet import covering_alphabet
+from bertsmith.tokenization.entries import with_unused_rows
+from bertsmith.tokenization.folder import save_tokenizer
 from bertsmith.tokenization.measures import Fit, compare, fit
+from bertsmith.tokenization.word_counts import words_of_chunks
 from bertsmith.tokenization.word_rules import WordRules
-from bertsmith.tokenization.wordpiece import (
-    covering_alphabet,
-    train_wordpiece,
-    with_unused_rows,
-    words_of_chunks,
-)
+from bertsmith.tokenization.wordpiece import train_wordpiece
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
                 vocab_size=options.vocab_size,
                 alphabet_size=covering_alphabet(words, options.vocab_size).size,
                 min_frequency=1,
-                special_tokens=SPECIAL_TOKENS,
                 advance=lambda done, total: bar.update(done, total=total),
             )
         vocabulary = with_unused_rows(vocabulary)

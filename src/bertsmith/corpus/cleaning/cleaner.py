@@ -26,7 +26,7 @@ from bertsmith.tokenization.unspaced import count_words
 
 
 def clean_document(
-    document: Document, options: CleaningOptions, counts: CleaningCounts, dropped: list[Dropped] | None = None
+    document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[Dropped] | None = None
 ) -> Document | str:
     """The document with clean paragraphs, none of them empty, or the reason for which the whole of it is dropped.
 

@@ -1,7 +1,7 @@
 """Tasks on Ray or Slurm: rounds of datatrove's executors until every task has its marker.
 
 datatrove and Ray log, warn, start threads and read the environment, so they live in a process of their own (driver.py),
-which this one watches together with the markers. What is done is asked of our markers alone; each round is given the
+which this one watches together with the markers. Only our markers say what is done; each round is given the
 tasks that are missing, and its logs are in `folder/logs/STAGE/round-N`.
 """
 
@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertsmith.corpus.engine.driver import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
+from bertsmith.corpus.engine.order import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
+from bertsmith.corpus.engine.settings import Engine
 from bertsmith.corpus.engine.stage import ONE_CORE, Stage, raise_from
 from bertsmith.errors import ResourceError
 from bertsmith.runtime.files import disk_errors, write_json
@@ -32,11 +33,9 @@ QUEUE_PATIENCE_SECONDS = 300.0
 CANCEL_SECONDS = 120.0
 
 
-def run_on_cluster(
-    name: str, workers: int, address: str | None, stage: Stage, advance: Callable[[int, int], None]
-) -> None:
-    """Run the missing tasks. Raises what a task reports, or ResourceError naming what is missing after 3 rounds."""
-    jobs = SlurmJobs(_job_name(stage)) if name == "slurm" else None
+def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], None]) -> None:
+    """Run the missing tasks. Raises the error of a task, or ResourceError with the tasks missing after 3 rounds."""
+    jobs = SlurmJobs(_job_name(stage)) if engine.name == "slurm" else None
     if jobs is not None:
         jobs.cancel_and_wait()  # those of a run that was killed
     shutil.rmtree(stage.logs, ignore_errors=True)
@@ -45,9 +44,9 @@ def run_on_cluster(
         missing = stage.missing()
         logs = stage.logs / f"round-{attempt}"
         order = Order(
-            engine=name,
-            address=address,
-            workers=workers,
+            engine=engine.name,
+            address=engine.address,
+            workers=engine.workers,
             job_name=_job_name(stage),
             folder=str(stage.folder),
             stage=stage.name,
@@ -58,25 +57,26 @@ def run_on_cluster(
         )
         where = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
         with _driver(order) as driver, _cancelled(jobs):
-            _watch(driver, jobs, logs, stage, advance)
+            _watch(driver, stage, advance, jobs=jobs, logs=logs)
         if _settled(stage, advance):
             return
     missing = stage.missing()
     listed = ", ".join(f"{number} ({where[number]})" for number in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     raise ResourceError(
-        f"{stage.name}: {len(missing)} of {stage.count} tasks have not ended after {ROUNDS} rounds on {name}: {listed}"
-        f"{more}; all logs are in {stage.logs}. Look there for memory and time limits, and whether every node has "
-        f"{stage.folder} and this Python environment. Finished tasks are kept: --resume goes on."
+        f"{stage.name}: {len(missing)} of {stage.count} tasks have not ended after {ROUNDS} rounds on {engine.name}: "
+        f"{listed}{more}; all logs are in {stage.logs}. Look there for memory and time limits, and whether every node "
+        f"has {stage.folder} and this Python environment. Finished tasks are kept: --resume goes on."
     )
 
 
 def _watch(
     driver: subprocess.Popen[bytes],
-    jobs: SlurmJobs | None,
-    logs: Path,
     stage: Stage,
     advance: Callable[[int, int], None],
+    *,
+    jobs: SlurmJobs | None,
+    logs: Path,
 ) -> None:
     """Return when the round is over: nothing runs any more, or every task has its marker and a moment has passed."""
     complete_at: float | None = None
@@ -111,13 +111,13 @@ def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
 def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
     """The process that talks to the cluster; it is gone when the context is left.
 
-    It is told the number of this process, and is killed when this one is.
+    The order has the number of this process; the driver is killed when this process is.
     """
     logs = Path(order.logs)
     with disk_errors(logs):
         logs.mkdir(parents=True)
     write_json(logs / ORDER_FILE, order.as_json() | {"parent": os.getpid()})
-    # A run that stands in a Slurm job itself starts jobs of its own, which inherit nothing from that one.
+    # A run within a Slurm job starts its own jobs, which inherit nothing from that job.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     environment |= {key: value for key, value in os.environ.items() if key == "SLURM_CONF"}
     environment |= ONE_CORE | {

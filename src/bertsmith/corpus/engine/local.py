@@ -2,7 +2,7 @@
 
 Each worker is one process that is sent a number and answers with nothing or an exception; the parent waits on the
 pipes, without threads of its own, and kills every worker the moment it leaves: workers hold no state that killing
-could lose. A worker whose parent is killed is killed too, so that none goes on writing beside a resumed run.
+could lose. A worker whose parent is killed is killed too, so that none keeps writing next to a resumed run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_processes(stage: Stage, numbers: list[int], workers: int, advance: Callable[[int, int], None]) -> None:
+def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]) -> None:
     """Run tasks in order, `workers` at a time; the first exception ends the others and is raised."""
     done = stage.count - len(numbers)
     waiting = iter(numbers)

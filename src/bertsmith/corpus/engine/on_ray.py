@@ -1,4 +1,4 @@
-"""A round on Ray, through datatrove's executor; imported by the driver and by Ray's workers alone."""
+"""A round on Ray, through datatrove's executor; imported only by the driver and by Ray's workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import ray
 from datatrove.executor.base import PipelineExecutor
 from datatrove.utils.stats import PipelineStats
 
-from bertsmith.corpus.engine.driver import Order, RunTask
+from bertsmith.corpus.engine.order import Order, RunTask
 from bertsmith.errors import OptionError, ResourceError
 
 KNOCK_SECONDS = 10.0

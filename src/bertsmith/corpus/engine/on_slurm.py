@@ -1,4 +1,4 @@
-"""A round on Slurm, through datatrove's executor; imported by the driver and by the jobs alone."""
+"""A round on Slurm, through datatrove's executor; imported only by the driver and by the jobs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from datatrove.executor.slurm import SlurmPipelineExecutor
 
-from bertsmith.corpus.engine.driver import Order, RunTask
+from bertsmith.corpus.engine.order import Order, RunTask
 from bertsmith.corpus.engine.slurm_options import slurm_options
 from bertsmith.corpus.engine.stage import ONE_CORE
 
 
 class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
-    """An array job of tasks alone: options that are not given are left to the cluster."""
+    """An array job of tasks only: options that are not given are left to the cluster."""
 
     def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
         arguments: dict[str, Any] = super().get_sbatch_args(max_array)

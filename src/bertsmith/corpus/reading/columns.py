@@ -35,7 +35,7 @@ def text_column(names: Collection[str], asked: str | None, where: str, *, table:
     )
 
 
-def document_of(text: object, identifier: object, fallback: str, where: str) -> Document:
+def document_of(text: object, identifier: object, *, fallback: str, where: str) -> Document:
     """The document of a record: its text to paragraphs, its id if it has one, else `fallback`.
 
     A text that is null or empty makes a document without paragraphs; one that is no text is a DataError.

@@ -39,9 +39,9 @@ def text_pieces(
     with opened(file) as raw:
         blocks = unpacked(file, raw, notes)
         head = head_of(blocks)
-        options = by_mark(file, head, options, notes)
+        options = by_mark(file, head, options=options, notes=notes)
         refuse_binary(file.location, head, options.encoding)
-        yield from decoded(file, chain((head,), blocks), options, notes, name_lines=name_lines)
+        yield from decoded(file, chain((head,), blocks), options, notes=notes, name_lines=name_lines)
 
 
 def head_of(blocks: Iterator[bytes]) -> bytes:
@@ -54,7 +54,7 @@ def head_of(blocks: Iterator[bytes]) -> bytes:
     return b"".join(first)
 
 
-def by_mark(file: SourceFile, head: bytes, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
+def by_mark(file: SourceFile, head: bytes, *, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
     """The options with the encoding that the first bytes of the file decide, which is noted if it is another one."""
     encoding, why = decided_encoding(head, options.encoding)
     if why is not None:
@@ -94,7 +94,7 @@ def refuse_binary(where: str, head: bytes, encoding: str) -> None:
 
 
 def decoded(
-    file: SourceFile, blocks: Iterable[bytes], options: ReadingOptions, notes: ReadingNotes, *, name_lines: bool
+    file: SourceFile, blocks: Iterable[bytes], options: ReadingOptions, *, notes: ReadingNotes, name_lines: bool
 ) -> Iterator[str]:
     """The text of pieces of bytes. All that stands before a byte that cannot be decoded comes before its error."""
     replace = options.encoding_errors == "replace"

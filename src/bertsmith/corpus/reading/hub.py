@@ -37,7 +37,7 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
         if text is None:
             text = text_column(record, options.text_column, file.location, table=True)
         where = f"{file.location}: row {number}: column {text!r}"
-        yield document_of(record.get(text), record.get(ID_KEY), f"{file.name}#{number}", where)
+        yield document_of(record.get(text), record.get(ID_KEY), fallback=f"{file.name}#{number}", where=where)
         number += 1
 
 

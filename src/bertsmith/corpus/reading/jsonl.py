@@ -24,7 +24,9 @@ def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -
         where = f"{file.location}: line {line_number}"
         record = _record(line, where)
         name = text_column(record, options.text_column, where, table=False)
-        yield document_of(record[name], record.get(ID_KEY), f"{file.name}#{number}", f"{where}: {name!r}")
+        yield document_of(
+            record[name], record.get(ID_KEY), fallback=f"{file.name}#{number}", where=f"{where}: {name!r}"
+        )
         number += 1
     if number == 0:
         yield Document(f"{file.name}#0", ())

@@ -51,9 +51,9 @@ def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) ->
     """The one document of a page: its main text as trafilatura finds it, or all of its text where that finds none."""
     with opened(file) as raw:
         page = b"".join(unpacked(file, raw, notes))
-    options = by_mark(file, page, options, notes)
+    options = by_mark(file, page, options=options, notes=notes)
     refuse_binary(file.location, page, options.encoding)
-    text = _page_text(file, page, options, notes).replace("\0", "")
+    text = _page_text(file, page, options, notes=notes).replace("\0", "")
     yield Document(f"{file.name}#0", tuple(_page_paragraphs(text, file.location)))
 
 
@@ -81,7 +81,7 @@ def _inline_text(token: Any) -> str:
     return str(token.content) if token.type in ("text", "text_special", "code_inline") else ""
 
 
-def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, notes: ReadingNotes) -> str:
+def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, *, notes: ReadingNotes) -> str:
     """The page decoded by --encoding, or by the encoding it names itself where it is not in that."""
     named = _named_encoding(page)
     if named is not None and options.encoding_errors == "strict":
@@ -90,7 +90,7 @@ def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, notes: Re
         except UnicodeDecodeError:
             notes.detected.append(f"{file.name}: read as {named}, which the page names")
             options = ReadingOptions(encoding=named)
-    return "".join(decoded(file, (page,), options, notes, name_lines=True))
+    return "".join(decoded(file, (page,), options, notes=notes, name_lines=True))
 
 
 def _named_encoding(page: bytes) -> str | None:

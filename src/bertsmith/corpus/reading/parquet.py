@@ -37,7 +37,7 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
                     notes.position = (file.size or 0) * (number + len(texts)) // table.metadata.num_rows
                     for value, identifier in zip(texts, ids, strict=True):
                         where = f"{file.location}: row {number}: column {text!r}"
-                        yield document_of(value, identifier, f"{file.name}#{number}", where)
+                        yield document_of(value, identifier, fallback=f"{file.name}#{number}", where=where)
                         number += 1
         except UnicodeDecodeError as error:
             raise DataError(f"{file.location}: after row {number}: a text that is not UTF-8: {error}") from None

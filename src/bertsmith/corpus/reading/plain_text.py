@@ -38,13 +38,13 @@ def read_plain_text(
 ) -> Iterator[Document | StreamedDocument]:
     """The documents of a plain text."""
     lines = plain_lines(text_pieces(file, options, notes, name_lines=False))
-    documents = _documents(file.name, lines, options, notes)
+    documents = _documents(file.name, lines, options, notes=notes)
     yield next(documents, Document(f"{file.name}#0", ()))
     yield from documents
 
 
 def _documents(
-    name: str, lines: Iterator[str], options: ReadingOptions, notes: ReadingNotes
+    name: str, lines: Iterator[str], options: ReadingOptions, *, notes: ReadingNotes
 ) -> Iterator[Document | StreamedDocument]:
     """The documents of these lines; none where all are blank."""
     if options.documents == "line":

@@ -200,7 +200,7 @@ def _at_address(source: str) -> Iterator[_Found]:
     except Exception as error:  # noqa: BLE001 (each file system has exceptions of its own)
         raise DataError(f"{source}: cannot be listed: {error or type(error).__name__}") from None
     for item, facts in sorted(files.items()):
-        location = _address(source, path, item, system)
+        location = _address(source, path, item, system=system)
         form, compression = _form(PurePosixPath(item).name, location)
         parts = tuple(part for part in location.split("/") if part)
         depth = len(PurePosixPath(item).relative_to(path).parts) if item.startswith(f"{path}/") else 1
@@ -224,7 +224,7 @@ def _listed(system: Any, path: str, source: str) -> dict[str, dict[str, Any]]:
     return matches
 
 
-def _address(source: str, path: str, item: str, system: Any) -> str:
+def _address(source: str, path: str, item: str, *, system: Any) -> str:
     """The address of a file that was found below one: what stands before (and behind, in a chain) stays."""
     if item == path:
         return source

@@ -50,18 +50,18 @@ class TableForm:
 
 def read_csv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of a CSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, ",")
+    return _read(file, options, notes, usual=",")
 
 
 def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of a TSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, TAB)
+    return _read(file, options, notes, usual=TAB)
 
 
-def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual: str) -> Iterator[Document]:
+def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usual: str) -> Iterator[Document]:
     aside = ReadingNotes()
     form = form_of_table(
-        file.location, lambda: lines_with_ends(text_pieces(file, options, aside)), usual, options.separator
+        file.location, lambda: lines_with_ends(text_pieces(file, options, aside)), usual=usual, asked=options.separator
     )
     if form.detected is not None:
         notes.detected.append(f"{file.name}: {form.detected}")
@@ -92,7 +92,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
             if printed and number == FIRST_ROWS:
                 raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
         identifier = row[id_at] if id_at is not None else None
-        yield document_of(row[text_at], identifier, f"{file.name}#{number}", f"{where}: column {text!r}")
+        yield document_of(row[text_at], identifier, fallback=f"{file.name}#{number}", where=f"{where}: column {text!r}")
         number += 1
     if printed:
         raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
@@ -100,7 +100,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, usual:
         notes.detected.append(f"{file.name}: {headers_left_out(again)}")
 
 
-def form_of_table(where: str, lines: Callable[[], Iterable[str]], usual: str, asked: str | None) -> TableForm:
+def form_of_table(where: str, lines: Callable[[], Iterable[str]], *, usual: str, asked: str | None) -> TableForm:
     """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
 
     Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the

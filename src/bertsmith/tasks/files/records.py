@@ -144,7 +144,7 @@ def _of_table(
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    form = form_of_table(str(path), lines, usual, separator)
+    form = form_of_table(str(path), lines, usual=usual, asked=separator)
     if form.detected is not None:
         say(f"{path}: {form.detected}")
     if form.separator == TAB and form.quoted:

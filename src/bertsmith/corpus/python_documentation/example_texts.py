@@ -6,13 +6,12 @@ to pre-train on, and one text of a different style (licences, in the English of 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from bertsmith.corpus.documentation import BASE_DISTRIBUTIONS
+from bertsmith.corpus.python_documentation.distributions import installed_distributions
 from bertsmith.runtime.files import write_text
 
 _LICENCE_NAMES = ("licen", "copying", "notice")
@@ -53,12 +52,8 @@ def _licence_files() -> Iterator[Path]:
     python = Path(sysconfig.get_paths()["stdlib"]) / "LICENSE.txt"
     if python.is_file():
         yield python
-    for name in BASE_DISTRIBUTIONS:
-        try:
-            found = importlib.metadata.distribution(name).files or ()
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        for file in found:
+    for _, distribution in installed_distributions():
+        for file in distribution.files or ():
             is_licence = any(word in file.name.lower() for word in _LICENCE_NAMES)
             if is_licence and any(part.endswith(".dist-info") for part in file.parts):
                 path = Path(str(file.locate()))

@@ -1,31 +1,15 @@
-"""The prose of docstrings: one test a rule, then where modules are found and what is written."""
+"""The prose of docstrings: one test per rule."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import re
-import tomllib
-from collections.abc import Callable
 from inspect import cleandoc
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bertsmith.corpus import documentation
-from bertsmith.corpus.docstrings import clean_docstring
-from bertsmith.corpus.documentation import (
-    BASE_DISTRIBUTIONS,
-    DocumentationModule,
-    documentation_modules,
-    extract,
-    missing_distributions,
-    write_corpus,
-)
+from bertsmith.corpus.python_documentation.prose import clean_docstring
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FIRST = "The first sentence of the text is here."
 LAST = "The last sentence of the text is here."
 
@@ -206,147 +190,3 @@ def test_any_text_comes_back_as_prose_or_with_a_reason(text: str) -> None:
         assert paragraph.reason or len(paragraph.text.split()) >= 6
         assert "\n" not in paragraph.text
         paragraph.text.encode("utf-8")
-
-
-def test_direct_dependencies_are_read_and_tools_for_development_are_not() -> None:
-    def names(requirements: list[str]) -> set[str]:
-        return {re.split(r"[^\w-]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
-
-    assert names(PROJECT["dependencies"]) <= set(BASE_DISTRIBUTIONS)
-    tools = names(PROJECT["optional-dependencies"]["dev"]) | {"grimp", "mypy-extensions", "pluggy", "iniconfig"}
-    assert tools.isdisjoint(BASE_DISTRIBUTIONS)
-    assert "bertsmith" not in BASE_DISTRIBUTIONS
-    assert list(BASE_DISTRIBUTIONS) == sorted(set(BASE_DISTRIBUTIONS))
-
-
-def test_modules_are_found_in_the_standard_library_and_in_packages() -> None:
-    modules = {module.id: module for module in documentation_modules()}
-    assert list(modules) == sorted(modules)
-    assert modules["argparse"].package == "python"
-    assert modules["json"].path.name == "__init__.py"
-    assert modules["jinja2.environment"].package == "jinja2"
-    assert modules["torch.nn.functional"].package == "torch"
-    assert not any("tests" in module.path.parts or "__pycache__" in module.path.parts for module in modules.values())
-    assert {module.package for module in modules.values()} <= {"python", *BASE_DISTRIBUTIONS}
-
-
-def test_a_distribution_that_is_not_installed_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    find: Callable[[str], importlib.metadata.Distribution] = importlib.metadata.distribution
-
-    def without_torch(name: str) -> importlib.metadata.Distribution:
-        if name == "torch":
-            raise importlib.metadata.PackageNotFoundError(name)
-        return find(name)
-
-    monkeypatch.setattr(importlib.metadata, "distribution", without_torch)
-    monkeypatch.setattr(documentation, "BASE_DISTRIBUTIONS", ("jinja2", "torch"))
-    assert missing_distributions() == ["torch"]
-    assert {module.package for module in documentation_modules()} == {"python", "jinja2"}
-
-
-def module_of(folder: Path, name: str, source: str) -> DocumentationModule:
-    path = folder / f"{name}.py"
-    path.write_text(source, encoding="utf-8")
-    return DocumentationModule(name, "package", path)
-
-
-def test_docstrings_come_in_the_order_of_the_source(tmp_path: Path) -> None:
-    source = '''"""The docstring of the module is the first one."""
-if True:
-    class Outer:
-        """The docstring of the class is the second one."""
-        async def method(self):
-            """The docstring of the method is the third one."""
-            def inner():
-                """The docstring of the inner function is the fourth."""
-try:
-    pass
-except ValueError:
-    def fallback():
-        """The docstring in the handler is the fifth one."""
-value = """This text is the value of a name and is left."""
-'''
-    part = extract(module_of(tmp_path, "ordered", source))
-    assert part is not None
-    assert part.paragraphs == [
-        "The docstring of the module is the first one.",
-        "The docstring of the class is the second one.",
-        "The docstring of the method is the third one.",
-        "The docstring of the inner function is the fourth.",
-        "The docstring in the handler is the fifth one.",
-    ]
-
-
-def test_a_module_is_read_without_being_imported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    source = f'"""{FIRST}"""\nprint("imported")\nopen({str(tmp_path / "trace")!r}, "w")\nraise SystemExit(3)\n'
-    part = extract(module_of(tmp_path, "loud", source))
-    assert part is not None
-    assert part.paragraphs == [FIRST]
-    assert capfd.readouterr().out == ""
-    assert not (tmp_path / "trace").exists()
-
-
-def test_invalid_escapes_in_the_source_of_others_warn_nobody(tmp_path: Path) -> None:
-    part = extract(module_of(tmp_path, "escapes", f'"""{FIRST}"""\npattern = "\\d"\nvalue = 1 is 1\n'))
-    assert part is not None
-
-
-@pytest.mark.parametrize("source", ["def broken(:\n", "x = '\0'\n", "# -*- coding: unknown -*-\n"])
-def test_a_file_that_cannot_be_parsed_gives_nothing(tmp_path: Path, source: str) -> None:
-    assert extract(module_of(tmp_path, "broken", source)) is None
-
-
-def test_a_file_that_cannot_be_read_gives_nothing(tmp_path: Path) -> None:
-    assert extract(DocumentationModule("gone", "package", tmp_path / "gone.py")) is None
-
-
-def test_a_topic_is_a_document(tmp_path: Path) -> None:
-    path = module_of(tmp_path, "topics", f'topics = {{"assert": "{FIRST}", "del": "{LAST}"}}\n').path
-    part = extract(DocumentationModule("python.topics.del", "python", path, topic="del"))
-    assert part is not None
-    assert part.paragraphs == [LAST]
-
-
-@pytest.fixture
-def three_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[DocumentationModule]:
-    modules = [
-        module_of(tmp_path, "a", f'"""{FIRST}\n\n{LAST}\n\nToo short."""'),
-        module_of(tmp_path, "b", "def broken(:"),
-        module_of(tmp_path, "c", f'"""{LAST}"""'),
-        module_of(tmp_path, "d", f'"""{LAST}\n\nThis is “new”, and it is in the last one."""'),
-    ]
-    monkeypatch.setattr(documentation, "documentation_modules", lambda: modules)
-    return modules
-
-
-@pytest.mark.usefixtures("three_modules")
-def test_the_corpus_is_written_once_a_paragraph_with_counts(tmp_path: Path) -> None:
-    progress: list[tuple[int, int]] = []
-    counts = write_corpus(tmp_path / "corpus.jsonl", 1, lambda done, total: progress.append((done, total)))
-    written = [json.loads(line) for line in (tmp_path / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert written == [
-        {"id": "a", "package": "package", "text": f"{FIRST}\n\n{LAST}"},
-        {"id": "d", "package": "package", "text": "This is “new”, and it is in the last one."},
-    ]
-    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert counts == {
-        "modules": 4,
-        "missing_distributions": len(missing_distributions()),
-        "skipped": 1,
-        "documents": 2,
-        "paragraphs": 3,
-        "characters": sum(len(document["text"]) for document in written),
-        "docstring_characters": len(f"{FIRST}\n\n{LAST}\n\nToo short.") + len(f"{LAST}{LAST}\n\n{written[1]['text']}"),
-        "dropped_short": 1,
-        "dropped_short_characters": len("Too short."),
-        "dropped_repeated": 2,
-        "dropped_repeated_characters": 2 * len(LAST),
-    }
-
-
-@pytest.mark.usefixtures("three_modules")
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    alone = write_corpus(tmp_path / "alone.jsonl", 1, lambda done, total: None)
-    together = write_corpus(tmp_path / "together.jsonl", 2, lambda done, total: None)
-    assert (tmp_path / "alone.jsonl").read_bytes() == (tmp_path / "together.jsonl").read_bytes()
-    assert alone == together

@@ -1,0 +1,63 @@
+"""The inputs of a preparation: the files, the plan, and the options on which the content of the STORE depends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bertsmith.config.cleaning import choose_steps
+from bertsmith.config.prepare import PrepareOptions
+from bertsmith.corpus.cleaning import CleaningOptions
+from bertsmith.corpus.engine import Engine
+from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.reading import SourceFile, find_files
+from bertsmith.corpus.text import reading_of
+from bertsmith.records.manifest import StoreOptions
+from bertsmith.runtime.files import sha256_of
+
+_WITHOUT_EFFECT = ("overwrite", "resume", "dry_run", "workers", "out", "engine", "engine_address")
+"""The options that change nothing in the STORE."""
+
+
+def source_files(options: PrepareOptions, engine: Engine) -> list[SourceFile]:
+    """The files behind the sources; for a cluster by paths that hold in any folder, because its tasks run elsewhere."""
+    files = find_files(options.sources)
+    if engine.name == "local":
+        return files
+    on_disk = {file for file in files if file.form != "hf" and not file.is_address}
+    return [replace(file, location=str(file.path.absolute())) if file in on_disk else file for file in files]
+
+
+def plan_of(options: PrepareOptions, files: list[SourceFile]) -> Plan:
+    """The plan of these options, before its files are grouped."""
+    steps = choose_steps(options.clean)
+    share = options.held_out_share()
+    return Plan(
+        files=files,
+        reading=reading_of(options, files),
+        cleaning=CleaningOptions(steps, options.language, options.min_words),
+        max_documents=options.max_documents,
+        fingerprints=bool(steps & {"duplicates", "near-duplicates", "paragraphs"}),
+        held_out_share=share or 0.0,
+        held_out_file=str(Path(options.held_out).absolute()) if share is None else None,
+        seed=options.seed,
+        keep_dropped=options.keep_dropped,
+        statistics=True,
+    )
+
+
+def store_options(options: PrepareOptions, files: Sequence[SourceFile]) -> StoreOptions:
+    """The options on which the content of the STORE depends, with checksums of the files."""
+    decisive = {name: value for name, value in options.to_dict().items() if name not in _WITHOUT_EFFECT}
+    if options.held_out_share() is None:
+        decisive["held_out_sha256"] = sha256_of(Path(options.held_out))
+    return StoreOptions(**decisive, files_sha256=_digest(files))
+
+
+def _digest(files: Sequence[SourceFile]) -> str:
+    """Changes when a file changes: its name, size or time."""
+    facts = json.dumps([(file.name, file.location, file.size, file.modified) for file in files])
+    return hashlib.sha256(facts.encode()).hexdigest()

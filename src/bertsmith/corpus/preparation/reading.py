@@ -1,0 +1,31 @@
+"""Files to clean shards."""
+
+from __future__ import annotations
+
+from bertsmith.corpus import corpus
+from bertsmith.corpus.preparation.state import Preparation
+from bertsmith.runtime.console import progress, say
+
+
+def read_and_clean(work: Preparation) -> None:
+    """Read and clean all files, and print how they were read. Raises DataError if no document is left."""
+    with (
+        progress("reading", unit="groups of files") as reading,
+        progress("cleaning", unit="blocks") as cleaning,
+        work.clock.stage("read and clean"),
+    ):
+        work.corpus = corpus.read_and_clean(
+            work.folder,
+            work.plan,
+            work.engine,
+            reading=lambda done, total: reading.update(done, total=total),
+            cleaning=lambda done, total: cleaning.update(done, total=total),
+        )
+    counts = work.corpus.counts
+    for line in counts.detected[:5]:
+        say(line)
+    if len(counts.detected) > 5:
+        say(f"... and {len(counts.detected) - 5} files more; all of it is in the report")
+    if counts.replaced_bytes:
+        say(f"{counts.replaced_bytes} bytes were not {work.options.encoding} and were replaced")
+    work.corpus.check_not_empty()

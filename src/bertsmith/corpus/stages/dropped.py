@@ -1,0 +1,40 @@
+"""The dropped texts of a shard with their reasons, for people to read: `STORE/dropped`, written if asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bertsmith.corpus.cleaning import Dropped
+from bertsmith.corpus.decisions import Decision, json_lines
+from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS
+from bertsmith.corpus.shards import Shard
+from bertsmith.corpus.work_folder import CLEAN, STORE, numbered
+from bertsmith.runtime.files import write_text
+
+WITHOUT_TOKENS = "no tokens"
+"""The reason for which a document is dropped whose characters the tokenizer drops (zero-width spaces and the like)."""
+
+
+def write_dropped(
+    folder: Path, number: int, shard: Shard, *, decision: Decision, without_tokens: npt.NDArray[Any]
+) -> None:
+    """Write a line for each dropped document and paragraph of a shard."""
+    rows = []
+    for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
+        sentences = shard.texts(*shard.document_sentences[document : document + 2].tolist())
+        dropped = Dropped(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
+        rows.append({"id": shard.ids[document], **asdict(dropped)})
+    for document, paragraph in decision.paragraphs.tolist():
+        if not decision.documents[document]:
+            sentences = shard.texts(*shard.sentence_offsets[paragraph : paragraph + 2].tolist())
+            place = paragraph - int(shard.paragraph_offsets[document])
+            rows.append(
+                {"id": shard.ids[document], **asdict(Dropped(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
+            )
+    cleaned = numbered(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
+    write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + json_lines(rows))

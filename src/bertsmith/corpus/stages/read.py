@@ -1,0 +1,87 @@
+"""Reading: groups of files to blocks of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from bertsmith.corpus.blocks import write_block
+from bertsmith.corpus.document import Document
+from bertsmith.corpus.engine import Engine, marker, run_tasks
+from bertsmith.corpus.plan import Block, Plan, load_plan
+from bertsmith.corpus.reading import ReadingNotes, read_documents
+from bertsmith.corpus.work_folder import BLOCKS, READ, numbered, read_as, write_as_json
+
+
+@dataclass(frozen=True)
+class ReadGroup:
+    """The record of a task: the blocks that a group of files became."""
+
+    blocks: list[Block]
+    documents: int
+    detected: list[str]
+    replaced_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadCounts:
+    """What was noted while all files were read."""
+
+    documents_in: int
+    detected: list[str]
+    replaced_bytes: int
+
+
+def read(plan: Plan, folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) -> ReadCounts:
+    """Read all files into blocks."""
+    run_tasks(engine, READ, read_task, folder=folder, count=len(plan.groups), advance=advance)
+    return arrange_blocks(folder, len(plan.groups))
+
+
+def read_task(folder: Path, number: int) -> None:
+    """Read a group of files into blocks."""
+    plan = load_plan(folder)
+    first, last = plan.groups[number]
+    notes = ReadingNotes()
+    blocks: list[Block] = []
+    waiting: list[Document] = []
+    size = taken = 0
+
+    def write_waiting() -> None:
+        nonlocal size
+        path = numbered(folder, READ, number, suffix=f"-{len(blocks):04d}.arrow")
+        write_block(path, waiting)
+        blocks.append(Block(path.relative_to(folder).as_posix(), len(waiting)))
+        waiting.clear()
+        size = 0
+
+    for file in plan.files[first:last]:
+        left = None if plan.max_documents is None else plan.max_documents - taken
+        if left == 0:
+            break
+        for document in islice(read_documents(file, plan.reading, notes), left):
+            waiting.append(document)
+            size += sum(map(len, document.paragraphs))
+            taken += 1
+            if size >= plan.block_characters:
+                write_waiting()
+    if waiting:
+        write_waiting()
+    write_as_json(
+        marker(folder, READ, number),
+        ReadGroup(blocks, taken, detected=notes.detected, replaced_bytes=notes.replaced_bytes),
+    )
+
+
+def arrange_blocks(folder: Path, groups: int) -> ReadCounts:
+    """Number all blocks; returns what the reading noted."""
+    records = [read_as(ReadGroup, marker(folder, READ, number)) for number in range(groups)]
+    blocks = [block for record in records for block in record.blocks]
+    write_as_json(folder / BLOCKS, blocks)
+    return ReadCounts(
+        documents_in=sum(block.documents for block in blocks),
+        detected=[line for record in records for line in record.detected],
+        replaced_bytes=sum(record.replaced_bytes for record in records),
+    )

@@ -1,0 +1,126 @@
+"""What the text of a STORE is like: languages, lengths, words and vocabulary."""
+
+from __future__ import annotations
+
+from bertsmith.records.manifest import Manifest
+from bertsmith.reporting.bar_charts import bar_chart
+from bertsmith.reporting.histograms import doubling_histogram
+from bertsmith.reporting.page import Page
+from bertsmith.reporting.store.shares import NOT_COUNTED, by_count, classes_of, counts_chart, middle_class, percent_of
+
+_WORDS_SHOWN = 30
+_LANGUAGES_SHOWN = 15
+_LONGEST_INPUT = 512
+"""Tokens for which BERT has positions."""
+_UNKNOWN_MANY = 0.01
+_UNUSED_MANY = 0.1
+
+
+def add_languages(page: Page, manifest: Manifest) -> None:
+    page.section("Languages")
+    languages = by_count(manifest.statistics.languages)
+    total = sum(languages.values())
+    if not total:
+        page.text(NOT_COUNTED)
+        return
+    page.text(
+        f"Identified in a sample of {total:,} documents (a few of every shard, from the middle of each), after "
+        "cleaning and before duplicates go. The shares are those of the sample, and a short or mixed text "
+        "may be taken for another language."
+    )
+    shown = dict(list(languages.items())[:_LANGUAGES_SHOWN])
+    rest = total - sum(shown.values())
+    rows = [(_language(code), 100 * count / total) for code, count in shown.items()]
+    if rest:
+        rows.append((f"{len(languages) - len(shown)} others", 100 * rest / total))
+    page.chart(
+        bar_chart(rows, title="Languages of the sample", value_format="{:.1f}%", dense=len(rows) > 8),
+        f"Share of each language in a sample of {total:,} documents, by ISO 639-1 code.",
+    )
+    expected = manifest.options.language
+    if expected is None:
+        return
+    own = languages.get(expected.lower().replace("_", "-").split("-")[0], 0)
+    if own < total:
+        page.text(
+            f"Sentences are split by the rules of one language, --language {expected}; {total - own:,} of the "
+            f"{total:,} documents of the sample are in another. --clean language drops those that surely are."
+        )
+
+
+def _language(code: str) -> str:
+    return "none: no letters" if code == "und" else code
+
+
+def add_lengths(page: Page, manifest: Manifest) -> None:
+    page.section(
+        "Lengths", "The ranges double: a bar is for lengths from the number at its left to the next double of it."
+    )
+    statistics = manifest.statistics
+    documents = classes_of(statistics.document_characters)
+    sentences = classes_of(statistics.sentence_tokens)
+    if not documents and not sentences:
+        page.text(NOT_COUNTED)
+    if documents:
+        page.chart(
+            doubling_histogram(
+                documents, title="Documents by their characters", x_label="characters", y_label="documents"
+            ),
+            f"Documents by their characters, after cleaning and before duplicates go; {sum(documents.values()):,} in "
+            f"all. The middle one has {middle_class(documents)}.",
+        )
+    if not sentences:
+        return
+    total, tokens = sum(sentences.values()), manifest.result.tokens
+    mean = f", the mean is {tokens / total:.1f}" if tokens else ""
+    page.chart(
+        doubling_histogram(sentences, title="Sentences by their tokens", x_label="tokens", y_label="sentences"),
+        f"Sentences by their tokens, in both parts; {total:,} in all. "
+        f"The middle one has {middle_class(sentences)}{mean}.",
+    )
+    long = sum(count for k, count in sentences.items() if 2**k >= _LONGEST_INPUT)
+    if long:
+        page.text(
+            f"Sentences of {_LONGEST_INPUT} tokens or more: {long:,} ({percent_of(long, total)}). BERT has "
+            f"positions for {_LONGEST_INPUT}. A large share points to tables, lists, or a text whose sentences "
+            "have no ends."
+        )
+
+
+def add_words(page: Page, manifest: Manifest) -> None:
+    page.section("Words and vocabulary", "Counted in the training part.")
+    statistics, result = manifest.statistics, manifest.result
+    used, unknown, entries = statistics.vocabulary_used, statistics.unknown_rate, result.vocab_size
+    tokens = manifest.parts.train.tokens
+    cards: list[tuple[str, str | int | float, str]] = []
+    if used is not None and entries:
+        cards.append(("Entries that occur", f"{used:,}", f"of {entries:,}, {percent_of(used, entries)}"))
+    if unknown is not None:
+        cards.append(("Unknown tokens", percent_of(unknown, 1), "of the tokens are [UNK]"))
+    if cards:
+        page.figures(cards)
+    if unknown is not None and unknown > _UNKNOWN_MANY:
+        page.notice(
+            f"{unknown:.1%} of the tokens are [UNK]: the vocabulary lacks characters of this text, and the model "
+            "cannot see them. Take a larger --vocab-size, or a tokenizer made for such a text.",
+            "warning",
+        )
+    if used is not None and entries and entries - used > _UNUSED_MANY * entries:
+        page.notice(
+            f"{entries - used:,} entries never occur, so nothing is learnt of them. That is usual for the tokenizer of "
+            "another model; else a smaller --vocab-size does as well."
+        )
+    words = dict(list(by_count(statistics.frequent_words).items())[:_WORDS_SHOWN])
+    if words:
+        share = f" Together they are {percent_of(sum(words.values()), tokens)} of its tokens." if tokens else ""
+        page.chart(
+            counts_chart(words, "The most frequent words"),
+            f"The {len(words)} most frequent words that are entries of the vocabulary, with how often they occur."
+            f"{share}",
+        )
+        page.text(
+            "In running text these are small words: articles, pronouns, prepositions. A word of menus, licences or "
+            "adverts among them is repeated on every page, and worth removing at its source."
+        )
+    if not cards and not words:
+        page.text(NOT_COUNTED)

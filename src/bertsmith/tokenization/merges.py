@@ -1,0 +1,186 @@
+"""The merges behind a WordPiece vocabulary: the most frequent pair of neighbouring pieces becomes one piece, in turn.
+
+Memory grows with the distinct words, not with the texts: about 70 bytes for each of their characters.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bertsmith.tokenization.entries import CONTINUING
+from bertsmith.tokenization.unspaced import is_unspaced
+
+_HORIZON = 8
+"""Pairs with less than 1/8 of the largest count stay out of the queue until the counts have come down to
+them. Most pairs never come up, so this keeps the queue and its places short, and saves a tenth to a quarter of
+the time of training."""
+
+_Ints = npt.NDArray[Any]
+
+
+class Segmentation:
+    """All distinct words cut into pieces, in flat arrays: one merge is a few numpy calls over its places.
+
+    One cell a character, and an empty cell (0) around each word. A piece is a run of cells: `first` holds its
+    symbol in its first cell, `last` in its last one, so that both neighbours are one look-up away; `first` is
+    0 in its other cells. A symbol is the index of a piece's text in `symbols`; 0 is no piece.
+
+    `queue` is a heap of (-count, left text, right text, places where the left piece starts). An entry may be
+    out of date, but never too small, because later merges only take occurrences of a pair away. So the top is
+    recounted when it comes up: it is the true next pair if its count still holds, and goes back with what is
+    left of it if not. No count is kept up to date that is never asked for.
+
+    They only take away because no two pairs make the same piece. How the text between two borders of pieces is
+    cut depends on nothing outside it (a border that is seen has always been one, and runs of one piece are
+    merged from the left), so the same text is put together in the same way everywhere.
+    """
+
+    def __init__(self, words: Mapping[str, int], alphabet_size: int, capacity: int) -> None:
+        word_counts = np.fromiter(words.values(), np.int64, len(words))
+        word_lengths = np.fromiter(map(len, words), np.int64, len(words))
+        characters = "".join(words).encode("utf-32-le", "surrogatepass")
+        code_points, character = np.unique(np.frombuffer(characters, np.uint32), return_inverse=True)
+        word = np.repeat(np.arange(len(words)), word_lengths)
+        cell = np.arange(len(word)) + word + 1
+        begins = np.ones(len(word), bool)
+        begins[1:] = word[1:] != word[:-1]
+
+        self.weight: _Ints = np.zeros(len(word) + len(words) + 1, np.int64)
+        """Per cell: how often its word occurs."""
+        self.weight[cell] = word_counts[word]
+
+        # float64 weights: exact for fewer than 2**53 characters
+        totals = np.bincount(character, self.weight[cell], len(code_points))
+        alphabet = np.lexsort((code_points, -totals))[:alphabet_size]
+        occurs = np.zeros((2, len(code_points)), bool)  # as the beginning of a word, as a later character
+        occurs[0, character[begins]] = True
+        occurs[1, character[~begins]] = True
+        occurs[:, [is_unspaced(chr(code)) for code in code_points.tolist()]] = True
+        self.symbols = [""]
+        symbol_of = np.zeros((2, len(code_points)), np.int64)
+        for index in alphabet.tolist():
+            for form, prefix in enumerate(("", CONTINUING)):
+                if occurs[form, index]:
+                    symbol_of[form, index] = len(self.symbols)
+                    self.symbols.append(prefix + chr(code_points[index]))
+        self.id_of = {text: symbol for symbol, text in enumerate(self.symbols) if symbol}
+
+        # A merge lowers the number of pieces, so there are never more new symbols than characters.
+        size = len(self.symbols) + min(max(capacity, 0), len(word))
+        self.length: _Ints = np.zeros(size, np.int32)
+        """Per symbol: its characters."""
+        self.length[1 : len(self.symbols)] = 1
+
+        symbol = symbol_of[(~begins).astype(np.int64), character]
+        # "##a" as the text of a word's first piece would be mistaken for the continuing piece
+        takes_part = np.fromiter((not text.startswith(CONTINUING) for text in words), bool, len(words))
+        takes_part[word[symbol == 0]] = False
+        usable = takes_part[word]
+        # 16 bits where they suffice: numpy sorts those by radix
+        self.first: _Ints = np.zeros(len(self.weight), np.uint16 if size <= 1 << 16 else np.int32)
+        self.first[cell[usable]] = symbol[usable]
+        self.last = self.first.copy()
+
+        self.queue: list[tuple[int, str, str, _Ints]] = []
+
+    def merges(self, min_frequency: int) -> Iterator[str]:
+        """Merge pair by pair, yielding the new piece's text, while a pair occurs `min_frequency` times."""
+        threshold = self._enqueue_all(min_frequency)
+        while self.queue or threshold > min_frequency:
+            if not self.queue:
+                threshold = self._enqueue_all(min_frequency)
+                continue
+            negative_count, left, right, places = heapq.heappop(self.queue)
+            left_symbol, right_symbol = self.id_of[left], self.id_of[right]
+            here = self.first[places] == left_symbol
+            here &= self.first[places + self.length[left_symbol]] == right_symbol
+            places = places[here]
+            count = int(np.add.reduce(self.weight[places]))
+            if count == -negative_count:
+                yield self._merge(left, right, places, threshold=threshold)
+            elif count >= threshold:
+                self._enqueue(left, right, places, count=count)
+
+    def _enqueue_all(self, min_frequency: int) -> int:
+        """Count all pairs, queue the frequent ones and return the threshold that parts them from the rest."""
+        places = np.flatnonzero(self.first).astype(np.int32)
+        left = self.first[places]
+        right = self.first[places + self.length[left]]
+        places, left, right = places[right != 0], left[right != 0], right[right != 0]
+        if len(places) == 0:
+            return min_frequency
+        order = right.argsort(kind="stable")
+        order = order[left[order].argsort(kind="stable")]
+        places, left, right = places[order], left[order], right[order]
+        edges, totals = _runs((left[1:] != left[:-1]) | (right[1:] != right[:-1]), self.weight[places])
+        threshold = max(min_frequency, int(totals.max()) // _HORIZON)
+        for run in (totals >= threshold).nonzero()[0].tolist():
+            start, end = edges[run], edges[run + 1]
+            pair = self.symbols[left[start]], self.symbols[right[start]]
+            self._enqueue(*pair, places[start:end].copy(), count=int(totals[run]))
+        return threshold
+
+    def _enqueue(self, left: str, right: str, places: _Ints, *, count: int) -> None:
+        heapq.heappush(self.queue, (-count, left, right, places))
+
+    def _merge(self, left: str, right: str, places: _Ints, *, threshold: int) -> str:
+        """Join the pieces at `places`, queue new pairs whose count reaches `threshold`, return the text."""
+        text = left + right.removeprefix(CONTINUING)
+        left_length = int(self.length[self.id_of[left]])
+        length = left_length + int(self.length[self.id_of[right]])
+        if left == right:
+            places = _without_overlap(places, left_length)
+        symbol = len(self.symbols)
+        self.symbols.append(text)
+        self.id_of[text] = symbol
+        self.length[symbol] = length
+        self.first[places] = symbol
+        self.first[places + left_length] = 0
+        self.last[places + (length - 1)] = symbol
+
+        before = self.last[places - 1]
+        chosen = (before != 0) & (before != symbol)  # a pair of the new piece with itself is counted below
+        before, starts = before[chosen], places[chosen]
+        for other, pair_places, count in self._frequent(before, starts - self.length[before], threshold):
+            self._enqueue(other, text, pair_places, count=count)
+        after = self.first[places + length]
+        chosen = after != 0
+        for other, pair_places, count in self._frequent(after[chosen], places[chosen], threshold):
+            self._enqueue(text, other, pair_places, count=count)
+        return text
+
+    def _frequent(self, others: _Ints, places: _Ints, threshold: int) -> Iterator[tuple[str, _Ints, int]]:
+        """Each piece of `others` whose words count `threshold` together: its text, its places, this count."""
+        if len(others) == 0:
+            return
+        order = others.argsort(kind="stable")
+        others, places = others[order], places[order]
+        edges, totals = _runs(others[1:] != others[:-1], self.weight[places])
+        for run in (totals >= threshold).nonzero()[0].tolist():
+            start, end = edges[run], edges[run + 1]
+            yield self.symbols[others[start]], places[start:end].copy(), int(totals[run])
+
+
+def _runs(differs: _Ints, weights: _Ints) -> tuple[_Ints, _Ints]:
+    """Edges (runs + 1,) and sums (runs,) of the runs in weights (n,): `differs` (n - 1,) parts neighbours."""
+    edges = np.zeros(np.count_nonzero(differs) + 2, np.int64)
+    edges[1:-1] = differs.nonzero()[0]
+    edges[1:-1] += 1
+    edges[-1] = len(weights)
+    return edges, np.add.reduceat(weights, edges[:-1])
+
+
+def _without_overlap(places: _Ints, length: int) -> _Ints:
+    """The places, ascending, of a pair of two equal pieces: from the left, those that do not overlap."""
+    chosen = []
+    free_from = 0
+    for place in places.tolist():
+        if place >= free_from:
+            chosen.append(place)
+            free_from = place + 2 * length
+    return np.array(chosen, places.dtype)
