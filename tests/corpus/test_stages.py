@@ -29,13 +29,13 @@ from tokenizers import Tokenizer
 from bertsmith.config.cleaning import DEFAULT_STEPS
 from bertsmith.corpus import forecast, plan
 from bertsmith.corpus.cleaning import CleaningOptions
-from bertsmith.corpus.corpus import Corpus, read_and_clean
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.forecast import Forecast
 from bertsmith.corpus.plan import Plan, block_characters, group_files, load_plan, read_blocks, write_plan
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, SourceFile, find_files, read_documents
 from bertsmith.corpus.splitting import is_held_out
 from bertsmith.corpus.stages import count
+from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
 from bertsmith.corpus.stages.count import count_words
 from bertsmith.corpus.stages.divide import divide
 from bertsmith.corpus.stages.duplicates import find_all_duplicates

@@ -14,11 +14,11 @@ from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WOR
 from bertsmith.evaluation.head import Answered
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.encoded_texts import Encoded
-from bertsmith.tasks.files.columns import NOTHING, column_values
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import NO_LABEL, SequenceClassification
+from bertsmith.tasks.slice_columns import NOTHING, column_values
 from bertsmith.tasks.token_classification.task import TokenClassification
 
 CLASSES = "single_label_classification"

@@ -16,11 +16,11 @@ import pytest
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, read_documents
 from bertsmith.corpus.reading.cells import text_of_cell
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.files.columns import column_values
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
 from bertsmith.tasks.files.text_file import json_lines, read_json_object
 from bertsmith.tasks.multiple_choice.choice_file import read_questions
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.slice_columns import column_values
 
 
 def corpus(file: Path, **options: Any) -> tuple[list[tuple[str, ...]], ReadingNotes]:

@@ -11,12 +11,12 @@ import numpy as np
 from bertsmith.config.cleaning import DEFAULT_STEPS
 from bertsmith.config.prepare import SourceOptions
 from bertsmith.corpus.cleaning import CleaningOptions
-from bertsmith.corpus.corpus import Corpus, read_and_clean
 from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.plan import Plan, write_plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.shards import read_shard
+from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
 from bertsmith.corpus.stages.count import count_words
 from bertsmith.corpus.stages.divide import keep_all
 from bertsmith.corpus.store import TRAIN

@@ -19,9 +19,9 @@ from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import versions
 from bertsmith.tasks.base import task_class
-from bertsmith.tasks.files.columns import column_values
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import is_data_set
+from bertsmith.tasks.slice_columns import column_values
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.files.columns import column_values
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.question_answering.squad_file import (
     ContextQuestion,
@@ -24,6 +23,7 @@ from bertsmith.tasks.question_answering.squad_file import (
     read_questions,
 )
 from bertsmith.tasks.question_answering.task import QuestionAnswering
+from bertsmith.tasks.slice_columns import column_values
 
 CONTEXT = "😀 The baker sold bread. The sailors sold nothing."
 

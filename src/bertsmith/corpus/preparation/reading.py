@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bertsmith.corpus import corpus
 from bertsmith.corpus.preparation.state import Preparation
+from bertsmith.corpus.stages import corpus
 from bertsmith.runtime.console import progress, say
 
 

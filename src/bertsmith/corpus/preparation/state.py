@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.prepare import PrepareOptions
-from bertsmith.corpus.corpus import Corpus
 from bertsmith.corpus.decisions import Division
 from bertsmith.corpus.deduplication import Duplicates
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.stages.encode import Encoded
 from bertsmith.corpus.work_folder import DIVIDED, STORE, read_as
 from bertsmith.records.manifest import DuplicateGroup, Manifest, StoreOptions

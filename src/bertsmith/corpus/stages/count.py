@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bertsmith.corpus.corpus import Corpus
 from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import marker, run_tasks
 from bertsmith.corpus.plan import load_plan
 from bertsmith.corpus.shards import Shard, read_shard
+from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.work_folder import COUNT, QUOTA, numbered, read_as, shard_file, write_as_json
 from bertsmith.runtime import random
 from bertsmith.runtime.files import written_aside

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bertsmith.corpus.corpus import Corpus
 from bertsmith.corpus.decisions import (
     Decision,
     Division,
@@ -18,6 +17,7 @@ from bertsmith.corpus.decisions import (
 from bertsmith.corpus.deduplication import Duplicates
 from bertsmith.corpus.shards import read_shard
 from bertsmith.corpus.splitting import MIN_DOCUMENTS, MIN_TOKENS, read_ids
+from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.stages.encode import encoder_of
 from bertsmith.corpus.store import TRAIN
 from bertsmith.corpus.work_folder import shard_file

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bertsmith.corpus.corpus import Corpus
 from bertsmith.corpus.decisions import json_lines, name_clusters
 from bertsmith.corpus.deduplication import Duplicates, find_duplicates
 from bertsmith.corpus.shards import read_arrays
+from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.stages.sidecars import sidecars
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.records.manifest import DuplicateGroup

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.corpus.corpus import Corpus
 from bertsmith.corpus.decisions import read_decision
 from bertsmith.corpus.engine import marker, run_tasks
 from bertsmith.corpus.fingerprints import write_array
 from bertsmith.corpus.plan import load_plan, read_blocks
 from bertsmith.corpus.shards import Shard, read_shard
+from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.stages.dropped import write_dropped
 from bertsmith.corpus.statistics import added, sentence_classes
 from bertsmith.corpus.store import HELD_OUT, TRAIN, data_file, finish_part, write_rows

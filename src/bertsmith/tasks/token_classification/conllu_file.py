@@ -93,12 +93,7 @@ def read_conllu(
         word = columns[word_at].strip()
         if not word:
             raise DataError(f"{where}: the {names[word_at].upper()} is empty")
-        tag = columns[tag_at].strip() if stand_in is None else stand_in
-        if stand_in is None and (not tag or (tag == _NOTHING and names[tag_at] in _ANNOTATIONS)):
-            raise DataError(
-                f"{where}: found {names[tag_at].upper()} {tag!r} of {word!r}, which is no annotation, expected a tag; "
-                "name another column with --label-column"
-            )
+        tag = _annotation(where, word, names[tag_at], columns[tag_at].strip()) if stand_in is None else stand_in
         sentences[-1].tokens.append(word)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(number)
@@ -110,6 +105,16 @@ def read_conllu(
     tags = "" if stand_in is not None else f", tags from {names[tag_at].upper()}"
     say(f"{path}: CoNLL-U, words from {names[word_at].upper()}{tags}{_counted(left_out)}")
     return sentences
+
+
+def _annotation(where: str, word: str, name: str, tag: str) -> str:
+    """The tag of a word in the column of this name. Raises DataError if the column says nothing of the word."""
+    if not tag or (tag == _NOTHING and name in _ANNOTATIONS):
+        raise DataError(
+            f"{where}: found {name.upper()} {tag!r} of {word!r}, which is no annotation, expected a tag; "
+            "name another column with --label-column"
+        )
+    return tag
 
 
 def _names(path: Path, text: str) -> list[str]:
