@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -55,9 +54,11 @@ def test_a_task_of_ones_own(run: Path, file: Path, tmp_path: Path, bertsmith: Ca
     assert "`bertsmith shout` uses it" in card and "Not for whispers." in card
     assert "of 1,000 texts are misheard" in report
 
-    shout = importlib.import_module("toy_task.command").shout
-    said = shout(package.load(made.run), ["horses near the horses", "the river bread"])
-    assert [answer["label"] for answer in said] == ["shouted", "quiet"]
+    texts = ["horses near the horses", "the river bread"]
+    assert [answer.label for answer in package.load(made.run).shout(texts)] == ["shouted", "quiet"]
+    answers = bertsmith("shout", made.run, *texts, "--json").json_lines
+    assert answers == [{"text": texts[0], "label": "shouted"}, {"text": texts[1], "label": "quiet"}]
+    assert "  shout             whether a text is shouted" in bertsmith("--help").stdout
 
     student = package.finetune("shouting", model=run, teacher=made.run, out=tmp_path / "student", **options)
     assert student.metrics["accuracy"]["mean"] == 1.0

@@ -1,18 +1,33 @@
-"""The verb of shouting."""
+"""bertsmith shout."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from bertsmith.tasks.files.labelled_file import Row
-from toy_task.task import Shouting
+from bertsmith.config.verb import Result
+from bertsmith.tasks.command import TaskCommand
+from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.predict_options import PredictOptions
+from bertsmith.tasks.runner import Runner
 
 
-# To be adapted once verbs of tasks are declarations: then this is a COMMAND, and `bertsmith shout MODEL TEXT` runs it.
-def shout(predictor: Any, texts: Sequence[str]) -> list[dict[str, Any]]:
-    task = Shouting.for_model(predictor.config, None, predictor.name)
-    length = predictor.row_length(Shouting, None)
-    inputs = task.encode(predictor.tokenizer, [Row(text, None, "") for text in texts], length)
-    labels = task.answers(predictor.head_outputs(task, inputs))
-    return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+def _predict(model: Runner, options: PredictOptions, texts: list[str]) -> Iterable[Result]:
+    from toy_task.predict import shout
+
+    return shout(model, texts)
+
+
+def _show(result: Any) -> str:
+    return f"{result.label}   {result.text}"
+
+
+COMMAND = TaskCommand(
+    "shout",
+    "Whether a text is shouted.",
+    PredictOptions,
+    texts_of,
+    _predict,
+    _show,
+    'bertsmith shout runs/shouts "A text."',
+)
