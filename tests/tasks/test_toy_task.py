@@ -21,7 +21,9 @@ QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 16, "learning_rate":
 
 @pytest.fixture(autouse=True)
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line."""
+    """The one line. The schemas list the tasks in their help when they are imported: here without this one."""
+    for schemas in ("bertsmith.finetuning.options", "bertsmith.tasks.score_options"):
+        importlib.import_module(schemas)
     monkeypatch.syspath_prepend(TESTS)
     monkeypatch.setitem(TASKS, "shouting", Entry("shouting", "shout", "toy_task", "whether a text is shouted"))
 

@@ -7,8 +7,8 @@ import numpy as np
 from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.prediction_lines import aligned_lines
-from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import ExampleScores, Scoring, bootstrapped
+from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 from toy_task.task import LABELS, Shouting
 
 

@@ -9,7 +9,6 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.figures import figure_lines
 from bertsmith.reporting.numbers import most_of
 from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import Scores
 
 
 def _run(options: ScoreOptions) -> Iterable[Answer]:
@@ -26,7 +25,7 @@ def _show(result: Any) -> str:
     return "\n".join([*lines, *result.notes])
 
 
-def _figures(scores: Scores, most: float) -> list[str]:
+def _figures(scores: Any, most: float) -> list[str]:
     return figure_lines(
         [(name, it.value, {"low": it.low, "high": it.high}) for name, it in scores.metrics.items()], most
     )

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config.options import external_name
 from bertsmith.tasks.files.options import LabelledFileOptions
 from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
-from bertsmith.tasks.scoring import Scoring
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a task scores predictions, as SCORE in the `score.py` of its folder.
+
+    Attributes:
+        score: the function of the options that gives the `Scores`.
+        options: the options that it uses, of those that not every task has.
+    """
+
+    score: Callable[[ScoreOptions], Any]
+    options: frozenset[str]
 
 
 def scoring_of(task: str) -> Scoring:

@@ -1,8 +1,8 @@
-"""Scores of files of predictions: what every task's score has, and how a task declares its own (`tasks/*/score.py`)."""
+"""Scores of files of predictions: the parts that are the same for every task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,19 +55,6 @@ class ExampleScores(Scores):
     def headline(self) -> str:
         """The number of examples."""
         return counted(self.total, "example")
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How a task scores predictions.
-
-    Attributes:
-        score: the function of the options.
-        options: the options that it uses, of those that not every task has.
-    """
-
-    score: Callable[[Any], Scores]
-    options: frozenset[str]
 
 
 def bootstrapped(metrics: Mapping[str, Metric], targets: Array, predicted: Array) -> dict[str, Interval]:

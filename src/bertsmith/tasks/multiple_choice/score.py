@@ -8,8 +8,8 @@ from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.multiple_choice.choice_file import read_questions
 from bertsmith.tasks.multiple_choice.prediction_file import read_indices
-from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import ExampleScores, Scoring, bootstrapped
+from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 
 def score(options: ScoreOptions) -> ExampleScores:

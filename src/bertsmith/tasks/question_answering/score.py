@@ -14,8 +14,8 @@ from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.question_answering import squad_file
-from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import Scores, Scoring
+from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.scoring import Scores
 
 PERCENT = 100.0
 ALWAYS_ANSWERS = 1.0

@@ -14,8 +14,8 @@ from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.class_names import ClassNames, one_name_each
 from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.files.labelled_file import Columns, Row, in_order, read_rows
-from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import ExampleScores, Scoring, bootstrapped
+from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
 from bertsmith.tasks.sequence_classification.prediction_file import Prediction, read_predictions
 

@@ -13,8 +13,8 @@ from bertsmith.metrics.resampling import intervals
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import say
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.score_options import ScoreOptions
-from bertsmith.tasks.scoring import Scores, Scoring
+from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.scoring import Scores
 from bertsmith.tasks.token_classification.conll_file import check_same_tokens, check_scheme
 from bertsmith.tasks.token_classification.tagged_file import read_scored
 
