@@ -1,8 +1,8 @@
 """A verb on the command line: its schema becomes its parameters, its result one JSON object or text for people.
 
-cyclopts parses and prints the help; only the schema decides on the values, so that a mistake reads the
-same from the command line, YAML and Python. Values are merged in this order, later ones winning: `--config FILE`,
-`--set key=value`, the options themselves.
+cyclopts parses and prints the help; only the schema decides on the values, so that a mistake reads the same from the
+command line, YAML and Python. Values are merged in this order, later ones winning: `--config FILE`, `--set key=value`,
+the options themselves.
 """
 
 from __future__ import annotations

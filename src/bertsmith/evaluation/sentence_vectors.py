@@ -11,10 +11,10 @@ import torch
 from bertsmith.inference.batched import batches
 from bertsmith.metrics.anisotropy import anisotropy, mean_cosine
 from bertsmith.models.bert import BertForPreTraining
+from bertsmith.models.pooling import pooled
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.embedding.head import pooled
 from bertsmith.tasks.encoded_texts import Encoded
 
 SENTENCES = 1_000

@@ -1,0 +1,24 @@
+"""The vectors of a text's tokens to one vector of the text."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from bertsmith.errors import InputError
+
+
+def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """float32 of [texts, hidden size]: the mean or maximum over the tokens ([CLS] and [SEP] included), or [CLS].
+
+    Args:
+        hidden: float32 of [texts, length, hidden size].
+        mask: int64 of [texts, length], 0 where there is padding.
+    """
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "max":
+        return hidden.masked_fill(mask[:, :, None] == 0, float("-inf")).amax(1)
+    if pooling == "mean":
+        weights = mask[:, :, None].to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)
+    raise InputError(f"pooling: found {pooling!r}, expected mean, cls or max")
