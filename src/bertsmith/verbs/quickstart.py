@@ -75,7 +75,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)
     say("4/5  judge next sentences")
     modules = list(read_modules(corpus, held_out=HELD_OUT, seed=options.seed))
-    judged = _judge(out / "model", *pair_to_judge(modules, options.seed))
+    judged = _judge(out / "model", pair_to_judge(modules, options.seed))
     say("5/5  fine-tune: which package is this sentence from?")
     head = _classify(out, modules, options.seed)
     result = QuickstartResult(
@@ -113,9 +113,9 @@ def _next_commands(out: Path) -> list[str]:
     ]
 
 
-def _judge(model: Path, a: str, b: str, other: str) -> dict[str, Any]:
-    """The answers of a model to the sentence `b` that follows `a`, and to one of a different module."""
-    predictor = load(model)
+def _judge(model: Path, pair: tuple[str, str, str]) -> dict[str, Any]:
+    """The answers of a model to the sentence that follows the first one, and to one of a different module."""
+    predictor, (a, b, other) = load(model), pair
     return {
         "a": a,
         "true": {"b": b, **predictor.next_sentence(a, b).to_dict()},
