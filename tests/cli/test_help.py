@@ -15,7 +15,7 @@ import pytest
 from bertsmith import __version__
 from bertsmith.cli.app import verbs
 from bertsmith.cli.command import command_of as command
-from bertsmith.config.options import external_name
+from bertsmith.config.option_names import external_name
 from bertsmith.tasks.registry import TASKS
 
 VERBS = verbs()

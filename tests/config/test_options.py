@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bertsmith.cli.command import command_of, execute
 from bertsmith.cli.tokenize import TokenizeOptions
-from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
+from bertsmith.config.option_names import external_name
+from bertsmith.config.options import Options, read_assignments, read_yaml
 from bertsmith.config.prepare import PrepareOptions, TrainTokenizerOptions
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import signature

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from transformers import TrainingArguments
 
-from bertsmith.config.options import Options, external_name
+from bertsmith.config.option_names import external_name
+from bertsmith.config.options import Options
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.glue.options import GlueOptions

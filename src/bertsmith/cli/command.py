@@ -28,7 +28,8 @@ from cyclopts import (
 )
 from pydantic_core import PydanticUndefined
 
-from bertsmith.config.options import Options, external_name, read_assignments, read_yaml
+from bertsmith.config.option_names import external_name
+from bertsmith.config.options import Options, read_assignments, read_yaml
 from bertsmith.config.verb import takes_many
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes

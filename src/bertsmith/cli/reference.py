@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from bertsmith.cli.app import verbs
 from bertsmith.cli.command import Command, choices_of, command_of, kind_of
-from bertsmith.config.options import external_name
+from bertsmith.config.option_names import external_name
 from bertsmith.runtime.files import write_text
 
 INTRODUCTION = """# The verbs and their options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 
 ALL_STEPS: dict[str, str] = {
     "unicode": "repair wrongly decoded characters (Ã© for é), bring the text to Unicode form NFC",

@@ -10,7 +10,6 @@ the command line. A name that is a Python keyword carries a trailing underscore:
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath
@@ -20,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from bertsmith.config.option_names import external_name, nearest
 from bertsmith.config.valid_text import broken_argument
 from bertsmith.errors import OptionError
 
@@ -164,14 +164,6 @@ def _word(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-def external_name(word: str, joint: str = "-") -> str:
-    """The name of an option in any spelling, such as `vocab_size` or `--vocab-size`, as it is outside Python.
-
-    Its words are joined by a hyphen as on the command line, or by an underscore as in JSON. `from_` is `from`.
-    """
-    return word.strip().lstrip("-").rstrip("_").replace("_", joint).replace("-", joint)
-
-
 def _label(schema: type[Options], name: str) -> str:
     return name.upper() if name in schema.positional else f"--{external_name(name)}"
 
@@ -189,12 +181,6 @@ def what_is_wrong(mistake: ErrorDetails) -> str:
         sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
         return f"{found}, expected {sign.get(kind, 'at most')} {next(iter(context.values()))}"
     return f"{found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'vocab-size'?` if one of the known names is near the word, else nothing."""
-    near = difflib.get_close_matches(external_name(word), list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
-from bertsmith.config.options import SEEDS, Options, external_name
+from bertsmith.config.option_names import external_name
+from bertsmith.config.options import SEEDS, Options
 
 Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
 Objective = Literal["mlm+nsp", "mlm", "nsp", "mlm+sop"]

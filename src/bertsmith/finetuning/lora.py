@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.parameters import depth_of
 

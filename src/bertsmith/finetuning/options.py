@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from bertsmith.config import tutorial_names
-from bertsmith.config.options import SEEDS, Options, external_name
+from bertsmith.config.option_names import external_name
+from bertsmith.config.options import SEEDS, Options
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.search_space import DEFAULT, parse_space, space_text
 from bertsmith.tasks.files.options import LabelledOptions, parted

@@ -16,7 +16,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from bertsmith.config.options import external_name, nearest, what_is_wrong
+from bertsmith.config.option_names import external_name, nearest
+from bertsmith.config.options import what_is_wrong
 from bertsmith.records.search import Number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from bertsmith.config.options import external_name
+from bertsmith.config.option_names import external_name
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import Interrupted, ModelError, OptionError, OutputError
 from bertsmith.models.loading import load_config

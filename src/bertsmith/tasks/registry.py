@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 
 
 @dataclass(frozen=True)

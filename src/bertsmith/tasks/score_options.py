@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config.options import external_name
+from bertsmith.config.option_names import external_name
 from bertsmith.tasks.files.options import LabelledFileOptions
 from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 from bertsmith.corpus.reading.cells import RepeatedName
 from bertsmith.errors import OptionError
 from bertsmith.runtime.console import quiet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertsmith.config.options import external_name
+from bertsmith.config.option_names import external_name
 from bertsmith.config.verb import verb
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.head_result import HeadFigures, evaluate_head

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bertsmith.config.extras import require_extra
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.announcement import announce

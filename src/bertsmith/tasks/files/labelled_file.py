@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import say, warn

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertsmith.config.options import nearest
+from bertsmith.config.option_names import nearest
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import say
 from bertsmith.tasks.token_classification.conll_file import Sentence, numbered_lines

@@ -1,0 +1,20 @@
+"""Names of options: one spelling from all that people write, and the nearest name to a mistyped one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def external_name(word: str, joint: str = "-") -> str:
+    """The name of an option in any spelling, such as `vocab_size` or `--vocab-size`, as it is outside Python.
+
+    Its words are joined by a hyphen as on the command line, or by an underscore as in JSON. `from_` is `from`.
+    """
+    return word.strip().lstrip("-").rstrip("_").replace("_", joint).replace("-", joint)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'vocab-size'?` if one of the known names is near the word, else nothing."""
+    near = difflib.get_close_matches(external_name(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
