@@ -9,7 +9,7 @@ from typing import ClassVar, overload
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
 from bertsmith.tasks.question_answering.answers import CANDIDATES
-from bertsmith.tasks.question_answering.questions import encode_questions
+from bertsmith.tasks.question_answering.encoding import encode_questions
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, warn_of_cuts
 

@@ -8,7 +8,8 @@ from typing import overload
 from bertsmith.config.verb import Result
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
-from bertsmith.tasks.token_classification.words import Pieces, encode_words, words_of_text
+from bertsmith.tasks.token_classification.encoding import encode_words
+from bertsmith.tasks.words_of_text import Pieces, words_of_text
 
 NAME = "token-classification"
 
