@@ -38,6 +38,10 @@ def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] 
     return Answered(head, examples, inputs, outputs, head.targets(examples, "f"), 128)
 
 
+def report_of(*given: Any) -> dict[str, Any]:
+    return error_report(*given).to_dict()
+
+
 def certain(head: AnyTask, said: list[str], logit: float = 2.0) -> Any:
     """Logits that say these labels."""
     return np.array([[logit * (label == name) for label in head.labels] for name in said], dtype=np.float32)
@@ -48,7 +52,7 @@ def test_classes() -> None:
     gold, said = ["no", "no", "no", "yes"], ["no", "no", "yes", "no"]
     outputs = certain(head, said)
     outputs[3] *= 3
-    report = error_report(scored(head, rows(gold), outputs, [3, 4, 5, 6]))
+    report = report_of(scored(head, rows(gold), outputs, [3, 4, 5, 6]))
     assert (report["examples"], report["wrong"]) == (4, 2)
     assert report["confusion"] == {"labels": ["no", "yes"], "counts": [[2, 1], [1, 0]], "of": "examples", "others": 0}
     assert report["labels"] == [
@@ -73,10 +77,10 @@ def test_classes() -> None:
 def test_a_temperature_stands_beside_what_was_before_it() -> None:
     head = SequenceClassification(["no", "yes"], CLASSES)
     examples, outputs = rows(["no", "yes", "yes"]), certain(head, ["no", "yes", "no"])
-    before = error_report(scored(head, examples, outputs))
+    before = report_of(scored(head, examples, outputs))
     calibrated = head.calibrated(outputs, head.targets(examples, "f"))
     assert calibrated is not None and calibrated.temperature > 1
-    after = error_report(scored(calibrated, examples, outputs))
+    after = report_of(scored(calibrated, examples, outputs))
     assert after["calibration"]["temperature"] == calibrated.temperature
     assert after["calibration"]["before"]["nll"] == before["calibration"]["nll"] > after["calibration"]["nll"]
     assert after["worst"][0]["probability"] == pytest.approx(2 / 3, abs=1e-6), "two of three are right"
@@ -87,7 +91,7 @@ def test_a_temperature_stands_beside_what_was_before_it() -> None:
 def test_long_texts_and_many_errors_are_cut() -> None:
     head = SequenceClassification(["no", "yes"], CLASSES)
     examples = rows(["no"] * 50, text="word " * 100)
-    report = error_report(scored(head, examples, certain(head, ["yes"] * 50)))
+    report = report_of(scored(head, examples, certain(head, ["yes"] * 50)))
     assert report["wrong"] == 50 and len(report["worst"]) == WORST
     text = report["worst"][0]["texts"][0]
     assert len(text) <= TEXT and text.endswith("word…") and "  " not in text
@@ -97,7 +101,7 @@ def test_of_many_labels_the_most_frequent_are_in_the_matrix() -> None:
     labels = [f"label-{number:02}" for number in range(20)]
     head = SequenceClassification(labels, CLASSES)
     gold = [label for number, label in enumerate(labels) for _ in range(20 - number)]
-    confusion = error_report(scored(head, rows(gold), certain(head, gold)))["confusion"]
+    confusion = report_of(scored(head, rows(gold), certain(head, gold)))["confusion"]
     assert confusion["labels"] == [*labels[:MATRIX], OTHER]
     assert confusion["others"] == 5 and confusion["counts"][MATRIX][MATRIX] == 5 + 4 + 3 + 2 + 1
     assert sum(map(sum, confusion["counts"])) == len(gold)
@@ -106,7 +110,7 @@ def test_of_many_labels_the_most_frequent_are_in_the_matrix() -> None:
 def test_several_labels_have_no_confusions() -> None:
     head = SequenceClassification(["a", "b"], MULTI_LABEL)
     logits = np.array([[3, -3], [-3, -3], [3, 3]], dtype=np.float32)
-    report = error_report(scored(head, rows([("a",), ("b",), ("a", "b")]), logits))
+    report = report_of(scored(head, rows([("a",), ("b",), ("a", "b")]), logits))
     assert "confusion" not in report and "calibration" not in report
     assert [(each["label"], each["precision"], each["recall"], each["support"]) for each in report["labels"]] == [
         *(("a", 1, 1, 2), ("b", 1, 0.5, 2))
@@ -116,7 +120,7 @@ def test_several_labels_have_no_confusions() -> None:
 
 def test_numbers_have_differences() -> None:
     head = SequenceClassification([], REGRESSION)
-    report = error_report(scored(head, rows([0.5, 2, 4]), np.array([[0.5], [4.5], [3]], dtype=np.float32)))
+    report = report_of(scored(head, rows([0.5, 2, 4]), np.array([[0.5], [4.5], [3]], dtype=np.float32)))
     assert report["wrong"] is None and report["error"] == "difference"
     found = [(each["true"], each["predicted"], each["error"]) for each in report["worst"]]
     assert found == [("2", "4.5", 2.5), ("4", "3", 1), ("0.5", "0.5", 0)]
@@ -137,7 +141,7 @@ def test_words(tmp_path: Path) -> None:
     said = [["B-LOC", "I-LOC", "O"], ["O", "B-LOC", "B-LOC"]]
     tagged_ = task_class("token-classification")
     outputs = tagged_.join(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
-    report = error_report(scored(head, tagged(tmp_path, "t.conll", [first, second]), outputs, [5, 9]))
+    report = report_of(scored(head, tagged(tmp_path, "t.conll", [first, second]), outputs, [5, 9]))
     assert [(each["place"], each["true"], each["predicted"], each["error"]) for each in report["worst"]] == [
         ("line 1", "PER: Ann Lee", "LOC: Ann Lee", 2),
         ("line 5", "LOC: Rome", "LOC: Rome; LOC: today", 1),
@@ -169,7 +173,7 @@ def test_choices(tmp_path: Path) -> None:
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     head = MultipleChoice()
     outputs = [np.array([2, 0, 0], dtype=np.float32), np.array([1, 0], dtype=np.float32)]
-    report = error_report(scored(head, MultipleChoice.read(path, Columns()), outputs))
+    report = report_of(scored(head, MultipleChoice.read(path, Columns()), outputs))
     (worst,) = report["worst"]
     assert (worst["texts"], worst["true"], worst["predicted"]) == (["She ran", "away", "a"], "1: a", "0: away")
     assert worst["error"] == pytest.approx(np.log(1 + np.e))
@@ -180,7 +184,7 @@ def test_choices(tmp_path: Path) -> None:
 
 def test_answers_are_cut(tmp_path: Path) -> None:
     head = SequenceClassification(["no", "x" * 500], CLASSES)
-    worst = error_report(scored(head, rows(["no"]), certain(head, ["x" * 500])))["worst"][0]
+    worst = report_of(scored(head, rows(["no"]), certain(head, ["x" * 500])))["worst"][0]
     assert len(worst["predicted"]) == ANSWER
 
 
@@ -191,7 +195,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
     inputs = Encoded([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
     found = Answered(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
     column = ["often"] * 38 + [f"value {number}" for number in range(22)]
-    by_length, by_limit, by_column = error_report(found, {"kind": column})["slices"]
+    by_length, by_limit, by_column = report_of(found, {"kind": column})["slices"]
     assert [(row["name"], row["value"]) for row in by_length["rows"]] == [("8", 1), ("9 to 12", 0)]
     names = ["up to 8 tokens", "longer, cut"]
     assert [(row["name"], row["value"]) for row in by_limit["rows"]] == list(zip(names, (1, 0), strict=True))

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.evaluation.labelled_data import Part, labelled_data_report, summary
+from bertsmith.evaluation.labelled_data import LabelledPart, labelled_data_report, summary
+from bertsmith.records.labelled_files import DataReport
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
@@ -34,8 +35,10 @@ def report_on(
     max_length: int = 32,
 ) -> dict[str, Any]:
     head = task_class(task).for_training(parts["train"], SimpleNamespace(problem_type=problem_type, labels_are=None))
-    found = {name: Part(examples, head.encode(tokenizer, examples, max_length)) for name, examples in parts.items()}
-    return labelled_data_report(head, tokenizer, found, max_length)
+    found = {
+        name: LabelledPart(examples, head.encode(tokenizer, examples, max_length)) for name, examples in parts.items()
+    }
+    return labelled_data_report(head, tokenizer, found, max_length=max_length).to_dict()
 
 
 def rows(*texts: str, label: str = "a", start: int = 1) -> list[Row]:
@@ -82,7 +85,7 @@ def test_pairs_are_compared_together(tokenizer: PreTrainedTokenizerBase) -> None
     report = report_on(tokenizer, {"train": [pair, turned], "dev": [other]})
     assert report["parts"]["train"]["contradictions"]["texts"] == 0
     assert report["overlaps"]["train/dev"]["examples_in_both"] == 0
-    assert list(summary(report))[-1] == "no text is in both parts of train/dev"
+    assert list(summary(DataReport.model_validate(report)))[-1] == "no text is in both parts of train/dev"
 
 
 @pytest.mark.parametrize(("rare", "warned"), [(1, True), (2, False)])
@@ -115,7 +118,7 @@ def test_regression_has_no_labels(tokenizer: PreTrainedTokenizerBase) -> None:
     assert (told["name"], told["low"], told["mean"], told["high"]) == ("label", 1.0, 1.75, 2.5)
     assert [(bin_["low"], bin_["count"]) for bin_ in told["bins"] if bin_["count"]] == [(1.0, 1), (2.425, 1)]
     assert told["bins"][-1]["high"] == 2.5
-    assert "train: label: 1 to 2.5, mean 1.75" in list(summary(report))
+    assert "train: label: 1 to 2.5, mean 1.75" in list(summary(DataReport.model_validate(report)))
 
 
 def test_answers_have_lengths_and_whole_numbers_a_bin_each(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -217,7 +220,9 @@ def test_overlaps_of_real_files(
         SimpleNamespace(problem_type="regression" if name == "STS-B" else CLASSES, labels_are=None),
     )
     empty = head.encode(tokenizer, examples["train"][:1], 32)
-    report = labelled_data_report(head, tokenizer, {part: Part(found, empty) for part, found in examples.items()}, 32)
+    report = labelled_data_report(
+        head, tokenizer, {part: LabelledPart(found, empty) for part, found in examples.items()}, max_length=32
+    ).to_dict()
     assert {pair: overlap["examples_in_both"] for pair, overlap in report["overlaps"].items()} == overlaps
     if name in REPEATED:
         assert report["parts"]["train"]["repeated"] == REPEATED[name]

@@ -15,6 +15,8 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.search import Trial
 from bertsmith.reporting.head_card import _training, head_card
 from bertsmith.reporting.model_card import HubNames
 from bertsmith.tasks.texts import texts_of
@@ -41,6 +43,10 @@ def sections(card: ModelCard) -> dict[str, str]:
     """The bodies of a card by their titles."""
     parts = card.text.split("\n## ")[1:]
     return {title: body for title, _, body in (part.partition("\n") for part in parts)}
+
+
+def typed(record: dict[str, Any]) -> FinetuningRecord:
+    return FinetuningRecord.model_validate(record)
 
 
 def of(run: Path) -> ModelCard:
@@ -183,7 +189,9 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
     ]
     record["baseline"]["accuracy"] = record["metrics"]["accuracy"]["low"]
     record["learnt_nothing"] = None
-    limits = sections(ModelCard(head_card("n", record, HubNames(), texts=texts_of(record), verb="classify")))["Limits"]
+    limits = sections(
+        ModelCard(head_card("n", typed(record), HubNames(), texts=texts_of(typed(record)), verb="classify"))
+    )["Limits"]
     assert "under 20 training examples: `food` 19." in limits
     assert "F1 below 50.0% on the test file (and how often they are true there): `food` 49.0% of 7." in limits
     assert "nothing is known of them: `thing`." in limits
@@ -192,9 +200,11 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
 
 def test_searched_settings_are_those_that_were_trained_with(tuned: FinetuneResult) -> None:
     record = json.loads((tuned.run / "run.json").read_text())
-    trials = [{"settings": {}}, {"settings": {"batch_size": 8, "learning_rate": 7e-4, "freeze_layers": None}}]
-    record["search"] = {"trials": trials, "best_trial": 1}
-    told = "\n".join(_training(record))
+    settings = {"batch_size": 8, "learning_rate": 7e-4, "freeze_layers": None}
+    trials = [Trial.begun(0, {}), Trial.begun(1, settings)]
+    search = {"metric": "accuracy", "lower_is_better": False, "trials_wanted": 2, "seed": 0, "space": "", "gain": None}
+    record["search"] = search | {"trials": [trial.to_dict() for trial in trials], "best_trial": 1}
+    told = "\n".join(_training(typed(record)))
     assert "learning rate 0.0007, 1 epochs of 8 rows an update" in told and "stayed as they were" not in told
 
 
@@ -203,7 +213,7 @@ def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -
     hub = HubNames(
         "text-classification", "google-bert/bert-base-uncased", ["nyu-mll/glue"], ("nyu-mll/glue", "mrpc", "test")
     )
-    data = ModelCard(head_card("head", record, hub, texts=texts_of(record), verb="classify")).data
+    data = ModelCard(head_card("head", typed(record), hub, texts=texts_of(typed(record)), verb="classify")).data
     assert (data.base_model, data.datasets) == ("google-bert/bert-base-uncased", ["nyu-mll/glue"])
     assert data.to_dict()["base_model_relation"] == "finetune"
     results = {result.metric_name: result for result in data.eval_results}

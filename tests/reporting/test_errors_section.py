@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bertsmith.metrics.resampling import Interval
+from bertsmith.records.errors import ErrorReport
 from bertsmith.reporting.errors import Measured, evaluation_page
 
 ATTACK = "<script>alert('&')</script>"
@@ -33,7 +35,8 @@ MEASURED = Measured([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, 
 
 
 def page(found: dict[str, Any]) -> str:
-    return evaluation_page(ATTACK, ATTACK, {"macro_f1": {"value": 0.8, "low": 0.7, "high": 0.9}}, found, MEASURED)
+    metrics = {"macro_f1": Interval(0.8, 0.7, 0.9)}
+    return evaluation_page(ATTACK, ATTACK, metrics, ErrorReport.model_validate(found), measured=MEASURED)
 
 
 def test_texts_are_escaped() -> None:

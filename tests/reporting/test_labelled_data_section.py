@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bertsmith.records.labelled_files import DataReport
 from bertsmith.reporting.labelled_data import add_labelled_data
 from bertsmith.reporting.page import Page
 
@@ -30,7 +31,8 @@ PART: dict[str, Any] = {
 def page_of(parts: dict[str, Any], overlaps: dict[str, Any] | None = None) -> str:
     page = Page("t")
     page.section("Data")
-    add_labelled_data(page, {"max_length": 8, "parts": parts, "overlaps": overlaps or {}, "warnings": []})
+    content = {"max_length": 8, "parts": parts, "overlaps": overlaps or {}, "warnings": []}
+    add_labelled_data(page, DataReport.model_validate(content))
     return page.html()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.verdict import add_verdict, verdict
 from bertsmith.tasks.texts import texts_of
@@ -30,8 +31,15 @@ def record(**values: Any) -> dict[str, Any]:
     } | values
 
 
+def of(content: dict[str, Any]) -> FinetuningRecord:
+    errors, result = {"error": "loss", "worst": []}, {"truncated_tokens": 0}
+    result |= {name: content[name] for name in ("metrics", "baseline", "best_seed", "selected_on_reported_data")}
+    filled = {"errors": content["errors"] | errors, "result": content["result"] | result}
+    return FinetuningRecord.model_validate(content | filled | {"kind": "finetuning", "data": {"files": []}})
+
+
 def verdict_on(given: dict[str, Any]) -> tuple[str, list[str], str]:
-    return verdict(given, texts_of(given))
+    return verdict(of(given), texts_of(of(given)))
 
 
 def test_a_good_model() -> None:
@@ -109,7 +117,7 @@ def test_few_errors_are_not_none() -> None:
 def test_the_box_and_the_cards() -> None:
     page = Page("title")
     given = record(model_before={"name": "<script>", "metrics": {"accuracy": figure(0.7)}})
-    add_verdict(page, given, texts_of(given))
+    add_verdict(page, of(given), texts_of(of(given)))
     html = page.html()
     assert html.index("Accuracy 87.2%") < html.index('class="figures"') and "<script>" not in html
     assert "72.0% to 76.0%" not in html, "a correlation is no share"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.task_texts import TaskTexts
 
 
-def texts(problem_type: str) -> TaskTexts:
+def texts(record: FinetuningRecord) -> TaskTexts:
     return TaskTexts(
         use="It hears whether a text is shouted",
         output="one of {count} volumes: {labels}",

@@ -36,7 +36,7 @@ def _show(result: Any) -> str:
                 format_metric(name, it["a"], most),
                 format_metric(name, it["b"], most),
                 format_difference(name, it["difference"], most).removesuffix(" points"),
-                difference_interval(name, it["low"], it["high"], most).removesuffix(" points"),
+                difference_interval(name, it["low"], it["high"], most=most).removesuffix(" points"),
                 f"{it['p_value']:.2g}",
                 better if it["real"] == (it["p_value"] < 0.05) else f"{better}?",
             )

@@ -85,7 +85,7 @@ def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
     width = max(20, *map(len, names))
     lines = [f"{slices['metric']} by {slices['by']}:"]
     for name, row in zip(names, slices["rows"], strict=True):
-        interval = f"95% interval {interval_text(metric, row, most)}"
+        interval = f"95% interval {interval_text(metric, row['low'], row['high'], most=most)}"
         written = format_metric(metric, row["value"], most)
         lines.append(f"  {name:<{width}} {written:>6}   {interval}   {counted(row['examples'], 'example')}")
     return lines

@@ -19,7 +19,7 @@ def figure_lines(
     lines = []
     for name, value, ends in rows:
         line = f"  {name:<{max(width, 20)}} {format_metric(name, value, most):>6}  95% interval "
-        line += interval_text(name, ends, most)
+        line += interval_text(name, ends["low"], ends["high"], most=most)
         if baseline is not None and name in baseline:
             line += f"  baseline {format_metric(name, baseline[name], most)}"
         lines.append(line)

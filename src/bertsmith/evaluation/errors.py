@@ -1,10 +1,10 @@
-"""The errors of a model and the calibration of its probabilities: plain data for run.json and for pages."""
+"""The errors of a model and the calibration of its probabilities, for run.json and for pages."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,19 @@ import numpy.typing as npt
 from bertsmith.errors import shortened
 from bertsmith.evaluation.head import Answered
 from bertsmith.metrics.calibration import Calibration, calibration
+from bertsmith.records.errors import (
+    CalibrationBin,
+    CalibrationFigures,
+    CalibrationReport,
+    Confusion,
+    ErrorReport,
+    LabelFigures,
+    SliceRow,
+    Slices,
+    UncalibratedReport,
+    WrongAnswer,
+)
+from bertsmith.records.finetuning import Temperature
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.values import Judged, Tally
 
@@ -30,111 +43,89 @@ OTHER = "(other)"
 LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
 
 
-def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
-    """JSON of the errors on some examples; `columns` are values of each example to make slices by.
-
-    It holds:
-        examples, wrong: how many; `wrong` is None if the output is a number.
-        error: what the errors are, in words.
-        worst: of the worst ones, the worst first, `place`, `texts`, `true`, `predicted`, `error`, `probability`.
-        calibration: as `calibration_report`; left out if there are no probabilities.
-        confusion: `labels` in order, `counts` (rows are true, columns predicted), `of`, and `others`, how many labels
-            the last one, `(other)`, sums up; left out if examples may have several labels.
-        labels: of each label `precision`, `recall`, `f1` and `support`; `labels_in_all`, how many there are.
-        slices: by what, the `metric`, and of each slice `name`, `examples`, `value`, `low`, `high`.
-    """
+def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
+    """The errors on some examples; `columns` are values of each example to make slices by."""
     head, tally = scored.head, scored.head.tally(scored.outputs, scored.targets)
     judged = list(head.judged(scored.examples, scored.outputs, scored.targets))
     wrong = [number for number, each in enumerate(judged) if each.wrong]
-    report: dict[str, Any] = {
-        "examples": len(judged),
-        "wrong": None if head.predicts_numbers else len(wrong),
-        "error": head.error,
-        "worst": _worst(scored, judged, wrong),
-    }
+    report = ErrorReport(
+        examples=len(judged),
+        wrong=None if head.predicts_numbers else len(wrong),
+        error=head.error,
+        worst=_worst(scored, judged, wrong),
+        slices=slices(scored, columns or {}),
+    )
+    # Fields that are not set are left out of the file.
     if head.has_probabilities:
-        report["calibration"] = calibration_report(head, scored.outputs, scored.targets)
+        report.calibration = calibration_report(head, scored.outputs, scored.targets)
     if tally is not None:
-        report["labels"], report["labels_in_all"] = _labels(tally), len(tally.labels)
+        report.labels, report.labels_in_all = _labels(tally), len(tally.labels)
         if tally.pairs:
-            report["confusion"] = _confusion(tally)
-    report["slices"] = slices(scored, columns or {})
+            report.confusion = _confusion(tally)
     return report
 
 
-def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> dict[str, Any]:
-    """`ece`, `brier`, `nll` of a head that has probabilities, `cases` and what they are `of`, and the `bins`.
-
-    With a temperature also that, and `before`, the same without it.
-    """
+def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> CalibrationReport:
+    """The calibration of a head that has probabilities."""
     found = head.decisions(outputs, targets)
     now = calibration(found.logits, found.targets, head.temperature)
-    report: dict[str, Any] = {**now.figures(), "cases": now.cases, "of": head.decides, "bins": _bins(now)}
+    report = CalibrationReport(
+        ece=now.ece, brier=now.brier, nll=now.nll, cases=now.cases, of=head.decides, bins=_bins(now)
+    )
     if head.temperature != 1:
         before = calibration(found.logits, found.targets)
-        report["temperature"] = head.temperature
-        report["before"] = {**before.figures(), "bins": _bins(before)}
+        report.temperature = head.temperature
+        report.before = UncalibratedReport(ece=before.ece, brier=before.brier, nll=before.nll, bins=_bins(before))
     return report
 
 
-def calibration_figures(report: Mapping[str, Any]) -> dict[str, Any]:
+def calibration_figures(report: CalibrationReport) -> Temperature:
     """The part of a calibration in a verb's JSON: the figures, the temperature and the figures before it."""
-    names = ("ece", "brier", "nll")
-    found: dict[str, Any] = {name: report[name] for name in names}
-    if "temperature" in report:
-        found["temperature"] = report["temperature"]
-        found["before"] = {name: report["before"][name] for name in names}
+    found = Temperature(ece=report.ece, brier=report.brier, nll=report.nll)
+    if (before := report.before) is not None:
+        found.temperature = report.temperature
+        found.before = CalibrationFigures(ece=before.ece, brier=before.brier, nll=before.nll)
     return found
 
 
-def _bins(found: Calibration) -> list[dict[str, Any]]:
+def _bins(found: Calibration) -> list[CalibrationBin]:
     """Those that hold cases."""
-    return [
-        {
-            "low": each.low,
-            "high": each.high,
-            "count": each.count,
-            "confidence": each.confidence,
-            "accuracy": each.accuracy,
-        }
-        for each in found.bins
-        if each.count
-    ]
+    return [CalibrationBin(**asdict(each)) for each in found.bins if each.count]
 
 
-def _worst(scored: Answered, judged: Sequence[Judged], wrong: Sequence[int]) -> list[dict[str, Any]]:
+def _worst(scored: Answered, judged: Sequence[Judged], wrong: Sequence[int]) -> list[WrongAnswer]:
     chosen = sorted(wrong, key=lambda number: (-judged[number].error, -(judged[number].probability or 0)))[:WORST]
     items = scored.head.items([scored.examples[number] for number in chosen])
     return [
-        {
-            "place": item.place,
-            "texts": [shortened(text, TEXT) for text in item.texts],
-            "true": shortened(judged[number].true, ANSWER),
-            "predicted": shortened(judged[number].predicted, ANSWER),
-            "error": judged[number].error,
-            "probability": judged[number].probability,
-        }
+        WrongAnswer(
+            place=item.place,
+            texts=[shortened(text, TEXT) for text in item.texts],
+            true=shortened(judged[number].true, ANSWER),
+            predicted=shortened(judged[number].predicted, ANSWER),
+            error=judged[number].error,
+            probability=judged[number].probability,
+        )
         for number, item in zip(chosen, items, strict=True)
     ]
 
 
-def _labels(tally: Tally) -> list[dict[str, Any]]:
+def _labels(tally: Tally) -> list[LabelFigures]:
     """In the order of the labels; of many the most frequent ones."""
     kept = set(sorted(tally.labels, key=lambda label: -tally.labels[label].gold)[:LABELS])
     return [
-        {
-            "label": label,
-            "precision": counts.right / counts.predicted if counts.predicted else None,
-            "recall": counts.right / counts.gold if counts.gold else None,
-            "f1": 2 * counts.right / total if (total := counts.predicted + counts.gold) else None,
-            "support": counts.gold,
-        }
+        LabelFigures(
+            label=label,
+            precision=counts.right / counts.predicted if counts.predicted else None,
+            recall=counts.right / counts.gold if counts.gold else None,
+            f1=2 * counts.right / total if (total := counts.predicted + counts.gold) else None,
+            support=counts.gold,
+        )
         for label, counts in tally.labels.items()
         if label in kept
     ]
 
 
-def _confusion(tally: Tally) -> dict[str, Any]:
+def _confusion(tally: Tally) -> Confusion:
     frequency: Counter[str] = Counter()
     for pair, count in tally.pairs.items():
         frequency.update(dict.fromkeys(pair, count))
@@ -147,7 +138,7 @@ def _confusion(tally: Tally) -> dict[str, Any]:
     counts = [[0] * size for _ in range(size)]
     for (true, said), count in tally.pairs.items():
         counts[place.get(true, size - 1)][place.get(said, size - 1)] += count
-    return {"labels": shown + [OTHER] * (others > 0), "counts": counts, "of": tally.of, "others": others}
+    return Confusion(labels=shown + [OTHER] * (others > 0), counts=counts, of=tally.of, others=others)
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ class _Division:
     order: Sequence[str]
 
 
-def slices(scored: Answered, columns: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def slices(scored: Answered, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
     """The main metric by the quarters of the lengths, by what the model could not read at once, and by columns."""
     lengths = np.array(scored.inputs.full_lengths)
     made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored)}
@@ -190,11 +181,11 @@ def _by_value(values: Sequence[str]) -> _Division:
     return _Division(parts, kept + [OTHER] * (len(frequent) > VALUES))
 
 
-def _sliced(scored: Answered, by: str, division: _Division) -> dict[str, Any]:
+def _sliced(scored: Answered, by: str, division: _Division) -> Slices:
     metric, parts = scored.head.main_metric, np.array(division.parts)
     rows = []
     for name in division.order:
         numbers = np.flatnonzero(parts == name)
         figure = scored.head.score(*scored.head.some(scored.outputs, scored.targets, numbers))[metric]
-        rows.append({"name": name, "examples": len(numbers), **figure.to_dict()})
-    return {"by": by, "metric": metric, "rows": rows}
+        rows.append(SliceRow(name=name, examples=len(numbers), **figure.to_dict()))
+    return Slices(by=by, metric=metric, rows=rows)

@@ -58,21 +58,13 @@ class Answered:
         return sum(self.inputs.truncated_tokens)
 
 
-def measured_head(task: str, config: Any, options: HeadMeasureOptions, *, name: str) -> AnyTask:
-    """The head of a MODEL by its configuration, which options may override.
-
-    Raises OptionError if they do not fit the MODEL.
-    """
-    return task_class(task).for_model(config, options, name)
-
-
 def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> Answered:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
     Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
     """
     predictor = Predictor(model, precision=options.precision)
-    head = measured_head(task, predictor.config, options, name=model)
+    head = task_class(task).for_model(predictor.config, options, model)
     targets = head.targets(file.examples, file.name)
     head.warn_of_spellings(file.examples, file.name)
     length = predictor.row_length(task, options.max_length)

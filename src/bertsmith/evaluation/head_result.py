@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
-from bertsmith.evaluation.head import Answered, LabelledFile, answers, measured_head
+from bertsmith.evaluation.head import Answered, LabelledFile, answers
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.protocol import SAID, part_of
@@ -49,7 +49,7 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     _check_outputs(options)
     config = load_config(options.model)
     like = task_class(task).reference_of_model(config, options.model)
-    head = measured_head(task, config, options, name=options.model)
+    head = task_class(task).for_model(config, options, options.model)
     file = LabelledFile.read(head, options.data, options, like=like)
     slices = {}
     if options.slice is not None:
@@ -59,19 +59,20 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None:
         lines = head.predictions(file.examples, found.outputs)
         write_text(options.predictions, "".join(f"{line}\n" for line in lines))
-    metrics = {name: interval.to_dict() for name, interval in head.score(found.outputs, found.targets).items()}
+    metrics = head.score(found.outputs, found.targets)
     calibrated = calibration_report(head, found.outputs, found.targets) if head.has_probabilities else None
-    errors = error_report(found, slices) if options.report is not None or slices else {}
-    if options.report is not None:
-        page = evaluation_page(options.model, options.data, metrics, errors, _measured(options, file, found))
+    errors = error_report(found, slices) if options.report is not None or slices else None
+    if options.report is not None and errors is not None:
+        measured = _measured(options, file, found)
+        page = evaluation_page(options.model, options.data, metrics, errors, measured=measured)
         write_text(options.report, page)
     return HeadFigures(
-        metrics,
+        {name: interval.to_dict() for name, interval in metrics.items()},
         len(file.examples),
         found.truncated_tokens,
         windowed_examples=found.inputs.windowed,
-        calibration=None if calibrated is None else calibration_figures(calibrated),
-        slices=errors["slices"][-1] if slices else None,
+        calibration=None if calibrated is None else calibration_figures(calibrated).to_dict(),
+        slices=errors.slices[-1].to_dict() if slices and errors is not None else None,
         report=options.report,
     )
 

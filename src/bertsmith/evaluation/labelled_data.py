@@ -15,6 +15,18 @@ from typing import Any
 import numpy as np
 
 from bertsmith.errors import shortened
+from bertsmith.records.labelled_files import (
+    Contradiction,
+    Contradictions,
+    DataReport,
+    LengthBin,
+    Overlap,
+    PartReport,
+    PlacedLabel,
+    Quantity,
+    QuantityBin,
+    SharedText,
+)
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.values import Inputs, Item, Tokenizer
@@ -40,7 +52,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelledPart:
     """A part of the data: `train`, `unlabelled`, `dev` or `test`."""
 
     examples: Sequence[Any]
@@ -48,59 +60,45 @@ class Part:
 
 
 def labelled_data_report(
-    head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, Part], max_length: int
-) -> dict[str, Any]:
-    """JSON of what the parts are like, `train` among them.
-
-    `parts` holds for each part:
-        examples: how many.
-        labels: how often each occurs; nothing where there are none, or where they are not looked at.
-        quantity: where there are none, of the number that the examples differ in: `name`, `low`, `mean`, `high`, and
-            `bins` of `low`, `high` and `count`; None where there are labels, or where they are not looked at.
-        repeated: examples whose text an earlier one of the part has.
-        contradictions: `texts` that stand with several labels, and up to five `examples` of them.
-        lengths: `low`, `high` (exclusive; None for the last) and `count` of examples by tokens before anything is cut.
-        longest: tokens.
-        cut_examples, cut_tokens, tokens: of all tokens how many no row holds.
-        unknown_tokens, unknown_words: tokens that are the unknown one, and the words most often behind them.
-    `overlaps` holds for each two parts `of`, the number of examples of the later one whose text is also in the earlier
-    one, and up to five `examples`. `warnings` are sentences.
-    """
+    head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, LabelledPart], *, max_length: int
+) -> DataReport:
+    """The report on the parts, `train` among them."""
     items = {name: list(head.items(part.examples)) for name, part in parts.items()}
-    found = {name: _part_report(head, tokenizer, part, items[name], max_length) for name, part in parts.items()}
-    if UNLABELLED in found:
-        found[UNLABELLED] |= {"labels": {}, "quantity": None}
-    overlaps = {
-        f"{first}/{second}": {"of": len(items[second]), **_overlap(items[first], items[second])}
-        for first, second in combinations(parts, 2)
+    found = {
+        name: _part_report(head, tokenizer, part, items=items[name], max_length=max_length)
+        for name, part in parts.items()
     }
-    report = {"max_length": max_length, "parts": found, "overlaps": overlaps}
-    return {**report, "warnings": list(_warnings(head, report))}
+    if UNLABELLED in found:
+        found[UNLABELLED].labels, found[UNLABELLED].quantity = {}, None
+    overlaps = {f"{first}/{second}": _overlap(items[first], items[second]) for first, second in combinations(parts, 2)}
+    report = DataReport(max_length=max_length, parts=found, overlaps=overlaps)
+    report.warnings = list(_warnings(head, report))
+    return report
 
 
 def _part_report(
-    head: AnyTask, tokenizer: Tokenizer, part: Part, items: Sequence[Item], max_length: int
-) -> dict[str, Any]:
+    head: AnyTask, tokenizer: Tokenizer, part: LabelledPart, *, items: Sequence[Item], max_length: int
+) -> PartReport:
     lengths = part.inputs.full_lengths
     unknown = _unknown_tokens(head, tokenizer, part.inputs)
-    return {
-        "examples": len(part.examples),
-        "labels": dict(head.label_counts(part.examples)),
-        "quantity": _quantity(head.quantity(part.examples)),
-        "labels_of": len(part.examples) if head.several_labels else None,
-        "repeated": len(items) - len({_key(item) for item in items}),
-        "contradictions": _contradictions(items),
-        "lengths": _length_bins(lengths, max_length),
-        "longest": max(lengths),
-        "cut_examples": sum(cut > 0 for cut in part.inputs.truncated_tokens),
-        "cut_tokens": sum(part.inputs.truncated_tokens),
-        "tokens": sum(lengths),
-        "unknown_tokens": unknown,
-        "unknown_words": _unknown_words(tokenizer, items) if unknown else {},
-    }
+    return PartReport(
+        examples=len(part.examples),
+        labels=dict(head.label_counts(part.examples)),
+        quantity=_quantity(head.quantity(part.examples)),
+        labels_of=len(part.examples) if head.several_labels else None,
+        repeated=len(items) - len({_key(item) for item in items}),
+        contradictions=_contradictions(items),
+        lengths=_length_bins(lengths, max_length),
+        longest=max(lengths),
+        cut_examples=sum(cut > 0 for cut in part.inputs.truncated_tokens),
+        cut_tokens=sum(part.inputs.truncated_tokens),
+        tokens=sum(lengths),
+        unknown_tokens=unknown,
+        unknown_words=_unknown_words(tokenizer, items) if unknown else {},
+    )
 
 
-def _quantity(found: tuple[str, list[float]] | None) -> dict[str, Any] | None:
+def _quantity(found: tuple[str, list[float]] | None) -> Quantity | None:
     """The distribution of a number. Of few different values, all whole, each has a bin of its own."""
     if found is None:
         return None
@@ -113,38 +111,40 @@ def _quantity(found: tuple[str, list[float]] | None) -> dict[str, Any] | None:
         edges = np.linspace(low, high, VALUE_BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
     counts, _ = np.histogram(values, edges)
     bins = [
-        {"low": float(start), "high": float(end), "count": int(count)}
+        QuantityBin(low=float(start), high=float(end), count=int(count))
         for start, end, count in zip(edges, edges[1:], counts, strict=False)
     ]
-    return {"name": name, "low": low, "mean": float(values.mean()), "high": high, "bins": bins}
+    return Quantity(name=name, low=low, mean=float(values.mean()), high=high, bins=bins)
 
 
 def _key(item: Item) -> Key:
     return tuple(" ".join(text.split()) for text in item.texts)
 
 
-def _contradictions(items: Sequence[Item]) -> dict[str, Any]:
+def _contradictions(items: Sequence[Item]) -> Contradictions:
     by_text: dict[Key, dict[str, str]] = defaultdict(dict)
     for item in items:
         by_text[_key(item)].setdefault(item.label, item.place)
     texts = {key: places for key, places in by_text.items() if len(places) > 1}
     examples = [
-        {"text": " | ".join(key), "labels": [{"label": label, "place": place} for label, place in places.items()]}
+        Contradiction(
+            text=" | ".join(key), labels=[PlacedLabel(label=label, place=place) for label, place in places.items()]
+        )
         for key, places in list(texts.items())[:EXAMPLES]
     ]
-    return {"texts": len(texts), "examples": examples}
+    return Contradictions(texts=len(texts), examples=examples)
 
 
-def _overlap(first: Sequence[Item], second: Sequence[Item]) -> dict[str, Any]:
+def _overlap(first: Sequence[Item], second: Sequence[Item]) -> Overlap:
     places: dict[Key, str] = {}
     for item in first:
         places.setdefault(_key(item), item.place)
     shared = [(key, item) for item in second if (key := _key(item)) in places]
-    examples = [{"text": " | ".join(key), "places": [places[key], item.place]} for key, item in shared[:EXAMPLES]]
-    return {"examples_in_both": len(shared), "examples": examples}
+    examples = [SharedText(text=" | ".join(key), places=[places[key], item.place]) for key, item in shared[:EXAMPLES]]
+    return Overlap(of=len(second), examples_in_both=len(shared), examples=examples)
 
 
-def _length_bins(lengths: Sequence[int], max_length: int) -> list[dict[str, int | None]]:
+def _length_bins(lengths: Sequence[int], max_length: int) -> list[LengthBin]:
     """Bins of one width, of which one ends at the maximum length: what is in those behind it is longer."""
     width = -(-max_length // LENGTH_BINS)
     # Lengths are whole: a text of the maximum length fits, so the bins begin at 1 past a border.
@@ -152,11 +152,11 @@ def _length_bins(lengths: Sequence[int], max_length: int) -> list[dict[str, int 
     last = (max_length + 1 - start) // width + LENGTH_BINS
     counts = Counter(min(max(length - start, 0) // width, last) for length in lengths)
     return [
-        {
-            "low": start + width * number if number else 0,
-            "high": start + width * (number + 1) if number < last else None,
-            "count": counts[number],
-        }
+        LengthBin(
+            low=start + width * number if number else 0,
+            high=start + width * (number + 1) if number < last else None,
+            count=counts[number],
+        )
         for number in range(max(counts) + 1)
     ]
 
@@ -183,9 +183,9 @@ def _unknown_words(tokenizer: Tokenizer, items: Sequence[Item]) -> dict[str, int
     return dict(unknown.most_common(UNKNOWN_WORDS))
 
 
-def _warnings(head: AnyTask, report: Mapping[str, Any]) -> Iterator[str]:
-    train = report["parts"]["train"]
-    counts = head.compared_labels(train["labels"])
+def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
+    train = report.parts["train"]
+    counts = head.compared_labels(train.labels)
     if counts and max(counts.values()) > UNEVEN * min(counts.values()):
         rare, often = min(counts, key=lambda label: counts[label]), max(counts, key=lambda label: counts[label])
         name, most = shortened(rare), shortened(often)
@@ -196,25 +196,25 @@ def _warnings(head: AnyTask, report: Mapping[str, Any]) -> Iterator[str]:
             f"train: the label {name!r} is rare, {counts[rare]:,} against {counts[often]:,} of {most!r}: a model that "
             f"never says it loses little{advice}"
         )
-    for name, part in report["parts"].items():
-        noise = part["contradictions"]
-        if noise["texts"]:
-            first = noise["examples"][0]
-            said = " and ".join(f"{shortened(said['label'])!r} ({said['place']})" for said in first["labels"][:2])
-            count = f"{noise['texts']:,} texts have" if noise["texts"] > 1 else "1 text has"
-            yield f"{name}: {count} different labels in different places: {shortened(first['text'])!r} is {said}"
-        share = part["unknown_tokens"] / part["tokens"]
+    for name, part in report.parts.items():
+        noise = part.contradictions
+        if noise.texts:
+            first = noise.examples[0]
+            said = " and ".join(f"{shortened(said.label)!r} ({said.place})" for said in first.labels[:2])
+            count = f"{noise.texts:,} texts have" if noise.texts > 1 else "1 text has"
+            yield f"{name}: {count} different labels in different places: {shortened(first.text)!r} is {said}"
+        share = part.unknown_tokens / part.tokens
         if share > UNKNOWN_MANY:
-            words = _words(part["unknown_words"])
+            words = _words(part.unknown_words)
             yield f"{name}: {percent(share)} of the tokens are unknown to the tokenizer, most often {words}"
-    for pair, overlap in report["overlaps"].items():
-        first, second = pair.split("/")
-        if overlap["examples_in_both"] and second != UNLABELLED:
-            example = overlap["examples"][0]
-            where = f"{first} {example['places'][0]}, {second} {example['places'][1]}"
+    for pair, overlap in report.overlaps.items():
+        earlier, second = pair.split("/")
+        if overlap.examples_in_both and second != UNLABELLED:
+            example = overlap.examples[0]
+            where = f"{earlier} {example.places[0]}, {second} {example.places[1]}"
             yield (
-                f"{second}: {overlap['examples_in_both']:,} of its {overlap['of']:,} texts stand in {first} too, as "
-                f"{shortened(example['text'])!r} ({where}); figures on them say nothing of new texts, take them out of "
+                f"{second}: {overlap.examples_in_both:,} of its {overlap.of:,} texts stand in {earlier} too, as "
+                f"{shortened(example.text)!r} ({where}); figures on them say nothing of new texts, take them out of "
                 "one part"
             )
 
@@ -223,30 +223,30 @@ def _words(counts: Mapping[str, int]) -> str:
     return ", ".join(repr(shortened(word)) for word in list(counts)[:EXAMPLES])
 
 
-def summary(report: Mapping[str, Any]) -> Iterator[str]:
+def summary(report: DataReport) -> Iterator[str]:
     """Short lines on what is no reason for a warning."""
-    for name, part in report["parts"].items():
-        if part["labels"]:
-            total = part["labels_of"] or sum(part["labels"].values())
-            counts = list(part["labels"].items())
+    for name, part in report.parts.items():
+        if part.labels:
+            total = part.labels_of or sum(part.labels.values())
+            counts = list(part.labels.items())
             more = f", and {len(counts) - 20} more" if len(counts) > 20 else ""
             listed = ", ".join(
                 f"{shortened(label)} {count:,} ({percent(count / max(total, 1))})" for label, count in counts[:20]
             )
             yield f"{name}: labels: {listed}{more}"
-        if part["quantity"] is not None:
-            told = part["quantity"]
-            yield f"{name}: {told['name']}: {told['low']:.4g} to {told['high']:.4g}, mean {told['mean']:.4g}"
-        if part["repeated"]:
-            yield f"{name}: {part['repeated']:,} of {part['examples']:,} examples repeat the text of an earlier one"
-        if 0 < part["unknown_tokens"] <= UNKNOWN_MANY * part["tokens"]:
-            words = _words(part["unknown_words"])
-            count = f"{part['unknown_tokens']:,} of {part['tokens']:,}"
+        if part.quantity is not None:
+            numbers = part.quantity
+            yield f"{name}: {numbers.name}: {numbers.low:.4g} to {numbers.high:.4g}, mean {numbers.mean:.4g}"
+        if part.repeated:
+            yield f"{name}: {part.repeated:,} of {part.examples:,} examples repeat the text of an earlier one"
+        if 0 < part.unknown_tokens <= UNKNOWN_MANY * part.tokens:
+            words = _words(part.unknown_words)
+            count = f"{part.unknown_tokens:,} of {part.tokens:,}"
             yield f"{name}: {count} tokens are unknown to the tokenizer ({words})"
-    for pair, overlap in report["overlaps"].items():
-        if overlap["examples_in_both"] and pair.endswith(f"/{UNLABELLED}"):
-            count = f"{overlap['examples_in_both']:,} of {overlap['of']:,}"
+    for pair, overlap in report.overlaps.items():
+        if overlap.examples_in_both and pair.endswith(f"/{UNLABELLED}"):
+            count = f"{overlap.examples_in_both:,} of {overlap.of:,}"
             yield f"{UNLABELLED}: {count} examples stand in train too, and are learnt with their labels there"
-    clear = [pair for pair, overlap in report["overlaps"].items() if not overlap["examples_in_both"]]
+    clear = [pair for pair, overlap in report.overlaps.items() if not overlap.examples_in_both]
     if clear:
         yield f"no text is in both parts of {', '.join(clear)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from bertsmith.records.any_run import run_of_model
+from bertsmith.records.finetuning import FinetuningRecord
 
 SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
@@ -35,10 +36,9 @@ def part_of(model: str, name: str, sha256: str | None) -> str:
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder
     record = run_of_model(run)
-    data = record.to_dict()["data"] if record is not None and record.kind == "finetuning" else {}
-    if "files" not in data:
+    if not isinstance(record, FinetuningRecord):
         return "unknown"
-    for file in data["files"]:
-        if (sha256 is not None and file["sha256"] == sha256) or (sha256 is None and file["name"] == name):
-            return str(file["part"])
+    for file in record.data.files:
+        if (sha256 is not None and file.sha256 == sha256) or (sha256 is None and file.name == name):
+            return file.part
     return "none"

@@ -21,7 +21,7 @@ def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[Cho
         most = options.max_train_examples
         if file.part == "train" and most is not None and most > file.examples:
             say(f"--max-train-examples {most:,}: there are {file.examples:,}, and all are taken")
-    for line in summary(data.report.to_dict()):
+    for line in summary(data.report):
         say(line)
     for warning in data.report.warnings:
         warn(warning)

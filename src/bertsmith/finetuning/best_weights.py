@@ -19,7 +19,7 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: what the head settled on the dev file at the same time (`tasks.base.Head.settled`).
+        chosen: what the head settled on the dev file at the same time (`tasks.base.Task.settled`).
         without_gain: evaluations since then.
     """
 

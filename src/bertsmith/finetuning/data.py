@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import OptionError
-from bertsmith.evaluation.labelled_data import UNLABELLED, Part, labelled_data_report
+from bertsmith.evaluation.labelled_data import UNLABELLED, LabelledPart, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.starting_model import StartingModel
@@ -100,11 +100,11 @@ def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData
         encoded = head.encode(start.tokenizer, examples, length)
         parts[part] = LabelledData(encoded, head.targets(examples, str(path)))
         head.warn_of_spellings(examples, str(path))
-        compared[part] = Part(examples, encoded)
+        compared[part] = LabelledPart(examples, encoded)
         file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
         file.sha256 = checksums[part]
         files.append(file)
-    report = labelled_data_report(head, start.tokenizer, compared, length)
+    report = labelled_data_report(head, start.tokenizer, compared, max_length=length)
     described = _reported(found, parts, report, files=files, options=options)
     gold, learnt, taught = parts["train"].targets, parts["train"], compared["train"].examples
     if UNLABELLED in parts:
@@ -167,18 +167,18 @@ def _measured(encoded: Inputs) -> dict[str, Any]:
 def _reported(
     found: _Examples,
     parts: Mapping[str, LabelledData],
-    report: dict[str, Any],
+    report: DataReport,
     *,
     files: list[DataFile],
     options: FinetuneOptions,
 ) -> FinetuningFiles:
     """All files with the report on them, its warnings about labels first."""
     head = found.head
-    counts = dict(report["parts"]["train"]["labels"])
+    counts = dict(report.parts["train"].labels)
     if head.labels:
         about_labels = head.label_warnings(counts, parts["train"].targets, options)
-        report["warnings"] = [*about_labels, *report["warnings"]]
-    return FinetuningFiles(files=files, labels=counts, report=DataReport.model_validate(report))
+        report.warnings = [*about_labels, *report.warnings]
+    return FinetuningFiles(files=files, labels=counts, report=report)
 
 
 def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:

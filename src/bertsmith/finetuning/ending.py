@@ -18,7 +18,7 @@ def conclude(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> Finetuni
         record.warnings.append(warning)
     errors, figures = best.errors, seeds.figures
     assert errors is not None
-    calibration = None if errors.calibration is None else calibration_figures(errors.calibration.to_dict())
+    calibration = None if errors.calibration is None else calibration_figures(errors.calibration)
     left_out_if_none = {
         "windowed_examples": data.windowed,
         "calibration": calibration,

@@ -15,7 +15,7 @@ from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrup
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
-from bertsmith.records.errors import ErrorReport, Figure
+from bertsmith.records.errors import Figure
 from bertsmith.records.finetuning import SeedResult
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.runtime.console import say, warn
@@ -95,7 +95,7 @@ def _measured(
         diverged=no_better(head, metric, value, baseline=baseline, file="dev", course=course) if is_stuck else None,
         loss=course,
         metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, gold).items()},
-        errors=ErrorReport.model_validate(error_report(scored)),
+        errors=error_report(scored),
     )
 
 

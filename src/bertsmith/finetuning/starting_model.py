@@ -15,7 +15,6 @@ from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime import processes
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.registry import TASKS
-from bertsmith.tasks.values import SINGLE_LABEL
 
 
 @dataclass(frozen=True)
@@ -51,5 +50,5 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
     parts = TrainedParts.of(options)
     if not parts.is_everything:  # whatever the labels will be
-        outline(name, task_class(task)(("0", "1"), SINGLE_LABEL), parts)
+        outline(name, task_class(task)(("0", "1")), parts)
     return StartingModel(config, tokenizer, options.max_length or min(TASKS[task].max_length, limit))

@@ -16,6 +16,7 @@ from typing import Any
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.models.loading import max_tokens
 from bertsmith.records.any_run import run_of_model
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.tasks.model_config import INPUT_LENGTH
 from bertsmith.tasks.registry import TASKS, Entry
 
@@ -59,9 +60,8 @@ def input_length(model: str, config: Any, task: str, asked: int | None = None) -
 
 def _recorded(folder: Path, task: str) -> int | None:
     """The length in the run.json of a RUN of this task, or of one that the folder is a seed of."""
-    found = run_of_model(folder.parent.parent if folder.parent.name == "seeds" else folder)
-    record = {} if found is None else found.to_dict()
-    if record.get("kind") != "finetuning" or record.get("task") != task:
+    record = run_of_model(folder.parent.parent if folder.parent.name == "seeds" else folder)
+    if not isinstance(record, FinetuningRecord) or record.task != task:
         return None
-    report = record["data"].get("report") or {}
-    return int(report.get("max_length") or record["options"].get("max_length") or TASKS[task].max_length)
+    reported = None if record.data.report is None else record.data.report.max_length
+    return int(reported or record.options.get("max_length") or TASKS[task].max_length)

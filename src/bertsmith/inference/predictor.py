@@ -122,7 +122,7 @@ class Predictor:
     def head_logits(
         self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
-        """What a student learns from a head that is the model's own, in the form of `Head.join_logits`."""
+        """What a student learns from a head that is the model's own, in the form of `Task.join_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         kept = kept_rows(head, head.logits, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
         return head.join_logits(kept, inputs)

@@ -39,12 +39,9 @@ class UncalibratedReport(CalibrationFigures):
     bins: list[CalibrationBin] = Field(default_factory=list)
 
 
-class CalibrationReport(Part):
+class CalibrationReport(CalibrationFigures):
     """The calibration of a head; `temperature` and `before` if the head has a temperature."""
 
-    ece: float
-    brier: float
-    nll: float
     cases: int
     of: str
     bins: list[CalibrationBin] = Field(default_factory=list)
@@ -110,7 +107,8 @@ class ErrorReport(Part):
     error: str
     worst: list[WrongAnswer]
     calibration: CalibrationReport | None = None
-    labels: list[LabelFigures] = Field(default_factory=list)
+    labels: list[LabelFigures] | None = None
+    """None, as `confusion`, if the task has no labels."""
     labels_in_all: int = 0
     confusion: Confusion | None = None
     slices: list[Slices] = Field(default_factory=list)

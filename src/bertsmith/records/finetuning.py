@@ -20,8 +20,8 @@ class MeanFigure(Part):
     """
 
     mean: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     seeds: list[float] = Field(default_factory=list)
 
 
@@ -95,8 +95,8 @@ class FinetuningRecord(RunRecord):
     baseline_answer: str | None = None
     learnt_nothing: str | None = None
     """Why the RUN is of no use, if its best seed does not beat the baseline."""
-    metrics: dict[str, MeanFigure] | None = None
-    baseline: dict[str, float] | None = None
+    metrics: dict[str, MeanFigure] = Field(default_factory=dict)
+    baseline: dict[str, float] = Field(default_factory=dict)
     best_seed: int | None = None
     diverged_seeds: list[int] = Field(default_factory=list)
     selected_on_reported_data: bool | None = None

@@ -3,59 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from bertsmith.records.labelled_files import DataReport, PartReport
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.histograms import histogram
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
 
-Figures = Mapping[str, Any]
-
 _LABELS_DRAWN = 30
 
 
-def add_labelled_data(page: Page, report: Figures) -> None:
+def add_labelled_data(page: Page, report: DataReport) -> None:
     """Balance, lengths, repeats, contradictions and overlaps of the parts; warnings stand elsewhere."""
-    parts: Mapping[str, Figures] = report["parts"]
+    parts = report.parts
     _add_labels(page, parts)
     _add_quantity(page, parts)
-    _add_lengths(page, parts, report["max_length"])
+    _add_lengths(page, parts, report.max_length)
     _add_texts(page, parts)
-    overlaps = report["overlaps"]
+    overlaps = report.overlaps
     page.table(
         ["parts", "examples of the later one", "of these also in the earlier one"],
-        [
-            (pair.replace("/", " and "), overlap["of"], overlap["examples_in_both"])
-            for pair, overlap in overlaps.items()
-        ],
+        [(pair.replace("/", " and "), overlap.of, overlap.examples_in_both) for pair, overlap in overlaps.items()],
         caption="The same text in two parts, compared exactly but for white space",
     )
     shared = [
-        (pair.replace("/", " and "), example["text"], " and ".join(example["places"]))
+        (pair.replace("/", " and "), example.text, " and ".join(example.places))
         for pair, overlap in overlaps.items()
-        for example in overlap["examples"]
+        for example in overlap.examples
     ]
     if shared:
         page.table(["parts", "text", "where"], shared, caption="Texts that are in two parts, the first five of each")
     noise = [
-        (name, example["text"], "; ".join(f"{said['label']} ({said['place']})" for said in example["labels"]))
+        (name, example.text, "; ".join(f"{said.label} ({said.place})" for said in example.labels))
         for name, part in parts.items()
-        for example in part["contradictions"]["examples"]
+        for example in part.contradictions.examples
     ]
     if noise:
         page.table(
             ["part", "text", "labels and where"], noise, caption="Texts with different labels, the first five of each"
         )
     words = {
-        f"{name}: {word}": f"{count:,}" for name, part in parts.items() for word, count in part["unknown_words"].items()
+        f"{name}: {word}": f"{count:,}" for name, part in parts.items() for word, count in part.unknown_words.items()
     }
     if words:
         page.details("Words that are unknown to the tokenizer, the most frequent ones", words)
 
 
-def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
-    train = parts["train"]["labels"]
+def _add_labels(page: Page, parts: Mapping[str, PartReport]) -> None:
+    train = parts["train"].labels
     if not train:
         return
     page.chart(
@@ -68,7 +63,7 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
         "How often each label stands in the training part"
         + (f"; the first {_LABELS_DRAWN} of {len(train)}" if len(train) > _LABELS_DRAWN else ""),
     )
-    labelled = {name: part["labels"] for name, part in parts.items() if part["labels"]}
+    labelled = {name: part.labels for name, part in parts.items() if part.labels}
     page.table(
         ["label", *labelled],
         [
@@ -79,54 +74,53 @@ def _add_labels(page: Page, parts: Mapping[str, Figures]) -> None:
     )
 
 
-def _add_quantity(page: Page, parts: Mapping[str, Figures]) -> None:
+def _add_quantity(page: Page, parts: Mapping[str, PartReport]) -> None:
     """The distribution of what stands in the place of labels: the number of regression, the length of answers."""
-    train = parts["train"].get("quantity")
+    train = parts["train"].quantity
     if train is None:
         return
-    bins = [(each["low"], each["high"], each["count"]) for each in train["bins"]]
+    bins = [(each.low, each.high, each.count) for each in train.bins]
     page.chart(
-        histogram(bins, title=f"Training examples by {train['name']}", x_label=train["name"]),
-        f"How the {train['name']} is distributed in the training part",
+        histogram(bins, title=f"Training examples by {train.name}", x_label=train.name),
+        f"How the {train.name} is distributed in the training part",
     )
     page.table(
         ["part", "lowest", "mean", "highest"],
         [
-            (name, *(part["quantity"][key] for key in ("low", "mean", "high")))
+            (name, part.quantity.low, part.quantity.mean, part.quantity.high)
             for name, part in parts.items()
-            if part["quantity"] is not None
+            if part.quantity is not None
         ],
-        caption=f"The {train['name']} in each part",
+        caption=f"The {train.name} in each part",
     )
 
 
-def _add_lengths(page: Page, parts: Mapping[str, Figures], max_length: int) -> None:
-    bins = parts["train"]["lengths"]
-    longest = parts["train"]["longest"]
+def _add_lengths(page: Page, parts: Mapping[str, PartReport], max_length: int) -> None:
+    bins = parts["train"].lengths
+    longest = parts["train"].longest
     drawn = [
-        (float(item["low"]), float(item["high"] if item["high"] is not None else longest + 1), int(item["count"]))
-        for item in bins
+        (float(item.low), float(item.high if item.high is not None else longest + 1), int(item.count)) for item in bins
     ]
-    beyond = sum(item["count"] for item in bins if item["low"] > max_length)
+    beyond = sum(item.count for item in bins if item.low > max_length)
     page.chart(
         histogram(drawn, title="Training examples by length", x_label="tokens", muted_from=max_length + 1),
         f"Tokens of the training examples. The model reads {max_length:,} at once; {beyond:,} of "
-        f"{parts['train']['examples']:,} examples ({percent(beyond / parts['train']['examples'])}) are longer (grey), "
+        f"{parts['train'].examples:,} examples ({percent(beyond / parts['train'].examples)}) are longer (grey), "
         f"the longest has {longest:,}.",
     )
 
 
-def _add_texts(page: Page, parts: Mapping[str, Figures]) -> None:
+def _add_texts(page: Page, parts: Mapping[str, PartReport]) -> None:
     page.table(
         ["part", "examples", "repeated", "texts with different labels", "tokens cut", "unknown tokens"],
         [
             (
                 name,
-                part["examples"],
-                part["repeated"],
-                part["contradictions"]["texts"],
-                _share(part["cut_tokens"], part["tokens"]),
-                _share(part["unknown_tokens"], part["tokens"]),
+                part.examples,
+                part.repeated,
+                part.contradictions.texts,
+                _share(part.cut_tokens, part.tokens),
+                _share(part.unknown_tokens, part.tokens),
             )
             for name, part in parts.items()
         ],

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from bertsmith.records.run import RunRecord
+from bertsmith.records.suite import SuiteRecord
 from bertsmith.reporting.numbers import Cell, format_cell, numeric_columns
 from bertsmith.reporting.svg import printable
 
@@ -59,10 +61,10 @@ def known(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def made_by(record: Mapping[str, Any]) -> str:
+def made_by(record: RunRecord | SuiteRecord) -> str:
     """The command of a record, and the versions that it was run with."""
-    packages = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
-    return f"{code_block(record['command'], 'sh')}\n\nWith {plain(packages)}."
+    packages = ", ".join(f"{package} {version}" for package, version in record.versions.items())
+    return f"{code_block(record.command, 'sh')}\n\nWith {plain(packages)}."
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 
 Cell = str | int | float | None
 """What a cell of a table may hold; `None` is an empty cell."""
@@ -66,15 +66,15 @@ def format_difference(metric: str, difference: float, most: float = 1.0) -> str:
     return f"{100 * difference / most:+z.1f} points" if is_share(metric) else f"{difference:+z.4f}"
 
 
-def difference_interval(metric: str, low: float, high: float, most: float = 1.0) -> str:
+def difference_interval(metric: str, low: float, high: float, *, most: float = 1.0) -> str:
     """`+1.0 to +9.0 points`: the ends of the interval of a difference."""
     first, last = (format_difference(metric, end, most) for end in (low, high))
     return f"{first.removesuffix(' points')} to {last}"
 
 
-def interval_text(metric: str, figure: Mapping[str, float], most: float = 1.0) -> str:
+def interval_text(metric: str, low: float | None, high: float | None, *, most: float = 1.0) -> str:
     """`84.9% to 89.3%`: the ends of the interval of a metric."""
-    return f"{format_metric(metric, figure['low'], most)} to {format_metric(metric, figure['high'], most)}"
+    return f"{format_metric(metric, low, most)} to {format_metric(metric, high, most)}"
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:

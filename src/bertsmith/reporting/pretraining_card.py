@@ -62,7 +62,7 @@ def pretraining_card(
             ("Data", _data(record, manifest, manifest_sha256)),
             ("Training", bullets(_training(record))),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record.to_dict())),
+            ("How to make it again", made_by(record)),
         ],
         metadata=known(
             pipeline_tag=hub.pipeline_tag,

@@ -51,8 +51,8 @@ def quickstart_report(
         ],
         caption="Label 0 of the model is IsNext, 1 is NotNext",
     )
-    head, (train, dev) = classifier.to_dict(), classifier.data.files
-    add_head_metrics(page, head["metrics"], head["baseline"], title="Which package is this sentence from?")
+    train, dev = classifier.data.files
+    add_head_metrics(page, classifier.metrics, classifier.baseline, title="Which package is this sentence from?")
     page.text(
         f"Fine-tuned on {train.examples:,} sentences, measured on {dev.examples:,} of modules that the model has not "
         "seen. The checkpoint was chosen on these, so the figures are a little too good."

@@ -49,7 +49,7 @@ def outcome(search: SearchReport) -> str:
         f"{format_metric(metric, default.value, search.most)}."
     )
     if figure.low <= default.value <= figure.high:
-        interval = interval_text(metric, figure.to_dict(), search.most)
+        interval = interval_text(metric, figure.low, figure.high, most=search.most)
         text += (
             f" The figure of the defaults lies within the 95% interval of the best ({interval}): the dev file has too "
             "few examples to prove that they are worse."

@@ -32,7 +32,7 @@ def suite_card(name: str, record: SuiteRecord, files: Mapping[str, list[DataFile
             ("Figures", f"{_figures(tasks)}\n{_average(record)}"),
             ("Data", _data(files)),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record.to_dict())),
+            ("How to make it again", made_by(record)),
         ],
         metadata=known(base_model=hub.base_model, base_model_relation="finetune" if hub.base_model else None),
     )

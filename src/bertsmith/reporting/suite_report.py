@@ -119,7 +119,7 @@ def protocol_in_words(task: SuiteTask) -> str:
 
 def interval_in_words(metric: str, figure: TableFigure | Average) -> str:
     """`71.5% to 81.3%`, or that there is none."""
-    return "none" if figure.low is None else interval_text(metric, figure.to_dict())
+    return "none" if figure.low is None else interval_text(metric, figure.low, figure.high)
 
 
 def _ends(figure: TableFigure) -> tuple[float, float]:

@@ -7,19 +7,18 @@ file. Everything comes from run.json, so that the report can be written again at
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
+from bertsmith.records.finetuning import FinetuningRecord, MeanFigure
 from bertsmith.reporting.numbers import format_difference, format_metric, interval_text, most_of
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.task_texts import TaskTexts
 
-Record = Mapping[str, Any]
 
-
-def add_verdict(page: Page, record: Record, texts: TaskTexts) -> None:
+def add_verdict(page: Page, record: FinetuningRecord, texts: TaskTexts) -> None:
     """The box at the top of a report, and the main figures as cards."""
-    metrics, baseline = record["metrics"], record["baseline"]
+    metrics, baseline = record.metrics, record.baseline
     most = most_of(metrics)
     headline, lines, tone = verdict(record, texts)
     page.verdict(headline, lines, tone)
@@ -27,25 +26,25 @@ def add_verdict(page: Page, record: Record, texts: TaskTexts) -> None:
         [
             (
                 name.replace("_", " "),
-                format_metric(name, figure["mean"], most),
-                f"{interval_text(name, figure, most)}; baseline {format_metric(name, baseline.get(name), most)}",
+                format_metric(name, figure.mean, most),
+                f"{interval_text(name, figure.low, figure.high, most=most)}; "
+                f"baseline {format_metric(name, baseline.get(name), most)}",
             )
             for name, figure in metrics.items()
         ]
     )
 
 
-def verdict(record: Record, texts: TaskTexts) -> tuple[str, list[str], Literal["warning", "good"]]:
+def verdict(record: FinetuningRecord, texts: TaskTexts) -> tuple[str, list[str], Literal["warning", "good"]]:
     """Headline, sentences and tone of the verdict on a finished RUN of `finetune`."""
-    metric, most = main_metric(record), most_of(record["metrics"])
-    figure, baseline = record["metrics"][metric], record["baseline"][metric]
+    metric, most = main_metric(record), most_of(record.metrics)
+    figure, baseline = record.metrics[metric], record.baseline[metric]
     name = _named(metric)
-    headline = (
-        f"{name} {format_metric(metric, figure['mean'], most)}, 95% interval {interval_text(metric, figure, most)}"
-    )
+    ends = interval_text(metric, figure.low, figure.high, most=most)
+    headline = f"{name} {format_metric(metric, figure.mean, most)}, 95% interval {ends}"
     lower = metric in texts.lower_is_better
     side = _side(figure, baseline, lower_is_better=lower)
-    useful = side == "better" and not record.get("learnt_nothing")
+    useful = side == "better" and not record.learnt_nothing
     lines = [
         *_of_errors(record, metric, texts.wrong),
         *_of_baseline(record, side, format_metric(metric, baseline, most)),
@@ -54,9 +53,9 @@ def verdict(record: Record, texts: TaskTexts) -> tuple[str, list[str], Literal["
     return headline, lines, "good" if useful else "warning"
 
 
-def main_metric(record: Record) -> str:
+def main_metric(record: FinetuningRecord) -> str:
     """The figure that checkpoints and seeds were chosen by."""
-    return str(record["options"].get("metric") or next(iter(record["metrics"])))
+    return str(record.options.get("metric") or next(iter(record.metrics)))
 
 
 def _named(metric: str) -> str:
@@ -64,39 +63,39 @@ def _named(metric: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _side(figure: Mapping[str, float], value: float, *, lower_is_better: bool) -> Literal["better", "worse", "open"]:
+def _side(figure: MeanFigure, value: float, *, lower_is_better: bool) -> Literal["better", "worse", "open"]:
     """On which side of a value the whole interval is; `open` if the value lies within it."""
-    if figure["low"] <= value <= figure["high"]:
+    if figure.low <= value <= figure.high:
         return "open"
-    return "better" if (figure["low"] > value) != lower_is_better else "worse"
+    return "better" if (figure.low > value) != lower_is_better else "worse"
 
 
-def _of_errors(record: Record, metric: str, wrong: str) -> Iterator[str]:
+def _of_errors(record: FinetuningRecord, metric: str, wrong: str) -> Iterator[str]:
     """How often the model is wrong."""
-    errors = record.get("errors") or {}
-    examples = record["result"]["num_examples"]
-    seeds = len(record["metrics"][metric]["seeds"])
-    file = f"the {'dev' if record['selected_on_reported_data'] else 'test'} file ({examples:,} examples)"
+    assert record.result is not None
+    errors, examples = record.errors, record.result.num_examples
+    seeds = len(record.metrics[metric].seeds)
+    file = f"the {'dev' if record.selected_on_reported_data else 'test'} file ({examples:,} examples)"
     if seeds > 1:
         file += f"; the figure above is a mean over {seeds} seeds"
-    if errors.get("wrong") is not None:
-        count = round(1000 * errors["wrong"] / errors["examples"])
-        about = f"About {count:,}" if count or not errors["wrong"] else "Fewer than 1"
-        seed = f"The model is that of seed {record['best_seed']}. " if seeds > 1 else ""
+    if errors is not None and errors.wrong is not None:
+        count = round(1000 * errors.wrong / errors.examples)
+        about = f"About {count:,}" if count or not errors.wrong else "Fewer than 1"
+        seed = f"The model is that of seed {record.best_seed}. " if seeds > 1 else ""
         yield f"{seed}{about} of 1,000 {wrong}. Measured on {file}."
-    elif "mean_squared_error" in record["metrics"]:
-        off = math.sqrt(record["metrics"]["mean_squared_error"]["mean"])
+    elif "mean_squared_error" in record.metrics:
+        off = math.sqrt(record.metrics["mean_squared_error"].mean)
         yield f"Its numbers are typically off by {off:.3g} (root mean squared error). Measured on {file}."
     else:
         yield f"Measured on {file}."
 
 
-def _of_baseline(record: Record, side: str, baseline: str) -> Iterator[str]:
+def _of_baseline(record: FinetuningRecord, side: str, baseline: str) -> Iterator[str]:
     """Whether the model is of any use."""
-    answer = record.get("baseline_answer", "always giving the same answer")  # of RUNs of an older version
+    answer = record.baseline_answer or "always giving the same answer"  # of RUNs of an older version
     same = f"The baseline, {answer}, is {baseline}"
-    if record.get("learnt_nothing"):
-        yield f"Do not use this model: {record['learnt_nothing']}."
+    if record.learnt_nothing:
+        yield f"Do not use this model: {record.learnt_nothing}."
     elif side == "better":
         yield f"{same}: the model is better, and by more than chance explains."
     elif side == "worse":
@@ -105,18 +104,18 @@ def _of_baseline(record: Record, side: str, baseline: str) -> Iterator[str]:
         yield f"{same}. That lies within the interval: these examples do not show that the model is better."
 
 
-def _of_model_before(record: Record, metric: str, most: float, *, lower_is_better: bool) -> Iterator[str]:
+def _of_model_before(record: FinetuningRecord, metric: str, most: float, *, lower_is_better: bool) -> Iterator[str]:
     """The model before on the same file, if it was measured there by the same metric."""
-    before = record.get("model_before")
-    if before is None or metric not in before["metrics"]:
+    before = record.model_before
+    if before is None or metric not in before.metrics:
         return
-    figure, was = record["metrics"][metric], before["metrics"][metric]
-    value, difference = format_metric(metric, was["mean"], most), figure["mean"] - was["mean"]
-    said = f"The model before ({before['name']}) reached {value} on the same file"
+    figure, was = record.metrics[metric], before.metrics[metric]
+    value, difference = format_metric(metric, was.mean, most), figure.mean - was.mean
+    said = f"The model before ({before.name}) reached {value} on the same file"
     if difference == 0:
         yield f"{said}: this one is neither better nor worse."
         return
     better = (difference > 0) != lower_is_better
     said += f": this one is {'better' if better else 'worse'} ({format_difference(metric, difference, most)})"
-    apart = figure["low"] > was["high"] or figure["high"] < was["low"]
+    apart = figure.low > was.high or figure.high < was.low
     yield f"{said}." if apart else f"{said}. The 95% intervals overlap, so the difference may be chance."

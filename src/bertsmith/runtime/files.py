@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bertsmith.errors import InputError, OutputError, ResourceError
+from bertsmith.errors import OutputError, ResourceError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -71,24 +71,6 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON value in a file of ours."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-_ANEW = "The command that wrote it begins anew with --overwrite, or with another --out"
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """A record of ours, run.json or suite.json. Raises InputError where the file holds none: cut short, or edited."""
-    try:
-        record = read_json(path)
-    except ValueError as error:
-        raise InputError(
-            f"{path}: {error}; expected the JSON that bertsmith wrote: the file is damaged. {_ANEW}"
-        ) from None
-    if not isinstance(record, dict):
-        raise InputError(
-            f"{path}: found no JSON object, expected the record that bertsmith wrote: the file is damaged. {_ANEW}"
-        )
-    return record
 
 
 def sha256_of(path: Path) -> str:

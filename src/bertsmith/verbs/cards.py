@@ -39,8 +39,8 @@ def write_head_card(run: Path, record: FinetuningRecord) -> None:
         hub_data_sets([file.name for file in files if file.part in ("train", "unlabelled")]),
         next(_on_hub(file.name) for file in files if file.part == reported),
     )
-    values, verb = record.to_dict(), TASKS[record.task].verb
-    write_text(run / CARD, head_card(run.resolve().name, values, hub, texts=texts_of(values), verb=verb))
+    verb = TASKS[record.task].verb
+    write_text(run / CARD, head_card(run.resolve().name, record, hub, texts=texts_of(record), verb=verb))
 
 
 def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:

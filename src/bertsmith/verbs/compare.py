@@ -10,7 +10,7 @@ from typing import Any
 
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.evaluation.head import LabelledFile, answers, measured_head
+from bertsmith.evaluation.head import LabelledFile, answers
 from bertsmith.evaluation.options import CompareOptions
 from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
@@ -19,7 +19,7 @@ from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
 from bertsmith.runtime.console import say
 from bertsmith.runtime.files import sha256_of
-from bertsmith.tasks.base import AnyTask
+from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.model_config import listed, task_of
 
@@ -136,7 +136,8 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference 
             f"{models[0]} has a head of {tasks[0]}, {models[1]} one of {tasks[1]}; expected two models of one task"
         )
     task = str(tasks[0])
-    heads = [measured_head(task, config, options, name=model) for config, model in zip(configs, models, strict=True)]
+    found = task_class(task)
+    heads = [found.for_model(config, options, model) for config, model in zip(configs, models, strict=True)]
     a, b = heads
     if a.problem_type != b.problem_type:
         raise ModelError(
@@ -189,7 +190,7 @@ def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> s
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
     figures = (
         f"B - A is {format_difference(metric, found.difference, top)} (95% interval "
-        f"{difference_interval(metric, found.low, found.high, top)}, "
+        f"{difference_interval(metric, found.low, found.high, most=top)}, "
         f"p = {found.p_value:.2g})"
     )
     which = better(task, metric, found)

@@ -12,6 +12,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.records.any_run import read_run
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.manifest import MANIFEST, Manifest
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.suite import FILE as SUITE_RECORD
@@ -129,16 +130,13 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
         as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
     if isinstance(record, PretrainingRecord):
         page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
-    else:
+    elif isinstance(record, FinetuningRecord):
+        texts = texts_of(record)
         page = finetuning_report(
-            name,
-            record,
-            updates,
-            texts=texts_of(record.to_dict()),
-            evaluations=evaluations,
-            refresh_seconds=refresh,
-            as_of=as_of,
+            name, record, updates, texts=texts, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of
         )
+    else:
+        raise _nothing_to_report(run)
     _write(run, page)
     return record.status, run_progress(record.budget, updates)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.task_texts import TaskTexts
 
 
-def texts(problem_type: str) -> TaskTexts:
+def texts(record: FinetuningRecord) -> TaskTexts:
     """The texts of every model with this task."""
     return TaskTexts(
         use="It says which of the given choices is right",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 
 
-def texts(problem_type: str) -> TaskTexts:
+def texts(record: FinetuningRecord) -> TaskTexts:
     """The texts of every model with this task."""
     return TaskTexts(
         use="It marks the words of a context that answer a question",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
@@ -30,9 +31,9 @@ _NUMBER = replace(
 )
 
 
-def texts(problem_type: str) -> TaskTexts:
-    """The texts of a problem type."""
-    return {MULTI_LABEL: _SEVERAL, REGRESSION: _NUMBER}.get(problem_type, _ONE)
+def texts(record: FinetuningRecord) -> TaskTexts:
+    """The texts of the problem type."""
+    return {MULTI_LABEL: _SEVERAL, REGRESSION: _NUMBER}.get(record.options.get("problem_type", ""), _ONE)
 
 
 CARD = texts
