@@ -126,7 +126,7 @@ def test_the_groups_are_those_of_a_naive_computation(
     )
     work = tmp_path / "work"
     work.mkdir()
-    part = part_of_text(str(text), ReadingOptions(), tokenizer, work)
+    part = part_of_text(str(text), ReadingOptions(), tokenizer, aside=work)
     counts = TokenStore(store).unigram_counts()
     evaluation = make(part, objective=objective)
     breakdown = Breakdown(evaluation, tokenizer, counts)

@@ -213,11 +213,11 @@ def test_columns_of_every_form(tmp_path: Path) -> None:
     head = task_class("sequence-classification")
     csv = tmp_path / "a.csv"
     csv.write_text("text,label,kind\na,no,x\nb,yes,\n")
-    assert column_values(head, csv, Columns(), "kind") == ["x", NOTHING]
-    assert column_values(head, csv, Columns(no_header=True), "2") == ["kind", "x", NOTHING]
+    assert column_values(head, csv, Columns(), name="kind") == ["x", NOTHING]
+    assert column_values(head, csv, Columns(no_header=True), name="2") == ["kind", "x", NOTHING]
     lines = tmp_path / "a.jsonl"
     lines.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 2, "kind": 3}\n{"text": "c", "kind": ["x"]}\n')
-    assert column_values(head, lines, Columns(), "kind") == [NOTHING, "3", '["x"]']
+    assert column_values(head, lines, Columns(), name="kind") == [NOTHING, "3", '["x"]']
 
 
 def test_a_missing_column_names_those_there(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_missing_column_names_those_there(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"--slice domian: .*no column 'domian'; the columns there are 'text', 'label', 'domain'; did"
     ):
-        column_values(task_class("sequence-classification"), csv, Columns(), "domian")
+        column_values(task_class("sequence-classification"), csv, Columns(), name="domian")
 
 
 @pytest.mark.parametrize(
@@ -240,5 +240,5 @@ def test_files_without_columns_are_refused(task: str, name: str, ending: str, tm
     path = tmp_path / name
     path.write_text("x")
     with pytest.raises(OptionError) as error:
-        column_values(task_class(task), path, Columns(), "kind")
+        column_values(task_class(task), path, Columns(), name="kind")
     assert "has no columns beside the examples" in str(error.value) and ending in str(error.value)

@@ -35,7 +35,7 @@ TASK = SequenceClassification(("no", "yes"), SINGLE_LABEL)
 
 
 def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
-    return HeadBatches(data, SequenceHead(TASK), 8, 0, with_types=True, seed=seed)
+    return HeadBatches(data, SequenceHead(TASK), 8, pad_token_id=0, with_types=True, seed=seed)
 
 
 def head_of(labels: tuple[str, ...]) -> SequenceClassification:

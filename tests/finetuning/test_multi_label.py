@@ -97,7 +97,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
 
 def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> None:
     head, part = encoded(data, run)
-    batch = HeadBatches(part, SequenceHead(head), 12, 0, with_types=True, seed=0)(range(12))
+    batch = HeadBatches(part, SequenceHead(head), 12, pad_token_id=0, with_types=True, seed=0)(range(12))
     assert batch["targets"].shape == (12, 3)
     assert batch["loss_counts"].tolist() == [36]
 

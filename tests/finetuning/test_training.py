@@ -41,7 +41,7 @@ def budgeted(lengths: list[int], *, budget: int, streams: int, batch_size: int) 
     data = LabelledData(encoded, np.zeros(len(lengths)))
     head = SequenceHead(SequenceClassification(("no", "yes"), SINGLE_LABEL))
     return BudgetedBatches(
-        HeadBatches(data, head, batch_size, 0, with_types=True, seed=0), budget=budget, streams=streams
+        HeadBatches(data, head, batch_size, pad_token_id=0, with_types=True, seed=0), budget=budget, streams=streams
     )
 
 

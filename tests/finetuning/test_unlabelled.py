@@ -134,7 +134,7 @@ def test_the_loss_is_that_of_stock_modules(
     head, data, said = both(kind, run, tmp_path)
     losses = head_of(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
     model = load_head(head_settings(head, run, **LEARNT, **task_of(kind))).eval()
-    batches = HeadBatches(data, losses, 16, 0, with_types=True, seed=0)
+    batches = HeadBatches(data, losses, 16, pad_token_id=0, with_types=True, seed=0)
     numbers = range(16)
     alone = {True: [n for n in numbers if batches.row(n) < 10], False: [n for n in numbers if batches.row(n) >= 10]}
     assert [len(part) for part in alone.values()] == [10, 6]

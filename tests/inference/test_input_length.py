@@ -68,7 +68,7 @@ def test_where_the_length_comes_from(
     expected: tuple[int, str],
 ) -> None:
     model = of_length("model", record, **values)
-    length, reason = input_length(str(model), load_config(str(model)), task, asked)
+    length, reason = input_length(str(model), load_config(str(model)), task, asked=asked)
     assert length == expected[0] and reason.startswith(expected[1])
 
 

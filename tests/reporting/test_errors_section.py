@@ -36,7 +36,7 @@ MEASURED = Measured([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, 
 
 def page(found: dict[str, Any]) -> str:
     metrics = {"macro_f1": Interval(0.8, 0.7, 0.9)}
-    return evaluation_page(ATTACK, ATTACK, metrics, ErrorReport.model_validate(found), measured=MEASURED)
+    return evaluation_page(ATTACK, ATTACK, metrics, errors=ErrorReport.model_validate(found), measured=MEASURED)
 
 
 def test_texts_are_escaped() -> None:

@@ -64,8 +64,8 @@ def full_page(words: str) -> Page:
     page.text(words)
     page.code(words)
     page.notice(words, "warning")
-    page.masked_sentence(words, words, [(words, 0.5), ("b", 0.2)], words)
-    page.masked_sentence(words, words, [], words, words)
+    page.masked_sentence(words, words, [(words, 0.5), ("b", 0.2)], truth=words)
+    page.masked_sentence(words, words, [], truth=words, truth_note=words)
     page.verdict(words, [words, words], "good")
     page.details(words, {words: words, "seed": 7})
     page.folded(words, [words, words])
@@ -144,7 +144,7 @@ def test_only_a_refreshing_page_refreshes() -> None:
 
 def test_the_true_word_is_named_in_words() -> None:
     page = Page("title")
-    page.masked_sentence("The capital of France is ", ".", [("Paris", 0.412), ("Lyon", 0.131)], "Paris")
+    page.masked_sentence("The capital of France is ", ".", [("Paris", 0.412), ("Lyon", 0.131)], truth="Paris")
     words = Outline(page.html()).words()
     assert "Paris ✓ true word" in words
     assert words.count("true word") == 1
@@ -155,7 +155,7 @@ def test_the_true_word_is_named_in_words() -> None:
 def test_a_missed_word_is_told_and_only_five_are_shown() -> None:
     page = Page("title")
     guesses = [(f"word{rank}", 0.1) for rank in range(7)]
-    page.masked_sentence("She opened the ", ".", guesses, "word6")
+    page.masked_sentence("She opened the ", ".", guesses, truth="word6")
     words = Outline(page.html()).words()
     assert "word4" in words and "word5" not in words
     assert "True word: word6 , not among these." in words
@@ -164,13 +164,13 @@ def test_a_missed_word_is_told_and_only_five_are_shown() -> None:
 
 def test_the_rank_of_the_true_word_is_always_shown() -> None:
     page = Page("title")
-    page.masked_sentence("The capital of France is ", ".", [("Paris", 0.412)], "Paris", "rank 1 of 9")
+    page.masked_sentence("The capital of France is ", ".", [("Paris", 0.412)], truth="Paris", truth_note="rank 1 of 9")
     assert "True word: Paris , rank 1 of 9." in Outline(page.html()).words()
 
 
 def test_an_unknown_truth_is_not_mentioned() -> None:
     page = Page("title")
-    page.masked_sentence("a ", "", [("b", 0.1)], None)
+    page.masked_sentence("a ", "", [("b", 0.1)], truth=None)
     assert "true word" not in Outline(page.html()).words().lower()
 
 

@@ -182,7 +182,7 @@ def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) ->
     with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(places 1 and 3\)"):
         corpus(file)
     with pytest.raises(OptionError, match=r"--slice text: .*this name 2 times"):
-        column_values(SequenceClassification, file, Columns(), "text")
+        column_values(SequenceClassification, file, Columns(), name="text")
     file.write_text("text,label,x,x,,\na,y,b,c,,\n")
     assert read_rows(file, Columns()) == [Row("a", None, "y")], "other names may occur twice, and be empty"
     assert corpus(file)[0] == [("a",)]

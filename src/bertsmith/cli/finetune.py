@@ -21,7 +21,7 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.tasks.files.labelled_file import Columns
     from bertsmith.tasks.first_look import look_at_files
 
-    look_at_files(options.task, options.train, (options.dev, options.test), Columns.of(options))
+    look_at_files(options.task, options.train, (options.dev, options.test), columns=Columns.of(options))
     from bertsmith.verbs.finetune import finetune
 
     yield finetune(options)

@@ -76,11 +76,11 @@ class Breakdown:
             values[_UNIGRAM] = self.unigram_nats[labels]
         flat = batch["masked_positions"].cpu().numpy()[predicted]
         shown = batch["input_ids"].cpu().numpy().reshape(-1)[flat]
-        for name, groups in self._groups(examples, flat, labels, shown).items():
+        for name, groups in self._groups(examples, flat, labels, shown=shown).items():
             size = len(GROUPS[name])
             self._sums[name] += np.stack([np.bincount(groups, row, minlength=size) for row in values], axis=1)
 
-    def _groups(self, examples: PaddedExamples, flat: Ints, labels: Ints, shown: Ints) -> dict[str, Ints]:
+    def _groups(self, examples: PaddedExamples, flat: Ints, labels: Ints, *, shown: Ints) -> dict[str, Ints]:
         """The group of each prediction, int64 of [predictions], by division."""
         part = self.plan.part
         tokens = self.token_numbers(examples, flat)

@@ -53,7 +53,9 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     file = LabelledFile.read(head, options.data, options, like=like)
     slices = {}
     if options.slice is not None:
-        slices[options.slice] = column_values(task_class(task), Path(file.name), Columns.of(options), options.slice)
+        slices[options.slice] = column_values(
+            task_class(task), Path(file.name), Columns.of(options), name=options.slice
+        )
     found = answers(options.model, task, file, options=options)
     head = found.head
     if options.predictions is not None:
@@ -64,7 +66,7 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     errors = error_report(found, slices) if options.report is not None or slices else None
     if options.report is not None and errors is not None:
         measured = _measured(options, file, found)
-        page = evaluation_page(options.model, options.data, metrics, errors, measured=measured)
+        page = evaluation_page(options.model, options.data, metrics, errors=errors, measured=measured)
         write_text(options.report, page)
     return HeadFigures(
         {name: interval.to_dict() for name, interval in metrics.items()},

@@ -189,7 +189,7 @@ def _read(options: EvaluateOptions, model: _Model, aside: Path) -> _Data:
     if store is not None:
         return _Data(store.part(HELD_OUT), store.unigram_counts(), store)
     reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding, separator=options.separator)
-    part = part_of_text(options.data, reading, model.tokenizer, aside)
+    part = part_of_text(options.data, reading, model.tokenizer, aside=aside)
     counts = None if model.unigram_counts is None else np.asarray(model.unigram_counts)
     return _Data(part, counts, None)
 

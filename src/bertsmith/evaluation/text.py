@@ -16,7 +16,7 @@ from bertsmith.runtime.console import say
 from bertsmith.tokenization.folder import save_tokenizer
 
 
-def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, aside: Path) -> TokenPart:
+def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, *, aside: Path) -> TokenPart:
     """The text of a SOURCE as a part, in an empty work folder. Raises DataError where nothing of it is left."""
     # Nothing of the text is left out: what is measured on it is measured on all of it.
     files = find_files((source,), any_ending=True)

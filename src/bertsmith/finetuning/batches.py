@@ -48,7 +48,7 @@ class HeadBatches:
     """
 
     def __init__(
-        self, data: LabelledData, head: Head, batch_size: int, pad_token_id: int, *, with_types: bool, seed: int
+        self, data: LabelledData, head: Head, batch_size: int, *, pad_token_id: int, with_types: bool, seed: int
     ) -> None:
         self.data, self.head, self.batch_size, self.seed = data, head, batch_size, seed
         self.pad, self.with_types = pad_token_id, with_types

@@ -79,7 +79,7 @@ class Teacher:
     """
 
     def __init__(
-        self, options: FinetuneOptions, head: AnyTask, tokenizer: Any, inputs: Inputs, examples: Sequence[Any]
+        self, options: FinetuneOptions, head: AnyTask, tokenizer: Any, *, inputs: Inputs, examples: Sequence[Any]
     ) -> None:
         assert options.teacher is not None
         name, task = options.teacher, options.task

@@ -91,7 +91,7 @@ def train_head(
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
-    rows = HeadBatches(train, losses, options.batch_size, pad, with_types=with_types, seed=seed)
+    rows = HeadBatches(train, losses, options.batch_size, pad_token_id=pad, with_types=with_types, seed=seed)
     batches = BudgetedBatches(rows, budget=options.micro_batch_tokens, streams=settings.computation.streams)
     trainer = ExactTrainer(model, tokenizer, batches, folder=folder, plan=plan)
     trainer.run(checkpoint)

@@ -51,7 +51,17 @@ def head_outputs(
 ) -> Any:
     """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""
     return task.join(
-        kept_rows(task, task.keep, model, inputs, pad_token_id, precision=precision, budget=budget, bar=bar), inputs
+        kept_rows(
+            task,
+            task.keep,
+            model,
+            inputs=inputs,
+            pad_token_id=pad_token_id,
+            precision=precision,
+            budget=budget,
+            bar=bar,
+        ),
+        inputs,
     )
 
 
@@ -60,9 +70,9 @@ def kept_rows(
     task: AnyTask,
     keep: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
     model: Any,
+    *,
     inputs: Inputs,
     pad_token_id: int,
-    *,
     precision: str,
     budget: int,
     bar: Progress | None,

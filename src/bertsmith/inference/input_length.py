@@ -32,7 +32,7 @@ def check_length(length: int, config: Any) -> int:
     return length
 
 
-def input_length(model: str, config: Any, task: str, asked: int | None = None) -> tuple[int, str]:
+def input_length(model: str, config: Any, task: str, *, asked: int | None = None) -> tuple[int, str]:
     """Tokens per row of a MODEL's head, and the reason; `asked` is --max-length.
 
     Raises OptionError for a length that the model does not take, ModelError for one in config.json.

@@ -106,7 +106,7 @@ class Predictor:
 
         Raises OptionError for a length that the model does not take.
         """
-        length, reason = input_length(self.name, self.config, task, asked)
+        length, reason = input_length(self.name, self.config, task, asked=asked)
         if asked is None and getattr(self.config, INPUT_LENGTH, None) is None:
             note = f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length"
             self.once(f"length of {task}", partial(say, note))
@@ -124,7 +124,9 @@ class Predictor:
     ) -> Sequence[Logits]:
         """What a student learns from a head that is the model's own, in the form of `Task.join_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
-        kept = kept_rows(head, head.logits, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
+        kept = kept_rows(
+            head, head.logits, model, inputs=inputs, pad_token_id=pad, precision=self.precision, budget=budget, bar=bar
+        )
         return head.join_logits(kept, inputs)
 
     def forward(self, task: str) -> Forward:

@@ -48,7 +48,7 @@ def read_general_text(
         return None
     try:
         with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-            part = part_of_text(source, _reading(source), tokenizer, Path(aside))  # it stays mapped
+            part = part_of_text(source, _reading(source), tokenizer, aside=Path(aside))  # it stays mapped
         if part.num_tokens < MIN_TOKENS:
             warn(
                 f"--general-text: {source} has {part.num_tokens:,} tokens; a loss on fewer than {MIN_TOKENS:,} is "

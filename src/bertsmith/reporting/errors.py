@@ -37,7 +37,7 @@ class Measured:
 
 
 def evaluation_page(
-    model: str, data: str, metrics: Mapping[str, Interval], errors: ErrorReport, *, measured: Measured
+    model: str, data: str, metrics: Mapping[str, Interval], *, errors: ErrorReport, measured: Measured
 ) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors.examples:,} examples; {model} on {data}")

@@ -140,8 +140,8 @@ def add_samples(page: Page, samples: Sequence[Sample]) -> None:
             sample.before,
             sample.after,
             [(item.token, item.probability) for item in sample.predictions],
-            sample.truth,
-            _of_truth(sample),
+            truth=sample.truth,
+            truth_note=_of_truth(sample),
         )
 
 

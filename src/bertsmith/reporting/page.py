@@ -115,6 +115,7 @@ class Page:
         before: str,
         after: str,
         predictions: Sequence[tuple[str, float]],
+        *,
         truth: str | None,
         truth_note: str = "",
     ) -> None:

@@ -54,7 +54,7 @@ class Entry:
         return importlib.import_module(f"{self.folder}.{name}")
 
 
-def _built_in(name: str, verb: str, summary: str, aliases: tuple[str, ...] = (), **values: Any) -> Entry:
+def _built_in(name: str, verb: str, summary: str, *, aliases: tuple[str, ...] = (), **values: Any) -> Entry:
     return Entry(name, verb, f"bertsmith.tasks.{name.replace('-', '_')}", summary, aliases, **values)
 
 
@@ -68,24 +68,24 @@ TASKS: dict[str, Entry] = {
             "sequence-classification",
             "classify",
             "the label of a text",
-            ("text-classification", "classification", "sentiment-analysis", "regression"),
+            aliases=("text-classification", "classification", "sentiment-analysis", "regression"),
         ),
         _built_in(
             "token-classification",
             "tag",
             "the entities of a text, or the label of each word",
-            ("ner", "pos", "chunk"),
+            aliases=("ner", "pos", "chunk"),
             file_forms=("conll", "conllu"),
         ),
         _built_in(
             "question-answering",
             "answer",
             "the answer to a question in a text",
-            ("qa", "squad"),
+            aliases=("qa", "squad"),
             max_length=384,
             file_forms=("squad",),
         ),
-        _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", ("swag",)),
+        _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", aliases=("swag",)),
     )
 }
 

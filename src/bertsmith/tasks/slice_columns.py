@@ -18,7 +18,7 @@ NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
 
 
-def column_values(head: type[AnyTask], path: Path, columns: Columns, name: str) -> list[str]:
+def column_values(head: type[AnyTask], path: Path, columns: Columns, *, name: str) -> list[str]:
     """The value of a column for each example of a file that `head` reads, as text.
 
     Raises OptionError where the file has no columns, or not this one.

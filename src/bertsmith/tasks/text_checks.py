@@ -24,7 +24,7 @@ def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
             raise InputError(f"{where} holds {broken}, which is not a character. Try: remove it")
 
 
-def with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, lacking: str) -> list[int]:
+def with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, lacking: str) -> list[int]:
     """The numbers of the inputs of which each text has a token; a warning counts the others."""
     found = iter(without_tokens(tokenizer, [text for texts in inputs for text in texts]))
     empty = [sum(next(found) for _ in texts) > 0 for texts in inputs]

@@ -90,7 +90,9 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     search = Search.of(run, settings, data, start=start, started=started)
     teacher = None
     if options.teacher is not None:
-        teacher = Teacher(options, data.head, start.tokenizer, data.learnt.encoded, data.taught_examples)
+        teacher = Teacher(
+            options, data.head, start.tokenizer, inputs=data.learnt.encoded, examples=data.taught_examples
+        )
     announce(data, settings, choices)
     if search is not None:
         search.announce()

@@ -41,7 +41,7 @@ def test_the_best_spans_are_those_of_a_loop(seed: int, rows: int, length: int, t
     start, end = draw.normal(size=(2, rows, length)).astype(np.float32)
     first = draw.integers(0, length, rows)
     count = draw.integers(0, length - first + 1)
-    found = best_spans(start, end, first, count, top=top, longest=longest)
+    found = best_spans(start, end, first, count=count, top=top, longest=longest)
     for row in range(rows):
         expected = every_span(start[row].tolist(), end[row].tolist(), int(first[row]), int(count[row]), longest)[:top]
         ours = listed(found, row)
@@ -53,7 +53,7 @@ def test_a_span_neither_runs_backwards_nor_is_too_long_nor_leaves_the_context() 
     start, end = np.zeros((2, 1, 6), dtype=np.float32)
     start[0, 0], end[0, 5] = 9, 9  # outside of the context
     start[0, 3], end[0, 1] = 5, 4  # backwards
-    found = best_spans(start, end, np.array([1]), np.array([4]), top=50, longest=2)
+    found = best_spans(start, end, np.array([1]), count=np.array([4]), top=50, longest=2)
     spans = {(begin, stop) for _, begin, stop in listed(found, 0)}
     assert spans == {(0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3)}
 

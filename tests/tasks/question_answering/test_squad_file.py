@@ -350,7 +350,7 @@ def test_lists_as_numpy_prints_them(tmp_path: Path) -> None:
 
 def test_other_columns_make_slices(tmp_path: Path) -> None:
     path = table_of(tmp_path / "a.csv", ["question", "context", "answer", "kind"], ["What?", CONTEXT, "bread", "food"])
-    assert column_values(QuestionAnswering, path, Columns(), "kind") == ["food"]
+    assert column_values(QuestionAnswering, path, Columns(), name="kind") == ["food"]
 
 
 def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def embed(
         pooling = runner.once("pooling", lambda: _pooling(runner.name))
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
-    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", "no vector")
+    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
     encoded = encode(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
     warn_of_cuts(encoded, runner.max_length)
     answers = [Embedding(given) for given in texts]

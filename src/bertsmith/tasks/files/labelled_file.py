@@ -188,16 +188,16 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
     like = columns.like
     usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
-    text_name = find(columns.text, usual, "text", "--text-column", position="0")
+    text_name = find(columns.text, usual=usual, what="text", option="--text-column", position="0")
     if columns.text is None and text_name != usual[0] and like is not None:
         say(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
     label_name = None
     if stand_in is None:
-        label_name = find(columns.label, LABEL_COLUMNS, "label", "--label-column", position="1")
+        label_name = find(columns.label, usual=LABEL_COLUMNS, what="label", option="--label-column", position="1")
     if columns.pair is None:
         pair_name = second_text_column(path, records, text_name, text_is_chosen=columns.text is not None, like=like)
     else:
-        pair_name = find(columns.pair, (), "pair", "--pair-column", position=None)
+        pair_name = find(columns.pair, usual=(), what="pair", option="--pair-column", position=None)
         if like is not None and like.of_model and like.pair is None:
             warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
     refuse_shared_columns(path, [("text", text_name), ("label", label_name), ("second text", pair_name)])
@@ -220,7 +220,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
         if label_name is not None:
-            _refuse_header(where, text, label, text_name, label_name)
+            _refuse_header(where, text, label, text_name=text_name, label_name=label_name)
         rows.append(Row(text, pair, label, str(path), record.place, (text_name, pair_name)))
     labels = [row.label for row in rows if isinstance(row.label, str)]
     pairs = [row.pair for row in rows if row.pair is not None]
@@ -262,7 +262,7 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
     return columns.records(path, form, class_names=class_names)
 
 
-def _refuse_header(where: str, text: str, label: Label, text_name: str, label_name: str) -> None:
+def _refuse_header(where: str, text: str, label: Label, *, text_name: str, label_name: str) -> None:
     """Raises DataError for a row whose text and label are names of such columns: files with other headers were joined,
     or the file has a header in spite of --no-header.
     """
@@ -329,11 +329,11 @@ def column_name(
     path: Path,
     present: list[str],
     asked: str | None,
+    *,
     usual: tuple[str, ...],
     what: str,
     option: str,
     position: str | None,
-    *,
     can_lack_header: bool,
 ) -> str:
     """The column that is asked for, else one of the usual names, else, in a file without a header, a position.

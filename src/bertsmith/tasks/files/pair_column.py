@@ -30,7 +30,7 @@ def second_text_column(
     """
     present = [name for name in names_of(records) if name != text]
     if like is not None and like.pair is not None:
-        return _as_the_pairs_of(like, path, records, present, text_is_chosen=text_is_chosen)
+        return _as_the_pairs_of(like, path, records, present=present, text_is_chosen=text_is_chosen)
     if text_is_chosen:
         return None
     found = None
@@ -62,7 +62,7 @@ def second_text_column(
 
 
 def _as_the_pairs_of(
-    like: Reference, path: Path, records: Sequence[Record], present: Sequence[str], *, text_is_chosen: bool
+    like: Reference, path: Path, records: Sequence[Record], *, present: Sequence[str], text_is_chosen: bool
 ) -> str:
     assert like.pair is not None
     usual: tuple[str, ...] = () if text_is_chosen else PAIR_COLUMNS

@@ -116,7 +116,9 @@ def read_records(
             records = _without_headers(path, [Record(values, line) for line, values in lines])
         else:
             usual = "," if form == "csv" else TAB
-            records = _of_table(path, decoded(path, encoding), usual, separator, no_header, skip_broken)
+            records = _of_table(
+                path, decoded(path, encoding), usual, separator=separator, no_header=no_header, skip_broken=skip_broken
+            )
     if not records:
         raise DataError(f"{path}: no rows in this file")
     return records
@@ -137,7 +139,7 @@ def _without_headers(path: Path, records: list[Record]) -> list[Record]:
 
 
 def _of_table(
-    path: Path, text: str, usual: str, separator: str | None, no_header: bool, skip_broken: bool
+    path: Path, text: str, usual: str, *, separator: str | None, no_header: bool, skip_broken: bool
 ) -> list[Record]:
     """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
 

@@ -65,7 +65,7 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("fill-mask", texts)
     tokenizer, mask = runner.tokenizer, int(runner.tokenizer.mask_token_id)
-    places = with_tokens(tokenizer, [(given,) for given in texts], "text", "no answer")
+    places = with_tokens(tokenizer, [(given,) for given in texts], "text", lacking="no answer")
     encoded = encode(tokenizer, [texts[place] for place in places], None, runner.max_length)
     refuse_long(encoded, "fill-mask", runner.max_length)
     for place, ids in zip(places, encoded.input_ids, strict=True):

@@ -57,11 +57,13 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
     records = labelled_records(path, columns, class_names=stand_in is None)
     present = list(records[0].values)
     find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    prompt_name = find(columns.text, PROMPT_COLUMNS, "prompt", "--text-column", position="0")
+    prompt_name = find(columns.text, usual=PROMPT_COLUMNS, what="prompt", option="--text-column", position="0")
     choice_names = _choice_columns(path, names_of(records), columns.choices)
     label_name = None
     if stand_in is None:
-        label_name = find(columns.label, CHOICE_LABEL_COLUMNS, "label", "--label-column", position=None)
+        label_name = find(
+            columns.label, usual=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
+        )
     choices_of = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
     refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choices_of])
     prompts, labelled = [], []

@@ -57,7 +57,7 @@ class EncodedChoices:
 
 
 def encode_choices(
-    tokenizer: Tokenizer, prompts: Sequence[str], choices: Sequence[Sequence[str]], max_length: int
+    tokenizer: Tokenizer, prompts: Sequence[str], choices: Sequence[Sequence[str]], *, max_length: int
 ) -> EncodedChoices:
     """Every choice as the second text of a pair with its prompt, cut as pairs are."""
     counts = [len(found) for found in choices]

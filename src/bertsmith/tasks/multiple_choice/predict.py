@@ -62,10 +62,10 @@ def choose(
     length = runner.row_length(NAME, max_length)
     answers = [Choice(asked) for asked in prompts]
     questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
-    places = with_tokens(runner.tokenizer, questions, "question", "no choice")
+    places = with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
     if places:
         asked, offered = [prompts[place] for place in places], [given[place] for place in places]
-        encoded = encode_choices(runner.tokenizer, asked, offered, length)
+        encoded = encode_choices(runner.tokenizer, asked, offered, max_length=length)
         warn_of_cuts(encoded, length, "prompts with their choices")
         outputs = runner.head_outputs(head, encoded)
         for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):

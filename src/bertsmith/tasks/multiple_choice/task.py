@@ -140,7 +140,7 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Question], max_length: int) -> EncodedChoices:
         """As `encode_choices`."""
         prompts, choices = [example.prompt for example in examples], [example.choices for example in examples]
-        return encode_choices(tokenizer, prompts, choices, max_length)
+        return encode_choices(tokenizer, prompts, choices, max_length=max_length)
 
     def batch(self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
         """int64 of [rows, choices, length]."""

@@ -39,7 +39,7 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     check_texts("next-sentence", [a, b])
     encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
     refuse_long(encoded, "next-sentence", runner.max_length)
-    if not with_tokens(runner.tokenizer, [(a, b)], "pair", "no label"):
+    if not with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
         return NextSentence(warnings=runner.doubts("nsp"))
     ((_, (logits,)),) = run(encoded)
     weights = np.exp(logits - logits.max())

@@ -56,7 +56,9 @@ def best_of_windows(outputs: ModelOutputs, inputs: EncodedQuestions, rows: Seque
     """The best spans of each window, in pieces of the context, and the score of "no answer"."""
     start, end = outputs["start_logits"], outputs["end_logits"]
     numbers = np.asarray(rows, dtype=np.int64)
-    spans = best_spans(start, end, inputs.offsets[numbers], inputs.counts[numbers], top=CANDIDATES, longest=LONGEST)
+    spans = best_spans(
+        start, end, inputs.offsets[numbers], count=inputs.counts[numbers], top=CANDIDATES, longest=LONGEST
+    )
     firsts = inputs.firsts[numbers][:, None]
     return list(zip(start[:, 0] + end[:, 0], spans.scores, spans.starts + firsts, spans.ends + firsts, strict=True))
 

@@ -27,7 +27,7 @@ class Spans:
     ends: Ints
 
 
-def best_spans(start: Logits, end: Logits, first: Ints, count: Ints, *, top: int, longest: int) -> Spans:
+def best_spans(start: Logits, end: Logits, first: Ints, *, count: Ints, top: int, longest: int) -> Spans:
     """The `top` best spans of each row of logits.
 
     The best spans start at the best starts, a start being as good as its best span: so only as many starts as spans

@@ -102,7 +102,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     Raises DataError as `read_questions`, and if a context, a question, an answer or an offset is missing or empty.
     """
     found = _questions(path, columns)
-    names = [_name(path, each.holder, CONTEXTS, each.holder_place) for each in found]
+    names = [_name(path, each.holder, CONTEXTS, place=each.holder_place) for each in found]
     contexts = [
         _filled(path, each.holder[name], f"{each.holder_place}.{name}") for each, name in zip(found, names, strict=True)
     ]
@@ -213,12 +213,12 @@ _Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
 def _of_squad(path: Path) -> _Objects:
     """Paragraphs of articles; `data` may also hold the questions themselves, each with its context."""
     content = read_json_object(path, SQUAD_JSON)
-    for article, at in _items(path, content, "data", ""):
+    for article, at in _items(path, content, "data", at=""):
         if QUESTION in article:
             yield article, at, article, at
             continue
-        for paragraph, inside in _items(path, article, "paragraphs", at):
-            for question, place in _items(path, paragraph, "qas", inside):
+        for paragraph, inside in _items(path, article, "paragraphs", at=at):
+            for question, place in _items(path, paragraph, "qas", at=inside):
                 yield question, place, paragraph, inside
 
 
@@ -275,7 +275,7 @@ def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:
     return value if value.strip() else None
 
 
-def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], place: str) -> str:
+def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], *, place: str) -> str:
     """The name that an object has: the usual one, else the only other one."""
     if names[0] in holder:
         return names[0]
@@ -295,7 +295,7 @@ def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], place: str
 
 def _answers(path: Path, found: _Found) -> list[_Answer]:
     """The answers of a question, in whichever of the forms."""
-    name = _name(path, found.fields, ANSWERS, found.place)
+    name = _name(path, found.fields, ANSWERS, place=found.place)
     value, place = found.fields[name], f"{found.place}.{name}"
     if value == []:
         return []
@@ -364,7 +364,7 @@ def read_probabilities(path: Path) -> dict[str, float]:
     return content
 
 
-def _items(path: Path, holder: dict[str, Any], name: str, at: str) -> list[tuple[dict[str, Any], str]]:
+def _items(path: Path, holder: dict[str, Any], name: str, *, at: str) -> list[tuple[dict[str, Any], str]]:
     """The objects in a list of the JSON, each with its place: `data[0].paragraphs[2]`."""
     place = f"{at}.{name}" if at else name
     if name not in holder:

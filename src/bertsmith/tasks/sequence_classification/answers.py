@@ -16,7 +16,7 @@ THRESHOLD = 0.5
 
 
 def decode(
-    logits: Logits, id2label: dict[int, str], problem_type: str, temperature: float = 1.0
+    logits: Logits, id2label: dict[int, str], problem_type: str, *, temperature: float = 1.0
 ) -> list[dict[str, Any]]:
     """The answers of the verb `classify` for rows of logits, [texts, labels]; only classes have a temperature."""
     if problem_type == REGRESSION:

@@ -197,7 +197,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     def answers(self, outputs: Logits) -> list[dict[str, Any]]:
         """As `decode`, with the labels and the temperature of the model."""
-        return decode(outputs, dict(enumerate(self.labels)), self.problem_type, self.temperature)
+        return decode(outputs, dict(enumerate(self.labels)), self.problem_type, temperature=self.temperature)
 
     def decisions(self, outputs: Logits, targets: Targets) -> Decisions:
         """One per text."""

@@ -183,7 +183,7 @@ def _token_and_tag(
     return columns[token_column], tag
 
 
-def check_same_tokens(gold: Sequence[Sentence], gold_path: Path, other: Sequence[Sentence], path: Path) -> None:
+def check_same_tokens(gold: Sequence[Sentence], gold_path: Path, other: Sequence[Sentence], *, path: Path) -> None:
     """Raises DataError, with the line, where two files are not of the same tokens in the same sentences."""
     for number, (expected, found) in enumerate(zip(gold, other, strict=False), start=1):
         for place, (token, wanted) in enumerate(zip(found.tokens, expected.tokens, strict=False)):

@@ -50,7 +50,7 @@ def has_shape(text: str) -> bool:
 
 
 def read_conllu(
-    path: Path, text: str, word_column: str | None, tag_column: str | None, *, stand_in: str | None = None
+    path: Path, text: str, word_column: str | None, *, tag_column: str | None, stand_in: str | None = None
 ) -> list[Sentence]:
     """The sentences of CoNLL-U in a text; `path` is its file's. Columns are by name or number; FORM and UPOS if None.
 
@@ -58,9 +58,9 @@ def read_conllu(
     the file and the line of the first mistake, OptionError for a column that CoNLL-U does not have.
     """
     names = _names(path, text)
-    word_at = _column(path, "--text-column", names, word_column, "form")
-    tag_at = _column(path, "--label-column", names, tag_column, "upos")
-    id_at = _column(path, "the ID", names, None, "id")
+    word_at = _column(path, "--text-column", names, asked=word_column, usual="form")
+    tag_at = _column(path, "--label-column", names, asked=tag_column, usual="upos")
+    id_at = _column(path, "the ID", names, asked=None, usual="id")
     sentences, left_out = [Sentence(file=str(path))], Counter[str]()
     last = 0
     for number, line in numbered_lines(text):
@@ -93,7 +93,7 @@ def read_conllu(
         word = columns[word_at].strip()
         if not word:
             raise DataError(f"{where}: the {names[word_at].upper()} is empty")
-        tag = _annotation(where, word, names[tag_at], columns[tag_at].strip()) if stand_in is None else stand_in
+        tag = _annotation(where, word, names[tag_at], tag=columns[tag_at].strip()) if stand_in is None else stand_in
         sentences[-1].tokens.append(word)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(number)
@@ -107,7 +107,7 @@ def read_conllu(
     return sentences
 
 
-def _annotation(where: str, word: str, name: str, tag: str) -> str:
+def _annotation(where: str, word: str, name: str, *, tag: str) -> str:
     """The tag of a word in the column of this name. Raises DataError if the column says nothing of the word."""
     if not tag or (tag == _NOTHING and name in _ANNOTATIONS):
         raise DataError(
@@ -127,7 +127,7 @@ def _names(path: Path, text: str) -> list[str]:
     return names
 
 
-def _column(path: Path, option: str, names: Sequence[str], asked: str | None, usual: str) -> int:
+def _column(path: Path, option: str, names: Sequence[str], *, asked: str | None, usual: str) -> int:
     """The number of a column that is asked for by name or number, else of the usual one."""
     name = usual if asked is None else asked.strip().lower()
     if name in names:

@@ -61,7 +61,9 @@ def bio(tags: Sequence[str]) -> list[str]:
     return entities.tags_of(entities.entities(tags), len(tags), "BIO")
 
 
-def check_known(sentences: Sequence[Sentence], where: str, known: Sequence[str], types: Collection[str] | None) -> None:
+def check_known(
+    sentences: Sequence[Sentence], where: str, known: Sequence[str], *, types: Collection[str] | None
+) -> None:
     """Raise DataError for a tag that a model lacks: of its plain labels (`known`), or of its `types` of entities."""
     for sentence in sentences:
         for tag, line in zip(sentence.tags, sentence.lines, strict=True):

@@ -75,7 +75,7 @@ def score(options: ScoreOptions) -> EntityScores:
     true, predicted, kind, why = read_scored(options.gold, options.predictions, Columns.of(options))
     say(f"labels: {kind} ({why})")
     plain = kind == "plain"
-    check_same_tokens(true, options.gold, predicted, options.predictions)
+    check_same_tokens(true, options.gold, predicted, path=options.predictions)
     true_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (true, predicted))
     of_tokens = intervals({"accuracy": entities.token_accuracy(true_tags, predicted_tags)})
     tokens = sum(len(sentence.tokens) for sentence in true)

@@ -93,12 +93,15 @@ def _sentences(path: Path, columns: Columns, stand_in: str | None) -> tuple[list
     if columns.skip_broken:
         raise OptionError("--skip-broken-rows: sentences with tags are no rows of a table; leave it out")
     if form not in ("conll", "conllu"):
-        return _of_records(path, form, columns, stand_in), form
+        return _of_records(path, form, columns, stand_in=stand_in), form
     existing_file(path, "a file of columns, token and tag")
     text = decoded(path, columns.encoding)
     if form == "conllu" or (columns.form is None and _has_shape_of_conllu(path, text)):
-        return conllu_file.read_conllu(path, text, columns.text, columns.label, stand_in=stand_in), "conllu"
-    word, tag = _number(path, "--text-column", columns.text, 0), _number(path, "--label-column", columns.label, -1)
+        return conllu_file.read_conllu(path, text, columns.text, tag_column=columns.label, stand_in=stand_in), "conllu"
+    word, tag = (
+        _number(path, "--text-column", columns.text, default=0),
+        _number(path, "--label-column", columns.label, default=-1),
+    )
     return read_sentences(path, text, word, tag, stand_in=stand_in), "conll"
 
 
@@ -114,7 +117,7 @@ def _predicted(path: Path, label: str | None, first_words: Collection[str]) -> t
     if kind is not None:
         text = "\n" + text.partition("\n")[2]  # a blank line, so that lines keep their numbers
     if ending(path) in conllu_file.ENDINGS or _has_shape_of_conllu(path, text):
-        return conllu_file.read_conllu(path, text, None, label), kind
+        return conllu_file.read_conllu(path, text, None, tag_column=label), kind
     return read_sentences(path, text, first_words=first_words), kind
 
 
@@ -126,7 +129,7 @@ def _has_shape_of_conllu(path: Path, text: str) -> bool:
     return found
 
 
-def _number(path: Path, option: str, given: str | None, default: int) -> int:
+def _number(path: Path, option: str, given: str | None, *, default: int) -> int:
     if given is None:
         return default
     if not given.isdecimal():
@@ -137,11 +140,11 @@ def _number(path: Path, option: str, given: str | None, default: int) -> int:
     return int(given)
 
 
-def _of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -> list[Sentence]:
+def _of_records(path: Path, form: str, columns: Columns, *, stand_in: str | None) -> list[Sentence]:
     sentences = []
     for record in columns.records(path, form, class_names=stand_in is None):
         where = f"{path}: {record.place}"
-        tokens = _texts(where, record.values, columns.text, TOKENS, "--text-column")
+        tokens = _texts(where, record.values, columns.text, usual=TOKENS, option="--text-column")
         tags = [stand_in] * len(tokens) if stand_in is not None else _tags(where, record.values, columns.label)
         if not tokens:
             raise DataError(f"{where}: the sentence has no tokens, expected at least one; take the {record.unit} out")
@@ -159,14 +162,14 @@ def _of_records(path: Path, form: str, columns: Columns, stand_in: str | None) -
 
 def _tags(where: str, record: dict[str, Any], asked: str | None) -> list[str]:
     """The tags of a record, texts or whole numbers, as texts."""
-    tags = [tag.strip() for tag in _texts(where, record, asked, TAGS, "--label-column", numbers=True)]
+    tags = [tag.strip() for tag in _texts(where, record, asked, usual=TAGS, option="--label-column", numbers=True)]
     if "" in tags:
         raise DataError(f"{where}: a tag is empty")
     return tags
 
 
 def _texts(
-    where: str, record: dict[str, Any], asked: str | None, usual: tuple[str, ...], option: str, *, numbers: bool = False
+    where: str, record: dict[str, Any], asked: str | None, *, usual: tuple[str, ...], option: str, numbers: bool = False
 ) -> list[str]:
     name = next((name for name in ((asked,) if asked is not None else usual) if name in record), None)
     if name is None:

@@ -128,7 +128,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     def targets(self, examples: Sequence[Sentence], where: str) -> Targets:
         """The tags, once the model knows them all; of entities their types."""
-        check_known(examples, where, self.labels, None if self.plain else self.types)
+        check_known(examples, where, self.labels, types=None if self.plain else self.types)
         return targets_of(examples, self.labels, plain=self.plain)
 
     def label_counts(self, examples: Sequence[Sentence]) -> Mapping[str, int]:
