@@ -115,8 +115,8 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> TokenPart:
             write_rows(
                 folder / name,
                 100,
-                generator.integers(5, 100, lengths.sum()),
-                lengths,
+                ids=generator.integers(5, 100, lengths.sum()),
+                lengths=lengths,
                 documents=documents,
                 document_ids=[f"document-{DOCUMENTS // 3 * number + place}" for place in range(len(counts))],
                 sentences=sentences,
@@ -225,8 +225,8 @@ def test_text_that_gives_no_pair_is_an_error(tmp_path: Path) -> None:
         write_rows(
             folder / data_file(0, 1),
             100,
-            np.arange(5, 5 + 4 * sentences),
-            np.full(sentences, 4),
+            ids=np.arange(5, 5 + 4 * sentences),
+            lengths=np.full(sentences, 4),
             documents=np.zeros(sentences, np.int64),
             document_ids=["note"],
             sentences=np.arange(sentences),

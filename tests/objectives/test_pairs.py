@@ -53,8 +53,8 @@ def part_of(pieces: Sequence[PieceOf]) -> Iterator[TokenPart]:
         write_rows(
             part / file,
             70_000,
-            np.arange(tokens, dtype=np.int64) % 70_000,
-            np.array([length for _, _, lengths in pieces for length in lengths], dtype=np.int64),
+            ids=np.arange(tokens, dtype=np.int64) % 70_000,
+            lengths=np.array([length for _, _, lengths in pieces for length in lengths], dtype=np.int64),
             documents=np.array([place for place, piece in enumerate(pieces) for _ in piece[2]], dtype=np.int64),
             document_ids=[document for document, _, _ in pieces],
             sentences=np.array(

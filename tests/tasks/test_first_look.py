@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.files import first_look
+from bertsmith.tasks import first_look
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.first_look import look_at_files
 from bertsmith.tasks.registry import trainable_tasks
