@@ -61,7 +61,7 @@ def part_of(pieces: Sequence[PieceOf]) -> Iterator[TokenPart]:
                 [first + place for _, first, lengths in pieces for place in range(len(lengths))], dtype=np.int64
             ),
         )
-        finish_part(part, [file], 70_000, tokens)
+        finish_part(part, [file], vocab_size=70_000, tokens=tokens)
         yield TokenPart(part)
 
 
