@@ -40,7 +40,9 @@ def of_length(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | None = None) -> dict[str, Any]:
-    data = {} if reported is None else {"report": {"max_length": reported}}
+    data: dict[str, Any] = {"files": []}
+    if reported is not None:
+        data["report"] = {"max_length": reported, "parts": {}, "overlaps": {}}
     return {"kind": "finetuning", "task": task, "options": {"max_length": option}, "data": data}
 
 

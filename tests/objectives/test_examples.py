@@ -115,13 +115,13 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> TokenPart:
             write_rows(
                 folder / name,
                 100,
-                generator.integers(5, 100, lengths.sum()),
-                lengths,
+                ids=generator.integers(5, 100, lengths.sum()),
+                lengths=lengths,
                 documents=documents,
                 document_ids=[f"document-{DOCUMENTS // 3 * number + place}" for place in range(len(counts))],
                 sentences=sentences,
             )
-    finish_part(folder, names, 100, 0)
+    finish_part(folder, names, vocab_size=100, tokens=0)
     part = TokenPart(folder)
     assert len(part._chunks) >= 9, "the part has few batches"
     assert len(set(part.document_ids)) == DOCUMENTS < part.num_pieces
@@ -225,13 +225,13 @@ def test_text_that_gives_no_pair_is_an_error(tmp_path: Path) -> None:
         write_rows(
             folder / data_file(0, 1),
             100,
-            np.arange(5, 5 + 4 * sentences),
-            np.full(sentences, 4),
+            ids=np.arange(5, 5 + 4 * sentences),
+            lengths=np.full(sentences, 4),
             documents=np.zeros(sentences, np.int64),
             document_ids=["note"],
             sentences=np.arange(sentences),
         )
-        finish_part(folder, [data_file(0, 1)], 100, 0)
+        finish_part(folder, [data_file(0, 1)], vocab_size=100, tokens=0)
     with pytest.raises(DataError, match=r"no example can be made of the 4 tokens there for mlm\+sop"):
         EpochPlan(TokenPart(tmp_path / "1"), "mlm+sop", 16, seed=0)
     part = TokenPart(tmp_path / "2")

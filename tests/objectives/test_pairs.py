@@ -53,15 +53,15 @@ def part_of(pieces: Sequence[PieceOf]) -> Iterator[TokenPart]:
         write_rows(
             part / file,
             70_000,
-            np.arange(tokens, dtype=np.int64) % 70_000,
-            np.array([length for _, _, lengths in pieces for length in lengths], dtype=np.int64),
+            ids=np.arange(tokens, dtype=np.int64) % 70_000,
+            lengths=np.array([length for _, _, lengths in pieces for length in lengths], dtype=np.int64),
             documents=np.array([place for place, piece in enumerate(pieces) for _ in piece[2]], dtype=np.int64),
             document_ids=[document for document, _, _ in pieces],
             sentences=np.array(
                 [first + place for _, first, lengths in pieces for place in range(len(lengths))], dtype=np.int64
             ),
         )
-        finish_part(part, [file], 70_000, tokens)
+        finish_part(part, [file], vocab_size=70_000, tokens=tokens)
         yield TokenPart(part)
 
 

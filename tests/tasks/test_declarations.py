@@ -12,7 +12,7 @@ import pytest
 from bertsmith import tasks
 from bertsmith.config.options import Options
 from bertsmith.config.verb import Result
-from bertsmith.tasks.registry import TASKS, verbs
+from bertsmith.tasks.registry import TASKS
 
 FOLDER = Path(tasks.__path__[0])
 WITHOUT_TORCH = [
@@ -52,8 +52,3 @@ def test_a_task_declares_its_verb(task: str) -> None:
     assert predict.__doc__
     results = [value for value in vars(entry.module("predict")).values() if inspect.isclass(value)]
     assert any(issubclass(value, Result) and value is not Result for value in results)
-
-
-def test_the_verbs_of_spans_come_behind_the_others() -> None:
-    """The order of `bertsmith --help`."""
-    assert list(verbs()) == ["fill-mask", "next-sentence", "embed", "classify", "choose", "tag", "answer"]
