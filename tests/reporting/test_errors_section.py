@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertsmith.metrics.resampling import Interval
-from bertsmith.records.errors import ErrorReport
+from bertsmith.records.errors import ErrorReport, Figure
 from bertsmith.reporting.errors import Measured, evaluation_page
 
 ATTACK = "<script>alert('&')</script>"
@@ -35,7 +34,7 @@ MEASURED = Measured([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, 
 
 
 def page(found: dict[str, Any]) -> str:
-    metrics = {"macro_f1": Interval(0.8, 0.7, 0.9)}
+    metrics = {"macro_f1": Figure(value=0.8, low=0.7, high=0.9)}
     return evaluation_page(ATTACK, ATTACK, metrics, errors=ErrorReport.model_validate(found), measured=MEASURED)
 
 

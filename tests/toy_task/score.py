@@ -7,7 +7,7 @@ import numpy as np
 from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.prediction_lines import aligned_lines
-from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 from toy_task.task import LABELS, Shouting
 
@@ -21,4 +21,4 @@ def score(options: ScoreOptions) -> ExampleScores:
     return ExampleScores(bootstrapped({"accuracy": accuracy}, true, shouted), len(rows))
 
 
-SCORE = Scoring(score, frozenset({"text_column", "label_column"}))
+SCORE = FileScoring(score, frozenset({"text_column", "label_column"}))

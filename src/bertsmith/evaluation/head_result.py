@@ -14,6 +14,7 @@ from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.protocol import SAID, part_of
 from bertsmith.models.loading import load_config
+from bertsmith.records.errors import Figure
 from bertsmith.reporting.errors import Measured, evaluation_page
 from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.files import sha256_of, write_text
@@ -61,7 +62,7 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     if options.predictions is not None:
         lines = head.predictions(file.examples, found.outputs)
         write_text(options.predictions, "".join(f"{line}\n" for line in lines))
-    metrics = head.score(found.outputs, found.targets)
+    metrics = {name: Figure(**each.to_dict()) for name, each in head.score(found.outputs, found.targets).items()}
     calibrated = calibration_report(head, found.outputs, found.targets) if head.has_probabilities else None
     errors = error_report(found, slices) if options.report is not None or slices else None
     if options.report is not None and errors is not None:
@@ -69,7 +70,7 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
         page = evaluation_page(options.model, options.data, metrics, errors=errors, measured=measured)
         write_text(options.report, page)
     return HeadFigures(
-        {name: interval.to_dict() for name, interval in metrics.items()},
+        {name: figure.to_dict() for name, figure in metrics.items()},
         len(file.examples),
         found.truncated_tokens,
         windowed_examples=found.inputs.windowed,

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from bertsmith.corpus.store import TokenPart
 from bertsmith.models.bert import BertForPreTraining
-from bertsmith.records.pretraining import Sample, TokenPrediction
+from bertsmith.records.pretraining import HiddenWordPrediction, Sample
 from bertsmith.runtime import random
 
 SHORTEST, LONGEST = 8, 28
@@ -76,7 +76,9 @@ def guess(
             Sample(
                 before=_text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
                 after=_text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
-                predictions=[TokenPrediction(token=token, probability=probability) for token, probability in found],
+                predictions=[
+                    HiddenWordPrediction(token=token, probability=probability) for token, probability in found
+                ],
                 truth=str(tokenizer.convert_ids_to_tokens(item.truth)),
                 truth_rank=int((distribution > of_truth).sum()) + 1,
                 truth_probability=float(of_truth),

@@ -63,10 +63,10 @@ class Calibration:
 
 
 def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """The logarithms of the probabilities of [cases, classes] at a temperature."""
+    """The logarithms of the probabilities of [..., classes] at a temperature."""
     scaled = logits / temperature
-    shifted = scaled - scaled.max(axis=1, keepdims=True)
-    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return found
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.objectives.pairs import Ints, PairPlan, label_counts
-from bertsmith.records.pretraining import PairAudit, Share
+from bertsmith.records.errors import Figure
+from bertsmith.records.pretraining import PairAudit
 
 LENGTH_BINS = 8
 """Quantile bins for the length of each segment. A length that is itself a bound has a bin of its own."""
@@ -66,7 +67,7 @@ def audit_pairs(train: PairPlan, held_out: PairPlan, *, swap: bool = False) -> P
     )
 
 
-def _length_only(train: PairPlan, held_out: PairPlan) -> Share | None:
+def _length_only(train: PairPlan, held_out: PairPlan) -> Figure | None:
     if not len(train) or not len(held_out):
         return None
     sample = _evenly_spaced(len(train), MAX_TRAIN_PAIRS)
@@ -87,7 +88,7 @@ def _length_only(train: PairPlan, held_out: PairPlan) -> Share | None:
     guess = ones + _PRIOR_PAIRS * share > (counts + _PRIOR_PAIRS) / 2
     right = int((guess[cells(*_lengths(held_out))] == (held_out.label == 1)).sum())
     low, high = _wilson(right, len(held_out))
-    return Share(value=right / len(held_out), low=low, high=high)
+    return Figure(value=right / len(held_out), low=low, high=high)
 
 
 def _evenly_spaced(size: int, most: int) -> Ints:

@@ -9,16 +9,9 @@ from pydantic import Field
 
 from bertsmith.config.verb import Result
 from bertsmith.records.base import Part
+from bertsmith.records.errors import Figure
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.run import RunRecord
-
-
-class Share(Part):
-    """A share with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class PairAudit(Part):
@@ -33,7 +26,7 @@ class PairAudit(Part):
     swap: bool
     held_out_pairs: int
     majority: float | None
-    length_only: Share | None
+    length_only: Figure | None
 
 
 class TrainingData(Part):
@@ -86,7 +79,7 @@ class Evaluated(Part):
     general_evaluation: LanguageModelFigures | None = None
 
 
-class TokenPrediction(Part):
+class HiddenWordPrediction(Part):
     """A token and its probability."""
 
     token: str
@@ -98,7 +91,7 @@ class Sample(Part):
 
     before: str
     after: str
-    predictions: list[TokenPrediction]
+    predictions: list[HiddenWordPrediction]
     truth: str
     truth_rank: int | None = None
     truth_probability: float | None = None

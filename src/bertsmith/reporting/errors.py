@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bertsmith.errors import shortened
-from bertsmith.metrics.resampling import Interval
-from bertsmith.records.errors import CalibrationBin, CalibrationReport, ErrorReport, Slices
+from bertsmith.records.errors import CalibrationBin, CalibrationReport, ErrorReport, Figure, Slices
 from bertsmith.reporting.histograms import reliability_diagram
 from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.page import Page
@@ -37,7 +36,7 @@ class Measured:
 
 
 def evaluation_page(
-    model: str, data: str, metrics: Mapping[str, Interval], *, errors: ErrorReport, measured: Measured
+    model: str, data: str, metrics: Mapping[str, Figure], *, errors: ErrorReport, measured: Measured
 ) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors.examples:,} examples; {model} on {data}")

@@ -17,13 +17,6 @@ def softmax(logits: Floats) -> Floats:
     return found
 
 
-def log_softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Over the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    found: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return found
-
-
 def sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The logistic function; no overflow at any logit."""
     found: npt.NDArray[np.float64] = np.exp(-np.logaddexp(0, -logits))

@@ -15,7 +15,7 @@ from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
 
 
 @dataclass(frozen=True)
-class Scoring:
+class FileScoring:
     """How a task scores predictions, as SCORE in the `score.py` of its folder.
 
     Attributes:
@@ -27,9 +27,9 @@ class Scoring:
     options: frozenset[str]
 
 
-def scoring_of(task: str) -> Scoring:
+def scoring_of(task: str) -> FileScoring:
     """How a task scores predictions."""
-    found: Scoring = TASKS[task].module("score").SCORE
+    found: FileScoring = TASKS[task].module("score").SCORE
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.evaluation.head_result import evaluate_head
 from bertsmith.evaluation.options import EvaluateOptions
-from bertsmith.finetuning.glue.folder import Part
+from bertsmith.finetuning.glue.folder import GlueFile
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.plan import PlannedTask
 from bertsmith.finetuning.glue.tasks import Further
@@ -74,7 +74,7 @@ def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
 
 
 def entry_of_further(
-    planned: PlannedTask, further: Further, part: Part, *, options: GlueOptions, before: SuiteTask | None
+    planned: PlannedTask, further: Further, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
 ) -> SuiteTask:
     """A further file with the figures of the models of a task, one of each seed.
 
@@ -115,7 +115,7 @@ def entry_of_further(
     )
 
 
-def _evaluation(model: Path, part: Part, options: GlueOptions) -> EvaluateOptions:
+def _evaluation(model: Path, part: GlueFile, options: GlueOptions) -> EvaluateOptions:
     return EvaluateOptions.build(
         {
             "model": str(model),

@@ -36,7 +36,7 @@ class TaskFiles:
 
 
 @dataclass(frozen=True)
-class Part:
+class GlueFile:
     """A file that has been read once: its layout, its number of rows, and how often each label occurs."""
 
     path: Path
@@ -113,7 +113,7 @@ def _listed(folder: Path) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def read_part(path: Path, task: GlueTask) -> Part:
+def read_part(path: Path, task: GlueTask) -> GlueFile:
     """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
     layouts, skip_broken = task.layouts, task.broken_rows and is_table(form_of(path, None))
     layout = _layout_without_header(path, layouts)
@@ -147,7 +147,7 @@ def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | No
     return None if any(set(one.columns) <= names for one in layouts if not one.no_header) else layout
 
 
-def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> Part | None:
+def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> GlueFile | None:
     """The same of a test file; None if it has no labels: no such column, or -1 in each row, as GLUE gives it.
 
     That it has none is said.
@@ -158,7 +158,7 @@ def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = Fals
     return part
 
 
-def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> Part | None:
+def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> GlueFile | None:
     try:
         records = labelled_records(path, Columns(skip_broken=skip_broken))
     except HiddenLabelsError:
@@ -169,6 +169,6 @@ def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> 
     return _part(path, layout, records, skip_broken=skip_broken)
 
 
-def _part(path: Path, layout: Layout, records: list[Record], *, skip_broken: bool) -> Part:
+def _part(path: Path, layout: Layout, records: list[Record], *, skip_broken: bool) -> GlueFile:
     rows = rows_of(path, records, Columns(layout.text, layout.pair, layout.label, layout.no_header))
-    return Part(path, layout, len(rows), Counter(str(row.label) for row in rows), skip_broken)
+    return GlueFile(path, layout, len(rows), Counter(str(row.label) for row in rows), skip_broken)

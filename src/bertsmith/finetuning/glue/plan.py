@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bertsmith.errors import BertsmithError, DataError, InputError
-from bertsmith.finetuning.glue.folder import Part, TaskFiles, read_part, read_test
+from bertsmith.finetuning.glue.folder import GlueFile, TaskFiles, read_part, read_test
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import Further
 from bertsmith.records.suite import Failure
@@ -24,10 +24,10 @@ class PlannedTask:
     """
 
     files: TaskFiles
-    train: Part
-    dev: Part
-    test: Part | None
-    further: tuple[tuple[Further, Part], ...]
+    train: GlueFile
+    dev: GlueFile
+    test: GlueFile | None
+    further: tuple[tuple[Further, GlueFile], ...]
 
     @property
     def name(self) -> str:
@@ -35,11 +35,11 @@ class PlannedTask:
         return self.files.task.name
 
     @property
-    def reported(self) -> Part:
+    def reported(self) -> GlueFile:
         """The file that the figures are of."""
         return self.test or self.dev
 
-    def parts(self) -> Iterator[tuple[str, Part]]:
+    def parts(self) -> Iterator[tuple[str, GlueFile]]:
         """All files by the names of their parts."""
         for name, part in (("train", self.train), ("dev", self.dev), ("test", self.test)):
             if part is not None:

@@ -8,7 +8,7 @@ from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.multiple_choice.choice_file import read_questions
 from bertsmith.tasks.multiple_choice.prediction_file import read_indices
-from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 
@@ -20,7 +20,7 @@ def score(options: ScoreOptions) -> ExampleScores:
     return ExampleScores(bootstrapped({"accuracy": accuracy}, targets, predicted), len(questions))
 
 
-SCORE = Scoring(
+SCORE = FileScoring(
     score,
     frozenset(
         {"text_column", "label_column", "choice_columns", "labels_from", "no_header", "separator", "skip_broken_rows"}

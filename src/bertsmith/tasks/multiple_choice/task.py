@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bertsmith.errors import ModelError, OptionError
+from bertsmith.metrics.calibration import log_softmax
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.runtime.console import say
@@ -24,7 +25,7 @@ from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.multiple_choice.choice_file import Question, read_questions, reference_of
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_1, POSITIONS
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices, batch_of_choices, encode_choices
-from bertsmith.tasks.probabilities import log_softmax, softmax
+from bertsmith.tasks.probabilities import softmax
 from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,

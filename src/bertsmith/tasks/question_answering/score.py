@@ -14,7 +14,7 @@ from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.question_answering import squad_file
-from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import Scores
 
 PERCENT = 100.0
@@ -126,4 +126,6 @@ def _probabilities(
     return np.array([by_id.get(question.id, 0.0) for question in questions], dtype=np.float64)
 
 
-SCORE = Scoring(score, frozenset({"separator", "skip_broken_rows", "no_answer_probabilities", "no_answer_threshold"}))
+SCORE = FileScoring(
+    score, frozenset({"separator", "skip_broken_rows", "no_answer_probabilities", "no_answer_threshold"})
+)

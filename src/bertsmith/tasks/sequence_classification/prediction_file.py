@@ -16,7 +16,7 @@ _EXPECTED = "JSON lines with 'text' and 'label', 'labels' or 'value', as bertsmi
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedRow:
     """A predicted label, several labels, or a value: one of the three.
 
     `known` are the labels that the model could have chosen, where the line says so.
@@ -33,13 +33,13 @@ class Prediction:
         return "label" if self.label is not None else "value" if self.labels is None else "labels"
 
 
-def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[Prediction]:
+def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[PredictedRow]:
     """The predictions for the rows of a labelled file, line by line.
 
     Raises DataError, with the line, for a line that is no prediction or is for a different text than the row at its
     place, and if labels and values are mixed or lines are missing.
     """
-    found: list[Prediction] = []
+    found: list[PredictedRow] = []
     for where, record in aligned_lines(path, "text", [row.text for row in rows], gold=gold, expected=_EXPECTED):
         found.append(_prediction(where, record))
         if found[-1].kind != found[0].kind:
@@ -49,25 +49,25 @@ def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[Predic
     return found
 
 
-def _prediction(where: str, record: dict[str, object]) -> Prediction:
+def _prediction(where: str, record: dict[str, object]) -> PredictedRow:
     label, labels, value = record.get("label"), record.get("labels"), record.get("value")
     probabilities = record.get("probabilities") or {}
     if not isinstance(probabilities, dict):
         raise DataError(f"{where}: 'probabilities': found {kind(probabilities)}, expected an object of label to number")
     known = tuple(name.strip() for name in probabilities)
     if isinstance(label, str) and label.strip():
-        return Prediction(label.strip(), None, None, known)
+        return PredictedRow(label.strip(), None, None, known)
     if isinstance(labels, list):
         for name in labels:
             if not isinstance(name, str) or not name.strip():
                 raise DataError(f"{where}: 'labels': found {name!r} in the list, expected the texts of labels")
-        return Prediction(None, tuple(name.strip() for name in labels), None, known)
+        return PredictedRow(None, tuple(name.strip() for name in labels), None, known)
     if "labels" in record:
         raise DataError(f"{where}: 'labels': found {kind(labels)}, expected a list of labels")
     if "label" in record:
         raise DataError(f"{where}: 'label': found {kind(label)}, expected the text of a label")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
-        return Prediction(None, None, float(value), ())
+        return PredictedRow(None, None, float(value), ())
     if "value" in record:
         raise DataError(f"{where}: 'value': found {value!r}, expected a finite number")
     raise DataError(f"{where}: neither 'label', 'labels' nor 'value', expected {_EXPECTED}")

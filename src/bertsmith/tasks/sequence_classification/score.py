@@ -14,10 +14,10 @@ from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.class_names import ClassNames, one_name_each
 from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
 from bertsmith.tasks.files.labelled_file import Columns, Row, in_order, read_rows
-from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
-from bertsmith.tasks.sequence_classification.prediction_file import Prediction, read_predictions
+from bertsmith.tasks.sequence_classification.prediction_file import PredictedRow, read_predictions
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def score(options: ScoreOptions) -> LabelScores:
     return _score_classes(options, rows, predictions)
 
 
-def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequence[Prediction]) -> LabelScores:
+def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequence[PredictedRow]) -> LabelScores:
     several = predictions[0].kind == "labels"
     refuse_vectors(rows)
     true = [row.label_set if several else (row.class_name,) for row in rows]
@@ -101,4 +101,4 @@ def _check_spellings(
             )
 
 
-SCORE = Scoring(score, frozenset({"text_column", "label_column", "no_header", "separator", "skip_broken_rows"}))
+SCORE = FileScoring(score, frozenset({"text_column", "label_column", "no_header", "separator", "skip_broken_rows"}))

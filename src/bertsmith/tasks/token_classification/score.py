@@ -13,7 +13,7 @@ from bertsmith.metrics.resampling import intervals
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import say
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.score_options import ScoreOptions, Scoring
+from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import Scores
 from bertsmith.tasks.token_classification.conll_file import check_same_tokens, check_scheme
 from bertsmith.tasks.token_classification.tagged_file import read_scored
@@ -106,4 +106,4 @@ def score(options: ScoreOptions) -> EntityScores:
     )
 
 
-SCORE = Scoring(score, frozenset({"text_column", "label_column", "labels_are", "label_names", "scheme", "strict"}))
+SCORE = FileScoring(score, frozenset({"text_column", "label_column", "labels_are", "label_names", "scheme", "strict"}))
