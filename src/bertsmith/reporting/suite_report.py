@@ -72,7 +72,7 @@ def _add_measured(page: Page, tasks: Tasks, suite: str) -> None:
                 metric,
                 format_metric(metric, figure.value),
                 _in_pieces(interval_in_words(metric, figure)),
-                format_metric(metric, entry.baseline[metric]),
+                format_metric(metric, entry.baseline.get(metric)),
                 entry.num_examples,
                 _in_pieces(protocol_in_words(entry)),
             )
