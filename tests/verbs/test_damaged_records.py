@@ -1,4 +1,4 @@
-"""A run.json in which a value is missing or of a wrong type has a report, or is answered in words; never a traceback."""
+"""A run.json with a missing or wrong value has a report, or is answered in words; never with a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bertsmith.errors import InputError
+from bertsmith.errors import InputError, OptionError
+from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.verbs.report import write_report
 
 MEANS = {"accuracy": {"mean": 0.5, "low": 0.4, "high": 0.6, "seeds": [0.5]}}
@@ -111,3 +112,10 @@ def test_a_task_of_a_different_version(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(damaged(("task",), "ranking")))
     with pytest.raises(InputError, match=r"run\.json: `task`: found 'ranking', expected one of sequence-class"):
         write_report(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("options", None), ("options", [1]), ("given", None), ("given", 3.5)])
+def test_options_that_cannot_be_taken_up_again(tmp_path: Path, name: str, value: Any) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(WHOLE | {name: value}))
+    with pytest.raises(OptionError, match=rf"run\.json: `{name}`: found .*, expected an? \w+; the file was edited"):
+        FinetuneOptions.build({"resume": True, "out": tmp_path})
