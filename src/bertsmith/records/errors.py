@@ -36,7 +36,7 @@ class CalibrationBin(Part):
 class UncalibratedReport(CalibrationFigures):
     """The calibration without the temperature."""
 
-    bins: list[CalibrationBin] = Field(default_factory=list)
+    bins: list[CalibrationBin]
 
 
 class CalibrationReport(Part):
@@ -47,7 +47,7 @@ class CalibrationReport(Part):
     nll: float
     cases: int
     of: str
-    bins: list[CalibrationBin] = Field(default_factory=list)
+    bins: list[CalibrationBin]
     temperature: float | None = None
     before: UncalibratedReport | None = None
 
@@ -60,7 +60,7 @@ class WrongAnswer(Part):
     true: str
     predicted: str
     error: float
-    probability: float | None = None
+    probability: float | None
 
 
 class LabelFigures(Part):
@@ -111,6 +111,6 @@ class ErrorReport(Part):
     worst: list[WrongAnswer]
     calibration: CalibrationReport | None = None
     labels: list[LabelFigures] = Field(default_factory=list)
-    labels_in_all: int = 0
+    labels_in_all: int | None = None
     confusion: Confusion | None = None
-    slices: list[Slices] = Field(default_factory=list)
+    slices: list[Slices]

@@ -69,7 +69,7 @@ def evaluation_page(model: str, data: str, metrics: Mapping[str, Figures], error
 
 def add_errors(page: Page, errors: Figures, file: str = "", most: float = 1.0) -> None:
     """Calibration, confusions, slices and the worst errors; `file` says what they are of, `most` is as `most_of`."""
-    if "calibration" in errors:
+    if errors.get("calibration"):
         page.section("Calibration", f"How far the probabilities can be believed{file}.")
         _add_calibration(page, errors["calibration"])
     if "labels" in errors:
@@ -139,7 +139,7 @@ def _add_labels(page: Page, errors: Figures) -> None:
             f"How many {confusion['of']} of each true label (rows) are taken for each label (columns), shaded by the "
             f"share of the row.{rest}",
         )
-    few = errors["labels_in_all"] > len(labels)
+    in_all = errors.get("labels_in_all") or len(labels)
     page.table(
         ["label", "precision", "recall", "F1", "support"],
         [
@@ -147,7 +147,7 @@ def _add_labels(page: Page, errors: Figures) -> None:
             for each in labels
         ],
         caption="Each label; support is how often it is true"
-        + (f"; the {len(labels)} most frequent of {errors['labels_in_all']:,}" if few else ""),
+        + (f"; the {len(labels)} most frequent of {in_all:,}" if in_all > len(labels) else ""),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bertsmith.records.run import RunRecord
-from bertsmith.records.search import SearchReport
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.labelled_files import FinetuningFiles
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.errors import add_errors
 from bertsmith.reporting.labelled_data import add_labelled_data
@@ -22,7 +22,7 @@ from bertsmith.reporting.verdict import add_verdict
 
 def finetuning_report(
     name: str,
-    run: RunRecord,
+    run: FinetuningRecord,
     updates: Lines,
     *,
     texts: TaskTexts,
@@ -36,49 +36,48 @@ def finetuning_report(
     of a run that is not finished.
     """
     record = run.to_dict()
-    page = Page(f"{name}: {record['task'].replace('-', ' ')}", _origin(record), refresh_seconds)
-    metrics, baseline = record.get("metrics") or {}, record.get("baseline") or {}
+    page = Page(f"{name}: {run.task.replace('-', ' ')}", _origin(run), refresh_seconds)
+    metrics, baseline = record.get("metrics") or {}, run.baseline or {}
     if run.is_finished:
         add_verdict(page, record, texts)
     else:
         add_progress(page, run, updates, as_of=as_of)
-    said = record.get("learnt_nothing")  # the verdict says it
+    said = run.learnt_nothing  # the verdict says it
     add_warnings(page, [warning for warning in run.warnings if said is None or not warning.endswith(said)])
-    if record.get("selected_on_reported_data"):
-        chosen = "The best checkpoint was" if "search" not in record else "The settings and the best checkpoint were"
+    if run.selected_on_reported_data:
+        chosen = "The best checkpoint was" if run.search is None else "The settings and the best checkpoint were"
         page.notice(
             f"{chosen} chosen on the very data that these figures are of: they are a little too good. "
             "Give --test FILE for figures that nothing was chosen on."
         )
     if run.is_finished:
         add_head_metrics(page, metrics, baseline)
-    if "search" in record:
-        add_search(page, SearchReport.model_validate(record["search"]))
+    if run.search is not None:
+        add_search(page, run.search)
     if run.is_finished and record.get("errors"):
-        which = "dev" if record.get("selected_on_reported_data") else "test"
-        best = f", seed {record['best_seed']}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
+        which = "dev" if run.selected_on_reported_data else "test"
+        best = f", seed {run.best_seed}" if len(next(iter(metrics.values()))["seeds"]) > 1 else ""
         add_errors(page, record["errors"], f" on the {which} file{best}", most_of(metrics))
     _add_training(page, run, updates=updates, evaluations=evaluations)
-    _add_files(page, record)
+    _add_files(page, run.data)
     page.section("How it was made")
-    add_provenance(page, run, {"files": str([part["name"] for part in record["data"]["files"]])})
+    add_provenance(page, run, {"files": str([part.name for part in run.data.files])})
     return page.html()
 
 
-def _origin(record: Mapping[str, Any]) -> str:
+def _origin(run: FinetuningRecord) -> str:
     """The MODEL that a head was fine-tuned from, and its teacher."""
-    origin, teacher = f"Fine-tuned from {record['options']['model']}", record["options"].get("teacher")
+    origin, teacher = f"Fine-tuned from {run.options.get('model', 'an unknown MODEL')}", run.options.get("teacher")
     if teacher is None:
         return origin
-    rows = sum(file["examples"] for file in record["data"]["files"] if file["part"] == "unlabelled")
+    rows = sum(file.examples for file in run.data.files if file.part == "unlabelled")
     return f"{origin}, taught by {teacher}" + (f" on {rows:,} unlabelled rows too" if rows else "")
 
 
-def _add_training(page: Page, run: RunRecord, *, updates: Lines, evaluations: Lines) -> None:
+def _add_training(page: Page, run: FinetuningRecord, *, updates: Lines, evaluations: Lines) -> None:
     """The loss of a head's training, and the figure that its weights were chosen by."""
     page.section("Losses")
-    record = run.to_dict()
-    which = f"seed {record['best_seed']}" if run.is_finished else "the newest training"
+    which = f"seed {run.best_seed}" if run.is_finished else "the newest training"
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
         line_chart(
@@ -92,7 +91,7 @@ def _add_training(page: Page, run: RunRecord, *, updates: Lines, evaluations: Li
     )
     if len(evaluations) > 1:
         metric = next(iter(evaluations[0]["evaluation"]))
-        scale = 100 / most_of(record.get("metrics") or {}) if is_share(metric) else 1.0
+        scale = 100 / most_of(run.metrics or {}) if is_share(metric) else 1.0
         points = [(float(line["step"]), scale * float(line["evaluation"][metric])) for line in evaluations]
         name = metric.replace("_", " ") + (", %" if is_share(metric) else "")
         page.chart(
@@ -107,36 +106,36 @@ def _add_training(page: Page, run: RunRecord, *, updates: Lines, evaluations: Li
         )
 
 
-def _add_files(page: Page, record: Mapping[str, Any]) -> None:
+def _add_files(page: Page, data: FinetuningFiles) -> None:
     """The labelled files and what was found in them."""
     page.section("Data")
-    files = record["data"]["files"]
-    in_windows = ["in windows"] if files and "windowed_examples" in files[0] else []
+    files = data.files
+    in_windows = ["in windows"] if files and files[0].windowed_examples is not None else []
     page.table(
         ["file", "examples", "longest text, tokens", "texts cut", "tokens cut", *in_windows],
         [
             (
-                part["name"],
-                part["examples"],
-                part["longest"],
-                part["truncated_texts"],
-                part["truncated_tokens"],
-                *(part["windowed_examples"] for _ in in_windows),
+                part.name,
+                part.examples,
+                part.longest,
+                part.truncated_texts,
+                part.truncated_tokens,
+                *(part.windowed_examples for _ in in_windows),
             )
             for part in files
         ],
         caption="The labelled files",
     )
     for part in files:
-        if "drawn_from" in part:
+        if part.drawn_from is not None:
             page.notice(
-                f"Trained on a fixed random part of {part['name']}: {part['examples']:,} of {part['drawn_from']:,} "
+                f"Trained on a fixed random part of {part.name}: {part.examples:,} of {part.drawn_from:,} "
                 "examples (--max-train-examples)."
             )
-    if record["data"].get("report"):
-        add_labelled_data(page, record["data"]["report"])
-    elif record["data"].get("labels"):
-        rows = [(label, float(count)) for label, count in record["data"]["labels"].items()]
+    if data.report is not None:
+        add_labelled_data(page, data.report.to_dict())
+    elif data.labels:
+        rows = [(label, float(count)) for label, count in data.labels.items()]
         page.chart(
             bar_chart(rows, title="Training examples by label", value_format="{:,.0f}"),
             "Training examples by label",

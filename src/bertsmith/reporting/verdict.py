@@ -56,7 +56,8 @@ def verdict(record: Record, texts: TaskTexts) -> tuple[str, list[str], Literal["
 
 def main_metric(record: Record) -> str:
     """The figure that checkpoints and seeds were chosen by."""
-    return str(record["options"].get("metric") or next(iter(record["metrics"])))
+    asked = str(record["options"].get("metric"))
+    return asked if asked in record["metrics"] else next(iter(record["metrics"]))
 
 
 def _named(metric: str) -> str:

@@ -12,8 +12,9 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.store import is_store
 from bertsmith.errors import InputError, Interrupted, OptionError
 from bertsmith.records.any_run import read_run
+from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.manifest import MANIFEST, Manifest
-from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.run import FILE as RUN_RECORD
 from bertsmith.records.suite import FILE as SUITE_RECORD
 from bertsmith.records.suite import SuiteRecord
 from bertsmith.reporting.finetuning_report import finetuning_report
@@ -127,9 +128,9 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
     if record.status == "running":
         refresh = refresh_seconds
         as_of = datetime.fromtimestamp(metrics.stat().st_mtime).strftime("%H:%M:%S") if metrics.is_file() else ""
-    if isinstance(record, PretrainingRecord):
-        page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
-    else:
+    if isinstance(record, FinetuningRecord):
+        if record.is_finished:
+            record.check_finished(run / RUN_RECORD)
         page = finetuning_report(
             name,
             record,
@@ -139,6 +140,8 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
             refresh_seconds=refresh,
             as_of=as_of,
         )
+    else:
+        page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
     _write(run, page)
     return record.status, run_progress(record.budget, updates)
 
