@@ -34,7 +34,7 @@ def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 def sigmoid(logits: Floats) -> Floats:
     """The logistic function."""
     with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the 0 that is meant
-        found: Floats = 1 / (1 + np.exp(-logits))
+        found: Floats = np.reciprocal(1 + np.exp(-logits))
     return found
 
 
