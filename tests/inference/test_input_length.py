@@ -40,7 +40,8 @@ def of_length(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | None = None) -> dict[str, Any]:
-    data = {} if reported is None else {"report": {"max_length": reported}}
+    report = {"max_length": reported, "parts": {}, "overlaps": {}}
+    data = {"files": []} | ({} if reported is None else {"report": report})
     return {"kind": "finetuning", "task": task, "options": {"max_length": option}, "data": data}
 
 
