@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bertsmith.metrics.calibration import BINS, calibration, fitted_temperature, log_softmax
+from bertsmith.metrics.calibration import BINS, calibration, fitted_temperature
+from bertsmith.metrics.probabilities import log_softmax
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -85,3 +85,11 @@ def test_the_record_of_a_model(tmp_path: Path) -> None:
     assert isinstance(run_of_model(written(tmp_path, OLD)), PretrainingRecord)
     plain = run_of_model(written(tmp_path, {"options": {"model": "a"}, "data": {}}))
     assert type(plain) is RunRecord and plain.options["model"] == "a"
+
+
+@pytest.mark.parametrize(("kind", "found"), [("other", "found 'other'"), ("", "is missing")])
+def test_the_record_of_no_run_has_no_report(tmp_path: Path, kind: str, found: str) -> None:
+    folder = written(tmp_path, {"kind": kind, "options": {"model": "a"}, "data": {}})
+    with pytest.raises(InputError, match=rf"run\.json: `kind` {found}, expected pretraining or finetuning"):
+        read_run(folder)
+    assert type(run_of_model(folder)) is RunRecord, "a MODEL may have it all the same"

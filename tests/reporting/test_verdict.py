@@ -32,7 +32,7 @@ def record(**values: Any) -> dict[str, Any]:
 
 
 def of(content: dict[str, Any]) -> FinetuningRecord:
-    errors, result = {"error": "loss", "worst": []}, {"truncated_tokens": 0}
+    errors, result = {"error": "loss", "worst": [], "slices": []}, {"truncated_tokens": 0}
     result |= {name: content[name] for name in ("metrics", "baseline", "best_seed", "selected_on_reported_data")}
     filled = {"errors": content["errors"] | errors, "result": content["result"] | result}
     return FinetuningRecord.model_validate(content | filled | {"kind": "finetuning", "data": {"files": []}})

@@ -2,152 +2,159 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from bertsmith.tasks.registry import trainable_tasks
-
-IMPORTS = """
-import importlib, pkgutil, sys
-for name in ("torch", "transformers"):
-    sys.modules[name] = None  # importing it raises ImportError
-import bertsmith.tasks
-found = [it.name for it in pkgutil.walk_packages(bertsmith.tasks.__path__, "bertsmith.tasks.")]
-needs_torch = []
-for name in found:
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError:
-        needs_torch.append(name)
-print(len(found) > 40, sorted(name for name in needs_torch if name.rpartition(".")[2] not in ("head", "losses")))
-"""
-
-ANSWERS = """
-import json, sys
-from pathlib import Path
-from types import SimpleNamespace
-for name in ("torch", "transformers"):
-    sys.modules[name] = None
-import numpy as np
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import WordPiece
-from tokenizers.processors import TemplateProcessing
+import bertsmith
 from bertsmith.tasks.base import task_class
-from bertsmith.tasks.files.labelled_file import Columns
+from bertsmith.tasks.registry import TASKS, trainable_tasks
+
+BLOCKED = Path(__file__).with_name("torch_blocked.py")
+SOURCE = Path(bertsmith.__file__).parent
+NEED_TORCH = ("head", "losses")
+SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 
 
-class Encodings(dict):
-    def __init__(self, encodings, single):
-        columns = {"input_ids": "ids", "token_type_ids": "type_ids", "offset_mapping": "offsets"}
-        values = {name: [getattr(each, field) for each in encodings] for name, field in columns.items()}
-        super().__init__({name: found[0] if single else found for name, found in values.items()})
-        self.encodings = encodings
-
-    def word_ids(self, number):
-        return self.encodings[number].word_ids
-
-    def sequence_ids(self, number):
-        return self.encodings[number].sequence_ids
-
-
-class StandIn:
-    "A fast tokenizer of transformers, as far as encoding needs it, on the library tokenizers alone."
-    pad_token_id, unk_token_id, cls_token_id, sep_token_id = range(4)
-
-    def __init__(self):
-        vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz"]
-        vocabulary += [f"##{letter}" for letter in vocabulary[4:]]
-        numbers = {token: number for number, token in enumerate(vocabulary)}
-        self.backend_tokenizer = backend = Tokenizer(WordPiece(numbers, unk_token="[UNK]"))
-        backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-        special = [("[CLS]", 2), ("[SEP]", 3)]
-        backend.post_processor = TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", special)
-        self.deprecation_warnings, self.name_or_path = {}, "a stand-in"
-
-    def __call__(self, texts, pairs=None, *, add_special_tokens=True, truncation=None, max_length=0, **options):
-        single = isinstance(texts, str)
-        inputs = [texts] if single else list(texts)
-        if pairs is not None:
-            inputs = list(zip(inputs, [pairs] if single else pairs))
-        if truncation is not None:
-            self.backend_tokenizer.enable_truncation(max_length, strategy=truncation)
-        split = options.get("is_split_into_words", False)
-        special = add_special_tokens
-        found = self.backend_tokenizer.encode_batch(inputs, is_pretokenized=split, add_special_tokens=special)
-        return Encodings(found, single)
-
-
-name, file, draw = sys.argv[1], Path(sys.argv[2]), np.random.default_rng(0)
-found = task_class(name)
-examples = found.read(file, Columns())
-asked = SimpleNamespace(problem_type="single_label_classification", labels_are=None, model_fields_set=set())
-task = found.for_training(examples, asked)
-targets = task.targets(examples, str(file))
-inputs = task.encode(StandIn(), examples, 24)
-kept = []
-for row in range(len(inputs.lengths)):
-    batch = task.batch(inputs, [row], 0, with_types=True)
-    targets_of_row = task.row_targets(inputs, targets, [row])
-    assert len(targets_of_row) == 1 and batch["input_ids"].dtype == np.int64
-    shape = batch["input_ids"].shape
-    size = {"question-answering": shape, "multiple-choice": shape[:2]}.get(name)
-    size = size or (*shape[: 1 + (name == "token-classification")], len(task.labels))
-    names = ("start_logits", "end_logits") if name == "question-answering" else ("logits",)
-    outputs = {each: draw.normal(size=size).astype(np.float32) for each in names}
-    kept.extend(task.keep(outputs, inputs, [row]))
-outputs = task.join(kept, inputs)
-figures = {each: interval.to_dict() for each, interval in task.score(outputs, targets).items()}
-judged = list(task.judged(examples, outputs, targets))
-lines = list(task.predictions(examples, outputs))
-settled = task.settled(outputs, targets)
-if task.has_probabilities:
-    assert task.decisions(outputs, targets).logits.shape[0] > 0
-print(json.dumps({"figures": figures, "judged": len(judged), "lines": len(lines), "examples": len(examples)}))
-"""
-
-
-def run(script: str, *arguments: object) -> str:
+def blocked(*arguments: object) -> Any:
     done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", BLOCKED, *map(str, arguments)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return json.loads(done.stdout)
 
 
-def test_only_heads_and_losses_import_torch() -> None:
-    assert run(IMPORTS) == "True []\n"
+def test_every_module_but_heads_and_losses_can_be_imported() -> None:
+    modules = [path for path in (SOURCE / "tasks").rglob("*.py") if path != SOURCE / "tasks" / "__init__.py"]
+    heads = [f"{entry.folder.removeprefix('bertsmith.tasks.')}.head" for entry in TASKS.values()]
+    assert blocked("imports") == {"modules": len(modules), "lacking": sorted([*heads, "losses"])}
 
 
-def sample(task: str) -> list[dict[str, Any]]:
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a module imports, inside functions and for types too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        yield from [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        yield from [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+@pytest.mark.parametrize("package", ["tasks", "metrics", "reporting", "records", "config"])
+def test_torch_is_not_imported_later_either(package: str) -> None:
+    found = {
+        path.stem
+        for path in (SOURCE / package).rglob("*.py")
+        if {name.partition(".")[0] for name in imported(path)} & {"torch", "transformers"}
+    }
+    assert found == (set(NEED_TORCH) if package == "tasks" else set())
+
+
+def samples(task: str, problem_type: str) -> list[dict[str, Any]]:
     """Ten examples, some longer than a row."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for number in range(10):
         words = [("bread", "horse")[number % 2], *["near", "the", "river"] * (1 + number % 3)]
         text, kind = " ".join(words), ("food", "animal")[number % 2]
+        label: Any = {SINGLE: kind, SEVERAL: f"{kind}|river", "regression": number + 0.5}[problem_type]
+        choices = ["bread", "horse", "river"][: 3 if number % 3 else 2]
         lines.append(
             {
-                "sequence-classification": {"text": text, "label": kind},
+                "sequence-classification": {"text": text, "label": label},
                 "token-classification": {"tokens": words, "tags": [f"B-{kind}", *["O"] * (len(words) - 1)]},
                 "question-answering": {
+                    "id": str(number),
                     "question": "what",
                     "context": text,
-                    "answers": [{"text": words[0], "start": 0}],
+                    "answers": [{"text": words[0], "start": 0}] if number else [],
                 },
-                "multiple-choice": {"prompt": text, "choices": ["bread", "horse"], "label": number % 2},
+                "multiple-choice": {"prompt": text, "choices": choices, "label": number % 2},
             }[task]
         )
     return lines
 
 
-@pytest.mark.parametrize("task", trainable_tasks())
-def test_every_task_reads_encodes_answers_and_is_scored(task: str, tmp_path: Path) -> None:
-    file = tmp_path / "sample.jsonl"
-    file.write_text("".join(f"{json.dumps(line)}\n" for line in sample(task)))
-    found = json.loads(run(ANSWERS, task, file))
-    assert found["judged"] == found["examples"] == 10 and found["lines"] >= 10
-    assert found["figures"] and all(0 <= figure["value"] <= 100 for figure in found["figures"].values() if figure)
+def squad(line: dict[str, Any]) -> dict[str, Any]:
+    """A question in the form of SQuAD."""
+    answers = [{"text": each["text"], "answer_start": each["start"]} for each in line["answers"]]
+    return {key: line[key] for key in ("id", "question")} | {"answers": answers, "is_impossible": not answers}
+
+
+def written(folder: Path, task: str, form: str, lines: list[dict[str, Any]]) -> Path:
+    """The examples as a file of this form."""
+    path = folder / f"sample.{ {'squad': 'json'}.get(form, form) }"
+    if form == "jsonl":
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    elif form == "parquet":
+        pq.write_table(pa.Table.from_pylist(lines), path)
+    elif form == "squad":
+        paragraphs = [{"context": line["context"], "qas": [squad(line)]} for line in lines]
+        path.write_text(json.dumps({"version": "2.0", "data": [{"title": "", "paragraphs": paragraphs}]}))
+    elif form == "conll":
+        pairs = ["\n".join(f"{a}\t{b}" for a, b in zip(*line.values(), strict=True)) for line in lines]
+        path.write_text("\n\n".join(pairs) + "\n")
+    elif form == "conllu":
+        rows = [
+            "\n".join(f"{at}\t{word}\t_\t{'NOUN' if at == 1 else 'X'}" + "\t_" * 6 for at, word in enumerate(words, 1))
+            for words in (line["tokens"] for line in lines)
+        ]
+        path.write_text("\n\n".join(rows) + "\n\n")
+    else:
+        flat = [{**line, **{f"choice{at}": each for at, each in enumerate(line.get("choices", ()))}} for line in lines]
+        names = list(dict.fromkeys(name for line in flat for name in line if name != "choices"))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, names, delimiter="\t" if form == "tsv" else ",", extrasaction="ignore")
+            table.writeheader()
+            table.writerows(flat)
+    return path
+
+
+CASES = [
+    ("sequence-classification", SINGLE, ("jsonl", "csv", "tsv", "parquet")),
+    ("sequence-classification", SEVERAL, ("jsonl", "csv")),
+    ("sequence-classification", "regression", ("jsonl", "tsv")),
+    ("token-classification", SINGLE, ("conll", "jsonl", "parquet")),
+    ("token-classification", SINGLE, ("conllu",)),
+    ("question-answering", SINGLE, ("squad", "jsonl", "parquet")),
+    ("multiple-choice", SINGLE, ("jsonl", "csv", "tsv", "parquet")),
+]
+
+
+def test_the_cases_have_every_task_and_form() -> None:
+    """A new task, or a new form of files, needs a case."""
+    tested = {(task, form) for task, _, forms in CASES for form in forms}
+    forms = {name: {*task_class(name).tables, *TASKS[name].file_forms} for name in trainable_tasks()}
+    # The tables of questions are read by one function, whatever their form.
+    forms["question-answering"] -= {"csv", "tsv"}
+    assert tested == {(task, form) for task, found in forms.items() for form in found}
+
+
+@pytest.mark.parametrize(("task", "problem_type", "forms"), CASES)
+def test_labelled_files_are_read_answered_and_scored(
+    task: str, problem_type: str, forms: tuple[str, ...], tmp_path: Path
+) -> None:
+    """What `score` says of the predictions is what `evaluate` says of the answers."""
+    lines = samples(task, problem_type)
+    found = blocked("head", task, problem_type, *(written(tmp_path, task, form, lines) for form in forms))
+    assert found["judged"] == found["examples"] == 10 <= found["rows"]
+    assert found["figures"] and found["figures"].keys() >= found["baseline"].keys()
+    assert {name: found["scored"][name] for name in found["figures"]} == pytest.approx(found["figures"], abs=1e-9)
+    if found["labels"] and task != "multiple-choice":
+        assert found["tally"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_verb_answers(task: str, tmp_path: Path) -> None:
+    found = blocked("verb", task, tmp_path)
+    assert found["shown"] and all(found["shown"]) and found["arguments"]
+    assert all(results for results in found["results"])
+
+
+def test_every_card_has_its_sentences() -> None:
+    assert blocked("cards").keys() == set(trainable_tasks())

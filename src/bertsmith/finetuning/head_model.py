@@ -13,7 +13,7 @@ from bertsmith.finetuning.trained_parts import TrainedParts
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_head
+from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_class
 
 
 def load_head(settings: HeadSettings) -> nn.Module:
@@ -74,7 +74,7 @@ def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
 
     The same names in a different order differ: the weights of a head know its labels by their order.
     """
-    if not settings.head.labels or not has_head(config, settings.options.task):
+    if not settings.head.labels or not has_class(config, settings.options.task):
         return None
     own = [config.id2label[number] for number in sorted(config.id2label)]
     return own if own != settings.head.labels else None

@@ -155,8 +155,13 @@ class HeadTrainingOptions(Options):
             raise OptionError(
                 f"--resume: {out} is a run of {record['kind']}, expected one that bertsmith {cls.verb} started"
             )
-        options = record.get("options")
-        return cls.as_started(record, options if isinstance(options, dict) else {}) | given
+        for name, kind, words in (("options", dict, "an object"), ("given", list, "a list")):
+            if not isinstance(record.get(name, kind()), kind):
+                raise OptionError(
+                    f"--resume: {out / cls.record_file}: `{name}`: found {record[name]!r}, expected {words}; the file "
+                    f"was edited. Give all options, with --overwrite (bertsmith {cls.verb} --help)"
+                )
+        return cls.as_started(record, record.get("options", {})) | given
 
     @classmethod
     def as_started(cls, record: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bertsmith.metrics.probabilities import log_softmax
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -60,14 +62,6 @@ class Calibration:
     def figures(self) -> dict[str, float]:
         """The three numbers by their names."""
         return {"ece": self.ece, "brier": self.brier, "nll": self.nll}
-
-
-def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """The logarithms of the probabilities of [..., classes] at a temperature."""
-    scaled = logits / temperature
-    shifted = scaled - scaled.max(axis=-1, keepdims=True)
-    found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return found
 
 
 def calibration(logits: Floats, gold: Ints, temperature: float = 1.0) -> Calibration:

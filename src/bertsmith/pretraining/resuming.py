@@ -53,7 +53,7 @@ def is_done(components: Components, started: PretrainingRecord) -> bool:
     done, budget = started.result, components.budget
     if done is None:
         return False
-    if done.stopped_early and components.options.patience == started.options["patience"]:
+    if done.stopped_early and components.options.patience == started.options.get("patience"):
         return True
     budget.tick(done.seconds)
     return budget.is_over(done.steps)

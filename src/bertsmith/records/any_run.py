@@ -13,10 +13,16 @@ KINDS: dict[str, type[RunRecord]] = {"pretraining": PretrainingRecord, "finetuni
 """The record of each kind of run."""
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(folder: Path) -> FinetuningRecord | PretrainingRecord:
     """The record of a RUN. Raises InputError if its run.json is missing, damaged or of a different kind of file."""
-    kind = RunRecord.read(folder / FILE).kind
-    return KINDS.get(kind, RunRecord).read(folder / FILE)
+    record = _read(folder)
+    if not isinstance(record, (FinetuningRecord, PretrainingRecord)):
+        found, kinds = f"found {record.kind!r}" if record.kind else "is missing", " or ".join(KINDS)
+        raise InputError(
+            f"{folder / FILE}: `kind` {found}, expected {kinds}; the file is not the record of a RUN. Give the folder "
+            "that bertsmith pretrain or bertsmith finetune wrote"
+        )
+    return record
 
 
 def run_of_model(folder: Path) -> RunRecord | None:
@@ -27,6 +33,11 @@ def run_of_model(folder: Path) -> RunRecord | None:
     if not (folder / FILE).is_file():
         return None
     try:
-        return read_run(folder)
+        return _read(folder)
     except InputError:
         return None
+
+
+def _read(folder: Path) -> RunRecord:
+    kind = RunRecord.read(folder / FILE).kind
+    return KINDS.get(kind, RunRecord).read(folder / FILE)

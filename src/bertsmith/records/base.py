@@ -71,5 +71,7 @@ def _in_words(mistakes: list[ErrorDetails]) -> Iterator[str]:
         field = ".".join(map(str, mistake["loc"]))
         if mistake["type"] == "missing":
             yield f"`{field}` is missing"
+        elif mistake["type"] == "value_error":
+            yield f"`{field}`: {mistake['msg'].removeprefix('Value error, ')}"
         else:
             yield f"`{field}`: found {mistake['input']!r}, expected {mistake['msg'].removeprefix('Input should be ')}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from bertsmith.records.base import Part
 
 
@@ -36,7 +34,7 @@ class CalibrationBin(Part):
 class UncalibratedReport(CalibrationFigures):
     """The calibration without the temperature."""
 
-    bins: list[CalibrationBin] = Field(default_factory=list)
+    bins: list[CalibrationBin]
 
 
 class CalibrationReport(CalibrationFigures):
@@ -44,7 +42,7 @@ class CalibrationReport(CalibrationFigures):
 
     cases: int
     of: str
-    bins: list[CalibrationBin] = Field(default_factory=list)
+    bins: list[CalibrationBin]
     temperature: float | None = None
     before: UncalibratedReport | None = None
 
@@ -57,7 +55,7 @@ class WrongAnswer(Part):
     true: str
     predicted: str
     error: float
-    probability: float | None = None
+    probability: float | None
 
 
 class LabelFigures(Part):
@@ -109,6 +107,6 @@ class ErrorReport(Part):
     calibration: CalibrationReport | None = None
     labels: list[LabelFigures] | None = None
     """None, as `confusion`, if the task has no labels."""
-    labels_in_all: int = 0
+    labels_in_all: int | None = None
     confusion: Confusion | None = None
-    slices: list[Slices] = Field(default_factory=list)
+    slices: list[Slices]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from bertsmith.errors import InputError
 from bertsmith.records.base import Part, Record
 from bertsmith.records.errors import CalibrationFigures, ErrorReport, Figure
 from bertsmith.records.labelled_files import FinetuningFiles
@@ -101,3 +103,18 @@ class FinetuningRecord(RunRecord):
     diverged_seeds: list[int] = Field(default_factory=list)
     selected_on_reported_data: bool | None = None
     result: FinetuningOutcome | None = None
+
+    def check_finished(self, path: Path) -> None:
+        """Raise InputError if a finished run lacks a figure that every finished run has."""
+        needed = ("metrics", "baseline", "best_seed", "selected_on_reported_data", "result")
+        lacking = next((name for name in needed if getattr(self, name) in (None, {})), None)
+        for metric, figure in (self.metrics or {}).items():
+            if not figure.seeds or figure.low is None or figure.high is None:
+                lacking = lacking or f"metrics.{metric}"
+            elif metric not in (self.baseline or {}):
+                lacking = lacking or f"baseline.{metric}"
+        if lacking is not None:
+            raise InputError(
+                f"{path}: `{lacking}` is missing or incomplete, though the run is finished; the file was edited. "
+                f"{self.advice}"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bertsmith.records.base import Part
 
@@ -116,6 +116,13 @@ class DataReport(Part):
     parts: dict[str, PartReport]
     overlaps: dict[str, Overlap]
     warnings: list[str] = Field(default_factory=list)
+
+    @field_validator("parts")
+    @classmethod
+    def _with_train(cls, parts: dict[str, PartReport]) -> dict[str, PartReport]:
+        if "train" not in parts:
+            raise ValueError("the part `train` is missing")
+        return parts
 
 
 class FinetuningFiles(Part):

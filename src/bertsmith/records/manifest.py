@@ -6,6 +6,8 @@ older version, which lacks some figures, is still read and reported.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from bertsmith.records.base import Part, Record
@@ -111,12 +113,16 @@ class DuplicateGroup(Part):
     size: int | None = None
 
 
+Lengths = dict[Annotated[str, Field(pattern=r"^\d+$")], int]
+"""How often each class of lengths occurs, by its number."""
+
+
 class Statistics(Part):
     """Figures for the report; lengths are counted in classes that double (`corpus.statistics`)."""
 
-    document_characters: dict[str, int] = Field(default_factory=dict)
+    document_characters: Lengths = Field(default_factory=dict)
     languages: dict[str, int] = Field(default_factory=dict)
-    sentence_tokens: dict[str, int] = Field(default_factory=dict)
+    sentence_tokens: Lengths = Field(default_factory=dict)
     vocabulary_used: int | None = None
     unknown_rate: float | None = None
     frequent_words: dict[str, int] = Field(default_factory=dict)

@@ -96,7 +96,7 @@ class SuiteRecord(Record):
     )
 
     kind: Literal["suite"] = "suite"
-    suite: str
+    suite: Literal["glue"]
     status: Literal["running", "interrupted", "finished"]
     command: str
     options: dict[str, Any]

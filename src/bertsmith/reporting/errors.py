@@ -146,12 +146,12 @@ def _add_labels(page: Page, errors: ErrorReport) -> None:
             f"How many {confusion.of} of each true label (rows) are taken for each label (columns), shaded by the "
             f"share of the row.{rest}",
         )
-    few = errors.labels_in_all > len(labels)
+    in_all = errors.labels_in_all or len(labels)
     page.table(
         ["label", "precision", "recall", "F1", "support"],
         [(each.label, *map(_share, (each.precision, each.recall, each.f1)), each.support) for each in labels],
         caption="Each label; support is how often it is true"
-        + (f"; the {len(labels)} most frequent of {errors.labels_in_all:,}" if few else ""),
+        + (f"; the {len(labels)} most frequent of {in_all:,}" if in_all > len(labels) else ""),
     )
 
 

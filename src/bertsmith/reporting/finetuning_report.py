@@ -63,7 +63,10 @@ def finetuning_report(
 
 def _origin(record: FinetuningRecord) -> str:
     """The MODEL that a head was fine-tuned from, and its teacher."""
-    origin, teacher = f"Fine-tuned from {record.options['model']}", record.options.get("teacher")
+    origin, teacher = (
+        f"Fine-tuned from {record.options.get('model', 'an unknown MODEL')}",
+        record.options.get("teacher"),
+    )
     if teacher is None:
         return origin
     rows = sum(file.examples for file in record.data.files if file.part == "unlabelled")

@@ -83,5 +83,5 @@ def _subtitle(record: PretrainingRecord) -> str:
     steps = f", {result.steps:,} updates" if result is not None and record.is_finished else f", {record.status}"
     return (
         f"{counted(model.layers, 'layer')} of {model.hidden_size}, {model.parameters / 1e6:.1f} M parameters, "
-        f"{record.options['objective']}{steps}"
+        f"{record.options.get('objective', 'unknown objective')}{steps}"
     )

@@ -51,7 +51,7 @@ def _add_measured(page: Page, tasks: Tasks, suite: str) -> None:
             f"{task} {metric}",
             figure.value,
             *_ends(figure),
-            entry.baseline[metric],
+            entry.baseline.get(metric),
             partial(format_metric, metric),
         )
         for task, entry in tasks.items()
@@ -72,7 +72,7 @@ def _add_measured(page: Page, tasks: Tasks, suite: str) -> None:
                 metric,
                 format_metric(metric, figure.value),
                 _in_pieces(interval_in_words(metric, figure)),
-                format_metric(metric, entry.baseline[metric]),
+                format_metric(metric, entry.baseline.get(metric)),
                 entry.num_examples,
                 _in_pieces(protocol_in_words(entry)),
             )
@@ -158,7 +158,11 @@ def _in_pieces(text: str) -> str:
 
 
 def _add_figures(page: Page, average: Average, tasks: Tasks) -> None:
-    interval = f"{average.low:.3f} to {average.high:.3f}" if average.low is not None else "without interval"
+    interval = (
+        f"{average.low:.3f} to {average.high:.3f}"
+        if average.low is not None and average.high is not None
+        else "without interval"
+    )
     label = "Average, partial" if average.partial else "Average"
     cards: list[tuple[str, str | int | float, str]] = [(label, f"{average.mean:.3f}", interval)]
     for task, entry in tasks.items():
@@ -212,4 +216,4 @@ def _add_notices(page: Page, record: SuiteRecord) -> None:
 
 def _training_examples(task: SuiteTask) -> str:
     of_all = f" of {task.drawn_from:,}" if task.drawn_from else ""
-    return f"{task.num_train_examples:,}{of_all}"
+    return "" if task.num_train_examples is None else f"{task.num_train_examples:,}{of_all}"

@@ -55,7 +55,8 @@ def verdict(record: FinetuningRecord, texts: TaskTexts) -> tuple[str, list[str],
 
 def main_metric(record: FinetuningRecord) -> str:
     """The figure that checkpoints and seeds were chosen by."""
-    return str(record.options.get("metric") or next(iter(record.metrics)))
+    asked = str(record.options.get("metric"))
+    return asked if asked in record.metrics else next(iter(record.metrics))
 
 
 def _named(metric: str) -> str:

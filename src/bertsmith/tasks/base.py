@@ -67,6 +67,7 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
         pipeline_tag: the Hub's name of the task.
         called: the head in messages.
         config_keys: the keys of its own that a task writes into a model's configuration.
+        marker: the one of these keys that identifies its models; only for a task whose `auto_class` others share.
         without_labels: the output in words if there are no labels.
         several_labels: whether an example may have several labels, or none.
         predicts_numbers: whether the output is a number, so that no answer is right or wrong.
@@ -77,6 +78,7 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
     pipeline_tag: ClassVar[str]
     called: ClassVar[str]
     config_keys: ClassVar[tuple[str, ...]] = ()
+    marker: ClassVar[str | None] = None
     without_labels: ClassVar[str] = "a number (regression)"
     several_labels: bool = False
     predicts_numbers: bool = False

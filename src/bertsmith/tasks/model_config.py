@@ -14,15 +14,28 @@ INPUT_LENGTH = "input_length"
 itself reads `max_length` there, as a setting of text generation.)"""
 
 
-def has_head(config: Any, task: str) -> bool:
-    """Whether a model of this configuration has the head of a task."""
+def has_class(config: Any, task: str) -> bool:
+    """Whether a model of this configuration is of the class that a task needs; several tasks may need the same."""
     ending = task_class(task).auto_class.removeprefix("AutoModel")
     return any(name.endswith(ending) for name in config.architectures or [])
 
 
+def has_head(config: Any, task: str) -> bool:
+    """Whether a model of this configuration has the head of a task."""
+    return task in _tasks_of(config)
+
+
 def task_of(config: Any) -> str | None:
     """The task whose head a model of this configuration has; None without a head of ours."""
-    return next((task for task in trainable_tasks() if has_head(config, task)), None)
+    return next(iter(_tasks_of(config)), None)
+
+
+def _tasks_of(config: Any) -> list[str]:
+    """The tasks whose class the model is of; of tasks with the same class only the one whose marker it has."""
+    fitting = {task: task_class(task) for task in trainable_tasks() if has_class(config, task)}
+    marked = {task: each for task, each in fitting.items() if each.marker and hasattr(config, each.marker)}
+    taken = {each.auto_class for each in marked.values()}
+    return [*marked, *(task for task, each in fitting.items() if not each.marker and each.auto_class not in taken)]
 
 
 def forget_head(config: Any) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bertsmith.errors import InputError
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.task_texts import TaskTexts
-from bertsmith.tasks.registry import TASKS
+from bertsmith.tasks.registry import TASKS, trainable_tasks
 
 
 def texts_of(record: FinetuningRecord) -> TaskTexts:
-    """The texts of a RUN of `finetune`."""
+    """The texts of a RUN of `finetune`. Raises InputError for a task that this version lacks."""
+    if record.task not in trainable_tasks():
+        raise InputError(
+            f"run.json: `task`: found {record.task!r}, expected one of {', '.join(trainable_tasks())}; a different "
+            "version of bertsmith wrote it. Use that version"
+        )
     texts: TaskTexts = TASKS[record.task].module("card").CARD(record)
     return texts

@@ -119,8 +119,9 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
             f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
         )
     if options.calibrate and not data.head.has_probabilities:
+        outputs = "its labels" if data.head.labels else data.head.without_labels
         raise OptionError(
-            f"--calibrate: {options.task} ({data.head.problem_type or data.head.without_labels}) chooses among no "
+            f"--calibrate: {options.task} ({data.head.problem_type or outputs}) chooses among no "
             "classes whose probabilities a temperature could mend; leave it out"
         )
 

@@ -15,6 +15,7 @@ from bertsmith.records.any_run import read_run
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.manifest import MANIFEST, Manifest
 from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.run import FILE as RUN_RECORD
 from bertsmith.records.suite import FILE as SUITE_RECORD
 from bertsmith.records.suite import SuiteRecord
 from bertsmith.reporting.finetuning_report import finetuning_report
@@ -131,6 +132,8 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
     if isinstance(record, PretrainingRecord):
         page = pretraining_report(name, record, updates, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of)
     elif isinstance(record, FinetuningRecord):
+        if record.is_finished:
+            record.check_finished(run / RUN_RECORD)
         texts = texts_of(record)
         page = finetuning_report(
             name, record, updates, texts=texts, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of

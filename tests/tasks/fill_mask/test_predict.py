@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,3 +36,27 @@ def test_a_vocabulary_of_usual_size() -> None:
         tokens, probabilities = _most_probable(logits, count)
         assert tokens.tolist() == np.argsort(-logits, kind="stable")[:count].tolist()
     assert probabilities.sum() == np.float32(1) or abs(probabilities.sum() - 1) < 1e-5
+
+
+def test_a_vocabulary_of_one_entry() -> None:
+    tokens, probabilities = _most_probable(np.array([-3.5], dtype=np.float32), 1)
+    assert (tokens.tolist(), probabilities.tolist()) == ([0], [1.0])
+
+
+@pytest.mark.parametrize("scale", [1e4, -1e4])
+def test_extreme_logits_are_as_torch_has_them(scale: float) -> None:
+    logits = (scale * np.random.default_rng(1).standard_normal(1_000)).astype(np.float32)
+    logits[::7] = -np.inf
+    tokens, probabilities = _most_probable(logits, 5)
+    expected = torch.from_numpy(logits).softmax(-1).topk(5)
+    assert tokens[:1].tolist() == expected.indices[:1].tolist()
+    np.testing.assert_allclose(probabilities, expected.values.numpy(), rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("broken", [1, 500, 1_000])
+def test_a_broken_model_has_tokens_without_a_probability(broken: int) -> None:
+    """As torch's softmax: a logit that is not a number leaves none of the probabilities a number."""
+    logits = np.random.default_rng(2).standard_normal(1_000).astype(np.float32)
+    logits[:broken] = np.nan
+    tokens, probabilities = _most_probable(logits, 5)
+    assert len(set(tokens.tolist())) == 5 and np.isnan(probabilities).all()

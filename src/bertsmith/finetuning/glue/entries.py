@@ -53,7 +53,7 @@ def options_of(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
 def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
     """A task with the figures of its RUN."""
     record, metrics = FinetuningRecord.read(run / FILE), planned.files.task.metrics
-    outcome = _outcome(record)
+    outcome = _outcome(record, run)
     (train,) = (file for file in record.data.files if file.part == "train")
     return SuiteTask(
         metrics={name: outcome.metrics[name] for name in metrics},
@@ -86,7 +86,7 @@ def entry_of_further(
     if before is not None and (before.seeds, before.sha256) == (record.seeds_with_figures, digest):
         return before
     say(f"{further.name}: the models of {planned.name} on {part.path}")
-    best_seed = _outcome(record).best_seed
+    best_seed = _outcome(record, run).best_seed
     found = []
     for seed in record.seeds_with_figures:
         model = model_of_seed(run, seed, best_seed)
@@ -129,7 +129,8 @@ def _evaluation(model: Path, part: GlueFile, options: GlueOptions) -> EvaluateOp
     )
 
 
-def _outcome(record: FinetuningRecord) -> FinetuningOutcome:
+def _outcome(record: FinetuningRecord, run: Path) -> FinetuningOutcome:
+    record.check_finished(run / FILE)
     assert record.result is not None
     return record.result
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError, shortened
+from bertsmith.metrics.probabilities import softmax
 from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, refuse_long, with_tokens
@@ -98,10 +99,9 @@ def _most_probable(
     groups = len(logits) // max(min(len(logits) // count, GROUP), 1)
     maxima = logits[: len(logits) // groups * groups].reshape(-1, groups).max(0)
     least = np.partition(maxima, -count)[-count]
-    tokens = np.flatnonzero(logits >= least)
+    tokens = np.flatnonzero(~(logits < least))  # also those of a broken model, which are not a number
     tokens = tokens[np.argsort(-logits[tokens], kind="stable")][:count]
-    highest = logits[tokens[0]]
-    return tokens, np.exp(logits[tokens] - highest) / np.exp(logits - highest).sum()
+    return tokens, softmax(logits)[tokens]
 
 
 def _filled(

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.metrics.calibration import log_softmax
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
+from bertsmith.metrics.probabilities import log_softmax, softmax
 from bertsmith.runtime.console import say
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.files.labelled_file import Columns
@@ -25,7 +25,6 @@ from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.multiple_choice.choice_file import Question, read_questions, reference_of
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_1, POSITIONS
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices, batch_of_choices, encode_choices
-from bertsmith.tasks.probabilities import softmax
 from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,
@@ -49,7 +48,7 @@ Scores = list[Logits]
 
 def probabilities(scores: Logits, temperature: float = 1.0) -> list[float]:
     """The softmax over the choices of one example."""
-    found: list[float] = softmax(scores / temperature).tolist()
+    found: list[float] = softmax(scores, temperature).tolist()
     return found
 
 

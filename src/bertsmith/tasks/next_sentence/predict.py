@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from bertsmith.config.verb import Result
+from bertsmith.metrics.probabilities import softmax
 from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, refuse_long, with_tokens
@@ -42,6 +41,4 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     if not with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
         return NextSentence(warnings=runner.doubts("nsp"))
     ((_, (logits,)),) = run(encoded)
-    weights = np.exp(logits - logits.max())
-    probability = float(weights[0] / weights.sum())
-    return NextSentence(probability, LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))
+    return NextSentence(float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))

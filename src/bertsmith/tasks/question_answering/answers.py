@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bertsmith.metrics.probabilities import sigmoid, softmax
 from bertsmith.tasks.question_answering.encoding import EncodedQuestions, Pieces
 from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merged
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
@@ -41,10 +42,8 @@ class Answers:
         found = int(np.sum(scores > -np.inf))
         if not found:
             return []
-        weights = np.exp(scores[:found] - scores[0])
         starts, ends = self.spans.starts[question], self.spans.ends[question]
-        probabilities = weights / weights.sum()
-        return list(zip(starts[:found].tolist(), ends[:found].tolist(), probabilities.tolist(), strict=True))
+        return list(zip(starts[:found].tolist(), ends[:found].tolist(), softmax(scores[:found]).tolist(), strict=True))
 
     def some(self, numbers: Ints) -> Answers:
         """Those to some of the questions."""
@@ -77,9 +76,7 @@ def answers_of(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
     spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top=CANDIDATES)
     for question in range(count):
         _in_characters(spans_of, question, inputs.contexts[inputs.context_of[question]])
-    with np.errstate(over="ignore"):
-        no_answer = 1 / (1 + np.exp(spans_of.scores[:, 0].astype(np.float64) - nothing))
-    return Answers(spans_of, no_answer)
+    return Answers(spans_of, sigmoid(nothing - spans_of.scores[:, 0]))
 
 
 def _in_characters(spans: Spans, question: int, context: Pieces) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.tasks.probabilities import sigmoid
+from bertsmith.metrics.probabilities import sigmoid, softmax
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.values import Logits
 
@@ -28,10 +28,8 @@ def decode(
             answered = [label for label, value in by_label.items() if value > THRESHOLD]
             found.append({"labels": answered, "probabilities": by_label})
         return found
-    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
     answers = []
-    for best, row in zip(logits.argmax(axis=1), probabilities, strict=True):
+    for best, row in zip(logits.argmax(axis=1), softmax(logits, temperature), strict=True):
         by_label = {id2label[number]: float(value) for number, value in enumerate(row)}
         answers.append({"label": id2label[int(best)], "probabilities": by_label})
     return answers

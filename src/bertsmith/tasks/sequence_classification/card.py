@@ -33,7 +33,7 @@ _NUMBER = replace(
 
 def texts(record: FinetuningRecord) -> TaskTexts:
     """The texts of the problem type."""
-    return {MULTI_LABEL: _SEVERAL, REGRESSION: _NUMBER}.get(record.options.get("problem_type", ""), _ONE)
+    return {MULTI_LABEL: _SEVERAL, REGRESSION: _NUMBER}.get(str(record.options.get("problem_type")), _ONE)
 
 
 CARD = texts

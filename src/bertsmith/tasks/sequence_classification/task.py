@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.errors import OptionError
-from bertsmith.metrics.calibration import log_softmax
 from bertsmith.metrics.classification import LOWER_IS_BETTER, MAY_BE_NEGATIVE
 from bertsmith.metrics.entities import Counts
 from bertsmith.metrics.measurements import Measurement
+from bertsmith.metrics.probabilities import binary_cross_entropies, log_softmax
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
@@ -24,7 +24,6 @@ from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.label_checks import SEPARATOR, check_are_classes, label_warnings
 from bertsmith.tasks.files.labelled_file import Columns, Label, Row, in_order, read_rows, reference_of
 from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY, Reference, text_columns_of
-from bertsmith.tasks.probabilities import binary_cross_entropies
 from bertsmith.tasks.sequence_classification.answers import THRESHOLD, decode, label_probabilities
 from bertsmith.tasks.sequence_classification.labels import labels_of, names_of, spellings, targets_of
 from bertsmith.tasks.sequence_classification.metrics import Targets, compared, constant_answer, measured, metrics_of

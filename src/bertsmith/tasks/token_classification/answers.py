@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Entity
-from bertsmith.tasks.probabilities import softmax
+from bertsmith.metrics.probabilities import softmax
 from bertsmith.tasks.values import Ints, Logits
 
 
@@ -29,7 +29,7 @@ class Tagged:
 
     def probabilities(self, temperature: float) -> list[Logits]:
         """For each sentence float32 of [words], those of these labels."""
-        return [softmax(each / temperature).max(axis=-1) for each in self.logits]
+        return [softmax(each, temperature).max(axis=-1) for each in self.logits]
 
 
 @dataclass(frozen=True)

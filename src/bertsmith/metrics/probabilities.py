@@ -1,0 +1,46 @@
+"""Logits to probabilities, and losses in nats: NumPy, in the precision of the logits.
+
+Logits of any size are taken without overflow. Those of a broken model (infinite, or not a number) give NaN, without a
+warning, as in torch.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = TypeVar("Floats", npt.NDArray[np.float32], npt.NDArray[np.float64])
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Over the last axis."""
+    with np.errstate(invalid="ignore"):
+        weights = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
+        found: Floats = weights / weights.sum(axis=-1, keepdims=True)
+    return found
+
+
+def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Over the last axis; minus infinity is the logit of a class that a case lacks."""
+    scaled = logits / temperature
+    with np.errstate(invalid="ignore"):
+        shifted = scaled - scaled.max(axis=-1, keepdims=True)
+        found: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """The logistic function."""
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the 0 that is meant
+        found: Floats = np.reciprocal(1 + np.exp(-logits))
+    return found
+
+
+def binary_cross_entropies(
+    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """-log(sigmoid) of the logits with the target 1, -log(1 - sigmoid) of those with 0."""
+    found: npt.NDArray[np.float64] = np.logaddexp(0, np.where(targets > 0, -logits, logits))
+    return found
