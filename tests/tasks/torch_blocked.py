@@ -28,6 +28,7 @@ from tokenizers.models import WordPiece  # noqa: E402
 from tokenizers.processors import TemplateProcessing  # noqa: E402
 
 import bertsmith.tasks  # noqa: E402
+from bertsmith.records.finetuning import FinetuningRecord  # noqa: E402
 from bertsmith.tasks.base import AnyTask, task_class  # noqa: E402
 from bertsmith.tasks.batching import by_length  # noqa: E402
 from bertsmith.tasks.encoded_texts import padded  # noqa: E402
@@ -268,7 +269,12 @@ def verb(name: str, folder: str) -> dict[str, Any]:
 
 def cards() -> dict[str, Any]:
     """The sentences of cards and reports."""
-    return {name: TASKS[name].module("card").CARD("single_label_classification").use for name in trainable_tasks()}
+    return {name: TASKS[name].module("card").CARD(record_of(name)).use for name in trainable_tasks()}
+
+
+def record_of(task: str) -> FinetuningRecord:
+    """A RUN of the task with the options by default."""
+    return FinetuningRecord.model_validate({"kind": "finetuning", "task": task, "options": {}, "data": {"files": []}})
 
 
 if __name__ == "__main__":
