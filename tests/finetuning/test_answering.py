@@ -17,7 +17,7 @@ import transformers
 import bertsmith as package
 from bertsmith.errors import DataError, InputError, ModelError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.question_answering.head import QuestionHead
+from bertsmith.tasks.question_answering.head import QuestionLosses
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tokenization.folder import load_tokenizer
@@ -165,7 +165,7 @@ def test_no_answer_is_as_likely_as_in_the_window_where_it_is_least(run: Path) ->
 
 
 def test_padding_has_no_share_in_the_loss(run: Path) -> None:
-    head, gold = QuestionHead(QuestionAnswering()), torch.tensor([[1, 2, 4], [0, 0, 3]])
+    head, gold = QuestionLosses(QuestionAnswering()), torch.tensor([[1, 2, 4], [0, 0, 3]])
     start, end = torch.randn(2, 2, 4)
     short = head.loss_sum(SimpleNamespace(start_logits=start, end_logits=end), gold)
     padded = (torch.cat([part, torch.full((2, 5), 50.0)], 1) for part in (start, end))

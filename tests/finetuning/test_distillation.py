@@ -24,15 +24,15 @@ from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.losses import soft_losses
-from bertsmith.tasks.multiple_choice.head import ChoiceHead
+from bertsmith.tasks.multiple_choice.head import ChoiceLosses
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
-from bertsmith.tasks.question_answering.head import QuestionHead
+from bertsmith.tasks.question_answering.head import QuestionLosses
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.registry import trainable_tasks
-from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
-from bertsmith.tasks.token_classification.head import TokenHead
+from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED, SINGLE_LABEL
 from bertsmith.training.run_folder import read_metrics
@@ -76,9 +76,9 @@ def test_the_gradient_is_that_of_the_softened_cross_entropy() -> None:
     torch.testing.assert_close(found, torch.autograd.grad(crossed, student)[0])
 
 
-def classes(problem_type: str = SINGLE_LABEL, class_weights: tuple[float, ...] | None = None) -> SequenceHead:
+def classes(problem_type: str = SINGLE_LABEL, class_weights: tuple[float, ...] | None = None) -> SequenceLosses:
     labels = [] if problem_type == REGRESSION else ["a", "b", "c"]
-    return SequenceHead(SequenceClassification(labels, problem_type), class_weights)
+    return SequenceLosses(SequenceClassification(labels, problem_type), class_weights)
 
 
 def test_the_losses_of_heads_by_hand() -> None:
@@ -104,7 +104,7 @@ def test_the_losses_of_heads_by_hand() -> None:
 def test_what_is_not_there_counts_for_nothing() -> None:
     """Choices that an example lacks, padding behind a row, and words without a label."""
     scores, soft = torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[2.0, 1.0, -1e9]])
-    found = ChoiceHead(MultipleChoice()).soft_loss_sum(
+    found = ChoiceLosses(MultipleChoice()).soft_loss_sum(
         SimpleNamespace(logits=scores), soft, torch.tensor([[0, 2]]), 2.0
     )
     assert float(found) == pytest.approx(float(soft_losses(scores[:, :2], soft[:, :2], 2.0).sum()), rel=1e-5)
@@ -114,13 +114,13 @@ def test_what_is_not_there_counts_for_nothing() -> None:
     spans = torch.full((2, 1, 5), -1e9)
     spans[:, :, :3] = torch.randn(2, 1, 3, generator=draw)
     output = SimpleNamespace(start_logits=start, end_logits=end)
-    found = QuestionHead(QuestionAnswering()).soft_loss_sum(
+    found = QuestionLosses(QuestionAnswering()).soft_loss_sum(
         output, spans.transpose(0, 1), torch.tensor([[0, 1, 3]]), 1.0
     )
     expected = sum(float(soft_losses(side[:, :3], spans[place, :, :3], 1.0)) for place, side in enumerate((start, end)))
     assert float(found) == pytest.approx(expected / 2, rel=1e-5)
 
-    tags = TokenHead(TokenClassification(["x", "y"]))
+    tags = TokenLosses(TokenClassification(["x", "y"]))
     logits, soft = torch.randn(1, 4, 2, generator=draw), torch.randn(1, 4, 2, generator=draw)
     gold = torch.tensor([[IGNORED, 0, IGNORED, 1]])
     found = tags.soft_loss_sum(SimpleNamespace(logits=logits), soft, gold, 1.0)

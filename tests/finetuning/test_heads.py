@@ -22,7 +22,7 @@ from bertsmith.inference.batched import head_outputs, tensors
 from bertsmith.models.loading import load_config
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.losses import losses_of
 from bertsmith.tasks.model_config import has_head, task_of
 from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tokenization.folder import load_tokenizer
@@ -160,7 +160,7 @@ def test_the_loss_is_stocks_times_its_count(
     """Row by row, because padding has a share in the loss of stock's question answering."""
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model, losses = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval(), head_of(task, head)
+    model, losses = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval(), losses_of(task, head)
     rows = [3, 0, 12, 6]
     stock = 0.0
     for row in rows:

@@ -20,7 +20,7 @@ from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import tensors
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.sequence_classification.score import LabelScores
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
@@ -66,7 +66,7 @@ def test_the_loss_is_stocks_times_its_count(data: Path, run: Path, head_settings
     model = load_head(head_settings(head, run, problem_type=MULTI_LABEL)).eval()
     assert model.config.problem_type == MULTI_LABEL
     rows = [3, 0, 11, 7]
-    batch, losses = tensors(head.batch(part.encoded, rows, 0, with_types=True)), SequenceHead(head)
+    batch, losses = tensors(head.batch(part.encoded, rows, 0, with_types=True)), SequenceLosses(head)
     gold = torch.from_numpy(head.row_targets(part.encoded, part.targets, rows))
     assert losses.loss_count(gold) == 4 * 3
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
 
 def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> None:
     head, part = encoded(data, run)
-    batch = HeadBatches(part, SequenceHead(head), 12, pad_token_id=0, with_types=True, seed=0)(range(12))
+    batch = HeadBatches(part, SequenceLosses(head), 12, pad_token_id=0, with_types=True, seed=0)(range(12))
     assert batch["targets"].shape == (12, 3)
     assert batch["loss_counts"].tolist() == [36]
 

@@ -23,7 +23,7 @@ from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
 from bertsmith.runtime.machine import Choice
 from bertsmith.tasks.encoded_texts import Encoded
-from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.training.course import Update
@@ -39,7 +39,7 @@ QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate":
 def budgeted(lengths: list[int], *, budget: int, streams: int, batch_size: int) -> BudgetedBatches:
     encoded = Encoded([[5] * length for length in lengths], [[0] * length for length in lengths], [0] * len(lengths))
     data = LabelledData(encoded, np.zeros(len(lengths)))
-    head = SequenceHead(SequenceClassification(("no", "yes"), SINGLE_LABEL))
+    head = SequenceLosses(SequenceClassification(("no", "yes"), SINGLE_LABEL))
     return BudgetedBatches(
         HeadBatches(data, head, batch_size, pad_token_id=0, with_types=True, seed=0), budget=budget, streams=streams
     )
@@ -241,7 +241,7 @@ def test_a_changed_file_is_not_gone_on_with(run: Path, labelled: Labelled, tmp_p
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
     """The loss of these seeds is not a number after some micro-batches."""
-    original = SequenceHead.loss_sum
+    original = SequenceLosses.loss_sum
     calls: dict[int, int] = {}
 
     def train(*arguments: Any, **values: Any) -> Any:
@@ -252,7 +252,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
             loss = original(self, output, gold)
             return loss * float("nan") if seed in seeds and calls[seed] > 3 else loss
 
-        monkeypatch.setattr(SequenceHead, "loss_sum", loss_sum)
+        monkeypatch.setattr(SequenceLosses, "loss_sum", loss_sum)
         return train_head(*arguments, **values)
 
     import bertsmith.finetuning.seed_training as module

@@ -25,7 +25,7 @@ from bertsmith.inference.batched import tensors
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.losses import losses_of
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.values import SINGLE_LABEL
@@ -132,7 +132,7 @@ def test_the_loss_is_that_of_stock_modules(
     """Of a batch of both kinds, and of each kind alone; where none is labelled it has a gradient all the same."""
     weighted, kind = kind == "weighted", "classes" if kind == "weighted" else kind
     head, data, said = both(kind, run, tmp_path)
-    losses = head_of(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
+    losses = losses_of(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
     model = load_head(head_settings(head, run, **LEARNT, **task_of(kind))).eval()
     batches = HeadBatches(data, losses, 16, pad_token_id=0, with_types=True, seed=0)
     numbers = range(16)

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional
 
 from bertsmith.tasks.class_weights import balanced
-from bertsmith.tasks.losses import Head
-from bertsmith.tasks.sequence_classification.head import SequenceHead
+from bertsmith.tasks.losses import TaskLosses
+from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
-from bertsmith.tasks.token_classification.head import TokenHead
+from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED
 
@@ -26,14 +26,14 @@ def test_by_hand() -> None:
     assert balanced({"O": 8, "B-X": 2, "I-X": 0}) == pytest.approx((0.625, 2.5, 1.0))
 
 
-def heads(weights: tuple[float, ...] | None) -> list[tuple[Head, torch.Tensor, torch.Tensor]]:
+def heads(weights: tuple[float, ...] | None) -> list[tuple[TaskLosses, torch.Tensor, torch.Tensor]]:
     draw = torch.Generator().manual_seed(0)
     texts = torch.randn(24, 3, generator=draw), torch.randint(0, 3, (24,), generator=draw).double()
     words = torch.randn(24, 7, 3, generator=draw), torch.randint(0, 3, (24, 7), generator=draw)
     words[1][torch.rand(24, 7, generator=draw) < 0.3] = IGNORED
     single = SequenceClassification(["a", "b", "c"], "single_label_classification")
     words_of = TokenClassification(["a", "b", "c"])
-    return [(SequenceHead(single, weights), *texts), (TokenHead(words_of, weights), *words)]
+    return [(SequenceLosses(single, weights), *texts), (TokenLosses(words_of, weights), *words)]
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import Head, soft_losses
+from bertsmith.tasks.losses import TaskLosses, soft_losses
 
 
-class ShoutingHead(Head):
+class ShoutingLosses(TaskLosses):
     def loss_count(self, targets: Tensor) -> int:
         return len(targets)
 
@@ -21,4 +21,4 @@ class ShoutingHead(Head):
         return soft_losses(output.logits, soft, temperature).sum()
 
 
-HEAD = ShoutingHead
+LOSSES = ShoutingLosses

@@ -14,7 +14,7 @@ import torch
 from bertsmith.finetuning.losses import divided, loss_count
 from bertsmith.inference.batched import tensors
 from bertsmith.runtime import random
-from bertsmith.tasks.losses import Head
+from bertsmith.tasks.losses import TaskLosses
 from bertsmith.tasks.values import Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.course import Update
@@ -48,9 +48,9 @@ class HeadBatches:
     """
 
     def __init__(
-        self, data: LabelledData, head: Head, batch_size: int, *, pad_token_id: int, with_types: bool, seed: int
+        self, data: LabelledData, losses: TaskLosses, batch_size: int, *, pad_token_id: int, with_types: bool, seed: int
     ) -> None:
-        self.data, self.head, self.batch_size, self.seed = data, head, batch_size, seed
+        self.data, self.losses, self.batch_size, self.seed = data, losses, batch_size, seed
         self.pad, self.with_types = pad_token_id, with_types
         self.lengths = np.array(data.encoded.lengths)
         self._epoch = -1
@@ -88,7 +88,7 @@ class HeadBatches:
     def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """The micro-batch, with the number of its losses to divide their sum by."""
         chosen = [self.row(number) for number in numbers]
-        task, encoded = self.head.task, self.data.encoded
+        task, encoded = self.losses.task, self.data.encoded
         arrays: dict[str, Any] = task.batch(encoded, chosen, self.pad, with_types=self.with_types)
         arrays["targets"] = task.row_targets(encoded, self.data.targets, chosen)
         if self.data.taught is not None:
@@ -96,7 +96,7 @@ class HeadBatches:
         batch: dict[str, Any] = tensors(arrays)
         if self.data.labelled is not None:
             batch |= divided(row < self.data.labelled for row in chosen)
-        batch["loss_counts"] = torch.tensor([loss_count(self.head, batch)])
+        batch["loss_counts"] = torch.tensor([loss_count(self.losses, batch)])
         batch["num_tokens"] = int(self.lengths[chosen].sum())
         return batch
 

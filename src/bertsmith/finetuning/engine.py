@@ -21,7 +21,7 @@ from bertsmith.inference.batched import head_outputs
 from bertsmith.models.fast.parts import in_float32
 from bertsmith.runtime.console import say
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.losses import head_of
+from bertsmith.tasks.losses import losses_of
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import Evaluations, Losses, Saving, TrainingPlan
@@ -61,7 +61,7 @@ def train_head(
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
     model = settings.parts.applied_to(load_head(settings))
-    losses = head_of(options.task, head, settings.class_weights)
+    losses = losses_of(options.task, head, settings.class_weights)
     best = BestWeights()
     if checkpoint is not None:
         best.load(checkpoint)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bertsmith.runtime.machine import Choice
-from bertsmith.tasks.losses import Head
+from bertsmith.tasks.losses import TaskLosses
 
 ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
 """In a batch of both kinds: int64 of [examples], the places of the rows of each kind."""
@@ -46,39 +46,39 @@ def divided(labelled: Iterable[bool]) -> dict[str, Tensor]:
     return {ROWS_WITH_LABEL: known.nonzero().flatten(), ROWS_WITHOUT_LABEL: (~known).nonzero().flatten()}
 
 
-def loss_count(head: Head, batch: Batch) -> float:
+def loss_count(losses: TaskLosses, batch: Batch) -> float:
     """The number of losses that `loss_sums` adds up for a batch; with class weights the sum of their weights."""
     targets = batch["targets"]
     if ROWS_WITHOUT_LABEL not in batch:
-        return float(head.loss_count(targets))
+        return float(losses.loss_count(targets))
     known, unknown = (targets[batch[kind]] for kind in (ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL))
-    return float(head.loss_count(known) + head.unweighted.loss_count(unknown))
+    return float(losses.loss_count(known) + losses.unweighted.loss_count(unknown))
 
 
-def loss_sums(head: Head, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def loss_sums(losses: TaskLosses, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     """The function that gives the losses of a batch, added up: float32 of [1]."""
 
     def compute(model: nn.Module, batch: dict[str, Any]) -> Tensor:
         output = model(**{name: value for name, value in batch.items() if name not in TARGETS})
         if ROWS_WITHOUT_LABEL not in batch:
-            return _of_labelled(head, output, batch, distillation)[None]
+            return _of_labelled(losses, output, batch, distillation)[None]
         assert distillation is not None
         known, unknown = (_rows(output, batch, batch[kind]) for kind in (ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL))
-        taught = _of_teacher(head.unweighted, *unknown, distillation)
-        return (_of_labelled(head, *known, distillation) + taught)[None]
+        taught = _of_teacher(losses.unweighted, *unknown, distillation)
+        return (_of_labelled(losses, *known, distillation) + taught)[None]
 
     return compute
 
 
-def _of_labelled(head: Head, output: Any, batch: Batch, distillation: Distillation | None) -> Tensor:
-    loss = head.loss_sum(output, batch["targets"])
+def _of_labelled(losses: TaskLosses, output: Any, batch: Batch, distillation: Distillation | None) -> Tensor:
+    loss = losses.loss_sum(output, batch["targets"])
     if distillation is None:
         return loss
-    return (1 - distillation.weight) * loss + distillation.weight * _of_teacher(head, output, batch, distillation)
+    return (1 - distillation.weight) * loss + distillation.weight * _of_teacher(losses, output, batch, distillation)
 
 
-def _of_teacher(head: Head, output: Any, batch: Batch, distillation: Distillation) -> Tensor:
-    return head.soft_loss_sum(output, batch["soft_targets"], batch["targets"], distillation.temperature)
+def _of_teacher(losses: TaskLosses, output: Any, batch: Batch, distillation: Distillation) -> Tensor:
+    return losses.soft_loss_sum(output, batch["soft_targets"], batch["targets"], distillation.temperature)
 
 
 def _rows(output: Any, batch: Batch, rows: Tensor) -> tuple[Any, Batch]:

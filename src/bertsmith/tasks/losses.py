@@ -20,7 +20,7 @@ from bertsmith.tasks.registry import TASKS
 
 
 @dataclass(frozen=True)
-class Head(ABC):
+class TaskLosses(ABC):
     """The losses of a task.
 
     Attributes:
@@ -49,9 +49,9 @@ class Head(ABC):
         """float32 scalar: as `loss_sum`, of a teacher's logits (`soft_targets`); of labels only the places count."""
 
 
-def head_of(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> Head:
+def losses_of(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> TaskLosses:
     """The losses of the task of a name."""
-    found: Head = TASKS[name].module("head").HEAD(task, class_weights)
+    found: TaskLosses = TASKS[name].module("head").LOSSES(task, class_weights)
     return found
 
 

@@ -5,7 +5,7 @@ A task is a folder with these modules, each imported when it is needed:
     command.py   COMMAND: the verb that uses a model with this task (options, function, formatter); torch-free
     predict.py   the verb as a function of a runner and inputs, and its result type; NumPy
     task.py      TASK: labels, files, encoding, metrics, predictions, errors; NumPy in and out (`base.py`)
-    head.py      HEAD: the losses (`losses.py`); the only module that needs torch
+    head.py      LOSSES: the losses (`losses.py`); the only module that needs torch
     score.py     SCORE: the official metrics of a file of predictions, and the options that they use (`scoring.py`)
     card.py      CARD: the sentences of model card and report
 

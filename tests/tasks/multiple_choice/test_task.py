@@ -19,7 +19,7 @@ from bertsmith.inference.batched import head_outputs, tensors
 from bertsmith.tasks.multiple_choice.choice_file import Question
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices
-from bertsmith.tasks.multiple_choice.head import ChoiceHead
+from bertsmith.tasks.multiple_choice.head import ChoiceLosses
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -100,8 +100,8 @@ def test_the_loss_is_the_sum_of_stocks_over_the_examples(
     gold = torch.from_numpy(head.row_targets(inputs, head.targets(questions(), ""), rows))
     output = model(**batch)
     expected = sum(by_stock(model, tokenizer, questions()[row]).loss.item() for row in rows)
-    assert ChoiceHead(head).loss_sum(output, gold).item() == pytest.approx(expected, rel=1e-5)
-    assert ChoiceHead(head).loss_count(gold) == len(rows)
+    assert ChoiceLosses(head).loss_sum(output, gold).item() == pytest.approx(expected, rel=1e-5)
+    assert ChoiceLosses(head).loss_count(gold) == len(rows)
     if len({COUNTS[row] for row in rows}) == 1:
         with torch.no_grad():
             whole = model(**batch, labels=gold[:, 0]).loss.item()
@@ -117,7 +117,7 @@ def test_missing_choices_have_no_gradient(model: Any, inputs: EncodedChoices) ->
         for part in parts:
             gold = torch.from_numpy(head.row_targets(inputs, head.targets(questions(), ""), part))
             output = model(**tensors(head.batch(inputs, part, 0, with_types=True)))
-            ChoiceHead(head).loss_sum(output, gold).backward()
+            ChoiceLosses(head).loss_sum(output, gold).backward()
         gradients.append({name: weight.grad.clone() for name, weight in model.named_parameters()})
     model.zero_grad()
     for name, gradient in gradients[0].items():

@@ -18,7 +18,7 @@ from bertsmith.metrics import entities
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.token_classification.answers import Tagged
 from bertsmith.tasks.token_classification.conll_file import Sentence
-from bertsmith.tasks.token_classification.head import TokenHead
+from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.tagged_file import read_scored
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED, ModelOutputs
@@ -97,7 +97,7 @@ def test_the_first_piece_of_each_word_is_learnt(tokenizer: PreTrainedTokenizerBa
     gold = head.row_targets(inputs, targets, [1, 0])
     no = IGNORED
     assert gold.tolist() == [[no, 0, 1, no, no, no, no, no], [no, 1, no, 2, 0, no, no, no]]
-    assert TokenHead(head).loss_count(torch.from_numpy(gold)) == 5
+    assert TokenLosses(head).loss_count(torch.from_numpy(gold)) == 5
 
 
 def echo(head: TokenClassification, ids: np.ndarray) -> ModelOutputs:

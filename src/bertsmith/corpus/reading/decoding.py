@@ -38,13 +38,13 @@ def text_pieces(
     """
     with opened(file) as raw:
         blocks = unpacked(file, raw, notes)
-        head = head_of(blocks)
+        head = losses_of(blocks)
         options = by_mark(file, head, options=options, notes=notes)
         refuse_binary(file.location, head, options.encoding)
         yield from decoded(file, chain((head,), blocks), options, notes=notes, name_lines=name_lines)
 
 
-def head_of(blocks: Iterator[bytes]) -> bytes:
+def losses_of(blocks: Iterator[bytes]) -> bytes:
     """The first bytes, at least `HEAD` of them unless the file is shorter; the iterator continues after them."""
     first: list[bytes] = []
     size = 0

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import Head, soft_losses
+from bertsmith.tasks.losses import TaskLosses, soft_losses
 from bertsmith.tasks.values import MISSING_LOGIT
 
 
-class ChoiceHead(Head):
+class ChoiceLosses(TaskLosses):
     """One row of scores per example."""
 
     def loss_count(self, targets: Tensor) -> int:
@@ -34,4 +34,4 @@ def _scores(output: Any, targets: Tensor, of_missing: float) -> Tensor:
     return scores.masked_fill(torch.arange(scores.shape[1], device=scores.device) >= targets[:, 1:], of_missing)
 
 
-HEAD = ChoiceHead
+LOSSES = ChoiceLosses

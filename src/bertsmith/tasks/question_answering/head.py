@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import Head, soft_losses
+from bertsmith.tasks.losses import TaskLosses, soft_losses
 from bertsmith.tasks.values import MISSING_LOGIT
 
 
-class QuestionHead(Head):
+class QuestionLosses(TaskLosses):
     """Logits of start and end per token of a row. Stock's model chooses among the padding too, so that its loss depends
     on the batch; a single row has the same loss here and there.
     """
@@ -40,4 +40,4 @@ def _logits(output: Any, targets: Tensor, of_padding: float) -> Tensor:
     return logits.masked_fill(padding, of_padding)
 
 
-HEAD = QuestionHead
+LOSSES = QuestionLosses

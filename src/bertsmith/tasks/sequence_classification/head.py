@@ -7,7 +7,14 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import Head, soft_losses, sum_of_weights, weighted_loss_sum, weighted_sum, with_opposite
+from bertsmith.tasks.losses import (
+    TaskLosses,
+    soft_losses,
+    sum_of_weights,
+    weighted_loss_sum,
+    weighted_sum,
+    with_opposite,
+)
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
 
@@ -22,7 +29,7 @@ def loss_sum(logits: Tensor, targets: Tensor, problem_type: str) -> Tensor:
     return functional.cross_entropy(logits.float(), targets.long(), reduction="sum")
 
 
-class SequenceHead(Head):
+class SequenceLosses(TaskLosses):
     """One row of logits per text."""
 
     def loss_count(self, targets: Tensor) -> float:
@@ -45,4 +52,4 @@ class SequenceHead(Head):
         return weighted_sum(soft_losses(student, soft, temperature), targets.long(), self.class_weights)
 
 
-HEAD = SequenceHead
+LOSSES = SequenceLosses

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import Head, soft_losses, sum_of_weights, weighted_loss_sum, weighted_sum
+from bertsmith.tasks.losses import TaskLosses, soft_losses, sum_of_weights, weighted_loss_sum, weighted_sum
 from bertsmith.tasks.values import IGNORED
 
 
-class TokenHead(Head):
+class TokenLosses(TaskLosses):
     """One row of logits per token, of which those with a target count."""
 
     def loss_count(self, targets: Tensor) -> float:
@@ -32,4 +32,4 @@ class TokenHead(Head):
         return weighted_sum(losses, targets[counted], self.class_weights)
 
 
-HEAD = TokenHead
+LOSSES = TokenLosses
