@@ -42,7 +42,17 @@ def of_length(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
 def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | None = None) -> dict[str, Any]:
     data: dict[str, Any] = {"files": []}
     if reported is not None:
-        data["report"] = {"max_length": reported, "parts": {}, "overlaps": {}}
+        train: dict[str, Any] = {
+            "examples": 1,
+            "labels": {},
+            "repeated": 0,
+            "lengths": [],
+            "longest": 3,
+            "cut_examples": 0,
+        }
+        train |= {"cut_tokens": 0, "tokens": 3, "unknown_tokens": 0, "unknown_words": {}}
+        train["contradictions"] = {"texts": 0, "examples": []}
+        data["report"] = {"max_length": reported, "parts": {"train": train}, "overlaps": {}}
     return {"kind": "finetuning", "task": task, "options": {"max_length": option}, "data": data}
 
 
