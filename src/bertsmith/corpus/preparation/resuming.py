@@ -28,7 +28,10 @@ def is_interrupted(folder: Path) -> bool:
 def enter(folder: Path, identity: StoreOptions, *, out: Path, resume: bool) -> None:
     """Make the work folder; work of other options or other files is not used."""
     path = folder / OPTIONS
-    same = path.is_file() and same_options(StoreOptions.model_validate(read_json(path)), identity)
+    try:
+        same = path.is_file() and same_options(StoreOptions.model_validate(read_json(path)), identity)
+    except ValueError:  # the file is cut off or was edited
+        same = False
     if resume and not same:
         found = "the options or the files are others than those of" if folder.exists() else "there is no trace of"
         say(f"--resume: {found} an interrupted prepare; starting from the beginning")
