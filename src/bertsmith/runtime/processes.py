@@ -6,6 +6,7 @@ every function here does nothing and costs nothing.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -49,6 +50,15 @@ def join() -> None:
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
     else:
         dist.init_process_group("gloo", timeout=PATIENCE)
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """End the threads of gloo: at the end of the interpreter they abort it now and then, after all work is done."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def barrier() -> None:
