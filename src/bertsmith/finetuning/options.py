@@ -18,7 +18,7 @@ from bertsmith.tasks.files.options import LabelledOptions, parted
 from bertsmith.tasks.registry import default_lengths, known_task, trainable_tasks
 
 SUITES = ("glue",)
-"""Names of several tasks in the place of one: `finetune glue`, with options of its own."""
+"""Suites of tasks: `finetune glue` trains several tasks and has its own options."""
 
 OWNERS = {
     "lora_alpha": "lora",

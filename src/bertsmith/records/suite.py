@@ -44,7 +44,7 @@ class SuiteProtocol(Part):
 
 
 class SuiteTask(Part):
-    """The figures of a task: of its own training, or of the models of another task on a further `file`."""
+    """The figures of a task: of the models that were trained on it, or of the models of a different task on `file`."""
 
     metrics: dict[str, MeanFigure]
     seeds: list[int]

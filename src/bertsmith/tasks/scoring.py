@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from bertsmith.reporting.numbers import counted
 
 
 @dataclass(frozen=True)
-class Scores(Result):
+class Scores(Result, ABC):
     """Figures, each with its 95% bootstrap interval; in JSON the figures are at the top, the intervals separate."""
 
     metrics: dict[str, Interval]
@@ -26,9 +27,9 @@ class Scores(Result):
         return {**values, **facts, "intervals": ranges}
 
     @property
+    @abstractmethod
     def headline(self) -> str:
         """The line above the figures."""
-        raise NotImplementedError
 
     @property
     def parts(self) -> Mapping[str, Scores]:
