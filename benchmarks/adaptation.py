@@ -1,20 +1,20 @@
-"""Three ways to a model of one text: from scratch, continued from a MODEL, continued with new words.
+"""Compare three ways to a model of one text: from scratch, continued from a MODEL, continued with new words.
 
     python benchmarks/adaptation.py MODEL SOURCE --general-text FILE [--minutes 5] [--add-words 100]
         [--ways scratch,continued,new-words] [--option name=value] [--out DIR] [--json FILE]
 
-SOURCE is prepared with the tokenizer of MODEL, as it is and with `--add-words`. Then, one after the other, each
-for so many minutes and in a process of its own:
+SOURCE is prepared with the tokenizer of MODEL, as it is and with `--add-words`. Each way then trains for the same time,
+one after the other, in its own process:
 
-scratch     `pretrain STORE`: all that is learnt comes from SOURCE; the size is what the verb chooses.
+scratch     `pretrain STORE`: everything is learned from SOURCE; `pretrain` chooses the size.
 continued   `pretrain STORE --from MODEL`.
-new-words   the same over the STORE with new words.
+new-words   the same with new words in the vocabulary.
 
-Every run is measured on the held-out part of SOURCE and on the general text, before, during and after. A loss in nats a
-masked token says less where tokens are longer; nats a word (times the tokens a word of the held-out part) can be
-compared between all three. A MODEL without a head for masked language modelling begins at the loss of word frequencies.
+Each run is measured on the held-out part of SOURCE and on the general text, before, during and after training. Losses
+per token depend on the tokenizer; nats per word (loss times tokens per word of the held-out part) are comparable
+between all three. A MODEL without an MLM head starts at the loss of word frequencies.
 
-A run that is finished has a JSON in --out and is not run again; curves.svg shows all of them.
+Finished runs are kept as JSON in --out and not repeated; curves.svg shows all of them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Record = dict[str, Any]
 
 
 def main() -> None:
-    """Make the STOREs and the runs that are not there yet, print the table, draw the curves."""
+    """Make the STOREs and runs that are missing, print the table, draw the curves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("source", type=Path)
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def store_of(options: argparse.Namespace, way: str, place: Path) -> Path:
-    """The STORE of a way, made once."""
+    """Return the STORE of a way; make it if it is missing."""
     words = options.add_words if way == "new-words" else 0
     store = place / f"store-{words}"
     if not (store / "manifest.json").is_file():
@@ -82,7 +82,7 @@ def store_of(options: argparse.Namespace, way: str, place: Path) -> Path:
 
 
 def run(options: argparse.Namespace, way: str, place: Path, work: Path) -> Record:
-    """One run and what it reached."""
+    """Train one way and return its figures."""
     store = store_of(options, way, place)
     given = dict(word.split("=", 1) for word in options.option)
     from_scratch = way == "scratch"
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, way: str, place: Path, work: Path) -> Recor
 
 
 def tokens_per_word(store: Path) -> float:
-    """Tokens of the held-out part over those of them that begin a word."""
+    """Return the tokens of the held-out part per word."""
     from bertsmith.corpus.store import HELD_OUT, TokenStore
     from bertsmith.tokenization.folder import load_tokenizer
 
@@ -121,7 +121,7 @@ def tokens_per_word(store: Path) -> float:
 
 
 def cells(way: str, record: Record) -> list[str]:
-    """A way as it is printed."""
+    """Format the figures of a way for the table."""
     before, after = record["evaluation_before"], record["evaluation"]
     sentences = after.get("next_sentence_accuracy")
     return [
@@ -141,7 +141,7 @@ def cells(way: str, record: Record) -> list[str]:
 
 
 def drawn(records: dict[str, Record]) -> str:
-    """Nats a word of the held-out part against training seconds."""
+    """Draw nats per word of the held-out part against training seconds."""
     lines = {}
     for way, record in records.items():
         ends = [(0.0, record["evaluation_before"]), (record["seconds"], record["evaluation"])]

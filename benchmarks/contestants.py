@@ -1,10 +1,10 @@
-"""What the benchmarks of pre-training share: stock transformers and bertsmith, each in a process of its own.
+"""Shared parts of the pre-training benchmarks: stock transformers and bertsmith, each in its own process.
 
-`stock` is transformers.Trainer with transformers.BertForPreTraining and DataCollatorForLanguageModeling as they come.
-Its process imports nothing of bertsmith and has the environment that this program was started with (`import bertsmith`
-sets OMP_WAIT_POLICY). It takes the very examples that `bertsmith pretrain` takes, from a file, and masks them itself.
+`stock` is transformers.Trainer with transformers.BertForPreTraining and DataCollatorForLanguageModeling, unchanged. Its
+process imports nothing of bertsmith and has the environment of the benchmark's start (`import bertsmith` sets
+OMP_WAIT_POLICY). It trains on the examples of `bertsmith pretrain`, read from a file, and masks them itself.
 `bertsmith` is the command line `bertsmith pretrain ...`. Both processes measure the matrix-product peak before and
-after their updates and the cores that other programs keep busy, as a machine's speed changes from minute to minute.
+after their updates, and the cores that other programs use, because a machine's speed changes from minute to minute.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from pathlib import Path
 from typing import Any
 
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-"""As it is before anything imports bertsmith."""
+"""The environment before anything imports bertsmith."""
 
 NEVER = "1000000000"
-"""For --eval-every and --save-every."""
+"""A value of --eval-every and --save-every that is never reached."""
 
 PRODUCTS = ((2048, 1024, 2048), (4096, 768, 3072), (4096, 3072, 768))
-"""Rows, inner, columns: those of bertsmith/runtime/peak.py."""
+"""Rows, inner, columns, as in bertsmith/runtime/peak.py."""
 
 
 @dataclass(frozen=True)
 class Stock:
-    """A training by stock transformers.
+    """Settings of a training by stock transformers.
 
     Attributes:
-        examples, model, tokenizer: what `write_examples` and `write_config` wrote, and the STORE's tokenizer.
+        examples, model, tokenizer: the files of `write_examples` and `write_config`, and the STORE's tokenizer.
         out: an empty folder for the Trainer, the record and the snapshots.
-        allocator: whether glibc is told to keep freed memory, as bertsmith/runtime/machine.py does.
+        allocator: whether glibc keeps freed memory, as bertsmith/runtime/machine.py sets it.
         limit: training seconds after which it is stopped, or None.
-        snapshots: training seconds at which weights are saved, ascending; the first and last ones always are if any
-            are. The clock stands still meanwhile.
-        peak_seconds: what is spent on each of the two measurements of the peak.
+        snapshots: training seconds at which weights are saved, ascending; if there are any, the first and last
+            weights are saved as well. Saving is not counted.
+        peak_seconds: seconds for each of the two measurements of the peak.
     """
 
     examples: str
@@ -61,12 +61,12 @@ class Stock:
 
 @dataclass(frozen=True)
 class Bertsmith:
-    """A training by `bertsmith pretrain`.
+    """Settings of a training by `bertsmith pretrain`.
 
     Attributes:
-        arguments: what stands behind `pretrain`.
+        arguments: the arguments after `pretrain`.
         out: an empty folder for the RUN (`out`/run) and the record.
-        evaluation_examples: how many the evaluations before and after take at most; None is what the verb takes.
+        evaluation_examples: limit for the evaluations before and after; None is the default of `pretrain`.
     """
 
     arguments: tuple[str, ...]
@@ -76,7 +76,7 @@ class Bertsmith:
 
 
 def run(job: Stock | Bertsmith) -> dict[str, Any]:
-    """Do a job in a fresh process; returns its record. The program ends where the process fails."""
+    """Do a job in a fresh process and return its record. Exits if the process fails."""
     Path(job.out).mkdir(parents=True, exist_ok=True)
     given = json.dumps({"kind": type(job).__name__, **asdict(job)})
     run_quietly([sys.executable, __file__, given])
@@ -85,7 +85,7 @@ def run(job: Stock | Bertsmith) -> dict[str, Any]:
 
 
 def run_quietly(command: list[str]) -> str:
-    """Run a command in the environment of this program's start; returns what it printed."""
+    """Run a command in the environment of the benchmark's start and return its output."""
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}\nexit code {done.returncode}")
@@ -93,14 +93,14 @@ def run_quietly(command: list[str]) -> str:
 
 
 def dry_run(arguments: tuple[str, ...]) -> dict[str, Any]:
-    """The forecast of `bertsmith pretrain ... --dry-run`."""
+    """Return the forecast of `bertsmith pretrain ... --dry-run`."""
     command = [sys.executable, "-m", "bertsmith", "pretrain", *arguments, "--out", "not-written", "--dry-run", "--json"]
     forecast: dict[str, Any] = json.loads(run_quietly(command).splitlines()[-1])["forecast"]
     return forecast
 
 
 def pretrain_options(store: Path, **options: object) -> tuple[str, ...]:
-    """The arguments of `bertsmith pretrain`."""
+    """Return the arguments of `bertsmith pretrain`."""
     words = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
     return (str(store), *(word for pair in words for word in pair))
 
@@ -134,10 +134,10 @@ def write_config(store: Path, size: str, folder: Path, dropout: float = 0.1) -> 
 
 
 def update_seconds(lines: list[dict[str, Any]]) -> list[float]:
-    """Training seconds of each update, from the lines of metrics.jsonl.
+    """Return the training seconds of each update, from the lines of metrics.jsonl.
 
-    Its clock goes on during evaluations and what is saved behind them: the update that follows one counts with its own
-    time, which its tokens and tokens a second give.
+    Its clock includes evaluations and saving. The update after one counts with its own time, computed from its tokens
+    and tokens per second.
     """
     found: list[float] = []
     clock, tokens, disturbed = 0.0, 0, False
@@ -152,14 +152,14 @@ def update_seconds(lines: list[dict[str, Any]]) -> list[float]:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write JSON, all of it or nothing."""
+    """Write JSON atomically."""
     aside = file.with_name(f".{file.name}.partial")
     aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     aside.replace(file)
 
 
 def once(file: Path, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The record in a file; where there is none yet the job is done, and kept there."""
+    """Return the record in a file; if the file is missing, do the job and write it."""
     if not file.exists():
         write_json(file, job())
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -167,7 +167,7 @@ def once(file: Path, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def show(head: list[str], rows: list[list[str]]) -> None:
-    """Print a table whose columns stand below each other."""
+    """Print an aligned table."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, ["-" * width for width in widths], *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -183,7 +183,7 @@ def picture(
     y_label: str = "held-out loss, nats a masked token",
     points: dict[str, list[tuple[float, float]]] | None = None,
 ) -> str:
-    """Held-out losses as an SVG that stands by itself: lines, and separate points."""
+    """Draw held-out losses as a standalone SVG: lines, and separate points."""
     from importlib.resources import files
 
     from bertsmith.reporting.line_chart import Series, line_chart
@@ -201,13 +201,13 @@ def picture(
     return f"{start}><style><![CDATA[{style}{frame}]]></style>{rest}\n"
 
 
-# What follows runs in the processes of the contestants.
+# The rest runs in the processes of the contestants.
 
 
 def matmul_peak(seconds: float) -> dict[str, float]:
-    """Floating point operations a second of the best of several bfloat16 products: the fewest seconds, and the median.
+    """Return the floating point operations per second of the fastest and of the median bfloat16 product.
 
-    A virtual machine has bursts: the best product can be far above what lasts.
+    A virtual machine has bursts: the fastest product can be far above the sustained speed.
     """
     import torch
 
@@ -236,7 +236,7 @@ def matmul_peak(seconds: float) -> dict[str, float]:
 
 
 def keep_freed_memory() -> None:
-    """What bertsmith/runtime/machine.py sets with `keep`: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX."""
+    """Set what bertsmith/runtime/machine.py sets for `keep`: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX."""
     mallopt = ctypes.CDLL(None).mallopt
     for name, value in ((-4, 0), (-1, 2**31 - 1), (-2, 256 * 2**20), (-8, 1)):
         if mallopt(name, value) != 1:
@@ -244,27 +244,27 @@ def keep_freed_memory() -> None:
 
 
 class Others:
-    """How many cores the rest of the machine keeps busy meanwhile, and how many the hypervisor takes; from /proc."""
+    """Cores that other programs use meanwhile, and cores that the hypervisor takes, from /proc."""
 
     def __init__(self) -> None:
         self.before = self.now()
 
     @staticmethod
     def now() -> tuple[float, float, float]:
-        """Wall clock, processor seconds of all other processes, and those that were stolen."""
+        """Return wall-clock time, processor seconds of all other processes, and stolen seconds."""
         words = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
         user, nice, system, _, _, interrupts, soft, steal = (int(word) / os.sysconf("SC_CLK_TCK") for word in words[:8])
         own = sum(os.times()[:4])
         return time.monotonic(), user + nice + system + interrupts + soft - own, steal
 
     def cores(self) -> dict[str, float]:
-        """Since this was made."""
+        """Return the cores used by others since this object was made."""
         wall, busy, stolen = (now - before for now, before in zip(self.now(), self.before, strict=True))
         return {"others": round(max(busy / wall, 0.0), 2), "stolen": round(stolen / wall, 2)}
 
 
 def stock_examples(file: str) -> Any:
-    """The examples in a file of columns, as a data set of torch."""
+    """Return the examples in a file of columns as a torch data set."""
     import numpy as np
     from torch.utils.data import Dataset
 
@@ -284,7 +284,7 @@ def stock_examples(file: str) -> Any:
 
 
 def stock_clock(job: Stock) -> Any:
-    """A callback of the Trainer: seconds of each update, snapshots at their moments, the end at the limit."""
+    """Return a Trainer callback: seconds per update, snapshots at their times, a stop at the limit."""
     from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
@@ -372,7 +372,7 @@ def stock(job: Stock) -> dict[str, Any]:
 
 
 def bertsmith(job: Bertsmith) -> dict[str, Any]:
-    """Run `bertsmith pretrain`; `memory` are the resident bytes before it and at the peak, where /proc tells."""
+    """Run `bertsmith pretrain`; `memory` is the resident bytes before it and at the peak, on Linux."""
     from importlib import import_module
 
     verb = import_module("bertsmith.verbs.pretrain")  # sets the environment first, then imports torch
@@ -416,14 +416,14 @@ def bertsmith(job: Bertsmith) -> dict[str, Any]:
 
 
 def resident(name: str) -> int | None:
-    """VmRSS or VmHWM of this process in bytes. (Not getrusage: what it gives includes the process before the fork.)"""
+    """Return VmRSS or VmHWM of this process in bytes. (getrusage would include the process before the fork.)"""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
 
 
 def main() -> None:
-    """Do the job that stands on the command line as JSON, and write its record."""
+    """Do the job in the JSON on the command line and write its record."""
     given = json.loads(sys.argv[1])
     kind = given.pop("kind")
     record = stock(Stock(**given)) if kind == Stock.__name__ else bertsmith(Bertsmith(**given))

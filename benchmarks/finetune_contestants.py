@@ -1,9 +1,9 @@
-"""Stock fine-tuning, for finetune_quality.py and finetune_speed.py: transformers.Trainer in a process of its own.
+"""Stock fine-tuning for finetune_quality.py and finetune_speed.py: transformers.Trainer in its own process.
 
-It does what transformers' examples run_glue.py and run_ner.py do: AutoModelForSequenceClassification with pairs padded
-to `max_length`, or AutoModelForTokenClassification with the label at the first piece of each word and batches padded to
-their longest row; all that is not said in `Stock` is as TrainingArguments has it. The process imports nothing of
-bertsmith and has the environment that the benchmark was started with (contestants.py).
+It follows transformers' examples run_glue.py and run_ner.py: AutoModelForSequenceClassification with pairs padded to
+`max_length`, or AutoModelForTokenClassification with the label at the first piece of each word and batches padded to
+their longest row. Settings that `Stock` does not name are the defaults of TrainingArguments. The process imports
+nothing of bertsmith and has the environment of the benchmark's start (contestants.py).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Example = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stock:
-    """A fine-tuning by stock transformers; the defaults are those of TrainingArguments and of run_glue.py.
+    """Settings of a fine-tuning by stock transformers; the defaults are those of TrainingArguments and run_glue.py.
 
     Attributes:
-        train, dev: JSON lines of texts and labels, or CoNLL columns where the name ends so.
+        train, dev: JSON lines of texts and labels, or CoNLL columns if the name ends in .conll.
         out: a folder for the Trainer and the record.
-        columns: of the text, of its pair (or None) and of the label, in JSON lines.
-        regression: the labels are numbers.
-        max_length: what texts are padded to and cut at; sentences of words are cut at the model's own length.
-        allocator: whether glibc is told to keep freed memory, as bertsmith/runtime/machine.py does.
-        evaluate: whether the dev file is answered after each epoch; the Trainer keeps the last weights either way.
-        predict: whether it is answered at the end of training.
+        columns: the columns of text, pair (or None) and label in JSON lines.
+        regression: whether the labels are numbers.
+        max_length: texts are padded and cut to this length; sentences of words are cut to the model's own length.
+        allocator: whether glibc keeps freed memory, as bertsmith/runtime/machine.py sets it.
+        evaluate: whether the dev file is evaluated after each epoch; the Trainer keeps the last weights either way.
+        predict: whether the dev file is predicted at the end of training.
     """
 
     model: str
@@ -58,7 +58,7 @@ class Stock:
 
 
 def run(job: Stock) -> Record:
-    """Do a job in a fresh process; returns its record: seconds of training, predictions, settings, versions."""
+    """Do a job in a fresh process and return its record: training seconds, predictions, settings, versions."""
     Path(job.out).mkdir(parents=True, exist_ok=True)
     contestants.run_quietly([sys.executable, __file__, json.dumps(asdict(job))])
     record: Record = json.loads((Path(job.out) / "record.json").read_text(encoding="utf-8"))
@@ -66,12 +66,12 @@ def run(job: Stock) -> Record:
 
 
 def read_json_lines(file: Path) -> list[Example]:
-    """The objects of a file."""
+    """Read the objects of a file."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
 def read_conll(file: Path) -> list[tuple[list[str], list[str]]]:
-    """Words and tags of each sentence: the first and the last of columns parted by tabs."""
+    """Read words and tags of each sentence: the first and last tab-separated columns."""
     sentences = []
     for block in file.read_text(encoding="utf-8").rstrip("\n").split("\n\n"):
         columns = [line.split("\t") for line in block.split("\n")]
@@ -79,7 +79,7 @@ def read_conll(file: Path) -> list[tuple[list[str], list[str]]]:
     return sentences
 
 
-# What follows runs in the process of the contestant.
+# The rest runs in the process of the contestant.
 
 
 def stock(job: Stock) -> Record:
@@ -112,7 +112,7 @@ def stock(job: Stock) -> Record:
     each_epoch: list[list[Any]] = []
 
     class Clock(TrainerCallback):
-        """Seconds from the first batch of an epoch to its last update, over all epochs."""
+        """Seconds from the first batch of an epoch to its last update, summed over epochs."""
 
         seconds = 0.0
 
@@ -185,20 +185,20 @@ class Texts:
         self.dev = self.encoded(dev)
 
     def encoded(self, rows: list[Example]) -> list[Example]:
-        """The inputs of the model."""
+        """Return the inputs of the model."""
         texts = [[str(row[name]) for row in rows] for name in self.job.columns[:2] if name is not None]
         found = self.tokenizer(*texts, padding="max_length", truncation=True, max_length=self.job.max_length)
         return [{name: found[name][place] for name in found} for place in range(len(rows))]
 
     def answers(self, logits: Any) -> list[Any]:
-        """The class of each text, or its number."""
+        """Return the class or number of each text."""
         if self.job.regression:
             return [float(row[0]) for row in logits]
         return [self.labels[int(row.argmax())] for row in logits]
 
 
 class Words:
-    """Sentences of words; the label of a word stands at its first piece."""
+    """Sentences of words; the label of a word is at its first piece."""
 
     def __init__(self, job: Stock, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -214,7 +214,7 @@ class Words:
         self.dev, self.places = self.encoded([words for words, _ in dev])
 
     def encoded(self, sentences: list[list[str]]) -> tuple[list[Example], list[dict[int, int]]]:
-        """The inputs of the model, and for each sentence where the first piece of a word stands."""
+        """Return the inputs of the model, and the positions of the first pieces of words."""
         found = self.tokenizer(sentences, truncation=True, is_split_into_words=True)
         rows, places = [], []
         for number in range(len(sentences)):
@@ -227,7 +227,7 @@ class Words:
         return rows, places
 
     def answers(self, logits: Any) -> list[Any]:
-        """The tags of each sentence; a word that no piece is left of is O."""
+        """Return the tags of each sentence; a word without pieces is O."""
         return [
             [
                 self.labels[int(row[firsts[word]].argmax())] if word in firsts else "O"
@@ -238,7 +238,7 @@ class Words:
 
 
 def main() -> None:
-    """Do the job that stands on the command line as JSON, and write its record."""
+    """Do the job in the JSON on the command line and write its record."""
     given = json.loads(sys.argv[1])
     job = Stock(**given | {"columns": tuple(given["columns"])})
     contestants.write_json(Path(job.out) / "record.json", stock(job))

@@ -1,28 +1,28 @@
-"""What fine-tuning reaches on real sets: `bertsmith finetune`, stock transformers, one's own model against none.
+"""Measure fine-tuning on real data sets: `bertsmith finetune`, stock transformers, and models of your own.
 
     python benchmarks/finetune_quality.py --model MODEL --data DATA --out DIR [--tasks mrpc wnut ...] [--seeds 3]
         [--side ours|ours-last|stock|stock-defaults|both] [--encoder NAME=RUN] [--from-scratch NAME=RUN] [--smoke]
         [--summary]
 
 DATA holds glue/, classification/, ner/, multiple-choice/ and squad/. A set is trained on the first rows of a fixed
-permutation (TASKS: 3,000 at most, MRPC whole, SST-2 10,000 and one epoch), which are written to DIR/data; its figures
-are of the development set, or of a fixed division where there is none. Everything runs in a process of its own:
+permutation (TASKS: at most 3,000; all of MRPC; 10,000 of SST-2 and one epoch), which are written to DIR/data. Figures
+are measured on the development set, or on a fixed split if there is none. Each of these runs in its own process:
 
-ours            `bertsmith finetune` with its defaults and what the task needs; `bertsmith evaluate` for the answers.
-                The best epoch is chosen on the development set.
-ours-last       the same without that choice, as stock: only the weights at the end of training are measured.
-stock           transformers.Trainer as its examples say: the command of run_glue.py's README (2e-5, 32 texts padded to
-                128, 3 epochs), run_ner.py's (5e-5, 8 sentences, 3 epochs); bf16=True, memory kept as ours does; the
-                weights at the end of training.
-stock-defaults  the same with what run_glue.py does when nothing is said: 5e-5, 8 texts.
+ours            `bertsmith finetune` with its defaults and the options that the task needs; `bertsmith evaluate` for the
+                predictions. The best epoch is chosen on the development set.
+ours-last       the same with the weights at the end of training, as stock.
+stock           transformers.Trainer with the settings of its examples: run_glue.py's README (2e-5, 32 texts padded to
+                128, 3 epochs), run_ner.py (5e-5, 8 sentences, 3 epochs); bf16=True, our allocator setting, the weights
+                at the end of training.
+stock-defaults  the same with the defaults of run_glue.py: 5e-5, 8 texts.
 NAME            `--encoder`: ours from another MODEL, on polarity and trec.
-NAME-scratch    `--from-scratch`: ours from that MODEL's architecture and tokenizer, with fresh weights for each seed.
+NAME-scratch    `--from-scratch`: ours from that MODEL's architecture and tokenizer, with random weights for each seed.
 
-mrpc-recipe is MRPC by configs/mrpc.yaml on ours, the same settings on stock. In the tasks that end in -1000 both have
-the same 1,000 rows. A finished run has a JSON in DIR/results and is not run again; each prints a JSON line.
+mrpc-recipe is MRPC with configs/mrpc.yaml for ours and the same settings for stock. In tasks that end in -1000, both
+have the same 1,000 rows. Finished runs are kept as JSON in DIR/results and not repeated; each prints a JSON line.
 
-`--summary` runs nothing: means over the seeds with 95% intervals (Student's t), then for what can be paired the mean
-difference with its 95% interval (the examples resampled, sentences for entities; the seeds averaged).
+`--summary` runs nothing. It prints means over seeds with 95% intervals (Student's t), then differences of paired
+contestants with 95% intervals (examples resampled, sentences for entities; seeds averaged).
 """
 
 from __future__ import annotations
@@ -60,24 +60,24 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 README = {"batch_size": 32, "learning_rate": 2e-5}
 RECIPE = {"batch_size": 16, "eval_batch_size": 64, "learning_rate": 2e-5, "weight_decay": 0.01, "evaluate": True}
-"""What configs/mrpc.yaml says, and the product's defaults where it says nothing."""
+"""The settings of configs/mrpc.yaml, and the defaults of `finetune` for all others."""
 GLUE_STOCK: dict[str, dict[str, Any]] = {"stock": README, "stock-defaults": {}}
 
 
-# The tasks.
+# Tasks.
 
 
 @dataclass(frozen=True)
 class Task:
-    """A set, how it is trained and what is measured.
+    """A data set, how models are trained on it, and its metrics.
 
     Attributes:
-        reading: options that `finetune` and `evaluate` need for its files.
-        options: options of `finetune` beside these.
+        reading: options of `finetune` and `evaluate` for its files.
+        options: further options of `finetune`.
         metrics: the main one first.
-        stock: the contestants of stock and what they are given; none where they do not take part.
-        rows: training rows at most; None is all.
-        seeds: at most.
+        stock: the stock contestants and their settings; empty if they do not take part.
+        rows: limit of training rows; None is all.
+        seeds: limit of seeds.
     """
 
     read: Callable[[Path], Source]
@@ -130,7 +130,7 @@ TASKS = {
 
 
 def write_data(name: str, data: Path, out: Path, *, rows: int | None, dev_rows: int | None = None) -> Record:
-    """Write what a task trains and is measured on, once; returns the files and what is known of them."""
+    """Write the files of a task once; return them and the facts about them."""
     task, known = TASKS[name], out / "data" / f"{name}.json"
     if known.exists():
         found: Record = json.loads(known.read_text(encoding="utf-8"))
@@ -152,11 +152,11 @@ def write_data(name: str, data: Path, out: Path, *, rows: int | None, dev_rows: 
     return found | {"constant": constant}
 
 
-# The contestants.
+# Contestants.
 
 
 def words_of(options: dict[str, Any]) -> list[str]:
-    """Options on a command line."""
+    """Return options as words of a command line."""
     words: list[str] = []
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
@@ -164,14 +164,14 @@ def words_of(options: dict[str, Any]) -> list[str]:
 
 
 def bertsmith(*words: str) -> Record:
-    """What a verb of the command line answers."""
+    """Run a verb on the command line and return its answer."""
     printed = contestants.run_quietly([sys.executable, "-m", "bertsmith", *words, "--json"])
     answer: Record = json.loads(printed.splitlines()[-1])
     return answer
 
 
 def ours(task: Task, model: str, data: Record, seed: int, work: Path, more: dict[str, Any]) -> Record:
-    """Fine-tune by the command line, and answer the development set with what came out."""
+    """Fine-tune on the command line and predict the development set."""
     run, answers = work / "run", work / "answers"
     train, dev = data["train"]["file"], data["dev"]["file"]
     given = task.reading | task.options | more | {"seed": seed}
@@ -202,7 +202,7 @@ def ours(task: Task, model: str, data: Record, seed: int, work: Path, more: dict
 
 
 def read_answers(task: Task, file: Path) -> tuple[list[Any] | None, Any]:
-    """What is true and what was predicted, from what `evaluate --predictions` wrote."""
+    """Read labels and predictions from a file of `evaluate --predictions`."""
     if task.ending == ".json":
         return None, json.loads(file.read_text(encoding="utf-8"))
     if task.ending == ".conll":
@@ -219,20 +219,20 @@ def read_answers(task: Task, file: Path) -> tuple[list[Any] | None, Any]:
 
 
 def columns_of(task: Task) -> tuple[str, str | None, str]:
-    """Of the text, of its pair and of the label in JSON lines."""
+    """Return the columns of text, pair and label in JSON lines."""
     given = task.reading
     return given.get("text_column", "text"), given.get("pair_column"), given.get("label_column", "label")
 
 
 def stock(task: Task, contestant: str, model: str, data: Record, seed: int, work: Path, smoke: bool) -> Record:
-    """Fine-tune by transformers' Trainer."""
+    """Fine-tune with transformers' Trainer."""
     given = task.stock[contestant] | ({"epochs": 1.0} if smoke else {})
     job = Stock(model, data["train"]["file"], data["dev"]["file"], str(work), seed, columns_of(task), **given)
     return finetune_contestants.run(job)
 
 
 def fresh(model: str, folder: Path, seed: int) -> str:
-    """A MODEL of the same architecture and tokenizer whose weights nothing has trained."""
+    """Make a MODEL of the same architecture and tokenizer with random weights."""
     from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 
     set_seed(seed)
@@ -242,7 +242,7 @@ def fresh(model: str, folder: Path, seed: int) -> str:
 
 
 def done(name: str, contestant: str, seed: int, model: str, options: argparse.Namespace) -> Record:
-    """One run; its folder is emptied before and gone afterwards."""
+    """Do one run; its folder is emptied before and removed after."""
     task = TASKS[name]
     rows, dev_rows = (SMOKE, SMOKE) if options.smoke else (task.rows, None)
     data = write_data(name, options.data, options.out, rows=rows, dev_rows=dev_rows)
@@ -262,13 +262,13 @@ def done(name: str, contestant: str, seed: int, model: str, options: argparse.Na
     return head | {"wall_seconds": time.perf_counter() - start, "data": data, **record}
 
 
-# The figures.
+# Figures.
 
 Measure = Callable[[Ints], float]
 
 
 def measure(metric: str, gold: list[Any], predicted: list[Any]) -> Measure:
-    """A metric as a function of the examples that are counted, some of them several times."""
+    """Return a metric as a function of the counted examples, which may repeat."""
     from bertsmith.metrics import classification, entities
 
     if isinstance(gold[0], list):
@@ -294,7 +294,7 @@ def measure(metric: str, gold: list[Any], predicted: list[Any]) -> Measure:
 
 
 def figures(task: Task, record: Record) -> dict[str, float]:
-    """The metrics of one run; those of questions as the product reports them."""
+    """Return the metrics of one run; question answering as the product reports it."""
     if record["gold"] is None:
         return {metric: record["metrics"][metric]["mean"] for metric in task.metrics}
     everything = np.arange(len(record["gold"]))
@@ -304,7 +304,7 @@ def figures(task: Task, record: Record) -> dict[str, float]:
 
 
 def baseline(task: Task, metric: str, record: Record) -> float | None:
-    """What the most frequent class of the training rows reaches; 0 for entities and for correlation with a constant."""
+    """Return the figure of the most frequent class of the training rows; 0 for entities and correlations."""
     if record["gold"] is None:
         value: float | None = record["baseline"].get(metric)
         return value
@@ -315,7 +315,7 @@ def baseline(task: Task, metric: str, record: Record) -> float | None:
 
 
 def difference(metric: str, left: list[Record], right: list[Record]) -> tuple[float, float, float]:
-    """The mean difference of paired runs, the lower and the upper end of its 95% interval."""
+    """Return the mean difference of paired runs and the ends of its 95% interval."""
     from bertsmith.metrics.resampling import interval
 
     gold = left[0]["gold"]
@@ -334,7 +334,7 @@ def difference(metric: str, left: list[Record], right: list[Record]) -> tuple[fl
 
 
 def best_epochs(task: Task, records: list[Record]) -> list[Record]:
-    """Runs of stock with the answers of the epoch that is best by the main metric."""
+    """Return stock runs with the predictions of the epoch that is best by the main metric."""
 
     def value(record: Record) -> float:
         return figures(task, record)[task.metrics[0]]
@@ -346,7 +346,7 @@ def best_epochs(task: Task, records: list[Record]) -> list[Record]:
 
 
 def summary(out: Path) -> None:
-    """Print what each reached, then the differences."""
+    """Print the figures of each contestant, then the differences."""
     from bertsmith.metrics.classification import over_seeds
 
     found: dict[tuple[str, str], list[Record]] = {}
@@ -380,19 +380,19 @@ def summary(out: Path) -> None:
     if pairs:
         print()
         head = ["task", "metric", "difference", "mean", "95% interval", "width", "mean above -0.01",
-                "interval not wholly below 0"]  # fmt: skip
+                "interval not entirely below 0"]  # fmt: skip
         contestants.show(head, pairs)
 
 
 def paired(present: dict[str, list[Record]]) -> list[tuple[str, str]]:
-    """The contestants of a task that are compared."""
+    """Return the pairs of contestants of a task."""
     sides = [(left, right) for right in SIDES[2:] for left in SIDES[:2]]
     known = [*sides, ("ours", "stock, best epoch"), *((name, f"{name}-scratch") for name in present)]
     return [(left, right) for left, right in known if left in present and right in present]
 
 
 def named(text: str) -> tuple[str, str]:
-    """NAME=FOLDER."""
+    """Parse NAME=FOLDER."""
     name, equals, folder = text.partition("=")
     if not equals or not name or name in SIDES:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected NAME=FOLDER")
@@ -400,9 +400,9 @@ def named(text: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Do the runs that are not there yet, or print the summary."""
+    """Do the missing runs, or print the summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="the MODEL of ours and of stock")
+    parser.add_argument("--model", help="the MODEL that both sides fine-tune")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS))

@@ -1,4 +1,4 @@
-"""The sets of `finetune_quality.py`: a folder of data to the examples of a training and a development part."""
+"""The data sets of `finetune_quality.py`: from a folder of data to training and development examples."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 PERMUTATION = 20_261_122
-"""The seed of what is chosen from a set: the same rows each time."""
+"""The seed of all random choices of rows."""
 POLARITY_DEV = 3_000
-"""Sentence polarity has no division of its own: so many texts of it are to measure on."""
+"""Sentence polarity has no split of its own: the number of texts to measure on."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A set: examples as they are written (a line, a sentence, a question), and the labels of those of `train`."""
+    """A data set: examples as lines of a file, and the labels of the training part."""
 
     train: list[str]
     dev: list[str]
@@ -27,20 +27,20 @@ class Source:
 
 
 def lines_of(file: Path, encoding: str = "utf-8-sig") -> list[str]:
-    """Lines that end in a line feed alone: U+0085 within a text is none."""
+    """Return lines that end in a line feed; U+0085 within a text does not end a line."""
     raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     return [line.rstrip("\r") for line in raw.decode(encoding).split("\n") if line.strip()]
 
 
 def json_line(**values: object) -> str:
-    """An object in one line."""
+    """Return an object as one line."""
     return json.dumps(values, ensure_ascii=False)
 
 
 def glue(
     data: Path, *, name: str, columns: dict[str, int], header: bool = True, train: str = "train.tsv"
 ) -> Source:  # fmt: skip
-    """A set of GLUE: tab-separated, without quoting; `columns` are the fields of the JSON lines, the label last."""
+    """Read a set of GLUE: tab-separated, no quoting; `columns` are the fields of the JSON lines, the label last."""
     label = list(columns)[-1]
 
     def rows(file: str) -> list[dict[str, str]]:
@@ -56,7 +56,7 @@ def glue(
 
 
 def polarity(data: Path) -> Source:
-    """Film review sentences; the last 3,000 of a permutation are the development set."""
+    """Read film review sentences; the last 3,000 of a permutation are the development set."""
     folder = data / "classification" / "sentence-polarity"
     rows = [
         (text.strip(), label)
@@ -70,7 +70,7 @@ def polarity(data: Path) -> Source:
 
 
 def trec(data: Path) -> Source:
-    """Questions and their six coarse types."""
+    """Read questions and their six coarse types."""
 
     def rows(file: str) -> list[tuple[str, str]]:
         parts = [line.split(" ", 1) for line in lines_of(data / "classification" / "trec" / file)]
@@ -84,7 +84,7 @@ def trec(data: Path) -> Source:
 
 
 def conll(data: Path, *, train: str, dev: str) -> Source:
-    """Sentences of two columns; a line of blanks or tabs parts them too."""
+    """Read sentences of two columns, separated by blank lines, also lines of spaces or tabs."""
 
     def sentences(file: str) -> list[str]:
         found: list[list[str]] = [[]]
@@ -99,13 +99,13 @@ def conll(data: Path, *, train: str, dev: str) -> Source:
 
 
 def codah(data: Path) -> Source:
-    """Beginnings with four endings, fold 0: the lines as they are."""
+    """Read beginnings with four endings, fold 0, as lines."""
     train, dev = (lines_of(data / "multiple-choice" / "codah" / file) for file in ("train.tsv", "dev.tsv"))
     return Source(train, dev, [line.split("\t")[6] for line in train])
 
 
 def squad(data: Path) -> Source:
-    """SQuAD 1.1's development set, divided by article: 15 to train, the next 5."""
+    """Split SQuAD 1.1's development set by article: 15 to train, the next 5 to measure."""
 
     def questions(articles: list[dict[str, Any]]) -> list[str]:
         return [
@@ -120,7 +120,7 @@ def squad(data: Path) -> Source:
 
 
 def squad_file(units: Iterable[str]) -> str:
-    """Questions in SQuAD's form, each in a paragraph of its own."""
+    """Return questions in SQuAD's form, one paragraph each."""
     found = [json.loads(unit) for unit in units]
     data = [{"title": one["title"], "paragraphs": [{"context": one["context"], "qas": one["qas"]}]} for one in found]
     return json.dumps({"version": "1.1", "data": data}, ensure_ascii=False) + "\n"

@@ -1,20 +1,19 @@
-"""Fine-tuning on MRPC: `bertsmith finetune` beside stock transformers, by turns in one run.
+"""Measure fine-tuning on MRPC: `bertsmith finetune` and stock transformers, by turns in one run.
 
     python benchmarks/finetune_speed.py --model MODEL --data DATA [--rows 3668] [--epochs 1] [--rounds 2]
         [--stock-batch-sizes 8 32] [--contestants bertsmith stock-bf16 ...] [--json FILE]
 
-stock-fp32            transformers.Trainer as run_glue.py has it when nothing is said: float32, 8 pairs an update padded
-                      to 128, nothing evaluated or saved
+stock-fp32            transformers.Trainer with the defaults of run_glue.py: float32, 8 pairs per update padded to 128,
+                      no evaluation, no checkpoints
 stock-bf16            the same with bf16=True
-stock-bf16-allocator  the same with glibc told to keep freed memory, as `bertsmith` tells it
-bertsmith             `bertsmith finetune sequence-classification` with its defaults: 32 pairs an update
+stock-bf16-allocator  the same with glibc keeping freed memory, as `bertsmith` sets it
+bertsmith             `bertsmith finetune sequence-classification` with its defaults: 32 pairs per update
 
-All train the same rows, as many epochs, in a process of its own each. A contestant's figure is the seconds from the
-first batch to the last update, without imports, loading and tokenizing, and without the evaluations that ours makes
-after each epoch. With `--stock-batch-sizes 8 32` stock also has the batch of ours. A pair is a stock contestant's
-figure over that of ours in the same round; every second round goes backwards. Each run prints a JSON line. Others'
-cores are those that other programs kept busy meanwhile: stock's threads spin while they wait, so a round counts for
-much only where they are near 0.
+All train on the same rows for the same number of epochs, each in its own process. The figure is the seconds from the
+first batch to the last update, without imports, loading and tokenizing, and without our evaluations after each epoch.
+`--stock-batch-sizes 8 32` also gives stock our batch size. A ratio compares a stock contestant with ours in the same
+round; every second round runs backwards. Each run prints a JSON line. "Others' cores" are the cores that other programs
+used meanwhile: stock's threads spin while they wait, so trust a round only if they are near 0.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def main() -> None:
 
 
 def measured(name: str, size: int | None, options: argparse.Namespace, place: Path) -> Record:
-    """The seconds of a contestant's training, its updates and what disturbed it."""
+    """Return the seconds of a contestant's training, its updates, and disturbances by other programs."""
     data = finetune_quality.write_data("mrpc", options.data, place, rows=options.rows)
     task = finetune_quality.TASKS["mrpc"]
     work = place / "work"
@@ -89,7 +88,7 @@ def measured(name: str, size: int | None, options: argparse.Namespace, place: Pa
 
 
 def report(rounds: list[dict[str, Record]]) -> None:
-    """Print a line a contestant: its seconds by rounds, and the ratios to ours."""
+    """Print one line per contestant: its seconds by round, and the ratios to ours."""
     rows = []
     for label in sorted(rounds[0], key=lambda label: (label != OURS, label)):
         seconds = [each[label]["seconds"] for each in rounds]

@@ -1,27 +1,27 @@
-"""A pre-training that is killed and resumed again and again is the unbroken run, bit for bit.
+"""Check that a pre-training that is killed and resumed again and again equals the unbroken run, bit for bit.
 
     python benchmarks/kill_and_resume.py [--store STORE] [--updates 60] [--kills 10] [--settings adamw muon ...]
         [--variants random aimed sigterm] [--forked] [--seed 0] [--out FILE.json]
 
-Each setting is run once unbroken (a tiny model, dropout 0.1, 16 examples of 64 tokens, a checkpoint every 5 updates),
-and then in these variants, each start after the first with `--resume`:
+Each setting runs once unbroken (a tiny model, dropout 0.1, 16 examples of 64 tokens, a checkpoint every 5 updates),
+then in these variants; each start after the first has `--resume`:
 
-random    the run and everything that it started are killed with SIGKILL at random moments until all kills are used,
-          then it is let finish. A run that finishes before is compared, and the next kill meets a new one. A third of
-          the moments are drawn over the whole duration of the unbroken run, the others over its work, and their clock
-          runs from the end of the start-up; one draw in each of as many equal parts, shuffled.
-aimed     SIGKILL in the short moments that a random one seldom meets: the folder is there and its run.json is not, the
-          evaluation before training, a checkpoint half written, the model half published.
-sigterm   SIGTERM to the process, and then, in the resumed run, to its whole group: both save a checkpoint and exit
-          with 130. torchrun gets it alone, hands it on, and has an exit code of its own.
+random    SIGKILL to the run and all its processes at random moments, until all kills are used; then it may finish. A
+          run that finishes earlier is compared, and the next kill hits a new run. A third of the moments are drawn over
+          the whole duration of the unbroken run, the others over its work (counted from the end of the start-up), one
+          in each of equal parts, shuffled.
+aimed     SIGKILL in short moments that random kills seldom hit: the folder exists but its run.json does not, the
+          evaluation before training, a half-written checkpoint, a half-published model.
+sigterm   SIGTERM to the process, and then, in the resumed run, to its whole group: both save a checkpoint and exit with
+          130. torchrun gets it alone, passes it on, and has its own exit code.
 
-A finished run is resumed once more, which has nothing to do. Compared with the unbroken run are the bytes of
-model.safetensors, every line of metrics.jsonl but for its times, and the evaluations before and after. The table has a
-line a setting and variant; the exit code is 1 where anything differs, or a start ends in another way than it should.
-The folders of such a setting are kept. Without --store, one is made of the help texts that Python brings along.
+A finished run is resumed once more, which must do nothing. These must equal the unbroken run: the bytes of
+model.safetensors, every line of metrics.jsonl except its times, and the evaluations before and after. The table has one
+line per setting and variant. The exit code is 1 if anything differs or a start ends unexpectedly; the folders of such a
+setting are kept. Without --store, a STORE is made of Python's own help texts.
 
-Most of the time is Python importing torch. With --forked a run without torchrun starts as a fork of a process that has
-the imports done, and has nothing else: many more kills in the same time, nearly all of them in the work.
+Most of the time is Python importing torch. With --forked, a run without torchrun is a fork of a process that has the
+imports done: many more kills in the same time, nearly all of them in the work.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from typing import Any
 from started_runs import SETTINGS, WEIGHTS, Command, Run, Start, kill
 
 ATTEMPTS = 4
-"""A run that ends before its kill is followed by a new one, which is killed after half the time."""
+"""If a run ends before its kill, a new one is killed after half the time."""
 TIMES = ("tokens_per_second", "seconds")
 INTERRUPTED = 130
 
 
 @dataclass
 class Outcome:
-    """What a variant of a setting gave."""
+    """The result of a variant of a setting."""
 
     setting: str
     variant: str
@@ -62,17 +62,17 @@ class Outcome:
     evaluations: bool = True
     faults: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
-    """Moments that were aimed at and passed too fast."""
+    """Moments that were aimed at but missed."""
     left_over: list[str] = field(default_factory=list)
-    """Names in the finished folders that an unbroken run does not leave."""
+    """Files in the finished folders that an unbroken run does not leave."""
 
     @property
     def good(self) -> bool:
-        """Whether everything is as in the unbroken run."""
+        """Return whether everything equals the unbroken run."""
         return self.weights and self.metrics and self.evaluations and not self.faults
 
     def row(self) -> list[str]:
-        """The line of the table."""
+        """Return the line of the table."""
         stopped = [start for start in self.starts if start.end in ("killed", "SIGTERM")]
         where = ", ".join(f"{count} {name}" for name, count in Counter(start.where for start in stopped).most_common())
         steps = " ".join(str(start.from_step or "-") for start in self.starts if start.resumed)
@@ -86,7 +86,7 @@ HEAD = ["setting", "variant", "kills", "where", "runs", "resumed from", "weights
 
 
 class Trial:
-    """The variants of one setting beside its unbroken run."""
+    """The variants of one setting, compared with its unbroken run."""
 
     def __init__(self, name: str, store: Path, place: Path, options: argparse.Namespace) -> None:
         self.name, self.store, self.place = name, store, place / name
@@ -96,11 +96,11 @@ class Trial:
         self.duration = self.work = 0.0
 
     def run(self, name: str) -> Run:
-        """A run in a new folder."""
+        """Return a run in a new folder."""
         return Run(SETTINGS[self.name], self.store, self.place / name, self.updates, forked=self.forked)
 
     def measure(self) -> None:
-        """Make the unbroken run, and take the time of its work, up to the published weights, and of the whole."""
+        """Make the unbroken run; record its total time, and the time of its work up to the published weights."""
         run = self.unbroken
         if run.forked:
             Command(["bertsmith", "--version"], run.errors, forked=True).wait()  # the imports are done now
@@ -112,7 +112,7 @@ class Trial:
         self.duration = end.seconds
 
     def moments(self) -> list[tuple[bool, float]]:
-        """When the kills come: whether the clock runs from the end of the start-up, and a share of that time."""
+        """Return the times of the kills: whether the clock starts after the start-up, and a share of that time."""
         whole = self.kills // 3
         late = self.kills - whole
         shares = [(True, (part + self.draw.random()) / late) for part in range(late)]
@@ -121,13 +121,13 @@ class Trial:
         return shares
 
     def due(self, run: Run, behind_start_up: bool, share: float) -> Callable[[], bool]:
-        """Whether a moment has come."""
+        """Return whether a moment has come."""
         if behind_start_up:
             return lambda: run.working_seconds() >= share * self.work
         return lambda: run.seconds() >= share * self.duration
 
     def random(self) -> Outcome:
-        """Kills at random moments, in as many runs as it takes to use them up."""
+        """Kill at random moments, in as many runs as it takes to use them up."""
         outcome = Outcome(self.name, "random")
         runs = [self.run("random-0")]
         for behind_start_up, share in self.moments():
@@ -144,7 +144,7 @@ class Trial:
         return outcome
 
     def aimed(self) -> Outcome:
-        """Kills in short moments; where one leaves a folder that cannot be resumed, the next one meets a new run."""
+        """Kill in short moments; if one leaves a folder that cannot be resumed, the next one hits a new run."""
         outcome = Outcome(self.name, "aimed")
         run = self.run(f"aimed-{outcome.runs}")
         for aim in ("before run.json", "first evaluation", "checkpoint", "publishing", None):
@@ -163,7 +163,7 @@ class Trial:
         return outcome
 
     def sigterm(self) -> Outcome:
-        """SIGTERM to the process, then to its group, then the end."""
+        """Send SIGTERM to the process, then to its group, then let it finish."""
         outcome, run = Outcome(self.name, "sigterm"), self.run("sigterm-0")
         third = max(self.updates // 3, 4)
         alone = SETTINGS[self.name].processes > 1
@@ -181,7 +181,7 @@ class Trial:
         return outcome
 
     def terminated(self, run: Run, process: Command, *, whole_group: bool) -> Start:
-        """Send SIGTERM and wait; the end is `SIGTERM` where it exited with 130 and said what it saved."""
+        """Send SIGTERM and wait; the end is `SIGTERM` if it exited with 130 and printed what it saved."""
         if whole_group:
             os.killpg(process.pid, signal.SIGTERM)
         else:
@@ -196,7 +196,7 @@ class Trial:
         return run.ended("SIGTERM" if good else "failed", where, code, "" if good else run.complaint())
 
     def killed(self, run: Run, moment: Callable[[], bool]) -> Start:
-        """Start a run and kill it at a moment; how it ended where it ended by itself before."""
+        """Start a run and kill it at a moment; return how it ended if it ended earlier by itself."""
         process, end = run.watch(moment)
         if end is None:
             kill(process)
@@ -204,12 +204,12 @@ class Trial:
         return end
 
     def settle(self, outcome: Outcome, run: Run, end: Start) -> None:
-        """Compare a finished run with the unbroken one, resume it once more, and note what is wrong."""
+        """Compare a finished run with the unbroken one, resume it once more, and record differences."""
         outcome.runs += 1
         if end.end != "finished":
             outcome.faults.append(f"{run.place}: start {run.count}: {end.end} {end.code}: {end.complaint}")
             return
-        # A run that was killed behind its end answers with what stands in its run.json.
+        # A run that was killed after its end answers with the result in its run.json.
         made_now = "is finished already" not in run.errors.read_text()
         if made_now and (run.answer["resumed_from_step"] or None) != end.from_step:
             outcome.faults.append(f"{run.place}: resumed from {run.answer['resumed_from_step']}, said {end.from_step}")
@@ -221,7 +221,7 @@ class Trial:
             self.compare(outcome, run.out)
 
     def compare(self, outcome: Outcome, out: Path) -> None:
-        """Weights, metrics and evaluations beside those of the unbroken run."""
+        """Compare weights, metrics and evaluations with those of the unbroken run."""
         other = self.unbroken.out
         same = {
             "weights": (out / WEIGHTS).read_bytes() == (other / WEIGHTS).read_bytes(),
@@ -238,7 +238,7 @@ class Trial:
 
 
 def aim_at(run: Run, aim: str | None) -> Callable[[], bool]:
-    """Whether a run is in the moment that is aimed at; None is never."""
+    """Return a test for the moment that is aimed at; None means never."""
     out = run.out
     if aim == "before run.json":
         return lambda: (out / "checkpoints").is_dir() and not (out / "run.json").exists()
@@ -252,19 +252,19 @@ def aim_at(run: Run, aim: str | None) -> Callable[[], bool]:
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl without their times."""
+    """Return the lines of metrics.jsonl without their times."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
 
 def evaluations(run: Path) -> list[Any]:
-    """The evaluations before and after a run."""
+    """Return the evaluations before and after a run."""
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     return [record["evaluation_before"], record["evaluation"]]
 
 
 def make_store(place: Path) -> Path:
-    """A STORE of the help texts that `help()` shows, a topic a document: half a megabyte in every Python."""
+    """Make a STORE of the texts of `help()`, one topic per document: half a megabyte in every Python."""
     from pydoc_data.topics import topics
 
     lines = [json.dumps({"id": name, "text": topics[name]}) for name in sorted(topics)]
@@ -278,12 +278,12 @@ def make_store(place: Path) -> Path:
 
 
 def outcomes(options: argparse.Namespace, place: Path) -> Iterator[Outcome]:
-    """Each setting in each variant; the folders of those without a fault are removed."""
+    """Run each setting in each variant; remove the folders of those without a fault."""
     store = options.store.resolve() if options.store is not None else make_store(place)
     for name in options.settings:
         trial = Trial(name, store, place, options)
         trial.measure()
-        print(f"{name}: unbroken {trial.duration:.1f} s, of which work {trial.work:.1f} s", flush=True)
+        print(f"{name}: unbroken {trial.duration:.1f} s, work {trial.work:.1f} s", flush=True)
         good = True
         for variant in options.variants:
             outcome: Outcome = getattr(trial, variant)()
@@ -301,7 +301,7 @@ def show(rows: list[list[str]]) -> None:
 
 
 def main() -> None:
-    """Run what is asked for, print the table, exit with 1 where anything differs."""
+    """Run the settings, print the table, exit with 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     variants = ["random", "aimed", "sigterm"]
     parser.add_argument("--store", type=Path)

@@ -1,9 +1,9 @@
-"""The loader: how fast masked batches are made of a STORE, on one thread, by objective and unit of the mask.
+"""Measure how fast masked batches are made from a STORE, on one thread, by objective and mask unit.
 
     python benchmarks/loader_speed.py STORE [--batch-size 32] [--sequence-length 128] [--seconds 2] [--json]
 
-Each row makes one batch after the other of an epoch, as training does it, for so many seconds. The time is that of the
-fastest batch, which others on the machine disturb least, and the median; tokens are positions, padding included.
+Each row makes the batches of an epoch one after the other, as training does, for `--seconds`. It reports the fastest
+batch, which other programs disturb least, and the median. Tokens are positions, padding included.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
     tokens, rows = options.batch_size * options.sequence_length, []
     if not options.json:
         print(f"{part.num_tokens:,} tokens, batches of {options.batch_size} x {options.sequence_length}, one thread\n")
-        print("| objective | unit | ms a batch | median | M tokens/s | median |\n| --- | --- | --- | --- | --- | --- |")
+        print(
+            "| objective | unit | ms per batch | median | M tokens/s | median |\n| --- | --- | --- | --- | --- | --- |"
+        )
     for objective in OBJECTIVES:
         for unit in UNITS:
             times = measure(part, vocabulary, objective, unit, options)
@@ -69,7 +71,7 @@ def main() -> None:
 def measure(
     part: TokenPart, vocabulary: Vocabulary, objective: str, unit: str, options: argparse.Namespace
 ) -> list[float]:
-    """The seconds of each batch, one after the other of the first epoch, which is planned before."""
+    """Return the seconds of each batch of the first epoch; planning it is not counted."""
     size = options.batch_size
     given = PretrainOptions.build({"store": "unused", "out": "unused", "objective": objective, "mask_unit": unit})
     length = options.sequence_length

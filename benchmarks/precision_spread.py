@@ -1,11 +1,11 @@
-"""Does the fast step learn as float32 does? Its loss curve beside those of three seeds in float32.
+"""Does the fast bfloat16 step learn as float32 does? Compare its loss curve with three seeds in float32.
 
     python benchmarks/precision_spread.py STORE [--size tiny] [--steps 200] [--seeds 3] [--json FILE]
 
-Each seed trains once with `--precision fp32` and once with `bf16`. The training loss, averaged over ten parts of the
-run, is compared: a bfloat16 curve is within the spread where each part lies between the least and the greatest of the
-float32 curves, give or take their own standard deviation over the seeds; beside it stands how far a bfloat16 curve is
-from the float32 one of the same seed, whose examples, masks and first weights are the same.
+Each seed trains once with `--precision fp32` and once with `bf16`. The training loss is averaged over ten parts of the
+run. A bfloat16 curve is within the spread if each part lies between the lowest and the highest float32 curve, plus or
+minus their standard deviation over the seeds. The distance from the float32 curve of the same seed is printed as well;
+their examples, masks and initial weights are the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PARTS = 10
 
 
 def curve(store: Path, out: Path, precision: str, seed: int, size: str, steps: int) -> list[float]:
-    """The mean MLM loss of each tenth of a run."""
+    """Return the mean MLM loss of each tenth of a run."""
     options = pretrain_options(
         store, out=out, size=size, steps=steps, seed=seed, precision=precision, save_every=NEVER, eval_every=NEVER
     )
@@ -37,7 +37,7 @@ def curve(store: Path, out: Path, precision: str, seed: int, size: str, steps: i
 
 
 def compare(store: Path, size: str, steps: int, seeds: int) -> dict[str, Any]:
-    """All curves, and where the bfloat16 ones lie."""
+    """Return all curves, and whether the bfloat16 curves are within the spread."""
     with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
         curves = {
             precision: [curve(store, Path(aside) / "run", precision, seed, size, steps) for seed in range(seeds)]

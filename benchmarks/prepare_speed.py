@@ -1,12 +1,12 @@
-"""Text to token ids: `bertsmith prepare` beside the usual way, in one run, and the tokenizer's training beside stock.
+"""Measure text to token ids: `bertsmith prepare` and the usual way in one run, and the training of the tokenizer.
 
     python benchmarks/prepare_speed.py FILE.jsonl.zst ... [--megabytes 128] [--pairs 3] [--processes 2]
 
-The usual way is that of transformers' run_mlm example: `datasets.map` with an `AutoTokenizer` line by line
-(`return_special_tokens_mask`), then `datasets.map` that joins and cuts to rows of 128, both with as many processes.
-Ours, from the same text as JSON lines, a document each: `prepare --tokenizer ... --clean none` as a whole (Python's
-start, read, sentences, ids, a STORE with checksums), and the tokenising alone (cleaned shards to the STORE's files).
-Each pair runs one after the other; the ratio is the median of the pairs.
+The usual way is that of transformers' run_mlm example: `datasets.map` with an `AutoTokenizer` per line
+(`return_special_tokens_mask`), then `datasets.map` that joins and cuts to rows of 128, both with `--processes`. Ours,
+from the same text as JSON lines, one document each: the whole of `prepare --tokenizer ... --clean none` (Python's
+start, reading, sentences, ids, a STORE with checksums), and tokenizing only (cleaned shards to the STORE's files). Each
+pair runs one after the other; the ratio is the median of the pairs.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def write_text(files: list[str], path: Path, megabytes: float) -> float:
-    """Write paragraphs as lines, and documents as JSON lines, until the size is reached; returns the megabytes."""
+    """Write paragraphs as lines, and documents as JSON lines, up to the size; return the megabytes."""
     from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, read_documents
 
     written = 0
@@ -89,7 +89,7 @@ def write_text(files: list[str], path: Path, megabytes: float) -> float:
 
 
 def train(place: Path, processes: int) -> None:
-    """Train a tokenizer of 16,384 entries with ours and with `WordPieceTrainer`, on the same lines."""
+    """Train a tokenizer of 16,384 entries with ours and with `WordPieceTrainer` on the same lines."""
     started = time.perf_counter()
     run([sys.executable, "-m", "bertsmith", "train-tokenizer", str(place / "text.jsonl"), "--out", str(place / "tok"),
          "--vocab-size", "16384", "--workers", str(processes)])  # fmt: skip
@@ -106,7 +106,7 @@ def train(place: Path, processes: int) -> None:
 
 
 def compare(place: Path, size: float, pairs: int, processes: int) -> None:
-    """Run the pairs and print each, and the medians."""
+    """Run the pairs; print each and the medians."""
     whole, alone, ratios, ratios_alone = [], [], [], []
     texts = {"usual": "text.txt", "ours": "text.jsonl"}
     for number in range(pairs):
@@ -136,7 +136,7 @@ def compare(place: Path, size: float, pairs: int, processes: int) -> None:
 
 
 def run(command: list[str]) -> str:
-    """Run a command; returns what it printed."""
+    """Run a command and return its output."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if "WordPiece" in " ".join(command):
         del environment["TOKENIZERS_PARALLELISM"]

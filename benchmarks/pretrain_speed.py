@@ -1,24 +1,23 @@
-"""One update of pre-training: `bertsmith pretrain` beside stock transformers, by turns in one run.
+"""Measure one update of pre-training: `bertsmith pretrain` and stock transformers, by turns in one run.
 
     python benchmarks/pretrain_speed.py STORE [--size mini] [--batch-size 32] [--sequence-length 128] [--updates 12]
         [--stock-updates 8] [--pairs 3] [--dropout 0.1] [--contestants stock-bf16 bertsmith ...] [--json FILE]
 
-stock-fp32            transformers.Trainer, BertForPreTraining and DataCollatorForLanguageModeling as they come
+stock-fp32            transformers.Trainer, BertForPreTraining and DataCollatorForLanguageModeling, unchanged
 stock-bf16            the same with bf16=True
-stock-bf16-allocator  the same with glibc told to keep freed memory, as `bertsmith` tells it
-bertsmith             the command line `bertsmith pretrain STORE --steps N`, precision and all else by itself
+stock-bf16-allocator  the same with glibc keeping freed memory, as `bertsmith` sets it
+bertsmith             the command line `bertsmith pretrain STORE --steps N` with its automatic choices
 
-All train on the same examples, in batches of one size, at one learning rate and dropout, with AdamW, on one thread a
-core, each in a process of its own (contestants.py); nothing is evaluated or saved between the updates. A contestant's
-figure is the median seconds from update to update without the first ones (2 of stock, 3 of ours), fetching and masking
-included. A pair is a stock contestant's figure over ours of the same round; every second round goes backwards.
+All train on the same examples, with the same batch size, learning rate and dropout, with AdamW, one thread per core,
+each in its own process (contestants.py), without evaluations or checkpoints between updates. The figure is the median
+seconds per update, including fetching and masking, without the first updates (2 of stock, 3 of ours). A ratio compares
+a stock contestant with ours in the same round; every second round runs backwards.
 
-The share of the peak is what the arithmetic of an update (bertsmith.training.forecast.flops_per_example: the MLM head
-on predicted positions alone, for all contestants) would take at the bfloat16 peak that the same process measured before
-and after its updates, over what it took: of the fastest product, and of the median one. Others' cores are those that
-other programs kept busy meanwhile: stock's threads spin while they wait, so on a machine that is not quiet it loses
-more than ours, and a round counts for much only where they are near 0. (OMP_WAIT_POLICY=passive in the environment of
-this program gives stock sleeping threads too.)
+The share of the peak is the arithmetic of an update (bertsmith.training.forecast.flops_per_example: the MLM head on
+predicted positions, for all contestants) at the bfloat16 peak that the same process measured, divided by the time of
+the update: for the fastest product, and for the median one. "Others' cores" are the cores that other programs used
+meanwhile: stock's threads spin while they wait, so stock loses more on a busy machine; trust a round only if they are
+near 0. (OMP_WAIT_POLICY=passive in the environment makes stock's threads sleep, too.)
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ STOCK: dict[str, dict[str, Any]] = {
 OURS = "bertsmith"
 CONTESTANTS = [*STOCK, OURS]
 LEFT_OUT = {OURS: 3} | dict.fromkeys(STOCK, 2)
-"""The first updates, which do not count."""
+"""The number of first updates that do not count."""
 MASK_RATE = 0.15
-"""On both sides."""
+"""The learning rate of both sides."""
 
 
 def main() -> None:
-    """Run the rounds, print each and the medians."""
+    """Run the rounds; print each and the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument("--size", default="mini")
@@ -81,7 +80,7 @@ def main() -> None:
 
 
 def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
-    """What `bertsmith pretrain` takes for the floating point operations of an example, forward and backward."""
+    """Return the floating point operations of an example, forward and backward, as `pretrain` counts them."""
     from bertsmith.models.sizes import make_config, shape_of
     from bertsmith.objectives.masks import MaskingRule
     from bertsmith.tokenization.folder import load_tokenizer
@@ -93,14 +92,14 @@ def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
 
 
 def prepare(options: argparse.Namespace, place: Path) -> None:
-    """Write what stock trains on."""
+    """Write the files that stock trains on."""
     count = options.stock_updates * options.batch_size
     contestants.write_examples(options.store, count, options.sequence_length, place / "examples.npz")
     contestants.write_config(options.store, options.size, place / "model", options.dropout)
 
 
 def measured(name: str, options: argparse.Namespace, place: Path, flops: float) -> dict[str, Any]:
-    """The record of a contestant, with its median and fewest seconds and its shares of the peak."""
+    """Return the record of a contestant with its median and minimum seconds and its shares of the peak."""
     job: Stock | Bertsmith
     if name == OURS:
         arguments = contestants.pretrain_options(
@@ -127,7 +126,7 @@ def measured(name: str, options: argparse.Namespace, place: Path, flops: float) 
 
 
 def ratios(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, list[float]]:
-    """For each stock contestant the pairs with ours."""
+    """Return the ratios of each stock contestant to ours, by round."""
     if OURS not in rounds[0]:
         return {}
     return {
@@ -136,14 +135,14 @@ def ratios(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, list[float]]:
 
 
 def line(name: str, records: dict[str, dict[str, Any]]) -> str:
-    """A contestant of a round."""
+    """Format a contestant of a round."""
     record = records[name]
     ratio = f", ratio {record['median'] / records[OURS]['median']:.2f}" if name != OURS and OURS in records else ""
     return f"{name} {record['median']:.3f} s{ratio}"
 
 
 def report(names: list[str], rounds: list[dict[str, dict[str, Any]]]) -> None:
-    """Print a line a contestant: medians over the rounds."""
+    """Print one line per contestant: medians over the rounds."""
     found, rows = ratios(rounds), []
     for name in names:
         records = [each[name] for each in rounds]

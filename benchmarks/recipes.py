@@ -1,14 +1,14 @@
-"""What single options of `bertsmith pretrain` reach in the same time, or over the same number of updates.
+"""Compare options of `bertsmith pretrain` after the same time, or the same number of updates.
 
     python benchmarks/recipes.py STORE --minutes 2 --recipe size=tiny --recipe "size=mini mask-rate=0.25" ...
         [--out DIR] [--json FILE]
 
-Each recipe is one run, in a process of its own, of the options that stand in it (`name=value`, blanks between them)
-beside the defaults, and of `--minutes` where it names no steps. The losses are over 1,024 held-out examples on frozen
-masks of 15%, so they can be compared whatever a recipe masks. With `--minutes` nothing else should run beside it, or
-the later recipes get less done; recipes of equal steps may run two at a time, each by `taskset` on cores of its own.
+A recipe is one run in its own process with these options (`name=value`, separated by blanks), defaults for all others,
+and `--minutes` unless it names steps. Losses are over 1,024 held-out examples with 15% masked, so they are comparable
+whatever a recipe masks. With `--minutes`, run nothing else at the same time; recipes of equal steps may run two at a
+time, each on its own cores with `taskset`.
 
-A recipe that is finished has a JSON in --out and is not run again; curves.svg shows all that are there.
+Finished recipes are kept as JSON in --out and not repeated; curves.svg shows all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Record = dict[str, Any]
 
 
 def main() -> None:
-    """Run the recipes that are not finished, print the table."""
+    """Run the missing recipes and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument("--recipe", action="append", required=True, help="options as name=value; may be repeated")
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def run(store: Path, words: dict[str, str], work: Path) -> Record:
-    """One run and what it reached."""
+    """Run one recipe and return its figures."""
     arguments = (*contestants.pretrain_options(store, **words), "--save-every", contestants.NEVER)
     record = contestants.run(Bertsmith(arguments, str(work), peak_seconds=0))
     shutil.rmtree(work)
@@ -77,7 +77,7 @@ def run(store: Path, words: dict[str, str], work: Path) -> Record:
 
 
 def cells(recipe: str, record: Record) -> list[str]:
-    """A recipe as it is printed."""
+    """Format a recipe for the table."""
     final = record["final"]
     sentences = final.get("next_sentence_accuracy")
     return [
@@ -94,7 +94,7 @@ def cells(recipe: str, record: Record) -> list[str]:
 
 
 def drawn(records: dict[str, Record]) -> str:
-    """Loss against training seconds: the evaluations along the way, and the end."""
+    """Draw loss against training seconds: the evaluations along the way, and the end."""
     lines = {}
     for recipe, record in records.items():
         along = [(point["seconds"], point[LOSS]) for point in record["curve"]]

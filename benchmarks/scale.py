@@ -1,18 +1,18 @@
-"""Forecast and measurement of `bertsmith pretrain` over sizes and lengths: seconds an update, and memory.
+"""Compare forecast and measurement of `bertsmith pretrain` by size and length: seconds per update, and memory.
 
     python benchmarks/scale.py STORE [--sizes tiny,mini,small,medium,base] [--lengths 128,256,512] [--tokens 4096]
         [--updates 4] [--dropout 0] [--evaluation-examples 8] [--out DIR] [--json FILE]
 
-For each size and length a batch of so many tokens, at once: first what `--dry-run` forecasts, then a run of a few
-updates in a process of its own. Measured are the median seconds from update to update without the first two, and by
-how much the peak of the resident set (VmHWM) is above what the process held after its imports: the forecast
-(bertsmith/training/forecast.py) is of what training takes beyond that, so the STORE's mapped tokens and the plan of an
-epoch count as an error. An error is the forecast over what was measured, less 1.
+For each size and length, a batch of `--tokens` tokens at once: first the forecast of `--dry-run`, then a run of a few
+updates in its own process. Measured are the median seconds per update without the first two, and the peak of the
+resident set (VmHWM) above what the process held after its imports. The forecast (bertsmith/training/forecast.py) is
+what training takes beyond that, so the STORE's mapped tokens and the plan of an epoch count as an error. An error is
+forecast / measured - 1.
 
-The evaluations around the run take few examples here. A real one takes batches of 64, which at large lengths need more
-than the updates: with `--evaluation-examples 64` they are in the peak.
+The evaluations around the run take few examples here. Real ones take batches of 64, which need more memory than the
+updates at large lengths: `--evaluation-examples 64` includes them in the peak.
 
-A row that is finished has a JSON in --out and is not run again. Memory is measured on Linux, of a run on the CPU.
+Finished rows are kept as JSON in --out and not repeated. Memory is measured on Linux, for a run on the CPU.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ HEAD = [
 
 
 def main() -> None:
-    """Measure the rows that are not finished, print the table."""
+    """Measure the missing rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument(
         "--sizes", type=lambda text: text.split(","), default=["tiny", "mini", "small", "medium", "base"]
     )
     parser.add_argument("--lengths", type=lambda text: [int(part) for part in text.split(",")], default=[128, 256, 512])
-    parser.add_argument("--tokens", type=int, default=4096, help="a batch, all at once")
+    parser.add_argument("--tokens", type=int, default=4096, help="tokens per batch, computed at once")
     parser.add_argument("--updates", type=int, default=4)
     parser.add_argument("--dropout", type=float, default=0)
     parser.add_argument("--evaluation-examples", type=int, default=8)
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def check_settings(options: argparse.Namespace, place: Path) -> None:
-    """What is finished in a folder stays comparable with what comes."""
+    """Exit if finished results in a folder had other settings."""
     names = ("store", "tokens", "updates", "dropout", "evaluation_examples")
     settings = {name: str(getattr(options, name)) for name in names}
     file = place / "settings.json"
@@ -84,7 +84,7 @@ def check_settings(options: argparse.Namespace, place: Path) -> None:
 
 
 def measure(options: argparse.Namespace, size: str, length: int, work: Path) -> Row:
-    """The forecast of a row, and its run."""
+    """Return the forecast of a row, and its run."""
     batch = max(1, options.tokens // length)
     arguments = contestants.pretrain_options(
         options.store, size=size, sequence_length=length, batch_size=batch, steps=options.updates,
@@ -113,7 +113,7 @@ def measure(options: argparse.Namespace, size: str, length: int, work: Path) -> 
 
 
 def cells(row: Row) -> list[str]:
-    """A row as it is printed."""
+    """Format a row for the table."""
     forecast = row["forecast"]
     return [
         row["size"],

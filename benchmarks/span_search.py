@@ -1,9 +1,9 @@
-"""Seconds from logits to answers for as many questions as the dev file of SQuAD 1.1 has; prints JSON.
+"""Measure seconds from logits to answers for the number of questions in SQuAD 1.1's dev file; print JSON.
 
     python benchmarks/span_search.py [--questions 10570]
 
-Contexts have as many pieces as those of SQuAD (log-normal, mean about 150), so some are read in several windows; rows
-are padded to 384. The logits are drawn batch by batch outside of the time. `kept_megabytes` is what stays of all rows.
+Contexts have as many pieces as SQuAD's (log-normal, mean about 150), so some are read in several windows; rows are
+padded to 384. Drawing the logits is not counted. `kept_megabytes` is the memory of all kept rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LENGTH, BATCH, QUESTION, TEMPLATE = 384, 64, 14, PairTemplate([2], [3], [3], (0,
 
 
 def inputs_of(questions: int) -> EncodedQuestions:
-    """Questions of 14 pieces, five with one context."""
+    """Return questions of 14 pieces, five per context."""
     counts = np.clip(np.random.default_rng(0).lognormal(4.92, 0.42, -(-questions // 5)).astype(int), 20, 900)
     contexts = [
         Pieces(np.full(count, 9, np.int32), *(np.arange(count, dtype=np.int32) * 5 + add for add in (0, 4)))
@@ -47,7 +47,7 @@ Seconds = tuple[float, float]
 
 @contextmanager
 def timed(seconds: dict[str, Seconds], step: str) -> Iterator[None]:
-    """Add what a step takes, by the clock and of the processor: on shared cores the former says little."""
+    """Add the time of a step, by the clock and by the processor: on shared cores the clock says little."""
     wall, processor = time.perf_counter(), time.process_time()
     yield
     before = seconds.get(step, (0.0, 0.0))

@@ -1,4 +1,4 @@
-"""Runs of `bertsmith pretrain` that are started as often as they are ended: by themselves, by a signal, or killed."""
+"""Runs of `bertsmith pretrain` that are started again whenever they end: by themselves, by a signal, or killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import psutil
 
 SAVE_EVERY = 5
 LIMIT_SECONDS = 300.0
-"""A start that takes longer hangs."""
+"""Seconds after which a start counts as hung."""
 POLL_SECONDS = 0.001
 START_UP = "start-up"
 WEIGHTS = "model.safetensors"
@@ -36,7 +36,7 @@ class Setting:
     processes: int = 1
 
     def command(self, store: Path, out: Path, updates: int) -> list[str]:
-        """The command line of the run."""
+        """Return the command line of the run."""
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(self.processes)]
         options = {
             "out": out, "size": "tiny", "layers": 1, "dropout": 0.1, "steps": updates, "save-every": SAVE_EVERY,
@@ -68,14 +68,14 @@ class Start:
     where: str
     """The part of the run in which it was killed."""
     from_step: int | None
-    """The checkpoint that it said it went on from; None where it began anew or did not come so far."""
+    """The checkpoint that it resumed from, as printed; None if it started afresh or ended earlier."""
     seconds: float
     code: int | None
     complaint: str = ""
 
 
 class Command:
-    """A command line of bertsmith in a session of its own."""
+    """A command line of bertsmith in its own session."""
 
     def __init__(self, words: list[str], errors: Path, *, forked: bool) -> None:
         self.forked: ForkServerProcess | None = None
@@ -96,14 +96,14 @@ class Command:
             self.pid = self.started.pid
 
     def poll(self) -> int | None:
-        """The exit code, or None while it runs."""
+        """Return the exit code, or None while it runs."""
         if self.forked is not None:
             return self.forked.exitcode
         assert self.started is not None
         return self.started.poll()
 
     def wait(self) -> int | None:
-        """The exit code when it has ended; None where it has not ended in time."""
+        """Return the exit code, or None if it has not ended in time."""
         limit = time.monotonic() + LIMIT_SECONDS
         while (code := self.poll()) is None and time.monotonic() < limit:
             time.sleep(POLL_SECONDS)
@@ -111,11 +111,11 @@ class Command:
 
 
 def become(words: list[str], errors: Path, answers: Path) -> None:
-    """Be a command line of bertsmith, in a process that was forked."""
+    """Run a command line of bertsmith in a forked process."""
     from bertsmith.cli.app import main
 
     os.setsid()
-    multiprocessing.set_start_method("fork", force=True)  # what a loader's workers have where nothing else is said
+    multiprocessing.set_start_method("fork", force=True)  # the default of a loader's workers
     for number, file in ((1, answers), (2, errors)):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, number)
@@ -123,7 +123,7 @@ def become(words: list[str], errors: Path, answers: Path) -> None:
 
 
 class Run:
-    """A run in a folder of its own, started as often as it is ended."""
+    """A run in its own folder, started again whenever it ends."""
 
     def __init__(self, setting: Setting, store: Path, place: Path, updates: int, *, forked: bool) -> None:
         self.setting, self.store, self.place, self.updates = setting, store, place, updates
@@ -136,17 +136,17 @@ class Run:
 
     @property
     def errors(self) -> Path:
-        """Standard error of the last start."""
+        """Return standard error of the last start."""
         return self.place / f"start-{self.count}.err"
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The JSON object that the last start printed."""
+        """Return the JSON object that the last start printed."""
         found: dict[str, Any] = json.loads(self.errors.with_suffix(".out").read_text().splitlines()[-1])
         return found
 
     def start(self) -> Command:
-        """Start it; anything but the first start resumes."""
+        """Start it; every start but the first resumes."""
         resume = ["--resume"] if self.count else []
         self.count += 1
         self.errors.touch()
@@ -155,11 +155,11 @@ class Run:
         return Command(words, self.errors, forked=self.forked)
 
     def seconds(self) -> float:
-        """Seconds since the last start."""
+        """Return the seconds since the last start."""
         return time.monotonic() - self.began
 
     def working_seconds(self) -> float:
-        """Seconds since the last start was first seen behind its start-up."""
+        """Return the seconds since the end of the start-up was first seen."""
         if self.works_since is None:
             if self.where() == START_UP:
                 return 0.0
@@ -167,19 +167,19 @@ class Run:
         return time.monotonic() - self.works_since
 
     def lines(self) -> int:
-        """Lines in metrics.jsonl."""
+        """Return the number of lines in metrics.jsonl."""
         file = self.out / "metrics.jsonl"
         return file.read_bytes().count(b"\n") if file.is_file() else 0
 
     def fresh(self, pattern: str) -> bool:
-        """Whether the last start made something of this name."""
+        """Return whether the last start made a file of this name."""
         try:
             return any(path.stat().st_mtime >= self.began_clock for path in self.out.glob(pattern))
         except FileNotFoundError:
             return True
 
     def where(self) -> str:
-        """The part of the run in which the last start is, or was when it ended."""
+        """Return the part of the run in which the last start is, or was when it ended."""
         said = self.errors.read_text()
         if "model: " not in said:
             return START_UP
@@ -198,13 +198,13 @@ class Run:
         return "updates" if self.lines() else "first evaluation"
 
     def ended(self, end: str, where: str, code: int | None, complaint: str = "") -> Start:
-        """The record of the last start."""
+        """Return the record of the last start."""
         found = re.search(r"going on from .*step-(\d+)", self.errors.read_text())
         from_step = int(found[1]) if found else None
         return Start(self.count > 1, end, where, from_step, round(self.seconds(), 2), code, complaint)
 
     def watch(self, moment: Callable[[], bool]) -> tuple[Command, Start | None]:
-        """Start it and wait for the moment; gives how it ended where it ended before."""
+        """Start it and wait for the moment; return how it ended if it ended earlier."""
         process = self.start()
         while process.poll() is None:
             if moment():
@@ -217,7 +217,7 @@ class Run:
         return process, self.end_of(process)
 
     def end_of(self, process: Command) -> Start:
-        """How a start ended that was not disturbed."""
+        """Return how an undisturbed start ended."""
         code = process.wait()
         if code is None:
             kill(process)
@@ -225,14 +225,14 @@ class Run:
         return self.ended("finished" if code == 0 else "failed", self.where(), code, self.complaint() if code else "")
 
     def complaint(self) -> str:
-        """The last lines on standard error."""
+        """Return the last lines on standard error."""
         return "\n".join(self.errors.read_text().splitlines()[-12:])
 
 
 def kill(process: Command) -> None:
-    """SIGKILL to a process and everything that it started; they are halted first, so that all end at one moment.
+    """Send SIGKILL to a process and all its descendants; they are halted first, so that all end at the same moment.
 
-    torchrun's processes are in sessions of their own: its group does not hold them.
+    torchrun's processes have their own sessions, so its process group does not include them.
     """
     family: dict[int, psutil.Process] = {}
     root = psutil.Process(process.pid)

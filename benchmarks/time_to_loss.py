@@ -1,28 +1,27 @@
-"""How long `bertsmith pretrain` trains until its held-out loss is that of stock transformers after a whole run.
+"""Measure how long `bertsmith pretrain` trains to reach the held-out loss of a whole run of stock transformers.
 
     python benchmarks/time_to_loss.py STORE-or-SOURCE [--minutes 10] [--size mini] [--vocab-size 8192]
         [--sequence-length 128] [--learning-rates 5e-5,2e-4,5e-4,1e-3] [--ours-minutes 0.67,1.25,10] [--out DIR]
         [--json FILE]
 
-One after the other, each in a process of its own (contestants.py):
+One after the other, each in its own process (contestants.py):
 
-stock-RATE         transformers.Trainer with bf16, all else as it comes (linear schedule, its own collator), dropout
-                   0.1, on the examples that ours trains on. Its schedule goes by updates: a few are timed before each
-                   run, and it is planned to end at the time limit, where it is stopped in any case.
+stock-RATE         transformers.Trainer with bf16, otherwise unchanged (linear schedule, its own collator), dropout
+                   0.1, on the examples of ours. Its schedule counts updates: a few are timed before each run, and the
+                   run is planned to end at the time limit, where it is stopped in any case.
 bertsmith-MINUTES  `bertsmith pretrain STORE --minutes MINUTES` with its defaults, for each of --ours-minutes: early in
-                   a longer run the loss is above that of a short run, whose learning rate has fallen by then.
+                   a long run the loss is above that of a short run, whose learning rate has already fallen.
 
-The loss is nats a masked token of the held-out part on frozen masks, the same for all (FixedMaskEvaluation): over 1,024
-examples (or all) at the end, over the 128 that `bertsmith pretrain` takes along the way. Training time excludes
-evaluations on both sides; the limit of ours includes them (its clock goes on), so it trains a little less than it may.
-On a machine that is not quiet stock, whose threads spin, loses more than ours: see "others' cores". Reported are
+The loss is in nats per masked token of the held-out part, with the same masks for all (FrozenEvaluation): over 1,024
+examples (or all) at the end, over the 128 of `bertsmith pretrain` along the way. Training time excludes evaluations on
+both sides; the limit of ours includes them, so ours trains a little less. Stock's threads spin and lose more on a busy
+machine: see "others' cores". Reported are
 
-- the second from which on our longest run is at stock's final loss or below (along the way, between two evaluations on
-  a straight line), and
-- the shortest of our runs that ends at it or below (over the 1,024).
+- the second at which our longest run reaches stock's final loss (interpolated between two evaluations), and
+- the shortest of our runs that ends at this loss or below (over the 1,024).
 
-A contestant that is finished has a JSON in --out, is not run again, and curves.svg shows all of them. The RUNs of ours
-stay there too, as NAME-run.
+Finished contestants are kept as JSON in --out and not repeated; curves.svg shows all of them. Our RUNs stay there as
+NAME-run.
 """
 
 from __future__ import annotations
@@ -41,26 +40,28 @@ import contestants
 from contestants import Bertsmith, Stock
 
 SNAPSHOTS = 24
-"""Evaluations of a stock run, denser at its start."""
+"""The number of evaluations of a stock run, denser at its start."""
 EVALUATIONS = 40
-"""Evaluations of our longest run, evenly spread; the shorter ones are evaluated at the end alone."""
+"""The number of evaluations of our longest run, evenly spread; shorter runs are evaluated at the end only."""
 LOSS = "mlm_nats_per_masked_token"
 Record = dict[str, Any]
 Curve = list[tuple[float, float]]
 
 
 def main() -> None:
-    """Run the contestants that are not finished, print the table, draw the curves."""
+    """Run the missing contestants, print the table, draw the curves."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="a STORE, or what `bertsmith prepare` reads")
-    parser.add_argument("--minutes", type=float, default=10, help="of a stock run")
+    parser.add_argument("source", type=Path, help="a STORE, or a SOURCE of `bertsmith prepare`")
+    parser.add_argument("--minutes", type=float, default=10, help="minutes of a stock run")
     parser.add_argument("--size", default="mini")
-    parser.add_argument("--vocab-size", type=int, default=8192, help="where the STORE is made here")
+    parser.add_argument("--vocab-size", type=int, default=8192, help="vocabulary size if a STORE is made")
     parser.add_argument("--sequence-length", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rates", type=numbers, default=numbers("5e-5,2e-4,5e-4,1e-3"), help="of stock")
+    parser.add_argument(
+        "--learning-rates", type=numbers, default=numbers("5e-5,2e-4,5e-4,1e-3"), help="learning rates of stock"
+    )
     parser.add_argument("--ours-minutes", type=numbers, help="default: a fifteenth, an eighth, and all of --minutes")
-    parser.add_argument("--trial-updates", type=int, default=12, help="what is timed before a stock run")
+    parser.add_argument("--trial-updates", type=int, default=12, help="updates that are timed before a stock run")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -85,12 +86,12 @@ def main() -> None:
 
 
 def numbers(text: str) -> list[float]:
-    """Numbers between commas."""
+    """Parse comma-separated numbers."""
     return [float(part) for part in text.split(",")]
 
 
 def store_of(options: argparse.Namespace, place: Path) -> Path:
-    """The STORE that is given, or one that is made of the SOURCE, once."""
+    """Return the given STORE, or make one from the SOURCE once."""
     if (options.source / "manifest.json").is_file():
         return Path(options.source.resolve())
     store = place / "store"
@@ -104,7 +105,7 @@ def store_of(options: argparse.Namespace, place: Path) -> Path:
 
 
 def check_settings(options: argparse.Namespace, place: Path) -> None:
-    """What is finished in a folder stays comparable with what comes."""
+    """Exit if finished results in a folder had other settings."""
     names = ("source", "minutes", "size", "vocab_size", "sequence_length", "batch_size")
     settings = {name: str(getattr(options, name)) for name in names}
     file = place / "settings.json"
@@ -114,7 +115,7 @@ def check_settings(options: argparse.Namespace, place: Path) -> None:
 
 
 def result_of(name: str, job: Callable[[str, Path], Record], place: Path, work: Path) -> Record:
-    """The record of a contestant, as it is kept or as it comes out now."""
+    """Return the kept record of a contestant, or run it."""
     file = place / f"{name}.json"
     kept = file.exists()
     if not kept:
@@ -133,7 +134,7 @@ def result_of(name: str, job: Callable[[str, Path], Record], place: Path, work: 
 
 
 def run_stock(options: argparse.Namespace, store: Path, work: Path, rate: float) -> Record:
-    """Time a few updates, plan the run, make it, evaluate its snapshots."""
+    """Time a few updates, plan the run, run it, evaluate its snapshots."""
     contestants.write_config(store, options.size, work / "model")
     limit = 60 * options.minutes
 
@@ -167,7 +168,7 @@ def run_stock(options: argparse.Namespace, store: Path, work: Path, rate: float)
 
 
 def evaluated(options: argparse.Namespace, store: Path, folders: list[str]) -> tuple[list[Record], Record]:
-    """The figures of saved models over few examples, and those of the last one over many, as the verb takes them."""
+    """Evaluate saved models on few examples, and the last one on as many as `pretrain` does."""
     from importlib import import_module
 
     verb = import_module("bertsmith.verbs.pretrain")
@@ -197,7 +198,7 @@ def evaluated(options: argparse.Namespace, store: Path, folders: list[str]) -> t
 
 
 def run_ours(options: argparse.Namespace, store: Path, work: Path, minutes: float) -> Record:
-    """Run the verb; the longest run is evaluated along the way."""
+    """Run `pretrain`; the longest run is evaluated along the way."""
     shape = {"size": options.size, "sequence_length": options.sequence_length, "batch_size": options.batch_size}
     given = contestants.pretrain_options(store, minutes=minutes, **shape)
     every = contestants.NEVER
@@ -221,12 +222,12 @@ def run_ours(options: argparse.Namespace, store: Path, work: Path, minutes: floa
 
 
 def curve(record: Record) -> Curve:
-    """Training seconds and loss along the way."""
+    """Return training seconds and losses along the way."""
     return [(point["seconds"], point[LOSS]) for point in record["curve"]]
 
 
 def passing(points: Curve, loss: float) -> tuple[float, str] | None:
-    """The second from which on a curve is at this loss or below; None where it does not end so."""
+    """Return the second from which a curve stays at this loss or below; None if it never does."""
     behind = next((number for number in range(len(points), 0, -1) if points[number - 1][1] > loss), 0)
     if behind == len(points):
         return None
@@ -237,7 +238,7 @@ def passing(points: Curve, loss: float) -> tuple[float, str] | None:
 
 
 def report(records: dict[str, Record]) -> list[Record]:
-    """Print the runs, and ours beside each of stock's."""
+    """Print the runs, and ours compared with each of stock."""
     head = ["run", "updates", "of planned", "training s", "final loss", "unigram", "next sentence", "others' cores"]
     rows = [
         [
@@ -293,7 +294,7 @@ def report(records: dict[str, Record]) -> list[Record]:
 
 
 def drawn(records: dict[str, Record]) -> str:
-    """Loss against training seconds."""
+    """Draw loss against training seconds."""
     ends = [
         (record["seconds"], record["final"][LOSS])
         for record in records.values()
