@@ -34,7 +34,7 @@ from contestants import Bertsmith
 LOSS = "mlm_nats_per_masked_token"
 WAYS = {"scratch": "from scratch", "continued": "continued", "new-words": "continued, new words"}
 HEAD = [
-    "way", "parameters", "updates", "tokens a word", "held-out before", "after", "unigram", "a word, after",
+    "way", "parameters", "updates", "tokens per word", "held-out before", "after", "unigram", "per word, after",
     "general before", "after", "next sentence", "others' cores",
 ]  # fmt: skip
 Record = dict[str, Any]
@@ -153,7 +153,7 @@ def drawn(records: dict[str, Record]) -> str:
         reference=("unigram", first["evaluation"]["unigram_nats_per_token"] * first["tokens_per_word"]),
         title="Held-out loss against training time",
         x_label="seconds of training",
-        y_label="held-out loss, nats a word",
+        y_label="held-out loss, nats per word",
     )
 
 

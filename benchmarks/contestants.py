@@ -180,7 +180,7 @@ def picture(
     reference: tuple[str, float],
     title: str,
     x_label: str,
-    y_label: str = "held-out loss, nats a masked token",
+    y_label: str = "held-out loss, nats per masked token",
     points: dict[str, list[tuple[float, float]]] | None = None,
 ) -> str:
     """Draw held-out losses as a standalone SVG: lines, and separate points."""

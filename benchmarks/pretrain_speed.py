@@ -41,7 +41,7 @@ CONTESTANTS = [*STOCK, OURS]
 LEFT_OUT = {OURS: 3} | dict.fromkeys(STOCK, 2)
 """The number of first updates that do not count."""
 MASK_RATE = 0.15
-"""The learning rate of both sides."""
+"""The mask rate of both sides."""
 
 
 def main() -> None:
