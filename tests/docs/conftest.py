@@ -13,13 +13,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SMALL_MODEL = (
-    *("--layers", "2", "--hidden-size", "32", "--attention-heads", "2", "--intermediate-size", "64"),
-    *("--max-positions", "64"),
-)
-"""Overrides the size that a page gives, or the automatic one."""
-SMALL_BATCH = ("--sequence-length", "32", "--batch-size", "8", "--precision", "fp32")
-
 
 def _write_rows(path: Path, header: str, rows: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +81,9 @@ def _write_questions(folder: Path, tables: dict[str, list[tuple[str, str]]]) -> 
 
 @pytest.fixture(scope="session")
 def prepared(
-    bertsmith: Callable[..., Any],
     corpus_file: Path,
     glue_file: Callable[..., Path],
+    tiny: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder with all that the pages start from: texts, labelled files, a RUN, two fine-tuned RUNs, a quickstart."""
@@ -101,7 +94,7 @@ def prepared(
         glue_file(folder / f"mrpc-{name}.tsv", "MRPC", rows, first=1000 * len(name))
         for task in ("MRPC", "RTE"):
             glue_file(folder / "data" / "glue" / task / f"{name}.tsv", task, rows, first=1000 * len(name))
-    _make_models(bertsmith, folder)
+    _make_models(folder, tiny)
     quickstart = folder / "runs" / "quickstart"
     shutil.copytree(folder / "books", quickstart / "texts")
     shutil.copyfile(folder / "meditations.txt", quickstart / "licences.txt")
@@ -113,17 +106,14 @@ def prepared(
     return folder
 
 
-def _make_models(bertsmith: Callable[..., Any], folder: Path) -> None:
-    """runs/books, pre-trained for a moment, and runs/reviews and runs/seeds, fine-tuned from it."""
+def _make_models(folder: Path, tiny: dict[str, Any]) -> None:
+    """Make runs/books, pre-trained for a moment, and runs/reviews and runs/seeds, fine-tuned from it."""
+    import bertsmith
+
     store, run = folder / "data" / "books", folder / "runs" / "books"
-    commands: list[tuple[object, ...]] = [
-        ("prepare", folder / "books", "--out", store, "--vocab-size", "256", "--workers", "1"),
-        ("pretrain", store, "--out", run, "--steps", "4", *SMALL_MODEL, *SMALL_BATCH),
-    ]
-    files = ("--train", folder / "train.csv", "--dev", folder / "dev.csv", "--epochs", "1")
-    head = ("finetune", "sequence-classification", "--model", run, *files)
-    names = ("reviews", "seeds")
-    commands += [(*head, "--seed", seed, "--out", folder / "runs" / name) for seed, name in enumerate(names)]
-    for command in commands:
-        answer = bertsmith(*command)
-        assert answer.code == 0, answer.stderr
+    bertsmith.prepare(folder / "books", out=store, vocab_size=256, workers=1)
+    bertsmith.pretrain(store, out=run, steps=4, **tiny | {"layers": 2})
+    files = {"train": folder / "train.csv", "dev": folder / "dev.csv"}
+    for seed, name in enumerate(("reviews", "seeds")):
+        out = folder / "runs" / name
+        bertsmith.finetune("sequence-classification", model=str(run), out=out, epochs=1, seed=seed, **files)
