@@ -78,13 +78,13 @@ def test_there_is_nothing_to_resume(tmp_path: Path, schema: type[FinetuneOptions
         return message
 
     assert f"--resume: --out is missing, the folder of the run. Try: bertsmith {schema.verb} --resume" in refused()
-    assert f"{tmp_path / 'no'} does not exist, expected the folder of a run that bertsmith {schema.verb}" in refused(
+    assert f"{tmp_path / 'no'} does not exist, expected the folder of a run of bertsmith {schema.verb}" in refused(
         out=tmp_path / "no"
     )
     for content in (None, "{", "[]"):
         if content is not None:
             (tmp_path / schema.record_file).write_text(content)
-        assert f"{tmp_path} has no {schema.record_file} that can be read" in refused(out=tmp_path)
+        assert f"{tmp_path} has no readable {schema.record_file}" in refused(out=tmp_path)
     (tmp_path / schema.record_file).write_text('{"kind": "pretraining"}')
     assert f"found {tmp_path}, a run of pretraining, expected a run of bertsmith {schema.verb}" in refused(out=tmp_path)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ def _raw(kind: Any, tokens: Sequence[Any]) -> str | list[str]:
     return [token.value for token in tokens] if "list" in str(kind) else tokens[-1].value
 
 
+HELP_WIDTH = 78
 _GROUPS = {title: Group(title, sort_key=place) for place, title in enumerate(help_groups.ORDER)}
 """The boxes of `--help`."""
 
@@ -193,7 +195,7 @@ def _app(command: Command[Any]) -> App:
         name=f"bertsmith {command.name}",
         usage=f"Usage: bertsmith {command.name} {_usage(command.schema)}",
         help=command.summary,
-        help_epilogue=f"Example:\n\n{command.example}",
+        help_epilogue=f"Example:\n\n{_folded(command.example)}",
         help_format="plaintext",
         version_flags=(),
         group_commands=_GROUPS[help_groups.SETTINGS],
@@ -202,6 +204,18 @@ def _app(command: Command[Any]) -> App:
     app["--help"].help = "show this help and exit"
     app.default(_target)
     return app
+
+
+def _folded(command_line: str) -> str:
+    """Return a command in lines of at most 78 characters, so that it can be copied from a terminal of 80 columns."""
+    first, *options = re.split(r" (?=--)", command_line)
+    lines = [first]
+    for option in options:
+        if len(f"{lines[-1]} {option}") + 2 <= HELP_WIDTH:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(f"  {option}")
+    return " \\\n".join(lines)
 
 
 def _usage(schema: type[Options]) -> str:

@@ -175,22 +175,22 @@ FINETUNE: Mapping[str, str] = _replies(1)
 PRETRAIN: Mapping[str, str] = _replies(2)
 SCORE: Mapping[str, str] = MappingProxyType({"gold": "it is called labels now"})
 
-_FOLDER = "use --data: the folder with the tasks"
-_KNOWN = "columns and labels of the tasks are known"
-_ALONE = "it is an option for single tasks: bertsmith finetune sequence-classification"
+_SUITE_FOLDER = "use --data: the folder with the tasks"
+_KNOWN_COLUMNS = "columns and labels of the tasks are known"
+_SINGLE_TASKS = "it is an option for single tasks: bertsmith finetune sequence-classification"
 _IN_A_SUITE = {
-    "train_file dataset_name validation_file eval_file train dev": _FOLDER,
+    "train_file dataset_name validation_file eval_file train dev": _SUITE_FOLDER,
     "test_file test": "use --report-on test; it needs test files with labels",
     "dataset_config_name task_name": "use --tasks",
-    "text_column_name label_column_name num_labels is_regression text_column pair_column label_column": _KNOWN,
+    "text_column_name label_column_name num_labels is_regression text_column pair_column label_column": _KNOWN_COLUMNS,
     "load_best_model_at_end": "the best weights of each seed are always kept",
     "metric_for_best_model greater_is_better metric": "the first metric of a task always chooses the checkpoint",
     "validation_split_percentage": "--data has separate files for train and dev",
     "version_2_with_negative null_score_diff_threshold doc_stride max_query_length max_answer_length n_best_size": (
         "GLUE has no question answering"
     ),
-    "class_weight class_weights calibrate teacher unlabelled problem_type": _ALONE,
-    "search search_space n_trials hp_space": _ALONE,
+    "class_weight class_weights calibrate teacher unlabelled problem_type": _SINGLE_TASKS,
+    "search search_space n_trials hp_space": _SINGLE_TASKS,
 }
 GLUE: Mapping[str, str] = MappingProxyType(
     {**FINETUNE, **{name: reply for names, reply in _IN_A_SUITE.items() for name in names.split()}}

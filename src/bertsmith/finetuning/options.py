@@ -70,8 +70,8 @@ class LabelledFilesOptions(LabelledOptions):
     def _known_task(cls, value: str) -> str:
         if value in SUITES:
             raise ValueError(
-                f"found {value!r}, a suite of tasks with different options, expected a task. Try: bertsmith finetune "
-                f"{value} --help, with {value} as the first word (in Python bertsmith.finetune_{value})"
+                f"found {value!r}, a suite of tasks, expected a task. Try: bertsmith finetune {value} --help, with "
+                f"{value} directly after finetune (in Python bertsmith.finetune_{value})"
             )
         return known_task(value, SUITES)
 

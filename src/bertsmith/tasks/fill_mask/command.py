@@ -43,5 +43,5 @@ COMMAND = TaskCommand(
     texts_of,
     _predict,
     _show,
-    'bertsmith fill-mask runs/books "I really [MASK] the movie. It was quite interesting." --top-k 5',
+    'bertsmith fill-mask runs/books "I really [MASK] the movie." --top-k 5',
 )
