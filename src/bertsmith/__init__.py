@@ -1,4 +1,4 @@
-"""Bertsmith: raw text to a BERT that is used.
+"""Bertsmith: train a BERT from raw text and put it to use.
 
     import bertsmith
 

@@ -33,7 +33,7 @@ def test_a_suite_that_there_is_not(
     message = refused("finetune", "gleu", "--model", run, *files, "--out", tmp_path / "out")
     holds(message, "TASK: found 'gleu'", TASK, "or the suite glue", "did you mean 'glue'?")
     message = refused("finetune", "--model", run, *files, "--out", tmp_path / "out", "glue")
-    holds(message, "right behind the verb: bertsmith finetune glue")
+    holds(message, "found 'glue', a suite of tasks", "Try: bertsmith finetune glue --help")
 
 
 def test_a_folder_without_a_task_of_glue(

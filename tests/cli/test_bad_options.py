@@ -48,25 +48,37 @@ def test_minutes_together_with_steps(
     refused: Callable[..., str], store: Path, tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("pretrain", store, "--out", tmp_path / "out", "--minutes", "1", "--steps", "5")
-    holds(message, "--minutes and --steps contradict each other: give one of them")
+    holds(message, "found --minutes and --steps, expected at most one of --minutes, --steps, --epochs")
 
 
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (("--short-phase", "128,0.5"), ("--short-phase: found 128 tokens", "from 8 to less than the 128")),
+        (
+            ("--short-phase", "128,0.5"),
+            ("--short-phase: found 128 tokens", "at least 8 and fewer than --sequence-length, 128"),
+        ),
         (
             ("--short-phase", "64"),
             ("--short-phase: found '64', expected a whole number and a share", "such as 64,0.75"),
         ),
         (("--short-phase", "64,75"), ("--short-phase: found '64,75'", "a share between 0 and 1")),
-        (("--batch-ramp", "32,0.5"), ("--batch-ramp: found 32 examples, expected less than the 32 of --batch-size",)),
+        (("--batch-ramp", "32,0.5"), ("--batch-ramp: found 32 examples, expected fewer than --batch-size, 32",)),
         (("--batch-ramp", "eight,0.5"), ("--batch-ramp: found 'eight,0.5'",)),
-        (("--batch-ramp", "8,0.5", "--epochs", 2), ("--epochs counts passes", "give --steps or --minutes")),
-        (("--auto-batch", "--micro-batch-size", 4), ("--auto-batch finds the micro-batch", "give one of them")),
+        (
+            ("--batch-ramp", "8,0.5", "--epochs", 2),
+            ("--epochs needs examples of one length", "Try: --steps or --minutes"),
+        ),
+        (
+            ("--auto-micro-batch", "--micro-batch-size", 4),
+            ("found --auto-micro-batch and --micro-batch-size", "expected one of them"),
+        ),
         (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
         (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over processes and there is one", "torchrun")),
-        (("--overfit-one-batch", "--patience", 3), ("--overfit-one-batch takes one batch: leave out",)),
+        (
+            ("--overfit-one-batch", "--patience", 3),
+            ("found --overfit-one-batch with --patience", "leave out --patience"),
+        ),
         (("--mask-unit", "words"), ("--mask-unit: found 'words', expected one of token, word, span", "mean 'word'")),
         (("--patience", 0), ("--patience: found '0', expected above 0",)),
     ],
@@ -127,7 +139,7 @@ def test_memory_that_is_short_is_exit_3(
     monkeypatch.setattr(choices, "free_memory", lambda device: 150_000_000)
     answer = bertsmith("pretrain", store, "--out", tmp_path / "out", "--size", "tiny", "--batch-size", 256)
     assert (answer.code, answer.stdout) == (3, "")
-    holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-batch")
+    holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-micro-batch")
     assert not (tmp_path / "out").exists()
 
 

@@ -121,7 +121,7 @@ def test_thresholds_that_mean_nothing(
     scored: Callable[..., tuple[str, Path, Path]], tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message, *_ = scored("question-answering", QUESTIONS, '{"1": "x"}', "--no-answer-threshold", 0.5)
-    holds(message, "--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")
+    holds(message, "--no-answer-threshold needs --no-answer-probabilities FILE")
     (tmp_path / "p.json").write_text('{"1": 0.5}')
     more = ("--no-answer-probabilities", tmp_path / "p.json")
     message, gold, _ = scored("question-answering", of_2('[{"text": "x"}]'), '{"1": "x"}', *more)
@@ -142,7 +142,7 @@ def test_thresholds_that_mean_nothing(
 def test_an_option_of_another_task(
     scored: Callable[..., tuple[str, Path, Path]], task: str, option: tuple[str, ...], holds: Callable[..., None]
 ) -> None:
-    holds(scored(task, "", "", *option)[0], f"{option[0]} belongs to ", f", found {task}")
+    holds(scored(task, "", "", *option)[0], f"{option[0]} is for ", f", found {task}")
 
 
 TAGS = "a B-X\nb I-X\n\nc O\n"
@@ -231,7 +231,7 @@ def test_predictions_that_are_scored_by_themselves(
     file = tmp_path / "p.jsonl"
     file.write_text(ONE)
     message = refused("score", TASK, file, file)
-    holds(message, "GOLD and PREDICTIONS are one file", file, "give --label-column gold")
+    holds(message, "LABELS and PREDICTIONS are one file", file, "give --label-column gold")
 
 
 def test_predictions_that_spell_the_classes_in_another_way(bertsmith: Callable[..., Any], tmp_path: Path) -> None:

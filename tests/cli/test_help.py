@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ HEAVY = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy
 
 def flat(text: str) -> str:
     """A help text without its line breaks."""
-    return " ".join(text.replace("│", " ").split())
+    return " ".join(text.replace("│", " ").replace("\\\n", " ").split())
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -71,6 +72,13 @@ def test_the_help_of_a_verb(bertsmith: Callable[..., Any], verb: str) -> None:
         assert shown in said
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_example_fits_into_a_terminal_and_can_be_copied(bertsmith: Callable[..., Any], verb: str) -> None:
+    printed = bertsmith(verb, "--help").stdout.split("Example:")[1].strip("\n")
+    assert all(len(line) <= 80 for line in printed.splitlines())
+    assert shlex.split(printed.replace("\\\n", " ")) == shlex.split(command(verb).example)
+
+
 def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None:
     """`finetune glue` has options of its own, and its verb says that it is there."""
     glue = command("finetune").words["glue"]
@@ -86,8 +94,6 @@ def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_example_can_be_parsed(verb: str) -> None:
     """Every option of the example exists, and what is required is given."""
-    import shlex
-
     from bertsmith.cli import command as module
 
     words = shlex.split(command(verb).example)[2:]

@@ -41,13 +41,17 @@ def refused(schema: type[Options], *values: dict[str, Any]) -> str:
 
 MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     # What is missing is named with its description.
-    (PretrainOptions, {"store": "s"}, "--out is missing: the folder of the RUN"),
-    (PretrainOptions, {"out": "r"}, "STORE is missing: the STORE that `prepare` wrote"),
+    (
+        PretrainOptions,
+        {"store": "s"},
+        "--out is missing: folder to write the RUN to: model, checkpoints, metrics, report.html",
+    ),
+    (PretrainOptions, {"out": "r"}, "STORE is missing: STORE to train on, as written by `bertsmith prepare`"),
     (
         PrepareOptions,
         {"out": "s"},
-        "SOURCES is missing: files, folders, globs (.txt .jsonl .csv .tsv .parquet .md .html, also .gz .zst .xz), "
-        "addresses such as s3://, or hf:NAME[/CONFIG][:SPLIT]",
+        "SOURCES is missing: files, folders, globs or URLs of .txt .jsonl .csv .tsv .parquet .md .html, also in .gz "
+        ".zst .xz; or hf:NAME[/CONFIG][:SPLIT]",
     ),
     (PrepareOptions, {"sources": [], "out": "s"}, "SOURCES: found (), expected at least one value"),
     # Unknown names, with the nearest.
@@ -138,65 +142,64 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PretrainOptions,
         {**PRETRAIN, "minutes": 1, "steps": 5},
-        "--minutes and --steps contradict each other: give one of them",
+        "found --minutes and --steps, expected at most one of --minutes, --steps, --epochs",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "steps": 5, "epochs": 1},
-        "--steps and --epochs contradict each other: give one of them",
+        "found --steps and --epochs, expected at most one of --minutes, --steps, --epochs",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "overwrite": True, "resume": True},
-        "--overwrite starts again and --resume goes on: give one of them",
+        "found --overwrite and --resume, expected one of them: --overwrite starts over, --resume continues",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "hidden_size": 64, "max_positions": 64, "initial_values": "random"},
-        "--hidden-size, --max-positions, --initial-values: a model that continues keeps shape and weights; leave them "
-        "out, or --from. Fewer layers may be taken: --layers N keeps N of its",
+        "found --hidden-size, --max-positions, --initial-values with --from, which keeps the shape and weights of its "
+        "MODEL; --layers N keeps N of its layers",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "size": "mini"},
-        "--size: a model that continues keeps shape and weights; leave it out, or --from. Fewer layers may be taken: "
-        "--layers N keeps N of its",
+        "found --size with --from, which keeps the shape and weights of its MODEL; --layers N keeps N of its layers",
     ),
-    (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight belongs to --teacher, which is missing"),
+    (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight needs --teacher, which is missing"),
     (
         PretrainOptions,
         {**PRETRAIN, "teacher": "m", "objective": "nsp"},
-        "--teacher says what stands at masked positions, and --objective nsp masks none",
+        "--teacher predicts masked tokens, and --objective nsp masks none",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "teacher": "m", "overfit_one_batch": True},
-        "--overfit-one-batch sees whether the loss of labels goes to zero: leave out --teacher",
+        "found --overfit-one-batch with --teacher, which it excludes. Try: leave out --teacher",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "micro_batch_size": 64},
-        "--micro-batch-size 64 is larger than --batch-size 32",
+        "--micro-batch-size: found 64, expected at most --batch-size, 32",
     ),
     (
         PrepareOptions,
         {**PREPARE, "tokenizer": "m", "vocab_size": 100},
-        "--vocab-size trains a tokenizer and --tokenizer takes one: give one of them",
+        "found --vocab-size and --tokenizer, expected one of them: a new tokenizer, or that of a MODEL",
     ),
     (
         PrepareOptions,
         {**PREPARE, "tokenizer": "m", "cased": True},
-        "--cased belongs to a tokenizer that is trained; --tokenizer has its own setting",
+        "--cased is for a new tokenizer; that of --tokenizer has its own setting",
     ),
     (
         PrepareOptions,
         {**PREPARE, "overwrite": True, "resume": True},
-        "--overwrite starts again and --resume goes on: give one of them",
+        "found --overwrite and --resume, expected one of them: --overwrite starts over, --resume continues",
     ),
     (
         FinetuneOptions,
         {**FINETUNE, "overwrite": True, "resume": True},
-        "--overwrite starts again and --resume goes on: give one of them",
+        "found --overwrite and --resume, expected one of them: --overwrite starts over, --resume continues",
     ),
 ]
 
@@ -235,7 +238,7 @@ def test_no_value_brings_a_library_s_words(values: dict[str, Any]) -> None:
     try:
         PretrainOptions.build(values)
     except OptionError as error:
-        for words in ("Input should", "validation", "Value error", "pydantic", "another kind"):
+        for words in ("Input should", "validation", "Value error", "pydantic", "different type"):
             assert words not in str(error) or words in repr(values), str(error)
 
 
@@ -421,7 +424,7 @@ def test_a_verb_takes_options_or_values(corpus_file: Path, tmp_path: Path) -> No
 def test_too_many_values_by_position_are_refused() -> None:
     from bertsmith.verbs.report import report
 
-    with pytest.raises(OptionError, match="2 values are given by position, expected at most 1: folder"):
+    with pytest.raises(OptionError, match="found 2 values by position, expected at most 1: folder"):
         report("a", "b")
 
 

@@ -1,4 +1,4 @@
-"""What is pasted from tutorials is answered with an option that there really is."""
+"""Option names of tutorials and of earlier versions are answered with options that exist."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from transformers import TrainingArguments
 
+from bertsmith.cli.command import command_of
 from bertsmith.config.option_names import external_name
 from bertsmith.config.options import Options
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.tasks.score_options import ScoreOptions
 
 SCHEMAS: list[type[Options]] = [FinetuneOptions, GlueOptions, PretrainOptions]
 
@@ -25,7 +27,9 @@ def test_every_option_that_an_answer_names_is_there(schema: type[Options]) -> No
     known = {external_name(name) for name in schema.model_fields}
     assert len(schema.names_in_other_tools) > 50
     for name, answer in schema.names_in_other_tools.items():
-        assert set(re.findall(r"--([a-z-]+)", answer)) <= known, name
+        for verb, option in re.findall(r"`bertsmith ([a-z-]+) --([a-z-]+)", answer):
+            assert command_of(verb).schema.field_of(option), name
+        assert set(re.findall(r"--([a-z-]+)", re.sub("`.*?`", "", answer))) <= known, name
         assert name.replace("_", "-") not in known, f"{name} is an option and has no need of an answer"
 
 
@@ -55,15 +59,18 @@ def test_the_names_are_those_of_transformers() -> None:
 @pytest.mark.parametrize(
     ("schema", "name", "answer"),
     [
-        (FinetuneOptions, "num_train_epochs", "there is no option 'num_train_epochs'; it is --epochs here"),
-        (FinetuneOptions, "--num-train-epochs", "there is no option '--num-train-epochs'; it is --epochs here"),
-        (FinetuneOptions, "max_seq_length", "it is --max-length here"),
-        (PretrainOptions, "max_seq_length", "it is --sequence-length here"),
-        (PretrainOptions, "mlm_probability", "it is --mask-rate here"),
-        (FinetuneOptions, "load_best_model_at_end", "it is always so: the best weights by --dev become the RUN"),
-        (GlueOptions, "train_file", "it is --data here: a folder that holds the tasks"),
-        (GlueOptions, "task_name", "it is --tasks here"),
-        (GlueOptions, "calibrate", "a task by itself has it: bertsmith finetune sequence-classification"),
+        (FinetuneOptions, "num_train_epochs", "there is no option 'num_train_epochs'; use --epochs"),
+        (FinetuneOptions, "--num-train-epochs", "there is no option '--num-train-epochs'; use --epochs"),
+        (FinetuneOptions, "max_seq_length", "use --max-length"),
+        (PretrainOptions, "max_seq_length", "use --sequence-length"),
+        (PretrainOptions, "mlm_probability", "use --mask-rate"),
+        (FinetuneOptions, "load_best_model_at_end", "the weights that are best on --dev always become the RUN"),
+        (GlueOptions, "train_file", "use --data: the folder with the tasks"),
+        (GlueOptions, "task_name", "use --tasks"),
+        (GlueOptions, "calibrate", "it is an option for single tasks: bertsmith finetune sequence-classification"),
+        (PretrainOptions, "auto_batch", "there is no option 'auto_batch'; it is called --auto-micro-batch now"),
+        (PretrainOptions, "--auto-batch", "it is called --auto-micro-batch now"),
+        (ScoreOptions, "gold", "there is no option 'gold'; it is called labels now"),
         (FinetuneOptions, "epoch", "there is no option 'epoch'; did you mean 'epochs'?"),
     ],
 )
@@ -79,7 +86,7 @@ def test_on_every_way_in(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
 
     file = tmp_path / "run.yaml"
     file.write_text("evaluation_strategy: epoch\n")
-    expected = "'; it is --eval-every here, in updates; once an epoch without it"
+    expected = "'; use --eval-every, in updates (default: once per epoch)"
     for given in (
         ("--evaluation_strategy", "epoch"),
         ("--evaluation-strategy", "epoch"),
@@ -89,5 +96,5 @@ def test_on_every_way_in(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
         answer = bertsmith("finetune", "sequence-classification", *given)
         assert answer.code == 2 and answer.stdout == ""
         assert expected in answer.stderr, given
-    with pytest.raises(OptionError, match="it is --eval-every here, in updates"):
+    with pytest.raises(OptionError, match="use --eval-every, in updates"):
         finetune("sequence-classification", evaluation_strategy="epoch")

@@ -61,11 +61,11 @@ def test_only_the_language_is_off_by_default() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("langage", "found 'langage'; did you mean 'language'"),
-        ("no-symbol", "found 'no-symbol'; did you mean 'no-symbols'"),
-        ("language,none", "'none' stands only as the first word, found as word 2"),
+        ("langage", "found 'langage', expected one of .*; did you mean 'language'"),
+        ("no-symbol", "found 'no-symbol', expected .*; did you mean 'no-symbols'"),
+        ("language,none", "found 'none' as word 2, expected it as the first word"),
         ("no-none", "found 'no-none'"),
-        ("xyzzy", "the steps are unicode, controls"),
+        ("xyzzy", "found 'xyzzy', expected one of unicode, controls"),
     ],
 )
 def test_an_unknown_step_is_named_with_the_nearest(text: str, message: str) -> None:

@@ -248,7 +248,7 @@ def test_teachers_that_do_not_fit(run: Path, teacher: Path, labelled: Labelled, 
         finetune(TASK, **files, teacher=teacher, out=out, problem_type=MULTI_LABEL)
     with pytest.raises(OptionError, match="is the teacher itself"):
         finetune(TASK, **files, teacher=teacher, out=teacher, overwrite=True)
-    with pytest.raises(OptionError, match="--distil-weight belongs to --teacher, which is missing"):
+    with pytest.raises(OptionError, match="--distil-weight needs --teacher, which is missing"):
         finetune(TASK, **files, distil_weight=0.5, out=out)
     with pytest.raises(ModelError, match="no such folder"):
         finetune(TASK, **files, teacher=tmp_path / "nowhere", out=out)

@@ -227,9 +227,9 @@ def test_without_peft(run: Path, labelled: Labelled, tmp_path: Path, monkeypatch
 
 def test_options_of_lora_without_it(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match="--lora-alpha belongs to --lora, which is missing"):
+    with pytest.raises(OptionError, match="--lora-alpha needs --lora, which is missing"):
         finetune(TASK, **files, lora_alpha=8)
-    with pytest.raises(OptionError, match="--lora-targets belongs to --lora, which is missing"):
+    with pytest.raises(OptionError, match="--lora-targets needs --lora, which is missing"):
         finetune(TASK, **files, lora_targets="key")
 
 

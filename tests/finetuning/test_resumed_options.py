@@ -33,7 +33,7 @@ def started(out: Path, **more: Any) -> FinetuneOptions:
     record = {
         "kind": "finetuning",
         "options": identity(options) | {"save_every": options.save_every},
-        "given": [name for name in options.says_more_if_given if name in options.model_fields_set],
+        "given": [name for name in options.explicit_defaults if name in options.model_fields_set],
         "seeds": options.seeds,
     }
     out.mkdir(exist_ok=True)
@@ -77,18 +77,16 @@ def test_there_is_nothing_to_resume(tmp_path: Path, schema: type[FinetuneOptions
         assert message.startswith("--resume: ") and "\n" not in message
         return message
 
-    assert f"--out is missing; name the folder of the run to resume: bertsmith {schema.verb} --resume" in refused()
-    assert f"{tmp_path / 'no'} does not exist, expected the folder of a run that bertsmith {schema.verb}" in refused(
+    assert f"--resume: --out is missing, the folder of the run. Try: bertsmith {schema.verb} --resume" in refused()
+    assert f"{tmp_path / 'no'} does not exist, expected the folder of a run of bertsmith {schema.verb}" in refused(
         out=tmp_path / "no"
     )
     for content in (None, "{", "[]"):
         if content is not None:
             (tmp_path / schema.record_file).write_text(content)
-        assert f"{tmp_path} has no {schema.record_file} that can be read" in refused(out=tmp_path)
+        assert f"{tmp_path} has no readable {schema.record_file}" in refused(out=tmp_path)
     (tmp_path / schema.record_file).write_text('{"kind": "pretraining"}')
-    assert f"{tmp_path} is a run of pretraining, expected one that bertsmith {schema.verb} started" in refused(
-        out=tmp_path
-    )
+    assert f"found {tmp_path}, a run of pretraining, expected a run of bertsmith {schema.verb}" in refused(out=tmp_path)
 
 
 def test_without_resume_the_folder_is_not_looked_at(tmp_path: Path) -> None:

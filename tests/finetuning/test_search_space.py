@@ -115,8 +115,8 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         ({"batch_size": [True, 16]}, "batch_size: found True, expected a number"),
         ({"batch_size": []}, "batch_size: found no value"),
         ({"epochs": [None, 3]}, "epochs: found None, expected a number"),
-        ("lora_alpha=1..8", "lora_alpha belongs to --lora, which is missing"),
-        ("distil_weight=0.1..0.9", "distil_weight belongs to --teacher, which is missing"),
+        ("lora_alpha=1..8", "lora_alpha needs --lora, which is missing"),
+        ("distil_weight=0.1..0.9", "distil_weight needs --teacher, which is missing"),
     ],
 )
 def test_a_mistake_is_named(written: object, said: str) -> None:
@@ -134,11 +134,11 @@ def test_what_is_given_stays() -> None:
     assert given_by_hand.command_line("finetune").endswith("--search 5 --search-space learning_rate,epochs")
     assert FinetuneOptions.build({**FILES, "search": 5}).search_space == ",".join(DEFAULT)
     named = {**FILES, "search": 5, "search_space": "epochs=2..4,learning_rate"}
-    with pytest.raises(OptionError, match=r"--search-space: epochs is to be varied, and --epochs 3.0 holds it"):
+    with pytest.raises(OptionError, match=r"--search-space: found epochs, which --epochs 3.0 fixes"):
         FinetuneOptions.build({**named, "epochs": 3})
     with pytest.raises(OptionError, match=r"--search varies learning_rate, .*, and all of them are given"):
         FinetuneOptions.build({**FILES, "search": 5, "batch_size": 8, "epochs": 2, "learning_rate": 1e-4})
-    with pytest.raises(OptionError, match="--search-space belongs to --search, which is missing"):
+    with pytest.raises(OptionError, match="--search-space needs --search, which is missing"):
         FinetuneOptions.build({**FILES, "search_space": "epochs"})
     with pytest.raises(OptionError, match="--search: found 1, expected at least 2"):
         FinetuneOptions.build({**FILES, "search": 1})
@@ -160,4 +160,4 @@ def test_on_every_way_in(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
         assert "--search-space: 'epoch' is no option" in answer.stderr and "did you mean 'epochs'?" in answer.stderr
     answer = bertsmith("finetune", "glue", "--model", "m", "--data", "d", "--out", "o", "--search", 5)
     assert answer.code == 2
-    assert "no option '--search'; a task by itself has it: bertsmith finetune sequence-class" in answer.stderr
+    assert "no option '--search'; it is an option for single tasks: bertsmith finetune sequence-class" in answer.stderr

@@ -336,7 +336,7 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     pairs = written(tmp_path / "pairs.jsonl", rows("pairs", 4))
     copied = tmp_path / "copied.jsonl"
     copied.write_bytes(options["dev"].read_bytes())
-    refused(OptionError, "--unlabelled belongs to --teacher, which is missing", teacher=None)
+    refused(OptionError, "--unlabelled needs --teacher, which is missing", teacher=None)
     refused(DataError, r"empty\.jsonl: the file is empty", unlabelled=empty)
     refused(DataError, r"columns\.jsonl: no column of the text by its usual names.*'words'", unlabelled=columns)
     refused(DataError, "found two texts per row, expected one as in the training file", unlabelled=pairs)
@@ -382,7 +382,7 @@ def test_the_command_line_says_what_is_missing(
     files = [word for part in ("train", "dev", "unlabelled") for word in (f"--{part}", options[part])]
     said = bertsmith("finetune", TASK, "--model", options["model"], *files, "--out", tmp_path / "run")
     assert said.code == 2 and not (tmp_path / "run").exists()
-    assert "--unlabelled belongs to --teacher, which is missing" in said.stderr
+    assert "--unlabelled needs --teacher, which is missing" in said.stderr
 
 
 # Going on

@@ -191,7 +191,7 @@ def test_a_run_that_finds_its_micro_batch_ends_in_the_same_weights(store: Path, 
     course = {**tiny, "batch_size": 16, "steps": 3, "dropout": 0.1}
     pretrain(store, out=tmp_path / "asked", **course, micro_batch_size=8)
     with a_machine_that_holds(5) as asked:
-        pretrain(store, out=tmp_path / "found", **course, auto_batch=True)
+        pretrain(store, out=tmp_path / "found", **course, auto_micro_batch=True)
     # Two streams: 16 at once are 8 in each, which is too many (the other may not begin then), and 8 are 4.
     assert asked.count(8) in (1, 2)
     assert asked.count(4) == len(asked) - asked.count(8) == 2 + 3 * 4

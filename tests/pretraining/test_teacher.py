@@ -150,7 +150,9 @@ def test_its_answers_are_in_the_precision_of_the_run() -> None:
         assert teacher.logits(a_batch(), positions).dtype == expected
 
 
-@pytest.mark.parametrize("options", [{"gradient_checkpointing": True}, {"precision": "bf16"}, {"auto_batch": True}])
+@pytest.mark.parametrize(
+    "options", [{"gradient_checkpointing": True}, {"precision": "bf16"}, {"auto_micro_batch": True}]
+)
 def test_a_teacher_goes_with_other_ways_to_compute(
     run: Path, store: Path, tmp_path: Path, tiny: dict[str, Any], options: dict[str, Any]
 ) -> None:

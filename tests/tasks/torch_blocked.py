@@ -216,7 +216,7 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     written.write_text(
         "".join(f"{line}\n" for line in with_tuned_thresholds.predictions(examples, outputs)), encoding="utf-8"
     )
-    scored = scoring_of(name).score(ScoreOptions.build({"task": name, "gold": paths[0], "predictions": written}))
+    scored = scoring_of(name).score(ScoreOptions.build({"task": name, "labels": paths[0], "predictions": written}))
     if name != "question-answering":
         assert len(task.read_unlabelled(paths[0], columns)) == len(examples)
     return {

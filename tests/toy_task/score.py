@@ -13,9 +13,9 @@ from toy_task.task import LABELS, Shouting
 
 
 def score(options: ScoreOptions) -> ExampleScores:
-    rows = Shouting.read(options.gold, Columns.of(options))
+    rows = Shouting.read(options.labels, Columns.of(options))
     texts = [row.text for row in rows]
-    lines = aligned_lines(options.predictions, "text", texts, gold=options.gold, expected="JSON lines")
+    lines = aligned_lines(options.predictions, "text", texts, gold=options.labels, expected="JSON lines")
     shouted = np.array([bool(line["shouted"]) for _, line in lines])
     true = np.array([row.class_name == LABELS[1] for row in rows])
     return ExampleScores(bootstrapped({"accuracy": accuracy}, true, shouted), len(rows))

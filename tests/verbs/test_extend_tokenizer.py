@@ -414,7 +414,7 @@ def test_prepare_refuses_what_it_cannot_extend(
 ) -> None:
     answer = bertsmith("prepare", domain, "--out", tmp_path / "out", "--add-words", 6)
     assert answer.code == 2
-    assert "--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well" in answer.stderr
+    assert "--add-words needs --tokenizer MODEL, the tokenizer to extend, which is missing" in answer.stderr
     with pytest.raises(ModelError, match="is the extension of a tokenizer already"):
         prepared(domain, extended, tmp_path / "out")
     plain = tmp_path / "plain.txt"

@@ -19,19 +19,19 @@ from bertsmith.runtime.console import log_to_terminal
 from bertsmith.runtime.program import runnable
 
 _BEFORE = {
-    "quickstart": "the whole life cycle on text that is already on this machine",
-    "doctor": "the machine, the versions, and each automatic choice with its reason",
-    "prepare": "text to a STORE: clean, de-duplicate, split, tokenize",
-    "train-tokenizer": "text to a WordPiece tokenizer",
-    "extend-tokenizer": "a MODEL's tokenizer with the words of a text",
-    "pretrain": "a STORE to a RUN: masked language modelling and next sentence prediction",
-    "evaluate": "figures of a language model, or of a head",
-    "compare": "whether the difference of two models is real",
-    "score": "figures of predictions in a file: answers, tags or labels",
-    "finetune": "a MODEL and labelled text to a RUN with a head",
-    "tokenize": "the three tensors of a text",
+    "quickstart": "train and use a BERT in minutes, on text of this machine",
+    "doctor": "show the machine, the versions and the automatic choices",
+    "prepare": "turn text into a STORE: clean, de-duplicate, split, tokenize",
+    "train-tokenizer": "train a WordPiece tokenizer on text",
+    "extend-tokenizer": "add the words of a text to the tokenizer of a MODEL",
+    "pretrain": "train a BERT on a STORE, and write a RUN",
+    "evaluate": "measure a language model, or a fine-tuned head",
+    "compare": "test whether two models really differ",
+    "score": "score a file of predictions",
+    "finetune": "train a MODEL for a task on labelled text, and write a RUN",
+    "tokenize": "show the input of a model for a text",
 }
-_BEHIND = {"report": "report.html of a STORE or a RUN"}
+_BEHIND = {"report": "write report.html of a STORE or a RUN"}
 """The verbs before and behind those of the tasks, and their lines in `bertsmith --help`; `bertsmith.cli.<verb>` holds
 the command of each."""
 
@@ -113,7 +113,7 @@ def _help() -> int:
     listed = verbs()
     width = max(map(len, listed))
     lines = [
-        "Bertsmith: raw text to a BERT that is used.",
+        "Bertsmith: train a BERT from raw text and put it to use.",
         "",
         "Usage: bertsmith VERB ...        (bertsmith VERB --help shows its options and an example)",
         "",

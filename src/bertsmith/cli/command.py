@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args
 from cyclopts import (
     App,
     CycloptsError,
+    Group,
     MissingArgumentError,
     Parameter,
     RepeatArgumentError,
@@ -28,6 +30,7 @@ from cyclopts import (
 )
 from pydantic_core import PydanticUndefined
 
+from bertsmith.config import help_groups
 from bertsmith.config.option_names import external_name
 from bertsmith.config.options import Options, read_assignments, read_yaml
 from bertsmith.config.verb import is_multivalued
@@ -143,20 +146,33 @@ def _raw(kind: Any, tokens: Sequence[Any]) -> str | list[str]:
     return [token.value for token in tokens] if "list" in str(kind) else tokens[-1].value
 
 
+HELP_WIDTH = 78
+_GROUPS = {title: Group(title, sort_key=place) for place, title in enumerate(help_groups.ORDER)}
+"""The boxes of `--help`."""
+
+
 def _common(name: str, text: str, **more: Any) -> Parameter:
-    return Parameter(name=name, negative=(), show_default=False, help=text, **more)
+    return Parameter(name=name, negative=(), show_default=False, help=text, group=_GROUPS[help_groups.SETTINGS], **more)
 
 
 _COMMON: dict[str, tuple[Any, Any]] = {
-    "json": (Annotated[bool, _common("--json", "print one JSON object on standard output")], False),
+    "json": (Annotated[bool, _common("--json", "print each result as one JSON object on standard output")], False),
     "config": (
-        Annotated[str | None, _common("--config", "read options from this YAML file", converter=_raw, metavar="FILE")],
+        Annotated[
+            str | None,
+            _common("--config", "YAML file of options; --set and options override it", converter=_raw, metavar="FILE"),
+        ],
         None,
     ),
     "set_": (
         Annotated[
             list[str] | None,
-            _common("--set", "set one option; may be repeated", converter=_raw, metavar="KEY=VALUE"),
+            _common(
+                "--set",
+                "set an option by its name in YAML; overrides --config, but not the option itself; may be repeated",
+                converter=_raw,
+                metavar="KEY=VALUE",
+            ),
         ],
         None,
     ),
@@ -165,7 +181,10 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 
 
 def _app(command: Command[Any]) -> App:
-    parameters = [_parameter(command.schema, name) for name in (*command.schema.positional, *_keywords(command.schema))]
+    boxes = command.schema.option_groups()
+    box_of = {name: _GROUPS[title] for title, names in boxes.items() for name in names}
+    named = [name for names in boxes.values() for name in names if name not in command.schema.positional]
+    parameters = [_parameter(command.schema, name, box_of[name]) for name in (*command.schema.positional, *named)]
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in _COMMON.items()
@@ -176,13 +195,27 @@ def _app(command: Command[Any]) -> App:
         name=f"bertsmith {command.name}",
         usage=f"Usage: bertsmith {command.name} {_usage(command.schema)}",
         help=command.summary,
-        help_epilogue=f"Example:\n\n{command.example}",
+        help_epilogue=f"Example:\n\n{_folded(command.example)}",
         help_format="plaintext",
         version_flags=(),
+        group_commands=_GROUPS[help_groups.SETTINGS],
         result_action="return_value",
     )
+    app["--help"].help = "show this help and exit"
     app.default(_target)
     return app
+
+
+def _folded(command_line: str) -> str:
+    """Return a command in lines of at most 78 characters, so that it can be copied from a terminal of 80 columns."""
+    first, *options = re.split(r" (?=--)", command_line)
+    lines = [first]
+    for option in options:
+        if len(f"{lines[-1]} {option}") + 2 <= HELP_WIDTH:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(f"  {option}")
+    return " \\\n".join(lines)
 
 
 def _usage(schema: type[Options]) -> str:
@@ -198,27 +231,27 @@ def _keywords(schema: type[Options]) -> list[str]:
     return [name for name in schema.model_fields if name not in schema.positional]
 
 
-def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
+def _parameter(schema: type[Options], name: str, group: Group) -> inspect.Parameter:
     """A field as a parameter: shown with its default, never required here (a YAML file may hold it)."""
     field = schema.model_fields[name]
     required = field.default is PydanticUndefined
-    default = None if required or field.default == () else field.default
     choices, kind = choices_of(field.annotation), kind_of(field.annotation)
     notes = [" (required)" if required else "", f" [{', '.join(choices)}]" if choices else ""]
-    text = f"{field.description}{''.join(notes)}"
+    default = "" if required else shown_default(field.default)
+    notes.append(f" (default: {default})" if default else "")
     positional = name in schema.positional
     flag = external_name(name).upper() if positional else f"--{external_name(name)}"
+    spec = Parameter(
+        name=flag, negative=(), help=f"{field.description}{''.join(notes)}", show_default=False, group=group
+    )
     if field.annotation is bool:
-        annotation: Any = Annotated[bool, Parameter(name=flag, negative=(), help=text, show_default=False)]
+        annotation: Any = Annotated[bool, spec]
     else:
         # Every value arrives as it was written: only the schema converts and checks.
-        default = None if default is None else _shown(default)
-        spec = Parameter(
-            name=flag, converter=_raw, negative=(), help=text, show_default=default is not None, metavar=kind
-        )
+        spec = Parameter.combine(spec, Parameter(converter=_raw, metavar=kind))
         annotation = Annotated[(list[str] if is_multivalued(schema, name) else str) | None, spec]
     where = inspect.Parameter.POSITIONAL_ONLY if positional else inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, where, default=default, annotation=annotation)
+    return inspect.Parameter(name, where, default=False if field.annotation is bool else None, annotation=annotation)
 
 
 def choices_of(annotation: Any) -> tuple[str, ...]:
@@ -239,8 +272,13 @@ def kind_of(annotation: Any) -> str:
     return next((word for kind, word in named.items() if kind in parts), "CHOICE" if choices_of(annotation) else "TEXT")
 
 
-def _shown(value: Any) -> str:
-    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+def shown_default(value: Any) -> str:
+    """Return a default as it is written on the command line; nothing for a flag or an option without a default."""
+    if value is None or value is False:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(map(shown_default, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> dict[str, Any]:

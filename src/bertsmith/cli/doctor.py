@@ -24,7 +24,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "doctor",
-    "The machine, the versions, and each automatic choice with its reason.",
+    "Show the machine, the versions, and each automatic choice with its reason.",
     DoctorOptions,
     _run,
     _show,

@@ -113,7 +113,7 @@ def language_model_lines(after: Mapping[str, Any], before: Mapping[str, Any] | N
 
 COMMAND = Command(
     "evaluate",
-    "Measure a language model on frozen masks (a STORE or a text), or a head on a labelled file.",
+    "Measure a language model on fixed masks of a STORE or a text, or a head on a labelled file.",
     EvaluateOptions,
     _run,
     _show,

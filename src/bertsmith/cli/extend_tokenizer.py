@@ -37,8 +37,8 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "extend-tokenizer",
-    "Add the words of a text to the vocabulary of a MODEL, those first that save the most tokens. `pretrain --from "
-    "MODEL` takes up a STORE prepared with it: each new word starts from the mean of its old pieces.",
+    "Add the words of a text that save the most tokens to the vocabulary of a MODEL. Then `prepare --tokenizer` and "
+    "`pretrain --from MODEL` train them; a new word starts from the mean of the tokens that it replaces.",
     ExtendTokenizerOptions,
     _run,
     _show,

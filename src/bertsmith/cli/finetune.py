@@ -64,7 +64,7 @@ def _figures_of(result: Any) -> str:
 
 COMMAND = Command(
     "finetune",
-    "Fine-tune a head on labelled text, with one seed or several; the best seed becomes the RUN.",
+    "Fine-tune a MODEL on labelled text, with one or several seeds; the best seed becomes the RUN.",
     FinetuneOptions,
     _run,
     _show,

@@ -64,7 +64,7 @@ def table(tasks: Mapping[str, SuiteTask], *, failures: Iterable[str]) -> list[st
 
 GLUE = Command(
     "finetune glue",
-    "Fine-tune a MODEL on the tasks of GLUE that a folder has; each becomes a RUN, all of them a table.",
+    "Fine-tune a MODEL on the GLUE tasks in a folder: a RUN per task, and a table of all figures.",
     GlueOptions,
     _run,
     _show,

@@ -51,7 +51,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "prepare",
-    "Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.",
+    "Read, clean, de-duplicate and split text; train a tokenizer or use that of a MODEL; write a STORE of token ids.",
     PrepareOptions,
     _run,
     _show,

@@ -82,7 +82,8 @@ def _two_digits(figure: float) -> str:
 
 COMMAND = Command(
     "pretrain",
-    "Pre-train a BERT with masked language modelling and next sentence prediction; from scratch, or from a MODEL.",
+    "Pre-train a BERT on a STORE by masked language modelling and next sentence prediction, from scratch or from a "
+    "MODEL.",
     PretrainOptions,
     _run,
     _show,

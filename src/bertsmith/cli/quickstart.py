@@ -37,8 +37,8 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "quickstart",
-    "The whole life cycle in minutes, without a download: the documentation of Python and of the installed packages "
-    "becomes a corpus, a tokenizer, a BERT, a classifier, and a report.",
+    "Train and use a BERT in minutes, without a download: the documentation of Python and of the installed packages "
+    "becomes a corpus, a tokenizer, a BERT, a classifier and a report.",
     QuickstartOptions,
     _run,
     _show,

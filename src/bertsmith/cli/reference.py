@@ -9,23 +9,32 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from bertsmith.cli.app import verbs
-from bertsmith.cli.command import Command, choices_of, command_of, kind_of
+from bertsmith.cli.command import Command, choices_of, command_of, kind_of, shown_default
 from bertsmith.config.option_names import external_name
+from bertsmith.config.options import Options
 from bertsmith.runtime.files import write_text
 
 INTRODUCTION = """# The verbs and their options
 
-Made from the schemas by `make docs`. Every verb also takes `--json` (one JSON object on standard output, or one a line
-for several inputs), `--config FILE.yaml`, `--set key=value` and `--help`. In YAML and Python the names are written with
-underscores (`vocab_size`); `--from` is `from` in YAML and `from_` in Python.
+Generated from the option schemas by `make docs`. The order is that of `bertsmith VERB --help`.
 
-Exit codes: 0 done, 1 a bug, 2 the input or the options are wrong, 3 memory, disk or another resource is short,
-130 interrupted.
+Every verb also takes:
+
+| option | meaning |
+| --- | --- |
+| `--json` | print each result as one JSON object on standard output, one per line |
+| `--config FILE.yaml` | read options from a YAML file |
+| `--set KEY=VALUE` | set an option by its name in YAML; overrides `--config`, but not the option itself |
+| `--help` | show the options and an example |
+
+YAML and Python names have underscores (`vocab_size`); `--from` is `from` in YAML and `from_` in Python.
+
+Exit codes: 0 done, 1 a bug, 2 wrong input or options, 3 out of memory, disk or another resource, 130 interrupted.
 """
 
 
 def reference() -> str:
-    """The text of docs/reference.md."""
+    """Return the text of docs/reference.md."""
     sections = [INTRODUCTION]
     for verb in verbs():
         command = command_of(verb)
@@ -34,17 +43,11 @@ def reference() -> str:
 
 
 def _section(command: Command[Any]) -> str:
-    schema = command.schema
-    rows = []
-    for name in (*schema.positional, *(name for name in schema.model_fields if name not in schema.positional)):
-        field = schema.model_fields[name]
-        flag = name.upper() if name in schema.positional else f"--{external_name(name)}"
-        required = field.default is PydanticUndefined
-        nothing = field.default is None or field.default is False or field.default == ()
-        default = "required" if required else "" if nothing else f"`{field.default}`"
-        choices = ", ".join(f"`{choice}`" for choice in choices_of(field.annotation))
-        kind = "" if field.annotation is bool else choices or kind_of(field.annotation)
-        rows.append(f"| `{flag}` | {kind} | {default} | {field.description} |")
+    rows = [
+        line
+        for title, names in command.schema.option_groups().items()
+        for line in (f"| **{title}** | | | |", *(_row(command.schema, name) for name in names))
+    ]
     return "\n".join(
         [
             f"## bertsmith {command.name}",
@@ -61,6 +64,16 @@ def _section(command: Command[Any]) -> str:
             "",
         ]
     )
+
+
+def _row(schema: type[Options], name: str) -> str:
+    """Return the line of an option in the table."""
+    field = schema.model_fields[name]
+    flag = name.upper() if name in schema.positional else f"--{external_name(name)}"
+    default = "required" if field.default is PydanticUndefined else shown_default(field.default)
+    choices = ", ".join(f"`{choice}`" for choice in choices_of(field.annotation))
+    kind = "" if field.annotation is bool else choices or kind_of(field.annotation)
+    return f"| `{flag}` | {kind} | {default} | {str(field.description).replace('|', '&#124;')} |"
 
 
 if __name__ == "__main__":

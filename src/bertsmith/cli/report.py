@@ -21,8 +21,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "report",
-    "Write report.html of a STORE or a RUN, from what the folder holds now; with --watch again and again until a run "
-    "ends.",
+    "Write report.html of a STORE, a RUN or a suite; with --watch, update it until the run ends.",
     ReportOptions,
     _run,
     _show,

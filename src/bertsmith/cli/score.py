@@ -33,8 +33,8 @@ def _figures(scores: Any, most: float) -> list[str]:
 
 COMMAND = Command(
     "score",
-    "Score predictions that are in a file, without a model: answers (SQuAD), tags (CoNLL), labels or choices, by the "
-    "official metrics of their task with bootstrap intervals.",
+    "Score a file of predictions, without a model: answers (SQuAD), tags (CoNLL), labels or choices, by the official "
+    "metrics of the task, with bootstrap intervals.",
     ScoreOptions,
     _run,
     _show,

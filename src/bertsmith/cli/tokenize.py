@@ -33,7 +33,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "tokenize",
-    "Show what a model is given of a text: pieces, input_ids, token_type_ids, attention_mask.",
+    "Show the input of a model for a text: tokens, input_ids, token_type_ids, attention_mask.",
     TokenizeOptions,
     _run,
     _show,

@@ -29,7 +29,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "train-tokenizer",
-    "Train a WordPiece tokenizer; a Hugging Face tokenizer folder comes out. The same text gives the same file.",
+    "Train a WordPiece tokenizer and write a Hugging Face tokenizer folder. The same text gives the same file.",
     TrainTokenizerOptions,
     _run,
     _show,

@@ -1,4 +1,4 @@
-"""The cleaning steps by name, torch-free: what `--clean` switches on and off."""
+"""The cleaning steps that `--clean` switches on and off."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from collections.abc import Sequence
 from bertsmith.config.option_names import nearest
 
 ALL_STEPS: dict[str, str] = {
-    "unicode": "repair wrongly decoded characters (Ã© for é), bring the text to Unicode form NFC",
+    "unicode": "repair wrongly decoded characters (Ã© for é), normalize the text to Unicode form NFC",
     "controls": "remove control characters and invisible format characters",
-    "boilerplate": "drop paragraphs that are furniture of a site: cookie notices, share buttons, page numbers",
+    "boilerplate": "drop paragraphs of page furniture: cookie notices, share buttons, page numbers",
     "symbols": "drop paragraphs in which fewer than half of the characters are letters or digits",
     "short": "drop documents with fewer words than --min-words",
     "repetitive": "drop documents that repeat themselves",
-    "language": "drop documents that are surely in another language than --language",
-    "duplicates": "drop documents whose text another one has",
-    "near-duplicates": "drop documents that are like another one, see --near-duplicates",
-    "paragraphs": "drop paragraphs of 100 characters or more that another document, or the same one, has",
+    "language": "drop documents that are certainly not in --language",
+    "duplicates": "drop documents with the same text as an earlier one",
+    "near-duplicates": "drop documents similar to an earlier one (--near-duplicates)",
+    "paragraphs": "drop paragraphs of 100 characters or more that occurred earlier",
 }
-"""Name to description, in the order in which steps are applied."""
+"""Steps and their descriptions, in the order of application."""
 
 DEFAULT_STEPS: tuple[str, ...] = tuple(name for name in ALL_STEPS if name != "language")
 
 
 def choose_steps(text: str | Sequence[str]) -> frozenset[str]:
-    """The steps that a comma list (or a list of words) leaves switched on.
+    """Return the steps that are on, given changes to the defaults: a comma-separated text or a list of words.
 
-    A name switches a step on, `no-` before it off; the defaults are what is changed. `none` as the first word starts
-    from nothing, `all` from everything.
+    A name switches a step on, `no-` and its name switch it off. The first word may be `none` or `all`: the steps to
+    start from, instead of the defaults.
 
-    Raises:
-        ValueError: a word that is no step, with the nearest name.
+    Raises ValueError for a word that is not a step, with the nearest name.
     """
     words = [word.strip() for word in (text.split(",") if isinstance(text, str) else text)]
     words = [word for word in words if word]
@@ -50,7 +49,6 @@ def choose_steps(text: str | Sequence[str]) -> frozenset[str]:
 
 def _unknown_step(word: str, place: int) -> str:
     if word in ("none", "all"):
-        return f"{word!r} stands only as the first word, found as word {place + 1}"
+        return f"found {word!r} as word {place + 1}, expected it as the first word or not at all"
     known = [*ALL_STEPS, *(f"no-{name}" for name in ALL_STEPS), "none", "all"]
-    steps = ", ".join(ALL_STEPS)
-    return f"found {word!r}{nearest(word, known)}; the steps are {steps}, and 'no-' before one switches it off"
+    return f"found {word!r}, expected one of {', '.join(ALL_STEPS)}, or no-STEP to switch it off{nearest(word, known)}"

@@ -1,10 +1,12 @@
-"""The encoding of a file, as an option: one that Python knows."""
+"""The text encoding of a file, as an option."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+ENCODING = "text encoding of the files"
 
 
 def _known(value: str) -> str:

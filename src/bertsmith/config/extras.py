@@ -1,4 +1,4 @@
-"""Extras: packages that only some options need, and what to say where one is missing."""
+"""Extras: packages that only some options need."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from bertsmith.errors import OptionError
 
 
 def require_extra(extra: str, option: str, module: str | None = None) -> None:
-    """Raise OptionError with the install command where an option's package is not installed."""
+    """Raise OptionError with the install command if the package of an option is not installed."""
     if find_spec(module or extra) is None:
-        raise OptionError(f"{option} needs {module or extra}, which is not installed: pip install 'bertsmith[{extra}]'")
+        raise OptionError(
+            f"{option} needs {module or extra}, which is not installed. Try: pip install 'bertsmith[{extra}]'"
+        )

@@ -1,4 +1,4 @@
-"""Names of options: one spelling from all that people write, and the nearest name to a mistyped one."""
+"""Names of options: one spelling for all that people write, and the nearest name to a mistyped one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 
 def external_name(word: str, joint: str = "-") -> str:
-    """The name of an option in any spelling, such as `vocab_size` or `--vocab-size`, as it is outside Python.
+    """Return the name of an option outside Python, given any spelling of it, such as `vocab_size` or `--vocab-size`.
 
-    Its words are joined by a hyphen as on the command line, or by an underscore as in JSON. `from_` is `from`.
+    A hyphen joins its words as on the command line, or an underscore as in JSON. `from_` is `from`.
     """
     return word.strip().lstrip("-").rstrip("_").replace("_", joint).replace("-", joint)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'vocab-size'?` if one of the known names is near the word, else nothing."""
+    """Return `; did you mean 'vocab-size'?` if one of the known names is similar to the word, else nothing."""
     near = difflib.get_close_matches(external_name(word), list(known), n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

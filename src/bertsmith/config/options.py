@@ -1,11 +1,10 @@
-"""Options: one schema a verb, the only source of its command line, its YAML keys and its Python arguments.
+"""Options: one schema per verb defines its command line, its YAML keys and its Python arguments.
 
-A schema is a frozen pydantic model. `Options.build` checks given values and answers every mistake in our own words:
-which option, what was found, what was expected, and the nearest name for a mistyped one. pydantic's own error
-text reaches nobody.
+A schema is a frozen pydantic model. `Options.build` checks the given values and reports every mistake with the option,
+the value found, the value expected, and the nearest name for a mistyped one. Users never see pydantic's own messages.
 
-Names: a field is written `vocab_size` in Python and YAML (`vocab-size` is accepted there too) and `--vocab-size` on
-the command line. A name that is a Python keyword carries a trailing underscore: `from_` is `--from`.
+Names: a field is written `vocab_size` in Python and YAML (YAML also takes `vocab-size`) and `--vocab-size` on the
+command line. A name that is a Python keyword gets a trailing underscore: `from_` is `--from`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from bertsmith.config import help_groups
 from bertsmith.config.option_names import external_name, nearest
 from bertsmith.config.valid_text import broken_argument
 from bertsmith.errors import OptionError
@@ -41,34 +41,37 @@ _EXPECTED = {
     "too_short": "at least one value",
 }
 
-SEEDS = 2**32
-"""Seeds are below this: NumPy's random state, which transformers seeds, takes no larger one."""
+SEED_LIMIT = 2**32
+"""Seeds are below this limit of NumPy's random state, which transformers seeds."""
 
 
 class Options(BaseModel):
-    """The base of every verb's schema."""
+    """Base of every verb's schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     positional: ClassVar[tuple[str, ...]] = ()
-    """The fields that are given by position, in their order; the last may hold several values."""
+    """Fields given by position, in order; the last one may hold several values."""
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Boxes of `--help` (`config.help_groups`) and their fields, in order; also fields that only subclasses have."""
 
     non_utf8_fields: ClassVar[tuple[str, ...]] = ()
-    """The fields whose values need not be UTF-8: paths of files whose names go through `sources.readable`."""
+    """Fields whose values need not be UTF-8: paths of files whose names go through `sources.readable`."""
 
     names_in_other_tools: ClassVar[Mapping[str, str]] = {}
-    """The answer to the name of an option of other tools (`config.tutorial_names`)."""
+    """Replies to option names of other tools and of earlier versions (`config.tutorial_names`)."""
 
-    says_more_if_given: ClassVar[tuple[str, ...]] = ()
-    """The fields whose default, given explicitly, says more than the default left out."""
+    explicit_defaults: ClassVar[tuple[str, ...]] = ()
+    """Fields whose default has an effect if it is given explicitly."""
 
     repeated: ClassVar[tuple[str, ...]] = ()
-    """The other fields that hold several values: their option is given once for each."""
+    """Options that are repeated on the command line, once per value."""
 
     @model_validator(mode="before")
     @classmethod
-    def _paths_for_texts(cls, values: Any) -> Any:
-        """In Python a MODEL may be given as a Path, although its type is the text of a name."""
+    def _paths_as_text(cls, values: Any) -> Any:
+        """Let Python users give a Path for an option that is text, such as a MODEL."""
         if not isinstance(values, Mapping):
             return values
         kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in cls.model_fields.items()}
@@ -79,7 +82,7 @@ class Options(BaseModel):
 
     @classmethod
     def build(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
-        """The checked options. Raises OptionError with one line for every mistake; `where` leads each (a file)."""
+        """Return the checked options. Raises OptionError with one line per mistake; `where` begins each line."""
         given: dict[str, Any] = {}
         mistakes: list[str] = []
         for key, value in values.items():
@@ -88,9 +91,9 @@ class Options(BaseModel):
                 mistakes.append(f"{where}{cls.unknown_option_message(str(key), map(external_name, cls.model_fields))}")
             else:
                 given[name] = value
-                broken = None if name in cls.non_utf8_fields else _broken(value)
-                if broken is not None:
-                    mistakes.append(f"{where}{_label(cls, name)}: {broken}")
+                mistake = None if name in cls.non_utf8_fields else _not_utf8(value)
+                if mistake is not None:
+                    mistakes.append(f"{where}{_label(cls, name)}: {mistake}")
         if mistakes:
             raise OptionError("\n".join(mistakes))
         try:
@@ -100,19 +103,30 @@ class Options(BaseModel):
 
     @classmethod
     def field_of(cls, word: str) -> str | None:
-        """The field of this name, in any spelling; None if there is none."""
+        """Return the field of this name, in any spelling; None if there is none."""
         return next((name for name in cls.model_fields if external_name(name) == external_name(word)), None)
 
     @classmethod
     def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """The given values, with those that a schema knows from elsewhere."""
+        """Return the given values and those that a subclass adds, such as the options of a resumed run."""
         return given
 
     @classmethod
+    def option_groups(cls) -> dict[str, list[str]]:
+        """Return the boxes of `--help` with their fields; fields that no class of the schema groups are `OPTIONS`."""
+        boxes = {}
+        for title in help_groups.ORDER:
+            names = dict.fromkeys(name for base in cls.__mro__ for name in vars(base).get("groups", {}).get(title, ()))
+            boxes[title] = [name for name in names if name in cls.model_fields]
+        grouped = {name for names in boxes.values() for name in names}
+        boxes[help_groups.OPTIONS] = [name for name in (*cls.positional, *cls.model_fields) if name not in grouped]
+        return {title: list(dict.fromkeys(names)) for title, names in boxes.items() if names}
+
+    @classmethod
     def unknown_option_message(cls, word: str, known: Iterable[str]) -> str:
-        """The message for an unknown name: what to give instead, or the nearest of the known names."""
-        elsewhere = cls.names_in_other_tools.get(external_name(word, "_"))
-        return f"there is no option '{word}'" + (f"; {elsewhere}" if elsewhere else nearest(word, known))
+        """Return the message for an unknown name: the option to give instead, or the nearest of the known names."""
+        reply = cls.names_in_other_tools.get(external_name(word, "_"))
+        return f"there is no option '{word}'" + (f"; {reply}" if reply else nearest(word, known))
 
     @classmethod
     def _mistakes(cls, error: ValidationError, where: str) -> Iterable[str]:
@@ -130,9 +144,9 @@ class Options(BaseModel):
                 )
 
     def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
-        """The command that gives these options: the positional ones, and those that differ from their default.
+        """Return the command that gives these options: positional ones, and those that differ from their default.
 
-        `verb` may be of two words, such as `finetune glue`.
+        `verb` may be two words, such as `finetune glue`.
         """
         words = ["bertsmith", *verb.split()]
         for name in self.positional:
@@ -140,31 +154,30 @@ class Options(BaseModel):
             words += [str(part) for part in value] if isinstance(value, tuple) else [str(value)]
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            insisted = name in self.says_more_if_given and name in self.model_fields_set
-            plain = value is None or value is False or (value == field.default and not insisted)
-            if plain or name in self.positional or name in leave_out:
+            explicit = name in self.explicit_defaults and name in self.model_fields_set
+            is_default = value is None or value is False or (value == field.default and not explicit)
+            if is_default or name in self.positional or name in leave_out:
                 continue
-            words += [f"--{external_name(name)}"] + ([] if value is True else [_word(value)])
+            words += [f"--{external_name(name)}"] + ([] if value is True else [_command_line_value(value)])
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, Any]:
-        """The resolved options as JSON values, with their external names."""
+        """Return the options as JSON values, by their external names."""
         return {external_name(name, "_"): value for name, value in self.model_dump(mode="json").items()}
 
 
-def _broken(value: Any) -> str | None:
-    """What is wrong with a value that holds what UTF-8 cannot hold; None for any other."""
+def _not_utf8(value: Any) -> str | None:
+    """Return the message for a value that UTF-8 cannot encode; None for any other value."""
     if isinstance(value, (list, tuple)):
-        return next(filter(None, map(_broken, value)), None)
+        return next(filter(None, map(_not_utf8, value)), None)
     if not isinstance(value, (str, PurePath)) or (broken := broken_argument(str(value))) is None:
         return None
     return f"found {broken}, in {str(value)!a}; expected UTF-8. Try: type the text, or rename the file, in UTF-8"
 
 
-def _word(value: Any) -> str:
-    """A value as it is written on the command line."""
+def _command_line_value(value: Any) -> str:
     if isinstance(value, tuple):
-        return ",".join(map(_word, value))
+        return ",".join(map(_command_line_value, value))
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -173,7 +186,7 @@ def _label(schema: type[Options], name: str) -> str:
 
 
 def validation_message(mistake: ErrorDetails) -> str:
-    """A mistake of pydantic in our own words: what was found, and what was expected."""
+    """Return the message for a mistake that pydantic reports: the value found and the value expected."""
     kind, context = mistake["type"], mistake.get("ctx", {})
     found = f"found {mistake.get('input')!r}"
     if kind == "value_error":
@@ -184,11 +197,11 @@ def validation_message(mistake: ErrorDetails) -> str:
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         sign = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
         return f"{found}, expected {sign.get(kind, 'at most')} {next(iter(context.values()))}"
-    return f"{found}, expected {_EXPECTED.get(kind, 'a value of another kind')}"
+    return f"{found}, expected {_EXPECTED.get(kind, 'a value of a different type')}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The options in a YAML file. Raises OptionError if the file is missing, not YAML, or not a mapping."""
+    """Return the options in a YAML file. Raises OptionError if the file is missing, not YAML, or not a mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -203,14 +216,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """The options given as `--set key=value`; values are read as YAML scalars and lists."""
+    """Return the options given as `--set key=value`; values are read as YAML scalars and lists."""
     values: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise OptionError(f"--set {text}: expected key=value, for example --set batch-size=64")
+            raise OptionError(f"--set {text}: expected KEY=VALUE, for example --set batch-size=64")
         try:
             values[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise OptionError(f"--set {text}: the value is not a YAML scalar or list") from None
+            raise OptionError(f"--set {text}: expected a YAML scalar or list as the value") from None
     return values

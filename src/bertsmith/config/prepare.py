@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config import help_groups
 from bertsmith.config.cleaning import ALL_STEPS, choose_steps
-from bertsmith.config.encoding import Encoding
-from bertsmith.config.options import SEEDS, Options
-from bertsmith.config.separator import Separator
+from bertsmith.config.encoding import ENCODING, Encoding
+from bertsmith.config.options import SEED_LIMIT, Options
+from bertsmith.config.separator import SEPARATOR, Separator
+from bertsmith.config.shared_options import OVERWRITE, WORKERS, check_overwrite_or_resume
 
 DocumentForm = Literal["auto", "file", "blank-line", "line"]
 Accents = Literal["auto", "keep", "strip"]
 ACCENTS = (
-    "keep or strip accents and other marks (auto: strip for Latin, Greek, Cyrillic and Hebrew unless --cased, keep for "
-    "scripts in which they are part of letters)"
+    "accents and other marks of letters; auto: strip them in Latin, Greek, Cyrillic and Hebrew script unless --cased, "
+    "keep them in other scripts"
 )
 
 
 class SourceOptions(Options):
-    """How text is read and cleaned: shared by every verb that takes a SOURCE."""
+    """How text is read: shared by every verb that takes a SOURCE."""
 
     positional: ClassVar[tuple[str, ...]] = ("sources",)
     non_utf8_fields: ClassVar[tuple[str, ...]] = ("sources",)
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("sources", "out"),
+        help_groups.DATA: ("documents", "text_column", "separator", "encoding", "encoding_errors", "max_documents"),
+        help_groups.MACHINE: ("workers",),
+    }
 
     sources: tuple[str, ...] = Field(
         min_length=1,
-        description="files, folders, globs (.txt .jsonl .csv .tsv .parquet .md .html, also .gz .zst .xz), addresses "
-        "such as s3://, or hf:NAME[/CONFIG][:SPLIT]",
+        description="files, folders, globs or URLs of .txt .jsonl .csv .tsv .parquet .md .html, also in .gz .zst .xz; "
+        "or hf:NAME[/CONFIG][:SPLIT]",
     )
     documents: DocumentForm = Field(
-        "auto", description="what a document of a .txt is: the file, a block between blank lines, or a line"
+        "auto", description="document of a .txt file: the file, a block between blank lines, or a line (auto: detected)"
     )
     text_column: str | None = Field(
-        None, description="the key or column that holds the text (found by its usual names otherwise)"
+        None, description="column or JSON key of the text (default: by usual names such as text or content)"
     )
-    separator: Separator | None = Field(
-        None, description="the character between the fields of .csv and .tsv, or tab (default: by the first rows)"
-    )
-    encoding: Encoding = Field("utf-8", description="the encoding of the files")
+    separator: Separator | None = Field(None, description=SEPARATOR)
+    encoding: Encoding = Field("utf-8", description=ENCODING)
     encoding_errors: Literal["strict", "replace"] = Field(
         "strict",
-        description="what is done with bytes that are not in the encoding: stop, or replace and count",
+        description="bytes that are invalid in --encoding: stop with an error, or replace and count them",
     )
-    max_documents: int | None = Field(None, gt=0, description="read at most so many documents")
-    workers: int | None = Field(None, gt=0, description="processes that read and clean (default: one a core)")
+    max_documents: int | None = Field(None, gt=0, description="read at most N documents (default: all)")
+    workers: int | None = Field(None, gt=0, description=WORKERS)
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -60,45 +66,62 @@ class SourceOptions(Options):
 
 
 class PrepareOptions(SourceOptions):
-    """Read, clean, de-duplicate, split into sentences, tokenize: a STORE comes out."""
+    """Read, clean, de-duplicate, split into sentences and tokenize text, and write a STORE."""
 
-    out: Path = Field(description="the folder of the STORE")
-    language: str = Field("en", description="the language code that sentences are split by")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.CLEANING: ("language", "clean", "min_words", "near_duplicates", "keep_dropped"),
+        help_groups.TOKENIZER: ("vocab_size", "cased", "accents", "tokenizer", "add_words"),
+        help_groups.EVALUATION: ("held_out", "seed"),
+        help_groups.MACHINE: ("workers", "engine", "engine_address"),
+        help_groups.SAVING: ("resume", "overwrite", "dry_run"),
+    }
+
+    out: Path = Field(description="folder to write the STORE to")
+    language: str = Field(
+        "en", description="language code of the text, such as en or de; decides how sentences are split"
+    )
     clean: str = Field(
         "",
-        description="cleaning steps to switch on, or off with no- before them, as in language,no-boilerplate "
-        f"({', '.join(ALL_STEPS)}); none or all as the first word",
+        description="cleaning steps to add or remove, as in language,no-short or none,unicode (default: all but "
+        f"language): {', '.join(ALL_STEPS)}",
     )
-    min_words: int = Field(3, ge=1, description="a document with fewer words is dropped as too short")
+    min_words: int = Field(3, ge=1, description="fewest words of a document; shorter ones are dropped")
     near_duplicates: float = Field(
         0.5,
         ge=0.2,
         le=1,
-        description="the Jaccard similarity on word pairs from which two documents are near-duplicates; 0.5 is about "
-        "18 words in 100 changed, 0.7 about 9",
+        description="drop documents at least this similar (Jaccard, word pairs, 0.2 to 1); 0.5 is about 18 words in "
+        "100 changed, 0.7 about 9",
     )
-    keep_dropped: bool = Field(False, description="write what was dropped, with its reason, to STORE/dropped")
+    keep_dropped: bool = Field(False, description="write dropped texts and their reasons to STORE/dropped")
     vocab_size: int | None = Field(
         None,
         ge=32,
-        description="train a WordPiece tokenizer of so many entries, and [unused] ones up to a multiple of 64 "
-        "(default: chosen by the corpus)",
+        description="number of entries of the new tokenizer, plus [unused] ones up to a multiple of 64 (not with "
+        "--tokenizer; default: chosen for the text)",
     )
-    tokenizer: str | None = Field(None, description="take the tokenizer of this MODEL instead of training one")
+    tokenizer: str | None = Field(
+        None, description="use the tokenizer of this MODEL instead of training one (RUN, model folder or hub name)"
+    )
     add_words: int | None = Field(
-        None, gt=0, description="add up to so many words of the corpus to the tokenizer of --tokenizer"
+        None, gt=0, description="add up to N words of the text to the tokenizer (needs --tokenizer)"
     )
-    cased: bool = Field(False, description="keep capitals and accents when a tokenizer is trained")
-    accents: Accents = Field("auto", description=ACCENTS)
-    held_out: str = Field("0.02", description="the share of documents kept for evaluation, or a file of their ids")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="chooses which documents are held out")
-    engine: Literal["local", "ray", "slurm"] = Field("local", description="where the tasks of the stages run")
+    cased: bool = Field(False, description="keep capitals and accents (not with --tokenizer)")
+    accents: Accents = Field("auto", description=f"{ACCENTS} (not with --tokenizer)")
+    held_out: str = Field(
+        "0.02", description="documents held out for evaluation: a share above 0 and up to 0.5, or a file of their ids"
+    )
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="random seed of the choice of held-out documents")
+    engine: Literal["local", "ray", "slurm"] = Field("local", description="run on this machine, a Ray cluster or Slurm")
     engine_address: str | None = Field(
-        None, description="the address of a Ray cluster, or the partition and options of Slurm's sbatch"
+        None,
+        description="address of the Ray cluster, or Slurm partition or sbatch options (needs --engine ray or slurm)",
     )
-    overwrite: bool = Field(False, description="replace the folder at --out")
-    resume: bool = Field(False, description="go on with an interrupted run from its last finished stage")
-    dry_run: bool = Field(False, description="forecast size, time, memory and disk from a sample; write nothing")
+    overwrite: bool = Field(False, description=OVERWRITE)
+    resume: bool = Field(
+        False, description="continue an interrupted preparation at --out after its last finished stage"
+    )
+    dry_run: bool = Field(False, description="estimate size, time, memory and disk space from a sample; write nothing")
 
     @field_validator("held_out", mode="before")
     @classmethod
@@ -132,25 +155,26 @@ class PrepareOptions(SourceOptions):
     @model_validator(mode="after")
     def _address_of_an_engine(self) -> PrepareOptions:
         if self.engine == "local" and self.engine_address is not None:
-            raise ValueError("--engine-address belongs to --engine ray or --engine slurm")
+            raise ValueError("--engine-address needs --engine ray or --engine slurm, found --engine local")
         return self
 
     @model_validator(mode="after")
     def _one_tokenizer(self) -> PrepareOptions:
         if self.tokenizer is not None and self.vocab_size is not None:
-            raise ValueError("--vocab-size trains a tokenizer and --tokenizer takes one: give one of them")
+            raise ValueError(
+                "found --vocab-size and --tokenizer, expected one of them: a new tokenizer, or that of a MODEL"
+            )
         if self.tokenizer is None and self.add_words is not None:
-            raise ValueError("--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well")
+            raise ValueError("--add-words needs --tokenizer MODEL, the tokenizer to extend, which is missing")
         if self.tokenizer is not None and self.cased:
-            raise ValueError("--cased belongs to a tokenizer that is trained; --tokenizer has its own setting")
+            raise ValueError("--cased is for a new tokenizer; that of --tokenizer has its own setting")
         if self.tokenizer is not None and self.accents != "auto":
-            raise ValueError("--accents belongs to a tokenizer that is trained; --tokenizer has its own setting")
-        if self.overwrite and self.resume:
-            raise ValueError("--overwrite starts again and --resume goes on: give one of them")
+            raise ValueError("--accents is for a new tokenizer; that of --tokenizer has its own setting")
+        check_overwrite_or_resume(overwrite=self.overwrite, resume=self.resume)
         return self
 
     def held_out_share(self) -> float | None:
-        """The share, or None where --held-out names a file of ids."""
+        """Return the share, or None if --held-out names a file of ids."""
         try:
             return float(self.held_out)
         except ValueError:
@@ -158,13 +182,20 @@ class PrepareOptions(SourceOptions):
 
 
 class TrainTokenizerOptions(SourceOptions):
-    """Train a WordPiece tokenizer: a Hugging Face tokenizer folder comes out."""
+    """Train a WordPiece tokenizer, and write a Hugging Face tokenizer folder."""
 
-    out: Path = Field(description="the folder of the tokenizer")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.TOKENIZER: ("vocab_size", "cased", "accents", "compare"),
+        help_groups.SAVING: ("overwrite",),
+    }
+
+    out: Path = Field(description="folder to write the tokenizer to")
     vocab_size: int = Field(
-        ge=32, description="the number of entries; [unused] ones come on top, up to a multiple of 64"
+        ge=32, description="number of entries of the tokenizer, plus [unused] ones up to a multiple of 64"
     )
     cased: bool = Field(False, description="keep capitals and accents")
     accents: Accents = Field("auto", description=ACCENTS)
-    compare: str | None = Field(None, description="show how the tokenizer of this MODEL reads the same text")
-    overwrite: bool = Field(False, description="replace the folder at --out")
+    compare: str | None = Field(
+        None, description="MODEL whose tokenizer to compare with on the same text (RUN, model folder or hub name)"
+    )
+    overwrite: bool = Field(False, description=OVERWRITE)

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config import tutorial_names
+from bertsmith.config import help_groups, tutorial_names
 from bertsmith.config.option_names import external_name
-from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.options import SEED_LIMIT, Options
+from bertsmith.config.shared_options import OVERWRITE, SAVE_EVERY, Precision, check_overwrite_or_resume
 
 Size = Literal["tiny", "mini", "small", "medium", "base", "large"]
 Objective = Literal["mlm+nsp", "mlm", "nsp", "mlm+sop"]
+
+SHAPE_OPTIONS = (*("size", "hidden_size", "attention_heads", "intermediate_size", "max_positions", "initial_values"),)
+"""Options of a new model; --from excludes them."""
+
+_FORMER_NAMES = {"auto_batch": "auto_micro_batch"}
+"""Options in a run.json of an earlier version, and their names now."""
+
+_ONE_LENGTH = "at most one of --minutes, --steps, --epochs; default: 10 minutes"
 
 
 class PretrainOptions(Options):
@@ -22,106 +31,190 @@ class PretrainOptions(Options):
 
     positional: ClassVar[tuple[str, ...]] = ("store",)
     names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.PRETRAIN
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("store", "out", "from_"),
+        help_groups.MODEL: (
+            *("size", "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions"),
+            "initial_values",
+        ),
+        help_groups.LENGTH: ("minutes", "steps", "epochs", "patience", "overfit_one_batch"),
+        help_groups.BATCHES: (
+            *("batch_size", "sequence_length", "micro_batch_size", "auto_micro_batch", "batch_ramp", "short_phase"),
+        ),
+        help_groups.LEARNING: (
+            *("learning_rate", "schedule", "warmup", "optimizer", "weight_decay", "max_grad_norm", "dropout", "seed"),
+        ),
+        help_groups.OBJECTIVE: ("objective", "negatives", "mask_rate", "mask_unit", "mask_split"),
+        help_groups.EVALUATION: ("eval_every", "general_text", "tensorboard"),
+        help_groups.DISTILLATION: ("teacher", "distil_weight", "distil_temperature"),
+        help_groups.MACHINE: ("precision", "attention", "compile", "gradient_checkpointing", "workers", "fsdp"),
+        help_groups.SAVING: ("save_every", "resume", "overwrite", "dry_run"),
+    }
 
-    store: Path = Field(description="the STORE that `prepare` wrote")
-    out: Path = Field(description="the folder of the RUN")
-    from_: str | None = Field(None, description="continue from this MODEL instead of starting from scratch")
+    store: Path = Field(description="STORE to train on, as written by `bertsmith prepare`")
+    out: Path = Field(description="folder to write the RUN to: model, checkpoints, metrics, report.html")
+    from_: str | None = Field(
+        None, description="MODEL to continue training, instead of starting from scratch: RUN, model folder or hub name"
+    )
     general_text: str | None = Field(
-        None, description="a text to measure on as well, before, during and after: what is forgotten of it is seen"
+        None, description="text to measure forgetting on, never trained on (file, folder or hf:NAME; not a STORE)"
     )
     teacher: str | None = Field(
-        None, description="a MODEL whose answers at masked positions are learnt beside the text (distillation)"
+        None, description="MODEL to distil from: its predictions of masked tokens are learned along with the text"
     )
     distil_weight: float | None = Field(
-        None, gt=0, le=1, description="the share of the teacher's answers in the loss of masked tokens (default: 0.5)"
+        None,
+        gt=0,
+        le=1,
+        description="teacher's share of the masked-token loss, above 0 and up to 1 (needs --teacher; default: 0.5)",
     )
     distil_temperature: float | None = Field(
-        None, gt=0, description="what softens the answers of teacher and student (default: 2)"
+        None,
+        gt=0,
+        description="temperature that divides the logits of teacher and student (needs --teacher; default: 2)",
     )
     size: Size | None = Field(
-        None, description="the model's size (default: by time, text and machine, or that of --from)"
+        None,
+        description="preset of layers and width for a new model (not with --from; default: chosen by training time, "
+        "text and machine)",
     )
     layers: int | None = Field(
         None,
         gt=0,
-        description="number of layers, over what --size says; with --from so many of its own are kept, evenly spaced",
+        description="number of layers (default: that of --size); with --from, keep N of its layers, evenly spaced",
     )
-    hidden_size: int | None = Field(None, gt=0, description="width of the layers, over what --size says")
-    attention_heads: int | None = Field(None, gt=0, description="attention heads a layer, over what --size says")
-    intermediate_size: int | None = Field(None, gt=0, description="width of the feed-forward part (default: 4x)")
-    max_positions: int | None = Field(None, ge=8, description="rows of the position table (default: 512)")
+    hidden_size: int | None = Field(
+        None, gt=0, description="width of the layers (not with --from; default: that of --size)"
+    )
+    attention_heads: int | None = Field(
+        None, gt=0, description="attention heads per layer (not with --from; default: --hidden-size / 64)"
+    )
+    intermediate_size: int | None = Field(
+        None, gt=0, description="width of the feed-forward part (not with --from; default: 4 x --hidden-size)"
+    )
+    max_positions: int | None = Field(
+        None, ge=8, description="longest input in tokens that the model can take (not with --from; default: 512)"
+    )
     initial_values: Literal["neighbours", "random"] | None = Field(
         None,
-        description="what a model from scratch begins with: heads that look at the tokens next to them, or the random "
-        "values of stock BERT (default: neighbours)",
+        description="initial weights: random as in stock BERT, or half of each layer's heads attending to nearby "
+        "tokens (not with --from; default: neighbours)",
     )
-    objective: Objective = Field("mlm+nsp", description="what is learnt")
+    objective: Objective = Field(
+        "mlm+nsp",
+        description="training objectives: masked language modelling (mlm), next sentence (nsp), sentence order (sop)",
+    )
     negatives: Literal["other-document", "same-document"] = Field(
-        "other-document", description="where the second segment of a random pair comes from"
+        "other-document", description="source of false next sentences (only objectives with nsp)"
     )
-    minutes: float | None = Field(None, gt=0, description="train for so long; the learning rate falls by the clock")
-    steps: int | None = Field(None, gt=0, description="train for so many updates")
-    epochs: float | None = Field(None, gt=0, description="train for so many passes over the STORE")
-    batch_size: int = Field(32, gt=0, description="examples an update, over all processes")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description=f"train for N minutes; the learning rate follows the clock ({_ONE_LENGTH})",
+    )
+    steps: int | None = Field(None, gt=0, description=f"train for N updates ({_ONE_LENGTH})")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        description=f"passes over the training part, may be fractional ({_ONE_LENGTH}; not with --short-phase or "
+        "--batch-ramp)",
+    )
+    batch_size: int = Field(32, gt=0, description="examples per update, over all processes")
     micro_batch_size: int | None = Field(
-        None, gt=0, description="examples at once in one process; the result does not depend on it"
+        None,
+        gt=0,
+        description="examples per forward and backward pass of a process; changes memory and speed, not the result "
+        "(default: --batch-size / processes)",
     )
-    auto_batch: bool = Field(False, description="find the largest micro-batch that fits into the memory")
+    auto_micro_batch: bool = Field(
+        False, description="find the largest micro-batch that fits into memory (not with --micro-batch-size)"
+    )
     batch_ramp: tuple[int, float] | None = Field(
-        None, description="begin with so many examples an update; the share of the run over which they rise"
+        None,
+        description="grow batches from N examples to --batch-size during this first share of the run, between 0 and 1 "
+        "(not with --epochs)",
     )
-    sequence_length: int = Field(128, ge=8, description="tokens an example, special tokens included")
+    sequence_length: int = Field(128, ge=8, description="tokens per example, special tokens included")
     short_phase: tuple[int, float] | None = Field(
-        None, description="begin with examples of so many tokens; the share of the run that has them"
+        None,
+        description="use examples of N tokens during this first share of the run, between 0 and 1 (not with --epochs)",
     )
-    learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by size)")
-    optimizer: Literal["adamw", "muon"] = Field("adamw", description="AdamW, or Muon on the hidden matrices")
-    schedule: Literal["wsd", "cosine", "linear"] = Field("wsd", description="the learning rate's course")
-    warmup: float = Field(0.06, ge=0, lt=1, description="the share of the run in which the learning rate rises")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="peak learning rate (default: by hidden width, 0.001 at 256 to 512; 0.3 times that with --from)",
+    )
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="AdamW for all weights, or Muon for the layers' matrices and AdamW for the rest"
+    )
+    schedule: Literal["wsd", "cosine", "linear"] = Field(
+        "wsd",
+        description="learning rate after warmup; wsd: constant, then a linear fall to 0 over the last 30%",
+    )
+    warmup: float = Field(
+        0.06, ge=0, lt=1, description="share of the run during which the learning rate rises, from 0 to below 1"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW and Muon; none for biases and LayerNorm")
     mask_rate: float | None = Field(
-        None, gt=0, lt=1, description="the share of tokens that are predicted (default: 0.25, with --from 0.15)"
+        None,
+        gt=0,
+        lt=1,
+        description="share of tokens to predict, between 0 and 1 (default: 0.25; 0.15 with --from)",
     )
     mask_unit: Literal["token", "word", "span"] = Field(
-        "token", description="what is masked together: a token, a whole word, one to ten words"
+        "token", description="unit of masking: single tokens, whole words, or spans of one to ten words"
     )
     mask_split: tuple[float, float, float] = Field(
-        (80, 10, 10), description="percent of these that become [MASK], a random token, or stay"
+        (80, 10, 10),
+        description="percentages of predicted tokens replaced by [MASK], replaced by a random token, left unchanged",
     )
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    precision: Precision = "auto"
     attention: Literal["auto", "eager", "sdpa"] = Field(
-        "auto", description="how attention is computed: two products and a softmax, or torch's fused kernel"
+        "auto",
+        description="attention as separate operations (eager) or torch's fused kernel (sdpa); auto: sdpa on a GPU",
     )
-    compile: bool = Field(False, description="let torch.compile make the training step; needs a C++ compiler")
+    compile: bool = Field(False, description="compile the training step with torch.compile (needs a C++ compiler)")
     dropout: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="dropout while training (default: 0 from scratch, the model's own with --from)",
+        description="dropout during training, from 0 to below 1 (default: 0; with --from the MODEL's own)",
     )
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    max_grad_norm: float = Field(1.0, gt=0, description="norm to which gradients are clipped")
     gradient_checkpointing: bool = Field(
-        False, description="compute activations twice instead of keeping them: less memory, a third more work"
+        False, description="recompute activations instead of keeping them: less memory, a third more computation"
     )
     patience: int | None = Field(
         None,
         gt=0,
-        description="end after so many evaluations without a lower held-out loss, with the weights of the lowest",
+        description="stop after N evaluations in a row without a lower held-out loss, and keep the best weights "
+        "(default: no early stop)",
     )
     overfit_one_batch: bool = Field(
-        False, description="train on the first batch alone, to see that its loss goes to zero (default: 200 updates)"
+        False, description="train on the first batch only, to check that its loss reaches zero (default: 200 updates)"
     )
-    fsdp: bool = Field(False, description="divide weights and optimizer over the processes of torchrun")
-    tensorboard: bool = Field(False, description="write TensorBoard events to RUN/tensorboard")
-    save_every: int | None = Field(
-        None, gt=0, description="updates between checkpoints (default: a tenth of the run, at most one a minute)"
+    fsdp: bool = Field(
+        False, description="shard weights and optimizer over the processes of torchrun (not with --optimizer muon)"
     )
-    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: a tenth of the run)")
-    workers: int = Field(0, ge=0, description="processes that assemble batches beside the training process")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and dropout follow from it")
-    overwrite: bool = Field(False, description="replace the folder at --out")
-    resume: bool = Field(False, description="go on from the newest checkpoint in --out")
-    dry_run: bool = Field(False, description="forecast parameters, memory and time; train nothing")
+    tensorboard: bool = Field(
+        False, description="write TensorBoard events to RUN/tensorboard as well (needs the package tensorboard)"
+    )
+    save_every: int | None = Field(None, gt=0, description=SAVE_EVERY)
+    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: ten per run)")
+    workers: int = Field(0, ge=0, description="processes that assemble batches; 0: the training process")
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="random seed of weights, order, pairs, masks and dropout")
+    overwrite: bool = Field(False, description=OVERWRITE)
+    resume: bool = Field(
+        False,
+        description="continue the RUN at --out from its newest checkpoint, with its own options; a longer --minutes, "
+        "--steps or --epochs extends it",
+    )
+    dry_run: bool = Field(False, description="estimate parameters, memory and time; train nothing")
+
+    @classmethod
+    def of_record(cls, options: Mapping[str, Any]) -> PretrainOptions:
+        """Return the options that a run.json holds, also one of an earlier version."""
+        return cls.build({_FORMER_NAMES.get(name, name): value for name, value in options.items() if value is not None})
 
     @field_validator("mask_split", mode="before")
     @classmethod
@@ -156,49 +249,63 @@ class PretrainOptions(Options):
     def _consistent(self) -> PretrainOptions:
         given = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join('--' + name for name in given)} contradict each other: give one of them")
-        if self.overwrite and self.resume:
-            raise ValueError("--overwrite starts again and --resume goes on: give one of them")
-        fresh = (
-            "size", "hidden_size", "attention_heads", "intermediate_size", "max_positions", "initial_values",
-        )  # fmt: skip
-        given = [name for name in fresh if getattr(self, name) is not None]
+            flags = " and ".join("--" + name for name in given)
+            raise ValueError(f"found {flags}, expected at most one of --minutes, --steps, --epochs")
+        check_overwrite_or_resume(overwrite=self.overwrite, resume=self.resume)
+        self._check_shape_with_from()
+        self._check_teacher()
+        self._check_phases()
+        self._check_micro_batch()
+        self._check_overfit_one_batch()
+        if self.fsdp and self.optimizer == "muon":
+            raise ValueError("--fsdp needs --optimizer adamw: Muon works on whole matrices, which --fsdp shards")
+        return self
+
+    def _check_shape_with_from(self) -> None:
+        given = [external_name(name) for name in SHAPE_OPTIONS if getattr(self, name) is not None]
         if self.from_ is not None and given:
-            flags = ", ".join(f"--{external_name(name)}" for name in given)
             raise ValueError(
-                f"{flags}: a model that continues keeps shape and weights; leave {'it' if len(given) == 1 else 'them'} "
-                "out, or --from. Fewer layers may be taken: --layers N keeps N of its"
+                f"found {', '.join(f'--{name}' for name in given)} with --from, which keeps the shape and weights of "
+                "its MODEL; --layers N keeps N of its layers"
             )
+
+    def _check_teacher(self) -> None:
         for name in ("distil_weight", "distil_temperature"):
             if self.teacher is None and getattr(self, name) is not None:
-                raise ValueError(f"--{external_name(name)} belongs to --teacher, which is missing")
+                raise ValueError(f"--{external_name(name)} needs --teacher, which is missing")
         if self.teacher is not None and self.objective == "nsp":
-            raise ValueError("--teacher says what stands at masked positions, and --objective nsp masks none")
+            raise ValueError("--teacher predicts masked tokens, and --objective nsp masks none")
+
+    def _check_phases(self) -> None:
         if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:
             raise ValueError(
-                f"--short-phase: found {self.short_phase[0]} tokens, expected from 8 to less than the "
-                f"{self.sequence_length} of --sequence-length"
+                f"--short-phase: found {self.short_phase[0]} tokens, expected at least 8 and fewer than "
+                f"--sequence-length, {self.sequence_length}"
             )
         if self.batch_ramp is not None and self.batch_ramp[0] >= self.batch_size:
             raise ValueError(
-                f"--batch-ramp: found {self.batch_ramp[0]} examples, expected less than the {self.batch_size} of "
-                "--batch-size"
+                f"--batch-ramp: found {self.batch_ramp[0]} examples, expected fewer than --batch-size, "
+                f"{self.batch_size}"
             )
         if self.epochs is not None and (self.short_phase or self.batch_ramp):
             raise ValueError(
-                "--epochs counts passes with examples of one length and batches of one size; give --steps or --minutes "
-                "with --short-phase and --batch-ramp"
+                "--epochs needs examples of one length and batches of one size. Try: --steps or --minutes with "
+                "--short-phase and --batch-ramp"
             )
-        if self.fsdp and self.optimizer == "muon":
-            raise ValueError("--fsdp needs --optimizer adamw: Muon works on whole matrices")
-        if self.auto_batch and self.micro_batch_size is not None:
-            raise ValueError("--auto-batch finds the micro-batch that --micro-batch-size gives: give one of them")
-        if self.overfit_one_batch and (self.short_phase or self.batch_ramp or self.patience):
-            raise ValueError("--overfit-one-batch takes one batch: leave out --short-phase, --batch-ramp, --patience")
-        if self.overfit_one_batch and self.teacher is not None:
-            raise ValueError("--overfit-one-batch sees whether the loss of labels goes to zero: leave out --teacher")
-        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
+
+    def _check_micro_batch(self) -> None:
+        if self.micro_batch_size is None:
+            return
+        if self.auto_micro_batch:
+            raise ValueError("found --auto-micro-batch and --micro-batch-size, expected one of them")
+        if self.micro_batch_size > self.batch_size:
             raise ValueError(
-                f"--micro-batch-size {self.micro_batch_size} is larger than --batch-size {self.batch_size}"
+                f"--micro-batch-size: found {self.micro_batch_size}, expected at most --batch-size, {self.batch_size}"
             )
-        return self
+
+    def _check_overfit_one_batch(self) -> None:
+        rivals = ("short_phase", "batch_ramp", "patience", "teacher")
+        given = [external_name(name) for name in rivals if getattr(self, name) is not None]
+        if self.overfit_one_batch and given:
+            flags = ", ".join(f"--{name}" for name in given)
+            raise ValueError(f"found --overfit-one-batch with {flags}, which it excludes. Try: leave out {flags}")

@@ -6,17 +6,20 @@ from pathlib import Path
 
 from pydantic import Field
 
-from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.options import SEED_LIMIT, Options
+from bertsmith.config.shared_options import OVERWRITE, WORKERS
 
 
 class QuickstartOptions(Options):
-    """The whole life cycle on the documentation that is already on this machine."""
+    """Train and use a BERT on the documentation that is already on this machine."""
 
-    minutes: float = Field(3.0, gt=0, description="minutes of pre-training")
-    out: Path = Field(Path("runs/quickstart"), description="the folder of everything that comes out")
-    workers: int | None = Field(None, gt=0, description="processes that read and clean (default: one a core)")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="weights, order, pairs, masks and held-out part follow from it")
-    overwrite: bool = Field(False, description="replace the folder at --out")
+    minutes: float = Field(3.0, gt=0, description="pre-train for N minutes; preparation and fine-tuning come on top")
+    out: Path = Field(Path("runs/quickstart"), description="folder to write everything to: STORE, RUNs and report.html")
+    workers: int | None = Field(None, gt=0, description=WORKERS)
+    seed: int = Field(
+        0, ge=0, lt=SEED_LIMIT, description="random seed of weights, order, pairs, masks and held-out part"
+    )
+    overwrite: bool = Field(False, description=OVERWRITE)
 
 
 class DoctorOptions(Options):

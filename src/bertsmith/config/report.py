@@ -1,4 +1,4 @@
-"""Options of `report`: STORE or RUN to report.html."""
+"""Options of `report`: STORE, RUN or suite to report.html."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from bertsmith.config.options import Options
 
 
 class ReportOptions(Options):
-    """Write report.html of a STORE or a RUN again."""
+    """Write report.html of a STORE, a RUN or a suite."""
 
     positional: ClassVar[tuple[str, ...]] = ("folder",)
 
-    folder: Path = Field(description="a STORE or a RUN")
-    watch: bool = Field(False, description="write the report of a RUN again and again while it trains")
+    folder: Path = Field(description="folder of a STORE, a RUN or a suite (`finetune glue`)")
+    watch: bool = Field(
+        False, description="update the report while the RUN trains; Control-C stops watching, not training"
+    )

@@ -1,10 +1,12 @@
-"""The separator of a table, as an option: one character, or `tab`."""
+"""The field separator of a table, as an option: one character, or `tab`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from pydantic import BeforeValidator
+
+SEPARATOR = "field separator of CSV and TSV: one character, or the word tab (default: detected in the first rows)"
 
 
 def _one_character(value: object) -> object:

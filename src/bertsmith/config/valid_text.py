@@ -1,15 +1,14 @@
-r"""Text that UTF-8 cannot hold: halves of surrogate pairs.
+r"""Text that UTF-8 cannot encode: halves of surrogate pairs.
 
-JSON may hold one ("\ud83d"), and Python makes them of command-line bytes that are not UTF-8. No file, terminal or
-tokenizer takes such a text, so it is refused where it comes in. Only the readers of a corpus keep it: their cleaning
-replaces and counts it.
+JSON may hold one ("\ud83d"), and Python represents command-line bytes that are not UTF-8 by them. No file, terminal or
+tokenizer takes this text, so inputs with it are refused. Only a corpus may have it: cleaning replaces and counts it.
 """
 
 from __future__ import annotations
 
 
 def broken_text(text: str) -> str | None:
-    r"""The first character that UTF-8 cannot hold, in words, such as `half of a surrogate pair (\ud83d)`; else None."""
+    r"""Describe the first character that UTF-8 cannot encode: `half of a surrogate pair (\ud83d)`; None without one."""
     if text.isascii():
         return None
     try:
@@ -20,7 +19,7 @@ def broken_text(text: str) -> str | None:
 
 
 def broken_argument(text: str) -> str | None:
-    """The same of a text from the command line, where Python hides each wrong byte in U+DC80 to U+DCFF."""
+    """Describe the first wrong byte of a command-line argument, which Python represents by U+DC80 to U+DCFF."""
     found = broken_text(text)
     hidden = next((character for character in text if "\udc80" <= character <= "\udcff"), None)
     if found is None or hidden is None:

@@ -1,9 +1,9 @@
-"""Verbs as Python functions: one function a verb, called with its options or with their values.
+"""Verbs as Python functions: one function per verb, called with an Options object or with keyword arguments.
 
     bertsmith.pretrain("data/books", out="runs/books", size="mini", minutes=5)
     bertsmith.pretrain(PretrainOptions(store=..., out=...))
 
-`help(bertsmith.pretrain)` shows every option, because the signature is made from the schema.
+`help(bertsmith.pretrain)` shows every option, because the schema defines the signature.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ ResultType = TypeVar("ResultType")
 
 
 class Result:
-    """The base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON.
+    """Base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON.
 
-    A field in `omitted_if_none` is in it only if it has a value.
+    The JSON leaves out fields of `omitted_if_none` that are None.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return the JSON object."""
         assert is_dataclass(self)
         values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None or name not in self.omitted_if_none}
@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
 def verb(
     schema: type[OptionsType],
 ) -> Callable[[Callable[[OptionsType], ResultType]], Callable[..., ResultType]]:
-    """Make a function of options callable with an Options object or with the options' values."""
+    """Make a function of an Options object callable with the options as arguments, too."""
 
     def decorate(function: Callable[[OptionsType], ResultType]) -> Callable[..., ResultType]:
         @functools.wraps(function)
@@ -70,7 +70,7 @@ def verb(
 
 
 def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
-    """Positional values under their names; the last positional option takes all that are left."""
+    """Return the arguments by name; the last positional option takes all values that are left."""
     given = dict(values)
     names = schema.positional
     for position, name in enumerate(names):
@@ -82,20 +82,18 @@ def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any
             return given
         given[name] = args[position]
     if len(args) > len(names):
-        raise OptionError(
-            f"{len(args)} values are given by position, expected at most {len(names)}: {', '.join(names)}"
-        )
+        raise OptionError(f"found {len(args)} values by position, expected at most {len(names)}: {', '.join(names)}")
     return given
 
 
 def is_multivalued(schema: type[Options], name: str) -> bool:
-    """Whether an option holds several values."""
+    """Return whether an option holds several values."""
     annotation = schema.model_fields[name].annotation
     return get_origin(annotation) is tuple and name in (*schema.positional, *schema.repeated)
 
 
 def signature(schema: type[Options]) -> inspect.Signature:
-    """The signature of a verb in Python."""
+    """Return the signature of a verb in Python."""
     positional, keyword = [], []
     for name, field in schema.model_fields.items():
         default = inspect.Parameter.empty if field.default is PydanticUndefined else field.default

@@ -1,26 +1,36 @@
-"""Options of `evaluate` and `compare`: a MODEL, or two, and DATA to figures."""
+"""Options of `evaluate` and `compare`: one or two MODELs and DATA to figures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bertsmith.config.options import SEEDS
+from bertsmith.config import help_groups
+from bertsmith.config.options import SEED_LIMIT
+from bertsmith.config.shared_options import MODEL, MaxLength, Precision
 from bertsmith.tasks.files.options import LabelledOptions
-from bertsmith.tasks.predict_options import MaxLength
 
 
 class HeadMeasureOptions(LabelledOptions):
-    """How a head answers a labelled file."""
+    """How to measure a head on a labelled file."""
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {help_groups.MACHINE: ("precision",)}
 
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = Field(
-        None, description="over what the model's configuration says"
+        None,
+        description="labels of a text: one, several or none, or a number (sequence-classification; default: as in the "
+        "MODEL's config.json)",
     )
     max_length: MaxLength = None
-    batch_size: int = Field(64, gt=0, description="examples at once")
-    precision: Literal["auto", "bf16", "fp32"] = Field("fp32", description="number format of the matrix products")
+    batch_size: int = Field(
+        64,
+        gt=0,
+        description="size of batches: N x --max-length tokens, padding included; for a language model N examples",
+    )
+    precision: Precision = "fp32"
 
 
 class EvaluateOptions(HeadMeasureOptions):
@@ -28,44 +38,54 @@ class EvaluateOptions(HeadMeasureOptions):
 
     positional: ClassVar[tuple[str, ...]] = ("model", "data")
 
-    model: str = Field(description="the MODEL")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("model", "data", "predictions", "report"),
+        help_groups.BATCHES: ("batch_size", "max_length"),
+        help_groups.LANGUAGE_MODELS: ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed"),
+    }
+
+    model: str = Field(description=MODEL)
     data: str = Field(
-        description="a STORE or a text for a language model, a labelled file (or hf:NAME, its test part) for a head"
+        description="data to measure on: STORE or text for a language model, labelled file or hf:NAME (its test split) "
+        "for a head"
     )
     predictions: Path | None = Field(
-        None, description="write a head's predictions here, for score: JSON lines, CoNLL columns, or JSON of id to text"
+        None,
+        description="file to write a head's predictions to, for `score`: JSON lines, CoNLL columns, or JSON of id to "
+        "text",
     )
-    report: Path | None = Field(
-        None, description="write a page with pictures and tables of the figures here, an .html file"
-    )
-    slice: str | None = Field(
-        None, description="the column of a labelled file by whose values a head's main figure is told apart"
-    )
+    report: Path | None = Field(None, description=".html file to write charts and tables of the figures to")
+    slice: str | None = Field(None, description="column by whose values to split a head's main figure")
     details: bool = Field(
         False,
-        description="of a language model also: masked predictions by frequency, piece and place, how well lengths "
-        "alone tell next sentences, and how alike sentence vectors are",
+        description="measure also: predictions by token frequency, word piece and position; next sentences by length "
+        "only; similarity of sentence vectors",
     )
     pseudo_perplexity: bool = Field(
         False,
-        description="of a language model also: the loss with every token masked alone, one pass of the model each",
+        description="measure also the loss with each token masked on its own (one pass of the model per token)",
     )
     max_sentences: int = Field(
-        100, gt=0, description="so many sentences for the pseudo-perplexity, at random, the same each time"
+        100, gt=0, description="measure N random sentences, the same every time (needs --pseudo-perplexity)"
     )
     sequence_length: int | None = Field(
-        None, ge=8, description="tokens an example (default: as in pre-training, or 128)"
+        None, ge=8, description="tokens per example, special tokens included (default: as in pre-training, else 128)"
     )
     seed: int = Field(
-        0, ge=0, lt=SEEDS, description="chooses the frozen masks, pairs and sentences; 0 is what a RUN reports"
+        0, ge=0, lt=SEED_LIMIT, description="random seed of the fixed masks, pairs and sentences; a RUN reports seed 0"
     )
 
 
 class CompareOptions(HeadMeasureOptions):
-    """Compare the heads of two models on the same labelled file."""
+    """Compare the heads of two MODELs on the same labelled file."""
 
     positional: ClassVar[tuple[str, ...]] = ("model_a", "model_b", "data")
 
-    model_a: str = Field(description="the MODEL that is compared with")
-    model_b: str = Field(description="the MODEL whose difference from it is measured")
-    data: str = Field(description="a labelled file (or hf:NAME, its test part)")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("model_a", "model_b", "data"),
+        help_groups.BATCHES: ("batch_size", "max_length"),
+    }
+
+    model_a: str = Field(description="MODEL to compare with: RUN, model folder or hub name")
+    model_b: str = Field(description="MODEL whose difference from MODEL_A to measure")
+    data: str = Field(description="labelled file to compare on, or hf:NAME (its test split)")

@@ -33,7 +33,7 @@ def begin(
         status="running",
         command=command(options),
         options=identity(options) | {"save_every": options.save_every},
-        given=[name for name in options.says_more_if_given if name in options.model_fields_set],
+        given=[name for name in options.explicit_defaults if name in options.model_fields_set],
         seeds=options.seeds,
         choices=choices,
         machine=Machine(**describe_machine()),

@@ -9,18 +9,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bertsmith.config import tutorial_names
+from bertsmith.config import help_groups, tutorial_names
 from bertsmith.config.option_names import external_name
-from bertsmith.config.options import SEEDS, Options
+from bertsmith.config.options import SEED_LIMIT, Options
+from bertsmith.config.shared_options import OVERWRITE, SAVE_EVERY, Precision, check_overwrite_or_resume
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.search_space import DEFAULT, parse_space, space_text
-from bertsmith.tasks.files.options import LabelledOptions, parted
+from bertsmith.tasks.files.options import LabelledOptions, comma_separated
 from bertsmith.tasks.registry import default_lengths, known_task, trainable_tasks
 
 SUITES = ("glue",)
-"""Suites of tasks: `finetune glue` trains several tasks and has its own options."""
+"""Suites of tasks: `finetune glue` trains several tasks and has different options."""
 
-OWNERS = {
+REQUIRED_OPTIONS = {
     "lora_alpha": "lora",
     "lora_targets": "lora",
     "distil_weight": "teacher",
@@ -28,25 +29,40 @@ OWNERS = {
     "unlabelled": "teacher",
     "search_space": "search",
 }
-"""Options that say more of another one."""
+"""Options that need the option on the right."""
 
 
 class LabelledFilesOptions(LabelledOptions):
-    """A task, a MODEL, labelled files, and the folder of the RUN."""
+    """Task, MODEL, labelled files, and the folder of the RUN."""
 
-    task: str = Field(description=f"the task: {', '.join(trainable_tasks())}; or a suite of tasks: {', '.join(SUITES)}")
-    model: str = Field(description="the MODEL to start from")
-    train: Path = Field(description="the labelled file, or data set hf:NAME[/CONFIG][:SPLIT], to train on")
-    dev: Path = Field(description="the same that the best checkpoint and seed are chosen on (hf: its validation part)")
-    test: Path | None = Field(None, description="the same that nothing is chosen on, for the reported figures")
-    out: Path = Field(description="the folder of the RUN")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("task", "model", "train", "dev", "test", "out"),
+        help_groups.EVALUATION: ("metric",),
+    }
+
+    task: str = Field(
+        description=f"task to train: {', '.join(trainable_tasks())}; or a suite of tasks: {', '.join(SUITES)}"
+    )
+    model: str = Field(description="MODEL to start from: RUN, model folder or hub name")
+    train: Path = Field(description="labelled file to train on, or hf:NAME[/CONFIG][:SPLIT]")
+    dev: Path = Field(
+        description="labelled file, or hf:NAME (its validation split), to choose the best checkpoint and seed on"
+    )
+    test: Path | None = Field(
+        None,
+        description="labelled file, or hf:NAME (its test split), for the final figures only (default: figures are of "
+        "--dev)",
+    )
+    out: Path = Field(description="folder to write the RUN to: model, metrics, report.html")
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = Field(
         "single_label_classification",
-        description="one class a text, several labels or none, or a number; labels that are decimals need it",
+        description="labels of a text: one, several or none, or a number (sequence-classification; labels that are "
+        "decimals need regression)",
     )
     metric: str | None = Field(
         None,
-        description="the figure on the dev file that the best checkpoint and seed are chosen by (default: by task)",
+        description="figure on --dev that chooses the best checkpoint and seed, such as accuracy or f1 (default: by "
+        "task)",
     )
 
     @field_validator("task")
@@ -54,14 +70,14 @@ class LabelledFilesOptions(LabelledOptions):
     def _known_task(cls, value: str) -> str:
         if value in SUITES:
             raise ValueError(
-                f"{value!r} is a suite of tasks with options of its own; the word stands right behind the verb: "
-                f"bertsmith finetune {value} --help (in Python bertsmith.finetune_{value})"
+                f"found {value!r}, a suite of tasks, expected a task. Try: bertsmith finetune {value} --help, with "
+                f"{value} directly after finetune (in Python bertsmith.finetune_{value})"
             )
         return known_task(value, SUITES)
 
 
 def _record_of(file: Path) -> dict[str, Any] | None:
-    """The record of a run, None if there is none or it is damaged."""
+    """Return the record of a run, or None if it is missing or damaged."""
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -70,102 +86,132 @@ def _record_of(file: Path) -> dict[str, Any] | None:
 
 
 class HeadTrainingOptions(Options):
-    """How a head is trained, whatever it is trained on."""
+    """How to train a head, on one task or on a suite."""
 
     verb: ClassVar[str] = "finetune"
     record_file: ClassVar[str] = "run.json"
     record_kind: ClassVar[str] = "finetuning"
-    """What the record of such a training is called, and the `kind` in it."""
+    """File of the record that a training writes, and the `kind` in it."""
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.MODEL: ("layers", "freeze_layers", "lora", "lora_alpha", "lora_targets"),
+        help_groups.LENGTH: ("epochs", "patience", "max_train_examples"),
+        help_groups.BATCHES: ("batch_size", "max_length", "micro_batch_tokens", "eval_batch_size"),
+        help_groups.LEARNING: ("learning_rate", "layer_decay", "weight_decay"),
+        help_groups.EVALUATION: ("eval_every",),
+        help_groups.SEEDS: ("seeds", "seed"),
+        help_groups.MACHINE: ("precision",),
+        help_groups.SAVING: ("save_every", "resume", "overwrite", "dry_run"),
+    }
 
     max_train_examples: int | None = Field(
-        None, gt=0, description="train on so many examples of the training file, a fixed random part (default: all)"
+        None, gt=0, description="train on a random choice of N examples, the same for every seed (default: all)"
     )
     max_length: int | None = Field(
         None,
         ge=8,
-        description=f"tokens a row (default: {default_lengths()}); what is longer is cut and counted, or read in "
-        "windows (token-classification, question-answering)",
+        description="tokens per row; longer rows are cut and counted, or (token-classification, question-answering) "
+        f"read in windows (default: {default_lengths()})",
     )
     epochs: float | None = Field(
-        None, gt=0, description="passes over what is trained on (default: 3, up to 10 for a small file)"
+        None,
+        gt=0,
+        description="passes over the training data, may be fractional (default: 3; up to 10 for small files)",
     )
-    batch_size: int = Field(32, gt=0, description="examples an update")
-    eval_batch_size: int = Field(64, gt=0, description="examples at once in evaluation")
-    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once an epoch)")
-    learning_rate: float | None = Field(None, gt=0, description="the highest learning rate (default: by width)")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="number format of the matrix products")
+    batch_size: int = Field(32, gt=0, description="examples per update")
+    eval_batch_size: int = Field(
+        64, gt=0, description="size of evaluation batches: N x --max-length tokens, padding included"
+    )
+    eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: once per epoch)")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="peak learning rate (default: by hidden width, 0.00004 at 768; 10 times that with --lora)",
+    )
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW; none for biases and LayerNorm")
+    precision: Precision = "auto"
     patience: int | None = Field(
-        None, gt=0, description="end a seed's training after so many evaluations without a better one"
+        None,
+        gt=0,
+        description="stop a seed after N evaluations in a row without a better --metric (default: no early stop)",
     )
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="each layer below the head learns at so much of the rate of the one above it"
+        1.0,
+        gt=0,
+        le=1,
+        description="learning-rate decay per layer: factor from each layer to the layer below, above 0 and up to 1",
     )
     freeze_layers: int | None = Field(
-        None, ge=0, description="the embeddings and the first so many layers stay as they are (default: all learn)"
+        None,
+        ge=0,
+        description="freeze the embeddings and the first N layers (0: only the embeddings; default: train all)",
     )
     lora: int | None = Field(
-        None, gt=0, description="train low-rank adapters of this rank in place of the encoder's weights (needs peft)"
+        None,
+        gt=0,
+        description="rank of LoRA: train low-rank adapters instead of the encoder's weights (needs the package peft)",
     )
     lora_alpha: float | None = Field(
-        None, gt=0, description="what adapters add counts alpha / rank (default: twice the rank)"
+        None,
+        gt=0,
+        description="scale of the adapters: alpha / rank multiplies their output (needs --lora; default: 2 x rank)",
     )
     lora_targets: tuple[str, ...] | None = Field(
         None,
-        description="the linear layers that get adapters, parted by commas, or all-linear (default: those of the "
-        "queries and values)",
+        description="comma-separated names of the linear layers that get adapters, or all-linear (needs --lora; "
+        "default: query and value)",
     )
-    layers: int | None = Field(
-        None, gt=0, description="keep so many of the MODEL's layers, evenly spaced (default: all)"
-    )
+    layers: int | None = Field(None, gt=0, description="keep N of the MODEL's layers, evenly spaced (default: all)")
     micro_batch_tokens: int = Field(
-        8_192, gt=0, description="tokens at once in training, padding included; the result does not depend on it"
+        8_192,
+        gt=0,
+        description="tokens per forward and backward pass, padding included; changes memory and speed, not the result",
     )
-    save_every: int | None = Field(
-        None, gt=0, description="updates between checkpoints (default: ten times a run, but a minute apart)"
+    save_every: int | None = Field(None, gt=0, description=SAVE_EVERY)
+    seeds: int = Field(
+        1, gt=0, description="number of seeds to train; figures are means with intervals, the best seed becomes the RUN"
     )
-    seeds: int = Field(1, gt=0, description="train with so many seeds; mean and interval are reported")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="the first of these seeds")
-    overwrite: bool = Field(False, description="replace the folder at --out")
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="first random seed; further seeds count up from it")
+    overwrite: bool = Field(False, description=OVERWRITE)
     resume: bool = Field(
         False,
-        description="resume the run in --out with the options that it was started with; a larger --seeds adds seeds",
+        description="continue the RUN at --out with its own options; a larger --seeds adds seeds",
     )
-    dry_run: bool = Field(False, description="read the files and report what would be trained; train nothing")
+    dry_run: bool = Field(False, description="check the files and print the plan; train nothing")
 
     @classmethod
     def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """With `resume` the options that are not given are those that the run was started with."""
+        """Return the given options; with `resume` the others are those of the run."""
         if given.get("resume") is not True:
             return given
         again = f"bertsmith {cls.verb} --resume --out OUT"
         if given.get("out") is None:
-            raise OptionError(f"--resume: --out is missing; name the folder of the run to resume: {again}")
+            raise OptionError(f"--resume: --out is missing, the folder of the run. Try: {again}")
         out = Path(given["out"])
         record = _record_of(out / cls.record_file)
         if record is None:
             if all(name in given for name, field in cls.model_fields.items() if field.is_required()):
-                return given  # nothing to resume, or a damaged record: the verb says so
-            found = f"has no {cls.record_file} that can be read" if out.exists() else "does not exist"
+                return given  # nothing to resume, or a damaged record: the verb reports it
+            found = f"has no readable {cls.record_file}" if out.exists() else "does not exist"
             raise OptionError(
-                f"--resume: {out} {found}, expected the folder of a run that bertsmith {cls.verb} started; to start "
-                f"one, give its options instead of --resume (bertsmith {cls.verb} --help)"
+                f"--resume: {out} {found}, expected the folder of a run of bertsmith {cls.verb}. Try: start the run, "
+                f"with its options instead of --resume (bertsmith {cls.verb} --help)"
             )
         if record.get("kind", cls.record_kind) != cls.record_kind:
             raise OptionError(
-                f"--resume: {out} is a run of {record['kind']}, expected one that bertsmith {cls.verb} started"
+                f"--resume: found {out}, a run of {record['kind']}, expected a run of bertsmith {cls.verb}"
             )
         for name, kind, words in (("options", dict, "an object"), ("given", list, "a list")):
             if not isinstance(record.get(name, kind()), kind):
                 raise OptionError(
                     f"--resume: {out / cls.record_file}: `{name}`: found {record[name]!r}, expected {words}; the file "
-                    f"was edited. Give all options, with --overwrite (bertsmith {cls.verb} --help)"
+                    f"was edited. Try: start over with all options and --overwrite (bertsmith {cls.verb} --help)"
                 )
         return cls.as_started(record, record.get("options", {})) | given
 
     @classmethod
     def as_started(cls, record: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options in a record, by the names of their fields, that are not as by default."""
+        """Return the options in a record that differ from their defaults, by field."""
         stored = {"seeds": record.get("seeds"), **options}
         values = {name: stored.get(external_name(name, "_")) for name in cls.model_fields}
         given = record.get("given", ())
@@ -177,16 +223,15 @@ class HeadTrainingOptions(Options):
 
     @field_validator("lora_targets", mode="before")
     @classmethod
-    def _parted_targets(cls, value: object) -> object:
-        return parted(value)
+    def _comma_separated_targets(cls, value: object) -> object:
+        return comma_separated(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name, owner in OWNERS.items():
-            if getattr(self, owner, None) is None and getattr(self, name, None) is not None:
-                raise ValueError(f"--{external_name(name)} belongs to --{owner}, which is missing")
-        if self.overwrite and self.resume:
-            raise ValueError("--overwrite starts again and --resume goes on: give one of them")
+        for name, required in REQUIRED_OPTIONS.items():
+            if getattr(self, required, None) is None and getattr(self, name, None) is not None:
+                raise ValueError(f"--{external_name(name)} needs --{required}, which is missing")
+        check_overwrite_or_resume(overwrite=self.overwrite, resume=self.resume)
         return self
 
 
@@ -194,52 +239,65 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     """Fine-tune a head on labelled text."""
 
     positional: ClassVar[tuple[str, ...]] = ("task",)
-    says_more_if_given: ClassVar[tuple[str, ...]] = ("problem_type",)
+    explicit_defaults: ClassVar[tuple[str, ...]] = ("problem_type",)
     names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.LEARNING: ("learning_rate", "layer_decay", "weight_decay", "class_weights"),
+        help_groups.EVALUATION: ("metric", "eval_every", "calibrate"),
+        help_groups.DISTILLATION: ("teacher", "unlabelled", "distil_weight", "distil_temperature"),
+        help_groups.SEEDS: ("seeds", "seed", "search", "search_space"),
+    }
+
     class_weights: Literal["balanced"] | None = Field(
-        None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"
+        None,
+        description="weights of labels in the loss; balanced: by inverse frequency (token-classification, and "
+        "sequence-classification with one label per text; default: equal)",
     )
     calibrate: bool = Field(
-        False, description="fit a temperature on the dev file that makes the model's probabilities honest"
+        False,
+        description="calibrate the probabilities: fit a temperature on --dev after training (not question-answering, "
+        "multi-label or regression)",
     )
     teacher: str | None = Field(
-        None, description="a MODEL that has learnt the task; its answers are learnt beside the labels (distillation)"
+        None, description="fine-tuned MODEL to distil from: its predictions are learned along with the labels"
     )
     distil_weight: float | None = Field(
-        None, gt=0, le=1, description="the share of the teacher's answers in the loss (default: 0.5)"
+        None, gt=0, le=1, description="teacher's share of the loss, above 0 and up to 1 (needs --teacher; default: 0.5)"
     )
     distil_temperature: float | None = Field(
-        None, gt=0, description="what softens the answers of teacher and student (default: 2)"
+        None,
+        gt=0,
+        description="temperature that divides the logits of teacher and student (needs --teacher; default: 2)",
     )
     unlabelled: Path | None = Field(
         None,
-        description="further examples, with the columns of the training file, of which the teacher's answers alone are "
-        "learnt, not the labels; an epoch has the rows of both files",
+        description="file of extra training texts for the teacher to label; needs no label column, counts for --epochs "
+        "(needs --teacher; not question-answering)",
     )
     search: int | None = Field(
         None,
         ge=2,
-        description="try so many settings, the defaults first, each by one training judged on the dev file; the best "
-        "is then trained with all seeds (needs optuna)",
+        description="try N settings, the defaults first, one training each; the setting with the best --dev figure is "
+        "trained with all seeds (needs the package optuna)",
     )
     search_space: str | None = Field(
         None,
-        description="what --search varies, such as 'learning_rate=1e-5..1e-4,batch_size=16|32,epochs' (default: "
-        f"{', '.join(DEFAULT)} around their defaults, but what is given stays)",
+        description="options that --search varies, as in learning_rate=1e-5..1e-4,batch_size=16|32,epochs (default: "
+        f"{', '.join(DEFAULT)}, unless given as options)",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _default_space(cls, values: Any) -> Any:
-        """The names of the options that are searched are part of the options, so that the recorded command has them."""
+        """Add the searched options to `search_space`, so that the recorded command has them."""
         if not isinstance(values, Mapping) or values.get("search") is None or values.get("search_space") is not None:
             return values
         names = [name for name in DEFAULT if values.get(name) is None]
         if not names:
             raise ValueError(
-                f"--search varies {', '.join(DEFAULT)}, and all of them are given; leave one out, or name others by "
-                "--search-space"
+                f"--search varies {', '.join(DEFAULT)}, and all of them are given. Try: leave one out, or name other "
+                "options with --search-space"
             )
         return {**values, "search_space": ",".join(names)}
 
@@ -251,12 +309,12 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     @model_validator(mode="after")
     def _free_to_vary(self) -> Self:
         for name in parse_space(self.search_space, type(self).model_fields) if self.search_space else ():
-            flag, owner = external_name(name), OWNERS.get(name)
-            if owner is not None and getattr(self, owner) is None:
-                raise ValueError(f"--search-space: {name} belongs to --{owner}, which is missing")
+            flag, required = external_name(name), REQUIRED_OPTIONS.get(name)
+            if required is not None and getattr(self, required) is None:
+                raise ValueError(f"--search-space: {name} needs --{required}, which is missing")
             if name in self.model_fields_set and getattr(self, name) is not None:
                 value = getattr(self, name)
                 raise ValueError(
-                    f"--search-space: {name} is to be varied, and --{flag} {value} holds it; leave one of them out"
+                    f"--search-space: found {name}, which --{flag} {value} fixes. Try: leave out one of them"
                 )
         return self

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bertsmith.config.options import SEEDS
+from bertsmith.config.options import SEED_LIMIT
 from bertsmith.finetuning.defaults import choose_epochs
 from bertsmith.finetuning.search_space import SEARCHABLE_OPTIONS, Choices, Range, Space, Values
 from bertsmith.finetuning.settings import HeadSettings
@@ -68,7 +68,7 @@ def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: boo
     number, tried = len(trials), [trial.settings for trial in trials]
     with _quiet_optuna():
         for attempt in range(REPEATS):
-            drawn = _drawn(space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEEDS)
+            drawn = _drawn(space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEED_LIMIT)
             # Numbers that are as easily typed as read; of a narrow range all digits are needed.
             settings = {name: _short(space[name], value) for name, value in drawn.items()} if attempt == 0 else drawn
             if settings not in tried:

@@ -253,5 +253,5 @@ def _course(options: PretrainOptions, budget: Budget) -> Course:
 def _micro_batch(components: Components) -> MicroBatch:
     options, teacher = components.options, components.teacher
     free = components.platform.free - (0 if teacher is None else 4 * parameter_count(teacher.model))
-    trial = components.trial() if options.auto_batch else None
+    trial = components.trial() if options.auto_micro_batch else None
     return choose_micro_batch(options.batch_size, options.micro_batch_size, components.memory, free=free, trial=trial)

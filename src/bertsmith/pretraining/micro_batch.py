@@ -45,7 +45,7 @@ def choose_micro_batch(
         asked: what was asked for, or None: then it is the whole share of a process.
         forecast: the memory that a micro-batch takes.
         free: the bytes that this process may take.
-        trial: computes a micro-batch, given its size; with it the size is halved until one fits (`--auto-batch`).
+        trial: computes a micro-batch, given its size; with it the size is halved until one fits (`--auto-micro-batch`).
 
     Raises ResourceError if the forecast is above the free memory, with the micro-batch that would fit.
     """
@@ -64,7 +64,9 @@ def choose_micro_batch(
                 "--sequence-length or --gradient-checkpointing"
             )
         else:
-            advice = f"--micro-batch-size {fitting} fits and gives the same result; --auto-batch finds one by itself"
+            advice = (
+                f"--micro-batch-size {fitting} fits and gives the same result; --auto-micro-batch finds one by itself"
+            )
         raise ResourceError(
             f"{wanted} examples at once take {format_bytes(memory.total)} of memory by the forecast, and "
             f"{format_bytes(free)} are free; {advice}"

@@ -19,7 +19,7 @@ from bertsmith.training.trainer import ExactTrainer
 
 MAY_CHANGE_ON_RESUME = {
     "store", "out", "resume", "overwrite", "dry_run", "minutes", "steps", "epochs", "workers", "save_every",
-    "eval_every", "micro_batch_size", "auto_batch", "gradient_checkpointing", "patience", "tensorboard",
+    "eval_every", "micro_batch_size", "auto_micro_batch", "gradient_checkpointing", "patience", "tensorboard",
 }  # fmt: skip
 """Options that a resumed run may be given anew: none of them changes what an update is."""
 
@@ -30,7 +30,7 @@ OF_ONE_CALL = {"overwrite", "resume", "dry_run"}
 def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> PretrainOptions:
     """The options of the run that is resumed, with those that may change taken from the ones given now."""
     given = options.model_fields_set
-    stored = PretrainOptions.build({key: value for key, value in started.options.items() if value is not None})
+    stored = PretrainOptions.of_record(started.options)
     for name in sorted(given - MAY_CHANGE_ON_RESUME):
         before, now = getattr(stored, name), getattr(options, name)
         if now != before:
@@ -41,7 +41,7 @@ def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> Pre
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
     dropped = set(OF_ONE_CALL)
-    for rivals in ({"minutes", "steps", "epochs"}, {"micro_batch_size", "auto_batch"}):
+    for rivals in ({"minutes", "steps", "epochs"}, {"micro_batch_size", "auto_micro_batch"}):
         if any(changed.get(name) for name in rivals):
             dropped |= rivals
     kept = {name: getattr(stored, name) for name in PretrainOptions.model_fields if name not in dropped}

@@ -1,6 +1,6 @@
 """The declaration of a task's verb, from which the command line is built: `COMMAND` in the `command.py` of its folder.
 
-`read` comes before the model is loaded, so that a mistake in the inputs is answered at once.
+`read` runs before the model is loaded, so that a mistake in the inputs is reported at once.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class TaskCommand(Generic[OptionsType, InputsType]):
     """A verb that predicts.
 
     Attributes:
-        name: as on the command line.
-        summary: what it answers, for its help.
-        schema: its options; `model` and `precision` are among them.
-        read: the inputs that the options name; it is given the verb too, for messages.
-        predict: the results for the inputs, in their order.
-        show: a result for people.
-        example: a command line, for its help.
-        arguments: what it takes after a MODEL with this config.json, for the command that a training suggests next.
+        name: name on the command line.
+        summary: first sentence of its help.
+        schema: options, with `model` and `precision`.
+        read: function from the options, and the verb for messages, to the inputs.
+        predict: function from the model, options and inputs to the results, in the order of the inputs.
+        show: function from a result to text for people.
+        example: command line for its help.
+        arguments: function from a config.json to the arguments after its MODEL, for the command suggested next.
     """
 
     name: str

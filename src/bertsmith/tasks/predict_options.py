@@ -1,30 +1,27 @@
-"""Options that the verbs that predict share."""
+"""Options that predicting verbs share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from bertsmith.config import help_groups
 from bertsmith.config.options import Options
-
-MaxLength = Annotated[
-    int | None,
-    Field(ge=8, description="tokens per row (default: the length that the MODEL was fine-tuned with)"),
-]
-"""Of the verbs that use a fine-tuned head."""
-Precision = Annotated[Literal["auto", "bf16", "fp32"], Field(description="number format of the matrix products")]
-"""Of the verbs that compute."""
+from bertsmith.config.shared_options import MODEL, Precision
 
 
 class ModelOptions(Options):
-    """A MODEL, and where the inputs come from."""
+    """A MODEL, and the source of its inputs."""
 
-    model: str = Field(description="the MODEL")
-    input: Path | None = Field(
-        None, description="read the inputs from this file, one per line; each line has an answer"
-    )
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("model", "texts", "input"),
+    }
+
+    model: str = Field(description=MODEL)
+    input: Path | None = Field(None, description="file of inputs, one per line; every line gets an answer")
 
 
 class TextsOptions(ModelOptions):
@@ -32,7 +29,7 @@ class TextsOptions(ModelOptions):
 
     positional: ClassVar[tuple[str, ...]] = ("model", "texts")
 
-    texts: tuple[str, ...] = Field((), description="the texts (default: from --input, or standard input by lines)")
+    texts: tuple[str, ...] = Field((), description="texts (default: the lines of --input or of standard input)")
 
     @field_validator("texts", mode="before")
     @classmethod
@@ -41,6 +38,6 @@ class TextsOptions(ModelOptions):
 
 
 class PredictOptions(TextsOptions):
-    """A MODEL that computes."""
+    """A MODEL, texts, and how the MODEL computes."""
 
     precision: Precision = "fp32"

@@ -61,31 +61,31 @@ def _built_in(name: str, verb: str, summary: str, *, aliases: tuple[str, ...] = 
 TASKS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        _built_in("fill-mask", "fill-mask", "the most probable words for each [MASK]", trainable=False),
-        _built_in("next-sentence", "next-sentence", "whether B is the sentence after A", trainable=False),
-        _built_in("embedding", "embed", "one vector a text", trainable=False),
+        _built_in("fill-mask", "fill-mask", "predict the words for each [MASK]", trainable=False),
+        _built_in("next-sentence", "next-sentence", "predict whether B is the sentence after A", trainable=False),
+        _built_in("embedding", "embed", "turn each text into a vector", trainable=False),
         _built_in(
             "sequence-classification",
             "classify",
-            "the label of a text",
+            "predict the label of a text",
             aliases=("text-classification", "classification", "sentiment-analysis", "regression"),
         ),
         _built_in(
             "token-classification",
             "tag",
-            "the entities of a text, or the label of each word",
+            "find the entities of a text, or label each word",
             aliases=("ner", "pos", "chunk"),
             file_forms=("conll", "conllu"),
         ),
         _built_in(
             "question-answering",
             "answer",
-            "the answer to a question in a text",
+            "answer a question from a text",
             aliases=("qa", "squad"),
             max_length=384,
             file_forms=("squad",),
         ),
-        _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", aliases=("swag",)),
+        _built_in("multiple-choice", "choose", "choose the text that fits a prompt", aliases=("swag",)),
     )
 }
 

@@ -1,14 +1,15 @@
-"""Options of `score`: a labelled file and a file of predictions to figures."""
+"""Options of `score`: a file of labels and a file of predictions to figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from bertsmith.config import help_groups, tutorial_names
 from bertsmith.config.option_names import external_name
 from bertsmith.tasks.files.options import LabelledFileOptions
 from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
@@ -16,11 +17,11 @@ from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
 
 @dataclass(frozen=True)
 class FileScoring:
-    """How a task scores predictions, as SCORE in the `score.py` of its folder.
+    """How a task scores a file of predictions: SCORE in the `score.py` of its folder.
 
     Attributes:
-        score: the function of the options that gives the `Scores`.
-        options: the options that it uses, of those that not every task has.
+        score: the function from the options to the `Scores`.
+        options: the task-specific options that it uses.
     """
 
     score: Callable[[ScoreOptions], Any]
@@ -28,32 +29,45 @@ class FileScoring:
 
 
 def scoring_of(task: str) -> FileScoring:
-    """How a task scores predictions."""
+    """Return how a task scores a file of predictions."""
     found: FileScoring = TASKS[task].module("score").SCORE
     return found
 
 
 class ScoreOptions(LabelledFileOptions):
-    """Score predictions that are in a file."""
+    """Score the predictions in a file."""
 
-    positional: ClassVar[tuple[str, ...]] = ("task", "gold", "predictions")
+    positional: ClassVar[tuple[str, ...]] = ("task", "labels", "predictions")
+    names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.SCORE
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("task", "labels", "predictions"),
+        help_groups.EVALUATION: ("scheme", "strict", "no_answer_probabilities", "no_answer_threshold"),
+    }
 
-    task: str = Field(description=f"the task: {', '.join(trainable_tasks())}")
-    gold: Path = Field(description="what is true: SQuAD JSON, CoNLL columns, or a labelled file")
+    task: str = Field(description=f"task of the predictions: {', '.join(trainable_tasks())}")
+    labels: Path = Field(
+        description="file of the correct labels or answers: SQuAD JSON, CoNLL columns, or labelled rows"
+    )
     predictions: Path = Field(
-        description="the predictions, UTF-8: JSON of id to text, CoNLL columns, or what evaluate --predictions writes"
+        description="file of the predictions, UTF-8: JSON of id to text, CoNLL columns, or as written by "
+        "`evaluate --predictions`"
     )
     scheme: Literal["BIO", "BIOES", "IOB1"] | None = Field(
-        None, description="the scheme of the tags (default: recognised from GOLD)"
+        None, description="scheme of entity tags (token-classification; default: detected in LABELS)"
     )
     strict: bool = Field(
-        False, description="an entity counts only where its tags follow the scheme (default: as conlleval reads them)"
+        False,
+        description="count an entity only if its tags follow the scheme (token-classification; default: lenient, as "
+        "conlleval)",
     )
     no_answer_probabilities: Path | None = Field(
-        None, description="JSON of id to the probability that a question has no answer (SQuAD 2.0)"
+        None,
+        description="JSON file of question id to probability of no answer (question-answering, SQuAD 2.0)",
     )
     no_answer_threshold: float | None = Field(
-        None, description="a question whose probability is above this is left unanswered (default: 1)"
+        None,
+        description="probability of no answer above which a question counts as unanswered (needs "
+        "--no-answer-probabilities; default: 1)",
     )
 
     @field_validator("task")
@@ -67,7 +81,7 @@ class ScoreOptions(LabelledFileOptions):
         for name, field in type(self).model_fields.items():
             tasks = [task for task, options in used.items() if name in options]
             if tasks and self.task not in tasks and getattr(self, name) != field.default:
-                raise ValueError(f"--{external_name(name)} belongs to {' and '.join(tasks)}, found {self.task}")
+                raise ValueError(f"--{external_name(name)} is for {' and '.join(tasks)}, found {self.task}")
         if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
-            raise ValueError("--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")
+            raise ValueError("--no-answer-threshold needs --no-answer-probabilities FILE, which is missing")
         return self

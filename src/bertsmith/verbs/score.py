@@ -12,6 +12,6 @@ from bertsmith.tasks.scoring import Scores
 def score(options: ScoreOptions) -> Scores:
     """Score predictions that are in a file by the official metrics of their task."""
     scored: Scores = scoring_of(options.task).score(
-        options.model_copy(update={"gold": with_split(options.gold, "test")})
+        options.model_copy(update={"labels": with_split(options.labels, "test")})
     )
     return scored

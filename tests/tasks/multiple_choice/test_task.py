@@ -228,9 +228,12 @@ def test_choose_cuts_and_says_so(chooser: Path, bertsmith: Any) -> None:
 
 def test_what_choose_refuses(chooser: Path, run: Path, bertsmith: Any, tmp_path: Path) -> None:
     for given, message in (
-        ((), "choose: found no prompt and 0 choices; give bertsmith choose MODEL --prompt"),
-        (("--prompt", "a", "--choice", "b"), "choose: found a prompt and 1 choices"),
-        (("--prompt", "a", "--choice", "b", "--choice", " "), "choose: the prompt or a choice is empty"),
+        (
+            (),
+            "choose: found no prompt and 0 choices, expected a prompt and 2 choices or more. Try: bertsmith choose",
+        ),
+        (("--prompt", "a", "--choice", "b"), "choose: found a prompt and 1 choice, expected"),
+        (("--prompt", "a", "--choice", "b", "--choice", " "), "choose: found an empty prompt or choice, expected text"),
         (("--prompt", "a", "--input", tmp_path / "none"), "with --input; give one of them"),
         (("--input", tmp_path / "none"), "none: no such file"),
     ):

@@ -1,4 +1,4 @@
-"""Options of `finetune glue`: a MODEL and a folder of GLUE to figures."""
+"""Options of `finetune glue`: a MODEL and the GLUE folder to figures."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from bertsmith.config import tutorial_names
+from bertsmith.config import help_groups, tutorial_names
 from bertsmith.config.options import Options
 from bertsmith.finetuning.glue.tasks import MEASURED_WITH, NAMES, plain
 from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.records.suite import OverSeeds
-from bertsmith.tasks.files.options import parted
+from bertsmith.tasks.files.options import comma_separated
 
 
 class GlueFolderOptions(Options):
-    """What is trained: a MODEL on the tasks of a folder."""
+    """MODEL, the folder with the tasks, and the folder of the results."""
 
-    model: str = Field(description="the MODEL to start from, for every task")
-    data: Path = Field(description="the folder of GLUE: a folder for each task (MRPC, RTE, ...) with train and dev")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("model", "data", "tasks", "out"),
+        help_groups.EVALUATION: ("eval_every", "report_on", "over_seeds"),
+    }
+
+    model: str = Field(description="MODEL to start from, for every task: RUN, model folder or hub name")
+    data: Path = Field(description="GLUE folder: a folder per task (MRPC, RTE, ...) with a train and a dev file")
     tasks: tuple[str, ...] | None = Field(
-        None, description=f"the tasks, parted by commas: {', '.join(NAMES)} (default, or all: those that are there)"
+        None, description=f"comma-separated tasks (default: all in the folder): {', '.join(NAMES)}"
     )
-    out: Path = Field(description="the folder of the results: a RUN for each task, suite.json and report.html")
+    out: Path = Field(description="folder to write the results to: a RUN per task, suite.json, report.html")
     report_on: Literal["dev", "test"] = Field(
         "dev",
-        description="the files that the figures are of; test: those test files that have labels, dev files for others",
+        description="files to report figures on; test: test files with labels, else dev files",
     )
 
     over_seeds: OverSeeds = Field(
         "mean",
-        description="what stands in the table of several seeds: their mean, their median, or the seed that is best on "
-        "the dev file",
+        description="table entry for several seeds: their mean, their median, or the seed that is best on dev",
     )
 
     @field_validator("tasks", mode="before")
     @classmethod
-    def _parted(cls, value: object) -> object:
-        """Names in one text, parted by commas, or in a list; `all` is none in particular."""
-        words = parted(value)
+    def _comma_separated(cls, value: object) -> object:
+        """Return the names of a comma-separated text or of a list; None for `all`."""
+        words = comma_separated(value)
         if not isinstance(words, tuple):
             return words
         named = tuple(filter(None, words))
@@ -50,20 +54,23 @@ class GlueFolderOptions(Options):
     @field_validator("tasks")
     @classmethod
     def _known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """In the order of GLUE, each once, as GLUE writes it."""
+        """Return the tasks in the order and spelling of GLUE, each once."""
         if value is None:
             return None
         known = {plain(name): name for name in NAMES}
         for word in value:
-            owner = MEASURED_WITH.get(plain(word))
-            if owner is not None:
-                raise ValueError(f"{word} is measured with the model of {owner}, where its file is there: give {owner}")
+            trained = MEASURED_WITH.get(plain(word))
+            if trained is not None:
+                raise ValueError(
+                    f"found {word}, which is only measured, with the model of {trained}, if the folder has its file. "
+                    f"Try: {trained}"
+                )
             if plain(word) not in known:
                 near = difflib.get_close_matches(plain(word), known, n=1, cutoff=0.5)
                 hint = f"; did you mean '{known[near[0]]}'?" if near else ""
                 raise ValueError(f"found {word!r}, expected all, or some of {', '.join(NAMES)}{hint}")
         if not value:
-            raise ValueError(f"no task is named, expected all, or some of {', '.join(NAMES)}")
+            raise ValueError(f"found no task, expected all, or some of {', '.join(NAMES)}")
         wanted = {plain(word) for word in value}
         return tuple(name for name in NAMES if plain(name) in wanted)
 

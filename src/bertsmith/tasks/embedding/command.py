@@ -15,13 +15,13 @@ from bertsmith.tasks.runner import Runner
 
 
 class EmbedOptions(PredictOptions):
-    """One vector a text."""
+    """Return one vector per text."""
 
     pooling: Literal["mean", "cls", "max"] | None = Field(
         None,
-        description="how the tokens' vectors become one (default: as the folder of a sentence encoder says, else mean)",
+        description="pooling of the tokens' vectors into one (default: that of a sentence encoder's folder, else mean)",
     )
-    layer: int = Field(-1, description="the layer they are taken from: 0 the embeddings, -1 the last")
+    layer: int = Field(-1, description="layer of the tokens' vectors: 0 for the embeddings, -1 for the last")
 
 
 def _predict(model: Runner, options: EmbedOptions, texts: list[str]) -> Iterable[Result]:
@@ -39,7 +39,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "embed",
-    "One vector a text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
+    "Give one vector per text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
     EmbedOptions,
     texts_of,
     _predict,

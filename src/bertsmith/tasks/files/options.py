@@ -1,78 +1,98 @@
-"""How a labelled file is read: shared by `finetune`, `evaluate` and `score`."""
+"""How to read a labelled file: options that `finetune`, `evaluate`, `compare` and `score` share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from bertsmith.config.encoding import Encoding
+from bertsmith.config import help_groups
+from bertsmith.config.encoding import ENCODING, Encoding
 from bertsmith.config.options import Options
-from bertsmith.config.separator import Separator
+from bertsmith.config.separator import SEPARATOR, Separator
 
 
-def parted(value: object) -> object:
-    """Names in one text, parted by commas, or in a list; also numbers."""
+def comma_separated(value: object) -> object:
+    """Return the names of a comma-separated text or of a list, numbers as text; other values as they are."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(str(part).strip() for part in parts) if isinstance(parts, (list, tuple)) else parts
 
 
 class LabelledFileOptions(Options):
-    """Where text and label stand in a labelled file."""
+    """Columns and format of a labelled file."""
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.DATA: (
+            *("text_column", "pair_column", "label_column", "problem_type", "choice_columns", "labels_from"),
+            *("labels_are", "label_names", "no_header", "format", "separator", "encoding", "skip_broken_rows"),
+            "slice",
+        )
+    }
 
     text_column: str | None = Field(
-        None, description="the column of the text (default: by its usual names; CoNLL: the first, 0; CoNLL-U: form)"
+        None,
+        description="column of the text or prompt (not question-answering; default: by usual names such as text; "
+        "CoNLL: 0, the first; CoNLL-U: form)",
     )
     label_column: str | None = Field(
-        None, description="the column of the label (default: by its usual names; CoNLL: the last; CoNLL-U: upos)"
+        None,
+        description="column of the label (not question-answering; default: by usual names such as label; CoNLL: the "
+        "last; CoNLL-U: upos)",
     )
     choice_columns: tuple[str, ...] | None = Field(
         None,
-        description="the columns of the choices, parted by commas (multiple-choice; default: by their usual names)",
+        description="comma-separated columns of the choices, or one column of lists (multiple-choice; default: by "
+        "usual names such as choices or choice0,choice1)",
     )
     labels_from: int | None = Field(
         None,
         ge=0,
         le=1,
-        description="number of the first choice in the labels, 0 or 1 (multiple-choice; default: found from them)",
+        description="label of the first choice if labels are positions, 0 or 1 (multiple-choice; default: detected in "
+        "the labels)",
     )
-    no_header: bool = Field(False, description="the file has no header; columns are given by number, from 0")
+    no_header: bool = Field(False, description="read a file without a header row; name columns by number, from 0")
     format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad"] | None = Field(
-        None, description="the file's form (default: by its ending; conll or conllu for token-classification)"
+        None,
+        description="file format (default: by file ending; conll and conllu for token-classification, squad for "
+        "question-answering)",
     )
     labels_are: Literal["plain", "entities"] | None = Field(
         None,
-        description="kind of tags: plain labels (parts of speech) or entities (token-classification; default: the "
-        "model's, or as they look)",
+        description="kind of tags: plain labels such as parts of speech, or entities such as B-PER "
+        "(token-classification; default: that of the MODEL, else detected)",
     )
     label_names: tuple[str, ...] | None = Field(
         None,
-        description="names of tags that are numbers, from 0: O,B-PER,I-PER or a FILE with a name per line "
-        "(token-classification)",
+        description="names of tags that are numbers, from 0: O,B-PER,I-PER or a FILE with one per line "
+        "(token-classification; tags that are numbers need this or --labels-are plain)",
     )
-    separator: Separator | None = Field(
-        None, description="the character between the fields of CSV and TSV, or tab (default: by the first rows)"
-    )
-    encoding: Encoding = Field("utf-8", description="the file's encoding")
+    separator: Separator | None = Field(None, description=SEPARATOR)
+    encoding: Encoding = Field("utf-8", description=ENCODING)
     skip_broken_rows: bool = Field(
         False,
-        description="leave out the rows of CSV and TSV that have another number of fields than the header, and say how "
-        "many (default: the first one is an error)",
+        description="skip and count rows of CSV and TSV whose number of fields differs from the header (default: stop "
+        "with an error)",
     )
 
     @field_validator("text_column", "label_column", "pair_column", mode="before", check_fields=False)
     @classmethod
-    def _by_number(cls, value: object) -> object:
+    def _number_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
 
     @field_validator("choice_columns", "label_names", mode="before")
     @classmethod
-    def _parted(cls, value: object) -> object:
-        return parted(str(value) if isinstance(value, PurePath) else value)
+    def _comma_separated(cls, value: object) -> object:
+        return comma_separated(str(value) if isinstance(value, PurePath) else value)
 
 
 class LabelledOptions(LabelledFileOptions):
-    """The same for what a model reads: also where the second text of a pair stands."""
+    """Columns and format of a labelled file that a model reads, which may have pairs of texts."""
 
-    pair_column: str | None = Field(None, description="the column of the second text, for pairs")
+    pair_column: str | None = Field(
+        None,
+        description="column of the second text (sequence-classification; default: by usual names such as sentence2 or "
+        "hypothesis, else single texts)",
+    )

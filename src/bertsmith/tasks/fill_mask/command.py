@@ -18,7 +18,7 @@ from bertsmith.tasks.runner import Runner
 class FillMaskOptions(PredictOptions):
     """Fill each [MASK] of a text."""
 
-    top_k: int = Field(5, gt=0, description="so many predictions a mask")
+    top_k: int = Field(5, gt=0, description="predictions per mask")
 
 
 def _predict(model: Runner, options: FillMaskOptions, texts: list[str]) -> Iterable[Result]:
@@ -38,10 +38,10 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "fill-mask",
-    "The most probable tokens for each [MASK] of a text, each mask by itself.",
+    "Predict the most probable tokens for each [MASK] of a text, one mask at a time.",
     FillMaskOptions,
     texts_of,
     _predict,
     _show,
-    'bertsmith fill-mask runs/books "I really [MASK] the movie. It was quite interesting." --top-k 5',
+    'bertsmith fill-mask runs/books "I really [MASK] the movie." --top-k 5',
 )

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from bertsmith.config import help_groups
+from bertsmith.config.shared_options import MaxLength, Precision
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
-from bertsmith.reporting.numbers import percent
+from bertsmith.reporting.numbers import counted, percent
 from bertsmith.tasks.command import TaskCommand
 from bertsmith.tasks.files.inputs import warn_of_blank_lines
-from bertsmith.tasks.predict_options import MaxLength, ModelOptions, Precision
+from bertsmith.tasks.predict_options import ModelOptions
 from bertsmith.tasks.runner import Runner
 
-Question = tuple[str, Sequence[str]] | None
-"""A prompt and its choices; None for a blank line."""
+PromptWithChoices = tuple[str, Sequence[str]] | None
+"""None for a blank line."""
 
 
 class ChooseOptions(ModelOptions):
-    """Which of several texts goes with a prompt."""
+    """Choose the text that fits a prompt best."""
 
     positional: ClassVar[tuple[str, ...]] = ("model",)
     repeated: ClassVar[tuple[str, ...]] = ("choice",)
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {help_groups.INPUT_OUTPUT: ("model", "prompt", "choice", "input")}
 
-    prompt: str | None = Field(None, description="the prompt, or the question")
-    choice: tuple[str, ...] = Field((), description="a text to choose from; given once for each, at least twice")
-    input: Path | None = Field(None, description="read the inputs from this file, JSON lines with prompt and choices")
+    prompt: str | None = Field(None, description="prompt or question")
+    choice: tuple[str, ...] = Field((), description="text to choose from; repeat the option, at least two are needed")
+    input: Path | None = Field(
+        None, description="file of JSON lines with prompt and choices, instead of --prompt and --choice"
+    )
     max_length: MaxLength = None
     precision: Precision = "fp32"
 
 
-def _read(options: ChooseOptions, verb: str) -> list[Question]:
+def _read(options: ChooseOptions, verb: str) -> list[PromptWithChoices]:
     from bertsmith.tasks.multiple_choice.choice_file import read_prompts
 
     if options.input is not None:
@@ -41,16 +46,17 @@ def _read(options: ChooseOptions, verb: str) -> list[Question]:
             raise OptionError(f"{verb}: a prompt is given as an option and with --input; give one of them")
         return list(read_prompts(options.input))
     if options.prompt is None or len(options.choice) < 2:
+        prompt = "no prompt" if options.prompt is None else "a prompt"
         raise OptionError(
-            f"{verb}: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
-            f'give bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
+            f"{verb}: found {prompt} and {counted(len(options.choice), 'choice')}, expected a prompt and 2 choices or "
+            f'more. Try: bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
         )
     if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
-        raise OptionError(f"{verb}: the prompt or a choice is empty")
+        raise OptionError(f"{verb}: found an empty prompt or choice, expected text")
     return [(options.prompt, options.choice)]
 
 
-def _predict(model: Runner, options: ChooseOptions, lines: list[Question]) -> Iterable[Result]:
+def _predict(model: Runner, options: ChooseOptions, lines: list[PromptWithChoices]) -> Iterable[Result]:
     from bertsmith.tasks.multiple_choice.predict import Choice, choose
 
     questions = [line for line in lines if line is not None]
@@ -70,7 +76,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "choose",
-    "Which of several texts goes with a prompt, with the probability of each.",
+    "Choose the text that fits a prompt best, with the probability of each choice.",
     ChooseOptions,
     _read,
     _predict,

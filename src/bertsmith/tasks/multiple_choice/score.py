@@ -14,9 +14,9 @@ from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 def score(options: ScoreOptions) -> ExampleScores:
     """The `accuracy` (interval over the questions), and the number of questions."""
-    questions = read_questions(options.gold, Columns.of(options))
+    questions = read_questions(options.labels, Columns.of(options))
     targets = np.array([question.label for question in questions])
-    predicted = np.array(read_indices(options.predictions, questions, options.gold))
+    predicted = np.array(read_indices(options.predictions, questions, options.labels))
     return ExampleScores(bootstrapped({"accuracy": accuracy}, targets, predicted), len(questions))
 
 

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from bertsmith.config import help_groups
+from bertsmith.config.shared_options import Precision
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
 from bertsmith.tasks.files.inputs import lines_of, pair_of, warn_of_blank_lines
-from bertsmith.tasks.predict_options import ModelOptions, Precision
+from bertsmith.tasks.predict_options import ModelOptions
 from bertsmith.tasks.runner import Runner
 
 Pair = tuple[str, str]
 
 
 class NextSentenceOptions(ModelOptions):
-    """Judge whether B is the sentence after A."""
+    """Predict whether B is the sentence after A."""
 
     positional: ClassVar[tuple[str, ...]] = ("model", "a", "b")
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {help_groups.INPUT_OUTPUT: ("model", "a", "b", "input")}
 
-    a: str | None = Field(None, description="the first sentence")
-    b: str | None = Field(None, description="the second; with --input, lines of A, a tab, B")
+    a: str | None = Field(None, description="first sentence")
+    b: str | None = Field(
+        None, description="second sentence (without A and B: lines of A, a tab, B from --input or standard input)"
+    )
     precision: Precision = "fp32"
 
 
 def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
     if (options.a is None) != (options.b is None):
-        raise OptionError(f'{verb}: give both sentences: bertsmith {verb} MODEL "A." "B."')
+        raise OptionError(f'{verb}: found one sentence, expected two. Try: bertsmith {verb} MODEL "A." "B."')
     if options.a is not None and options.b is not None:
         if options.input is not None:
             raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
@@ -55,7 +60,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "next-sentence",
-    "Whether B is the sentence after A: label, probability, logits (index 0 stands for IsNext).",
+    "Predict whether B is the sentence after A: label, probability, logits (index 0 is IsNext).",
     NextSentenceOptions,
     _read,
     _predict,

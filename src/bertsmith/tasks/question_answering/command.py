@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from bertsmith.config import help_groups
+from bertsmith.config.shared_options import MaxLength, Precision
 from bertsmith.config.verb import Result
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
@@ -14,37 +16,44 @@ from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
 from bertsmith.tasks.files.inputs import lines_of, warn_of_blank_lines
 from bertsmith.tasks.files.text_file import json_object
-from bertsmith.tasks.predict_options import MaxLength, ModelOptions, Precision
+from bertsmith.tasks.predict_options import ModelOptions
 from bertsmith.tasks.runner import Runner
 
-Question = tuple[str, str] | None
-"""A question and its context; None for a blank line."""
+QuestionWithContext = tuple[str, str] | None
+"""None for a blank line."""
 
 
 class AnswerOptions(ModelOptions):
-    """The answer to a question in a context."""
+    """Answer a question from a context."""
 
     positional: ClassVar[tuple[str, ...]] = ("model",)
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        help_groups.INPUT_OUTPUT: ("model", "question", "context", "input")
+    }
 
     question: str | None = Field(
-        None, description="the question (default: JSON lines with question and context, from --input or standard input)"
+        None,
+        description="question (without it and --context: JSON lines with both, from --input or standard input)",
     )
-    context: str | None = Field(None, description="the text that the answer is looked for in")
-    top_k: int = Field(1, gt=0, le=20, description="with more than 1, so many candidates beside the answer")
+    context: str | None = Field(None, description="text to find the answer in")
+    top_k: int = Field(1, gt=0, le=20, description="candidates to list with the answer; 1: only the answer")
     no_answer_threshold: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="a question whose probability of no answer is above this is left unanswered (default: as the MODEL "
-        "says, else 1: every question is answered)",
+        description="probability of no answer, from 0 to 1, above which a question stays unanswered (default: that of "
+        "the MODEL, else 1: never)",
     )
     max_length: MaxLength = None
     precision: Precision = "fp32"
 
 
-def _read(options: AnswerOptions, verb: str) -> list[Question]:
+def _read(options: AnswerOptions, verb: str) -> list[QuestionWithContext]:
     if (options.question is None) != (options.context is None):
-        raise OptionError(f'{verb}: give both texts: bertsmith {verb} MODEL --question "..." --context "..."')
+        raise OptionError(
+            f"{verb}: found one of --question and --context, expected both. Try: "
+            f'bertsmith {verb} MODEL --question "..." --context "..."'
+        )
     if options.question is not None and options.context is not None:
         if options.input is not None:
             raise OptionError(f"{verb}: a question is given as an option and with --input; give one of them")
@@ -53,7 +62,7 @@ def _read(options: AnswerOptions, verb: str) -> list[Question]:
     return [_question(where, line) if line.strip() else None for where, line in lines]
 
 
-def _question(where: str, line: str) -> Question:
+def _question(where: str, line: str) -> tuple[str, str]:
     record = json_object(where, line)
     return _text(where, record, "question"), _text(where, record, "context")
 
@@ -68,7 +77,7 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
     return value
 
 
-def _predict(model: Runner, options: AnswerOptions, lines: list[Question]) -> Iterable[Result]:
+def _predict(model: Runner, options: AnswerOptions, lines: list[QuestionWithContext]) -> Iterable[Result]:
     from bertsmith.tasks.question_answering.predict import Answer, answer
 
     questions = [line for line in lines if line is not None]
@@ -91,8 +100,8 @@ def _show(result: Any) -> str:
     if result.answer is None:
         return "blank line: no answer"
     nothing = percent(result.no_answer_probability)
-    said = f"{result.answer}   ({percent(result.score)}, no answer {nothing})" if result.answer else None
-    lines = [said or f"no answer   ({nothing})"]
+    answer = f"{result.answer}   ({percent(result.score)}, no answer {nothing})" if result.answer else None
+    lines = [answer or f"no answer   ({nothing})"]
     lines += [
         f"  {percent(candidate.score):>6}  {candidate.answer}   ({candidate.start} to {candidate.end})"
         for candidate in result.candidates or []
@@ -102,7 +111,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "answer",
-    "The answer to a question in a context, with its characters; long contexts are read in windows.",
+    "Answer a question from a context, with the place of the answer; long contexts are read in windows.",
     AnswerOptions,
     _read,
     _predict,

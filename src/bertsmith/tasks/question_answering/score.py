@@ -67,7 +67,7 @@ class AnswerScores(Scores):
 
 def score(options: ScoreOptions) -> AnswerScores:
     """`exact_match` and `f1`, at a threshold if probabilities of no answer are given."""
-    gold = options.gold
+    gold = options.labels
     questions = squad_file.read_questions(gold, Columns.of(options))
     predictions = squad_file.read_predictions(options.predictions)
     ids = {question.id for question in questions}
@@ -88,7 +88,7 @@ def score(options: ScoreOptions) -> AnswerScores:
     best: dict[str, float] = {}
     if options.no_answer_probabilities is not None:
         if scores.has_answer.all():
-            raise OptionError(f"--no-answer-probabilities: every question of {options.gold} has an answer")
+            raise OptionError(f"--no-answer-probabilities: every question of {options.labels} has an answer")
         probabilities = _probabilities(options, questions, scores)
         for name, values in (("exact_match", scores.exact), ("f1", scores.f1)):
             figure, threshold = squad.best_threshold(values, scores, probabilities)

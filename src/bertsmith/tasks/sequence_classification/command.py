@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
+from bertsmith.config import help_groups
+from bertsmith.config.shared_options import MaxLength
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import A_TEXT, TaskCommand
 from bertsmith.tasks.files.inputs import pair_of, texts_of
 from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY
-from bertsmith.tasks.predict_options import MaxLength, PredictOptions
+from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
 
 class ClassifyOptions(PredictOptions):
-    """The label of a text, or of a pair of texts."""
+    """Predict the label of a text, or of a pair of texts."""
 
-    pair: str | None = Field(
-        None, description="the second text of a pair; in lines it follows a tab, for models of pairs"
-    )
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {help_groups.INPUT_OUTPUT: ("model", "texts", "pair", "input")}
+
+    pair: str | None = Field(None, description="second text, for MODELs of pairs; in lines of input it follows a tab")
     max_length: MaxLength = None
 
 
 def _read(options: ClassifyOptions, verb: str) -> list[str]:
     texts = texts_of(options, verb)
     if options.pair is not None and len(texts) > 1:
-        raise OptionError(f"{verb}: --pair belongs to one text, found {len(texts)}")
+        raise OptionError(f"{verb}: found --pair with {len(texts)} texts, expected one text")
     return texts
 
 
@@ -60,7 +62,7 @@ def _arguments(config: Mapping[str, Any]) -> str:
 
 COMMAND = TaskCommand(
     "classify",
-    "The label of a text, or of a pair of texts, with the probability of each label.",
+    "Predict the label of a text, or of a pair of texts, with the probability of each label.",
     ClassifyOptions,
     _read,
     _predict,

@@ -41,14 +41,14 @@ class LabelScores(ExampleScores):
 
 def score(options: ScoreOptions) -> LabelScores:
     """The figures that suit the predictions: of values, of one label each, or of several."""
-    same = options.gold.exists() and options.predictions.exists() and options.gold.samefile(options.predictions)
+    same = options.labels.exists() and options.predictions.exists() and options.labels.samefile(options.predictions)
     if same and options.label_column is None:
         raise OptionError(
-            f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
+            f"LABELS and PREDICTIONS are one file, {options.labels}, whose column 'label' is what was predicted; give "
             "--label-column gold to score it by the labels in it"
         )
-    rows = read_rows(options.gold, Columns.of(options))
-    predictions = read_predictions(options.predictions, rows, options.gold)
+    rows = read_rows(options.labels, Columns.of(options))
+    predictions = read_predictions(options.predictions, rows, options.labels)
     if predictions[0].kind == "value":
         why = f": {options.predictions} holds values, not labels"
         targets = np.array([row.number(why) for row in rows])
@@ -67,7 +67,7 @@ def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequ
         refuse_other_separators(rows, known)
     classes = ClassNames(known or one_name_each(chain(*true, *guessed)))
     if (merged := classes.merged(chain(*true, *guessed))) is not None:
-        warn(f"{options.gold} and {options.predictions}: {merged}")
+        warn(f"{options.labels} and {options.predictions}: {merged}")
     true, guessed = ([tuple(classes[name] for name in names) for names in side] for side in (true, guessed))
     _check_spellings(rows, true, set(chain(*guessed)) | known, all_known=bool(known))
     labels = in_order(chain(*true, *guessed, known))
@@ -88,8 +88,8 @@ def _check_spellings(
 ) -> None:
     """Raise DataError for a label that the predictions have only in a different spelling: it would never be right.
 
-    `all_known` says that `predicted` holds every label of the model. Otherwise a label that GOLD has in both spellings
-    may be one that was never predicted.
+    `all_known` says that `predicted` holds every label of the model. Otherwise a label that LABELS has in both
+    spellings may be one that was never predicted.
     """
     gold = set(chain(*true))
     for name in sorted(gold - predicted):

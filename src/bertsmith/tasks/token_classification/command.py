@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bertsmith.config.shared_options import MaxLength
 from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
 from bertsmith.tasks.files.inputs import texts_of
-from bertsmith.tasks.predict_options import MaxLength, PredictOptions
+from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
 
 class TagOptions(PredictOptions):
-    """The entities of a text, or the label of each word."""
+    """Find the entities of a text, or label each word."""
 
     max_length: MaxLength = None
 
@@ -35,7 +36,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "tag",
-    "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
+    "Find the entities of a text and their places, or label each word; long texts are read in windows.",
     TagOptions,
     texts_of,
     _predict,

@@ -21,7 +21,7 @@ from bertsmith.tasks.token_classification.tagged_file import read_scored
 
 @dataclass(frozen=True)
 class TypeScores(Scores):
-    """The entities of one type: `precision`, `recall` and `f1`; the number of them in GOLD, and in PREDICTIONS."""
+    """The entities of one type: `precision`, `recall` and `f1`; the number of them in LABELS, and in PREDICTIONS."""
 
     gold: int
     predicted: int
@@ -72,22 +72,22 @@ def _entities(true: int, predicted: int) -> str:
 
 def score(options: ScoreOptions) -> EntityScores:
     """The figures of entities and words; of plain labels only the `accuracy` of words."""
-    true, predicted, kind, why = read_scored(options.gold, options.predictions, Columns.of(options))
+    true, predicted, kind, why = read_scored(options.labels, options.predictions, Columns.of(options))
     log_info(f"labels: {kind} ({why})")
     plain = kind == "plain"
-    check_same_tokens(true, options.gold, predicted, path=options.predictions)
+    check_same_tokens(true, options.labels, predicted, path=options.predictions)
     true_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (true, predicted))
     of_tokens = intervals({"accuracy": entities.token_accuracy(true_tags, predicted_tags)})
     tokens = sum(len(sentence.tokens) for sentence in true)
     if plain:
         if options.scheme is not None or options.strict:
-            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels ({why})")
+            raise OptionError(f"--scheme and --strict are for entities; {options.labels} holds plain labels ({why})")
         return EntityScores(of_tokens, {}, 0, 0, len(true), tokens, None)
     scheme = options.scheme
     if scheme is None:
         scheme = entities.recognise(true_tags)
-        log_info(f"scheme: {scheme}, by the tags of {options.gold}")
-    check_scheme(true, options.gold, scheme)
+        log_info(f"scheme: {scheme}, by the tags of {options.labels}")
+    check_scheme(true, options.labels, scheme)
     check_scheme(predicted, options.predictions, scheme)
     counts = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")
     overall, by_type = entities.figures(counts)
