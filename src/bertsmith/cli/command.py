@@ -156,7 +156,7 @@ def _common(name: str, text: str, **more: Any) -> Parameter:
 
 
 _COMMON: dict[str, tuple[Any, Any]] = {
-    "json": (Annotated[bool, _common("--json", "print each result as one JSON object on standard output")], False),
+    "json": (Annotated[bool, _common("--json", "print each result as one line of JSON on standard output")], False),
     "config": (
         Annotated[
             str | None,

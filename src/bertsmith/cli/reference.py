@@ -22,7 +22,7 @@ Every verb also takes:
 
 | option | meaning |
 | --- | --- |
-| `--json` | print each result as one JSON object on standard output, one per line |
+| `--json` | print each result as one line of JSON on standard output |
 | `--config FILE.yaml` | read options from a YAML file |
 | `--set KEY=VALUE` | set an option by its name in YAML; overrides `--config`, but not the option itself |
 | `--help` | show the options and an example |

@@ -57,7 +57,9 @@ class PretrainOptions(Options):
         None, description="MODEL to continue training, instead of starting from scratch: RUN, model folder or hub name"
     )
     general_text: str | None = Field(
-        None, description="text to measure forgetting on, never trained on (file, folder or hf:NAME; not a STORE)"
+        None,
+        description="text to measure forgetting on before, during and after training, never trained on (file, folder "
+        "or hf:NAME; not a STORE)",
     )
     teacher: str | None = Field(
         None, description="MODEL to distil from: its predictions of masked tokens are learned along with the text"
@@ -124,10 +126,12 @@ class PretrainOptions(Options):
         None,
         gt=0,
         description="examples per forward and backward pass of a process; changes memory and speed, not the result "
-        "(default: --batch-size / processes)",
+        "(with muon slightly; default: --batch-size / processes)",
     )
     auto_micro_batch: bool = Field(
-        False, description="find the largest micro-batch that fits into memory (not with --micro-batch-size)"
+        False,
+        description="use the largest micro-batch that fits into memory; without it, one that does not fit is an error "
+        "(not with --micro-batch-size)",
     )
     batch_ramp: tuple[int, float] | None = Field(
         None,
@@ -152,7 +156,7 @@ class PretrainOptions(Options):
         description="learning rate after warmup; wsd: constant, then a linear fall to 0 over the last 30%",
     )
     warmup: float = Field(
-        0.06, ge=0, lt=1, description="share of the run during which the learning rate rises, from 0 to below 1"
+        0.06, ge=0, lt=1, description="share of the run, from 0 to below 1, during which the learning rate rises"
     )
     weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW and Muon; none for biases and LayerNorm")
     mask_rate: float | None = Field(
@@ -191,7 +195,9 @@ class PretrainOptions(Options):
         "(default: no early stop)",
     )
     overfit_one_batch: bool = Field(
-        False, description="train on the first batch only, to check that its loss reaches zero (default: 200 updates)"
+        False,
+        description="train on the first batch only, to check that its loss reaches zero (for 200 updates, unless "
+        "--minutes or --steps is given)",
     )
     fsdp: bool = Field(
         False, description="shard weights and optimizer over the processes of torchrun (not with --optimizer muon)"
@@ -206,8 +212,8 @@ class PretrainOptions(Options):
     overwrite: bool = Field(False, description=OVERWRITE)
     resume: bool = Field(
         False,
-        description="continue the RUN at --out from its newest checkpoint, with its own options; a longer --minutes, "
-        "--steps or --epochs extends it",
+        description="continue the RUN at --out from its newest checkpoint, with its options; a longer --minutes, "
+        "--steps or --epochs extends it; different training options are refused",
     )
     dry_run: bool = Field(False, description="estimate parameters, memory and time; train nothing")
 

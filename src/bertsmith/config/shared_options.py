@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 MODEL = "MODEL to use: RUN, model folder or hub name"
-OVERWRITE = "replace the folder at --out if it exists"
+OVERWRITE = "replace the folder at --out, if bertsmith wrote it"
 SAVE_EVERY = "updates between checkpoints (default: ten per run, at least a minute apart)"
 WORKERS = "processes that read and clean (default: one per core)"
 

@@ -41,7 +41,8 @@ class LabelledFilesOptions(LabelledOptions):
     }
 
     task: str = Field(
-        description=f"task to train: {', '.join(trainable_tasks())}; or a suite of tasks: {', '.join(SUITES)}"
+        description=f"task to train: {', '.join(trainable_tasks())}; or the suite {', '.join(SUITES)}, which has "
+        "other options (`bertsmith finetune glue --help`)"
     )
     model: str = Field(description="MODEL to start from: RUN, model folder or hub name")
     train: Path = Field(description="labelled file to train on, or hf:NAME[/CONFIG][:SPLIT]")
@@ -116,7 +117,7 @@ class HeadTrainingOptions(Options):
     epochs: float | None = Field(
         None,
         gt=0,
-        description="passes over the training data, may be fractional (default: 3; up to 10 for small files)",
+        description="passes over the training data, may be fractional (default: 3; for small files more, at most 10)",
     )
     batch_size: int = Field(32, gt=0, description="examples per update")
     eval_batch_size: int = Field(
@@ -175,7 +176,8 @@ class HeadTrainingOptions(Options):
     overwrite: bool = Field(False, description=OVERWRITE)
     resume: bool = Field(
         False,
-        description="continue the RUN at --out with its own options; a larger --seeds adds seeds",
+        description="continue the RUN at --out from its newest checkpoint with its own options (give no others); "
+        "a larger --seeds adds seeds",
     )
     dry_run: bool = Field(False, description="check the files and print the plan; train nothing")
 
@@ -272,8 +274,8 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
     )
     unlabelled: Path | None = Field(
         None,
-        description="file of extra training texts for the teacher to label; needs no label column, counts for --epochs "
-        "(needs --teacher; not question-answering)",
+        description="file of extra training texts for the teacher to label; needs no label column, is part of "
+        "each epoch (needs --teacher; not question-answering)",
     )
     search: int | None = Field(
         None,
