@@ -13,7 +13,7 @@ from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.evaluation.samples import guess, masked_words
-from bertsmith.pretraining.advice import say_what_is_not_used, warnings_of
+from bertsmith.pretraining.advice import suggest_from, warnings_of
 from bertsmith.pretraining.announcement import announce
 from bertsmith.pretraining.components import Components, assemble
 from bertsmith.pretraining.dry_run import forecast_of
@@ -83,7 +83,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
         return _result(options, started)
     announce(components)
     if started is None and options.from_ is None:
-        say_what_is_not_used(components)
+        suggest_from(components)
     if options.dry_run:
         return PretrainResult(run=options.out, forecast=forecast_of(components))
     checkpoint = _begin(components, folder)
