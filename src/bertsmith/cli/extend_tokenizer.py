@@ -31,6 +31,7 @@ def _show(result: Any) -> str:
             f"  {_gain(result.tokens_per_word)}",
             *(f"  {line}" for line in fit_table(result.rows())),
             f"  sha256  {result.sha256[:16]}",
+            "",
             "Next:",
             f"  {runnable(shlex.join(following))}",
         ]

@@ -14,7 +14,7 @@ from bertsmith.cli.verdicts import head_verdict
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.run import FILE as RUN_RECORD
-from bertsmith.reporting.numbers import counted, most_of
+from bertsmith.reporting.numbers import most_of
 from bertsmith.runtime.console import wrapped
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
@@ -35,7 +35,7 @@ def _show(result: Any) -> str:
     if not result.metrics:
         return "Nothing was trained (--dry-run)."
     record, most = FinetuningRecord.read(result.run / RUN_RECORD), most_of(result.metrics)
-    lines = [f"{result.run} is ready: {record.task}, {_measured_on(result)}", *head_verdict(record)]
+    lines = [f"{result.run} is ready: {_seeds(result)}", *head_verdict(record), ""]
     figures = [(name, figure["mean"], figure) for name, figure in result.metrics.items()]
     lines += figure_lines(figures, most, result.baseline)
     if result.best_seed_metrics is not None:
@@ -56,16 +56,14 @@ def _show(result: Any) -> str:
     lines.append(f"  report               {result.run}/report.html")
     task = TASKS[record.task]
     arguments = task.module("command").COMMAND.arguments(read_json(result.run / "config.json"))
-    lines += ["Next:", f"  {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}"]
+    lines += ["", "Next:", f"  {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}"]
     return "\n".join(lines)
 
 
-def _measured_on(result: Any) -> str:
-    """Name the examples and seeds of the figures."""
-    file = "dev" if result.selected_on_reported_data else "test"
+def _seeds(result: Any) -> str:
+    """Name the seed of the RUN, and the seeds of the figures."""
     seeds = len(next(iter(result.metrics.values()))["seeds"])
-    of_seeds = f"means over {seeds} seeds" if seeds > 1 else f"seed {result.best_seed}"
-    return f"{counted(result.num_examples, 'example')} of the {file} file, {of_seeds}"
+    return f"seed {result.best_seed}" + (f", the best of {seeds}; figures are means" if seeds > 1 else "")
 
 
 COMMAND = Command(

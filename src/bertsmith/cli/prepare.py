@@ -47,7 +47,7 @@ def _show(result: Any) -> str:
         f"  held out   for evaluation, from {counted(result.held_out_documents, 'document')}\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next:\n  {runnable(shlex.join(following))}"
+        f"\nNext:\n  {runnable(shlex.join(following))}"
     )
 
 

@@ -34,6 +34,7 @@ def _show(result: Any) -> str:
         *_general_line(result.general_evaluation, result.general_evaluation_before),
         f"  speed             {result.tokens_per_second:,.0f} tokens/s{_peak(result.peak_share)}",
         f"  report            {result.run}/report.html",
+        "",
         "Next:",
         f"  {_next_command(result)}",
     ]

@@ -27,13 +27,14 @@ def _show(result: Any) -> str:
     assert after is not None and before is not None
     return "\n".join(
         [
-            f"Done in {result.seconds / 60:.1f} minutes.",
-            *language_model_lines(after.to_dict(), before.to_dict(), record.data.audit),
+            f"Done in {result.seconds / 60:.1f} minutes: a corpus, a tokenizer, a BERT and a classifier.",
             _classifier_line(FinetuningRecord.read(result.classifier / RUN_RECORD)),
+            *language_model_lines(after.to_dict(), before.to_dict(), record.data.audit),
             f"  model             {result.run}",
             f"  classifier        {result.classifier}",
             f"  store             {result.store}",
             f"  report            {result.report}",
+            "",
             "Next:",
             *(f"  {line}" for line in result.next_commands),
         ]

@@ -25,6 +25,7 @@ def _show(result: Any) -> str:
             f"  {result.tokens_per_word:.3f} tokens per word, {result.unknown_rate:.3%} of them unknown",
             *(f"  {line}" for line in (fit_table(result.comparison) if result.comparison else ())),
             f"  sha256  {result.sha256[:16]}",
+            "",
             "Next:",
             f"  {runnable('bertsmith prepare')} SOURCE --out STORE --tokenizer {quote(str(result.tokenizer))}",
         ]

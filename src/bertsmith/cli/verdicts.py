@@ -26,7 +26,7 @@ UNIGRAM = "the unigram baseline, which knows only how frequent each token is,"
 def language_model_lines(
     after: Mapping[str, Any], before: Mapping[str, Any] | None = None, audit: PairAudit | None = None
 ) -> list[str]:
-    """Return a verdict for each objective of a language model, then its other figures.
+    """Return a verdict for each objective of a language model, then an empty line and its other figures.
 
     `before` holds the figures before training, `audit` the accuracy that the lengths of the segments give alone.
     """
@@ -40,8 +40,8 @@ def language_model_lines(
         lines.append(wrapped(f"{name}: {_pairs(figures, audit)}"))
     if figures.mlm_accuracy is not None and figures.perplexity is not None:
         right = f"{percent(figures.mlm_accuracy)} of {figures.num_masked_tokens:,} predicted correctly"
-        lines.append(f"  {'masked tokens':<17} {right}, perplexity {figures.perplexity:,.1f}")
-    return lines
+        return [*lines, "", f"  {'masked tokens':<17} {right}, perplexity {figures.perplexity:,.1f}"]
+    return [*lines, ""]
 
 
 def _figures(values: Mapping[str, Any]) -> LanguageModelFigures:
@@ -73,17 +73,16 @@ def _masked_tokens(figures: LanguageModelFigures, earlier: float | None) -> str:
 def _pairs(figures: LanguageModelFigures, audit: PairAudit | None) -> str:
     accuracy, baseline = figures.next_sentence_accuracy, best_baseline(figures, audit)
     assert accuracy is not None
-    right = f"{percent(accuracy)} of {figures.num_pairs:,} held-out pairs are right"
+    right = f"right on {percent(accuracy)} of {figures.num_pairs:,} held-out pairs"
     compared = compared_with_baseline(figures, audit)
     if compared is None or baseline is None:
         return f"{right}."
-    name = BASELINES[baseline.name]
+    other = f"{BASELINES[baseline.name]} ({percent(baseline.accuracy)})"
     if compared[1] == "warning":
-        return f"no better than {name}. {right}, the baseline reaches {percent(baseline.accuracy)}."
-    gives = f"{right}; {name} reaches {percent(baseline.accuracy)}".replace("alone reaches", "alone reach")
+        return f"no better than {other}. The model is {right}."
     if compared[1] == "info":
-        return f"{UNCERTAIN}. {gives}. These pairs are too few to show a difference."
-    return f"{LEARNED}. {gives}."
+        return f"{UNCERTAIN}. The model is {right}: too few pairs to show that it beats {other}."
+    return f"{LEARNED}. The model is {right} and beats {other}."
 
 
 def head_verdict(record: FinetuningRecord) -> list[str]:
