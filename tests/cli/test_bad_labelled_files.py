@@ -171,7 +171,7 @@ def test_a_text_beyond_the_window_is_cut_and_counted(bertsmith: Callable[..., An
     data = ("--train", train, "--dev", train, "--out", tmp_path / "out", "--max-length", 32, "--dry-run")
     answer = bertsmith("finetune", TASK, "--model", run, *data)
     assert answer.code == 0
-    assert f"{train}: 2 examples, the longest has 102 tokens, 1 cut at 32 (50.0%)" in answer.stderr
+    assert f"{train}, 2 examples; 50.0% are cut at 32 tokens (longest: 102)" in answer.stderr
 
 
 def test_a_labelled_file_that_is_not_there(

@@ -136,9 +136,7 @@ def test_the_program_as_a_process(bertsmith_process: Callable[..., Any]) -> None
     answer = bertsmith_process("fill-maks", "model", "text")
     assert answer.code == 2
     assert answer.stdout == ""
-    assert answer.stderr == (
-        "error: there is no verb 'fill-maks'; did you mean 'fill-mask'? (bertsmith --help lists them)\n"
-    )
+    assert answer.stderr == ("error: there is no verb 'fill-maks'; did you mean 'fill-mask'? Try: bertsmith --help\n")
 
 
 # --json, and where inputs come from
@@ -202,7 +200,7 @@ def test_a_text_that_begins_with_a_hyphen(bertsmith: Callable[..., Any], run: Pa
     assert bertsmith("tokenize", run, "--json", "--", "- a bell").json["text"] == "- a bell"
     answer = bertsmith("tokenize", run, "- a bell")
     assert answer.code == 2
-    assert "'- a bell' begins with a hyphen like an option; a text that does so goes behind --" in answer.stderr
+    assert "'- a bell' begins with a hyphen, like an option. Try: -- before this text" in answer.stderr
 
 
 def test_notes_are_on_standard_error_alone(

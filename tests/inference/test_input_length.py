@@ -162,7 +162,7 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
 def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     of_length: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "bertsmith")
+    caplog.set_level("DEBUG", "bertsmith")
     elsewhere = bertsmith.load(of_length("elsewhere"))
     elsewhere.classify(["hello"])
     elsewhere.classify(["hello"])

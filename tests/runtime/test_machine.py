@@ -36,10 +36,10 @@ def chosen(asked: str | None, here: int) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "here", "threads", "streams"),
     [
-        (None, 1, "8|one a core that this process may use", "2"),
-        ("", 1, "8|one a core that this process may use", "2"),
-        ("many", 1, "8|one a core that this process may use", "2"),
-        ("0", 1, "8|one a core that this process may use", "2"),
+        (None, 1, "8|one per core that this process may use", "2"),
+        ("", 1, "8|one per core that this process may use", "2"),
+        ("many", 1, "8|one per core that this process may use", "2"),
+        ("0", 1, "8|one per core that this process may use", "2"),
         ("1", 1, "1|OMP_NUM_THREADS is 1", "1"),
         ("3", 1, "3|OMP_NUM_THREADS is 3", "2"),
         ("4,2", 1, "4|OMP_NUM_THREADS is 4", "2"),

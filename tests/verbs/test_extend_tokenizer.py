@@ -150,7 +150,7 @@ def test_fewer_words_than_asked_for_are_said(
     answer = bertsmith("extend-tokenizer", run, domain, "--add", 6, "--out", tmp_path / "b", "--workers", 1)
     assert "262 entries, 6 of them new" in answer.stdout
     new = tmp_path / "b"
-    assert f"Next: bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
+    assert f"Next:\n  bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
     assert [line.split()[0] for line in answer.stdout.splitlines()[1:3]] == ["before", "after"]
 
 

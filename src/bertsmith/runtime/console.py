@@ -39,22 +39,24 @@ _printed_once: set[str] = set()
 
 def log_info(message: str, *, once: bool = False) -> None:
     """Print a note that every user needs: what is done, on which data, where the output is."""
-    _log(logging.INFO, message, once=once)
+    if _is_wanted(logging.INFO, message, once):
+        _logger.info(readable(message))
 
 
 def log_detail(message: str, *, once: bool = False) -> None:
     """Print a note only with `--verbose`: an automatic choice with its reason, what was detected in a file."""
-    _log(logging.DEBUG, message, once=once)
+    if _is_wanted(logging.DEBUG, message, once):
+        _logger.debug(readable(message))
 
 
 def warn(message: str, *, once: bool = False) -> None:
     """Print a warning: the work continues, but the user should look at something."""
-    _log(logging.WARNING, f"warning: {message}", once=once)
+    if _is_wanted(logging.WARNING, message, once):
+        _logger.warning("warning: %s", readable(message))
 
 
-def _log(level: int, message: str, *, once: bool) -> None:
-    if is_main() and _logger.isEnabledFor(level) and not (once and _is_repeated(message)):
-        _logger.log(level, "%s", readable(message))
+def _is_wanted(level: int, message: str, once: bool) -> bool:
+    return is_main() and _logger.isEnabledFor(level) and not (once and _is_repeated(message))
 
 
 @contextmanager
