@@ -23,8 +23,8 @@ SHAPE = ["--layers", "1", "--hidden-size", "32", "--attention-heads", "2", "--in
 BEGINNINGS = (
     "Source: ", "Output: ", "Model: ", "Data: ", "Training: ", "Task: ", "Train: ", "Dev: ", "Labels: ", "Checkpoint: ",
     "warning: ", "held out: ", "reading", "cleaning", "counting", "encoding", "evaluating", "pre-training", "training",
-    "fine-tuning", "Masked tokens: ", "Next sentence: ", "Learned: ", "Uncertain: ", "Not learned: ", "About ", "Fewer ",
-    "The baseline", "Do not use", "The checkpoint was", "Next:", "  ", "Try", "One update",
+    "fine-tuning", "Masked tokens: ", "Next sentence: ", "Learned: ", "Uncertain: ", "Not learned: ", "About ",
+    "Fewer ", "The baseline", "Do not use", "The checkpoint was", "Next:", "  ", "Try", "One update",
 )  # fmt: skip
 """How the lines of `prepare`, `pretrain` and `finetune` begin."""
 
@@ -63,23 +63,11 @@ def test_only_our_lines_and_few_of_them_before_training(
 ) -> None:
     store, run, train = tmp_path / "store", tmp_path / "run", labelled(tmp_path / "train.csv", rows=40)
     budget = ["--steps", 3, "--batch-size", 16, "--sequence-length", 32]
+    files = ["--train", train, "--dev", train, "--out", tmp_path / "head"]
     lines = in_a_terminal(
         ["prepare", corpus_file, "--out", store, "--vocab-size", 256, "--workers", 1],
         ["pretrain", store, "--out", run, *SHAPE, *budget],
-        [
-            "finetune",
-            "sequence-classification",
-            "--model",
-            run,
-            "--train",
-            train,
-            "--dev",
-            train,
-            "--epochs",
-            1,
-            "--out",
-            tmp_path / "head",
-        ],
+        ["finetune", "sequence-classification", "--model", run, *files, "--epochs", 1],
     )
     theirs = [
         line for line in lines if not line.startswith((*BEGINNINGS, str(tmp_path))) and str(corpus_file) not in line

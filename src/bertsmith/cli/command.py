@@ -143,7 +143,7 @@ def _refuse_word(command: Command[Any], word: str) -> None:
 
 
 def _target(*args: Any, **values: Any) -> None:
-    """Stand in for the function of the verb; cyclopts reads its signature and never calls it."""
+    """Replace the function of the verb; cyclopts reads its signature and never calls it."""
 
 
 def _raw(kind: Any, tokens: Sequence[Any]) -> str | list[str]:

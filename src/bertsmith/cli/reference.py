@@ -1,4 +1,4 @@
-"""docs/reference.md from the schemas: `python -m bertsmith.cli.reference docs/reference.md` (`make docs`)."""
+"""Write docs/reference.md from the schemas: `python -m bertsmith.cli.reference docs/reference.md` (`make docs`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from bertsmith.runtime.files import write_text
 
 INTRODUCTION = """# The verbs and their options
 
-Made from the schemas by `make docs`. Every verb also takes `--json` (one JSON object on standard output, or one a line
-for several inputs), `--config FILE.yaml`, `--set key=value` and `--help`. In YAML and Python the names are written with
-underscores (`vocab_size`); `--from` is `from` in YAML and `from_` in Python.
+`make docs` writes this page from the schemas. Every verb also takes `--json` (one JSON object on standard output, or
+one per line for several inputs), `--verbose` (also print automatic choices with their reasons), `--config FILE.yaml`,
+`--set key=value` and `--help`. In YAML and Python, names have underscores (`vocab_size`); `--from` is `from` in YAML and
+`from_` in Python.
 
 Exit codes: 0 done, 1 a bug, 2 the input or the options are wrong, 3 memory, disk or another resource is short,
 130 interrupted.
@@ -25,7 +26,7 @@ Exit codes: 0 done, 1 a bug, 2 the input or the options are wrong, 3 memory, dis
 
 
 def reference() -> str:
-    """The text of docs/reference.md."""
+    """Return the text of docs/reference.md."""
     sections = [INTRODUCTION]
     for verb in verbs():
         command = command_of(verb)

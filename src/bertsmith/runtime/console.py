@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,26 +93,31 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return wrapped(message) if sys.stderr.isatty() else message
 
 
-def wrapped(message: str, indent: str = "") -> str:
-    """A message with lines of at most 80 columns, broken between words.
+def wrapped(message: str) -> str:
+    """A message with lines of less than 80 columns, broken between words.
 
-    Continuation lines are indented by two more spaces than the first line. Commands, on lines that begin with two
-    spaces, and long words such as paths stay whole.
+    Continuation lines are indented by two spaces. Commands, on lines that begin with two spaces, stay whole. A word
+    that fits on no line, such as a long path, stays behind the word before it.
     """
     lines: list[str] = []
-    for line in message.split("\n"):
-        if len(indent) + len(line) < WIDTH or line.startswith("  "):
-            lines.append(indent + line)
-        else:
-            lines += textwrap.wrap(
-                line,
-                WIDTH - 1,
-                initial_indent=indent,
-                subsequent_indent=f"{indent}  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+    for paragraph in message.split("\n"):
+        lines.append(paragraph)
+        while len(lines[-1]) >= WIDTH and not paragraph.startswith("  "):
+            end = _end_of_line(lines[-1])
+            if end is None:
+                break
+            lines[-1:] = [lines[-1][:end], f"  {lines[-1][end:].strip()}"]
     return "\n".join(lines)
+
+
+def _end_of_line(text: str) -> int | None:
+    """Where to break a text that is too long for a line; None if it cannot be broken."""
+    start = len(text) - len(text.lstrip())
+    end = text.rfind(" ", start, WIDTH)
+    following = text[end + 1 :].split(" ", 1)[0]
+    if end <= start or (len(following) > WIDTH - 4 and " " not in text[start:end].strip()):
+        end = text.find(" ", max(end + 1, WIDTH))
+    return None if end <= start else end
 
 
 def log_to_terminal(*, verbose: bool = False) -> None:

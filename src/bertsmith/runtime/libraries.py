@@ -1,4 +1,4 @@
-"""Silence for the libraries below: a command prints only lines of its own.
+"""Silence for the libraries below: a command prints only our own lines.
 
 transformers, datasets, torch and others draw bars, warn, and log on standard error. Our own messages replace what a
 user needs of that. Variables that are already set win: `TRANSFORMERS_VERBOSITY=info` and `PYTHONWARNINGS=default` show
