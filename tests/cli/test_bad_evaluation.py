@@ -14,7 +14,7 @@ def test_predictions_of_a_language_model(
     refused: Callable[..., str], run: Path, store: Path, tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("evaluate", run, store, "--predictions", tmp_path / "p.jsonl")
-    holds(message, "--predictions: a language model makes none")
+    holds(message, "--predictions: only for a head on a labelled file")
 
 
 def test_a_page_that_cannot_be_written(

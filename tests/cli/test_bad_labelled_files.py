@@ -154,14 +154,15 @@ def test_a_head_of_other_labels(
         "finetune", TASK, "--model", run, "--train", train, "--dev", train, "--out", tmp_path / "a", *quick
     )
     assert first.code == 0, first.stderr
-    assert "head: fresh" not in first.stderr
+    assert "is replaced" not in first.stderr
     holds(
         refused("evaluate", tmp_path / "a", other),
         other,
         "line 2: label 'fast' is not among those of the model (bad, good)",
     )
     data = ("--train", other, "--dev", other, "--out", tmp_path / "b", "--dry-run")
-    second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick)
+    second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick, "--verbose")
+    assert f"the model {tmp_path / 'a'} (its head has different labels and is replaced)" in second.stderr
     assert "head: fresh (that of the MODEL has other labels: bad, good)" in second.stderr
 
 

@@ -212,8 +212,7 @@ def test_notes_are_on_standard_error_alone(
     assert "held out: " in prepared.stderr
     trained = bertsmith("pretrain", store, "--out", tmp_path / "run", "--steps", 1, *options, "--json")
     assert trained.json["steps"] == 1
-    assert "model: 1 layers of 32" in trained.stderr
-    assert "learning rate: " in trained.stderr
+    assert "Model: 1 layer, hidden size 32" in trained.stderr
 
 
 @pytest.mark.parametrize("verb", ["doctor", "report"])

@@ -62,7 +62,7 @@ def test_what_is_no_file_is_written_into(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"is a folder, expected the name of a file"):
+    with pytest.raises(OutputError, match=r"found a folder, expected the name of a file"):
         write_bytes(tmp_path, b"text")
     assert list(tmp_path.iterdir()) == []
 

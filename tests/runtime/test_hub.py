@@ -57,7 +57,7 @@ LOADERS: tuple[Callable[[str], Any], ...] = (check_model, load_tokenizer)
 def test_a_path_is_not_asked_of_the_hub(network: NoNetwork, load: Callable[[str], Any], name: str) -> None:
     with pytest.raises(ModelError) as raised:
         load(name)
-    assert f"{name}: no such folder; expected a RUN" in str(raised.value)
+    assert f"{name}: no such folder, expected a RUN" in str(raised.value)
     assert network.asked == []
     assert ("did you mean the folder runs/books?" in str(raised.value)) == ("boks" in name)
 

@@ -405,7 +405,7 @@ def test_two_workers_and_an_interruption_change_no_byte(
         assert prepared(domain, run, out, resume=True).added_words == 6
         assert contents(out) == contents(tmp_path / "one")
     assert prepared(domain, run, out, resume=True).added_words == 6, "finished already"
-    with pytest.raises(OptionError, match="was prepared with other options"):
+    with pytest.raises(OptionError, match="was prepared with different options"):
         prepared(domain, run, out, resume=True, add_words=5)
 
 

@@ -594,7 +594,7 @@ def test_resume_of_a_finished_store(tmp_path: Path, corpus_file: Path, notes: Ca
     before = contents(first.store)
     assert facts(make(corpus_file, tmp_path / "store", resume=True, workers=2)) == facts(first)
     assert "is already finished" in notes()
-    with pytest.raises(OptionError, match=r"finished and was prepared with other options"):
+    with pytest.raises(OptionError, match=r"finished and was prepared with different options"):
         make(corpus_file, tmp_path / "store", resume=True, seed=1)
     assert contents(first.store) == before
 
@@ -940,5 +940,5 @@ def test_resume_of_a_store_of_an_older_version(tmp_path: Path, corpus_file: Path
     del manifest["result"]["model"]
     file.write_text(json.dumps(manifest))
     assert make(corpus_file, tmp_path / "store", resume=True) == first
-    with pytest.raises(OptionError, match="with other options"):
+    with pytest.raises(OptionError, match="with different options"):
         make(corpus_file, tmp_path / "store", resume=True, accents="keep")

@@ -23,7 +23,8 @@ def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[Aut
     Details are the facts of each file and every automatic choice with its reason.
     """
     options, choices = settings.options, list(choices)
-    log_info(f"Task: {options.task}, with the model {options.model}")
+    replaced = " (its head has different labels and is replaced)" if any(it.name == "head" for it in choices) else ""
+    log_info(f"Task: {options.task}, with the model {options.model}{replaced}")
     for file in data.files:
         log_info(_describe(file, settings.max_length))
         most = options.max_train_examples
