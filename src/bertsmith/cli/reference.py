@@ -17,8 +17,8 @@ INTRODUCTION = """# The verbs and their options
 
 `make docs` writes this page from the schemas. Every verb also takes `--json` (one JSON object on standard output, or
 one per line for several inputs), `--verbose` (also print automatic choices with their reasons), `--config FILE.yaml`,
-`--set key=value` and `--help`. In YAML and Python, names have underscores (`vocab_size`); `--from` is `from` in YAML and
-`from_` in Python.
+`--set key=value` and `--help`. In YAML and Python, names have underscores (`vocab_size`); `--from` is `from` in YAML
+and `from_` in Python.
 
 Exit codes: 0 done, 1 a bug, 2 the input or the options are wrong, 3 memory, disk or another resource is short,
 130 interrupted.

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, ClassVar, Protocol, TextIO
 
 from bertsmith.errors import readable, shortened
 from bertsmith.runtime.processes import is_main
@@ -171,7 +171,7 @@ def describe(done: float, total: float | None, seconds: float, unit: str, alread
     rate = (done - already) / seconds if seconds > 0 else 0.0
     parts = []
     if total:
-        parts.append(f"{min(done / total, 1):.0%}")
+        parts.append(f"{int(100 * min(done / total, 1) + 1e-6)}%")  # 100% only at the end
     if unit:
         parts.append(f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s")
     if total and rate > 0:
@@ -218,19 +218,25 @@ def clock(seconds: float) -> str:
 
 
 class _Bar:
-    """A progress bar in a terminal (rich). It appears after two seconds and is erased at the end."""
+    """A progress bar in a terminal (rich). It appears after two seconds and is erased at the end.
+
+    Only one bar is drawn. Another takes its place once it has not changed for a second.
+    """
+
+    drawn: ClassVar[_Bar | None] = None
 
     def __init__(self, title: str, total: float | None, unit: str, already: float) -> None:
         self.title, self.total, self.unit, self.already = title, total, unit, already
-        self.started = time.monotonic()
+        self.started = self.updated = time.monotonic()
         self.bar: RichProgress | None = None
         self.task: TaskID | None = None
         self.column: BarColumn | None = None
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
         self.total = total if total is not None else self.total
-        seconds = time.monotonic() - self.started
-        if seconds < FIRST_AFTER_SECONDS:
+        now = time.monotonic()
+        seconds, other = now - self.started, _Bar.drawn
+        if seconds < FIRST_AFTER_SECONDS or (other is not None and other is not self and now - other.updated < 1.0):
             return
         from rich.markup import escape
 
@@ -249,15 +255,22 @@ class _Bar:
                 refresh_per_second=4,
             )
             self.task = self.bar.add_task(self.title, total=self.total, words="")
+        if other is not self:
+            if other is not None:
+                other.close()
             self.bar.start()
+            _Bar.drawn = self
+        self.updated = now
         words = describe(done, self.total, seconds, self.unit, self.already)
         assert self.task is not None and self.column is not None
         title, self.column.bar_width, text = fitted(self.title, f"{words}  {note}", self.bar.console.width)
         self.bar.update(self.task, completed=done, total=self.total, description=escape(title), words=escape(text))
 
     def close(self) -> None:
-        if self.bar is not None:
+        """Erase the bar if it is drawn."""
+        if self.bar is not None and _Bar.drawn is self:
             self.bar.stop()
+            _Bar.drawn = None
 
 
 @contextmanager
