@@ -37,7 +37,7 @@ def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[Aut
         f"Training: {counted(settings.steps, 'update')} of {counted(options.batch_size, 'example')}{seeds}, "
         f"{machine_summary(choices)}"
     )
-    log_info(f"Output: {options.out} (--verbose shows the reasons of automatic choices)")
+    log_info(f"Output: {options.out} (details: --verbose)")
     for line in summary(data.report):
         log_detail(line)
     for choice in choices:

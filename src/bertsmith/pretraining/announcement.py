@@ -25,7 +25,7 @@ def announce(components: Components) -> None:
         f"Training: {_length(components)} of {counted(options.batch_size, 'example')}, "
         f"{machine_summary(components.choices)}"
     )
-    log_info(f"Output: {options.out} (--verbose shows the reasons of automatic choices)")
+    log_info(f"Output: {options.out} (details: --verbose)")
     _log_details(components)
     for note in components.setup.notes:
         warn(note)

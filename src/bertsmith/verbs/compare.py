@@ -17,7 +17,7 @@ from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
-from bertsmith.runtime.console import log_detail, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.reference import Reference
@@ -75,7 +75,7 @@ def compare(options: CompareOptions) -> Comparison:
     measured: list[Mapping[str, Measurement]] = []
     cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
-        log_detail(f"{name}: {model}")
+        log_info(f"{name}: {model}")
         found = answers(model, task, file, options=options)
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
