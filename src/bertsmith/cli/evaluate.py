@@ -20,7 +20,7 @@ from bertsmith.runtime.console import wrapped
 
 @dataclass(frozen=True)
 class _WithAudit:
-    """The figures of a language model, with the audit of its pairs for the verdict. The JSON is that of the figures."""
+    """The figures of a language model, with the audit of its pairs for the verdict. Only the figures are in the JSON."""
 
     figures: Any
     audit: PairAudit | None
@@ -39,12 +39,14 @@ def _run(options: EvaluateOptions) -> Iterable[Answer]:
 
 
 def _recorded_audit(options: EvaluateOptions) -> PairAudit | None:
-    """The audit of the pairs in the record of the MODEL, if it was pre-trained on the STORE that it is measured on."""
+    """Return the audit of the pairs from the record of the MODEL, if this STORE and length are those of its training."""
     from bertsmith.corpus.store import TokenStore, is_store
     from bertsmith.records.any_run import run_of_model
 
     record = run_of_model(Path(options.model))
     if not isinstance(record, PretrainingRecord) or not is_store(Path(options.data)):
+        return None
+    if options.sequence_length not in (None, record.options.get("sequence_length")):
         return None
     return record.data.audit if TokenStore(options.data).checksum() == record.data.checksum else None
 
@@ -64,16 +66,16 @@ def _show(result: Any) -> str:
 
 def _language_model_lines(figures: Mapping[str, Any], audit: PairAudit | None) -> Iterator[str]:
     lengths = figures.get("next_sentence_length_only")
-    if audit is None and lengths is not None:
-        audit = _audit_of(lengths, figures["num_pairs"])
+    if lengths is not None:
+        audit = _audit_of(lengths, figures["num_pairs"], swap=audit is not None and audit.swap)
     yield from language_model_lines(figures, audit=audit)
-    if figures["next_sentence_accuracy"] is not None and audit is None:
+    if figures["next_sentence_accuracy"] is not None and audit is None and "breakdown" not in figures:
         yield "  Segment lengths alone may reach as much; --details compares, on a STORE."
     yield from _detail_lines(figures)
 
 
-def _audit_of(lengths: Mapping[str, float], pairs: int) -> PairAudit:
-    """An audit that holds only the accuracy of segment lengths alone, as `--details` measures it."""
+def _audit_of(lengths: Mapping[str, float], pairs: int, *, swap: bool) -> PairAudit:
+    """Return an audit with only the accuracy of segment lengths alone, which `--details` measures."""
     return PairAudit(
         pairs=0,
         is_next=0,
@@ -81,7 +83,7 @@ def _audit_of(lengths: Mapping[str, float], pairs: int) -> PairAudit:
         forced_random=0,
         same_document_negatives=0,
         left_out_tokens=0,
-        swap=False,
+        swap=swap,
         held_out_pairs=pairs,
         majority=None,
         length_only=Figure(**lengths),
