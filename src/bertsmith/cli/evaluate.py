@@ -20,7 +20,7 @@ from bertsmith.runtime.console import wrapped
 
 @dataclass(frozen=True)
 class _WithAudit:
-    """The figures of a language model, with the audit of its pairs for the verdict. Only the figures are in the JSON."""
+    """The figures of a language model, which are its JSON, and the audit of its pairs for the verdict."""
 
     figures: Any
     audit: PairAudit | None
@@ -39,7 +39,7 @@ def _run(options: EvaluateOptions) -> Iterable[Answer]:
 
 
 def _recorded_audit(options: EvaluateOptions) -> PairAudit | None:
-    """Return the audit of the pairs from the record of the MODEL, if this STORE and length are those of its training."""
+    """Return the audit of the pairs from the record of the MODEL, if it was trained on this STORE and length."""
     from bertsmith.corpus.store import TokenStore, is_store
     from bertsmith.records.any_run import run_of_model
 
