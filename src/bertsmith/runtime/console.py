@@ -30,6 +30,8 @@ PLAIN_EVERY_SECONDS, PLAIN_EVERY_SHARE, PLAIN_AT_LEAST_EVERY_SECONDS = 15.0, 0.0
 """In a log, progress is a line every 15 seconds; later one whenever the work has taken 5% longer, at most 10 minutes
 apart: 20 lines for 5 minutes, 70 for an hour, some 190 for a day."""
 BAR, SHORT_BAR = 24, 8
+LABEL = 16
+"""The longest word that is not left alone on a line."""
 
 
 _printed_once: set[str] = set()
@@ -96,8 +98,8 @@ class _StandardError(logging.StreamHandler[TextIO]):
 def wrapped(message: str) -> str:
     """A message with lines of less than 80 columns, broken between words.
 
-    Continuation lines are indented by two spaces. Commands, on lines that begin with two spaces, stay whole. A word
-    that fits on no line, such as a long path, stays behind the word before it.
+    Continuation lines are indented by two spaces. Commands, on lines that begin with two spaces, stay whole. So does
+    a label with the long path after it: `Train: PATH`.
     """
     lines: list[str] = []
     for paragraph in message.split("\n"):
@@ -114,8 +116,8 @@ def _end_of_line(text: str) -> int | None:
     """Where to break a text that is too long for a line; None if it cannot be broken."""
     start = len(text) - len(text.lstrip())
     end = text.rfind(" ", start, WIDTH)
-    following = text[end + 1 :].split(" ", 1)[0]
-    if end <= start or (len(following) > WIDTH - 4 and " " not in text[start:end].strip()):
+    label_only = end - start < LABEL and " " not in text[start:end]
+    if end <= start or label_only:
         end = text.find(" ", max(end + 1, WIDTH))
     return None if end <= start else end
 
