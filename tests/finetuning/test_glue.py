@@ -359,7 +359,7 @@ def test_a_run_that_was_stopped_goes_on(
 
     refused = bertsmith(*words, tmp_path / "out")
     assert refused.code == 2
-    assert "not empty. Give --overwrite to replace it, --resume to go on with an interrupted" in refused.stderr
+    assert "not empty. Try: --overwrite to replace it, --resume to continue an interrupted" in refused.stderr
 
     seen.clear()
     result = bertsmith(*command.split()[1:], "--json").json

@@ -209,7 +209,7 @@ def test_models_of_different_lengths_are_compared_each_at_its_own(
     cut = compare(*models, str(data)).truncated_tokens
     assert cut == {name: evaluate(m, str(data)).truncated_tokens for name, m in zip("ab", models, strict=True)}
     assert cut["a"] > cut["b"]
-    assert "A reads 12 tokens per row, B 40; --max-length N gives both the same length" in caplog.text
+    assert "A reads 12 tokens per row, B 40. Try: --max-length N, the same for both" in caplog.text
     same = compare(*models, str(data), max_length=20).truncated_tokens
     assert same["a"] == same["b"] > cut["b"]
 
