@@ -30,7 +30,7 @@ BEGINNINGS = (
 
 
 def in_a_terminal(*commands: list[object]) -> list[str]:
-    """Run command lines, one after the other, in a terminal of 80 columns; return the lines that appear."""
+    """Run command lines, one after the other, in a terminal of 80 columns; return the lines that stay, without progress bars."""
     code = (
         "import sys, json\n"
         "from bertsmith.cli.app import main\n"
@@ -55,7 +55,7 @@ def in_a_terminal(*commands: list[object]) -> list[str]:
     os.close(ours)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
     assert process.wait() == 0, text
-    return [line for line in re.split(r"[\r\n]+", text) if line]
+    return [line for line in re.split(r"[\r\n]+", text) if line and "━" not in line]
 
 
 def test_only_our_lines_and_few_of_them_before_training(

@@ -151,7 +151,7 @@ def test_fewer_words_than_asked_for_are_said(
     assert "262 entries, 6 of them new" in answer.stdout
     new = tmp_path / "b"
     assert f"Next:\n  bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
-    assert [line.split()[0] for line in answer.stdout.splitlines()[1:3]] == ["before", "after"]
+    assert [line.split()[0] for line in answer.stdout.splitlines()[3:5]] == ["before", "after"]
 
 
 def test_a_book_is_divided_by_paragraphs_and_one_paragraph_by_sentences(tmp_path: Path, run: Path) -> None:
