@@ -1,17 +1,17 @@
-"""The exceptions of bertsmith and the exit codes that the command line gives them.
+"""The exceptions of bertsmith, with the exit codes of the command line.
 
-    BertsmithError                1   a bug, or what no other class describes
-    ├── DivergedError             1   a training whose loss is not finite any more
-    ├── InputError                2   what the user gave is wrong
+    BertsmithError                1   a bug, or an error that no other class describes
+    ├── DivergedError             1   a training loss that is no longer finite
+    ├── InputError                2   a mistake in the user's input
     │   ├── OptionError           2   an option, a configuration file
     │   ├── DataError             2   a text, a file, a corpus
     │   ├── ModelError            2   a MODEL that cannot be loaded or does not fit
-    │   └── OutputError           2   an output folder that is in the way
+    │   └── OutputError           2   an output folder that must not be replaced
     ├── ResourceError             3   memory, disk or another resource is short
     └── Interrupted             130   stopped by a signal; the work so far is kept
 
-A message says where, what was found, what was expected, and what to do next. The command line prints it without
-a traceback; in Python it is the exception's text.
+A message names the place, what was found, what was expected, and what to try next. The command line prints it without
+a traceback; in Python it is the text of the exception.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from __future__ import annotations
 import re
 
 SHOWN = 60
-"""Characters that a message shows of a value, such as a label."""
+"""Characters of a value, such as a label, that a message shows."""
 _LONG_WORD = re.compile(r"\S{200,}[^\s:;,.)]")
-"""A word that is too long for a message, without the mark behind it: text without spaces, or data that is no text.
-Paths are shorter as a rule."""
+"""A word that is too long for a message, without the punctuation after it: text without spaces, or binary data. Paths
+are usually shorter."""
 
 _LONG_QUOTE = re.compile(r"""(?<=[\s(\[=])(['"])((?:\\.|(?!\1).){161,}?)\1(?=[\s,.;:)\]]|$)""")
 """A value in quotes that is too long for a message, as `repr` writes it."""
 
 
 def shortened(text: str, most: int = SHOWN) -> str:
-    """A text in one line, its end cut off if it is too long."""
+    """Return a text on one line, cut off if it is too long."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def readable(message: str) -> str:
-    """A message without very long words and values; commands, on lines that begin with two spaces, stay as they are."""
+    """Shorten very long words and values in a message, except in commands: lines that begin with two spaces."""
     return "\n".join(line if line.startswith("  ") else _without_long_values(line) for line in message.split("\n"))
 
 
@@ -50,16 +50,16 @@ class BertsmithError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        """The message, without very long words."""
+        """Return the message without very long words."""
         return readable(super().__str__())
 
 
 class DivergedError(BertsmithError):
-    """A loss or gradient of a training is not finite; the weights before that update are kept."""
+    """A training loss or gradient is not finite. The weights from before that update are kept."""
 
 
 class InputError(BertsmithError):
-    """What the user gave is wrong; nothing was written."""
+    """The user's input is wrong. Nothing was written."""
 
     exit_code = 2
 
@@ -73,11 +73,11 @@ class DataError(InputError):
 
 
 class ModelError(InputError):
-    """A MODEL cannot be loaded, or does not fit what is asked of it."""
+    """A MODEL cannot be loaded, or cannot do what is asked."""
 
 
 class OutputError(InputError):
-    """The output folder exists and is not empty, or cannot be continued."""
+    """The output folder is not empty, or holds a run that cannot be resumed."""
 
 
 class ResourceError(BertsmithError):
@@ -87,6 +87,6 @@ class ResourceError(BertsmithError):
 
 
 class Interrupted(BertsmithError):
-    """The work was stopped by a signal; what was done is kept and can be resumed."""
+    """A signal stopped the work. Finished parts are kept and can be resumed."""
 
     exit_code = 130

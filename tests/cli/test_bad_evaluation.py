@@ -14,7 +14,7 @@ def test_predictions_of_a_language_model(
     refused: Callable[..., str], run: Path, store: Path, tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("evaluate", run, store, "--predictions", tmp_path / "p.jsonl")
-    holds(message, "--predictions: a language model makes none")
+    holds(message, "--predictions: only for a head on a labelled file")
 
 
 def test_a_page_that_cannot_be_written(
@@ -43,7 +43,7 @@ def test_figures_of_a_language_model_asked_of_a_head(
     holds(refused("evaluate", head, data, "--predictions", data), f"--predictions {data}: is DATA itself")
     for name, *value in (("--pseudo-perplexity",), ("--details",), ("--seed", 1), ("--sequence-length", 32)):
         message = refused("evaluate", head, data, name, *value)
-        holds(message, f"{name}: belongs to a language model; {head} is a sequence-classification model")
+        holds(message, f"{name}: only for language models; {head} is a sequence-classification model")
 
 
 def test_what_a_language_model_has_no_use_for(
@@ -51,10 +51,10 @@ def test_what_a_language_model_has_no_use_for(
 ) -> None:
     for name, *value in (("--skip-broken-rows",), ("--max-length", 32), ("--slice", "text"), ("--format", "csv")):
         message = refused("evaluate", run, store, name, *value)
-        holds(message, f"{name}: belongs to a head on a labelled file, and {run} has none")
+        holds(message, f"{name}: only for a head on a labelled file; {run} has none")
     holds(refused("evaluate", run, store, "--separator", ";"), f"--separator: {store} is a STORE, which is no table")
     message = refused("evaluate", run, store, "--max-sentences", 3)
-    holds(message, "--max-sentences: belongs to --pseudo-perplexity, which is missing")
+    holds(message, "--max-sentences: found without --pseudo-perplexity, expected both")
 
 
 def test_a_pseudo_perplexity_without_an_mlm_head(

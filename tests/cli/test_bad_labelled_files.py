@@ -154,14 +154,15 @@ def test_a_head_of_other_labels(
         "finetune", TASK, "--model", run, "--train", train, "--dev", train, "--out", tmp_path / "a", *quick
     )
     assert first.code == 0, first.stderr
-    assert "head: fresh" not in first.stderr
+    assert "is replaced" not in first.stderr
     holds(
         refused("evaluate", tmp_path / "a", other),
         other,
         "line 2: label 'fast' is not among those of the model (bad, good)",
     )
     data = ("--train", other, "--dev", other, "--out", tmp_path / "b", "--dry-run")
-    second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick)
+    second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick, "--verbose")
+    assert f"the model {tmp_path / 'a'} (its head has different labels and is replaced)" in second.stderr
     assert "head: fresh (that of the MODEL has other labels: bad, good)" in second.stderr
 
 
@@ -171,7 +172,7 @@ def test_a_text_beyond_the_window_is_cut_and_counted(bertsmith: Callable[..., An
     data = ("--train", train, "--dev", train, "--out", tmp_path / "out", "--max-length", 32, "--dry-run")
     answer = bertsmith("finetune", TASK, "--model", run, *data)
     assert answer.code == 0
-    assert f"{train}: 2 examples, the longest has 102 tokens, 1 cut at 32 (50.0%)" in answer.stderr
+    assert f"{train}, 2 examples; 50.0% are cut at 32 tokens (longest: 102)" in answer.stderr
 
 
 def test_a_labelled_file_that_is_not_there(

@@ -32,7 +32,7 @@ def test_an_option_with_a_typing_error(
     message = refused("pretrain", store, "--out", tmp_path / "out", "--mask-rte", "0.2")
     holds(message, "there is no option '--mask-rte'; did you mean 'mask-rate'?", "bertsmith pretrain --help")
     message = refused("pretrain", store, "--out", tmp_path / "out", "--mask-rate")
-    holds(message, "--mask-rate needs a value behind it")
+    holds(message, "--mask-rate needs a value")
     message = refused("pretrain", store, "another", "--out", tmp_path / "out")
     holds(message, "found more values than expected: another")
     message = refused("pretrain", store, "--out", tmp_path / "out", "--steps", 1, "--steps", 2)
@@ -147,7 +147,7 @@ def test_only_pretrain_runs_in_several_processes(
     refused: Callable[..., str], run: Path, monkeypatch: pytest.MonkeyPatch, holds: Callable[..., None]
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    holds(refused("tokenize", run, "a text"), "tokenize runs in one process; found 2")
+    holds(refused("tokenize", run, "a text"), "tokenize runs in one process, found 2")
 
 
 def test_heads_that_do_not_divide_the_width(
@@ -219,7 +219,9 @@ def test_a_store_that_is_cut_off(
 
 
 def test_a_report_of_nothing(refused: Callable[..., str], tmp_path: Path, holds: Callable[..., None]) -> None:
-    holds(refused("report", tmp_path), tmp_path, "neither a STORE (manifest.json) nor a RUN (run.json)")
+    holds(
+        refused("report", tmp_path), tmp_path, "nothing to report: expected a STORE (manifest.json), a RUN (run.json)"
+    )
 
 
 def test_resume_with_other_options(

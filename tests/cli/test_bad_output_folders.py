@@ -30,12 +30,12 @@ def test_an_output_folder_that_is_not_empty(
         message = refused(*arguments, "--out", out)
         holds(message, f"--out {out}", "the folder is not empty", "--overwrite", "--resume", "another --out")
         message = refused(*arguments, "--out", out, "--overwrite")
-        holds(message, f"--out {out}", "--overwrite replaces only what bertsmith", "Delete it yourself")
+        holds(message, f"--out {out}", "--overwrite replaces only folders that bertsmith", "delete the folder yourself")
         message = refused(*arguments, "--out", out, "--resume")
         assert str(out) in message
     for verb in (("train-tokenizer", corpus_file, "--vocab-size", 100), ("quickstart",)):
         holds(refused(*verb, "--out", out), f"--out {out}", "the folder is not empty", "--overwrite")
-        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only what bertsmith")
+        holds(refused(*verb, "--out", out, "--overwrite"), "--overwrite replaces only folders that bertsmith")
 
 
 def test_an_output_folder_that_is_a_file(
@@ -44,7 +44,7 @@ def test_an_output_folder_that_is_a_file(
     (tmp_path / "out").write_text("a file")
     for flags in ((), ("--overwrite",), ("--resume",)):
         message = refused("prepare", corpus_file, "--out", tmp_path / "out", *flags)
-        holds(message, f"--out {tmp_path / 'out'}", "is a file")
+        holds(message, f"--out {tmp_path / 'out'}", "found a file")
 
 
 def test_a_mistake_keeps_the_run_that_would_be_replaced(

@@ -76,7 +76,7 @@ def test_out_of_memory_is_exit_3(
     fail_with(monkeypatch, MemoryError())
     answer = bertsmith("doctor")
     assert answer.code == 3
-    assert "out of memory; give a smaller --batch-size" in answer.stderr
+    assert "out of memory. Try: a smaller --batch-size" in answer.stderr
     fail_with(monkeypatch, type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate"))
     answer = bertsmith("doctor")
     assert answer.code == 3

@@ -268,10 +268,10 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     answer = bertsmith("evaluate", run, corpus_file, *asked)
     assert answer.code == 0
     assert "learnt from the training pairs of a STORE; a text has none" in answer.stderr
-    assert "lengths alone give" not in answer.stdout
+    assert "segment lengths alone (" not in answer.stdout
     for words in (
         "pseudo-perplexity",
-        "masked tokens by the place in the sentence",
+        "Masked tokens by the place in the sentence",
         "10,000 or more",
         "Cosines of any",
     ):

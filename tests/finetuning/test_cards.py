@@ -171,7 +171,7 @@ def test_a_head_that_does_not_beat_the_baseline_says_so_first(
     with caplog.at_level(logging.INFO, logger="bertsmith"):
         result = finetune("sequence-classification", model=run, out=tmp_path / "run", **files, **options)
     assert "--calibrate: seed 0 does not beat the baseline" in caplog.text
-    assert "--max-train-examples 41: there are 40, and all are taken" in caplog.text
+    assert "--max-train-examples 41: the file has 40 examples, all are used" in caplog.text
     page = (result.run / "report.html").read_text()
     assert page.index("Do not use this model: accuracy") < page.index("macro f1")
     opening = of(result.run).text.split("## ")[0]

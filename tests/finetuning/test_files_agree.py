@@ -100,7 +100,7 @@ def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:
         SimpleNamespace(),
     )
     options = CompareOptions.build({"model_a": "A", "model_b": "B", "data": "f.csv"})
-    with pytest.raises(ModelError, match=r"A was trained on pairs, B on single texts; .* Give --pair-column"):
+    with pytest.raises(ModelError, match=r"A was trained on pairs, B on single texts; .* Try: --pair-column"):
         _same_reference(options, [pairs, single], HEADS)
     named = CompareOptions.build({"model_a": "A", "model_b": "B", "data": "f.csv", "pair_column": "b"})
     assert _same_reference(named, [pairs, single], HEADS) is not None

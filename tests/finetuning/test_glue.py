@@ -269,10 +269,11 @@ def test_the_protocol_may_change_without_training_again(
     assert answer.code == 0, answer.stderr
     assert seen == []
     place = mean["seeds"].index(mean["best_seed"])
-    line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC"))
+    line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC "))
     assert f"{mean['metrics']['accuracy']['seeds'][place]:.1%}  none " in line
-    assert "dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in line
-    assert "of each its best seed" in answer.stdout
+    words = " ".join(answer.stdout.split())
+    assert "MRPC: dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in words
+    assert "of each its best seed" in words
     html = (tmp_path / "o" / "report.html").read_text()
     assert "found on the very examples" in html and "(optimistic)" in html
     record = json.loads((tmp_path / "o" / "suite.json").read_text())
@@ -286,11 +287,17 @@ def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: P
     )
     assert answer.code == 0, answer.stderr
     lines = answer.stdout.splitlines()
-    assert lines[0].split() == ["task", "metric", "figure", "95%", "interval", "baseline", "examples", "protocol"]
-    assert [line.split()[0] for line in lines[1:4]] == ["MRPC", "f1", "RTE"]
-    assert all("dev.tsv, one seed, chosen on the same examples" in line for line in lines[1:4])
-    assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in lines[4]
-    assert lines[5] == f"report: {tmp_path / 'o' / 'report.html'}"
+    assert all(len(line) <= 80 for line in lines[:-1])
+    start = next(number for number, line in enumerate(lines) if line.startswith("task "))
+    verdict = " ".join(lines[:start])
+    assert "better" in verdict and "MRPC" in verdict and "RTE" in verdict
+    assert lines[start].split() == ["task", "metric", "figure", "95%", "interval", "baseline", "examples"]
+    assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["MRPC", "f1", "RTE"]
+    words = " ".join(answer.stdout.split())
+    for task in ("MRPC", "RTE"):
+        assert f"{task}: dev.tsv, one seed, chosen on the same examples" in words
+    assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in words
+    assert lines[-1] == f"  report  {tmp_path / 'o' / 'report.html'}"
 
 
 def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
@@ -310,7 +317,7 @@ def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
     words = ["finetune", "glue", "--model", run, "--data", data, "--report-on", "test", *WORDS]
     answer = bertsmith(*words, "--out", tmp_path / "out")
     assert answer.code == 0, answer.stderr
-    assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in answer.stdout
+    assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in " ".join(answer.stdout.split())
     for path in data.rglob("*.parquet"):
         assert f"{path}: has no labels, so nothing is measured on it" in answer.stderr
 
@@ -352,7 +359,7 @@ def test_a_run_that_was_stopped_goes_on(
 
     refused = bertsmith(*words, tmp_path / "out")
     assert refused.code == 2
-    assert "not empty. Give --overwrite to replace it, --resume to go on with an interrupted" in refused.stderr
+    assert "not empty. Try: --overwrite to replace it, --resume to continue an interrupted" in refused.stderr
 
     seen.clear()
     result = bertsmith(*command.split()[1:], "--json").json
@@ -534,7 +541,7 @@ def test_a_damaged_file_does_not_lose_the_other_tasks(
     assert "line 14: 2 fields, expected 5" in found["failures"]["MRPC"]["message"]
     assert "label 'perhaps' is not among those of the model" in found["failures"]["RTE"]["message"]
     assert found["missing"] == [name for name in NAMES if name != "CoLA"]
-    assert answer.stderr.splitlines()[-3] == "error: 2 of the tasks failed, the others are kept:"
+    assert answer.stderr.splitlines()[-3] == "error: 2 tasks failed, the results of the others are kept:"
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "RTE failed" in html and "MRPC failed" in html
     shown = bertsmith(*words[:-1], "--resume")
@@ -601,7 +608,7 @@ def test_a_dry_run_tells_rows_and_writes_nothing(bertsmith: Answers, run: Path, 
     assert found["missing"] == [name for name in NAMES if name not in ("MNLI", "RTE")]
     assert not (tmp_path / "out").exists()
     shown = bertsmith("finetune", "glue", *words).stdout
-    assert "train 24 (" in shown and shown.splitlines()[-1] == "nothing was trained (--dry-run)"
+    assert "train             24 rows" in shown and shown.splitlines()[-1] == "Nothing was trained (--dry-run)."
 
 
 def test_figures_of_test_files_that_have_labels(

@@ -420,7 +420,7 @@ def test_a_space_that_does_not_fit(run: Path, labelled: Labelled, tmp_path: Path
 
 def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     words = [word for name, value in given_files.items() for word in (f"--{name}", value)]
-    answer = bertsmith("finetune", TASK, *words, "--out", tmp_path / "run", "--search", 6, "--dry-run")
+    answer = bertsmith("finetune", TASK, *words, "--out", tmp_path / "run", "--search", 6, "--dry-run", "--verbose")
     assert answer.code == 0 and not (tmp_path / "run").exists()
     assert "search: 6 settings, one training each, judged by accuracy on the dev file" in answer.stderr
     assert "epochs 5 to 15, batch_size 16 or 32 or 64" in answer.stderr

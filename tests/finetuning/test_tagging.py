@@ -173,7 +173,7 @@ def test_fine_tuning_on_long_sentences_counts_and_says_so(
     call = ("--train", data, "--dev", data, "--out", tmp_path / "run", "--max-length", 16, "--batch-size", 4)
     answer = bertsmith("finetune", TASK, "--model", run, *call, "--epochs", 1, "--precision", "fp32", "--json")
     assert answer.json["windowed_examples"] >= 2 and answer.json["truncated_tokens"] == 0
-    assert "longer than 16 (read in overlapping windows)" in answer.stderr
+    assert "are longer than 16 tokens and are read in overlapping windows" in answer.stderr
     assert answer.json["num_examples"] == 6
     said = bertsmith("evaluate", tmp_path / "run", data, "--max-length", 16)
     assert "examples longer than 16 tokens" in said.stderr
@@ -294,7 +294,7 @@ def test_on_the_command_line(bertsmith: Callable[..., Any], tuned: FinetuneResul
 def test_what_comes_next_is_tag(bertsmith: Callable[..., Any], run: Path, folder: Path, tmp_path: Path) -> None:
     data = ("--train", folder / "dev.conll", "--dev", folder / "dev.conll", "--out", tmp_path / "run")
     said = bertsmith("finetune", TASK, "--model", run, *data, "--epochs", 1, "--max-length", 32).stdout
-    assert f"Next: bertsmith tag {tmp_path / 'run'}" in said
+    assert f"Next:\n  bertsmith tag {tmp_path / 'run'}" in said
 
 
 def test_a_model_with_another_head(tuned: FinetuneResult, run: Path, folder: Path) -> None:

@@ -201,7 +201,7 @@ def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
     assert same(out, unbroken)
     made = {one["name"]: one for one in json.loads((out / "run.json").read_text())["choices"]}
     for name, value in (("streams", "1"), ("precision", "fp32")):
-        assert (made[name]["value"], made[name]["reason"]) == (value, "as the run was started")
+        assert (made[name]["value"], made[name]["reason"]) == (value, "as when the run started")
     other = finetune("sequence-classification", **options, out=tmp_path / "other").run
     assert not same(other, unbroken)
 

@@ -162,7 +162,7 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
 def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     of_length: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "bertsmith")
+    caplog.set_level("DEBUG", "bertsmith")
     elsewhere = bertsmith.load(of_length("elsewhere"))
     elsewhere.classify(["hello"])
     elsewhere.classify(["hello"])
@@ -209,7 +209,7 @@ def test_models_of_different_lengths_are_compared_each_at_its_own(
     cut = compare(*models, str(data)).truncated_tokens
     assert cut == {name: evaluate(m, str(data)).truncated_tokens for name, m in zip("ab", models, strict=True)}
     assert cut["a"] > cut["b"]
-    assert "A reads 12 tokens per row, B 40; --max-length N gives both the same length" in caplog.text
+    assert "A reads 12 tokens per row, B 40. Try: --max-length N, the same for both" in caplog.text
     same = compare(*models, str(data), max_length=20).truncated_tokens
     assert same["a"] == same["b"] > cut["b"]
 

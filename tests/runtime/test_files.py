@@ -62,7 +62,7 @@ def test_what_is_no_file_is_written_into(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"is a folder, expected the name of a file"):
+    with pytest.raises(OutputError, match=r"found a folder, expected the name of a file"):
         write_bytes(tmp_path, b"text")
     assert list(tmp_path.iterdir()) == []
 
@@ -74,7 +74,7 @@ def test_a_full_disk_is_said_with_the_place(tmp_path: Path) -> None:
         aside.write_bytes(b"half")
         raise full
     assert str(caught.value).startswith(f"{path}: cannot be written: No space left on device (")
-    assert " GB free on that disk). Free some space or choose another --out." in str(caught.value)
+    assert " GB free on that disk). Try: free some space, or another --out" in str(caught.value)
     assert caught.value.__cause__ is full
     assert names(tmp_path) == []
 
@@ -189,7 +189,7 @@ def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> Non
         ).stdout
 
     with folder_lock(tmp_path / "out", "prepare"):
-        assert "another prepare is working there" in other()
+        assert "another prepare is writing there" in other()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".out.lock").touch()  # of a process that was killed
     assert other() == "works\n"
@@ -204,7 +204,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script, tmp_path / "out"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"works\n"
         with (
-            pytest.raises(OutputError, match="another pretrain is working there"),
+            pytest.raises(OutputError, match="another pretrain is writing there"),
             folder_lock(tmp_path / "out", "pretrain"),
         ):
             pass

@@ -57,7 +57,7 @@ LOADERS: tuple[Callable[[str], Any], ...] = (check_model, load_tokenizer)
 def test_a_path_is_not_asked_of_the_hub(network: NoNetwork, load: Callable[[str], Any], name: str) -> None:
     with pytest.raises(ModelError) as raised:
         load(name)
-    assert f"{name}: no such folder; expected a RUN" in str(raised.value)
+    assert f"{name}: no such folder, expected a RUN" in str(raised.value)
     assert network.asked == []
     assert ("did you mean the folder runs/books?" in str(raised.value)) == ("boks" in name)
 
@@ -68,7 +68,7 @@ def test_a_hub_name_is_asked_once(network: NoNetwork, load: Callable[[str], Any]
     with pytest.raises(ModelError) as raised:
         load(name)
     assert str(raised.value) == (
-        f"{name}: no such folder, and no model of this name could be had from the hub (it cannot be reached: "
+        f"{name}: no such folder, and the hub gave no model of this name (it cannot be reached: "
         "[Errno -2] Name or service not known); did you mean the folder runs/books?"
     )
     assert network.asked == [{"timeout": PATIENCE}]

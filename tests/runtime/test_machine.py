@@ -36,14 +36,14 @@ def chosen(asked: str | None, here: int) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "here", "threads", "streams"),
     [
-        (None, 1, "8|one a core that this process may use", "2"),
-        ("", 1, "8|one a core that this process may use", "2"),
-        ("many", 1, "8|one a core that this process may use", "2"),
-        ("0", 1, "8|one a core that this process may use", "2"),
+        (None, 1, "8|one per core that this process may use", "2"),
+        ("", 1, "8|one per core that this process may use", "2"),
+        ("many", 1, "8|one per core that this process may use", "2"),
+        ("0", 1, "8|one per core that this process may use", "2"),
         ("1", 1, "1|OMP_NUM_THREADS is 1", "1"),
         ("3", 1, "3|OMP_NUM_THREADS is 3", "2"),
         ("4,2", 1, "4|OMP_NUM_THREADS is 4", "2"),
-        ("1", 2, "4|8 cores for 2 processes here", "1"),  # torchrun's own
+        ("1", 2, "4|8 cores shared by 2 processes", "1"),  # torchrun's own
         ("3", 2, "3|OMP_NUM_THREADS is 3", "1"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_vocabulary_alone_shows_its_case(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, entries: list[str], tokens: list[str], said: str, config: Any
 ) -> None:
     folder = vocab_txt(tmp_path / "m", entries, **config)
-    with caplog.at_level(logging.INFO, "bertsmith"):
+    with caplog.at_level(logging.DEBUG, "bertsmith"):
         tokenizer = load_tokenizer(str(folder))
         load_tokenizer(str(folder))
     assert tokenizer.tokenize(TEXT) == tokens
@@ -60,7 +60,7 @@ def test_a_vocabulary_alone_shows_its_case(
 
 
 def test_a_file_that_says_the_case_is_followed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "bertsmith"):
+    with caplog.at_level(logging.DEBUG, "bertsmith"):
         lower = load_tokenizer(str(vocab_txt(tmp_path / "a", CASED, do_lower_case=True)))
         upper = load_tokenizer(str(vocab_txt(tmp_path / "b", CASED, do_lower_case=False)))
     assert lower.tokenize(TEXT) == ["the", "emile", "cafe", "in", "paris"]

@@ -6,7 +6,7 @@ import pytest
 
 from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import make_tokenizer
-from bertsmith.tokenization.measures import compare, fit, table
+from bertsmith.tokenization.measures import compare, fit
 
 SMALL = [*SPECIAL_TOKENS, "the", "t", "##h", "##e", "Cat", "cat"]
 WORDS = {"the": 3, "The": 1, "Cat": 2, "th": 2, "dog": 1}
@@ -31,5 +31,3 @@ def test_tokenizers_of_other_case_read_the_same_words() -> None:
         "unknown_rate": pytest.approx(2 / 11),
         "vocabulary_used": 4 / 11,
     }
-    assert table(rows)[0].split(",")[0] == "cased         11 entries"
-    assert table([]) == []

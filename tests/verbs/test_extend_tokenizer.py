@@ -150,8 +150,8 @@ def test_fewer_words_than_asked_for_are_said(
     answer = bertsmith("extend-tokenizer", run, domain, "--add", 6, "--out", tmp_path / "b", "--workers", 1)
     assert "262 entries, 6 of them new" in answer.stdout
     new = tmp_path / "b"
-    assert f"Next: bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
-    assert [line.split()[0] for line in answer.stdout.splitlines()[1:3]] == ["before", "after"]
+    assert f"Next:\n  bertsmith prepare {domain} --out {new}-store --tokenizer {new}" in answer.stdout
+    assert [line.split()[0] for line in answer.stdout.splitlines()[3:5]] == ["before", "after"]
 
 
 def test_a_book_is_divided_by_paragraphs_and_one_paragraph_by_sentences(tmp_path: Path, run: Path) -> None:
@@ -405,7 +405,7 @@ def test_two_workers_and_an_interruption_change_no_byte(
         assert prepared(domain, run, out, resume=True).added_words == 6
         assert contents(out) == contents(tmp_path / "one")
     assert prepared(domain, run, out, resume=True).added_words == 6, "finished already"
-    with pytest.raises(OptionError, match="was prepared with other options"):
+    with pytest.raises(OptionError, match="was prepared with different options"):
         prepared(domain, run, out, resume=True, add_words=5)
 
 

@@ -83,8 +83,8 @@ def ids_of_documents(store: Path, part: str) -> dict[str, list[list[int]]]:
 
 @pytest.fixture
 def notes(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """What was said so far."""
-    caplog.set_level(logging.INFO, "bertsmith")
+    """The notes so far, with details."""
+    caplog.set_level(logging.DEBUG, "bertsmith")
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
 
 
@@ -593,8 +593,8 @@ def test_resume_of_a_finished_store(tmp_path: Path, corpus_file: Path, notes: Ca
     first = make(corpus_file, tmp_path / "store")
     before = contents(first.store)
     assert facts(make(corpus_file, tmp_path / "store", resume=True, workers=2)) == facts(first)
-    assert "is finished already" in notes()
-    with pytest.raises(OptionError, match=r"finished and was prepared with other options"):
+    assert "is already finished" in notes()
+    with pytest.raises(OptionError, match=r"finished and was prepared with different options"):
         make(corpus_file, tmp_path / "store", resume=True, seed=1)
     assert contents(first.store) == before
 
@@ -940,5 +940,5 @@ def test_resume_of_a_store_of_an_older_version(tmp_path: Path, corpus_file: Path
     del manifest["result"]["model"]
     file.write_text(json.dumps(manifest))
     assert make(corpus_file, tmp_path / "store", resume=True) == first
-    with pytest.raises(OptionError, match="with other options"):
+    with pytest.raises(OptionError, match="with different options"):
         make(corpus_file, tmp_path / "store", resume=True, accents="keep")

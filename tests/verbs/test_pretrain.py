@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import shutil
 import time
@@ -16,18 +17,15 @@ import torch
 
 from bertsmith.cli.pretrain import _two_digits
 from bertsmith.errors import Interrupted, OptionError, OutputError
-from bertsmith.runtime import console
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.pretrain import pretrain
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every note and warning."""
-    found: list[str] = []
-    monkeypatch.setattr(console._logger, "info", lambda text, *_: found.append(text))
-    monkeypatch.setattr(console._logger, "warning", lambda _, text: found.append(text))
-    return found
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """The notes and warnings so far, without the details."""
+    caplog.set_level(logging.INFO, "bertsmith")
+    return lambda: [record.getMessage() for record in caplog.records]
 
 
 @pytest.fixture
@@ -60,23 +58,23 @@ def test_the_budget_of_a_run_that_goes_on_is_the_new_one(
 
 
 def test_a_store_with_the_tokenizer_of_a_model_says_how_to_continue_it(
-    corpus_file: Path, run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str],
-    bertsmith: Callable[..., Any],
+    corpus_file: Path, run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path, said: Callable[[], list[str]],
+    bertsmith: Callable[..., Any], caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     answer = bertsmith("prepare", corpus_file, "--out", tmp_path / "a store", "--tokenizer", run, "--workers", 1)
-    following = shlex.split(answer.stdout.split("Next: bertsmith ")[1])
+    following = shlex.split(answer.stdout.split("Next:\n  bertsmith ")[1])
     begin = ["pretrain", str(tmp_path / "a store"), "--out", "runs/a store"]
     assert following == [*begin, "--from", str(run), "--minutes", "10"]
     pretrain(tmp_path / "a store", out=tmp_path / "run", steps=2, dry_run=True, **tiny)
-    (note,) = [text for text in said if text.startswith("weights: random")]
-    assert f"the STORE has the tokenizer of {run}, whose weights are not used" in note
+    (note,) = [text for text in said() if text.startswith("This run starts with random weights")]
+    assert f"the STORE has the tokenizer of {run}. To continue training {run} instead" in note
     command = f"bertsmith pretrain '{tmp_path / 'a store'}' --out {tmp_path / 'run'} --from {run} --steps 2"
     assert note.endswith(command)
-    said.clear()
+    caplog.clear()
     same = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
     pretrain(tmp_path / "a store", out=tmp_path / "run", steps=2, dry_run=True, from_=str(run), **same)
     pretrain(store, out=tmp_path / "run", steps=2, dry_run=True, **tiny)
-    assert not any(text.startswith("weights: random") for text in said)
+    assert not any(text.startswith("This run starts with random") for text in said())
 
 
 @pytest.mark.parametrize(
@@ -94,11 +92,11 @@ def test_the_first_update_of_an_extended_run_has_a_learning_rate(two_updates: Pa
     assert rates[2] == max(rates), "update 3 of 10 stands in the middle of the plateau"
 
 
-def test_what_is_finished_stays_as_it_is(two_updates: Path, store: Path, said: list[str]) -> None:
+def test_what_is_finished_stays_as_it_is(two_updates: Path, store: Path, said: Callable[[], list[str]]) -> None:
     before = (two_updates / "model.safetensors").stat().st_mtime_ns
     for budget in ({}, {"steps": 2}, {"steps": 1}, {"minutes": 0.0001}):
         assert pretrain(store, out=two_updates, resume=True, **budget).steps == 2
-    assert said.count(f"{two_updates} is finished already") == 4
+    assert said().count(f"{two_updates} is already finished") == 4
     assert (two_updates / "model.safetensors").stat().st_mtime_ns == before
 
 
@@ -108,13 +106,15 @@ def test_a_finished_run_takes_more_epochs_or_minutes(two_updates: Path, store: P
     assert more.seconds >= 3
 
 
-def test_a_run_that_ended_early_is_finished(store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]) -> None:
+def test_a_run_that_ended_early_is_finished(
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: Callable[[], list[str]]
+) -> None:
     options = {"steps": 12, "eval_every": 1, "learning_rate": 5.0, "warmup": 0.5, "patience": 2, **tiny}
     first = pretrain(store, out=tmp_path / "run", **options)
     assert first.stopped_early and first.steps < 12
     again = pretrain(store, out=tmp_path / "run", resume=True)
     assert again == first
-    assert f"{tmp_path / 'run'} is finished already" in said
+    assert f"{tmp_path / 'run'} is already finished" in said()
     assert pretrain(store, out=tmp_path / "run", resume=True, patience=50).steps == 12
 
 
@@ -131,22 +131,22 @@ def test_another_text_is_refused(two_updates: Path, store: Path, corpus_file: Pa
 
 
 def test_resume_where_nothing_is_starts_anew_and_says_so(
-    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: Callable[[], list[str]]
 ) -> None:
     run = tmp_path / "run"
     assert pretrain(store, out=run, resume=True, steps=1, **tiny).steps == 1
-    assert f"--resume: there is nothing to go on with in {run}, so the run starts anew" in said
+    assert f"--resume: found no run in {run}, so a new one starts" in said()
 
 
 def test_a_finished_run_keeps_its_last_checkpoint_and_can_be_extended(
-    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: Callable[[], list[str]]
 ) -> None:
     once = pretrain(store, out=tmp_path / "once", steps=6, schedule="linear", save_every=2, **tiny)
     run = tmp_path / "run"
     pretrain(store, out=run, steps=4, schedule="linear", save_every=1, **tiny)
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-4"]
-    (note,) = (text for text in said if text.startswith(f"kept: step-4 in {run}"))
-    assert "--resume with more --steps, --epochs or --minutes continues" in note
+    (note,) = (text for text in said() if text.startswith(f"Checkpoint: step-4 in {run}"))
+    assert note.endswith("needed only to continue with --resume")
     result = pretrain(store, out=run, resume=True, steps=6)
     assert (result.resumed_from_step, result.tokens_seen) == (4, once.tokens_seen)
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-6"]
@@ -167,7 +167,7 @@ def test_a_finished_run_without_checkpoints_is_not_started_again(
 
 @pytest.mark.usefixtures("all_checkpoints_kept")
 def test_a_damaged_checkpoint_is_passed_over_and_removed(
-    store: Path, tiny: dict[str, Any], tmp_path: Path, said: list[str]
+    store: Path, tiny: dict[str, Any], tmp_path: Path, said: Callable[[], list[str]]
 ) -> None:
     """The file has its size, and other bytes."""
     run = tmp_path / "run"
@@ -177,7 +177,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_removed(
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
     result = pretrain(store, out=run, resume=True, steps=6)
-    assert any("step-4 is passed over: optimizer.pt holds other bytes than were written" in text for text in said)
+    assert any("step-4 is passed over: optimizer.pt holds other bytes than were written" in text for text in said())
     assert result.resumed_from_step == 2
     assert [line["step"] for line in updates(run)] == [1, 2, 3, 4, 5, 6]
 
@@ -267,9 +267,9 @@ def test_a_loss_above_the_unigram_baseline_is_said_with_what_suits_the_run(
     kept = {name: value for name, value in tiny.items() if not (continues and name in shape)}
     origin = {"from_": str(two_updates)} if continues else {}
     (warning,) = pretrain(store, out=tmp_path / "next", steps=1, learning_rate=1.0, **origin, **kept).warnings
-    assert "does not pass the unigram baseline" in warning
+    assert "is not below the unigram baseline" in warning
     assert ("to start from scratch" in warning) is not continues
-    assert (f"{two_updates} has learnt too little itself" in warning) is continues
+    assert (f"{two_updates} has learned too little itself" in warning) is continues
 
 
 def test_a_student_is_told_to_begin_with_layers_of_its_teacher(
@@ -281,7 +281,7 @@ def test_a_student_is_told_to_begin_with_layers_of_its_teacher(
     options = {"steps": 1, "learning_rate": 1.0, "teacher": teacher, **tiny}
     (warning,) = pretrain(store, out=tmp_path / "next", **options).warnings
     said, command = warning.splitlines()
-    assert said.endswith("to start from scratch. Begin with layers of the teacher instead:")
+    assert said.endswith("to start from scratch. Try to start with layers of the teacher:")
     shape = f"--from {teacher} --layers 1 --teacher {teacher}"
     assert command == f"  bertsmith pretrain {store} --out {tmp_path / 'next'}-continued {shape}"
     words = [*command.split()[1:], "--sequence-length", 32, "--steps", 1, "--dry-run", "--json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 import bertsmith.verbs.report as verb
 from bertsmith.errors import InputError, Interrupted, OptionError
-from bertsmith.runtime import console
 from bertsmith.verbs.report import report
 
 LIVE = 'http-equiv="refresh"'
@@ -53,14 +53,15 @@ def training(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trai
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every note."""
-    found: list[str] = []
-    monkeypatch.setattr(console._logger, "info", lambda text, *_: found.append(text))
-    return found
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """The notes and warnings so far, without the details."""
+    caplog.set_level(logging.INFO, "bertsmith")
+    return lambda: [record.getMessage() for record in caplog.records]
 
 
-def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(training: Training, said: list[str]) -> None:
+def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(
+    training: Training, said: Callable[[], list[str]]
+) -> None:
     def nothing() -> None:
         training.page.write_text("not drawn again")
 
@@ -71,9 +72,9 @@ def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(training: Tr
     assert "going on: update 4 of 10, 40% done" in first and "going on: update 7 of 10, 70% done" in second
     last = training.page.read_text()
     assert LIVE not in last and "going on" not in last and "10 updates" in last
-    assert len(said) == 3, "a line for each drawing"
-    assert said[0].startswith(f"{training.page}: update 4 of 10, 40% done, about 0:")
-    assert said[-1] == f"{training.page}: the run is finished"
+    assert len(said()) == 3, "a line for each drawing"
+    assert said()[0].startswith(f"{training.page}: update 4 of 10, 40% done, about 0:")
+    assert said()[-1] == f"{training.page}: the run is finished"
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
@@ -96,7 +97,7 @@ def test_control_c_ends_the_watching_and_leaves_a_still_page(training: Training,
     training.then = [control_c, control_c]
     answer = bertsmith("report", training.folder, "--watch")
     assert answer.code == 130 and answer.stdout == ""
-    assert "no longer watched; the run itself goes on" in answer.stderr and "error" not in answer.stderr
+    assert "No longer watching; the run itself continues" in answer.stderr and "error" not in answer.stderr
     page = training.page.read_text()
     assert LIVE not in page and "update 7 of 10" in page, "it is drawn a last time"
     with pytest.raises(Interrupted):
@@ -160,9 +161,9 @@ def test_a_fine_tuning_shows_its_newest_seed(training: Training) -> None:
 
 
 def test_what_cannot_be_watched_is_refused(store: Path, tmp_path: Path, bertsmith: Callable[..., Any]) -> None:
-    with pytest.raises(OptionError, match=f"--watch: {store} is a STORE, which does not change; watch a RUN"):
+    with pytest.raises(OptionError, match=f"--watch: found a STORE in {store}, expected a RUN"):
         report(store, watch=True)
-    with pytest.raises(InputError, match="neither a STORE"):
+    with pytest.raises(InputError, match="nothing to report: expected a STORE"):
         report(tmp_path, watch=True)
     assert bertsmith("report", tmp_path, "--watch").code == 2
     assert list(tmp_path.iterdir()) == []

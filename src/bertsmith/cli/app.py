@@ -1,6 +1,6 @@
-"""The command line: finds the verb, runs it, turns errors into messages and exit codes.
+"""The command line: find the verb, run it, turn errors into messages and exit codes.
 
-A verb's module is imported only when the verb is called, and torch only when it computes: `--help` stays fast.
+A verb's module is imported only when the verb is called, and torch only when it computes, so that `--help` stays fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from bertsmith.errors import BertsmithError, Interrupted, OptionError
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import log_to_terminal
+from bertsmith.runtime.console import log_to_terminal, print_error
+from bertsmith.runtime.libraries import quiet_libraries
 from bertsmith.runtime.program import runnable
 
 _BEFORE = {
@@ -31,39 +32,39 @@ _BEFORE = {
     "finetune": "train a MODEL for a task on labelled text, and write a RUN",
     "tokenize": "show the input of a model for a text",
 }
-_BEHIND = {"report": "write report.html of a STORE or a RUN"}
-"""The verbs before and behind those of the tasks, and their lines in `bertsmith --help`; `bertsmith.cli.<verb>` holds
+_AFTER = {"report": "write report.html of a STORE or a RUN"}
+"""The verbs before and after those of the tasks, with their lines in `bertsmith --help`. `bertsmith.cli.<verb>` holds
 the command of each."""
 
 
 def verbs() -> dict[str, str]:
-    """Every verb and its line in `bertsmith --help`."""
+    """Return every verb with its line in `bertsmith --help`."""
     from bertsmith.tasks import registry
 
-    return _BEFORE | {verb: task.summary for verb, task in registry.verbs().items()} | _BEHIND
+    return _BEFORE | {verb: task.summary for verb, task in registry.verbs().items()} | _AFTER
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script; exits with 0, 1 (a bug), 2 (input), 3 (resources) or 130 (interrupted)."""
+    """Run the console script. Exits with 0, 1 (a bug), 2 (input), 3 (resources) or 130 (interrupted)."""
+    quiet_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What the terminal's encoding lacks is written as an escape, which is valid JSON as well.
+        # Characters that the terminal's encoding lacks are escaped, which is valid in JSON too.
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; returns its exit code."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    """Run one command line and return its exit code."""
     log_to_terminal()
     try:
         return _dispatch(arguments)
     except BertsmithError as error:
-        # Processes of one run stop together; an error of a single process is printed with its number.
+        # All processes of a run are interrupted together, but each prints its own errors, with its number.
         if not isinstance(error, Interrupted):
             where = "" if processes.is_main() else f" in process {processes.rank()}"
-            sys.stderr.write(f"error{where}: {error}\n")
+            print_error(f"error{where}: {error}")
         elif processes.is_main():
-            sys.stderr.write(f"{error}\n")
+            print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
@@ -72,7 +73,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        sys.stderr.write("error: out of memory; give a smaller --batch-size, --micro-batch-size or --workers\n")
+        print_error("error: out of memory. Try: a smaller --batch-size, --micro-batch-size or --workers")
         return 3
     except Exception as error:  # noqa: BLE001
         return _unexpected(error, arguments)
@@ -80,13 +81,15 @@ def run(arguments: list[str]) -> int:
 
 def _unexpected(error: Exception, arguments: list[str]) -> int:
     if type(error).__name__ == "OutOfMemoryError":
-        sys.stderr.write(f"error: the device is out of memory: {str(error).splitlines()[0]}\n")
-        sys.stderr.write("Give a smaller --micro-batch-size; the result does not depend on it.\n")
+        print_error(
+            f"error: the device is out of memory: {str(error).splitlines()[0]}\n"
+            "Try: a smaller --micro-batch-size, which gives the same result"
+        )
         return 3
     traceback.print_exception(error)
     sys.stderr.write(
-        "\nThis is a bug in bertsmith. Please report it with the lines above, the output of `bertsmith doctor`, and "
-        f"the command:\n  {runnable(shlex.join(['bertsmith', *arguments]))}\n"
+        "\nThis is a bug in bertsmith. Please report it with the lines above, the output of\n"
+        f"`bertsmith doctor`, and the command:\n  {runnable(shlex.join(['bertsmith', *arguments]))}\n"
     )
     return 1
 
@@ -103,7 +106,7 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in verbs():
         near = difflib.get_close_matches(verb, verbs(), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise OptionError(f"there is no verb '{verb}'{hint} (bertsmith --help lists them)")
+        raise OptionError(f"there is no verb '{verb}'{hint or '.'} Try: bertsmith --help")
     from bertsmith.cli.command import command_of, execute
 
     return execute(command_of(verb), rest)
@@ -119,7 +122,7 @@ def _help() -> int:
         "",
         *(f"  {verb:<{width}}  {line}" for verb, line in listed.items()),
         "",
-        "Every verb takes --json, --config FILE.yaml and --set key=value.",
+        "Every verb takes --json, --verbose, --config FILE.yaml and --set key=value.",
         f"Start with:  {runnable('bertsmith quickstart --minutes 3')}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

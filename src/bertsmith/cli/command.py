@@ -1,8 +1,8 @@
-"""A verb on the command line: its schema becomes its parameters, its result one JSON object or text for people.
+"""A verb on the command line: its schema gives the options, its result is printed as JSON or as text.
 
-cyclopts parses and prints the help; only the schema decides on the values, so that a mistake reads the same from the
-command line, YAML and Python. Values are merged in this order, later ones winning: `--config FILE`, `--set key=value`,
-the options themselves.
+cyclopts parses the arguments and prints the help. Only the schema checks values, so that a mistake reads the same on
+the command line, in YAML and in Python. Values are merged in this order, later ones win: `--config FILE`,
+`--set key=value`, the options themselves.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bertsmith.config.options import Options, read_assignments, read_yaml
 from bertsmith.config.verb import is_multivalued
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
+from bertsmith.runtime.console import log_to_terminal
 from bertsmith.tasks.command import TaskCommand
 from bertsmith.tasks.registry import verbs
 
@@ -43,16 +44,16 @@ OptionsType = TypeVar("OptionsType", bound=Options)
 
 
 class Answer(Protocol):
-    """What a verb returns."""
+    """The result of a verb."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return the JSON object."""
         ...
 
 
 @dataclass(frozen=True)
 class Command(Generic[OptionsType]):
-    """A verb: its schema, its function (which imports what it needs when it is called), and how a person reads it."""
+    """A verb: its schema, its function (which imports its modules when it is called), and its text for people."""
 
     name: str
     summary: str
@@ -61,13 +62,13 @@ class Command(Generic[OptionsType]):
     show: Callable[[Any], str]
     example: str
     many_processes: bool = False
-    """Whether the verb runs under torchrun; the first process prints."""
+    """Whether the verb runs under torchrun. Only the first process prints."""
     words: Mapping[str, Command[Any]] = field(default_factory=dict)
     """The commands that a word after the verb's name selects: `finetune glue`."""
 
 
 def command_of(verb: str) -> Command[Any]:
-    """The command of a verb: of a task's from the declaration in its folder, of any other from its module here."""
+    """Return the command of a verb, declared in the folder of its task or in a module of this package."""
     task = verbs().get(verb)
     if task is None:
         command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
@@ -78,7 +79,7 @@ def command_of(verb: str) -> Command[Any]:
 
 
 def _predicted(declared: TaskCommand[Any, Any], options: Any) -> Iterable[Answer]:
-    """The answers of a task's verb."""
+    """Yield the answers of a task's verb."""
     inputs = declared.read(options, declared.name)
     from bertsmith.verbs.predict import load
 
@@ -86,11 +87,11 @@ def _predicted(declared: TaskCommand[Any, Any], options: Any) -> Iterable[Answer
 
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\u0085\u2028\u2029"}
-"""JSON leaves these as they are, but many readers take them for the end of a line; in JSON they are in texts only."""
+"""Escapes for characters that JSON allows in texts, but that many readers take for the end of a line."""
 
 
 def execute(command: Command[Any], tokens: Sequence[str]) -> int:
-    """Parse, check, run, print. Raises BertsmithError for every mistake."""
+    """Parse and check the arguments, run the verb, print its answers. Raises BertsmithError for every mistake."""
     if tokens and tokens[0] in command.words:
         return execute(command.words[tokens[0]], tokens[1:])
     app = _app(command)
@@ -105,6 +106,8 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
         return 0
     given = dict(bound.arguments)
     as_json = bool(given.pop("json", False))
+    if given.pop("verbose", False):
+        log_to_terminal(verbose=True)
     values: dict[str, Any] = {}
     if "config" in given:
         file = Path(given.pop("config"))
@@ -113,7 +116,9 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
     values |= given
     options = command.schema.build(values)
     if processes.world_size() > 1 and not command.many_processes:
-        raise OptionError(f"{command.name} runs in one process; found {processes.world_size()} of torchrun's")
+        raise OptionError(
+            f"{command.name} runs in one process, found {processes.world_size()}. Try: leave out torchrun"
+        )
     for answer in command.run(options):
         if not processes.is_main():
             continue
@@ -127,7 +132,10 @@ def execute(command: Command[Any], tokens: Sequence[str]) -> int:
 
 
 def _refuse_word(command: Command[Any], word: str) -> None:
-    """Raise OptionError for a first word that the verb does not take; its options may be of another command."""
+    """Raise OptionError if the first word is neither a command nor a value that the verb takes.
+
+    This comes before any complaint about options, which may be those of the intended command.
+    """
     first = command.schema.positional[0]
     try:
         command.schema.build({first: word})
@@ -138,11 +146,11 @@ def _refuse_word(command: Command[Any], word: str) -> None:
 
 
 def _target(*args: Any, **values: Any) -> None:
-    """What cyclopts takes for the function of the verb; it is never called."""
+    """Replace the function of the verb; cyclopts reads its signature and never calls it."""
 
 
 def _raw(kind: Any, tokens: Sequence[Any]) -> str | list[str]:
-    """Values as they were written."""
+    """Return the values as the user typed them."""
     return [token.value for token in tokens] if "list" in str(kind) else tokens[-1].value
 
 
@@ -157,6 +165,12 @@ def _common(name: str, text: str, **more: Any) -> Parameter:
 
 _COMMON: dict[str, tuple[Any, Any]] = {
     "json": (Annotated[bool, _common("--json", "print each result as one line of JSON on standard output")], False),
+    "verbose": (
+        Annotated[
+            bool, _common("--verbose", "also print each automatic choice with its reason, and facts of the data")
+        ],
+        False,
+    ),
     "config": (
         Annotated[
             str | None,
@@ -177,7 +191,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
-"""The options of every verb that are the command line's own."""
+"""The options that every verb has on the command line only."""
 
 
 def _app(command: Command[Any]) -> App:
@@ -219,7 +233,7 @@ def _folded(command_line: str) -> str:
 
 
 def _usage(schema: type[Options]) -> str:
-    """`STORE --out OUT [OPTIONS]`: the positional and the required options."""
+    """Return the usage line with the positional and the required options: `STORE --out OUT [OPTIONS]`."""
     words = [f"{name.upper()}..." if is_multivalued(schema, name) else name.upper() for name in schema.positional]
     for name in _keywords(schema):
         if schema.model_fields[name].default is PydanticUndefined:
@@ -232,7 +246,7 @@ def _keywords(schema: type[Options]) -> list[str]:
 
 
 def _parameter(schema: type[Options], name: str, group: Group) -> inspect.Parameter:
-    """A field as a parameter: shown with its default, never required here (a YAML file may hold it)."""
+    """Return a field as a parameter. It is never required here, because a YAML file may hold it."""
     field = schema.model_fields[name]
     required = field.default is PydanticUndefined
     choices, kind = choices_of(field.annotation), kind_of(field.annotation)
@@ -247,7 +261,7 @@ def _parameter(schema: type[Options], name: str, group: Group) -> inspect.Parame
     if field.annotation is bool:
         annotation: Any = Annotated[bool, spec]
     else:
-        # Every value arrives as it was written: only the schema converts and checks.
+        # The values stay text: only the schema converts and checks them.
         spec = Parameter.combine(spec, Parameter(converter=_raw, metavar=kind))
         annotation = Annotated[(list[str] if is_multivalued(schema, name) else str) | None, spec]
     where = inspect.Parameter.POSITIONAL_ONLY if positional else inspect.Parameter.KEYWORD_ONLY
@@ -255,14 +269,14 @@ def _parameter(schema: type[Options], name: str, group: Group) -> inspect.Parame
 
 
 def choices_of(annotation: Any) -> tuple[str, ...]:
-    """The values of a Literal, also of one that may be None."""
+    """Return the values of a Literal, also if it may be None."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return next((found for part in get_args(annotation) if (found := choices_of(part))), ())
 
 
 def kind_of(annotation: Any) -> str:
-    """What the help shows for a value."""
+    """Return the placeholder of a value in the help: `N`, `PATH`, `TEXT`."""
     parts = {annotation, *get_args(annotation)}
     if any(get_args(part) == (int, float) for part in parts):
         return "N,SHARE"
@@ -282,7 +296,7 @@ def shown_default(value: Any) -> str:
 
 
 def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> dict[str, Any]:
-    """The values under their field names; raises OptionError for an unknown key, with its place."""
+    """Return the values by field name. Raises OptionError with its place for an unknown key."""
     checked = {}
     for key, value in values.items():
         name = schema.field_of(key)
@@ -294,16 +308,16 @@ def _checked_keys(schema: type[Options], values: dict[str, Any], where: str) -> 
 
 
 def _in_our_words(error: CycloptsError, schema: type[Options]) -> str:
-    """A mistake in the form of a command line."""
+    """Describe a mistake in the form of the command line."""
     if isinstance(error, UnknownOptionError):
         word = error.token.keyword or error.token.value
         if " " in word:
-            return f"{word!r} begins with a hyphen like an option; a text that does so goes behind --"
+            return f"{word!r} begins with a hyphen, like an option. Try: -- before this text"
         return schema.unknown_option_message(word, map(external_name, (*_keywords(schema), *_COMMON)))
     if isinstance(error, UnusedCliTokensError):
         return f"found more values than expected: {' '.join(error.unused_tokens or ())}"
     if isinstance(error, RepeatArgumentError):
-        return f"{error.token.keyword} is given more than once"
+        return f"{error.token.keyword} is given more than once, expected once"
     if isinstance(error, MissingArgumentError) and error.argument is not None:
-        return f"{error.keyword or error.argument.name} needs a value behind it"
+        return f"{error.keyword or error.argument.name} needs a value"
     return " ".join(str(error).split()).rstrip(".")

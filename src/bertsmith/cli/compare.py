@@ -15,6 +15,7 @@ from bertsmith.reporting.numbers import (
     is_share,
     most_of,
 )
+from bertsmith.runtime.console import wrapped
 
 
 def _run(options: CompareOptions) -> Iterable[Answer]:
@@ -25,8 +26,13 @@ def _run(options: CompareOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     most = most_of(result.metrics)
-    points = "; B - A in percentage points" if any(map(is_share, result.metrics)) else ""
-    lines = [f"A: {result.model_a}", f"B: {result.model_b}", f"{counted(result.num_examples, 'example')}{points}"]
+    points = "; B - A is in percentage points" if any(map(is_share, result.metrics)) else ""
+    lines = [
+        wrapped(result.advice),
+        f"A: {result.model_a}",
+        f"B: {result.model_b}",
+        f"{counted(result.num_examples, 'example')}{points}",
+    ]
     rows = [("", "A", "B", "B - A", "95% interval", "p", "better")]
     for name, it in result.metrics.items():
         better = "neither" if it["better"] is None else it["better"].upper()
@@ -45,7 +51,7 @@ def _show(result: Any) -> str:
     for first, *others in rows:
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
         lines.append(f"  {'  '.join(cells)}")
-    return "\n".join([*lines, result.advice])
+    return "\n".join(lines)
 
 
 COMMAND = Command(

@@ -1,8 +1,9 @@
-"""Figures with their intervals as lines of 80 columns, the same in `finetune`, `evaluate` and `score`."""
+"""Metrics with their intervals as lines of at most 80 columns, for `finetune`, `evaluate` and `score`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bertsmith.reporting.numbers import format_metric, interval_text
 
@@ -10,9 +11,9 @@ from bertsmith.reporting.numbers import format_metric, interval_text
 def figure_lines(
     figures: Iterable[tuple[str, float, Mapping[str, float]]], most: float, baseline: Mapping[str, float] | None = None
 ) -> list[str]:
-    """A line for each metric: its name, its figure, the interval (`low`, `high`), and the baseline if it has one.
+    """Return one line per metric: name, value, 95% interval (`low`, `high`), and its baseline if there is one.
 
-    `most` is as in `reporting.numbers.most_of`.
+    `most` is the largest value of shares, as in `reporting.numbers.most_of`.
     """
     rows = list(figures)
     width = max((len(name) for name, *_ in rows), default=0)
@@ -24,3 +25,17 @@ def figure_lines(
             line += f"  baseline {format_metric(name, baseline[name], most)}"
         lines.append(line)
     return lines
+
+
+def fit_table(rows: Iterable[Any]) -> list[str]:
+    """Return a table that compares how tokenizers fit a text (`tokenization.measures.Fit`)."""
+    rows = list(rows)
+    width = max(len("tokenizer"), *(len(row.name) for row in rows))
+    return [
+        f"{'tokenizer':<{width}}  {'entries':>8}  {'used':>6}  {'tokens per word':>15}  {'unknown':>8}",
+        *(
+            f"{row.name:<{width}}  {row.vocab_size:>8,}  {row.vocabulary_used:>6.1%}  "
+            f"{row.tokens_per_word:>15.3f}  {row.unknown_rate:>8.3%}"
+            for row in rows
+        ),
+    ]

@@ -10,8 +10,12 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import calibration_line
 from bertsmith.cli.figures import figure_lines
 from bertsmith.cli.finetune_glue import GLUE
+from bertsmith.cli.verdicts import head_verdict
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.run import FILE as RUN_RECORD
 from bertsmith.reporting.numbers import most_of
+from bertsmith.runtime.console import wrapped
 from bertsmith.runtime.files import read_json
 from bertsmith.runtime.program import runnable
 from bertsmith.tasks.registry import TASKS
@@ -29,13 +33,13 @@ def _run(options: FinetuneOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     if not result.metrics:
-        return "nothing was trained (--dry-run)"
-    most = most_of(result.metrics)
-    lines = [f"{result.run}: {_figures_of(result)}"]
+        return "Nothing was trained (--dry-run)."
+    record, most = FinetuningRecord.read(result.run / RUN_RECORD), most_of(result.metrics)
+    lines = [f"{result.run} is ready: {_seeds(result)}", *head_verdict(record), ""]
     figures = [(name, figure["mean"], figure) for name, figure in result.metrics.items()]
     lines += figure_lines(figures, most, result.baseline)
     if result.best_seed_metrics is not None:
-        lines.append(f"The RUN is seed {result.best_seed}, the best one on the dev file. Its own figures:")
+        lines.append(f"The RUN holds seed {result.best_seed}, the best on the dev file, with these figures:")
         lines += figure_lines([(name, it["value"], it) for name, it in result.best_seed_metrics.items()], most)
     if result.calibration is not None:
         lines.append(calibration_line(result.calibration))
@@ -43,23 +47,23 @@ def _show(result: Any) -> str:
         from bertsmith.records.search import SearchReport
         from bertsmith.reporting.search import outcome
 
-        lines.append(f"  search: {outcome(SearchReport(**result.search))}")
+        lines.append(wrapped(f"Search: {outcome(SearchReport(**result.search))}"))
     if result.selected_on_reported_data:
-        chosen = "the best checkpoint was" if result.search is None else "settings and checkpoint were"
-        lines.append(f"  {chosen} chosen on these examples; --test FILE avoids this")
+        chosen = "The checkpoint was" if result.search is None else "Settings and checkpoint were"
+        lines.append(
+            wrapped(f"{chosen} chosen on the same examples, so these figures are slightly too good. Try: --test FILE")
+        )
     lines.append(f"  report               {result.run}/report.html")
-    task = TASKS[read_json(result.run / "run.json")["task"]]
+    task = TASKS[record.task]
     arguments = task.module("command").COMMAND.arguments(read_json(result.run / "config.json"))
-    lines.append(f"Next: {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}")
+    lines += ["", "Next:", f"  {runnable(f'bertsmith {task.verb}')} {quote(str(result.run))} {arguments}"]
     return "\n".join(lines)
 
 
-def _figures_of(result: Any) -> str:
-    """What the figures are of."""
-    file = "dev" if result.selected_on_reported_data else "test"
-    examples = f"{result.num_examples:,} examples of the {file} file"
+def _seeds(result: Any) -> str:
+    """Name the seed of the RUN, and the seeds of the figures."""
     seeds = len(next(iter(result.metrics.values()))["seeds"])
-    return f"{examples}, means over {seeds} seeds" if seeds > 1 else f"{examples}, seed {result.best_seed}"
+    return f"seed {result.best_seed}" + (f", the best of {seeds}; figures are means" if seeds > 1 else "")
 
 
 COMMAND = Command(

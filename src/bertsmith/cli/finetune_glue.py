@@ -9,11 +9,12 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.errors import DivergedError, InputError
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.records.suite import Average, SuiteTask
-from bertsmith.reporting.numbers import format_metric
+from bertsmith.reporting.numbers import counted, format_metric
+from bertsmith.runtime.console import wrapped
 
 
 def _run(options: GlueOptions) -> Iterable[Answer]:
-    """The table is printed first; if a task failed, the error after it gives the exit code."""
+    """Yield the table; if a task failed, raise the error that gives the exit code after it."""
     from bertsmith.verbs.finetune_glue import finetune_glue
 
     result = finetune_glue(options)
@@ -22,44 +23,61 @@ def _run(options: GlueOptions) -> Iterable[Answer]:
         message = "\n".join(f"{name}: {failure['message']}" for name, failure in result.failures.items())
         diverged = all(failure["error"] == DivergedError.__name__ for failure in result.failures.values())
         raise (DivergedError if diverged else InputError)(
-            f"{len(result.failures)} of the tasks failed, the others are kept:\n{message}"
+            f"{counted(len(result.failures), 'task')} failed, the results of the others are kept:\n{message}"
         )
 
 
 def _show(result: Any) -> str:
     if result.report is None:
-        return "\n".join([*_rows(result.tasks), "nothing was trained (--dry-run)"])
+        return "\n".join([*_rows(result.tasks), "Nothing was trained (--dry-run)."])
+    tasks = {name: SuiteTask(**task) for name, task in result.tasks.items()}
+    lines = [*_verdict(tasks), *table(tasks, failures=result.failures)]
+    if result.average is not None:
+        lines.append(_average_line(Average(**result.average), result.missing))
+    return "\n".join([*lines, f"  report  {result.report}"])
+
+
+def _average_line(average: Average, missing: list[str]) -> str:
     from bertsmith.reporting.suite_report import average_in_words
 
-    lines = table({name: SuiteTask(**task) for name, task in result.tasks.items()}, failures=result.failures)
-    if result.average is not None:
-        average = Average(**result.average)
-        interval = f"   95% interval {average.low:.4f} to {average.high:.4f}" if average.low is not None else ""
-        lines.append(f"average {average.mean:.4f}{interval}   {average_in_words(average, result.missing)}")
-    return "\n".join([*lines, f"report: {result.report}"])
+    interval = f", 95% interval {average.low:.4f} to {average.high:.4f}" if average.low is not None else ""
+    return wrapped(f"Average: {average.mean:.4f}{interval}, {average_in_words(average, missing)}")
+
+
+def _verdict(tasks: Mapping[str, SuiteTask]) -> list[str]:
+    """Return one line: which tasks have a first figure whose interval is above the baseline."""
+    words: dict[str, list[str]] = {"better than the baseline": [], "not clearly better": []}
+    for name, task in tasks.items():
+        metric, figure = next(iter(task.figures.items()))
+        low = figure.value if figure.low is None else figure.low
+        words["better than the baseline" if low > task.baseline[metric] else "not clearly better"].append(name)
+    parts = [f"{word}: {', '.join(names)}" for word, names in words.items() if names]
+    return [wrapped(f"{line[0].upper()}{line[1:]}.")] if (line := "; ".join(parts)) else []
 
 
 def _rows(tasks: dict[str, Any]) -> list[str]:
-    """The files of each task, of a dry run."""
+    """Return the files of each task, for a dry run."""
     return [
-        f"{name:<8} " + "   ".join(f"{part} {file['rows']:,} ({file['file']})" for part, file in entry["files"].items())
+        f"{name:<8} {part:<10} {file['rows']:>9,} rows  {file['file']}"
         for name, entry in tasks.items()
+        for part, file in entry["files"].items()
     ]
 
 
 def table(tasks: Mapping[str, SuiteTask], *, failures: Iterable[str]) -> list[str]:
-    """A line for each figure, with its interval, its baseline, and how it was measured."""
+    """Return a line per figure with its interval and baseline, then a line per task on how it was measured."""
     from bertsmith.reporting.suite_report import interval_in_words, protocol_in_words
 
-    lines = [f"{'task':<8} {'metric':<9} {'figure':>8}  {'95% interval':<18} {'baseline':>8} {'examples':>9}  protocol"]
+    lines = [f"{'task':<8} {'metric':<9} {'figure':>8}  {'95% interval':<18} {'baseline':>8} {'examples':>9}"]
     for name, entry in tasks.items():
         for place, (metric, figure) in enumerate(entry.figures.items()):
             lines.append(
                 f"{'' if place else name:<8} {metric:<9} {format_metric(metric, figure.value):>8}  "
                 f"{interval_in_words(metric, figure):<18} {format_metric(metric, entry.baseline[metric]):>8} "
-                f"{entry.num_examples:>9,}  {protocol_in_words(entry)}"
+                f"{entry.num_examples:>9,}"
             )
-    return lines + [f"{name:<8} failed" for name in failures]
+    lines += [f"{name:<8} failed" for name in failures]
+    return lines + [wrapped(f"{name}: {protocol_in_words(entry)}") for name, entry in tasks.items()]
 
 
 GLUE = Command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.reporting.numbers import counted
-from bertsmith.runtime.console import clock, format_bytes
+from bertsmith.runtime.console import WIDTH, clock, format_bytes
 from bertsmith.runtime.program import runnable
 
 
@@ -25,28 +26,43 @@ def _show(result: Any) -> str:
 
     if isinstance(result, Forecast):
         return (
-            f"{result.files:,} files, by a sample: {result.documents:,} documents, "
-            f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"
+            "Forecast from a sample (--dry-run), nothing was written:\n"
+            f"  text    {counted(result.files, 'file')}, {counted(result.documents, 'document')}, "
+            f"{result.text_bytes / 1e6:,.1f} MB, about {result.tokens:,} tokens\n"
             f"  time    {clock(result.seconds)}\n"
-            f"  memory  {format_bytes(result.memory_bytes)}, all processes\n"
-            f"  disk    {format_bytes(result.disk_bytes)} while it works, "
-            f"{format_bytes(result.store_bytes)} for the STORE; "
-            f"{format_bytes(result.free_bytes)} are free{'' if result.fits else ': NOT ENOUGH'}\n"
-            "Nothing was written."
+            f"  memory  {format_bytes(result.memory_bytes)} for all processes\n"
+            f"  disk    {format_bytes(result.disk_bytes)} during the work, "
+            f"{format_bytes(result.store_bytes)} for the STORE\n"
+            f"  free    {format_bytes(result.free_bytes)} on this disk{'' if result.fits else ': NOT ENOUGH'}"
         )
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"
+    dropped = [f"{count:,} {reason}" for reason, count in result.dropped.items()]
     new = f", {result.added_words:,} of them new" if result.added_words else ""
     origin = ["--from", result.model] if result.model is not None else []
     run = str(Path("runs") / result.store.resolve().name)
     following = ["bertsmith", "pretrain", str(result.store), "--out", run, *origin, "--minutes", "10"]
     return (
-        f"{result.store}: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
-        f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept, dropped: {dropped}\n"
-        f"  held out   from {counted(result.held_out_documents, 'document')}\n"
+        f"{result.store} is ready: {result.tokens:,} tokens in {result.sentences:,} sentences\n"
+        f"  documents  {result.documents_in:,} read, {result.documents_kept:,} kept\n"
+        f"{_dropped_lines(dropped)}"
+        f"  held out   for evaluation, from {counted(result.held_out_documents, 'document')}\n"
         f"  tokenizer  {result.vocab_size:,} entries{new}, sha256 {result.tokenizer_sha256[:16]}\n"
         f"  report     {result.store}/report.html\n"
-        f"Next: {runnable(shlex.join(following))}"
+        f"\nNext:\n  {runnable(shlex.join(following))}"
     )
+
+
+def _dropped_lines(dropped: list[str]) -> str:
+    """Return the number of dropped documents by reason, if any were dropped."""
+    if not dropped:
+        return ""
+    lines = textwrap.wrap(
+        ", ".join(dropped),
+        WIDTH - 1,
+        initial_indent="  dropped    ",
+        subsequent_indent=13 * " ",
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines) + "\n"
 
 
 COMMAND = Command(

@@ -6,8 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.verdicts import LEARNED, UNCERTAIN, language_model_lines
 from bertsmith.config.quickstart import QuickstartOptions
+from bertsmith.records.finetuning import FinetuningRecord
+from bertsmith.records.pretraining import PretrainingRecord
+from bertsmith.records.run import FILE as RUN_RECORD
 from bertsmith.reporting.numbers import percent
+from bertsmith.runtime.console import wrapped
 
 
 def _run(options: QuickstartOptions) -> Iterable[Answer]:
@@ -17,21 +22,32 @@ def _run(options: QuickstartOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    true, false = result.next_sentence["true"], result.next_sentence["false"]
-    return (
-        f"\nDone in {result.seconds / 60:.1f} minutes.\n"
-        f"  held-out MLM loss  {result.mlm_nats_after:.2f} nats (before {result.mlm_nats_before:.2f}, "
-        f"unigram baseline {result.unigram_nats_per_token:.2f})\n"
-        f"  next sentence      {percent(result.next_sentence_accuracy)} of held-out pairs (majority "
-        f"{percent(result.next_sentence_majority)})\n"
-        f"                     IsNext: {percent(true['is_next_probability'])} for a true pair, "
-        f"{percent(false['is_next_probability'])} for a false one\n"
-        f"  classifier         {percent(result.classifier_accuracy)} (majority {percent(result.majority_accuracy)})\n"
-        f"  store              {result.store}\n"
-        f"  model              {result.run}\n"
-        f"  classifier         {result.classifier}\n"
-        f"  report             {result.report}\n"
-        "\nNext:\n" + "\n".join(f"  {line}" for line in result.next_commands)
+    record = PretrainingRecord.read(result.run / RUN_RECORD)
+    after, before = record.evaluation, record.evaluation_before
+    assert after is not None and before is not None
+    return "\n".join(
+        [
+            f"Done in {result.seconds / 60:.1f} minutes: a corpus, a tokenizer, a BERT and a classifier.",
+            _classifier_line(FinetuningRecord.read(result.classifier / RUN_RECORD)),
+            *language_model_lines(after.to_dict(), before.to_dict(), record.data.audit),
+            f"  model             {result.run}",
+            f"  classifier        {result.classifier}",
+            f"  store             {result.store}",
+            f"  report            {result.report}",
+            "",
+            "Next:",
+            *(f"  {line}" for line in result.next_commands),
+        ]
+    )
+
+
+def _classifier_line(record: FinetuningRecord) -> str:
+    """Return one line about the classifier that guesses the package of a sentence."""
+    figure, baseline = record.metrics["accuracy"], record.baseline["accuracy"]
+    word = LEARNED if figure.low > baseline else UNCERTAIN
+    right = f"{percent(figure.mean)} of held-out sentences are right"
+    return wrapped(
+        f"Classifier (package of a sentence): {word}. {right}; {record.baseline_answer} reaches {percent(baseline)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""docs/reference.md from the schemas: `python -m bertsmith.cli.reference docs/reference.md` (`make docs`)."""
+"""Write docs/reference.md from the schemas: `python -m bertsmith.cli.reference docs/reference.md` (`make docs`)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ Every verb also takes:
 | option | meaning |
 | --- | --- |
 | `--json` | print each result as one line of JSON on standard output |
+| `--verbose` | also print each automatic choice with its reason |
 | `--config FILE.yaml` | read options from a YAML file |
 | `--set KEY=VALUE` | set an option by its name in YAML; overrides `--config`, but not the option itself |
 | `--help` | show the options and an example |

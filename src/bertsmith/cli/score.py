@@ -8,6 +8,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.figures import figure_lines
 from bertsmith.reporting.numbers import most_of
+from bertsmith.runtime.console import wrapped
 from bertsmith.tasks.score_options import ScoreOptions
 
 
@@ -22,7 +23,7 @@ def _show(result: Any) -> str:
     lines = [result.headline, *_figures(result, most)]
     for name, part in result.parts.items():
         lines += [f"{name}: {part.headline}", *_figures(part, most)]
-    return "\n".join([*lines, *result.notes])
+    return "\n".join([*lines, *map(wrapped, result.notes)])
 
 
 def _figures(scores: Any, most: float) -> list[str]:

@@ -26,9 +26,11 @@ def _run(options: TokenizeOptions) -> Iterable[Answer]:
 
 def _show(result: Any) -> str:
     rows = zip(result.tokens, result.input_ids, result.token_type_ids, result.attention_mask, strict=True)
-    width = max(map(len, (*result.tokens, "piece")))
-    lines = [f"{token:<{width}}  {number:>6}  {kind:>4}  {seen:>4}" for token, number, kind, seen in rows]
-    return "\n".join([f"{'piece':<{width}}  {'id':>6}  type  mask", *lines, f"[MASK] is {result.mask_token_id}", ""])
+    width = max(map(len, (*result.tokens, "token")))
+    lines = [f"{token:<{width}}  {number:>6}  {kind:>4}  {mask:>4}" for token, number, kind, mask in rows]
+    return "\n".join(
+        [f"{'token':<{width}}  {'id':>6}  type  mask", *lines, f"The id of [MASK] is {result.mask_token_id}.", ""]
+    )
 
 
 COMMAND = Command(

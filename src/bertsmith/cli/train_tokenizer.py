@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
+from bertsmith.cli.figures import fit_table
 from bertsmith.config.prepare import TrainTokenizerOptions
+from bertsmith.runtime.program import runnable
 
 
 def _run(options: TrainTokenizerOptions) -> Iterable[Answer]:
@@ -16,13 +19,15 @@ def _run(options: TrainTokenizerOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    from bertsmith.tokenization.measures import table
-
     return "\n".join(
         [
-            f"{result.tokenizer}: {result.vocab_size:,} entries, sha256 {result.sha256[:16]}",
-            f"  {result.tokens_per_word:.3f} tokens a word, {result.unknown_rate:.3%} of them unknown",
-            *(f"  {line}" for line in table(result.comparison)),
+            f"{result.tokenizer} is ready: {result.vocab_size:,} entries",
+            f"  {result.tokens_per_word:.3f} tokens per word, {result.unknown_rate:.3%} of them unknown",
+            *(f"  {line}" for line in (fit_table(result.comparison) if result.comparison else ())),
+            f"  sha256  {result.sha256[:16]}",
+            "",
+            "Next:",
+            f"  {runnable('bertsmith prepare')} SOURCE --out STORE --tokenizer {quote(str(result.tokenizer))}",
         ]
     )
 

@@ -20,7 +20,7 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.finetuning.losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.inference.predictor import Predictor
-from bertsmith.runtime.console import log_info, progress
+from bertsmith.runtime.console import log_detail, progress
 from bertsmith.runtime.files import disk_errors
 from bertsmith.runtime.ragged import offsets_of
 from bertsmith.tasks.base import AnyTask, task_class
@@ -126,7 +126,7 @@ class Teacher:
             found = TeacherLogits.load(folder / FOLDER)
             assert found is not None
         else:
-            log_info("the teacher has answered already")
+            log_detail("the teacher has answered already")
         return found
 
 

@@ -32,7 +32,7 @@ from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
 from bertsmith.runtime.computing import is_out_of_memory
-from bertsmith.runtime.console import log_info, warn
+from bertsmith.runtime.console import log_detail, log_info, warn
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.run_folder import RunFolder, read_metrics
 
@@ -113,8 +113,8 @@ class Search:
     def announce(self) -> None:
         """Say what will be tried."""
         log_info(f"search: {self.options.search} settings, one training each, judged by {self.metric} on the dev file")
-        log_info(f"search space: {space_in_words(space_text(self.space.values))}")
-        log_info(f"the defaults: {settings_in_words(self.space.defaults)}")
+        log_detail(f"search space: {space_in_words(space_text(self.space.values))}")
+        log_detail(f"the defaults: {settings_in_words(self.space.defaults)}")
 
     def best_settings(self) -> HeadSettings:
         """The settings of the best trial; they are recorded with the reason."""

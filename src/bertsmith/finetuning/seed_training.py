@@ -30,7 +30,7 @@ def train_seed(
     single = RunFolder(seed_folder(run.path, seed))
     done = single.path / RESULT
     if done.is_file():
-        log_info(f"seed {seed} is finished already")
+        log_info(f"seed {seed} is already finished")
         return SeedResult.read(done)
     options, called = settings.options, f"seed {seed}"
     checkpoint = checkpoint_of(single, called)

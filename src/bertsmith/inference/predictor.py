@@ -31,7 +31,7 @@ from bertsmith.models.loaded_models import LoadedModels
 from bertsmith.models.loading import check_model, load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.computing import computing
-from bertsmith.runtime.console import Progress, log_info, warn
+from bertsmith.runtime.console import Progress, log_detail, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.batching import TOKENS_A_BATCH
@@ -109,7 +109,7 @@ class Predictor:
         length, reason = input_length(self.name, self.config, task, asked=asked)
         if asked is None and getattr(self.config, INPUT_LENGTH, None) is None:
             note = f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length"
-            self.once(f"length of {task}", partial(log_info, note))
+            self.once(f"length of {task}", partial(log_detail, note))
         return length
 
     def head_outputs(

@@ -1,39 +1,60 @@
-"""What `pretrain` prints before it trains."""
+"""What `pretrain` prints before it trains: four lines for everybody, the automatic choices with `--verbose`."""
 
 from __future__ import annotations
 
 from bertsmith.models.bert import parameter_count
 from bertsmith.pretraining.components import Components
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import format_bytes, log_info, warn
+from bertsmith.runtime.console import format_bytes, log_detail, log_info, warn
+from bertsmith.runtime.machine import machine_summary
 
 
 def announce(components: Components) -> None:
-    """Print the model, the data, the memory, and every choice with its reason."""
-    config, manifest = components.setup.model.config, components.store.manifest
+    """Print model, data, length and output of the run; as details its memory and every choice with its reason."""
+    options, config = components.options, components.setup.model.config
+    parameters = parameter_count(components.setup.model) / 1e6
+    weights = "random weights" if options.from_ is None else f"weights of {options.from_}"
     log_info(
-        f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
-        f"vocabulary {config.vocab_size:,}, {parameter_count(components.setup.model) / 1e6:.1f} M parameters"
+        f"Model: {counted(config.num_hidden_layers, 'layer')}, hidden size {config.hidden_size}, "
+        f"{parameters:,.1f} million parameters, {weights}"
     )
-    train, plan = manifest.parts.train.tokens, components.batches.plan
-    notes = [f"data: {train:,} tokens, {plan.size:,} examples a pass"]
+    tokens, plan = components.store.manifest.parts.train.tokens, components.batches.plan
+    log_info(f"Data: {options.store}, {tokens:,} tokens, {plan.size:,} examples per pass")
+    log_info(
+        f"Training: {_length(components)} of {counted(options.batch_size, 'example')}, "
+        f"{machine_summary(components.choices)}"
+    )
+    log_info(f"Output: {options.out} (details: --verbose)")
+    _log_details(components)
+    for note in components.setup.notes:
+        warn(note)
+
+
+def _length(components: Components) -> str:
+    budget = components.budget
+    if budget.minutes is not None:
+        return f"{budget.minutes:g} {'minute' if budget.minutes == 1 else 'minutes'}, updates"
+    assert budget.steps is not None
+    return counted(budget.steps, "update")
+
+
+def _log_details(components: Components) -> None:
+    config, plan = components.setup.model.config, components.batches.plan
+    log_detail(f"attention heads: {config.num_attention_heads}, vocabulary: {config.vocab_size:,} entries")
     if plan.first.forced:
-        notes.append(f"{plan.first.forced:,} of them random by force")
+        log_detail(f"random next sentences for lack of a true one: {plan.first.forced:,} of {plan.size:,} examples")
     if plan.first.left_out:
-        notes.append(f"{plan.first.left_out / max(train, 1):.1%} of the tokens left out by packing")
-    log_info(", ".join(notes))
+        share = plan.first.left_out / max(components.store.manifest.parts.train.tokens, 1)
+        log_detail(f"tokens that do not fit into examples and are not used in this pass: {share:.1%}")
+    memory = f"memory: {format_bytes(components.micro_batch.memory.total)} (forecast)"
     world = processes.world_size()
-    examples = f"{components.options.batch_size} examples an update, {components.micro_batch.size} at once"
-    log_info(
-        f"memory: {format_bytes(components.micro_batch.memory.total)} by the forecast, {examples}"
-        + (f" in each of {world} processes" if world > 1 else "")
-    )
+    where = f" in each of {world} processes" if world > 1 else ""
+    log_detail(f"{memory}, {counted(components.micro_batch.size, 'example')} at once{where}")
     for choice in components.choices:
-        log_info(f"{choice.name}: {choice.value} ({choice.reason})")
+        log_detail(f"{choice.name}: {choice.value} ({choice.reason})")
     if components.encoder is not None:
-        log_info(
+        log_detail(
             f"sentence encoder: the RUN keeps modules.json and the pooling of {components.options.from_} "
             f"({components.encoder.pooling or 'none'})"
         )
-    for note in components.setup.notes:
-        warn(note)

@@ -1,4 +1,4 @@
-"""The forecast of a run (`--dry-run`): parameters, memory, and the time by a few trial steps on this machine."""
+"""The forecast of a run (`--dry-run`): parameters, memory, and the time, estimated from a few trial steps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bertsmith.training.course import Course, Update
 from bertsmith.training.optimizers import make_optimizer
 
 TRIALS = 3
-"""Measurements, the first one aside."""
+"""Timed measurements, after one that warms up."""
 
 
 def forecast_of(components: Components) -> dict[str, Any]:
-    """The forecast, as JSON."""
+    """Return the forecast as JSON values."""
     trial, size = components.trial(), components.micro_batch.size
     trial(size)
     measured = min(trial(size) for _ in range(TRIALS))
@@ -59,16 +59,16 @@ def forecast_of(components: Components) -> dict[str, Any]:
 
 
 def _seconds_of_closing(components: Components) -> float:
-    """The seconds of an update after its backward passes: the norm of the gradients, clipping, the optimizer.
+    """Measure the seconds of an update after its backward passes: gradient norm, clipping, optimizer step.
 
-    The weights are as before: the learning rate is zero.
+    The weights do not change, because the learning rate is zero.
     """
     options, model = components.options, components.setup.model
     optimizer = make_optimizer(model, replace(components.optimization, learning_rate=0.0))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     seconds = []
-    for _ in range(1 + TRIALS):  # the first one makes the optimizer's state
+    for _ in range(1 + TRIALS):  # the first creates the state of the optimizer
         started = time.monotonic()
         clip_gradients(model, options.max_grad_norm)
         optimizer.step()

@@ -1,7 +1,8 @@
-"""What a person sees while a verb works: notes, warnings, and progress on standard error, of the first process.
+"""Notes, details, warnings and progress on standard error, printed by the first process.
 
-Standard output belongs to the result alone. Notes are log records of the logger "bertsmith": the command line prints
-them, in Python they follow the logging configuration (warnings are shown, notes are not, unless asked for).
+Standard output holds only the result. All messages are log records of the logger "bertsmith": notes are INFO, details
+(shown with `--verbose`) are DEBUG, warnings are WARNING. The command line prints them; in Python they follow the
+logging configuration, which shows only warnings by default.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, ClassVar, Protocol, TextIO
 
 from bertsmith.errors import readable, shortened
 from bertsmith.runtime.processes import is_main
@@ -22,32 +23,46 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("bertsmith")
 
+WIDTH = 80
+"""Columns of everything that is printed for people; paths and commands may be longer."""
 FIRST_AFTER_SECONDS = 2.0
-PLAIN_EVERY_SECONDS = 15.0
-PLAIN_WIDTH = 80
-"""Characters of a line of progress without a terminal."""
+PLAIN_EVERY_SECONDS, PLAIN_EVERY_SHARE, PLAIN_AT_LEAST_EVERY_SECONDS = 15.0, 0.05, 600.0
+"""In a log, progress is a line every 15 seconds; later one whenever the work has taken 5% longer, at most 10 minutes
+apart: 20 lines for 5 minutes, 70 for an hour, some 190 for a day."""
 BAR, SHORT_BAR = 24, 8
+LABEL = 16
+"""The longest word that is not left alone on a line."""
 
 
-_said: set[str] = set()
-"""Messages that are printed once in a process, however often the same file is read."""
+_printed_once: set[str] = set()
+"""Messages logged with `once`, which are not repeated however often the same file is read."""
 
 
 def log_info(message: str, *, once: bool = False) -> None:
-    """A note: an automatic choice, what was detected, where something was written."""
-    if is_main() and not _logger.disabled and not (once and _is_repeated(message)):
+    """Print a note that every user needs: what is done, on which data, where the output is."""
+    if _is_wanted(logging.INFO, message, once):
         _logger.info(readable(message))
 
 
+def log_detail(message: str, *, once: bool = False) -> None:
+    """Print a note only with `--verbose`: an automatic choice with its reason, what was detected in a file."""
+    if _is_wanted(logging.DEBUG, message, once):
+        _logger.debug(readable(message))
+
+
 def warn(message: str, *, once: bool = False) -> None:
-    """Something that the user should look at, though the work goes on."""
-    if is_main() and not _logger.disabled and not (once and _is_repeated(message)):
+    """Print a warning: the work continues, but the user should look at something."""
+    if _is_wanted(logging.WARNING, message, once):
         _logger.warning("warning: %s", readable(message))
+
+
+def _is_wanted(level: int, message: str, once: bool) -> bool:
+    return is_main() and _logger.isEnabledFor(level) and not (once and _is_repeated(message))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Neither notes nor warnings: for work that is done again later, when they are printed."""
+    """Hold back notes and warnings of work that is repeated later, when they are printed."""
     before = _logger.disabled
     _logger.disabled = True
     try:
@@ -57,13 +72,16 @@ def quiet() -> Iterator[None]:
 
 
 def _is_repeated(message: str) -> bool:
-    repeated = message in _said
-    _said.add(message)
+    repeated = message in _printed_once
+    _printed_once.add(message)
     return repeated
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Standard error as it is at the time of writing: a progress bar stands in for it while it is drawn."""
+    """Writes to the current sys.stderr, which a progress bar replaces while it is drawn.
+
+    In a terminal, long lines are wrapped between words. In a file each message keeps its lines.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -72,52 +90,90 @@ class _StandardError(logging.StreamHandler[TextIO]):
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
 
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        return wrapped(message) if sys.stderr.isatty() else message
 
-def log_to_terminal() -> None:
-    """Send notes and warnings to standard error: what the command line does first."""
-    handler = _StandardError()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    _logger.handlers = [handler]
-    _logger.setLevel(logging.INFO)
+
+def wrapped(message: str) -> str:
+    """A message with lines of less than 80 columns, broken between words.
+
+    Continuation lines are indented by two spaces. Commands, on lines that begin with two spaces, stay whole. So does
+    a label with the long path after it: `Train: PATH`.
+    """
+    lines: list[str] = []
+    for paragraph in message.split("\n"):
+        lines.append(paragraph)
+        while len(lines[-1]) >= WIDTH and not paragraph.startswith("  "):
+            end = _end_of_line(lines[-1])
+            if end is None:
+                break
+            lines[-1:] = [lines[-1][:end], f"  {lines[-1][end:].strip()}"]
+    return "\n".join(lines)
+
+
+def _end_of_line(text: str) -> int | None:
+    """Where to break a text that is too long for a line; None if it cannot be broken."""
+    start = len(text) - len(text.lstrip())
+    end = text.rfind(" ", start, WIDTH)
+    label_only = end - start < LABEL and " " not in text[start:end]
+    if end <= start or label_only:
+        end = text.find(" ", max(end + 1, WIDTH))
+    return None if end <= start else end
+
+
+def log_to_terminal(*, verbose: bool = False) -> None:
+    """Print notes and warnings, with `verbose` also details, on standard error; called first by the command line."""
+    _logger.handlers = [_StandardError()]
+    _logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     _logger.propagate = False
 
 
+def print_error(message: str) -> None:
+    """Print an error on standard error, wrapped as notes are."""
+    sys.stderr.write((wrapped(message) if sys.stderr.isatty() else message) + "\n")
+
+
 class Progress(Protocol):
-    """What the work calls while it goes on."""
+    """Receives the progress of one piece of work."""
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
-        """`done` of `total` units are done; `note` is shown behind the bar."""
+        """Show that `done` of `total` units are done; `note` follows the share and the rate."""
 
 
 class _Silent:
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
-        """Nobody watches."""
+        """Print nothing."""
 
 
 class _Plain:
-    """A line every quarter of a minute, for logs and pipes."""
+    """Prints a line now and then, for logs and pipes."""
 
     def __init__(self, title: str, total: float | None, unit: str, already: float) -> None:
         self.title, self.total, self.unit, self.already = title, total, unit, already
-        self.started = self.said = time.monotonic()
+        self.started = self.printed = time.monotonic()
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
         self.total = total if total is not None else self.total
         now = time.monotonic()
-        if now - self.said < PLAIN_EVERY_SECONDS:
+        pause = max(PLAIN_EVERY_SECONDS, PLAIN_EVERY_SHARE * (now - self.started))
+        if now - self.printed < min(pause, PLAIN_AT_LEAST_EVERY_SECONDS):
             return
-        self.said = now
+        self.printed = now
         words = describe(done, self.total, now - self.started, self.unit, self.already)
-        title, _, text = fitted(f"{self.title}:", f"{words}  {note}", PLAIN_WIDTH, bar=0)
+        title, _, text = fitted(f"{self.title}:", f"{words}  {note}", WIDTH, bar=0)
         log_info(f"{title} {text}")
 
 
 def describe(done: float, total: float | None, seconds: float, unit: str, already: float = 0.0) -> str:
-    """Share, rate and time left in words: `45%  1,200 documents/s  0:12 left`; `already` was done before."""
+    """Describe share, rate and time left: `45%  1,200 documents/s  0:12 left`.
+
+    `already` is what an earlier run had done; it does not count in the rate.
+    """
     rate = (done - already) / seconds if seconds > 0 else 0.0
     parts = []
     if total:
-        parts.append(f"{min(done / total, 1):.0%}")
+        parts.append(f"{int(100 * min(done / total, 1) + 1e-6)}%")  # 100% only at the end
     if unit:
         parts.append(f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s")
     if total and rate > 0:
@@ -126,10 +182,10 @@ def describe(done: float, total: float | None, seconds: float, unit: str, alread
 
 
 def fitted(title: str, text: str, width: int, bar: int = BAR) -> tuple[str, int, str]:
-    """Title, width of the bar and text of a line of progress that is never longer than `width`.
+    """Return title, bar width and text of a line of progress that is at most `width` columns long.
 
-    The bar becomes shorter first. Then the parts of the text, which have two spaces between them, are left out from
-    the last one on, and only then is the title cut. A line without a bar has `bar` 0.
+    The bar is shortened first. Then parts of the text, which are separated by two spaces, are dropped from the end.
+    Only then is the title cut. A line without a bar has `bar` 0.
     """
     parts = [part.strip() for part in text.split("  ") if part.strip()]
     if _length(title, bar, parts) > width:
@@ -147,36 +203,42 @@ def fitted(title: str, text: str, width: int, bar: int = BAR) -> tuple[str, int,
 
 
 def _length(title: str, bar: int, parts: list[str]) -> int:
-    """Characters of the line: a space between its columns, and the last column of the terminal stays free."""
+    """Columns of the line, with spaces between its parts and one free column at the end of the terminal."""
     return len(title) + (bar and bar + 1) + 1 + len("  ".join(parts)) + 1
 
 
 def format_bytes(count: int) -> str:
-    """Bytes as people read them: 12.3 GB, 4.5 MB."""
+    """Write a number of bytes as `12.3 GB` or `4.5 MB`."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def clock(seconds: float) -> str:
-    """`75.2` is `1:15`, `3700` is `1:01:40`."""
+    """Write seconds as a clock does: `75.2` is `1:15`, `3700` is `1:01:40`."""
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
 class _Bar:
-    """A bar on a terminal (rich); it appears once the work has taken two seconds, and leaves no trace."""
+    """A progress bar in a terminal (rich). It appears after two seconds and is erased at the end.
+
+    Only one bar is drawn. Another takes its place once it has not changed for a second.
+    """
+
+    drawn: ClassVar[_Bar | None] = None
 
     def __init__(self, title: str, total: float | None, unit: str, already: float) -> None:
         self.title, self.total, self.unit, self.already = title, total, unit, already
-        self.started = time.monotonic()
+        self.started = self.updated = time.monotonic()
         self.bar: RichProgress | None = None
         self.task: TaskID | None = None
         self.column: BarColumn | None = None
 
     def update(self, done: float, *, total: float | None = None, note: str = "") -> None:
         self.total = total if total is not None else self.total
-        seconds = time.monotonic() - self.started
-        if seconds < FIRST_AFTER_SECONDS:
+        now = time.monotonic()
+        seconds, other = now - self.started, _Bar.drawn
+        if seconds < FIRST_AFTER_SECONDS or (other is not None and other is not self and now - other.updated < 1.0):
             return
         from rich.markup import escape
 
@@ -195,22 +257,30 @@ class _Bar:
                 refresh_per_second=4,
             )
             self.task = self.bar.add_task(self.title, total=self.total, words="")
+        if other is not self:
+            if other is not None:
+                other.close()
             self.bar.start()
+            _Bar.drawn = self
+        self.updated = now
         words = describe(done, self.total, seconds, self.unit, self.already)
         assert self.task is not None and self.column is not None
         title, self.column.bar_width, text = fitted(self.title, f"{words}  {note}", self.bar.console.width)
         self.bar.update(self.task, completed=done, total=self.total, description=escape(title), words=escape(text))
 
     def close(self) -> None:
-        if self.bar is not None:
+        """Erase the bar if it is drawn."""
+        if self.bar is not None and _Bar.drawn is self:
             self.bar.stop()
+            _Bar.drawn = None
 
 
 @contextmanager
 def progress(title: str, total: float | None = None, *, unit: str = "", already: float = 0.0) -> Iterator[Progress]:
-    """Progress of one piece of work: a bar on a terminal, a line now and then elsewhere, nothing without a listener.
+    """Show the progress of one piece of work: a bar in a terminal, a line now and then in a log.
 
-    `already` is what an interrupted run had done before: the time left follows from what is done now.
+    In Python without a handler for the logger "bertsmith" nothing is shown. `already` is what an interrupted run had
+    done before; the rate and the time left follow from what is done now.
     """
     if not is_main() or not _logger.isEnabledFor(logging.INFO) or not _logger.handlers:
         yield _Silent()

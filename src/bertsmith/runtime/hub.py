@@ -1,4 +1,4 @@
-"""Names that are folders or models of the hub: which of the two one is, answered in seconds where it is neither."""
+"""Decide whether a name is a folder or a model of the hub, within seconds even if it is neither."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from bertsmith.errors import ModelError
 from bertsmith.runtime.files import exists
 
 PATIENCE = 5
-"""Seconds to wait for the hub's first word; its client waits half a minute where there is no network."""
+"""Seconds to wait for an answer of the hub. Without a network its client would wait half a minute."""
 _CACHED = ("config.json", "tokenizer_config.json")
-"""Files by which a model in the hub's cache is known: it is used without a connection."""
-_LOOKED_AT = 2_000
-"""So many folders are compared with a name at most."""
+"""A model with one of these files in the hub's cache can be used without a connection."""
+_MOST_FOLDERS = 2_000
+"""The most folders that are compared with a name."""
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name that is no folder may be one of the hub: it has the form `NAME` or `OWNER/NAME`.
+    """Whether a name that is not a folder may be a hub name: `NAME` or `OWNER/NAME`.
 
-    Where a folder of the owner's name is here, it is of the hub if its cache holds it, or if no folder there has a like
-    name: `google/bert` beside `google/text`, but not `runs/boks` beside `runs/books`.
+    If there is a local folder with the name of the owner, the name counts as a hub name only if the hub's cache has
+    it, or if the local folder has nothing of a similar name: `google/bert` next to `google/text` does, `runs/boks`
+    next to `runs/books` does not.
     """
     return _has_the_form(name) and not (_is_below_a_folder(name) and similar_folders(name))
 
 
 def is_from_hub(name: str) -> bool:
-    """Whether a name that a RUN began with, and that is no folder now, was one of the hub.
+    """Whether a name that a RUN was started with, and that is not a folder now, was a hub name.
 
-    What was loaded from there is in its cache; else a name below a folder that is here is taken for a RUN that is gone.
+    A model that was loaded from the hub is in its cache. Otherwise a name below a local folder is taken for a RUN
+    that has been deleted.
     """
     return _has_the_form(name) and not _is_below_a_folder(name)
 
@@ -39,7 +41,7 @@ def _has_the_form(name: str) -> bool:
 
 
 def _is_below_a_folder(name: str) -> bool:
-    """Whether a name of the hub's form stands below a folder that is here, and not in the hub's cache."""
+    """Whether a name `OWNER/NAME` is below a local folder OWNER and not in the hub's cache."""
     if "/" not in name or not _is_folder(Path(name).parent):
         return False
     from huggingface_hub.errors import HFValidationError
@@ -56,10 +58,10 @@ def _is_cached(name: str) -> bool:
 
 
 def check_hub_name(name: str) -> None:
-    """Raise ModelError where a name that is no folder cannot be had from the hub either, as far as is known at once."""
+    """Raise ModelError if a name that is not a folder is not available from the hub either, as far as quickly known."""
     if not is_hub_name(name):
         raise ModelError(
-            f"{name}: no such folder; expected a RUN, a model folder, or a hub name{similar_folders(name)}"
+            f"{name}: no such folder, expected a RUN, a model folder, or a hub name{similar_folders(name)}"
         )
     from huggingface_hub.errors import HFValidationError
 
@@ -72,36 +74,36 @@ def check_hub_name(name: str) -> None:
 
 
 def missing_model_error(name: str, reason: str) -> ModelError:
-    """What is said of a name that is neither a folder nor a model of the hub."""
+    """Return the error for a name that is neither a folder nor a model of the hub."""
     return ModelError(
-        f"{name}: no such folder, and no model of this name could be had from the hub ({reason}){similar_folders(name)}"
+        f"{name}: no such folder, and the hub gave no model of this name ({reason}){similar_folders(name)}"
     )
 
 
 def unreachable() -> str | None:
-    """Why the hub does not answer; None where it does, and in offline mode, in which its client does not ask it."""
+    """Return why the hub does not answer; None if it does, or in offline mode, where its client does not ask."""
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return None
     try:
         get_session().head(constants.ENDPOINT, timeout=PATIENCE)
-    except Exception as error:  # noqa: BLE001 (each transport has exceptions of its own)
+    except Exception as error:  # noqa: BLE001 (each transport has different exceptions)
         return " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return None
 
 
 def similar_folders(name: str) -> str:
-    """`; did you mean the folder runs/books?`: folders of a like name beside it, or here and one level below."""
+    """Return `; did you mean the folder runs/books?` with folders of a similar name next to it or one level below."""
     path = Path(name)
-    beside = path.parent if path.parent != Path() and _is_folder(path.parent) else Path()
-    found = _folders(beside)
-    if beside == Path():
+    place = path.parent if path.parent != Path() and _is_folder(path.parent) else Path()
+    found = _folders(place)
+    if place == Path():
         found += [deeper for folder in found for deeper in _folders(folder)]
-    names = {folder.name for folder in found[:_LOOKED_AT]}
+    names = {folder.name for folder in found[:_MOST_FOLDERS]}
     near = difflib.get_close_matches(path.name, sorted(names), n=3, cutoff=0.6)
-    meant = [str(folder) for one in near for folder in found[:_LOOKED_AT] if folder.name == one][:3]
-    return f"; did you mean the folder {' or '.join(meant)}?" if meant else ""
+    similar = [str(folder) for match in near for folder in found[:_MOST_FOLDERS] if folder.name == match][:3]
+    return f"; did you mean the folder {' or '.join(similar)}?" if similar else ""
 
 
 def _is_folder(path: Path) -> bool:

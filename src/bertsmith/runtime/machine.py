@@ -1,7 +1,7 @@
-"""What this machine is, and the automatic choices that follow: device, threads, precision, allocator, attention.
+"""Facts of this machine and the automatic choices that follow: device, threads, precision, allocator, attention.
 
-Each choice comes with its reason, is printed by `bertsmith doctor` and kept in `run.json`. What can be known (cores,
-instruction sets) is looked up, never timed, so that the same machine and options choose the same every time.
+Each choice has a reason. `bertsmith doctor`, `--verbose`, run.json and the report show it. Choices follow from facts
+such as cores and instruction sets, never from timings, so that the same machine and options always choose the same.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -21,24 +22,38 @@ VERSIONED = ("bertsmith", "torch", "transformers", "tokenizers", "datasets", "ac
 
 @dataclass(frozen=True)
 class AutomaticChoice:
-    """An automatic choice: what was chosen, and why."""
+    """An automatic choice: its name, the value chosen, and why."""
 
     name: str
     value: str
     reason: str
 
     def to_dict(self) -> dict[str, str]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {"name": self.name, "value": self.value, "reason": self.reason}
 
 
+def machine_summary(choices: Iterable[AutomaticChoice]) -> str:
+    """Name device, threads or processes, and precision among these choices: `on the CPU, 2 threads, bf16`."""
+    values = {choice.name: choice.value for choice in choices}
+    count = processes.world_size()
+    if values.get("device") == "cuda":
+        import torch
+
+        place = f"on {torch.cuda.get_device_name()}" + (f", {count} processes" if count > 1 else "")
+    else:
+        threads = "1 thread" if values["threads"] == "1" else f"{values['threads']} threads"
+        place = "on the CPU, " + (f"{count} processes of {threads}" if count > 1 else threads)
+    return f"{place}, {values['precision']}"
+
+
 def cores() -> int:
-    """The processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_machine() -> dict[str, Any]:
-    """Facts about the machine, without names of hosts, users or paths."""
+    """Return facts about the machine, without names of hosts, users or paths."""
     import psutil
 
     return {
@@ -51,7 +66,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what a result depends on."""
+    """Return the versions of the packages that a result depends on."""
     found = {}
     for name in VERSIONED:
         try:
@@ -71,23 +86,23 @@ def _processor_name() -> str:
 
 
 def choose_device() -> AutomaticChoice:
-    """CUDA where torch sees it, else the CPU."""
+    """Choose CUDA if torch finds a GPU, else the CPU."""
     import torch
 
     if torch.cuda.is_available():
-        return AutomaticChoice("device", "cuda", f"torch sees {torch.cuda.get_device_name(0)}")
-    return AutomaticChoice("device", "cpu", "torch sees no CUDA device")
+        return AutomaticChoice("device", "cuda", f"torch finds {torch.cuda.get_device_name(0)}")
+    return AutomaticChoice("device", "cpu", "torch finds no CUDA device")
 
 
 def choose_precision(asked: str, device: str) -> AutomaticChoice:
-    """`bf16` where the hardware multiplies it natively, else `fp32`; what was asked for otherwise.
+    """Choose `bf16` if the hardware multiplies it natively, else `fp32`, unless the user asked for one.
 
-    bfloat16 without the instructions is emulated and slower than float32 by a large factor.
+    Without such instructions bfloat16 is emulated, which is many times slower than float32.
     """
     import torch
 
     if asked != "auto":
-        return AutomaticChoice("precision", asked, "asked for with --precision")
+        return AutomaticChoice("precision", asked, "given by --precision")
     if device == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return AutomaticChoice("precision", "bf16", "the GPU multiplies bfloat16 natively")
@@ -103,70 +118,69 @@ def choose_precision(asked: str, device: str) -> AutomaticChoice:
 
 
 def choose_attention(asked: str, device: str) -> AutomaticChoice:
-    """The implementation of attention that is trained with.
+    """Choose the implementation of attention for training.
 
-    On the CPU the bfloat16 backward pass of `scaled_dot_product_attention` is several times slower than two batched
+    On the CPU the bfloat16 backward pass of `scaled_dot_product_attention` takes several times longer than two batched
     products and a softmax.
     """
     if asked != "auto":
-        return AutomaticChoice("attention", asked, "asked for with --attention")
+        return AutomaticChoice("attention", asked, "given by --attention")
     if device == "cuda":
         return AutomaticChoice("attention", "sdpa", "fused attention on the GPU")
     return AutomaticChoice(
         "attention",
         "eager",
-        "on the CPU two batched products are faster than the fused kernel's backward pass",
+        "on the CPU two batched matrix products are faster than the backward pass of fused attention",
     )
 
 
 def requested_threads() -> int | None:
-    """What OMP_NUM_THREADS says; None where it says nothing, or a 1 that torchrun gives each of several processes."""
+    """Return OMP_NUM_THREADS; None if it is not set, or is the 1 that torchrun gives each of several processes."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     asked = int(first) if first.isdecimal() else 0
     return asked if asked > 1 or (asked == 1 and processes.local_world_size() == 1) else None
 
 
 def choose_threads() -> AutomaticChoice:
-    """What OMP_NUM_THREADS says, else one thread a core that this process may use (torch's own count includes
-    hyper-threads it may not).
+    """Choose OMP_NUM_THREADS if it is set, else one thread per core that this process may use.
+
+    torch's own default also counts hyper-threads that the process may not use.
     """
     asked, sharing = requested_threads(), processes.local_world_size()
     if asked is not None:
         return AutomaticChoice("threads", str(asked), f"OMP_NUM_THREADS is {asked}")
     if sharing > 1:
         return AutomaticChoice(
-            "threads", str(max(1, cores() // sharing)), f"{cores()} cores for {sharing} processes here"
+            "threads", str(max(1, cores() // sharing)), f"{cores()} cores shared by {sharing} processes"
         )
-    return AutomaticChoice("threads", str(cores()), "one a core that this process may use")
+    return AutomaticChoice("threads", str(cores()), "one per core that this process may use")
 
 
 STREAMS = 2
-"""More were not measured: the machine had two cores."""
+"""More have not been measured: the machine had two cores."""
 
 
 def choose_streams(device: str, *, examples: int, whole: str | None) -> AutomaticChoice:
-    """How many micro-batches are computed side by side.
+    """Choose how many micro-batches are computed in parallel.
 
     Args:
-        examples: in an update of this process.
-        whole: why the step has to be computed as a whole, None where it does not.
+        examples: the examples of an update in this process.
+        whole: why the step cannot be divided, None if it can.
     """
     if device != "cpu":
         return AutomaticChoice("streams", "1", "a GPU computes a batch as a whole")
     if whole is not None:
         return AutomaticChoice("streams", "1", whole)
     if processes.world_size() > 1 or (requested_threads() or cores()) < STREAMS:
-        return AutomaticChoice("streams", "1", "one core or thread, or several processes that divide the cores")
+        return AutomaticChoice("streams", "1", "there is one core or thread, or several processes share the cores")
     if examples < STREAMS:
-        return AutomaticChoice("streams", "1", "an update is one example")
-    return AutomaticChoice(
-        "streams", str(STREAMS), "cores that compute examples of their own do not wait for each other"
-    )
+        return AutomaticChoice("streams", "1", "an update has one example")
+    return AutomaticChoice("streams", str(STREAMS), "cores that work on different examples do not wait for each other")
 
 
 _M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -4, -3, -1, -2, -8
 _MAPS, _MAPPED_FROM = 65_536, 64 * 2**10
-"""How many blocks glibc maps by themselves at most (its default), and from how many bytes on."""
+"""The most blocks that glibc maps individually (its default), and the least size of such a block in bytes."""
 
 
 def _mallopt() -> Any | None:
@@ -179,35 +193,37 @@ def _mallopt() -> Any | None:
 
 
 def as_started(choice: AutomaticChoice, started: object | None) -> AutomaticChoice:
-    """What a run that goes on began with, whatever the machine says now: it ends as an unbroken one."""
+    """Return the choice that a resumed run started with, so that it ends as an uninterrupted run does."""
     if started is None or str(started) == choice.value:
         return choice
-    return AutomaticChoice(choice.name, str(started), "as the run was started")
+    return AutomaticChoice(choice.name, str(started), "as when the run started")
 
 
 def choose_allocator(*, save_memory: bool = False) -> AutomaticChoice:
-    """Whether glibc is told to keep freed memory, or to give it back at once where memory is what is short."""
+    """Choose whether glibc keeps freed memory, or returns it at once because memory is short."""
     if any("malloc" in part for part in os.environ.get("LD_PRELOAD", "").split(":")):
         return AutomaticChoice("allocator", "preloaded", "LD_PRELOAD names an allocator")
     if _mallopt() is None:
-        return AutomaticChoice("allocator", "system", "mallopt is glibc's and is not here")
+        return AutomaticChoice("allocator", "system", "this system has no mallopt, a function of glibc")
     if save_memory:
         return AutomaticChoice(
-            "allocator", "return", "large blocks go back when they are freed: slower, and no holes are held"
+            "allocator",
+            "return",
+            "large blocks are returned when they are freed: slower, but no memory is wasted in gaps",
         )
     return AutomaticChoice(
         "allocator",
         "keep",
-        "glibc maps large blocks afresh on every call; page faults cost more than the arithmetic",
+        "otherwise glibc maps large blocks again on every call, and page faults take longer than the arithmetic",
     )
 
 
 def prepare_process(*, save_memory: bool = False) -> list[AutomaticChoice]:
-    """Apply threads and allocator to this process, before its first large tensor; returns the choices.
+    """Set threads and allocator of this process, before its first large tensor; return both choices.
 
-    With `keep`, glibc serves large tensors from its heap and does not give the heap back: memory stays at its peak
-    until the process ends, and a training step takes little more than half of its time (docs/architecture.md). With
-    `save_memory` large blocks are mapped by themselves and given back.
+    With `keep`, glibc serves large tensors from its heap and never shrinks it. Memory stays at its peak until the
+    process ends, but a training step takes little more than half as long (docs/architecture.md). With `save_memory`
+    large blocks are mapped individually and returned when they are freed.
     """
     import torch
 
@@ -221,5 +237,5 @@ def prepare_process(*, save_memory: bool = False) -> list[AutomaticChoice]:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_TOP_PAD, 256 * 2**20)
-        mallopt(_M_ARENA_MAX, 1)  # what one stream frees the other takes
+        mallopt(_M_ARENA_MAX, 1)  # memory that one thread frees is used by the other
     return [threads, allocator]

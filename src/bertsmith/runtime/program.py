@@ -1,7 +1,7 @@
-"""The name by which this program is started, so that printed commands can be copied and run as they are.
+"""The name that starts this program, so that printed commands can be copied and run.
 
-`bertsmith` is found by its name only while its environment is active. After `make quickstart` it is not:
-`.venv/bin/bertsmith` is what runs then.
+The shell finds `bertsmith` by name only while its environment is active. After `make quickstart` it is not active, and
+commands begin with `.venv/bin/bertsmith`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ NAME = "bertsmith"
 
 
 def runnable(command: str) -> str:
-    """A command that begins with `bertsmith`, with the name that starts this very program from this folder."""
+    """Replace the leading `bertsmith` of a command by the name that starts this program from the current folder."""
     return f"{program()}{command.removeprefix(NAME)}"
 
 
 def program() -> str:
-    """`bertsmith` if the shell finds this program by its name, else a path or `PYTHON -m bertsmith`."""
+    """Return `bertsmith` if the shell finds this program by that name, else a path or `PYTHON -m bertsmith`."""
     started = Path(sys.argv[0])
     if started.parts[-2:] == (NAME, "__main__.py"):
         return f"{_python()} -m {NAME}"
-    # In Python (a notebook, a test) the script of the same environment is the one to name.
+    # In a notebook or a test, name the script of the same environment.
     script = started if started.name == NAME else Path(sys.executable).with_name(NAME)
     found = shutil.which(NAME)
     if found is not None and (not script.is_file() or script.samefile(found)):
@@ -33,10 +33,10 @@ def program() -> str:
 
 
 def _python() -> str:
-    """The interpreter: by its name if the shell finds this one, else its path.
+    """Return the name of the interpreter if the shell finds it, else its path.
 
-    Paths are compared as they are written: the interpreter of an environment is often a link to that of the system,
-    which lacks the packages of the environment.
+    Paths are compared without resolving links: the interpreter of an environment is often a link to that of the
+    system, which does not have the packages of the environment.
     """
     for name in ("python", "python3"):
         found = shutil.which(name)
@@ -46,6 +46,6 @@ def _python() -> str:
 
 
 def _from_here(file: Path) -> str:
-    """A file as the shell takes it: relative below this folder, else absolute."""
+    """Return the path of a file for the shell: relative if it is below the current folder, else absolute."""
     absolute, here = file.absolute(), Path.cwd()
     return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))

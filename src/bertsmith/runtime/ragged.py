@@ -1,6 +1,6 @@
-"""Lists of unequal length as flat arrays: values in a row, and where each list starts.
+"""Lists of unequal length as flat arrays: all values, and where each list starts.
 
-NumPy calls over flat arrays take the place of a loop over the lists.
+One NumPy call over flat arrays replaces a loop over the lists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 
 def offsets_of(lengths: npt.ArrayLike) -> Array:
-    """int64 of [lists + 1]: where each list starts in the values; the last is the number of values."""
+    """Return int64 [lists + 1]: where each list starts in the values; the last element is the number of values."""
     array = np.asarray(lengths)
     offsets = np.zeros(len(array) + 1, np.int64)
     np.cumsum(array, out=offsets[1:])
@@ -22,7 +22,7 @@ def offsets_of(lengths: npt.ArrayLike) -> Array:
 
 
 def gather(values: Array, starts: Array, lengths: Array) -> Array:
-    """The values of some lists in a row: `values[start : start + length]` for each pair, joined."""
+    """Return the values of some lists, concatenated: `values[start : start + length]` for each pair."""
     total = int(lengths.sum())
     if not total:
         return values[:0]
@@ -33,7 +33,7 @@ def gather(values: Array, starts: Array, lengths: Array) -> Array:
 
 
 def sums(values: Array, lengths: Array) -> Array:
-    """int64 of [lists]: the sum of the values of each list; the lists stand in a row and may be empty."""
+    """Return int64 [lists]: the sum of each list. The lists follow each other in `values` and may be empty."""
     running = offsets_of(values)
     offsets = offsets_of(lengths)
     result: Array = running[offsets[1:]] - running[offsets[:-1]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
-from bertsmith.runtime.console import log_info
+from bertsmith.runtime.console import log_detail
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
 from bertsmith.runtime.hub import check_hub_name, missing_model_error
 from bertsmith.tokenization.letter_case import SETTINGS, settings_in_json, settings_of_vocabulary
@@ -185,7 +185,7 @@ def _settings_that_files_say(place: str, name: str) -> dict[str, Any]:
         found = settings_in_json(_json(file))
     elif (file := file_of(place, "vocab.txt")) is not None and "do_lower_case" in missing:
         said = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
-        log_info(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
+        log_detail(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
         found = said.settings
     else:
         found = {}

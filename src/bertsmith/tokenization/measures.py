@@ -57,13 +57,3 @@ def compare(tokenizers: Mapping[str, Any], words: Mapping[str, int]) -> list[Fit
     (`words_of_chunks(chunks, lowercase=False, strip_accents=False)`): each tokenizer then makes of them what it makes.
     """
     return [Fit(name, len(tokenizer), **fit(tokenizer, words)) for name, tokenizer in tokenizers.items()]
-
-
-def table(rows: list[Fit]) -> list[str]:
-    """The rows of a comparison as lines for people."""
-    width = max((len(row.name) for row in rows), default=0)
-    return [
-        f"{row.name:<{width}}  {row.vocab_size:>7,} entries, {row.vocabulary_used:.1%} of them used  "
-        f"{row.tokens_per_word:.3f} tokens a word, {row.unknown_rate:.3%} of them unknown"
-        for row in rows
-    ]

@@ -1,4 +1,4 @@
-"""README.md of what a verb made: its model card, with what the Hub knows of it by its own names."""
+"""README.md of the result of a verb: its model card, with the names that the Hub uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPLIT = re.compile(r"\w+")
 
 
 def write_head_card(run: Path, record: FinetuningRecord) -> None:
-    """The card of a finished RUN of `finetune`."""
+    """Write the card of a finished RUN of `finetune`."""
     head, files = task_class(record.task), record.data.files
     reported = "dev" if record.selected_on_reported_data else "test"
     hub = HubNames(
@@ -44,10 +44,10 @@ def write_head_card(run: Path, record: FinetuningRecord) -> None:
 
 
 def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:
-    """The card of a finished RUN of `pretrain`."""
+    """Write the card of a finished RUN of `pretrain`."""
     options, manifest = record.options, store.manifest
     hub = HubNames(
-        # Without an MLM head nothing is filled in: vectors remain.
+        # A model without an MLM head cannot fill masks; it can give vectors.
         "feature-extraction" if options["objective"] == "nsp" else "fill-mask",
         hub_ancestor(options["from"]),
         hub_data_sets(manifest.options.sources),
@@ -58,21 +58,21 @@ def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenSto
 
 
 def write_suite_card(out: Path, record: SuiteRecord) -> None:
-    """The card of the results of a suite."""
+    """Write the card of the results of a suite."""
     files = {name: _files(out, task) for name, task in record.tasks.items()}
     hub = HubNames(base_model=hub_ancestor(record.model))
     write_text(out / CARD, suite_card(out.resolve().name, record, files, hub=hub))
 
 
 def _files(out: Path, task: SuiteTask) -> list[DataFile]:
-    """The files of a task: those of its RUN, or the one that models of another task were measured on."""
+    """Return the files of a task: those of its RUN, or the file that models of a different task were measured on."""
     if task.file is not None:
         return [DataFile(name=task.file, part="measured", examples=task.num_examples, sha256=task.sha256)]
     return FinetuningRecord.read(out / Path(task.run).name / FILE).data.files
 
 
 def hub_ancestor(model: str | None) -> str | None:
-    """The hub name of a MODEL, or of the one that a RUN goes back to; None if it is unknown."""
+    """Return the hub name of a MODEL, or of the model that a RUN was trained from; None if it is unknown."""
     seen: set[str] = set()
     while model is not None and exists(folder := Path(model)):
         if model in seen or not (folder / "run.json").is_file():
@@ -85,13 +85,13 @@ def hub_ancestor(model: str | None) -> str | None:
 
 
 def hub_data_sets(names: Sequence[str]) -> list[str]:
-    """The data sets of the hub among sources, each once."""
+    """Return the data sets of the hub among these sources, without repetition."""
     found = [_on_hub(name) for name in names if name.startswith(PREFIX)]
     return list(dict.fromkeys(each[0] for each in found if each is not None))
 
 
 def _on_hub(name: str) -> tuple[str, str | None, str] | None:
-    """Name, configuration and split of a data set of the hub; None for a file, and if the text leaves it open."""
+    """Return name, configuration and split of a data set of the hub; None for a file or an ambiguous name."""
     if not name.startswith(PREFIX):
         return None
     named = DataSetName.of(name)

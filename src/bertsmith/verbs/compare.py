@@ -1,4 +1,4 @@
-"""compare: whether a difference between two models on the same labelled file is more than chance."""
+"""compare: is a difference between two models on the same labelled file more than chance?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
-from bertsmith.runtime.console import log_info
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.reference import Reference
@@ -25,13 +25,13 @@ from bertsmith.tasks.model_config import listed, task_of
 
 METHOD = (
     f"Interval of B - A: expanded percentile bootstrap over the examples, the same {RESAMPLES:,} resamples for both "
-    f"models. p-value: paired permutation test, answers exchanged example by example ({EXCHANGES:,} exchanges, or all "
-    "where there are fewer). A difference is real where the 95% interval leaves out 0. Examples needed: for a power of "
-    "80% at the level of 5%, by the standard error that was found. All of it is about other examples, not about other "
-    "seeds of a training."
+    f"models. p-value: paired permutation test that exchanges the answers of single examples ({EXCHANGES:,} times, or "
+    "every possible exchange if there are fewer). A difference is real if its 95% interval does not contain 0. "
+    "Examples needed: for 80% power at the 5% level, from the standard error found here. These figures say what to "
+    "expect on other examples, not with other training seeds."
 )
 
-ITSELF = "A and B are the same model: it is compared with itself, so there is nothing to tell apart."
+ITSELF = "A and B are the same model, so there is no difference to find."
 
 _MODEL_FILES = ("config.json", "model.safetensors")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
@@ -43,12 +43,12 @@ class Comparison(Result):
 
     Attributes:
         metrics: for each metric `a`, `b`, `difference` (b - a), `low` and `high` (its 95% interval), `real`, `better`
-            ("a" or "b", None where the difference is not real), `p_value`, `standard_error`, `examples_needed` and
+            ("a" or "b", None if the difference is not real), `p_value`, `standard_error`, `examples_needed` and
             `differing_examples` (`metrics.comparison.Difference`).
-        main_metric: the one that `advice` is about.
+        main_metric: the metric that `advice` is about.
         truncated_tokens: for `a` and for `b`, the tokens that were cut.
-        method: how the figures were come by, in words.
-        advice: what follows from them, in words.
+        method: how the figures were computed, in words.
+        advice: the conclusion, in words.
     """
 
     model_a: str
@@ -63,15 +63,15 @@ class Comparison(Result):
 
 @verb(CompareOptions)
 def compare(options: CompareOptions) -> Comparison:
-    """Compare the heads of two models on the same labelled file: is the difference real, and what would show it.
+    """Compare the heads of two models on the same labelled file: is the difference real?
 
-    The models answer one after the other, so that one of them is in memory at a time.
+    The models answer one after the other, so that only one of them is in memory.
     """
     models = (options.model_a, options.model_b)
     task, heads, like = _comparable(options)
     file = LabelledFile.read(heads[0], options.data, options, like=like)
     for head in heads:
-        head.targets(file.examples, file.name)  # a label that a model lacks is said before anything is computed
+        head.targets(file.examples, file.name)  # finds a label that a model lacks before anything is computed
     measured: list[Mapping[str, Measurement]] = []
     cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
@@ -80,9 +80,9 @@ def compare(options: CompareOptions) -> Comparison:
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
         lengths.append(found.max_length)
-        gc.collect()  # a model holds itself in cycles
+        gc.collect()  # models are in reference cycles, so only this frees their memory
     if lengths[0] != lengths[1]:
-        log_info(f"A reads {lengths[0]} tokens per row, B {lengths[1]}; --max-length N gives both the same length")
+        warn(f"A reads {lengths[0]} tokens per row, B {lengths[1]}. Try: --max-length N, the same for both")
     found_differences = differences(*measured)
     same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
     main = heads[0].main_metric
@@ -98,7 +98,7 @@ def compare(options: CompareOptions) -> Comparison:
 
 
 def _have_the_same_files(a: str, b: str) -> bool:
-    """Whether two MODELs are one folder or one hub name, or folders with the same configuration, weights, tokenizer."""
+    """Whether two MODELs are the same folder or hub name, or have the same configuration, weights and tokenizer."""
     if not (Path(a).exists() and Path(b).exists()):
         return a == b
     if Path(a).samefile(b):
@@ -112,7 +112,7 @@ def _checksum(file: Path) -> str | None:
 
 
 def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference | None]:
-    """The task of both models, their heads, and what the file must agree with.
+    """Return the task of both models, their heads, and the form that the labelled file must have.
 
     Raises ModelError if they cannot be compared.
     """
@@ -121,20 +121,18 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference 
     tasks = [task_of(config) for config in configs]
     if tasks == [None, None]:
         raise OptionError(
-            f"{models[0]} and {models[1]} have no head of a task, so no labelled file can tell them apart; language "
-            f"models are measured on the same masks by: bertsmith evaluate MODEL {options.data}"
+            f"{models[0]} and {models[1]} have no head, expected two models with the head of a task. To compare "
+            f"language models, try on each: bertsmith evaluate MODEL {options.data}"
         )
     for model, config, task in zip(models, configs, tasks, strict=True):
         if task is None:
             wanted = next(found for found in tasks if found is not None)
             raise ModelError(
-                f"{model}: has no head (it is a {', '.join(config.architectures or ['bare encoder'])}), the other "
-                f"model has one of {wanted}; bertsmith finetune {wanted} --model {model} makes one"
+                f"{model}: found no head ({', '.join(config.architectures or ['bare encoder'])}), expected a head of "
+                f"{wanted} as in the other model. Try: bertsmith finetune {wanted} --model {model}"
             )
     if tasks[0] != tasks[1]:
-        raise ModelError(
-            f"{models[0]} has a head of {tasks[0]}, {models[1]} one of {tasks[1]}; expected two models of one task"
-        )
+        raise ModelError(f"{models[0]} has a head of {tasks[0]}, {models[1]} of {tasks[1]}; expected the same task")
     task = str(tasks[0])
     found = task_class(task)
     heads = [found.for_model(config, options, model) for config, model in zip(configs, models, strict=True)]
@@ -149,10 +147,10 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference 
 
 
 def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyTask]) -> Reference | None:
-    """What the file must agree with, of models that were trained alike: that of the first model that says it.
+    """Return the form that the file must have, from the first model that records it.
 
-    Raises ModelError if one model was trained on pairs and the other one on single texts, which no file suits, unless
-    an option names the columns.
+    Raises ModelError if one model was trained on pairs and the other on single texts, because no file suits both,
+    unless an option names the columns.
     """
     models = (options.model_a, options.model_b)
     found = [head.reference_of_model(config, name) for head, config, name in zip(heads, configs, models, strict=True)]
@@ -162,31 +160,31 @@ def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequ
         if options.pair_column is None:
             raise ModelError(
                 f"{models[0]} was trained on {kinds[0]}, {models[1]} on {kinds[1]}; expected two models with the "
-                "same input. Give --pair-column to let both read pairs"
+                "same input. Try: --pair-column NAME, so that both read pairs"
             )
     return known[0] if known else None
 
 
 def _other_labels(models: tuple[str, str], a: list[str], b: list[str]) -> str:
-    lines = [f"{models[0]} and {models[1]} have other labels; expected two models with the same ones"]
+    lines = [f"{models[0]} and {models[1]} have different labels, expected the same labels"]
     for name, model, labels, others in (("A", models[0], a, b), ("B", models[1], b, a)):
         only = [label for label in labels if label not in others]
-        lines.append(f"  {name} ({model}): {listed(labels)}" + (f"; only here: {listed(only)}" if only else ""))
+        lines.append(f"  {name} ({model}): {listed(labels)}" + (f"; only in {name}: {listed(only)}" if only else ""))
     return "\n".join(lines)
 
 
 def better(task: AnyTask, metric: str, found: Difference) -> str | None:
-    """The model that a real difference speaks for."""
+    """Return the better model, `a` or `b`, or None if the difference is not real."""
     if not found.real:
         return None
     return "b" if task.selection_score(metric, found.difference) > 0 else "a"
 
 
 def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> str:
-    """The advice that follows from a difference, in one or two sentences."""
+    """Return the conclusion from a difference in a few sentences."""
     top = task.top
     if found.examples_needed is None:
-        return f"no real difference in {metric}: it is {format_metric(metric, found.a, top)} for both."
+        return f"No difference in {metric}: {format_metric(metric, found.a, top)} for both."
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"
     figures = (
         f"B - A is {format_difference(metric, found.difference, top)} (95% interval "
@@ -195,22 +193,20 @@ def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> s
     )
     which = better(task, metric, found)
     if which is None:
-        said = (
-            f"no real difference in {metric}: {figures}. About {needed} would show a difference of this size with 80% "
-            f"power; this file has {examples:,}."
-        )
+        conclusion = f"No real difference in {metric}"
     else:
         gain = format_difference(metric, abs(found.difference), top).removeprefix("+")
-        said = (
-            f"{which.upper()} is better by {gain} in {metric}: {figures}. About {needed} "
-            f"would show a difference of this size with 80% power; this file has {examples:,}."
-        )
+        conclusion = f"{which.upper()} is better by {gain} in {metric}"
+    words = (
+        f"{conclusion}: {figures}. About {needed} would show a difference of this size with 80% power; this file has "
+        f"{examples:,}."
+    )
     if found.real != (found.p_value < 0.05):
-        said += " The interval and the p-value disagree, so this is a borderline case: take more examples."
-    return said
+        words += " The interval and the p-value disagree. Try: more examples"
+    return words
 
 
 def _rounded(count: int) -> int:
-    """To two digits: it is an estimate."""
+    """Round up to two digits, because the number is an estimate."""
     step: int = 10 ** max(len(str(count)) - 2, 0)
     return -(-count // step) * step

@@ -1,4 +1,4 @@
-"""doctor: the machine, the versions, and each automatic choice with its reason."""
+"""doctor: show the machine, the versions, and each automatic choice with its reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bertsmith.runtime.machine import (
 
 @dataclass(frozen=True)
 class DoctorResult(Result):
-    """What bertsmith knows of the machine, and what it would choose."""
+    """Facts of the machine, and the choices that bertsmith would make on it."""
 
     machine: dict[str, Any]
     versions: dict[str, str]
@@ -29,7 +29,7 @@ class DoctorResult(Result):
 
 @verb(DoctorOptions)
 def doctor(options: DoctorOptions) -> DoctorResult:
-    """Look at the machine and say what would be chosen on it, and why. Nothing is changed."""
+    """Return facts of the machine and the automatic choices that follow, with reasons. Changes nothing."""
     device = choose_device()
     choices = [
         device,

@@ -1,4 +1,4 @@
-"""evaluate: a language model on a STORE or a text, a head on a labelled file."""
+"""evaluate: measure a language model on a STORE or a text, or a head on a labelled file."""
 
 from __future__ import annotations
 
@@ -13,36 +13,42 @@ from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.models.loading import check_model, load_config
 from bertsmith.tasks.model_config import task_of
 
-OF_LANGUAGE_MODELS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
-OF_HEADS = (
+LANGUAGE_MODEL_OPTIONS = ("details", "pseudo_perplexity", "max_sentences", "sequence_length", "seed")
+HEAD_OPTIONS = (
     "slice", "label_column", "pair_column", "choice_columns", "labels_from", "no_header", "format", "skip_broken_rows",
     "labels_are", "label_names", "problem_type", "max_length",
 )  # fmt: skip
-"""Options that only the one kind of MODEL has a use for."""
+"""Options that apply to only one kind of MODEL."""
 
 
 @verb(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
-    """Evaluate a language model on frozen masks, or a head on a labelled file.
+    """Evaluate a language model on fixed masks, or a head on a labelled file.
 
-    What is measured follows from the MODEL: with a head of one of the tasks it is the head.
+    The MODEL decides: if it has the head of a task, the head is measured.
     """
     check_model(options.model)
     task = task_of(load_config(options.model))
     if task is not None:
-        for name in given(options, OF_LANGUAGE_MODELS):
-            raise OptionError(f"--{name}: belongs to a language model; {options.model} is a {task} model")
+        for name in given(options, LANGUAGE_MODEL_OPTIONS):
+            raise OptionError(
+                f"--{name}: only for language models; {options.model} is a {task} model. Try: leave it out"
+            )
         return evaluate_head(options, task)
     if options.predictions is not None:
-        raise OptionError("--predictions: a language model makes none; it belongs to a head on a labelled file")
-    for name in given(options, OF_HEADS):
-        raise OptionError(f"--{name}: belongs to a head on a labelled file, and {options.model} has none")
+        raise OptionError(
+            "--predictions: only for a head on a labelled file; found a language model. Try: leave it out"
+        )
+    for name in given(options, HEAD_OPTIONS):
+        raise OptionError(f"--{name}: only for a head on a labelled file; {options.model} has none. Try: leave it out")
     if not options.pseudo_perplexity and given(options, ("max_sentences",)):
-        raise OptionError("--max-sentences: belongs to --pseudo-perplexity, which is missing")
+        raise OptionError(
+            "--max-sentences: found without --pseudo-perplexity, expected both. Try: add --pseudo-perplexity"
+        )
     return evaluate_language_model(options)
 
 
 def given(options: EvaluateOptions, names: Sequence[str]) -> list[str]:
-    """Those of some options that are not as by default, by their names on the command line."""
+    """Return the command-line names of those options whose values are not the default."""
     fields = type(options).model_fields
     return [external_name(name) for name in names if getattr(options, name) != fields[name].default]

@@ -1,4 +1,4 @@
-"""extend-tokenizer: the tokenizer of a MODEL and a SOURCE to a tokenizer folder with the words of the text."""
+"""extend-tokenizer: add the words of a SOURCE to the tokenizer of a MODEL, in a new tokenizer folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bertsmith.tokenization.measures import Fit
 
 @dataclass(frozen=True)
 class ExtendTokenizerResult(Result):
-    """What was added, and how the tokenizer reads the kept share of the text before and after."""
+    """What was added, and how well the tokenizer fits held-out text before and after."""
 
     tokenizer: Path
     vocab_size: int
@@ -30,7 +30,7 @@ class ExtendTokenizerResult(Result):
     vocabulary_used: dict[str, float]
 
     def rows(self) -> list[Fit]:
-        """The figures as a comparison of two tokenizers."""
+        """Return the figures as a comparison of two tokenizers."""
         sizes = {"before": self.vocab_size - self.added, "after": self.vocab_size}
         return [
             Fit(name, size, self.tokens_per_word[name], self.unknown_rate[name], self.vocabulary_used[name])
@@ -40,27 +40,27 @@ class ExtendTokenizerResult(Result):
 
 @verb(ExtendTokenizerOptions)
 def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
-    """Add the words of a text to the WordPiece vocabulary of a MODEL: those whose pieces are the most tokens.
+    """Add the words of a text that save the most tokens to the WordPiece vocabulary of a MODEL.
 
-    A tenth of the text is kept apart: no word is chosen by it, and what was gained is measured there. The folder also
-    holds extension.json, the record by which `pretrain --from` gives each new word the mean of its old pieces. The
-    same text gives the same file.
+    A tenth of the text is held out: no word is chosen from it, and the gain is measured on it. With extension.json,
+    which the folder also holds, `pretrain --from` starts each new word from the mean of its old pieces. The same text
+    gives the same file.
     """
     base = with_known_length(load_model_tokenizer(options.model), options.model)
     check_extendable(base, options.model)
     files = find_files(options.sources)
     wanted = Wanted(options.model, options.add, options.min_count, "--add", "more text or a smaller --min-count")
-    with work_folder(options.out, overwrite=options.overwrite, verb="extend-tokenizer") as aside:
+    with work_folder(options.out, overwrite=options.overwrite, verb="extend-tokenizer") as temporary:
         corpus = read_text(
-            aside,
+            temporary,
             files,
             reading_of(options, files),
             max_documents=options.max_documents,
             workers=options.workers or cores(),
         )
         extended = with_new_words(base, lambda: texts_of(corpus), wanted, sources=options.sources)
-        sha256 = save_tokenizer(extended.tokenizer, aside / "tokenizer")
-        publish_folder(aside / "tokenizer", options.out)
+        sha256 = save_tokenizer(extended.tokenizer, temporary / "tokenizer")
+        publish_folder(temporary / "tokenizer", options.out)
     rows = (extended.before, extended.after)
     return ExtendTokenizerResult(
         tokenizer=options.out,

@@ -1,4 +1,4 @@
-"""finetune: MODEL and labelled files to RUN."""
+"""finetune: make a RUN from a MODEL and labelled files."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ from bertsmith.verbs.report import write_report
 
 @dataclass(frozen=True)
 class FinetuneResult(Result):
-    """What `finetune` made.
+    """The RUN that `finetune` made, and its figures.
 
-    `metrics` holds for each metric `mean`, `low`, `high` and `seeds`: over several seeds the mean and its 95%
-    interval by Student's t, for one seed the value and its bootstrap interval over the examples. They are of the test
-    file where there is one, else of the dev file (then `selected_on_reported_data` is true). `diverged_seeds` are those
-    that do not beat the baseline on the dev file, or whose loss was not finite any more; the latter have no figures,
-    all others are in the mean. `windowed_examples` counts those of all files that are longer than `max_length` and read
-    in windows, for the heads that do so. `calibration` is that of the best seed on the same file, as `evaluate` gives
-    it. `search` holds the trials of `--search`: `best_trial` and `gain`, by how much it beats trial 0, the defaults.
-    `best_seed_metrics` holds the figures of the best seed, which is the RUN, with their bootstrap intervals; it is left
-    out for one seed.
+    Attributes:
+        metrics: for each metric `mean`, `low`, `high` and `seeds`. For several seeds it is the mean with its 95%
+            interval (Student's t), for one seed the value with its bootstrap interval over the examples. The figures
+            are of the test file if there is one, else of the dev file (then `selected_on_reported_data` is true).
+        diverged_seeds: seeds that do not beat the baseline on the dev file, and seeds whose loss became infinite or
+            NaN. The latter have no figures; all other seeds count in the mean.
+        windowed_examples: examples of all files that are longer than `max_length` and are read in windows, for heads
+            that do so.
+        calibration: that of the best seed on the same file, as `evaluate` gives it.
+        search: the trials of `--search`, with `best_trial` and its `gain` over trial 0, the defaults.
+        best_seed_metrics: for several seeds, the figures of the best one, which is the RUN, with bootstrap intervals.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
@@ -65,7 +67,7 @@ class FinetuneResult(Result):
 def finetune(options: FinetuneOptions) -> FinetuneResult:
     """Fine-tune a head on labelled text, with one seed or several.
 
-    The best checkpoint of each seed is chosen by the dev file, and the best seed becomes the RUN.
+    The dev file decides on the best checkpoint of each seed and on the best seed, which becomes the RUN.
     """
     result = train_seeds(options)
     if not options.dry_run:
@@ -74,7 +76,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 
 def train_seeds(options: FinetuneOptions) -> FinetuneResult:
-    """`finetune` without its last step: the model of every seed is still in its folder."""
+    """Do what `finetune` does but its last step: the models of all seeds stay in their folders."""
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
     start = starting_model(options, options.model, options.task)
@@ -83,7 +85,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     run = FinetuningRun(options.out, FinetuningRecord)
     resumed = claim(run, options, data)
     if resumed is not None and run.finished and resumed.seeds == options.seeds and resumed.result is not None:
-        log_info(f"{options.out} is finished already")
+        log_info(f"{options.out} is already finished")
         return FinetuneResult(run=options.out, **resumed.result.to_dict())
     started = () if resumed is None else resumed.choices
     settings, choices = choose_settings(options, data, start, started=started)
@@ -101,7 +103,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     begin(run, options, data, choices=choices, resumed=resumed)
     if teacher is not None:
         data.learnt = replace(data.learnt, taught=teacher.answers(run.path))
-        teacher = None  # its weights are not needed any more
+        teacher = None  # frees the memory of its weights
     if search is not None:
         settings = search.best_settings()
     numbers = range(options.seed, options.seed + options.seeds)
@@ -112,7 +114,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
 
 
 def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
-    """Raises OptionError if the head lacks the figure of `metric`, or the probabilities that `calibrate` is about."""
+    """Raise OptionError if the head does not have the figure `metric`, or no probabilities to calibrate."""
     names = list(data.head.baseline(data.train_targets, data.dev.targets))
     if options.metric is not None and options.metric not in names:
         raise OptionError(
@@ -121,13 +123,13 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
     if options.calibrate and not data.head.has_probabilities:
         outputs = "its labels" if data.head.labels else data.head.without_labels
         raise OptionError(
-            f"--calibrate: {options.task} ({data.head.problem_type or outputs}) chooses among no "
-            "classes whose probabilities a temperature could mend; leave it out"
+            f"--calibrate: {options.task} ({data.head.problem_type or outputs}) has no class probabilities to "
+            "calibrate. Try: leave it out"
         )
 
 
 def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | None) -> FinetuneResult:
-    """The result of `--dry-run`: no figures yet."""
+    """Return the result of `--dry-run`, which has no figures."""
     return FinetuneResult(
         run=options.out,
         metrics={},
@@ -143,7 +145,7 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
 
 
 def _publish(run: FinetuningRun, outcome: FinetuningOutcome) -> None:
-    """Write card, record and report of a finished RUN; the model of the best seed comes last."""
+    """Write card, record and report of a finished RUN, and last the model of the best seed."""
     forget(run.path)
     publish_seed_metrics(run.path, outcome.best_seed)
     write_head_card(run.path, run.record)

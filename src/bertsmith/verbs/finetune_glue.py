@@ -1,9 +1,9 @@
-"""finetune glue: a MODEL on the tasks of GLUE, each an ordinary RUN, and the table of their figures.
+"""finetune glue: fine-tune a MODEL on the tasks of GLUE, each an ordinary RUN, and make a table of their figures.
 
 OUT/NAME          the RUN of a task, as `finetune` makes it
-OUT/suite.json    options, the figures of each task that is done, the average; written after each task
-OUT/report.html   the same to look at
-OUT/README.md     the same as a card, once all tasks are done
+OUT/suite.json    options, the figures of each finished task, the average; written after each task
+OUT/report.html   the same as a page
+OUT/README.md     the same as a card, once all tasks are finished
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ from bertsmith.verbs.report import write_report
 class GlueResult(Result):
     """The table of GLUE.
 
-    `tasks` holds for each task (and for MNLI-mm and AX, which are measured with the models of MNLI) its own `metrics`
-    as `finetune` gives them, `seeds`, which they are of, and `best_seed`; `figures`: of each metric the `value` that
-    stands in the table, the mean or median over the seeds or that of the best one, with `low` and `high` (None where
-    there is no interval); `score`, the mean of these values; `protocol`: of which file the figures are, over how many
-    seeds and how, and on which file was chosen; `baseline`, `num_examples`, `num_train_examples`, `seconds` of
-    training, and `run`. `average` is the mean over the tasks of GLUE, of each its score (Wang et al. 2018); it is
-    `partial` where tasks are `missing`. `failures` holds what stopped a task. With `dry_run` a task has its files and
-    their rows alone.
+    Attributes:
+        tasks: for each task, and for MNLI-mm and AX, which the models of MNLI are measured on: `metrics` as `finetune`
+            gives them, the `seeds` they are from, and `best_seed`; `figures`, for each metric the `value` in the table
+            (mean, median or best over the seeds) with `low` and `high` (None without an interval); `score`, the mean of
+            these values; `protocol`: the file of the figures, the seeds and how they are combined, and the file that
+            checkpoints were chosen on; `baseline`, `num_examples`, `num_train_examples`, `seconds` of training, and
+            `run`. With `dry_run` only the files and their rows.
+        average: the mean of the scores of the tasks of GLUE (Wang et al. 2018); `partial` if tasks are `missing`.
+        failures: the errors of the tasks that failed.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("report",)
@@ -58,7 +59,7 @@ class GlueResult(Result):
 def finetune_glue(options: GlueOptions) -> GlueResult:
     """Fine-tune a MODEL on the tasks of GLUE that a folder has, one after the other.
 
-    Each task is a RUN of `finetune` in `out`. One that fails does not stop the others: it stands in `failures`.
+    Each task is a RUN of `finetune` in `out`. A task that fails does not stop the others; `failures` has its error.
     """
     found = find_tasks(options.data, options.tasks)
     starting_model(options, options.model, TASK)
@@ -76,7 +77,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
     suite.create()
     with suite.interruptions():
         for number, planned in enumerate(plan, start=1):
-            log_info(f"== {planned.name}: {number} of {len(plan)}")
+            log_info(f"\n{planned.name}: task {number} of {len(plan)}")
             try:
                 _train(options, planned, record)
             except (InputError, DivergedError) as error:
@@ -99,7 +100,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
 
 
 def _train(options: GlueOptions, planned: PlannedTask, record: SuiteRecord) -> None:
-    """Train a task as `finetune` does, or resume it; measure its models on the further files, if these fit."""
+    """Train or resume a task as `finetune` does, and measure its models on the further files that fit."""
     result = train_seeds(options_of(planned, options))
     entries, failures = {planned.name: entry_of_run(planned, result.run)}, {}
     for further, part in planned.further:
@@ -108,14 +109,14 @@ def _train(options: GlueOptions, planned: PlannedTask, record: SuiteRecord) -> N
             entries[further.name] = entry_of_further(planned, further, part, options=options, before=before)
         except DataError as error:
             failures[further.name] = left_out(further.name, error)
-    if not failures:  # a file that could not be read may be measured by --resume
+    if not failures:  # --resume may measure a file that could not be read
         remove_seed_models(result.run, result.best_seed)
     record.tasks |= entries
     record.failures |= failures
 
 
 def _planned(options: GlueOptions, plan: Sequence[PlannedTask], failures: dict[str, Failure]) -> GlueResult:
-    """The result of a dry run: the files of each task."""
+    """Return the result of a dry run: the files of each task."""
     tasks = {
         planned.name: {
             "files": {name: {"file": str(part.path), "rows": part.rows} for name, part in planned.parts()},

@@ -1,4 +1,4 @@
-"""load: a MODEL to a Predictor."""
+"""load: make a Predictor from a MODEL."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def load(model: str | Path, *, precision: str = "fp32") -> Predictor:
         model.hidden_states("Hello, how are you?")          # [1, tokens, hidden size]
 
     Args:
-        precision: `fp32` equals stock transformers; `bf16` is faster if the hardware has it; `auto` chooses.
+        precision: `fp32` gives the same results as stock transformers, `bf16` is faster on hardware that supports it,
+            `auto` chooses.
 
-    Raises ModelError if it is no MODEL, and names what was found instead.
+    Raises ModelError if `model` is not a MODEL, with what was found instead.
     """
     return Predictor(str(model), precision=precision)

@@ -1,4 +1,4 @@
-"""prepare: SOURCE to STORE."""
+"""prepare: make a STORE from SOURCE."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from bertsmith.corpus.work_folder import DIVIDED
 from bertsmith.errors import InputError, OptionError, OutputError, ResourceError
 from bertsmith.models.model_tokenizer import load_model_tokenizer, with_known_length
 from bertsmith.records.manifest import StoreOptions
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import claim_folder, folder_lock, publish_folder
 from bertsmith.runtime.machine import cores
@@ -36,21 +37,21 @@ from bertsmith.tokenization.domain_words import check_extendable
 STAGES = (
     Stage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
     Stage(find_duplicates, done_by=DIVIDED),  # documents and paragraphs to drop
-    Stage(hold_out, done_by=DIVIDED),  # documents to hold out; each sentence is trained on, held out or dropped
-    Stage(make_tokenizer, done_by=DIVIDED),  # words of the training part to a vocabulary
-    Stage(ensure_minimum_holdout, done_by=DIVIDED),  # if the held-out documents are too small: paragraphs instead
-    Stage(record_split, done_by=DIVIDED),  # divided.json: a resumed run starts behind it
+    Stage(hold_out, done_by=DIVIDED),  # each sentence goes to training, is held out, or is dropped
+    Stage(make_tokenizer, done_by=DIVIDED),  # a vocabulary from the words of the training part
+    Stage(ensure_minimum_holdout, done_by=DIVIDED),  # paragraphs instead, if the held-out documents are too small
+    Stage(record_split, done_by=DIVIDED),  # divided.json: a resumed run starts after it
     Stage(encode),  # sentences to token ids in Arrow files
     Stage(describe),  # manifest.json and report.html
 )
-"""The stages of a preparation, in their order; the result says how long they take (`stages`)."""
+"""The stages in their order. `PrepareResult.stages` has the seconds of each."""
 
 
 @dataclass(frozen=True)
 class PrepareResult(Result):
-    """What `prepare` made; `documents_in` is `documents_kept` plus all that was dropped.
+    """The STORE that `prepare` made; `documents_in` equals `documents_kept` plus all dropped documents.
 
-    `model` is the MODEL that `pretrain --from` continues on this STORE, if the tokenizer is that of a MODEL.
+    `model` is the MODEL that `pretrain --from` can continue on this STORE, if the tokenizer is that of a MODEL.
     """
 
     store: Path
@@ -73,29 +74,31 @@ class PrepareResult(Result):
 def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     """Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.
 
-    Nothing appears at `out` before the STORE is whole. An interrupted run leaves its work next to it, and `resume`
-    continues there, to the same bytes.
+    `out` appears only when the STORE is complete. An interrupted run keeps its work in a folder next to it; `resume`
+    continues there and ends with the same bytes.
     """
     clock = Clock()
     engine = Engine(options.engine, options.workers or cores(), options.engine_address)
     check_engine(engine)
     files = source_files(options, engine)
     check_language(options.language, identified="language" in choose_steps(options.clean))
-    base = _base_tokenizer(options)  # a mistake in it is found before hours of work
+    base = _base_tokenizer(options)  # finds a mistake in --tokenizer before hours of work
     folder = options.out.parent / f".{options.out.name}.preparing"
     identity = store_options(options, files)
     if options.resume and is_store(options.out) and not is_interrupted(folder):
         with folder_lock(options.out, "prepare"):
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed after it published
+            shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed after it published the STORE
         return _already_done(options, identity)
     if options.resume and not is_store(options.out) and options.out.is_dir() and any(options.out.iterdir()):
-        raise OutputError(f"--out {options.out}: the folder holds something that is no STORE; choose another --out")
+        raise OutputError(f"--out {options.out}: found files that are not a STORE. Try: another --out")
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     plan = plan_of(options, files)
     if options.dry_run:
         return forecast(plan, engine.workers, options.out)
-    if not (options.resume and folder.exists()):  # a resumed run has most of it on the disk already
+    if not (options.resume and folder.exists()):  # a resumed run already has most of it on the disk
         check_disk_space(plan, engine.workers, options.out)
+    log_info(f"Source: {counted(len(files), 'file')}, {engine.name} engine, {counted(engine.workers, 'worker')}")
+    log_info(f"Output: {options.out}")
     with folder_lock(options.out, "prepare"), _removed_if_useless(folder):
         enter(folder, identity, out=options.out, resume=options.resume)
         work = PreparationState(
@@ -116,7 +119,7 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
 
 
 def _base_tokenizer(options: PrepareOptions) -> Any | None:
-    """The tokenizer of the MODEL that --tokenizer names."""
+    """Return the tokenizer of the MODEL that --tokenizer names."""
     if options.tokenizer is None:
         return None
     base = with_known_length(load_model_tokenizer(options.tokenizer), options.tokenizer)
@@ -127,11 +130,11 @@ def _base_tokenizer(options: PrepareOptions) -> Any | None:
 
 @contextmanager
 def _removed_if_useless(folder: Path) -> Iterator[None]:
-    """Remove the work folder if it is of no use to a later run."""
+    """Remove the work folder after an error if no later run can use it."""
     try:
         yield
     except InputError:
-        # A mistake in the text or the options stays: there is nothing to resume.
+        # A mistake in the text or the options would occur again: there is nothing to resume.
         shutil.rmtree(folder, ignore_errors=True)
         raise
     except ResourceError:
@@ -141,13 +144,17 @@ def _removed_if_useless(folder: Path) -> Iterator[None]:
 
 
 def _already_done(options: PrepareOptions, identity: StoreOptions) -> PrepareResult:
-    """The result of a finished STORE of the same options and files."""
+    """Return the result of a finished STORE with the same options and files."""
     manifest = TokenStore(options.out).manifest
     if not same_options(manifest.options, identity):
-        other = "from other files" if same_options(manifest.options, identity, files=False) else "with other options"
-        raise OptionError(
-            f"--resume: {options.out} is finished and was prepared {other}; "
-            "give --overwrite to prepare it again, or another --out"
+        cause = (
+            "from different files"
+            if same_options(manifest.options, identity, files=False)
+            else "with different options"
         )
-    log_info(f"{options.out} is finished already")
+        raise OptionError(
+            f"--resume: {options.out} is finished and was prepared {cause}. "
+            "Try: --overwrite to prepare it again, or another --out"
+        )
+    log_info(f"{options.out} is already finished")
     return PrepareResult(store=options.out, **manifest.result.to_dict())

@@ -1,4 +1,4 @@
-"""pretrain: STORE to RUN, from scratch or from a MODEL; in one process, or in those of torchrun."""
+"""pretrain: make a RUN from a STORE, from scratch or from a MODEL, in one process or in several under torchrun."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.evaluation.samples import guess, masked_words
-from bertsmith.pretraining.advice import say_what_is_not_used, warnings_of
+from bertsmith.pretraining.advice import suggest_from, warnings_of
 from bertsmith.pretraining.announcement import announce
 from bertsmith.pretraining.components import Components, assemble
 from bertsmith.pretraining.dry_run import forecast_of
@@ -34,7 +34,7 @@ from bertsmith.verbs.cards import write_pretraining_card
 from bertsmith.verbs.report import write_report
 
 EXAMPLES_DURING, EXAMPLES_AROUND = 128, 1024
-"""Held-out examples in the evaluations during a run, and in those before and after it."""
+"""Held-out examples of each evaluation during the run, and of those before and after it."""
 
 SAMPLES = 5
 
@@ -48,7 +48,7 @@ class PretrainResult(PretrainingOutcome):
     run: Path
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object; it begins with the RUN."""
+        """Return the JSON object, with the RUN first."""
         return {"run": str(self.run), **super().to_dict()}
 
 
@@ -56,9 +56,9 @@ class PretrainResult(PretrainingOutcome):
 def pretrain(options: PretrainOptions) -> PretrainResult:
     """Pre-train a BERT on a STORE with masked language modelling and next sentence prediction.
 
-    The RUN folder is a stock transformers model when it is finished. The result does not depend on
-    `micro_batch_size` or `workers`, and a resumed run of `steps` or `epochs` ends in the weights of an unbroken one.
-    Under torchrun or `accelerate launch` all processes call this with the same options; the first one writes.
+    The finished RUN folder is a stock transformers model. The result does not depend on `micro_batch_size` or
+    `workers`, and a resumed run of `steps` or `epochs` ends with the same weights as an uninterrupted one. Under
+    torchrun or `accelerate launch` all processes call this function with the same options; the first one writes.
     """
     if options.tensorboard:
         require_extra("tensorboard", "--tensorboard")
@@ -79,11 +79,11 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
         options = resumed_options(options, started)
     components = assemble(options, started)
     if started is not None and processes.broadcast_object(folder.finished) and is_done(components, started):
-        log_info(f"{options.out} is finished already")
+        log_info(f"{options.out} is already finished")
         return _result(options, started)
     announce(components)
     if started is None and options.from_ is None:
-        say_what_is_not_used(components)
+        suggest_from(components)
     if options.dry_run:
         return PretrainResult(run=options.out, forecast=forecast_of(components))
     checkpoint = _begin(components, folder)
@@ -96,7 +96,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
 
 
 def _claim(folder: Run, options: PretrainOptions) -> PretrainingRecord | None:
-    """Take the folder for this run; the record of the run that resumes, the same in all processes."""
+    """Claim the folder for this run. Return the record of the run to resume, the same in all processes."""
     check_out_of_the_way(
         options.out,
         {
@@ -113,16 +113,16 @@ def _claim(folder: Run, options: PretrainOptions) -> PretrainingRecord | None:
     if started is not None:
         folder.record = started
     elif options.resume:
-        log_info(f"--resume: there is nothing to go on with in {options.out}, so the run starts anew")
+        log_info(f"--resume: found no run in {options.out}, so a new one starts")
     return started
 
 
 def _begin(components: Components, folder: Run) -> Path | None:
-    """Start the folder and measure the model, or find the checkpoint to resume from."""
+    """Create the folder and measure the model, or return the checkpoint to resume from."""
     options = components.options
     checkpoint = checkpoint_to_resume(options, folder)
     if checkpoint is not None:
-        log_info(f"going on from {checkpoint}")
+        log_info(f"Resuming from {checkpoint}")
         record = folder.record
         record.version = VERSION
         record.options, record.command = options.to_dict(), _command(options)
@@ -151,7 +151,7 @@ def _command(options: PretrainOptions) -> str:
 
 
 def _save(folder: Run, *, status: Literal["running", "interrupted"]) -> None:
-    """Write the record, in the first process."""
+    """Write the record in the first process."""
     folder.record.status = status
     if processes.is_main():
         folder.save_record()
@@ -218,16 +218,15 @@ def _result(options: PretrainOptions, record: PretrainingRecord) -> PretrainResu
 
 
 def _keep_checkpoints(folder: Run) -> None:
-    """Remove the checkpoints that are not needed any more.
+    """Remove the checkpoints that are no longer needed.
 
-    The last one holds the optimizer, from which the run can be extended. With `--patience` an extended run may also
-    return to the best one.
+    The last one, which has the state of the optimizer, is kept to continue the run. With `--patience` the best one is
+    kept too, because a continued run may return to it.
     """
     result = folder.record.result
     assert result is not None
     kept = folder.keep_checkpoints({result.steps, result.best_step or result.steps})
     log_info(
-        f"kept: {', '.join(path.name for path in kept)} in {folder.path / 'checkpoints'} "
-        f"({format_bytes(sum(map(folder_bytes, kept)))}), from which --resume with more --steps, --epochs or --minutes "
-        "continues; remove the folder if you need no more training"
+        f"Checkpoint: {' and '.join(path.name for path in kept)} in {folder.path / 'checkpoints'} "
+        f"({format_bytes(sum(map(folder_bytes, kept)))}), needed only to continue with --resume"
     )

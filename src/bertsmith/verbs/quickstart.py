@@ -1,13 +1,13 @@
-"""quickstart: the whole life cycle on text that is already on every machine, in one folder.
+"""quickstart: the whole life cycle in one folder, on text that every machine already has.
 
-OUT/corpus.jsonl      the documentation of Python and of the installed packages, one module a document
+OUT/corpus.jsonl      the documentation of Python and of the installed packages, one document per module
 OUT/store             that text as token ids
 OUT/model             a BERT pre-trained on it
 OUT/classification    train.csv and dev.csv: sentences labelled with the package they are from
 OUT/classifier        the BERT, fine-tuned on them
-OUT/texts             the documentation of Python alone, a file for each module: a small corpus to try the verbs on
-OUT/licences.txt      the licences of Python and the installed packages: a text of a different style
-OUT/report.html       all of it to look at
+OUT/texts             the documentation of Python only, one file per module: a small corpus to try the verbs on
+OUT/licences.txt      the licences of Python and of the installed packages: text in a different style
+OUT/report.html       all results on one page
 OUT/quickstart.json   the result, as `--json` prints it
 """
 
@@ -43,12 +43,12 @@ from bertsmith.verbs.pretrain import pretrain
 VOCAB_SIZE = 8_192
 HELD_OUT = 0.02
 TEXTS = "python"
-"""The package whose modules are written as files."""
+"""The package whose modules are written as separate files."""
 
 
 @verb(QuickstartOptions)
 def quickstart(options: QuickstartOptions) -> QuickstartResult:
-    """Corpus, tokenizer, pre-training, evaluation, predictions, a classifier and a report, without a download."""
+    """Make a corpus, a tokenizer, a BERT, a classifier and a report from text on this machine, without a download."""
     started = time.monotonic()
     out = options.out
     claim_folder(out, overwrite=options.overwrite, resume=False, verb="quickstart")
@@ -58,25 +58,25 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         out.mkdir(parents=True)
     write_json(out / "quickstart.json", {"status": "running"})
 
-    log_info("1/5  the documentation of Python and of the installed packages")
+    log_info("1/5  Collect the documentation of Python and of the installed packages")
     corpus = out / "corpus.jsonl"
     with progress("reading docstrings", unit="modules") as bar:
         found = write_corpus(corpus, options.workers or cores(), lambda done, total: bar.update(done, total=total))
-    log_info(f"     {found['characters'] / 1e6:.1f} MB of prose from {found['documents']:,} modules")
+    log_info(f"     {found['characters'] / 1e6:.1f} MB of text from {found['documents']:,} modules")
     write_package_texts(corpus, out / "texts", TEXTS)
     write_licences(out / "licences.txt")
-    log_info("2/5  prepare")
+    log_info("2/5  Prepare it: clean, de-duplicate, train a tokenizer, encode")
     store = prepare(
         corpus, out=out / "store", vocab_size=VOCAB_SIZE, held_out=HELD_OUT, seed=options.seed, workers=options.workers
     )
     assert isinstance(store, PrepareResult)
-    log_info(f"     {store.tokens:,} tokens, vocabulary {store.vocab_size:,}")
-    log_info(f"3/5  pretrain, {options.minutes:g} minutes")
+    log_info(f"     {store.tokens:,} tokens, {store.vocab_size:,} vocabulary entries")
+    log_info(f"3/5  Pre-train a BERT for {options.minutes:g} minutes")
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)
-    log_info("4/5  judge next sentences")
+    log_info("4/5  Try next-sentence prediction")
     modules = list(read_modules(corpus, held_out=HELD_OUT, seed=options.seed))
-    judged = _judge(out / "model", pair_to_judge(modules, options.seed))
-    log_info("5/5  fine-tune: which package is this sentence from?")
+    next_sentence = _example_answers(out / "model", pair_to_judge(modules, options.seed))
+    log_info("5/5  Fine-tune a classifier: which package is a sentence from?")
     head = _classify(out, modules, options.seed)
     result = QuickstartResult(
         run=out / "model",
@@ -88,7 +88,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         unigram_nats_per_token=run.evaluation["unigram_nats_per_token"],
         next_sentence_accuracy=run.evaluation["next_sentence_accuracy"],
         next_sentence_majority=run.evaluation["next_sentence_majority"],
-        next_sentence=judged,
+        next_sentence=next_sentence,
         classifier_accuracy=head.metrics["accuracy"]["mean"],
         majority_accuracy=head.baseline["accuracy"],
         documents=store.documents_kept,
@@ -103,7 +103,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
 
 
 def _next_commands(out: Path) -> list[str]:
-    """What to try next; each command works as it is, in this order."""
+    """Return commands to try next; each works as it is, in this order."""
     model, classifier, licences = (quote(str(out / name)) for name in ("model", "classifier", "licences.txt"))
     return [
         f'bertsmith fill-mask {model} "This function returns a [MASK] of all values."',
@@ -113,8 +113,8 @@ def _next_commands(out: Path) -> list[str]:
     ]
 
 
-def _judge(model: Path, pair: tuple[str, str, str]) -> dict[str, Any]:
-    """The answers of a model to the sentence that follows the first one, and to one of a different module."""
+def _example_answers(model: Path, pair: tuple[str, str, str]) -> dict[str, Any]:
+    """Return what the model answers for the true next sentence, and for a sentence from a different module."""
     predictor, (a, b, other) = load(model), pair
     return {
         "a": a,
@@ -124,7 +124,7 @@ def _judge(model: Path, pair: tuple[str, str, str]) -> dict[str, Any]:
 
 
 def _classify(out: Path, modules: Sequence[ModuleSentences], seed: int) -> FinetuneResult:
-    """Fine-tune the model to tell which package a sentence is from."""
+    """Fine-tune the model to recognise the package that a sentence is from."""
     folder = out / "classification"
     folder.mkdir()
     write_labelled(modules, folder, seed)

@@ -1,4 +1,4 @@
-"""report: write report.html of a STORE, a RUN or the results of a suite (again), once or while a run trains."""
+"""report: write report.html of a STORE, a RUN or the results of a suite, once or repeatedly while a run trains."""
 
 from __future__ import annotations
 
@@ -30,60 +30,62 @@ from bertsmith.tasks.texts import texts_of
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
-"""How often a watched page is drawn at most, and how often the browser loads it."""
+"""The least time between two versions of a watched page, and between two loads of it by the browser."""
 
 
 @dataclass(frozen=True)
 class ReportResult(Result):
-    """Where the report is."""
+    """The path of the report."""
 
     report: Path
 
 
 @verb(ReportOptions)
 def report(options: ReportOptions) -> ReportResult:
-    """Write report.html of a STORE or a RUN, from what the folder holds now.
+    """Write report.html of a STORE or a RUN, from the present content of the folder.
 
-    With `watch` it is written again whenever a RUN has new figures, and returns when the run is finished or
-    interrupted. Control-C ends only the watching: the page is left as it is then, and Interrupted is raised.
+    With `watch` the report is written again whenever a RUN has new figures, until the run is finished or interrupted.
+    Control-C ends only the watching: the page stays as it is, and Interrupted is raised.
     """
     if not options.watch:
         return ReportResult(write_report(options.folder))
     if is_store(options.folder):
-        raise OptionError(f"--watch: {options.folder} is a STORE, which does not change; watch a RUN while it trains")
+        raise OptionError(
+            f"--watch: found a STORE in {options.folder}, expected a RUN that trains. Try: leave out --watch"
+        )
     try:
         return ReportResult(_watch(options.folder))
     except KeyboardInterrupt:
         raise Interrupted(
-            f"no longer watched; the run itself goes on. {write_report(options.folder)} stays as it is now"
+            f"No longer watching; the run itself continues. {write_report(options.folder)} will not change any more."
         ) from None
 
 
 def _watch(run: Path) -> Path:
-    """Draw the page until the run has ended; the last one does not load itself again."""
+    """Write the page until the run has ended. The last page does not reload itself."""
     if (run / SUITE_RECORD).is_file():
         raise InputError(
-            f"--watch: {run} holds the results of a suite; watch one of its RUNs, such as:\n"
+            f"--watch: found the results of a suite in {run}, expected a RUN. Try:\n"
             f"  {runnable(f'bertsmith report {run}/TASK --watch')}"
         )
     if not _is_run(run):
         raise _nothing_to_report(run)
     path = run / "report.html"
-    drawn: list[tuple[int, int]] = []
+    written: list[tuple[int, int]] = []
     while True:
         state = _state(run)
-        if state != drawn and _is_run(run):  # one that is being replaced has no record for a moment
+        if state != written and _is_run(run):  # while it is being replaced, a RUN has no record for a moment
             status, progress = _write_run(run, run.resolve().name, SECONDS_BETWEEN_PAGES)
             if status != "running":
                 log_info(f"{path}: the run is {status}")
                 return path
             log_info(f"{path}: {progress}")
-            drawn = state
+            written = state
         time.sleep(SECONDS_BETWEEN_PAGES)
 
 
 def _state(run: Path) -> list[tuple[int, int]]:
-    """What changes when a run has new figures: the times and sizes of their files."""
+    """Return the times and sizes of the files that change when a run has new figures."""
     facts = [path.stat() for path in (run / "run.json", _metrics_folder(run) / "metrics.jsonl") if path.is_file()]
     return [(fact.st_mtime_ns, fact.st_size) for fact in facts]
 
@@ -93,7 +95,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _metrics_folder(run: Path) -> Path:
-    """The folder of metrics.jsonl: for an unfinished fine-tuning that of its newest training."""
+    """Return the folder of metrics.jsonl; in an unfinished fine-tuning, that of its newest training."""
     found = [*run.glob("search/trial-*/metrics.jsonl"), *run.glob("seeds/seed-*/metrics.jsonl")]
     if not found or (run / "metrics.jsonl").is_file():
         return run
@@ -101,7 +103,7 @@ def _metrics_folder(run: Path) -> Path:
 
 
 def write_report(folder: Path, title: str | None = None) -> Path:
-    """Write report.html; returns its path. Raises InputError where the folder is neither a STORE nor a RUN."""
+    """Write report.html and return its path. Raises InputError if the folder has nothing to report."""
     name = title or folder.resolve().name
     if _is_run(folder):
         _write_run(folder, name)
@@ -116,13 +118,13 @@ def write_report(folder: Path, title: str | None = None) -> Path:
 
 def _nothing_to_report(folder: Path) -> InputError:
     return InputError(
-        f"{folder}: neither a STORE (manifest.json) nor a RUN (run.json) nor the results of a suite ({SUITE_RECORD}), "
-        "so there is nothing to report"
+        f"{folder}: nothing to report: expected a STORE (manifest.json), a RUN (run.json) or the results of a suite "
+        f"({SUITE_RECORD})"
     )
 
 
 def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tuple[str, RunProgress]:
-    """Write the page of a RUN, which reloads itself while the run trains; returns its status and progress."""
+    """Write the page of a RUN, which reloads itself during the training; return status and progress."""
     record, folder = read_run(run), _metrics_folder(run)
     updates, evaluations = read_metrics(folder)
     metrics, refresh, as_of = folder / "metrics.jsonl", None, ""
@@ -145,6 +147,6 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
 
 
 def _write(folder: Path, html: str) -> None:
-    # A run at its end and its watcher may write the page at the same time: each under its own name.
-    with atomic_write(folder / "report.html") as aside:
-        aside.write_text(html, encoding="utf-8", errors="backslashreplace")
+    # A run that ends and its watcher may write the page at the same time: each uses its own temporary file.
+    with atomic_write(folder / "report.html") as temporary:
+        temporary.write_text(html, encoding="utf-8", errors="backslashreplace")

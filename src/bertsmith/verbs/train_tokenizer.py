@@ -1,4 +1,4 @@
-"""train-tokenizer: SOURCE to a Hugging Face tokenizer folder."""
+"""train-tokenizer: make a Hugging Face tokenizer folder from SOURCE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, words_as_written
 from bertsmith.models.model_tokenizer import load_model_tokenizer
-from bertsmith.runtime.console import log_info, progress
+from bertsmith.runtime.console import log_detail, progress
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.alphabet import covering_alphabet
@@ -24,7 +24,7 @@ from bertsmith.tokenization.wordpiece import train_wordpiece
 
 @dataclass(frozen=True)
 class TrainTokenizerResult(Result):
-    """What was trained, and how it fits the text it was trained on."""
+    """The tokenizer, and how well it fits its training text."""
 
     tokenizer: Path
     vocab_size: int
@@ -36,12 +36,12 @@ class TrainTokenizerResult(Result):
 
 @verb(TrainTokenizerOptions)
 def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
-    """Train a WordPiece tokenizer on the whole text of the sources. The same text gives the same file."""
+    """Train a WordPiece tokenizer on all text of the sources. The same text gives the same file."""
     other = load_model_tokenizer(options.compare) if options.compare is not None else None
     files = find_files(options.sources)
-    with work_folder(options.out, overwrite=options.overwrite, verb="train-tokenizer") as aside:
+    with work_folder(options.out, overwrite=options.overwrite, verb="train-tokenizer") as temporary:
         corpus = read_text(
-            aside,
+            temporary,
             files,
             reading_of(options, files),
             max_documents=options.max_documents,
@@ -50,7 +50,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         as_written = words_as_written(corpus)
         rules = WordRules.of_text(as_written, cased=options.cased, accents=options.accents)
         for choice in rules.choices:
-            log_info(f"{choice.name}: {choice.value} ({choice.reason})")
+            log_detail(f"{choice.name}: {choice.value} ({choice.reason})")
         words = rules.words(as_written)
         with progress("training the tokenizer", unit="entries") as bar:
             vocabulary = train_wordpiece(
@@ -62,13 +62,13 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
             )
         vocabulary = with_unused_rows(vocabulary)
         tokenizer = rules.tokenizer(vocabulary)
-        sha256 = save_tokenizer(tokenizer, aside / "tokenizer")
+        sha256 = save_tokenizer(tokenizer, temporary / "tokenizer")
         measured = fit(tokenizer, words)
         comparison: list[Fit] = []
         if other is not None:
             readable = words_of_chunks(as_written, lowercase=False, strip_accents=False, longest=rules.longest)
             comparison = compare({str(options.out): tokenizer, str(options.compare): other}, readable)
-        publish_folder(aside / "tokenizer", options.out)
+        publish_folder(temporary / "tokenizer", options.out)
     return TrainTokenizerResult(
         options.out, len(vocabulary), sha256, measured["tokens_per_word"], measured["unknown_rate"], comparison
     )

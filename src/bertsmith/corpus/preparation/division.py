@@ -14,7 +14,7 @@ from bertsmith.corpus.stages.divide import divide, split_by_paragraphs, too_few_
 from bertsmith.corpus.stages.duplicates import find_all_duplicates, write_clusters
 from bertsmith.corpus.work_folder import DIVIDED, write_as_json
 from bertsmith.errors import DataError
-from bertsmith.runtime.console import log_info, progress, warn
+from bertsmith.runtime.console import log_detail, log_info, progress, warn
 from bertsmith.runtime.files import disk_errors, flush_folder, sha256_of
 from bertsmith.tokenization.folder import model_of
 
@@ -66,7 +66,7 @@ def record_split(work: PreparationState) -> None:
     """Print what was decided, and write divided.json: a resumed run starts behind it."""
     log_info(f"held out: {work.division.reason}")
     for choice in work.choices:
-        log_info(f"{choice.name}: {choice.value} ({choice.reason})")
+        log_detail(f"{choice.name}: {choice.value} ({choice.reason})")
     given = work.options.tokenizer
     divided = CorpusSplit(
         division=work.division,

@@ -83,5 +83,5 @@ def announce_tasks(plan: Sequence[PlannedTask], options: GlueOptions) -> None:
     """Print the rows of each task."""
     for planned in plan:
         rows = ", ".join(f"{name} {part.rows:,}" for name, part in planned.parts())
-        log_info(f"{planned.name}: rows: {rows}")
-    log_info(f"{counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each, to {options.out}")
+        log_info(f"{planned.name:<6} {rows} rows")
+    log_info(f"Training: {counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each. Output: {options.out}")
