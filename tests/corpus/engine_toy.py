@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from bertsmith.corpus.engine import marker
+from bertsmith.corpus.engine import completion_marker
 from bertsmith.errors import DataError
 from bertsmith.runtime.files import write_json, write_text
 
@@ -30,7 +30,7 @@ def square(folder: Path, number: int) -> None:
         time.sleep(0.02)
     found = int((folder / "in" / f"{number:05d}").read_text())
     write_text(folder / "out" / f"{number:05d}", f"{found * found}\n")
-    write_json(marker(folder, STAGE, number), {"process": os.getpid()})
+    write_json(completion_marker(folder, STAGE, number), {"process": os.getpid()})
 
 
 def refuse(folder: Path, number: int) -> None:
@@ -68,7 +68,7 @@ def look_at_threads(folder: Path, number: int) -> None:
     import pyarrow as pa
 
     found = {"arrow": [pa.cpu_count(), pa.io_thread_count()], "tokenizers": os.environ["TOKENIZERS_PARALLELISM"]}
-    write_json(marker(folder, STAGE, number), found)
+    write_json(completion_marker(folder, STAGE, number), found)
 
 
 def everything(folder: Path) -> list[int]:

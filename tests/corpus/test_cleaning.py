@@ -14,7 +14,7 @@ from bertsmith.config.cleaning import ALL_STEPS, DEFAULT_STEPS, choose_steps
 from bertsmith.corpus.cleaning import (
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
     clean_document,
     identify_language,
 )
@@ -426,11 +426,11 @@ def test_the_reason_of_a_document_is_the_one_that_took_most_of_it() -> None:
 
 
 def test_what_is_dropped_is_counted_and_kept() -> None:
-    counts, dropped = CleaningCounts(), list[Dropped]()
+    counts, dropped = CleaningCounts(), list[DroppedText]()
     paragraphs = (PROSE, "* * *", " ", "Page  3", "Last\x00 words are here.")
     cleaned = clean_document(Document("a", paragraphs, True), CleaningOptions(), counts, dropped=dropped)
     assert cleaned == Document("a", (PROSE, "Last words are here."), True)
-    assert dropped == [Dropped("mostly symbols", "* * *", 1), Dropped("boilerplate", "Page 3", 3)]
+    assert dropped == [DroppedText("mostly symbols", "* * *", 1), DroppedText("boilerplate", "Page 3", 3)]
     assert counts == CleaningCounts(
         paragraphs_dropped=Counter({"mostly symbols": 1, "empty": 1, "boilerplate": 1}),
         characters_dropped=Counter({"mostly symbols": 5, "boilerplate": 6, "empty": 0}),
@@ -439,7 +439,7 @@ def test_what_is_dropped_is_counted_and_kept() -> None:
     )
     dropped.clear()
     assert clean_document(Document("b", ("One", "word", "***")), CleaningOptions(min_words=4), counts, dropped=dropped)
-    assert dropped == [Dropped("mostly symbols", "***", 2), Dropped("too short", "One\nword", None)]
+    assert dropped == [DroppedText("mostly symbols", "***", 2), DroppedText("too short", "One\nword", None)]
     assert counts.paragraphs_dropped["too short"] == 2
     assert counts.characters_dropped["too short"] == 7
 
@@ -478,7 +478,7 @@ step_sets = st.frozensets(st.sampled_from(DEFAULT_STEPS))
 @example(Document("a", ("\ud83d\udc4d ab c",)), frozenset(DEFAULT_STEPS))
 @example(Document("a", ("a\nb", "", "c\n")), NONE)
 def test_any_document(document: Document, steps: frozenset[str]) -> None:
-    counts, dropped = CleaningCounts(), list[Dropped]()
+    counts, dropped = CleaningCounts(), list[DroppedText]()
     options = CleaningOptions(steps)
     result = clean_document(document, options, counts, dropped=dropped)
     kept = () if isinstance(result, str) else result.paragraphs

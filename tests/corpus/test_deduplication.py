@@ -21,7 +21,7 @@ from bertsmith.corpus.chunks import split_chunks
 from bertsmith.corpus.deduplication import (
     DUPLICATE,
     NEAR_DUPLICATE,
-    Cluster,
+    DuplicateCluster,
     Duplicates,
     FingerprintPaths,
     find_duplicates,
@@ -33,10 +33,10 @@ from bertsmith.corpus.fingerprints import (
     PERMUTATIONS,
     band_keys,
     document_digest,
+    hash_words_of_chunks,
     signatures,
     sorted_keys,
     text_hash,
-    words_of_chunks,
 )
 
 A_BAND = PERMUTATIONS // BANDS
@@ -52,7 +52,7 @@ class Text:
 
 def signatures_of(texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
     chunks = split_chunks([" ".join(text.paragraphs) for text in texts])
-    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
+    rows = signatures(*hash_words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return rows, chunks.lengths
 
 
@@ -308,7 +308,7 @@ def test_held_out_ones_stay_first_then_the_first(kind: str, held_out: str, kept:
     found, result = find(texts, cuts)
     assert found.clusters == [(kind, kept, [place for place in range(4) if place != kept])]
     assert found.reasons == [0 if place == kept else 1 + (kind == NEAR_DUPLICATE) for place in range(4)]
-    assert isinstance(result.clusters[0], Cluster)
+    assert isinstance(result.clusters[0], DuplicateCluster)
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2, 3)])
@@ -439,11 +439,11 @@ def test_a_crowded_band_is_compared_with_its_first_members_only(
     rows[39, 4:124] = rows[38, 4:124]  # two copies, late in that band, meet in others
     with noting() as compared:
         result = near_of(tmp_path, rows, [10, 30], 0.7)
-        expected = {(one, two) for two in range(40) for one in range(min(two, deduplication.COMPARED_IN_A_BAND))}
+        expected = {(one, two) for two in range(40) for one in range(min(two, deduplication.MAX_COMPARED_PER_BAND))}
         assert set(compared) == expected | {(38, 39)}
         assert len(compared) == len(set(compared))
         assert result.reasons.nonzero()[0].tolist() == [39]
-    monkeypatch.setattr(deduplication, "COMPARED_IN_A_BAND", 1)
+    monkeypatch.setattr(deduplication, "MAX_COMPARED_PER_BAND", 1)
     with noting() as compared:
         assert near_of(tmp_path, rows, [40], 0.7).reasons.nonzero()[0].tolist() == [39]
         assert set(compared) == {(0, two) for two in range(1, 40)} | {(38, 39)}

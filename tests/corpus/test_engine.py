@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from bertsmith.config import extras
-from bertsmith.corpus.engine import Engine, check_engine, marker, run_tasks
+from bertsmith.corpus.engine import Engine, check_engine, completion_marker, run_tasks
 from bertsmith.corpus.engine.slurm_options import slurm_options
-from bertsmith.corpus.engine.stage import Stage
+from bertsmith.corpus.engine.stage import TaskStage
 from bertsmith.errors import BertsmithError, DataError, OptionError, ResourceError
 from bertsmith.runtime.files import read_json, write_json, write_text
 
@@ -67,8 +67,8 @@ def alive(process: int) -> bool:
 
 
 def test_the_name_of_a_marker(tmp_path: Path) -> None:
-    assert marker(tmp_path, "read", 7) == tmp_path / "read" / "00007.json"
-    assert marker(tmp_path, "read", 123456) == tmp_path / "read" / "123456.json"
+    assert completion_marker(tmp_path, "read", 7) == tmp_path / "read" / "00007.json"
+    assert completion_marker(tmp_path, "read", 123456) == tmp_path / "read" / "123456.json"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 9])
@@ -95,7 +95,7 @@ def test_only_what_is_missing_is_run(tmp_path: Path, toy: ModuleType) -> None:
     folder = toy.lay_out(tmp_path, COUNT)
     run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     for number in (1, 4):
-        marker(folder, toy.STAGE, number).unlink()
+        completion_marker(folder, toy.STAGE, number).unlink()
     said: list[tuple[int, int]] = []
     run_tasks(
         Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=lambda *pair: said.append(pair)
@@ -108,7 +108,7 @@ def test_errors_of_an_earlier_run_are_forgotten(tmp_path: Path, toy: ModuleType)
     error = tmp_path / toy.STAGE / "00001.error.json"
     write_json(error, {"error": "DataError", "text": "no text"})
     with pytest.raises(DataError, match="no text"):
-        Stage(tmp_path, toy.STAGE, toy.square, 2).raise_error()
+        TaskStage(tmp_path, toy.STAGE, toy.square, 2).raise_error()
     run_tasks(Engine(), toy.STAGE, toy.square, folder=toy.lay_out(tmp_path, 2), count=2, advance=nobody)
     assert toy.everything(tmp_path) == SQUARES[:2] and not error.exists()
 
@@ -151,7 +151,7 @@ def test_a_worker_has_one_core(tmp_path: Path, toy: ModuleType, monkeypatch: pyt
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     before = pa.cpu_count(), pa.io_thread_count()
     run_tasks(Engine(workers=2), toy.STAGE, toy.look_at_threads, folder=tmp_path, count=2, advance=nobody)
-    assert read_json(marker(tmp_path, toy.STAGE, 1)) == {"arrow": [1, 1], "tokenizers": "false"}
+    assert read_json(completion_marker(tmp_path, toy.STAGE, 1)) == {"arrow": [1, 1], "tokenizers": "false"}
     assert (pa.cpu_count(), pa.io_thread_count()) == before and os.environ["TOKENIZERS_PARALLELISM"] == "true"
 
 
@@ -204,7 +204,9 @@ def test_killed_and_resumed(tmp_path: Path, toy: ModuleType, whom: str, how: sig
     until(lambda: not any(map(alive, workers)))
     for file in held:
         file.unlink()
-    assert [marker(folder, toy.STAGE, number).exists() for number in range(COUNT)] == [True] * 2 + [False] * 4
+    assert [completion_marker(folder, toy.STAGE, number).exists() for number in range(COUNT)] == [True] * 2 + [
+        False
+    ] * 4
     run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     assert toy.everything(folder) == SQUARES
     assert [len(toy.starts(folder, number)) for number in range(COUNT)] == [1, 1, 2, 2, 1, 1]
@@ -283,7 +285,7 @@ def slurm_cluster() -> Engine:
 def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Engine:
     from bertsmith.corpus.engine import cluster as module
 
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 1.0)
+    monkeypatch.setattr(module, "MARKER_TIMEOUT_SECONDS", 1.0)
     found: Engine = request.getfixturevalue(f"{request.param}_cluster")
     return found
 

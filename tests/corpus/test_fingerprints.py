@@ -23,10 +23,10 @@ from bertsmith.corpus.fingerprints import (
     PERMUTATIONS,
     band_keys,
     document_digest,
+    hash_words_of_chunks,
     signatures,
     sorted_keys,
     text_hash,
-    words_of_chunks,
     write_array,
 )
 from bertsmith.runtime.ragged import sums
@@ -81,7 +81,7 @@ def signatures_of(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     chunks = split_chunks(filled)
     lengths = iter(chunks.lengths.tolist())
     sizes = np.array([next(lengths) if text else 0 for text in texts], np.int64)
-    hashes, words = words_of_chunks(chunks.dictionary)
+    hashes, words = hash_words_of_chunks(chunks.dictionary)
     return signatures(hashes, words, codes=chunks.codes, chunks=sizes), sums(words[chunks.codes], sizes)
 
 
@@ -103,7 +103,7 @@ def changed(words: Sequence[str], share: float, draw: Random) -> list[str]:
 
 def word_lists(dictionary: Sequence[str]) -> list[list[int]]:
     """The hashes of each entry."""
-    hashes, lengths = words_of_chunks(dictionary)
+    hashes, lengths = hash_words_of_chunks(dictionary)
     assert (hashes.dtype, lengths.dtype) == (np.uint64, np.int64)
     assert lengths.sum() == len(hashes)
     ends = np.cumsum(lengths)
@@ -308,9 +308,9 @@ def test_the_order_of_the_dictionary_changes_nothing() -> None:
     chunks = split_chunks(texts)
     order = np.array(draw.sample(range(len(chunks.dictionary)), len(chunks.dictionary)))
     new_place = np.argsort(order)
-    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
+    rows = signatures(*hash_words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     shuffled = [chunks.dictionary[place] for place in order]
-    again = signatures(*words_of_chunks(shuffled), codes=new_place[chunks.codes], chunks=chunks.lengths)
+    again = signatures(*hash_words_of_chunks(shuffled), codes=new_place[chunks.codes], chunks=chunks.lengths)
     assert np.array_equal(rows, again)
 
 

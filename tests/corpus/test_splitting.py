@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus.splitting import (
     MIN_TOKENS,
-    Run,
+    DocumentSpan,
     document_spans,
     is_held_out,
     read_ids,
@@ -30,7 +30,7 @@ def corpus(paragraphs_of_documents: list[list[list[int]]]) -> Documents:
     ]
 
 
-def held_words(documents: Documents, divided: list[list[Run]]) -> int:
+def held_words(documents: Documents, divided: list[list[DocumentSpan]]) -> int:
     return sum(
         sum(words[run.start : run.stop])
         for (_, _, words), runs in zip(documents, divided, strict=True)

@@ -27,21 +27,21 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bertsmith.config.cleaning import DEFAULT_STEPS
-from bertsmith.corpus import forecast, plan
+from bertsmith.corpus import plan, preparation_estimate
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.forecast import Forecast
-from bertsmith.corpus.plan import Plan, block_characters, group_files, load_plan, read_blocks, write_plan
+from bertsmith.corpus.plan import CorpusPlan, block_characters, group_files, load_plan, read_blocks, write_plan
+from bertsmith.corpus.preparation_estimate import PreparationEstimate
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, SourceFile, find_files, read_documents
 from bertsmith.corpus.splitting import is_held_out
 from bertsmith.corpus.stages import count
-from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
-from bertsmith.corpus.stages.count import count_words
-from bertsmith.corpus.stages.divide import divide
+from bertsmith.corpus.stages.cleaned_corpus import Corpus, build_corpus
+from bertsmith.corpus.stages.count import count_corpus_words
 from bertsmith.corpus.stages.duplicates import find_all_duplicates
 from bertsmith.corpus.stages.encode import encode
+from bertsmith.corpus.stages.split import split_corpus
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
-from bertsmith.corpus.text import texts_of
+from bertsmith.corpus.text_source import iterate_texts
 from bertsmith.errors import ResourceError
 from bertsmith.verbs.prepare import PrepareResult, prepare
 
@@ -108,7 +108,7 @@ def ids_of(store: Path, part: str) -> set[str]:
     return set(TokenStore(store).part(part).document_ids)
 
 
-def json_lines(file: Path) -> list[dict[str, Any]]:
+def to_json_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -145,8 +145,8 @@ def cleaned(
     folder.mkdir(exist_ok=True)
     files = find_files(tuple(map(str, sources)))
     cleaning = CleaningOptions(frozenset(steps))
-    asked = write_plan(folder, Plan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
-    return read_and_clean(folder, asked, Engine(workers=workers), reading=advance, cleaning=advance)
+    asked = write_plan(folder, CorpusPlan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
+    return build_corpus(folder, asked, Engine(workers=workers), reading=advance, cleaning=advance)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_what_is_counted(tmp_path: Path) -> None:
     texts = ["One went. Two came.\n\nThree.", "\0 ", "Four.", " One went.  Two came.\n\nThree."]
     file = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in texts])
     corpus = cleaned(tmp_path / "w", file, steps=(), statistics=True)
-    assert list(texts_of(corpus)) == [
+    assert list(iterate_texts(corpus)) == [
         [["One went.", "Two came."], ["Three."]],
         [["\0"]],
         [["Four."]],
@@ -171,7 +171,7 @@ def test_what_is_counted(tmp_path: Path) -> None:
     ]
     assert corpus.counts.documents_in == 4 == sum(corpus.documents)
     corpus = cleaned(tmp_path / "x", file, statistics=True)
-    assert list(texts_of(corpus)) == [[["One went.", "Two came."], ["Three."]]] * 2
+    assert list(iterate_texts(corpus)) == [[["One went.", "Two came."], ["Three."]]] * 2
     counts = corpus.counts
     assert (counts.documents_in, corpus.dropped) == (4, {"empty": 1, "too short": 1})
     assert corpus.characters == 2 * len("One went. Two came.Three.")
@@ -186,7 +186,7 @@ def test_files_are_read_in_groups_and_cleaned_in_blocks(tmp_path: Path, small_bl
     assert load_plan(tmp_path / "w").groups == [(0, 1), (1, 2), (2, 3), (3, 4)]
     assert corpus.shards == len(read_blocks(tmp_path / "w")) == 8
     assert sum(corpus.documents) == 120
-    assert list(texts_of(corpus))[31][0][0] == varied(31).split(".")[0] + "."
+    assert list(iterate_texts(corpus))[31][0][0] == varied(31).split(".")[0] + "."
     assert not list((tmp_path / "w" / "read").glob("*.arrow"))  # a block is removed when it is cleaned
     turn = seen.index((4, 4)) + 1
     assert seen[:turn] == sorted(seen[:turn]) and seen[turn:] == sorted(seen[turn:])
@@ -230,14 +230,14 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     file = write_lines(folder / "a.jsonl", [record(name, text) for name, text in zip(names, texts, strict=False)])
     corpus = cleaned(folder / "w", file, steps=steps, fingerprints=True)
     assert corpus.counts.documents_in == len(texts)
-    division = divide(corpus, find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
-    dropped = Counter(corpus.dropped) + Counter(division.dropped)
-    assert len(texts) == division.kept + dropped.total()
-    kept = list(texts_of(corpus))
+    split_summary = split_corpus(corpus, find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
+    dropped = Counter(corpus.dropped) + Counter(split_summary.dropped)
+    assert len(texts) == split_summary.kept + dropped.total()
+    kept = list(iterate_texts(corpus))
     assert all(kept) and all(paragraph for text in kept for paragraph in text)
     assert all(sentence and sentence == sentence.strip() for text in kept for row in text for sentence in row)
     distinct = [text for place, text in enumerate(kept) if text not in kept[:place]]
-    assert division.kept == len(distinct)
+    assert split_summary.kept == len(distinct)
     shutil.copytree(store / "tokenizer", folder / "w" / "store" / "tokenizer")
     encoded = encode(corpus, 256, nobody)
     stock = Tokenizer.from_file(str(store / "tokenizer" / "tokenizer.json"))
@@ -322,7 +322,7 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
     result = make(write_lines(tmp_path / "a.jsonl", rows), tmp_path / "store", keep_dropped=True, workers=workers)
     files = sorted((result.store / "dropped").iterdir())
     assert [file.name for file in files] == [f"{number:05d}.jsonl" for number in range(len(files))]
-    lines = [line for file in files for line in json_lines(file)]
+    lines = [line for file in files for line in to_json_lines(file)]
     assert all(set(line) == {"id", "reason", "text", "paragraph"} for line in lines)
     kept = {name for part in PARTS for name in ids_of(result.store, part)}
     gone = texts.keys() - kept
@@ -345,7 +345,7 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
     assert paragraphs == result.dropped_paragraphs
     listed = TokenStore(result.store).manifest.files
     assert {f"dropped/{file.name}" for file in files} <= listed.keys()
-    duplicates = json_lines(result.store / "duplicates.jsonl")
+    duplicates = to_json_lines(result.store / "duplicates.jsonl")
     pairs = {(row["kind"], frozenset((row["kept"], *row["dropped"]))) for row in duplicates}
     assert pairs == {("duplicate", frozenset({"v3", "exact"})), ("near-duplicate", frozenset({"v4", "near"}))}
 
@@ -355,7 +355,7 @@ def test_a_document_without_tokens_can_be_read_too(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "a.jsonl", rows)
     result = make(source, tmp_path / "store", keep_dropped=True, clean="no-symbols,no-short")
     assert result.dropped == {"no tokens": 1}
-    lines = [line for file in (result.store / "dropped").iterdir() for line in json_lines(file)]
+    lines = [line for file in (result.store / "dropped").iterdir() for line in to_json_lines(file)]
     assert [(line["id"], line["reason"]) for line in lines] == [("joiners", "no tokens")]
 
 
@@ -480,7 +480,7 @@ def planted(texts: list[str], vocabulary: list[str]) -> tuple[list[dict[str, str
 
 def assert_planted_are_found(rows: list[dict[str, str]], copies: dict[str, str], folder: Path) -> None:
     result = make(write_lines(folder / "a.jsonl", rows), folder / "store", workers=2)
-    clusters = [{row["kept"], *row["dropped"]} for row in json_lines(folder / "store" / "duplicates.jsonl")]
+    clusters = [{row["kept"], *row["dropped"]} for row in to_json_lines(folder / "store" / "duplicates.jsonl")]
     for copy, original in copies.items():
         assert any({copy, original} <= cluster for cluster in clusters), f"{copy} is not found"
     kept = {name for part in PARTS for name in ids_of(folder / "store", part)}
@@ -520,8 +520,8 @@ def test_a_sample_of_words_is_a_part_of_the_training_part_and_every_shard_gives_
     for name, limit, workers in (("all", 10**9, 1), ("some", 12_000, 1), ("again", 12_000, 2)):
         monkeypatch.setattr(count, "SAMPLE_CHARACTERS", limit)
         corpus = cleaned(tmp_path / name, tmp_path / "a.jsonl", workers=workers, held_out_share=SHARE)
-        divide(corpus, None)
-        counts[name] = count_words(corpus, nobody)
+        split_corpus(corpus, None)
+        counts[name] = count_corpus_words(corpus, nobody)
     assert corpus.shards >= 5 and corpus.characters > 60_000
     whole, some = Counter(counts["all"]), Counter(counts["some"])
     assert counts["again"] == counts["some"]
@@ -571,7 +571,7 @@ def test_a_dry_run_writes_nothing_and_is_about_right(tmp_path: Path, form: str) 
     before = sorted(path.name for path in tmp_path.rglob("*"))
     expected = prepare(folder, out=tmp_path / "store", vocab_size=None, held_out=SHARE, dry_run=True)
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
-    assert isinstance(expected, Forecast)
+    assert isinstance(expected, PreparationEstimate)
     result = make(folder, tmp_path / "store", vocab_size=None)
     assert expected.files == (180 if form == ".txt" else 3)
     characters = sum(len(varied(number)) for number in range(180))
@@ -597,7 +597,7 @@ def test_a_forecast_of_the_first_documents_alone(tmp_path: Path) -> None:
 
 
 def test_a_forecast_from_the_beginning_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "SAMPLE_CHARACTERS", 100_000)
+    monkeypatch.setattr(preparation_estimate, "SAMPLE_CHARACTERS", 100_000)
     source = write_lines(tmp_path / "a.jsonl", some_documents(900))
     expected = prepare(source, out=tmp_path / "store", dry_run=True)
     assert 600 < expected.documents < 1_350
@@ -608,7 +608,7 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     tmp_path: Path, bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_lines(tmp_path / "in" / "a.jsonl", some_documents(100))
-    monkeypatch.setattr(forecast, "free_bytes", lambda _: 50_000)
+    monkeypatch.setattr(preparation_estimate, "free_bytes", lambda _: 50_000)
     expected = prepare(source, out=tmp_path / "out" / "store", dry_run=True)
     assert (expected.fits, expected.free_bytes) == (False, 50_000)
     with pytest.raises(ResourceError, match=r"the disk would fill: about .* [MG]B are needed .* --max-documents"):
@@ -616,8 +616,10 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store")
     assert answer.code == 3 and "the disk would fill" in answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
-    monkeypatch.setattr(forecast, "free_bytes", lambda _: 300_000)  # enough, and not certain without a look at the text
-    monkeypatch.setattr(forecast, "has_ample_space", lambda *_: False)
+    monkeypatch.setattr(
+        preparation_estimate, "free_bytes", lambda _: 300_000
+    )  # enough, and not certain without a look at the text
+    monkeypatch.setattr(preparation_estimate, "has_ample_space", lambda *_: False)
     make(source, tmp_path / "out" / "store")
 
 
@@ -626,7 +628,7 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
 DRIVER = """
 import sys
 
-from bertsmith.corpus import plan
+from bertsmith.corpus import plan, preparation_estimate
 from bertsmith.verbs import prepare
 import bertsmith.tokenization.folder, rensa, sentencex, transformers
 

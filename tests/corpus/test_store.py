@@ -93,7 +93,7 @@ def test_any_slice_across_batches_is_that_of_all_tokens(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], batch: int, files: int, vocab_size: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "TOKENS_A_BATCH", batch)
+        patch.setattr(store_module, "TOKENS_PER_BATCH", batch)
         part, written = write(tmp_path_factory.mktemp("any"), rows, vocab_size, files)
     sentences = [sentence for _, _, row in rows for sentence in row if sentence]
     tokens = [token for sentence in sentences for token in sentence]
@@ -109,7 +109,7 @@ def test_any_slice_across_batches_is_that_of_all_tokens(
 
 
 def test_tokens_of_one_batch_are_a_view_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "TOKENS_A_BATCH", 1_000)
+    monkeypatch.setattr(store_module, "TOKENS_PER_BATCH", 1_000)
     part, _ = write(tmp_path, [("a", 0, [list(range(100))] * 10), ("b", 0, [list(range(100))] * 10)])
     whole = part.tokens(0, 1_000)
     some = part.tokens(300, 500)

@@ -105,7 +105,7 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> TokenPart:
     folder, names = tmp_path_factory.mktemp("batches") / "train", [data_file(number, 3) for number in range(3)]
     generator = np.random.default_rng(7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "TOKENS_A_BATCH", 120)
+        patch.setattr(store_module, "TOKENS_PER_BATCH", 120)
         for number, name in enumerate(names):
             counts = generator.integers(1, 13, DOCUMENTS // 3)
             documents = np.repeat(np.arange(len(counts)), counts)

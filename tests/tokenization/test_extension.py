@@ -11,7 +11,6 @@ import pytest
 
 from bertsmith.errors import BertsmithError, ModelError
 from bertsmith.tokenization import folder as folder_module
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.extension import (
     Extension,
     check_wordpiece,
@@ -20,21 +19,22 @@ from bertsmith.tokenization.extension import (
     extension_between,
     extension_of,
     fingerprint,
-    is_kept_apart,
+    is_validation_text,
     settings_of,
     words_of,
 )
 from bertsmith.tokenization.folder import (
     RECORD_FILE,
     attach_record,
+    extension_record,
     ids_of,
     load_tokenizer,
     make_tokenizer,
-    record_of,
     save_tokenizer,
 )
-from bertsmith.tokenization.measures import compare, fit
+from bertsmith.tokenization.measures import compare_tokenizers, fit
 from bertsmith.tokenization.word_counts import count_chunks
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 ENTRIES = ["the", "sto", "##ic", "##ical", "##al", "is", "calm", "[unused1]", "zen", "##o", "t", "##e"]
 
@@ -118,7 +118,7 @@ def test_a_tokenizer_that_composes_letters_can_be_extended() -> None:
 
 
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:
-    kept = [number for number in range(5_000) if is_kept_apart(f"text {number}")]
+    kept = [number for number in range(5_000) if is_validation_text(f"text {number}")]
     assert kept[:5] == [1, 24, 30, 43, 51], "the same in every process and version"
     assert 400 < len(kept) < 600
 
@@ -147,7 +147,7 @@ def test_a_word_that_begins_with_a_new_one_changes_and_the_measure_says_so() -> 
     words = {"stoic": 2, "stoical": 4, "stoice": 1}
     assert [tokenizer.tokenize(word) for word in words] == [["sto", "##ic"], ["sto", "##ical"], ["sto", "##ice"]]
     assert [new.tokenize(word) for word in words] == [["stoic"], ["stoic", "##al"], ["[UNK]"]]
-    before, after = compare({"before": tokenizer, "after": new}, words)
+    before, after = compare_tokenizers({"before": tokenizer, "after": new}, words)
     assert (before.tokens_per_word, after.tokens_per_word) == (14 / 7, (2 + 8 + 1) / 7)
     assert (before.unknown_rate, after.unknown_rate) == (0.0, 1 / 11)
     assert (before.vocabulary_used, after.vocabulary_used) == (4 / 10, 2 / 11)
@@ -320,7 +320,7 @@ def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
 def test_the_record_is_what_a_file_holds(tmp_path: Path) -> None:
     new, record = extended(tokenizer_of(), "stoic")
     save_tokenizer(new, tmp_path)
-    assert record_of(load_tokenizer(str(tmp_path))) == {
+    assert extension_record(load_tokenizer(str(tmp_path))) == {
         "version": 1,
         "format": 1,
         "base_vocab_size": 17,

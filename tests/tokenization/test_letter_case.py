@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.tokenization.letter_case import settings_in_json, settings_of_vocabulary
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 CASED = ["The", "the", "Paris", "Émile", "paris", "##is", "émile", ",", "emile", "cafe", "café", "in"]
 UNCASED = ["the", "paris", "emile", "cafe", "in", "##is", ","]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import make_tokenizer
-from bertsmith.tokenization.measures import compare, fit, table
+from bertsmith.tokenization.measures import compare_tokenizers, fit, fit_table
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 SMALL = [*SPECIAL_TOKENS, "the", "t", "##h", "##e", "Cat", "cat"]
 WORDS = {"the": 3, "The": 1, "Cat": 2, "th": 2, "dog": 1}
@@ -20,7 +20,9 @@ def test_the_figures_are_those_counted_by_hand() -> None:
 
 
 def test_tokenizers_of_other_case_read_the_same_words() -> None:
-    rows = compare({name: make_tokenizer(SMALL, cased=name == "cased") for name in ("cased", "uncased")}, WORDS)
+    rows = compare_tokenizers(
+        {name: make_tokenizer(SMALL, cased=name == "cased") for name in ("cased", "uncased")}, WORDS
+    )
     cased, uncased = rows
     assert (cased.name, cased.vocab_size, cased.tokens_per_word) == ("cased", 11, 11 / 9)
     assert (cased.unknown_rate, uncased.unknown_rate) == (2 / 11, 1 / 11)
@@ -31,5 +33,5 @@ def test_tokenizers_of_other_case_read_the_same_words() -> None:
         "unknown_rate": pytest.approx(2 / 11),
         "vocabulary_used": 4 / 11,
     }
-    assert table(rows)[0].split(",")[0] == "cased         11 entries"
-    assert table([]) == []
+    assert fit_table(rows)[0].split(",")[0] == "cased         11 entries"
+    assert fit_table([]) == []

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tokenization.alphabet import covering_alphabet
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.word_counts import count_chunks, words_of_chunks
 from bertsmith.tokenization.wordpiece import train_wordpiece
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 PREAMBLE = (
     "We hold these truths to be self-evident, that all men are created equal, that they are endowed by their "

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from bertsmith.errors import DataError, ModelError, OptionError, OutputError
-from bertsmith.tokenization.extension import is_kept_apart
+from bertsmith.tokenization.extension import is_validation_text
 from bertsmith.tokenization.folder import RECORD_FILE, ids_of, load_tokenizer
 from bertsmith.verbs.extend_tokenizer import extend_tokenizer
 
@@ -96,7 +96,7 @@ def test_the_words_that_cost_most_are_added_and_the_kept_share_is_measured(
     assert saved == sorted(saved)
     # The same over the share that was kept apart, by transformers on its text.
     texts = [json.loads(line)["text"] for line in domain.read_text().splitlines()]
-    kept = [text for text in texts if is_kept_apart(text.replace(". ", ".\n"))]
+    kept = [text for text in texts if is_validation_text(text.replace(". ", ".\n"))]
     assert 0 < len(kept) < 40
     words = sum(not token.startswith("##") for text in kept for token in base.tokenize(text))
     for when, tokenizer in (("before", base), ("after", new)):
@@ -166,7 +166,7 @@ def test_a_book_is_divided_by_paragraphs_and_one_paragraph_by_sentences(tmp_path
 def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, run: Path) -> None:
     texts = [f"{' '.join(random.Random(number).sample(PLAIN, 12)).capitalize()}." for number in range(200)]
     strange = [f"{text.removesuffix('.')}{' zyx' * 20}." for text in texts]
-    place = next(number for number, text in enumerate(strange) if not is_kept_apart(text))
+    place = next(number for number, text in enumerate(strange) if not is_validation_text(text))
     texts[place] = strange[place]
     file = tmp_path / "text.jsonl"
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
@@ -189,12 +189,12 @@ def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, ru
 )
 def test_a_gain_in_part_is_a_warning(after: tuple[float, float], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from bertsmith.tokenization import domain_words as module
-    from bertsmith.tokenization.measures import Fit
+    from bertsmith.tokenization.measures import TokenizerFit
 
     warned: list[str] = []
     monkeypatch.setattr(module, "warn", warned.append)
-    wanted = module.Wanted("m", 1, 5, "--add", "more text")
-    module._check_gain(wanted, Fit("before", 9, 1.2, 0.02, 0.5), Fit("after", 10, *after, 0.5))
+    wanted = module.WordRequest("m", 1, 5, "--add", "more text")
+    module._check_gain(wanted, TokenizerFit("before", 9, 1.2, 0.02, 0.5), TokenizerFit("after", 10, *after, 0.5))
     assert [text.startswith(said) for text in warned] == ([True] if said else [])
     assert not any("{" in text for text in warned)
     assert "more words are unknown" not in said or "A smaller --add avoids them" in warned[0]
@@ -395,7 +395,7 @@ def test_two_workers_and_an_interruption_change_no_byte(
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    for module, name in ((tokenizer, "with_new_words"), (tokenizer, "save_tokenizer"), (encode, "encode")):
+    for module, name in ((tokenizer, "add_domain_words"), (tokenizer, "save_tokenizer"), (encode, "encode")):
         out = tmp_path / f"stopped-at-{name}"
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupt)

@@ -21,7 +21,7 @@ import pytest
 
 from bertsmith.corpus import blocks, decisions, fingerprints, plan, shards
 from bertsmith.corpus import store as store_module
-from bertsmith.corpus.preparation import description, division, tokenizer
+from bertsmith.corpus.preparation import description, holdout, tokenizer
 from bertsmith.corpus.preparation.tokenizer import default_vocab_size
 from bertsmith.corpus.stages import clean, count, encode, read
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
@@ -432,8 +432,8 @@ STOPS: list[tuple[Any, str, int]] = [
     (read, "write_block", 3),
     (read, "arrange_blocks", 1),
     (clean, "write_shard", 3),
-    (division, "find_all_duplicates", 1),
-    (division, "divide", 1),
+    (holdout, "find_all_duplicates", 1),
+    (holdout, "split_corpus", 1),
     (count, "count_words_of", 3),
     (tokenizer, "train_wordpiece", 1),
     (tokenizer, "save_tokenizer", 1),
@@ -505,7 +505,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
         if place > 2:
             patch.setattr(clean, "clean_task", interrupt)
         if place > 7:
-            patch.setattr(division, "find_all_duplicates", interrupt)
+            patch.setattr(holdout, "find_all_duplicates", interrupt)
             patch.setattr(tokenizer, "train_wordpiece", interrupt)
         if place > 9:
             patch.setattr(encode, "encode_task", interrupt)

@@ -20,7 +20,7 @@ def _run(options: ExtendTokenizerOptions) -> Iterable[Answer]:
 def _show(result: Any) -> str:
     from bertsmith.records.extension import Extension
     from bertsmith.tokenization.folder import RECORD_FILE
-    from bertsmith.tokenization.measures import table
+    from bertsmith.tokenization.measures import fit_table
 
     sources = Extension.read(result.tokenizer / RECORD_FILE).sources
     store = f"{result.tokenizer}-store"
@@ -29,7 +29,7 @@ def _show(result: Any) -> str:
         [
             f"{result.tokenizer}: {result.vocab_size:,} entries, {result.added:,} of them new, "
             f"sha256 {result.sha256[:16]}",
-            *(f"  {line}" for line in table(result.rows())),
+            *(f"  {line}" for line in fit_table(result.rows())),
             f"Next: {runnable(shlex.join(following))}",
         ]
     )

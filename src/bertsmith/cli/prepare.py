@@ -21,9 +21,9 @@ def _run(options: PrepareOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    from bertsmith.corpus.forecast import Forecast
+    from bertsmith.corpus.preparation_estimate import PreparationEstimate
 
-    if isinstance(result, Forecast):
+    if isinstance(result, PreparationEstimate):
         return (
             f"{result.files:,} files, by a sample: {result.documents:,} documents, "
             f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"

@@ -16,13 +16,13 @@ def _run(options: TrainTokenizerOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    from bertsmith.tokenization.measures import table
+    from bertsmith.tokenization.measures import fit_table
 
     return "\n".join(
         [
             f"{result.tokenizer}: {result.vocab_size:,} entries, sha256 {result.sha256[:16]}",
             f"  {result.tokens_per_word:.3f} tokens a word, {result.unknown_rate:.3%} of them unknown",
-            *(f"  {line}" for line in table(result.comparison)),
+            *(f"  {line}" for line in fit_table(result.comparison)),
         ]
     )
 

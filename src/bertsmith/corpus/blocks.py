@@ -42,7 +42,7 @@ def write_block(path: Path, documents: list[Document]) -> None:
         schema=_SCHEMA,
     )
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with atomic_write(path) as aside, pa.ipc.new_file(str(aside), _SCHEMA, options=options) as writer:
+    with atomic_write(path) as temporary_path, pa.ipc.new_file(str(temporary_path), _SCHEMA, options=options) as writer:
         writer.write_batch(batch)
 
 

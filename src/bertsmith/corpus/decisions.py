@@ -15,12 +15,12 @@ from bertsmith.corpus.deduplication import (
     DUPLICATE,
     DUPLICATE_PARAGRAPHS,
     NEAR_DUPLICATE,
-    Cluster,
+    DuplicateCluster,
     Duplicates,
 )
 from bertsmith.corpus.shards import read_arrays, read_ids_of_shard, read_shard
 from bertsmith.corpus.splitting import document_spans
-from bertsmith.corpus.work_folder import DECIDE, numbered, shard_file
+from bertsmith.corpus.work_folder import DECIDE, shard_file, stage_file
 from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.ragged import offsets_of, sums
 from bertsmith.tokenization.unspaced import count_words
@@ -56,18 +56,21 @@ class Decision:
 def read_decision(folder: Path, number: int) -> Decision:
     """The decision on a shard."""
     return Decision(
-        *read_arrays(numbered(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
+        *read_arrays(stage_file(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
     )
 
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:
     """Write the decision on a shard, whole or not at all."""
-    with atomic_write(numbered(folder, DECIDE, number, suffix=".npz")) as aside, aside.open("wb") as file:
+    with (
+        atomic_write(stage_file(folder, DECIDE, number, suffix=".npz")) as temporary_path,
+        temporary_path.open("wb") as file,
+    ):
         np.savez(file, documents=decision.documents, paragraphs=decision.paragraphs, sentences=decision.sentences)
 
 
 @dataclass
-class Division:
+class SplitSummary:
     """How the documents are divided, and what is to be said of it.
 
     Attributes:
@@ -86,7 +89,9 @@ class Division:
     held_out_chunks: int = 0
 
 
-def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, *, division: Division) -> Division:
+def decide_documents(
+    folder: Path, shards: int, duplicates: Duplicates | None, *, split_summary: SplitSummary
+) -> SplitSummary:
     """Write the decision on each shard where whole documents are held out.
 
     `duplicates=None` keeps everything that was cleaned.
@@ -110,17 +115,21 @@ def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, *
         side = np.where(held_out, Decision.HELD_OUT, Decision.TRAIN).astype(np.uint8)
         states = np.repeat(np.repeat(side, paragraphs) * kept_paragraphs, sentences).astype(np.uint8)
         write_decision(folder, number, Decision(documents, gone, states))
-        division.kept += int((documents == 0).sum())
-        division.held_out += int((held_out & (documents == 0)).sum())
-        division.held_out_chunks += int(lengths[states == Decision.HELD_OUT].sum())
-        division.dropped_paragraphs += int((documents[gone[:, 0]] == 0).sum())
+        split_summary.kept += int((documents == 0).sum())
+        split_summary.held_out += int((held_out & (documents == 0)).sum())
+        split_summary.held_out_chunks += int(lengths[states == Decision.HELD_OUT].sum())
+        split_summary.dropped_paragraphs += int((documents[gone[:, 0]] == 0).sum())
         dropped += np.bincount(documents, minlength=len(REASONS))
         first += count
-    division.dropped = {reason: int(count) for reason, count in zip(REASONS, dropped, strict=True) if reason and count}
-    return division
+    split_summary.dropped = {
+        reason: int(count) for reason, count in zip(REASONS, dropped, strict=True) if reason and count
+    }
+    return split_summary
 
 
-def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: float, seed: int) -> Division:
+def decide_paragraphs(
+    folder: Path, shards: int, split_summary: SplitSummary, *, share: float, seed: int
+) -> SplitSummary:
     """Change the decisions to runs of paragraphs of all kept documents; raises DataError for too small a corpus."""
     documents: list[tuple[str, Sequence[int], Sequence[int]]] = []
     places: list[tuple[int, Array]] = []
@@ -143,8 +152,8 @@ def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: f
             states[number][inside[run.start : run.stop]] = Decision.HELD_OUT if run.held_out else Decision.TRAIN
     for number, sentences in states.items():
         write_decision(folder, number, replace(read_decision(folder, number), sentences=sentences))
-    division.held_out = sum(any(run.held_out for run in runs) for runs in divided)
-    return division
+    split_summary.held_out = sum(any(run.held_out for run in runs) for runs in divided)
+    return split_summary
 
 
 def decide_all(folder: Path, shards: int, side: int) -> None:
@@ -157,7 +166,9 @@ def decide_all(folder: Path, shards: int, side: int) -> None:
         write_decision(folder, number, decision)
 
 
-def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Cluster]) -> Iterable[dict[str, Any]]:
+def name_clusters(
+    folder: Path, documents: Sequence[int], clusters: Iterable[DuplicateCluster]
+) -> Iterable[dict[str, Any]]:
     """The clusters with the ids of their documents."""
     first = offsets_of(documents)
     opened: dict[int, list[str]] = {}
@@ -179,6 +190,6 @@ def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Clu
         }
 
 
-def json_lines(rows: Iterable[dict[str, Any]]) -> str:
+def to_json_lines(rows: Iterable[dict[str, Any]]) -> str:
     """Rows as JSON lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

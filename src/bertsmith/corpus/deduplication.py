@@ -29,7 +29,7 @@ DUPLICATE_PARAGRAPHS = "duplicate paragraphs"
 
 KEYS_AT_ONCE = 1 << 22
 SIGNATURES_OPEN = 64
-COMPARED_IN_A_BAND = 8
+MAX_COMPARED_PER_BAND = 8
 """Members of a band that a later member is compared with; copies of one text meet in 32 bands."""
 
 _PLACE = np.dtype([("hash", "<u8"), ("document", "<i8"), ("paragraph", "<u4")])
@@ -46,7 +46,7 @@ class FingerprintPaths:
 
 
 @dataclass
-class Cluster:
+class DuplicateCluster:
     """Documents taken for one: who stays and who goes (numbers through all shards).
 
     `similarity` is the least of those that linked them; the two ends of a chain can be less alike.
@@ -70,7 +70,7 @@ class Duplicates:
 
     reasons: Array
     paragraphs: list[Array]
-    clusters: list[Cluster] = field(default_factory=list)
+    clusters: list[DuplicateCluster] = field(default_factory=list)
 
 
 def find_duplicates(
@@ -110,7 +110,7 @@ def _exact(files: Sequence[Path], first: Array, held_out: Array, *, result: Dupl
         kept = _survivor(members, held_out)
         gone = members[members != kept]
         result.reasons[gone] = 1
-        result.clusters.append(Cluster(DUPLICATE, kept, gone.tolist()))
+        result.clusters.append(DuplicateCluster(DUPLICATE, kept, gone.tolist()))
 
 
 def _near(
@@ -132,7 +132,7 @@ def _near(
                 if similarity >= threshold:
                     low = min(similarity, alike.pop(_root(parents, other), 1.0), alike.pop(_root(parents, member), 1.0))
                     alike[_union(parents, other, member)] = low
-            if len(compared) < COMPARED_IN_A_BAND:
+            if len(compared) < MAX_COMPARED_PER_BAND:
                 compared.append(member)
     clusters: dict[int, list[int]] = {}
     for member in parents:
@@ -142,7 +142,7 @@ def _near(
         kept = _survivor(members, held_out)
         gone = members[members != kept]
         result.reasons[gone] = 2
-        result.clusters.append(Cluster(NEAR_DUPLICATE, kept, gone.tolist(), round(alike[root], 3)))
+        result.clusters.append(DuplicateCluster(NEAR_DUPLICATE, kept, gone.tolist(), round(alike[root], 3)))
 
 
 def _paragraphs(files: Sequence[Path], first: Array, held_out: Array, *, reasons: Array) -> list[Array]:

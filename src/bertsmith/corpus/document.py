@@ -26,10 +26,10 @@ def paragraphs_of(text: str) -> tuple[str, ...]:
     lines = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     if "" not in _trimmed(lines):
         return tuple(line for line in lines if line)
-    return tuple(" ".join(block) for block in blocks_of(lines))
+    return tuple(" ".join(block) for block in line_blocks(lines))
 
 
-def blocks_of(lines: list[str]) -> list[list[str]]:
+def line_blocks(lines: list[str]) -> list[list[str]]:
     """Runs of lines that are not blank."""
     blocks: list[list[str]] = [[]]
     for line in lines:

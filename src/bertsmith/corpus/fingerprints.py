@@ -45,7 +45,7 @@ Array = npt.NDArray[Any]
 
 _SEED = 42
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-RUN = 5
+LETTERS_PER_PAIR = 5
 """Letters of a script without spaces that stand for a pair of words. Less than that, and different texts share their
 runs: of two unrelated Thai texts of 4,000 characters 0.55 of all runs of 2, 0.21 of 3, 0.10 of 4, 0.05 of 5. More, and
 copies do not: with one word in ten changed they keep 0.68 on runs of 5, as on pairs of words (docs/corpus.md)."""
@@ -67,7 +67,7 @@ def document_digest(paragraphs: Sequence[str]) -> int:
     return int.from_bytes(raw, "little")
 
 
-def words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
+def hash_words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
     """The hashes of the words of each dictionary entry, in a row (uint64), and the words of each entry (int64).
 
     A word is without ASCII's case and punctuation, and a chunk of punctuation alone is one too; in a script without
@@ -113,7 +113,7 @@ def _words_of_unspaced(chunk: str) -> list[str]:
     text = "".join(
         [one for one in chunk.lower() if one.isalnum() or (_LETTER.match(one) and unicodedata.category(one)[0] == "M")]
     )
-    return [text[place : place + (RUN - 1 if _LETTER.match(one) else 1)] for place, one in enumerate(text)]
+    return [text[place : place + (LETTERS_PER_PAIR - 1 if _LETTER.match(one) else 1)] for place, one in enumerate(text)]
 
 
 @cache
@@ -142,7 +142,7 @@ def signatures(word_hashes: Array, words: Array, *, codes: Array, chunks: Array)
     """The MinHash signature of each document.
 
     Args:
-        word_hashes, words: of the dictionary, from `words_of_chunks`.
+        word_hashes, words: of the dictionary, from `hash_words_of_chunks`.
         codes: of [chunks], the documents' chunks in a row.
         chunks: int64 of [documents], the chunks of each.
 
@@ -185,5 +185,5 @@ def sorted_keys(hashes: Array, documents: Array, paragraphs: Array | int = 0) ->
 
 def write_array(path: Path, array: Array) -> None:
     """Write an array, whole or not at all."""
-    with atomic_write(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as temporary_path, temporary_path.open("wb") as file:
         np.save(file, array)

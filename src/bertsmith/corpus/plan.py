@@ -13,13 +13,13 @@ from bertsmith.corpus.work_folder import BLOCKS, PLAN, as_json, read_as
 from bertsmith.runtime.files import write_json
 
 MIN_BLOCK, MAX_BLOCK = 1 << 23, 1 << 26
-BLOCKS_AIMED_AT = 512
+TARGET_BLOCKS = 512
 GROUP_BYTES = 1 << 24
-FILES_A_GROUP = 4_096
+FILES_PER_GROUP = 4_096
 
 
 @dataclass(frozen=True)
-class Plan:
+class CorpusPlan:
     """What the tasks of a preparation need to know; see `config.prepare` for the options."""
 
     files: list[SourceFile]
@@ -37,7 +37,7 @@ class Plan:
     """The files of each reading task: first and last + 1."""
 
 
-def write_plan(folder: Path, plan: Plan) -> Plan:
+def write_plan(folder: Path, plan: CorpusPlan) -> CorpusPlan:
     """Group the files and write the plan, unless the folder has one: an interrupted preparation keeps its own."""
     if not (folder / PLAN).is_file():
         # With a limit one task reads all files, so that it stops where the limit is reached.
@@ -49,20 +49,20 @@ def write_plan(folder: Path, plan: Plan) -> Plan:
     return load_plan(folder)
 
 
-def load_plan(folder: Path) -> Plan:
+def load_plan(folder: Path) -> CorpusPlan:
     """The plan in a work folder; a process reads it once, and its forked workers have it from there."""
     facts = (folder / PLAN).stat()
     return _read_plan(folder / PLAN, facts.st_ino, facts.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)
-def _read_plan(path: Path, inode: int, modified: int) -> Plan:
+def _read_plan(path: Path, inode: int, modified: int) -> CorpusPlan:
     """`inode` and `modified` tell a plan from that of an earlier preparation in the same folder."""
-    return read_as(Plan, path)
+    return read_as(CorpusPlan, path)
 
 
 @dataclass(frozen=True)
-class Block:
+class FileBlock:
     """A block: its file below the work folder, and how many documents it holds."""
 
     file: str
@@ -75,12 +75,12 @@ def group_files(files: Sequence[SourceFile]) -> list[tuple[int, int]]:
     So neither a hundred thousand small files are a task each, nor is all of a corpus one task.
     """
     total = sum(file.size or 0 for file in files)
-    enough = max(GROUP_BYTES, total // BLOCKS_AIMED_AT)
+    enough = max(GROUP_BYTES, total // TARGET_BLOCKS)
     groups: list[tuple[int, int]] = []
     first, size = 0, 0
     for number, file in enumerate(files):
         size += file.size if file.size is not None else GROUP_BYTES
-        if size >= enough or number + 1 - first >= FILES_A_GROUP:
+        if size >= enough or number + 1 - first >= FILES_PER_GROUP:
             groups.append((first, number + 1))
             first, size = number + 1, 0
     if first < len(files):
@@ -91,9 +91,9 @@ def group_files(files: Sequence[SourceFile]) -> list[tuple[int, int]]:
 def block_characters(files: Sequence[SourceFile]) -> int:
     """The size of a block: 8 MB of text, more where there would be over 512 of them, at most 64 MB."""
     total = sum(file.size or 0 for file in files)
-    return min(MAX_BLOCK, max(MIN_BLOCK, total // BLOCKS_AIMED_AT))
+    return min(MAX_BLOCK, max(MIN_BLOCK, total // TARGET_BLOCKS))
 
 
-def read_blocks(folder: Path) -> list[Block]:
+def read_blocks(folder: Path) -> list[FileBlock]:
     """All blocks of a work folder."""
-    return read_as(list[Block], folder / BLOCKS)
+    return read_as(list[FileBlock], folder / BLOCKS)

@@ -94,7 +94,7 @@ def write_shard(path: Path, shard: Shard) -> None:
     # A chunk holds no line break, because it is what stands between white space; an id may hold anything.
     arrays["ids"] = np.frombuffer(json.dumps(shard.ids).encode(), np.uint8)
     arrays["dictionary"] = np.frombuffer("".join(f"{chunk}\n" for chunk in shard.dictionary).encode(), np.uint8)
-    with atomic_write(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as temporary_path, temporary_path.open("wb") as file:
         np.savez(file, **arrays)
 
 

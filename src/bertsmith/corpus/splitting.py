@@ -16,12 +16,12 @@ from bertsmith.runtime import random
 MIN_DOCUMENTS = 2
 MIN_TOKENS = 2_000
 MAX_SHARE = 0.2
-RUNS_A_DOCUMENT = 8
+SPANS_PER_DOCUMENT = 8
 FEW_PARAGRAPHS = 50
 
 
 @dataclass(frozen=True)
-class Run:
+class DocumentSpan:
     """Sentences start to stop of a document, and the side they are on."""
 
     start: int
@@ -48,7 +48,7 @@ def read_ids(path: Path) -> frozenset[str]:
 
 def document_spans(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int
-) -> list[list[Run]]:
+) -> list[list[DocumentSpan]]:
     """Divide every document into runs, a share of the words of each held out.
 
     Args:
@@ -69,12 +69,12 @@ def document_spans(
         )
     share = max(share, needed)
     if sum(len(lengths) for _, lengths, _ in documents) >= FEW_PARAGRAPHS:
-        divided = _divided(documents, share, seed, whole_paragraphs=True)
+        divided = _split_documents(documents, share, seed, whole_paragraphs=True)
         if _held_words(documents, divided) >= MIN_TOKENS:
             return divided
     # A sentence has at most 2,000 characters, so half of one may be owed at the end: ask for a fifth more.
     for asked in (share, max(share, min(share * 1.2, MAX_SHARE))):
-        divided = _divided(documents, asked, seed, whole_paragraphs=False)
+        divided = _split_documents(documents, asked, seed, whole_paragraphs=False)
         if _held_words(documents, divided) >= MIN_TOKENS:
             return divided
     raise DataError(
@@ -83,21 +83,23 @@ def document_spans(
     )
 
 
-def _divided(
+def _split_documents(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int, *, whole_paragraphs: bool
-) -> list[list[Run]]:
+) -> list[list[DocumentSpan]]:
     owed = 0.0
-    divided: list[list[Run]] = [[] for _ in documents]
+    divided: list[list[DocumentSpan]] = [[] for _ in documents]
     # By id, so that the order of the files changes nothing.
     for index in sorted(range(len(documents)), key=lambda index: documents[index][0]):
         name, paragraph_lengths, word_counts = documents[index]
         units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
         held, owed = _held_units(name, units, word_counts, share=share, seed=seed, owed=owed)
-        divided[index] = _runs(units, held)
+        divided[index] = _document_spans(units, held)
     return divided
 
 
-def _held_words(documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], divided: list[list[Run]]) -> int:
+def _held_words(
+    documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], divided: list[list[DocumentSpan]]
+) -> int:
     return sum(
         sum(word_counts[run.start : run.stop])
         for (_, _, word_counts), runs in zip(documents, divided, strict=True)
@@ -118,7 +120,7 @@ def _held_units(
         sizes.append(sum(word_counts[position : position + length]))
         position += length
     held = [False] * len(units)
-    strata = max(1, min(RUNS_A_DOCUMENT, len(units) // 20))
+    strata = max(1, min(SPANS_PER_DOCUMENT, len(units) // 20))
     for stratum in range(strata):
         first, last = stratum * len(units) // strata, (stratum + 1) * len(units) // strata
         words = sum(sizes[first:last])
@@ -136,13 +138,13 @@ def _held_units(
     return held, owed
 
 
-def _runs(units: Sequence[int], held: Sequence[bool]) -> list[Run]:
-    runs: list[Run] = []
+def _document_spans(units: Sequence[int], held: Sequence[bool]) -> list[DocumentSpan]:
+    runs: list[DocumentSpan] = []
     position = 0
     for length, out in zip(units, held, strict=True):
         if runs and runs[-1].held_out == out:
-            runs[-1] = Run(runs[-1].start, position + length, out)
+            runs[-1] = DocumentSpan(runs[-1].start, position + length, out)
         else:
-            runs.append(Run(position, position + length, out))
+            runs.append(DocumentSpan(position, position + length, out))
         position += length
     return runs

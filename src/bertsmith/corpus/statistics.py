@@ -18,7 +18,7 @@ from bertsmith.corpus.document import Document
 
 Array = npt.NDArray[Any]
 
-LANGUAGES_A_SHARD = 16
+LANGUAGE_SAMPLES_PER_SHARD = 16
 """Documents of a shard whose language is identified: that takes a millisecond each."""
 LANGUAGE_CHARACTERS = 2_000
 
@@ -34,7 +34,7 @@ class CleanStatistics:
         """Count a document."""
         size = sum(map(len, document.paragraphs))
         self.document_characters[max(size.bit_length() - 1, 0)] += 1
-        if self.languages.total() < LANGUAGES_A_SHARD:
+        if self.languages.total() < LANGUAGE_SAMPLES_PER_SHARD:
             # From the middle: books and pages begin with names and titles.
             middle = document.paragraphs[len(document.paragraphs) // 2 :]
             self.languages[identify_language(" ".join(middle[:50])[:LANGUAGE_CHARACTERS])] += 1
@@ -51,7 +51,7 @@ def sentence_classes(lengths: Array) -> dict[str, int]:
     return {str(number): int(count) for number, count in enumerate(counts) if count}
 
 
-def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def sum_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Counts of many parts, added up; numbers in their order, names by count."""
     total: Counter[str] = Counter()
     for part in parts:

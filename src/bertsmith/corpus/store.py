@@ -32,7 +32,7 @@ from bertsmith.runtime.ragged import offsets_of
 
 TRAIN = "train"
 HELD_OUT = "held_out"
-TOKENS_A_BATCH = 1 << 22
+TOKENS_PER_BATCH = 1 << 22
 
 Array = npt.NDArray[Any]
 
@@ -100,12 +100,12 @@ def write_rows(
     firsts, owners, row_lengths, row_tokens = firsts[kept], owners[kept], row_lengths[kept], row_tokens[kept]
     values, counts = ids.astype(id_dtype(vocab_size)), lengths[filled].astype(np.uint32)
     schema = _schema(vocab_size)
-    with atomic_write(path) as aside, pa.ipc.new_stream(str(aside), schema) as writer:
+    with atomic_write(path) as temporary_path, pa.ipc.new_stream(str(temporary_path), schema) as writer:
         tokens, sentence_offsets = offsets_of(row_tokens), offsets_of(row_lengths)
         start = 0
         while start < len(firsts):
             # Batches of some four million tokens: a batch is read as one array, and its offsets have 32 bits.
-            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_A_BATCH)))
+            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_PER_BATCH)))
             stop = min(stop, len(firsts))
             writer.write_batch(
                 pa.record_batch(

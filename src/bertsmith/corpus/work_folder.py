@@ -30,14 +30,14 @@ STORE = "store"
 Content = TypeVar("Content")
 
 
-def numbered(folder: Path, stage: str, number: int, *, suffix: str) -> Path:
+def stage_file(folder: Path, stage: str, number: int, *, suffix: str) -> Path:
     """The file of a task: `FOLDER/STAGE/00000SUFFIX`."""
     return folder / stage / f"{number:05d}{suffix}"
 
 
 def shard_file(folder: Path, number: int) -> Path:
     """The file of a shard."""
-    return numbered(folder, CLEAN, number, suffix=".npz")
+    return stage_file(folder, CLEAN, number, suffix=".npz")
 
 
 def write_as_json(path: Path, content: object) -> None:
@@ -47,7 +47,7 @@ def write_as_json(path: Path, content: object) -> None:
 
 def as_json(content: object) -> Any:
     """A dataclass, or a list of them, as JSON values."""
-    return _adapter(type(content)).dump_python(content, mode="json", exclude_unset=True)
+    return _adapter(type(content)).dump_python(content, mode="json", exclude_unset=True, by_alias=True)
 
 
 def read_as(kind: type[Content], path: Path) -> Content:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.unspaced import is_unspaced
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 ALPHABET_SIZE = 1000
 COVERAGE = 0.9995

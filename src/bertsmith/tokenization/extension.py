@@ -26,18 +26,18 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from bertsmith.errors import ModelError
 from bertsmith.records.extension import FORMAT, VERSION, AddedWord, Extension
 from bertsmith.runtime import random
-from bertsmith.tokenization.entries import CONTINUING
-from bertsmith.tokenization.folder import RECORD_FILE, attach_record, record_of
+from bertsmith.tokenization.folder import RECORD_FILE, attach_record, extension_record
 from bertsmith.tokenization.measures import WORDS_AT_ONCE
 from bertsmith.tokenization.word_counts import LONGEST_WORD, words_of_chunks
+from bertsmith.tokenization.wordpiece_entries import CONTINUING
 
-KEPT_SHARE = 0.1
+VALIDATION_SHARE = 0.1
 """The share of a text on which an extension is measured; no word is taken from it."""
 
 
 def extension_of(tokenizer: Any, name: str) -> Extension | None:
     """The record that a tokenizer was loaded with, or None. Raises ModelError if it cannot be read."""
-    record = record_of(tokenizer)
+    record = extension_record(tokenizer)
     if record is None:
         return None
     if record.get("format", FORMAT) != FORMAT:
@@ -119,7 +119,7 @@ def fingerprint(vocabulary: Mapping[str, int], settings: Mapping[str, Any] | Non
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rows_of(vocabulary: Mapping[str, int]) -> int:
+def embedding_rows(vocabulary: Mapping[str, int]) -> int:
     """The number of embedding rows that the ids of a vocabulary need."""
     return max(vocabulary.values(), default=-1) + 1
 
@@ -139,9 +139,9 @@ def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
     return words
 
 
-def is_kept_apart(text: str) -> bool:
+def is_validation_text(text: str) -> bool:
     """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text only."""
-    return random.key("extension", text) < KEPT_SHARE * 2.0**64
+    return random.key("extension", text) < VALIDATION_SHARE * 2.0**64
 
 
 # Choosing and adding
@@ -195,7 +195,7 @@ def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -
     Every old entry keeps its id, `[unusedN]` included.
     """
     base = tokenizer.get_vocab()
-    first = rows_of(base)
+    first = embedding_rows(base)
     added = tuple(
         AddedWord(token=word, id=first + number, pieces=pieces, count=count)
         for number, (word, pieces, count) in enumerate(chosen)
@@ -281,9 +281,9 @@ def _difference(theirs: Mapping[str, int], ours: Mapping[str, int]) -> str:
     """What differs between two vocabularies, in words, with an example."""
     parts = []
     for entries, other, where in ((theirs, ours, "the model"), (ours, theirs, "the STORE")):
-        alone = sorted(entries.keys() - other.keys(), key=lambda token: entries[token])
-        if alone:
-            parts.append(f"{len(alone):,} entries only in {where} ({alone[0]!r})")
+        only_entries = sorted(entries.keys() - other.keys(), key=lambda token: entries[token])
+        if only_entries:
+            parts.append(f"{len(only_entries):,} entries only in {where} ({only_entries[0]!r})")
     moved = [token for token in theirs.keys() & ours.keys() if theirs[token] != ours[token]]
     if moved:
         first = min(moved, key=lambda token: theirs[token])

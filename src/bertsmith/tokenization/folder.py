@@ -48,7 +48,7 @@ def make_tokenizer(
 ) -> PreTrainedTokenizerBase:
     """A BERT tokenizer of this vocabulary, in id order.
 
-    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`).
+    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.accents`).
     With Unicode form NFC (`composed`), or a `longest` word other than BERT's, the same tokenizer has transformers'
     general class: `BertTokenizer` takes no such setting, and forgets it when a folder is loaded.
     """
@@ -78,8 +78,8 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> str:
 
     The record of an extension that it was loaded with is saved beside it.
     """
-    reset(tokenizer)
-    record = record_of(tokenizer)
+    reset_tokenizer(tokenizer)
+    record = extension_record(tokenizer)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save_pretrained(folder)
@@ -103,7 +103,7 @@ def _pair(tokenizer: Any, text: str) -> dict[str, list[int]]:
     return {name: list(values) for name, values in tokenizer(text, "a").items()}
 
 
-def record_of(tokenizer: Any) -> dict[str, Any] | None:
+def extension_record(tokenizer: Any) -> dict[str, Any] | None:
     """The record of an extension that a tokenizer was loaded with, as it stands in the file."""
     record: dict[str, Any] | None = getattr(tokenizer, _RECORD, None)
     return record
@@ -117,7 +117,7 @@ def model_of(name: str, tokenizer: Any) -> str | None:
     folder = Path(name)
     if not exists(folder) or (folder / "config.json").is_file():
         return name
-    origin = (record_of(tokenizer) or {}).get("model")
+    origin = (extension_record(tokenizer) or {}).get("model")
     return str(origin) if origin is not None else None
 
 
@@ -135,7 +135,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder or hub name, with truncation and padding reset.
 
     Raises ModelError where there is none, or where it lacks one of the special tokens that BERT needs. The record of
-    an extension that lies beside it comes along (`record_of`).
+    an extension that lies beside it comes along (`extension_record`).
     """
     from transformers import AutoTokenizer
 
@@ -154,7 +154,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         check_hub_name(name)
     place = name if entries is None else str(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **_settings_that_files_say(place, name))
+        tokenizer = AutoTokenizer.from_pretrained(place, **_settings_from_files(place, name))
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not exists(folder):
@@ -169,10 +169,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             raise ModelError(f"{name}: the vocabulary lacks {token} ({role}); expected one of the BERT family")
     if entries is not None:
         attach_record(tokenizer, _read_record(folder, name))
-    return reset(tokenizer)
+    return reset_tokenizer(tokenizer)
 
 
-def _settings_that_files_say(place: str, name: str) -> dict[str, Any]:
+def _settings_from_files(place: str, name: str) -> dict[str, Any]:
     """The settings of `letter_case.SETTINGS` that tokenizer_config.json lacks, from the other files of a tokenizer.
 
     What the vocabulary alone says is printed with its reason.
@@ -245,7 +245,7 @@ def _entries(folder: Path, name: str) -> frozenset[str]:
         raise ModelError(f"{name}: tokenizer.json cannot be read: {error}") from None
 
 
-def reset(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def reset_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """The tokenizer without the truncation and padding that its file may carry."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

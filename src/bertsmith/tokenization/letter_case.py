@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ENOUGH = 0.01
+DECISIVE_SHARE = 0.01
 """The share of entries that shows how a vocabulary was made. Of the entries of bert-base-cased 29% have capitals and 2%
 accents; of bert-base-uncased none has either, and neither has two Chinese characters in one entry."""
 
@@ -42,27 +42,27 @@ def _parts(normalizer: Any) -> list[Mapping[str, Any]]:
 
 
 @dataclass(frozen=True)
-class FromVocabulary:
+class InferredSettings:
     """The settings that a vocabulary shows, and in words why."""
 
     settings: dict[str, Any]
     reason: str
 
 
-def settings_of_vocabulary(entries: Collection[str]) -> FromVocabulary:
+def settings_of_vocabulary(entries: Collection[str]) -> InferredSettings:
     """The settings with which the entries of a vocabulary can be found in a text."""
     words = [entry.removeprefix("##") for entry in entries if not (entry.startswith("[") and entry.endswith("]"))]
     capitals = sum(word != word.lower() for word in words)
     accents = sum(_has_accent(word) for word in words)
     chinese = sum(sum(map(_is_chinese, word)) > 1 for word in words)
-    cased, accented, joined = (number > ENOUGH * len(words) for number in (capitals, accents, chinese))
+    cased, accented, joined = (number > DECISIVE_SHARE * len(words) for number in (capitals, accents, chinese))
     kept = "capitals and accents are kept" if cased else "text is lower-cased and accents are dropped"
     if accented and not cased:
         kept = "text is lower-cased and accents are kept"
     reason = f"{capitals:,} of its {len(words):,} entries have capitals and {accents:,} have accents, so {kept}"
     if joined:
         reason += f"; {chinese:,} have several Chinese characters, so these are not divided"
-    return FromVocabulary(
+    return InferredSettings(
         {
             "do_lower_case": not cased,
             # None: as do_lower_case says, which is how published tokenizers are saved.

@@ -40,7 +40,7 @@ def fit(tokenizer: Any, words: Mapping[str, int]) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Fit(Result):
+class TokenizerFit(Result):
     """A row of a comparison: a tokenizer and its figures over the same words."""
 
     name: str
@@ -50,16 +50,16 @@ class Fit(Result):
     vocabulary_used: float
 
 
-def compare(tokenizers: Mapping[str, Any], words: Mapping[str, int]) -> list[Fit]:
+def compare_tokenizers(tokenizers: Mapping[str, Any], words: Mapping[str, int]) -> list[TokenizerFit]:
     """The figures of several tokenizers, by name, over the same counted words.
 
     Where they differ in case or accents the words must be as they are written
     (`words_of_chunks(chunks, lowercase=False, strip_accents=False)`): each tokenizer then makes of them what it makes.
     """
-    return [Fit(name, len(tokenizer), **fit(tokenizer, words)) for name, tokenizer in tokenizers.items()]
+    return [TokenizerFit(name, len(tokenizer), **fit(tokenizer, words)) for name, tokenizer in tokenizers.items()]
 
 
-def table(rows: list[Fit]) -> list[str]:
+def fit_table(rows: list[TokenizerFit]) -> list[str]:
     """The rows of a comparison as lines for people."""
     width = max((len(row.name) for row in rows), default=0)
     return [

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.tokenization.entries import CONTINUING
 from bertsmith.tokenization.unspaced import is_unspaced
+from bertsmith.tokenization.wordpiece_entries import CONTINUING
 
 _HORIZON = 8
 """Pairs with less than 1/8 of the largest count stay out of the queue until the counts have come down to

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.runtime.machine import AutomaticChoice
+from bertsmith.tokenization.accents import NFC_REASON, choose_accents
 from bertsmith.tokenization.folder import make_tokenizer
-from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
 from bertsmith.tokenization.unspaced import is_unspaced
 from bertsmith.tokenization.word_counts import LONGEST_WORD, words_of_chunks
 
@@ -33,17 +33,17 @@ class WordRules:
 
     @classmethod
     def of_text(cls, as_written: Mapping[str, int], *, cased: bool, accents: str) -> WordRules:
-        """The rules for a text by the counts of its words; `accents` is as in `choose_marks`."""
-        marks = choose_marks(as_written, cased=cased, accents=accents)
+        """The rules for a text by the counts of its words; `accents` is as in `choose_accents`."""
+        settings = choose_accents(as_written, cased=cased, accents=accents)
         longest, why_longest = longest_word(as_written)
         choices = []
-        if marks.reason:
-            choices.append(AutomaticChoice("accents", "kept" if marks.kept else "dropped", marks.reason))
-        if marks.composed:
-            choices.append(AutomaticChoice("Unicode form", "NFC", WHY_COMPOSED))
+        if settings.reason:
+            choices.append(AutomaticChoice("accents", "kept" if settings.kept else "dropped", settings.reason))
+        if settings.composed:
+            choices.append(AutomaticChoice("Unicode form", "NFC", NFC_REASON))
         if why_longest:
             choices.append(AutomaticChoice("longest word", f"{longest:,} characters", why_longest))
-        return cls(cased, marks.strip_accents, marks.composed, longest, tuple(choices))
+        return cls(cased, settings.strip_accents, settings.composed, longest, tuple(choices))
 
     def words(self, as_written: Mapping[str, int]) -> dict[str, int]:
         """The words as the tokenizer reads them, with their counts."""

@@ -25,8 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tokenization.alphabet import ALPHABET_SIZE
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.merges import Segmentation
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 _ADVANCE_EVERY = 256
 

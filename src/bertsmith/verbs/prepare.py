@@ -13,15 +13,15 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.engine import Engine, check_engine
-from bertsmith.corpus.forecast import Forecast, check_disk_space, forecast
 from bertsmith.corpus.plan import write_plan
-from bertsmith.corpus.preparation.description import describe, encode
-from bertsmith.corpus.preparation.division import ensure_minimum_holdout, find_duplicates, hold_out, record_split
-from bertsmith.corpus.preparation.inputs import plan_of, source_files, store_options
+from bertsmith.corpus.preparation.description import encode_store, write_manifest
+from bertsmith.corpus.preparation.holdout import ensure_minimum_holdout, hold_out, record_duplicates, record_split
+from bertsmith.corpus.preparation.interrupted_work import is_interrupted, prepare_work_folder, same_options
+from bertsmith.corpus.preparation.planning import plan_of, source_files, store_options
 from bertsmith.corpus.preparation.reading import read_and_clean
-from bertsmith.corpus.preparation.resuming import enter, is_interrupted, same_options
-from bertsmith.corpus.preparation.state import Clock, PreparationState, Stage
-from bertsmith.corpus.preparation.tokenizer import make_tokenizer
+from bertsmith.corpus.preparation.state import PreparationStage, PreparationState, StageTimer
+from bertsmith.corpus.preparation.tokenizer import create_store_tokenizer
+from bertsmith.corpus.preparation_estimate import PreparationEstimate, check_disk_space, estimate_preparation
 from bertsmith.corpus.sentences import check_language
 from bertsmith.corpus.store import TokenStore, is_store
 from bertsmith.corpus.work_folder import DIVIDED
@@ -34,14 +34,18 @@ from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.domain_words import check_extendable
 
 STAGES = (
-    Stage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
-    Stage(find_duplicates, done_by=DIVIDED),  # documents and paragraphs to drop
-    Stage(hold_out, done_by=DIVIDED),  # documents to hold out; each sentence is trained on, held out or dropped
-    Stage(make_tokenizer, done_by=DIVIDED),  # words of the training part to a vocabulary
-    Stage(ensure_minimum_holdout, done_by=DIVIDED),  # if the held-out documents are too small: paragraphs instead
-    Stage(record_split, done_by=DIVIDED),  # divided.json: a resumed run starts behind it
-    Stage(encode),  # sentences to token ids in Arrow files
-    Stage(describe),  # manifest.json and report.html
+    PreparationStage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
+    PreparationStage(record_duplicates, completion_file=DIVIDED),  # documents and paragraphs to drop
+    PreparationStage(
+        hold_out, completion_file=DIVIDED
+    ),  # documents to hold out; each sentence is trained on, held out or dropped
+    PreparationStage(create_store_tokenizer, completion_file=DIVIDED),  # words of the training part to a vocabulary
+    PreparationStage(
+        ensure_minimum_holdout, completion_file=DIVIDED
+    ),  # if the held-out documents are too small: paragraphs instead
+    PreparationStage(record_split, completion_file=DIVIDED),  # divided.json: a resumed run starts behind it
+    PreparationStage(encode_store),  # sentences to token ids in Arrow files
+    PreparationStage(write_manifest),  # manifest.json and report.html
 )
 """The stages of a preparation, in their order; the result says how long they take (`stages`)."""
 
@@ -70,13 +74,13 @@ class PrepareResult(Result):
 
 
 @verb(PrepareOptions)
-def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
+def prepare(options: PrepareOptions) -> PrepareResult | PreparationEstimate:
     """Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.
 
     Nothing appears at `out` before the STORE is whole. An interrupted run leaves its work next to it, and `resume`
     continues there, to the same bytes.
     """
-    clock = Clock()
+    timer = StageTimer()
     engine = Engine(options.engine, options.workers or cores(), options.engine_address)
     check_engine(engine)
     files = source_files(options, engine)
@@ -93,26 +97,26 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     plan = plan_of(options, files)
     if options.dry_run:
-        return forecast(plan, engine.workers, options.out)
+        return estimate_preparation(plan, engine.workers, options.out)
     if not (options.resume and folder.exists()):  # a resumed run has most of it on the disk already
         check_disk_space(plan, engine.workers, options.out)
     with folder_lock(options.out, "prepare"), _removed_if_useless(folder):
-        enter(folder, identity, out=options.out, resume=options.resume)
-        work = PreparationState(
+        prepare_work_folder(folder, identity, out=options.out, resume=options.resume)
+        state = PreparationState(
             options=options,
             engine=engine,
             plan=write_plan(folder, plan),
             folder=folder,
             base=base,
             identity=identity,
-            clock=clock,
+            timer=timer,
         )
         for stage in STAGES:
-            if stage.done_by is None or not (folder / stage.done_by).is_file():
-                stage.run(work)
-        publish_folder(work.store, options.out)
+            if stage.completion_file is None or not (folder / stage.completion_file).is_file():
+                stage.run(state)
+        publish_folder(state.store, options.out)
         shutil.rmtree(folder)
-    return PrepareResult(store=options.out, **work.manifest.result.to_dict())
+    return PrepareResult(store=options.out, **state.manifest.result.to_dict())
 
 
 def _base_tokenizer(options: PrepareOptions) -> Any | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, read_documents
-from bertsmith.corpus.reading.decoding import lines_of, lines_with_ends, plain_lines
+from bertsmith.corpus.reading.decoding import lines_with_ends, plain_lines, split_lines
 from bertsmith.errors import DataError
 
 Read = Callable[..., list[Document]]
@@ -153,4 +153,4 @@ def test_lines_are_those_of_python_wherever_pieces_end(parts: list[str]) -> None
     text = "".join(parts)
     assert list(lines_with_ends(parts)) == list(io.StringIO(text, newline=""))
     assert list(plain_lines(parts)) == [line.strip() for line in io.StringIO(text, newline="")]
-    assert list(lines_of(parts)) == text.removesuffix("\n").split("\n") if text else True
+    assert list(split_lines(parts)) == text.removesuffix("\n").split("\n") if text else True

@@ -25,7 +25,7 @@ from bertsmith.corpus.reading import (
     read_documents,
     unpacking,
 )
-from bertsmith.corpus.reading.plain_text import ends_sentences
+from bertsmith.corpus.reading.plain_text import lines_end_sentences
 from bertsmith.errors import DataError
 
 Read = Callable[..., list[Document]]
@@ -124,7 +124,7 @@ def test_no_text_is_lost_in_any_form(
     ],
 )
 def test_the_ends_of_sentences_in_other_scripts(lines: list[str], ends: bool) -> None:
-    assert ends_sentences([lines]) is ends
+    assert lines_end_sentences([lines]) is ends
 
 
 @given(lines_of_text)
@@ -152,8 +152,8 @@ any_text = st.lists(
 @contextmanager
 def sizes(*, piece: int = 1 << 20, first_part: int = 4_000_000, longest: int = 8_000_000) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unpacking, "PIECE", piece)
-        patch.setattr(decoding, "HEAD", min(piece, decoding.HEAD))
+        patch.setattr(unpacking, "BUFFER_BYTES", piece)
+        patch.setattr(decoding, "HEAD_BYTES", min(piece, decoding.HEAD_BYTES))
         patch.setattr(plain_text, "FIRST_PART", first_part)
         patch.setattr(parts, "LONGEST", longest)
         yield
@@ -165,7 +165,7 @@ def read_whole(text: str, form: str) -> list[Document]:
     blocks = blocks_of(lines)
     if form == "auto" and blocks:
         form = detect_documents(lines)[0]
-    sentences = form == "blank-line" and ends_sentences(blocks)
+    sentences = form == "blank-line" and lines_end_sentences(blocks)
     if form == "line":
         found = [(line,) for line in lines if line]
     elif sentences:

@@ -30,7 +30,7 @@ Read = Callable[..., list[Document]]
 Pack = Callable[[bytes, str], bytes]
 
 
-def json_lines(*records: object) -> bytes:
+def to_json_lines(*records: object) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
@@ -123,10 +123,10 @@ def test_names_are_unique_and_do_not_depend_on_the_order(
 
 def test_ids_do_not_change_when_the_corpus_grows(read: Read, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_bytes(json_lines({"text": "One."}, {"id": 7, "text": "Two."}, {"id": None, "text": "Three."}))
+    file.write_bytes(to_json_lines({"text": "One."}, {"id": 7, "text": "Two."}, {"id": None, "text": "Three."}))
     before = read(file)
     assert [document.id for document in before] == ["a.jsonl#0", "7", "a.jsonl#2"]
-    file.write_bytes(file.read_bytes() + json_lines({"text": "Four."}))
+    file.write_bytes(file.read_bytes() + to_json_lines({"text": "Four."}))
     (tmp_path / "0.txt").write_text("Five.")
     assert {document.id for document in before} < {document.id for document in read(tmp_path)}
 

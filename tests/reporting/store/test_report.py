@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus import cleaning
 from bertsmith.corpus.deduplication import DUPLICATE, DUPLICATE_PARAGRAPHS, NEAR_DUPLICATE
-from bertsmith.corpus.stages.dropped import WITHOUT_TOKENS
+from bertsmith.corpus.stages.dropped_texts import WITHOUT_TOKENS
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.histograms import doubling_histogram

@@ -17,7 +17,7 @@ from bertsmith.corpus.cleaning.options import (
     TOO_SHORT,
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
 )
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "TOO_SHORT",
     "CleaningCounts",
     "CleaningOptions",
-    "Dropped",
+    "DroppedText",
     "clean_document",
     "identify_language",
 ]

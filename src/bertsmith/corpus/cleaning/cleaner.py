@@ -17,7 +17,7 @@ from bertsmith.corpus.cleaning.options import (
     TOO_SHORT,
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
 )
 from bertsmith.corpus.cleaning.repetition import is_repetitive
 from bertsmith.corpus.cleaning.symbols import symbol_paragraphs
@@ -26,7 +26,7 @@ from bertsmith.tokenization.unspaced import count_words
 
 
 def clean_document(
-    document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[Dropped] | None = None
+    document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[DroppedText] | None = None
 ) -> Document | str:
     """The document with clean paragraphs, none of them empty, or the reason for which the whole of it is dropped.
 
@@ -43,7 +43,7 @@ def clean_document(
             counts.paragraphs_dropped[reason] += 1
             characters[reason] += len(paragraphs[place])
             if dropped is not None and reason != EMPTY:
-                dropped.append(Dropped(reason, paragraphs[place], place))
+                dropped.append(DroppedText(reason, paragraphs[place], place))
         counts.characters_dropped.update(characters)
         paragraphs = [paragraph for place, paragraph in enumerate(paragraphs) if place not in reasons]
         if not paragraphs:
@@ -54,7 +54,7 @@ def clean_document(
         counts.paragraphs_dropped[reason_of_all] += len(paragraphs)
         counts.characters_dropped[reason_of_all] += sum(map(len, paragraphs))
         if dropped is not None:
-            dropped.append(Dropped(reason_of_all, "\n".join(paragraphs), None))
+            dropped.append(DroppedText(reason_of_all, "\n".join(paragraphs), None))
         return reason_of_all
     if paragraphs is document.paragraphs:
         return document

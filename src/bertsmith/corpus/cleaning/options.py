@@ -56,7 +56,7 @@ class CleaningCounts:
 
 
 @dataclass(frozen=True)
-class Dropped:
+class DroppedText:
     """A text that was dropped: a paragraph (its place in the document, from 0), or None the rest of a document."""
 
     reason: str

@@ -18,10 +18,10 @@ from types import FrameType
 
 from bertsmith.corpus.engine.local import run_in_processes
 from bertsmith.corpus.engine.settings import Engine, check_engine
-from bertsmith.corpus.engine.stage import Stage, Task, marker
+from bertsmith.corpus.engine.stage import Task, TaskStage, completion_marker
 from bertsmith.errors import Interrupted
 
-__all__ = ["Engine", "Task", "check_engine", "marker", "run_tasks"]
+__all__ = ["Engine", "Task", "check_engine", "completion_marker", "run_tasks"]
 
 ADVANCE_SECONDS = 0.2
 
@@ -36,9 +36,9 @@ def run_tasks(
     tasks stay without a marker after several rounds (Ray, Slurm), Interrupted at SIGTERM.
     """
     check_engine(engine)
-    work = Stage(folder.absolute(), stage, task, count)
+    work = TaskStage(folder.absolute(), stage, task, count)
     work.begin()
-    report = _at_most_often(advance)
+    report = _throttled(advance)
     missing = work.missing()
     report(count - len(missing), count)
     if not missing:
@@ -56,7 +56,7 @@ def run_tasks(
             run_in_processes(work, missing, advance=report, workers=engine.workers)
 
 
-def _at_most_often(advance: Callable[[int, int], None]) -> Callable[[int, int], None]:
+def _throttled(advance: Callable[[int, int], None]) -> Callable[[int, int], None]:
     reported_at, reported = float("-inf"), -1
 
     def report(done: int, total: int) -> None:

@@ -18,22 +18,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertsmith.corpus.engine.order import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
 from bertsmith.corpus.engine.settings import Engine
-from bertsmith.corpus.engine.stage import ONE_CORE, Stage, raise_from
+from bertsmith.corpus.engine.stage import ONE_CORE, TaskStage, raise_from
+from bertsmith.corpus.engine.task_round import ERROR_FILE, LOG_FILE, ROUND_FILE, TaskRound
 from bertsmith.errors import ResourceError
 from bertsmith.runtime.files import disk_errors, write_json
 
 ROUNDS = 3
-SETTLE_SECONDS = 5.0
+MARKER_TIMEOUT_SECONDS = 5.0
 """How long a marker may be seen here after its task has ended elsewhere (attributes are cached by NFS), and how long
 the executor has to end after the last marker."""
 QUEUE_SECONDS = 2.0
-QUEUE_PATIENCE_SECONDS = 300.0
+QUEUE_TIMEOUT_SECONDS = 300.0
 CANCEL_SECONDS = 120.0
 
 
-def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], None]) -> None:
+def run_on_cluster(engine: Engine, stage: TaskStage, advance: Callable[[int, int], None]) -> None:
     """Run the missing tasks. Raises the error of a task, or ResourceError with the tasks missing after 3 rounds."""
     jobs = SlurmJobs(_job_name(stage)) if engine.name == "slurm" else None
     if jobs is not None:
@@ -43,7 +43,7 @@ def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], N
     for attempt in range(1, ROUNDS + 1):
         missing = stage.missing()
         logs = stage.logs / f"round-{attempt}"
-        order = Order(
+        task_round = TaskRound(
             engine=engine.name,
             address=engine.address,
             workers=engine.workers,
@@ -56,9 +56,9 @@ def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], N
             logs=str(logs),
         )
         where = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
-        with _driver(order) as driver, _cancelled(jobs):
+        with _driver(task_round) as driver, _cancelled(jobs):
             _watch(driver, stage, advance, jobs=jobs, logs=logs)
-        if _settled(stage, advance):
+        if _wait_for_markers(stage, advance):
             return
     missing = stage.missing()
     listed = ", ".join(f"{number} ({where[number]})" for number in missing[:5])
@@ -72,7 +72,7 @@ def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], N
 
 def _watch(
     driver: subprocess.Popen[bytes],
-    stage: Stage,
+    stage: TaskStage,
     advance: Callable[[int, int], None],
     *,
     jobs: SlurmJobs | None,
@@ -90,15 +90,15 @@ def _watch(
         advance(stage.count - len(missing), stage.count)
         if not missing and complete_at is None:
             complete_at = started
-        if over or (complete_at is not None and started - complete_at > SETTLE_SECONDS):
+        if over or (complete_at is not None and started - complete_at > MARKER_TIMEOUT_SECONDS):
             return
         # A folder of many markers takes a while to read: at most a twentieth of the time goes to that.
         time.sleep(max(0.2, 20 * (time.monotonic() - started)))
 
 
-def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
+def _wait_for_markers(stage: TaskStage, advance: Callable[[int, int], None]) -> bool:
     """Whether every task has its marker, now or soon."""
-    give_up = time.monotonic() + SETTLE_SECONDS
+    give_up = time.monotonic() + MARKER_TIMEOUT_SECONDS
     while missing := stage.missing():
         if time.monotonic() > give_up:
             return False
@@ -108,15 +108,15 @@ def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
 
 
 @contextmanager
-def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
+def _driver(task_round: TaskRound) -> Iterator[subprocess.Popen[bytes]]:
     """The process that talks to the cluster; it is gone when the context is left.
 
     The order has the number of this process; the driver is killed when this process is.
     """
-    logs = Path(order.logs)
+    logs = Path(task_round.logs)
     with disk_errors(logs):
         logs.mkdir(parents=True)
-    write_json(logs / ORDER_FILE, order.as_json() | {"parent": os.getpid()})
+    write_json(logs / ROUND_FILE, task_round.as_json() | {"parent": os.getpid()})
     # A run within a Slurm job starts its own jobs, which inherit nothing from that job.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     environment |= {key: value for key, value in os.environ.items() if key == "SLURM_CONF"}
@@ -128,7 +128,7 @@ def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
     }
     with (logs / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bertsmith.corpus.engine.driver", str(logs / ORDER_FILE)],
+            [sys.executable, "-m", "bertsmith.corpus.engine.driver", str(logs / ROUND_FILE)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -178,9 +178,9 @@ class SlurmJobs:
         if done.returncode == 0:
             self._answered, self._any = now, bool(done.stdout.strip())
             return self._any
-        if now - self._answered > QUEUE_PATIENCE_SECONDS:
+        if now - self._answered > QUEUE_TIMEOUT_SECONDS:
             raise ResourceError(
-                f"squeue has failed for {QUEUE_PATIENCE_SECONDS:.0f} s: {done.stderr.strip()}. --resume goes on."
+                f"squeue has failed for {QUEUE_TIMEOUT_SECONDS:.0f} s: {done.stderr.strip()}. --resume goes on."
             )
         return True
 
@@ -200,11 +200,11 @@ class SlurmJobs:
             time.sleep(0.2)
 
 
-def _job_name(stage: Stage) -> str:
+def _job_name(stage: TaskStage) -> str:
     return f"bertsmith-{stage.name}-{hashlib.blake2b(str(stage.folder).encode(), digest_size=4).hexdigest()}"
 
 
-def _name_of(stage: Stage) -> str:
+def _name_of(stage: TaskStage) -> str:
     """`module:function`, by which another node finds the task."""
     module, name = stage.task.__module__, stage.task.__qualname__
     assert module != "__main__" and "." not in name and "<" not in name, "a task is a function of a module"

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
-from bertsmith.corpus.engine.stage import ONE_CORE, Stage, use_one_core
+from bertsmith.corpus.engine.stage import ONE_CORE, TaskStage, use_one_core
 from bertsmith.errors import BertsmithError, ResourceError
 
 PR_SET_PDEATHSIG = 1
@@ -32,7 +32,9 @@ PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]) -> None:
+def run_in_processes(
+    stage: TaskStage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]
+) -> None:
     """Run tasks in order, `workers` at a time; the first exception ends the others and is raised."""
     done = stage.count - len(numbers)
     waiting = iter(numbers)
@@ -67,7 +69,7 @@ def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance:
             process.join()
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Have this process killed when its parent ends, however it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -100,7 +102,7 @@ def _forking() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start(stage: Stage, processes: list[BaseProcess]) -> Connection:
+def _start(stage: TaskStage, processes: list[BaseProcess]) -> Connection:
     """Start a worker: forked on Linux, where no script then needs a main guard. Control-C waits until it is listed."""
     context: ForkContext | SpawnContext
     context = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
@@ -123,12 +125,12 @@ def _send(connection: Connection, number: int) -> int:
     return number
 
 
-def _work(connection: Connection, stage: Stage, parent: int) -> None:
+def _work(connection: Connection, stage: TaskStage, parent: int) -> None:
     """The life of a worker. Control-C reaches it too, and is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    end_with(parent)
+    exit_with_parent(parent)
     use_one_core()
     # A task makes millions of texts and numbers and no cycles: looking for those costs a tenth of its time.
     gc.freeze()

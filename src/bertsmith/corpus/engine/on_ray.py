@@ -16,10 +16,10 @@ import ray
 from datatrove.executor.base import PipelineExecutor
 from datatrove.utils.stats import PipelineStats
 
-from bertsmith.corpus.engine.order import Order, RunTask
+from bertsmith.corpus.engine.task_round import RunTask, TaskRound
 from bertsmith.errors import OptionError, ResourceError
 
-KNOCK_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 10.0
 
 
 class TaskActor(datatrove_ray.RankWorker):  # type: ignore[misc]
@@ -30,8 +30,8 @@ class TaskActor(datatrove_ray.RankWorker):  # type: ignore[misc]
     """
 
     def run_for_rank(self, executor_ref: Any, ranks: list[int], node_ips: list[str], node_idx: int) -> Any:
-        if not Path(executor_ref.pipeline[0].order.logs).is_dir():
-            raise ResourceError(f"{executor_ref.pipeline[0].order.folder} is not on node {os.uname().nodename}")
+        if not Path(executor_ref.pipeline[0].task_round.logs).is_dir():
+            raise ResourceError(f"{executor_ref.pipeline[0].task_round.folder} is not on node {os.uname().nodename}")
         for rank in ranks:
             PipelineExecutor._run_for_rank(executor_ref, rank, local_rank=1)
         return PipelineStats()
@@ -51,13 +51,13 @@ class TaskManager(datatrove_ray.RayTaskManager):  # type: ignore[misc]
         return submitted
 
 
-def run(order: Order) -> None:
+def run(task_round: TaskRound) -> None:
     """Connect, run the tasks, disconnect; SIGTERM disconnects at once, and Ray then ends what is running."""
-    address = order.address or "auto"
+    address = task_round.address or "auto"
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False)
     except (OSError, ImportError, RuntimeError, ValueError, AssertionError) as error:
         raise OptionError(
@@ -68,21 +68,21 @@ def run(order: Order) -> None:
     # This process runs one executor and ends; nothing else sees the replacements.
     datatrove_ray.RankWorker, datatrove_ray.RayTaskManager = TaskActor, TaskManager
     datatrove_ray.RayPipelineExecutor(
-        pipeline=[RunTask(order)],
-        tasks=len(order.numbers),
-        workers=min(order.workers, len(order.numbers)),
-        logging_dir=order.logs,
+        pipeline=[RunTask(task_round)],
+        tasks=len(task_round.numbers),
+        workers=min(task_round.workers, len(task_round.numbers)),
+        logging_dir=task_round.logs,
         skip_completed=False,
         mem_per_cpu_gb=0,
     ).run()
     ray.shutdown()
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise OSError where nothing listens: Ray itself tries for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_SECONDS).close()
 
 
 def _disconnect(number: int, frame: FrameType | None) -> None:

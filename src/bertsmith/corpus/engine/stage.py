@@ -32,13 +32,13 @@ _MARKER = re.compile(r"(\d{5,})\.json")
 _ERROR = re.compile(r"(\d{5,})\.error\.json")
 
 
-def marker(folder: Path, stage: str, number: int) -> Path:
+def completion_marker(folder: Path, stage: str, number: int) -> Path:
     """The file that says that a task is done."""
     return folder / stage / f"{number:05d}.json"
 
 
 @dataclass(frozen=True)
-class Stage:
+class TaskStage:
     """`count` tasks of one kind, and their place on the disk."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Stage:
     count: int
 
     @property
-    def place(self) -> Path:
+    def task_folder(self) -> Path:
         return self.folder / self.name
 
     @property
@@ -56,8 +56,8 @@ class Stage:
 
     def begin(self) -> None:
         """Make the folder of the stage, and forget what went wrong last time."""
-        with disk_errors(self.place):
-            self.place.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self.task_folder):
+            self.task_folder.mkdir(parents=True, exist_ok=True)
             for number in self._numbers(_ERROR):
                 self.error_file(number).unlink(missing_ok=True)
 
@@ -67,11 +67,11 @@ class Stage:
         return [number for number in range(self.count) if number not in done]
 
     def error_file(self, number: int) -> Path:
-        return self.place / f"{number:05d}.error.json"
+        return self.task_folder / f"{number:05d}.error.json"
 
     def run(self, number: int) -> None:
         """Run one task unless it is done."""
-        mark = marker(self.folder, self.name, number)
+        mark = completion_marker(self.folder, self.name, number)
         if mark.exists():
             return
         self.task(self.folder, number)
@@ -90,11 +90,11 @@ class Stage:
     def raise_error(self) -> None:
         """Raise the error that the first task without a marker left, if any did."""
         for number in sorted(self._numbers(_ERROR)):
-            if not marker(self.folder, self.name, number).exists():
+            if not completion_marker(self.folder, self.name, number).exists():
                 raise_from(self.error_file(number))
 
     def _numbers(self, name: re.Pattern[str]) -> set[int]:
-        with os.scandir(self.place) as entries:
+        with os.scandir(self.task_folder) as entries:
             return {int(match[1]) for entry in entries if (match := name.fullmatch(entry.name))}
 
 

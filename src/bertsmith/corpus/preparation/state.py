@@ -8,26 +8,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from bertsmith.config.prepare import PrepareOptions
-from bertsmith.corpus.decisions import Division
+from bertsmith.corpus.decisions import SplitSummary
 from bertsmith.corpus.deduplication import Duplicates
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan
-from bertsmith.corpus.stages.corpus import Corpus
-from bertsmith.corpus.stages.encode import Encoded
+from bertsmith.corpus.plan import CorpusPlan
+from bertsmith.corpus.stages.cleaned_corpus import Corpus
+from bertsmith.corpus.stages.encode import EncodedCorpus
 from bertsmith.corpus.work_folder import DIVIDED, STORE, read_as
 from bertsmith.records.manifest import DuplicateGroup, Manifest, StoreOptions
 from bertsmith.runtime.machine import AutomaticChoice
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One entry of the list of stages; if the file `done_by` is in the work folder, the stage need not run again."""
+class PreparationStage:
+    """One stage of `prepare`; it is skipped if `completion_file` is already in the work folder."""
 
     run: Callable[[PreparationState], None]
-    done_by: str | None = None
+    completion_file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class CorpusSplit:
     `model` is the MODEL whose tokenizer was taken, or that it was extended from.
     """
 
-    division: Division
+    summary: Annotated[SplitSummary, Field(alias="division")]
     clusters: list[DuplicateGroup]
     vocab_size: int
     sha256: str
@@ -46,7 +48,7 @@ class CorpusSplit:
     choices: list[AutomaticChoice]
 
 
-class Clock:
+class StageTimer:
     """The seconds that a preparation has taken, in all and by stage."""
 
     def __init__(self) -> None:
@@ -80,19 +82,19 @@ class PreparationState:
 
     options: PrepareOptions
     engine: Engine
-    plan: Plan
+    plan: CorpusPlan
     folder: Path
     base: Any | None
     identity: StoreOptions
-    clock: Clock
+    timer: StageTimer
     corpus: Corpus = field(init=False)
     duplicates: Duplicates | None = None
     clusters: list[DuplicateGroup] = field(default_factory=list)
-    division: Division = field(init=False)
+    split_summary: SplitSummary = field(init=False)
     tokenizer: Any = None
     added_words: int = 0
     choices: list[AutomaticChoice] = field(default_factory=list)
-    encoded: Encoded = field(init=False)
+    encoded: EncodedCorpus = field(init=False)
     manifest: Manifest = field(init=False)
 
     @property
@@ -101,6 +103,6 @@ class PreparationState:
         return self.folder / STORE
 
     @cached_property
-    def divided(self) -> CorpusSplit:
+    def corpus_split(self) -> CorpusSplit:
         """The decisions of the stages before the encoding, in this run or in the interrupted one."""
         return read_as(CorpusSplit, self.folder / DIVIDED)

@@ -7,57 +7,59 @@ from typing import Any
 
 from bertsmith.config.extend_tokenizer import MIN_COUNT
 from bertsmith.corpus.preparation.state import PreparationState
-from bertsmith.corpus.stages.count import count_words
-from bertsmith.corpus.text import texts_of
+from bertsmith.corpus.stages.count import count_corpus_words
+from bertsmith.corpus.text_source import iterate_texts
 from bertsmith.runtime.console import progress
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tokenization.alphabet import Alphabet, covering_alphabet
-from bertsmith.tokenization.domain_words import Wanted, with_new_words
-from bertsmith.tokenization.entries import ROWS, with_unused_rows
+from bertsmith.tokenization.domain_words import WordRequest, add_domain_words
 from bertsmith.tokenization.folder import save_tokenizer
 from bertsmith.tokenization.word_rules import WordRules
 from bertsmith.tokenization.wordpiece import train_wordpiece
+from bertsmith.tokenization.wordpiece_entries import ROWS, with_unused_rows
 
 VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_PER_ENTRY = 1_000
 
 
-def make_tokenizer(work: PreparationState) -> None:
+def create_store_tokenizer(state: PreparationState) -> None:
     """Take, extend or train the tokenizer, with the choices that were made for it, and save it in the STORE."""
-    work.choices.clear()
-    if work.base is None:
-        work.tokenizer = _trained(work)
-    elif work.options.add_words is None:
-        work.tokenizer = work.base
+    state.choices.clear()
+    if state.base is None:
+        state.tokenizer = _trained(state)
+    elif state.options.add_words is None:
+        state.tokenizer = state.base
     else:
-        work.tokenizer = _extended(work, work.base, work.options.add_words)
-    save_tokenizer(work.tokenizer, work.store / "tokenizer")
+        state.tokenizer = _extended(state, state.base, state.options.add_words)
+    save_tokenizer(state.tokenizer, state.store / "tokenizer")
 
 
-def _trained(work: PreparationState) -> Any:
-    options = work.options
-    with progress("counting words", unit="shards") as bar, work.clock.stage("count words"):
-        as_written = count_words(work.corpus, lambda done, total: bar.update(done, total=total))
+def _trained(state: PreparationState) -> Any:
+    options = state.options
+    with progress("counting words", unit="shards") as bar, state.timer.stage("count words"):
+        as_written = count_corpus_words(state.corpus, lambda done, total: bar.update(done, total=total))
         rules = WordRules.of_text(as_written, cased=options.cased, accents=options.accents)
         words = rules.words(as_written)
         del as_written
-    work.choices += rules.choices
-    vocabulary = _vocabulary(work, words)
+    state.choices += rules.choices
+    vocabulary = _vocabulary(state, words)
     rows = with_unused_rows(vocabulary)
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
-        work.choices.append(AutomaticChoice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
+        state.choices.append(
+            AutomaticChoice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}")
+        )
     return rules.tokenizer(rows)
 
 
-def _vocabulary(work: PreparationState, words: Mapping[str, int]) -> list[str]:
+def _vocabulary(state: PreparationState, words: Mapping[str, int]) -> list[str]:
     """The entries that are trained, of the size that was asked for or is chosen by the text."""
-    asked = work.options.vocab_size
+    asked = state.options.vocab_size
     size, reason = asked, ""
     if size is None:
-        size, reason = default_vocab_size(work.corpus.characters, covering_alphabet(words))
+        size, reason = default_vocab_size(state.corpus.characters, covering_alphabet(words))
     alphabet = covering_alphabet(words, size)
-    with progress("training the tokenizer", unit="entries") as bar, work.clock.stage("train the tokenizer"):
+    with progress("training the tokenizer", unit="entries") as bar, state.timer.stage("train the tokenizer"):
         vocabulary = train_wordpiece(
             words,
             vocab_size=size,
@@ -71,28 +73,28 @@ def _vocabulary(work: PreparationState, words: Mapping[str, int]) -> list[str]:
     if asked is None:
         if len(vocabulary) < size:
             reason = f"all that the text supports; {size:,} was aimed at, {reason}"
-        work.choices.append(AutomaticChoice("vocabulary size", str(len(vocabulary)), reason))
+        state.choices.append(AutomaticChoice("vocabulary size", str(len(vocabulary)), reason))
     if alphabet.size < alphabet.characters:
         reason = (
             f"the most frequent of {alphabet.characters:,}; the others are {alphabet.left_out:.2%} of the text, and a "
             "word with one of them is [UNK]"
         )
-        work.choices.append(AutomaticChoice("characters", f"{alphabet.size:,}", reason))
+        state.choices.append(AutomaticChoice("characters", f"{alphabet.size:,}", reason))
     return vocabulary
 
 
-def _extended(work: PreparationState, base: Any, add: int) -> Any:
+def _extended(state: PreparationState, base: Any, add: int) -> Any:
     """The tokenizer of a MODEL with words of the training part."""
-    model = str(work.options.tokenizer)
-    wanted = Wanted(model, add, MIN_COUNT, "--add-words", "more text (extend-tokenizer has --min-count)")
-    with work.clock.stage("choose new words"):
-        extended = with_new_words(
-            base, lambda: texts_of(work.corpus, training_only=True), wanted, sources=work.options.sources
+    model = str(state.options.tokenizer)
+    request = WordRequest(model, add, MIN_COUNT, "--add-words", "more text (extend-tokenizer has --min-count)")
+    with state.timer.stage("choose new words"):
+        extended = add_domain_words(
+            base, lambda: iterate_texts(state.corpus, training_only=True), request, sources=state.options.sources
         )
-    work.added_words = extended.added
+    state.added_words = extended.added
     gain = f"{extended.before.tokens_per_word:.3f} tokens a word became {extended.after.tokens_per_word:.3f}"
     reason = f"{gain}; pretrain --from {model} takes them up"
-    work.choices.append(AutomaticChoice("new words", f"{extended.added:,}", reason))
+    state.choices.append(AutomaticChoice("new words", f"{extended.added:,}", reason))
     return extended.tokenizer
 
 

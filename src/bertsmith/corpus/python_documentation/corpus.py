@@ -19,7 +19,7 @@ from bertsmith.corpus.python_documentation.source import docstrings_in, topics_i
 from bertsmith.runtime.files import write_text
 
 # Tasks of this size take about 0.1 s: the cost of passing them on is small, and the cores finish together.
-_MODULES_A_TASK = 16
+_MODULES_PER_TASK = 16
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _extract_all(modules: list[DocumentationModule], workers: int) -> Generator[
     # Not "fork": the parent may run threads (torch, a progress bar) whose locks a forked child would inherit.
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _ignore_interrupts)
     try:
-        yield from executor.map(extract, modules, chunksize=_MODULES_A_TASK)
+        yield from executor.map(extract, modules, chunksize=_MODULES_PER_TASK)
     finally:
         executor.shutdown(cancel_futures=True)
 

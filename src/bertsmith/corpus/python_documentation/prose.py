@@ -15,7 +15,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from bertsmith.corpus.python_documentation.blocks import ENTRY, blocks_of
+from bertsmith.corpus.python_documentation.docstring_blocks import ENTRY, docstring_blocks
 
 MINIMUM_WORDS = 6
 
@@ -98,7 +98,7 @@ def clean_docstring(docstring: str) -> list[Paragraph]:
     # A docstring may spell half a character ("\\ud800"), which no file can hold.
     lines = docstring.encode("utf-8", errors="replace").decode("utf-8").expandtabs().splitlines()
     paragraphs: list[Paragraph] = []
-    for block in blocks_of(lines):
+    for block in docstring_blocks(lines):
         if block.reason:
             paragraphs.append(Paragraph(" ".join(block.lines), block.reason))
         else:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import TEXT_KEYS
-from bertsmith.corpus.reading.hub import read_data_set
+from bertsmith.corpus.reading.hub_datasets import read_data_set
 from bertsmith.corpus.reading.jsonl import read_jsonl
+from bertsmith.corpus.reading.long_documents import StreamedDocument, split_long_documents
 from bertsmith.corpus.reading.markup import read_html, read_markdown
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.parquet import read_parquet
-from bertsmith.corpus.reading.parts import StreamedDocument, in_parts
 from bertsmith.corpus.reading.plain_text import detect_documents, read_plain_text
 from bertsmith.corpus.reading.sources import COMPRESSIONS, FORMS, SourceFile, find_files
 from bertsmith.corpus.reading.tables import read_csv, read_tsv
@@ -57,4 +57,4 @@ def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNote
     Raises DataError naming the file, the place, and what was found there.
     """
     notes.position = 0
-    return in_parts(_READERS[file.form](file, options, notes), file.name, notes)
+    return split_long_documents(_READERS[file.form](file, options, notes), file.name, notes)

@@ -72,7 +72,7 @@ def is_printed_bytes(text: str) -> bool:
     return _BYTES.fullmatch(text.strip()) is not None
 
 
-def printed_bytes(where: str, text: str) -> DataError:
+def printed_bytes_error(where: str, text: str) -> DataError:
     """The error for a column whose every text is the print of bytes."""
     return DataError(
         f"{where}: found {shortened(text)}, the print of bytes; expected a text. Try: decode the column before it is "

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bertsmith.corpus.document import Document, paragraphs_of
 from bertsmith.corpus.reading.cells import repeated_names, text_of_cell
-from bertsmith.corpus.reading.sources import readable
+from bertsmith.corpus.reading.sources import printable_name
 from bertsmith.errors import DataError
 
 TEXT_KEYS = ("text", "content", "body", "document", "sentence")
@@ -42,4 +42,4 @@ def document_of(text: object, identifier: object, *, fallback: str, where: str) 
     """
     found = "" if text is None else text_of_cell(text, where, advice=_ADVICE)
     has_id = isinstance(identifier, (str, int)) and not isinstance(identifier, bool) and identifier != ""
-    return Document(readable(str(identifier)) if has_id else fallback, paragraphs_of(found))
+    return Document(printable_name(str(identifier)) if has_id else fallback, paragraphs_of(found))

@@ -14,10 +14,10 @@ from itertools import chain
 
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.corpus.reading.unpacking import decompress, open_source
 from bertsmith.errors import DataError
 
-HEAD = 1 << 16
+HEAD_BYTES = 1 << 16
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16: it comes first
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -29,36 +29,38 @@ NULS = 1 / 1000
 """The share of NULs in the first bytes of a file beyond which it is binary."""
 
 
-def text_pieces(
+def read_text_buffers(
     file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, name_lines: bool = True
 ) -> Iterator[str]:
     """The file's text in pieces, without a byte order mark. A piece may end anywhere in a line.
 
     `name_lines`: errors name the line besides the byte.
     """
-    with opened(file) as raw:
-        blocks = unpacked(file, raw, notes)
-        head = losses_of(blocks)
-        options = by_mark(file, head, options=options, notes=notes)
+    with open_source(file) as raw:
+        blocks = decompress(file, raw, notes)
+        head = read_head(blocks)
+        options = options_by_byte_order_mark(file, head, options=options, notes=notes)
         refuse_binary(file.location, head, options.encoding)
-        yield from decoded(file, chain((head,), blocks), options, notes=notes, name_lines=name_lines)
+        yield from decode_stream(file, chain((head,), blocks), options, notes=notes, name_lines=name_lines)
 
 
-def losses_of(blocks: Iterator[bytes]) -> bytes:
-    """The first bytes, at least `HEAD` of them unless the file is shorter; the iterator continues after them."""
+def read_head(blocks: Iterator[bytes]) -> bytes:
+    """The first bytes, at least `HEAD_BYTES` of them unless the file is shorter; the iterator continues after them."""
     first: list[bytes] = []
     size = 0
-    while size < HEAD and (block := next(blocks, None)) is not None:
+    while size < HEAD_BYTES and (block := next(blocks, None)) is not None:
         first.append(block)
         size += len(block)
     return b"".join(first)
 
 
-def by_mark(file: SourceFile, head: bytes, *, options: ReadingOptions, notes: ReadingNotes) -> ReadingOptions:
+def options_by_byte_order_mark(
+    file: SourceFile, head: bytes, *, options: ReadingOptions, notes: ReadingNotes
+) -> ReadingOptions:
     """The options with the encoding that the first bytes of the file decide, which is noted if it is another one."""
-    encoding, why = decided_encoding(head, options.encoding)
-    if why is not None:
-        notes.detected.append(f"{file.name}: {why}")
+    encoding, reason = decided_encoding(head, options.encoding)
+    if reason is not None:
+        notes.detected.append(f"{file.name}: {reason}")
     return replace(options, encoding=encoding)
 
 
@@ -76,7 +78,7 @@ def decided_encoding(head: bytes, encoding: str) -> tuple[str, str | None]:
     name = codecs.lookup(encoding).name
     if name not in ("utf-16", "utf-32"):
         return encoding, None
-    width, head = 2 if name == "utf-16" else 4, head[:HEAD]
+    width, head = 2 if name == "utf-16" else 4, head[:HEAD_BYTES]
     if head[::width].count(0) <= head[width - 1 :: width].count(0):
         return f"{name}-le", None
     return f"{name}-be", f"read as {name}-be: it has no byte order mark, and its zero bytes come first"
@@ -84,7 +86,7 @@ def decided_encoding(head: bytes, encoding: str) -> tuple[str, str | None]:
 
 def refuse_binary(where: str, head: bytes, encoding: str) -> None:
     """Raises DataError with the offset of the first NUL if there are too many in the head of a file."""
-    start = head[:HEAD]
+    start = head[:HEAD_BYTES]
     if start.count(0) > NULS * len(start) and not _is_wide(encoding):
         first = start.find(0)
         raise DataError(
@@ -93,7 +95,7 @@ def refuse_binary(where: str, head: bytes, encoding: str) -> None:
         )
 
 
-def decoded(
+def decode_stream(
     file: SourceFile, blocks: Iterable[bytes], options: ReadingOptions, *, notes: ReadingNotes, name_lines: bool
 ) -> Iterator[str]:
     """The text of pieces of bytes. All that stands before a byte that cannot be decoded comes before its error."""
@@ -149,11 +151,11 @@ def _family(encoding: str) -> str:
     return next((family for family in ("utf-8", "utf-16", "utf-32") if name.startswith(family)), name)
 
 
-def lines_of(pieces: Iterable[str]) -> Iterator[str]:
+def split_lines(buffers: Iterable[str]) -> Iterator[str]:
     """The lines of a text, split at \\n alone and without it. A text that ends in \\n has no line behind it."""
     waiting: list[str] = []
-    for piece in pieces:
-        *lines, rest = piece.split("\n")
+    for buffer in buffers:
+        *lines, rest = buffer.split("\n")
         if lines:
             yield "".join((*waiting, lines[0]))
             yield from lines[1:]
@@ -163,12 +165,12 @@ def lines_of(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def lines_with_ends(pieces: Iterable[str]) -> Iterator[str]:
+def lines_with_ends(buffers: Iterable[str]) -> Iterator[str]:
     """The lines of a text with their ends: \\n, \\r\\n or \\r, also mixed."""
     waiting: list[str] = []
     held = ""  # a \r at the end of a piece: \n may follow
-    for piece in pieces:
-        text = held + piece
+    for buffer in buffers:
+        text = held + buffer
         held = "\r" if text.endswith("\r") else ""
         for line in io.StringIO(text.removesuffix("\r"), newline=""):
             if line.endswith(("\n", "\r")):
@@ -180,17 +182,17 @@ def lines_with_ends(pieces: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def plain_lines(pieces: Iterable[str]) -> Iterator[str]:
+def plain_lines(buffers: Iterable[str]) -> Iterator[str]:
     """The lines of a text, split at \\n, \\r\\n or \\r, also mixed, without white space at their start and end."""
-    return chain.from_iterable(_plain_lines(pieces))
+    return chain.from_iterable(_plain_lines(buffers))
 
 
-def _plain_lines(pieces: Iterable[str]) -> Iterator[Iterable[str]]:
+def _plain_lines(buffers: Iterable[str]) -> Iterator[Iterable[str]]:
     """The same, those of a piece at once."""
     waiting: list[str] = []
     held = ""  # a \r at the end of a piece: \n may follow
-    for piece in pieces:
-        text = held + piece
+    for buffer in buffers:
+        text = held + buffer
         held = "\r" if text.endswith("\r") else ""
         text = text.removesuffix("\r")
         if "\r" in text:

@@ -9,7 +9,7 @@ from typing import Any
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.cells import kind, unique_keys
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
-from bertsmith.corpus.reading.decoding import lines_of, text_pieces
+from bertsmith.corpus.reading.decoding import read_text_buffers, split_lines
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
@@ -18,7 +18,7 @@ from bertsmith.errors import DataError
 def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The documents of JSON lines; their ids are the key `id`, or `name#n`."""
     number = 0
-    for line_number, line in enumerate(lines_of(text_pieces(file, options, notes)), start=1):
+    for line_number, line in enumerate(split_lines(read_text_buffers(file, options, notes)), start=1):
         if not line or line.isspace():
             continue
         where = f"{file.location}: line {line_number}"

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.decoding import by_mark, decoded, refuse_binary, text_pieces
+from bertsmith.corpus.reading.decoding import (
+    decode_stream,
+    options_by_byte_order_mark,
+    read_text_buffers,
+    refuse_binary,
+)
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.corpus.reading.unpacking import decompress, open_source
 from bertsmith.errors import DataError
 
 BLOCKS = frozenset(
@@ -43,15 +48,15 @@ _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""",
 
 def read_markdown(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The one document of a markdown file: headings, paragraphs, list items and table cells; no code, no links."""
-    text = "".join(text_pieces(file, options, notes))
+    text = "".join(read_text_buffers(file, options, notes))
     yield Document(f"{file.name}#0", tuple(_markdown_paragraphs(text, file.location)))
 
 
 def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """The one document of a page: its main text as trafilatura finds it, or all of its text where that finds none."""
-    with opened(file) as raw:
-        page = b"".join(unpacked(file, raw, notes))
-    options = by_mark(file, page, options=options, notes=notes)
+    with open_source(file) as raw:
+        page = b"".join(decompress(file, raw, notes))
+    options = options_by_byte_order_mark(file, page, options=options, notes=notes)
     refuse_binary(file.location, page, options.encoding)
     text = _page_text(file, page, options, notes=notes).replace("\0", "")
     yield Document(f"{file.name}#0", tuple(_page_paragraphs(text, file.location)))
@@ -90,7 +95,7 @@ def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, *, notes:
         except UnicodeDecodeError:
             notes.detected.append(f"{file.name}: read as {named}, which the page names")
             options = ReadingOptions(encoding=named)
-    return "".join(decoded(file, (page,), options, notes=notes, name_lines=True))
+    return "".join(decode_stream(file, (page,), options, notes=notes, name_lines=True))
 
 
 def _named_encoding(page: bytes) -> str | None:

@@ -9,7 +9,7 @@ from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.unpacking import damaged, opened
+from bertsmith.corpus.reading.unpacking import damaged_file_error, open_source
 from bertsmith.errors import DataError
 
 ROWS = 256
@@ -20,7 +20,7 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with opened(file) as raw:
+    with open_source(file) as raw:
         if file.size == 0:
             yield Document(f"{file.name}#0", ())
             return
@@ -42,7 +42,7 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
         except UnicodeDecodeError as error:
             raise DataError(f"{file.location}: after row {number}: a text that is not UTF-8: {error}") from None
         except (pa.ArrowException, OSError) as error:
-            raise damaged(file, error) from None
+            raise damaged_file_error(file, error) from None
 
 
 def _check_type(file: SourceFile, column: str, kind: Any) -> None:

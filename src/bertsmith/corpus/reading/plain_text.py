@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import chain, dropwhile, groupby
 from typing import Literal
 
-from bertsmith.corpus.document import Document, blocks_of
-from bertsmith.corpus.reading.decoding import plain_lines, text_pieces
+from bertsmith.corpus.document import Document, line_blocks
+from bertsmith.corpus.reading.decoding import plain_lines, read_text_buffers
+from bertsmith.corpus.reading.long_documents import StreamedDocument
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
-from bertsmith.corpus.reading.parts import StreamedDocument
 from bertsmith.corpus.reading.sources import SourceFile
 
 SENTENCE_END = (
@@ -37,7 +37,7 @@ def read_plain_text(
     file: SourceFile, options: ReadingOptions, notes: ReadingNotes
 ) -> Iterator[Document | StreamedDocument]:
     """The documents of a plain text."""
-    lines = plain_lines(text_pieces(file, options, notes, name_lines=False))
+    lines = plain_lines(read_text_buffers(file, options, notes, name_lines=False))
     documents = _documents(file.name, lines, options, notes=notes)
     yield next(documents, Document(f"{file.name}#0", ()))
     yield from documents
@@ -54,12 +54,12 @@ def _documents(
     head, more = _first_part(lines)
     if not head:
         return
-    form, blocks = options.documents, blocks_of(head)
+    form, blocks = options.documents, line_blocks(head)
     if form == "auto":
-        form, why = detect_documents(head)
+        form, reason = detect_documents(head)
         seen = f"detected from the first part ({FIRST_PART:,} characters): " if more is not None else ""
-        notes.detected.append(f"{name}: {seen}{why}")
-    sentences, several = ends_sentences(blocks), len(blocks) > 1
+        notes.detected.append(f"{name}: {seen}{reason}")
+    sentences, several = lines_end_sentences(blocks), len(blocks) > 1
     lines = chain(head, more or ())
     del head, blocks
     runs = (run for text, run in groupby(lines, bool) if text)
@@ -91,12 +91,12 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
     A blank line ends a document only where blocks hold several lines and at least 80% of the lines end in
     sentence-final punctuation (the form of google-research/bert). Elsewhere it parts the paragraphs of one document.
     """
-    blocks = blocks_of(lines)
+    blocks = line_blocks(lines)
     if len(blocks) < 2:
         return "file", "no blank lines: one document, its lines are paragraphs"
     total = sum(len(block) for block in blocks)
     several = sum(len(block) > 1 for block in blocks) * 2 >= len(blocks)
-    if several and ends_sentences(blocks):
+    if several and lines_end_sentences(blocks):
         return (
             "blank-line",
             f"{total} lines of one sentence each, blank lines between {len(blocks)} documents "
@@ -110,7 +110,7 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
     )
 
 
-def ends_sentences(blocks: list[list[str]]) -> bool:
+def lines_end_sentences(blocks: list[list[str]]) -> bool:
     """Whether at least 80% of the lines end in sentence-final punctuation.
 
     In scripts that have none every line counts, unless the lines of its block are about as long as each other: those

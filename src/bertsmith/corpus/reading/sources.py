@@ -51,7 +51,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _FoundFile:
     """A file as one of the sources names it; the last `depth` of its `parts` are its name."""
 
     file: SourceFile
@@ -68,27 +68,27 @@ def find_files(sources: tuple[str, ...], *, any_ending: bool = False) -> list[So
 
     Raises DataError for a source that is not there, a folder without a readable file, and a file of another form.
     """
-    once: dict[str, _Found] = {}
+    once: dict[str, _FoundFile] = {}
     for source in sources:
-        for found in _behind(source, any_ending):
+        for found in _files_of_source(source, any_ending):
             other = once.get(found.identity)
             if other is None or _order(found) < _order(other):
                 once[found.identity] = found
     return _named(list(once.values()))
 
 
-def _order(found: _Found) -> tuple[int, tuple[str, ...], str]:
+def _order(found: _FoundFile) -> tuple[int, tuple[str, ...], str]:
     return found.depth, found.parts, found.file.location
 
 
-def _named(found: list[_Found]) -> list[SourceFile]:
+def _named(found: list[_FoundFile]) -> list[SourceFile]:
     """The files with names that are theirs alone: those of one name take more of their folders into it, all of them.
 
     If the first kept the short name, a file that comes later to the corpus could take it over.
     """
     depths = [item.depth for item in found]
     while True:
-        names = [readable("/".join(item.parts[-depth:])) for item, depth in zip(found, depths, strict=True)]
+        names = [printable_name("/".join(item.parts[-depth:])) for item, depth in zip(found, depths, strict=True)]
         count = Counter(names)
         longer = [
             count[name] > 1 and depth < len(item.parts) for item, name, depth in zip(found, names, depths, strict=True)
@@ -100,12 +100,12 @@ def _named(found: list[_Found]) -> list[SourceFile]:
     return sorted(files, key=lambda file: (file.name, file.location))
 
 
-def readable(text: str) -> str:
+def printable_name(text: str) -> str:
     """A text that every file takes: what UTF-8 cannot hold (lone surrogates) is written as an escape."""
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def form_of(name: str) -> tuple[str, str] | None:
+def detect_format(name: str) -> tuple[str, str] | None:
     """The form and the compression that the endings of a name say, or None where the form is not one that is read."""
     compression = compression_of(name)
     form = PurePosixPath(name[: len(name) - len(compression)]).suffix.lower()
@@ -118,21 +118,21 @@ def compression_of(name: str) -> str:
     return ending if ending in COMPRESSIONS else ""
 
 
-def _behind(source: str, any_ending: bool) -> Iterator[_Found]:
+def _files_of_source(source: str, any_ending: bool) -> Iterator[_FoundFile]:
     if "://" in source:
         yield from _at_address(source)
     elif source.startswith(PREFIX):
         name = DataSetName.of(source)
         file = SourceFile("", f"{PREFIX}{name.written}:{name.split}", "hf")
-        yield _Found(file, "/".join((PREFIX, *name.parts)), name.parts, name.depth)
+        yield _FoundFile(file, "/".join((PREFIX, *name.parts)), name.parts, name.depth)
     else:
         yield from _on_disk(source, source, any_ending)
 
 
-def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_Found]:
+def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_FoundFile]:
     folder = Path(path)
     if folder.is_dir():
-        inside = [item for item in _walk(folder) if form_of(item.name) is not None]
+        inside = [item for item in _walk(folder) if detect_format(item.name) is not None]
         if not inside:
             raise DataError(f"{source}: no {EXPECTED} in this folder")
         files = [(item, len(item.relative_to(folder).parts)) for item in inside]
@@ -142,9 +142,9 @@ def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_Foun
         matches = [Path(item) for item in glob(path, recursive=True)]  # noqa: PTH207 (pathlib takes none from /)
         files = [(item, 1) for item in matches if item.is_file()]
         if not files:
-            raise _nothing(source)
+            raise _no_files_error(source)
     for item, depth in files:
-        if any_ending and form_of(item.name) is None:
+        if any_ending and detect_format(item.name) is None:
             form, compression = ".txt", compression_of(item.name)
         else:
             form, compression = _form(item.name, str(item))
@@ -153,7 +153,7 @@ def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_Foun
         except OSError as error:
             raise DataError(f"{item}: cannot be opened: {error.strerror}") from None
         file = SourceFile("", str(item), form, compression, facts.st_size, facts.st_mtime_ns)
-        yield _Found(file, str(item.resolve()), _parts(item, depth), depth)
+        yield _FoundFile(file, str(item.resolve()), _parts(item, depth), depth)
 
 
 def _parts(item: Path, depth: int) -> tuple[str, ...]:
@@ -177,13 +177,13 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name, real in fresh.items() if real not in seen]
         seen.update(fresh.values())
         for path in (Path(inside, name) for name in sorted(names) if name[0] != "."):
-            if path.is_symlink() and not path.exists() and form_of(path.name) is not None:
+            if path.is_symlink() and not path.exists() and detect_format(path.name) is not None:
                 raise DataError(f"{path}: is a link to {path.readlink()}, which is not there")
             if path.is_file():
                 yield path
 
 
-def _at_address(source: str) -> Iterator[_Found]:
+def _at_address(source: str) -> Iterator[_FoundFile]:
     import fsspec
     from fsspec.implementations.local import LocalFileSystem
 
@@ -205,7 +205,7 @@ def _at_address(source: str) -> Iterator[_Found]:
         parts = tuple(part for part in location.split("/") if part)
         depth = len(PurePosixPath(item).relative_to(path).parts) if item.startswith(f"{path}/") else 1
         file = SourceFile("", location, form, compression, facts.get("size"), _modified(facts))
-        yield _Found(file, "/".join(parts), parts, depth)
+        yield _FoundFile(file, "/".join(parts), parts, depth)
 
 
 def _listed(system: Any, path: str, source: str) -> dict[str, dict[str, Any]]:
@@ -214,13 +214,13 @@ def _listed(system: Any, path: str, source: str) -> dict[str, dict[str, Any]]:
         return {path: system.info(path)}
     if system.isdir(path):
         below = system.find(path, detail=True)
-        inside = {item: facts for item, facts in below.items() if form_of(PurePosixPath(item).name) is not None}
+        inside = {item: facts for item, facts in below.items() if detect_format(PurePosixPath(item).name) is not None}
         if not inside:
             raise DataError(f"{source}: no {EXPECTED} in this folder")
         return inside
     matches = {item: facts for item, facts in system.glob(path, detail=True).items() if facts["type"] == "file"}
     if not matches:
-        raise _nothing(source)
+        raise _no_files_error(source)
     return matches
 
 
@@ -243,7 +243,7 @@ def _modified(facts: dict[str, Any]) -> str | None:
 
 
 def _form(name: str, where: str) -> tuple[str, str]:
-    found = form_of(name)
+    found = detect_format(name)
     if found is None:
         raise DataError(
             f"{where}: the ending is not one that is read; expected .txt or .jsonl ({', '.join(FORMS[2:])} are read "
@@ -257,5 +257,5 @@ def _form(name: str, where: str) -> tuple[str, str]:
     return form, compression
 
 
-def _nothing(source: str) -> DataError:
+def _no_files_error(source: str) -> DataError:
     return DataError(f"{source}: no such file or folder, and no file matches it as a pattern")

@@ -14,9 +14,9 @@ from itertools import islice
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes
+from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes_error
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
-from bertsmith.corpus.reading.decoding import lines_with_ends, text_pieces
+from bertsmith.corpus.reading.decoding import lines_with_ends, read_text_buffers
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
@@ -34,7 +34,7 @@ _EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class TableForm:
+class TableFormat:
     """How a table is written.
 
     Attributes:
@@ -59,9 +59,12 @@ def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> 
 
 
 def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usual: str) -> Iterator[Document]:
-    aside = ReadingNotes()
-    form = form_of_table(
-        file.location, lambda: lines_with_ends(text_pieces(file, options, aside)), usual=usual, asked=options.separator
+    scratch_notes = ReadingNotes()
+    form = detect_table_format(
+        file.location,
+        lambda: lines_with_ends(read_text_buffers(file, options, scratch_notes)),
+        usual=usual,
+        asked=options.separator,
     )
     if form.detected is not None:
         notes.detected.append(f"{file.name}: {form.detected}")
@@ -69,7 +72,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usu
         notes.detected.append(
             f"{file.name}: " + ("fields may stand in quotes" if form.quoted else "quotes are ordinary characters")
         )
-    rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), form)
+    rows = rows_of_table(file.location, lines_with_ends(read_text_buffers(file, options, notes)), form)
     header_line = next(rows, None)
     if header_line is None:
         yield Document(f"{file.name}#0", ())
@@ -90,17 +93,19 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usu
         if printed is not None:
             printed = (printed or where) if is_printed_bytes(row[text_at]) else None
             if printed and number == FIRST_ROWS:
-                raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
+                raise printed_bytes_error(f"{printed}: column {text!r}", row[text_at])
         identifier = row[id_at] if id_at is not None else None
         yield document_of(row[text_at], identifier, fallback=f"{file.name}#{number}", where=f"{where}: column {text!r}")
         number += 1
     if printed:
-        raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
+        raise printed_bytes_error(f"{printed}: column {text!r}", row[text_at])
     if again:
         notes.detected.append(f"{file.name}: {headers_left_out(again)}")
 
 
-def form_of_table(where: str, lines: Callable[[], Iterable[str]], *, usual: str, asked: str | None) -> TableForm:
+def detect_table_format(
+    where: str, lines: Callable[[], Iterable[str]], *, usual: str, asked: str | None
+) -> TableFormat:
     """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
 
     Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the
@@ -139,7 +144,7 @@ def form_of_table(where: str, lines: Callable[[], Iterable[str]], *, usual: str,
                 f"the fields are separated by {name_of(best)}, as its first rows show (--separator names a different "
                 "one)"
             )
-    return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
+    return TableFormat(separator, True if separator != TAB else is_quoted(where, lines), detected)
 
 
 def name_of(separator: str) -> str:
@@ -150,7 +155,7 @@ def name_of(separator: str) -> str:
 def _has_names(where: str, lines: Sequence[str], separator: str) -> bool:
     """Whether the header holds several names by a separator, and one of the next rows has as many fields."""
     try:
-        header = next((row for _, row in rows_of_table(where, lines[:1], TableForm(separator, True))), [])
+        header = next((row for _, row in rows_of_table(where, lines[:1], TableFormat(separator, True))), [])
     except DataError:  # a quote that is a character
         return False
     if len(header) < 2 or any(re.search(r"\s", name.strip()) or not name.strip() for name in header):
@@ -166,7 +171,7 @@ def _as_option(separator: str) -> str:
 def _widths(where: str, lines: Sequence[str], separator: str, *, quoted: bool | None = None) -> list[int]:
     """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
     widths: list[int] = []
-    form = TableForm(separator, separator != TAB if quoted is None else quoted)
+    form = TableFormat(separator, separator != TAB if quoted is None else quoted)
     try:
         for _, row in islice(rows_of_table(where, lines, form), FIRST_ROWS):
             widths.append(len(row))
@@ -201,7 +206,7 @@ def headers_left_out(numbers: Sequence[int], unit: str = "line") -> str:
     return f"{rows} the header (the first is {unit} {numbers[0]}) and {'is' if len(numbers) == 1 else 'are'} left out"
 
 
-def rows_of_table(where: str, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
+def rows_of_table(where: str, lines: Iterable[str], form: TableFormat) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
 
     Excel's first line `sep=;` is no row.
@@ -247,7 +252,7 @@ def is_quoted(where: str, lines: Callable[[], Iterable[str]]) -> bool | None:
     if not any(_OPENING_QUOTE.search(line) for line in lines()):
         return None
     try:
-        widths = {len(row) for _, row in rows_of_table(where, lines(), TableForm(TAB, True))}
+        widths = {len(row) for _, row in rows_of_table(where, lines(), TableFormat(TAB, True))}
     except DataError:
         return False
     return len(widths) == 1

@@ -19,15 +19,15 @@ from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
 
-PIECE = 1 << 20
-PACKED_PIECE = 1 << 14
+BUFFER_BYTES = 1 << 20
+COMPRESSED_BUFFER_BYTES = 1 << 14
 """Bytes of a packed file that are unpacked at once; a small piece, because what comes out is held whole."""
-DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+DAMAGE_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 """What reading a file raises that is cut off, damaged, or on a disk that fails."""
 
 
 @contextmanager
-def opened(file: SourceFile) -> Iterator[BinaryIO]:
+def open_source(file: SourceFile) -> Iterator[BinaryIO]:
     """The file's bytes as they lie on the disk or at the address. Raises DataError where it cannot be opened."""
     with ExitStack() as stack:
         try:
@@ -53,32 +53,32 @@ def _at_address(location: str, stack: ExitStack) -> BinaryIO:
         raise DataError(f"{location}: cannot be opened: {error}") from None
 
 
-def unpacked(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[bytes]:
+def decompress(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[bytes]:
     """The file's bytes in pieces, unpacked; `notes.position` follows.
 
     Raises DataError where the file is cut off or damaged.
     """
     try:
-        for piece in _pieces(file.compression, raw):
+        for buffer in _buffers(file.compression, raw):
             notes.position = raw.tell()
-            yield piece
-    except DAMAGE as error:
-        raise damaged(file, error) from None
+            yield buffer
+    except DAMAGE_ERRORS as error:
+        raise damaged_file_error(file, error) from None
 
 
-def damaged(file: SourceFile, error: BaseException) -> DataError:
+def damaged_file_error(file: SourceFile, error: BaseException) -> DataError:
     """The error for a file that cannot be read to its end."""
     reason = str(error).rstrip(".")
     return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file cut off or damaged?")
 
 
-def _pieces(compression: str, raw: BinaryIO) -> Iterator[bytes]:
+def _buffers(compression: str, raw: BinaryIO) -> Iterator[bytes]:
     if compression == ".zst":
         return _frames(raw, zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj)
     if compression == ".xz":
         return _frames(raw, lzma.LZMADecompressor)
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if compression == ".gz" else raw
-    return iter(lambda: stream.read(PIECE), b"")
+    return iter(lambda: stream.read(BUFFER_BYTES), b"")
 
 
 def _frames(raw: BinaryIO, decompressor: Callable[[], Any]) -> Iterator[bytes]:
@@ -88,11 +88,11 @@ def _frames(raw: BinaryIO, decompressor: Callable[[], Any]) -> Iterator[bytes]:
     for the end of the text.
     """
     frame: Any = None
-    while packed := raw.read(PACKED_PIECE):
+    while packed := raw.read(COMPRESSED_BUFFER_BYTES):
         while packed:
             frame = frame or decompressor()
-            if piece := frame.decompress(packed):
-                yield piece
+            if buffer := frame.decompress(packed):
+                yield buffer
             packed = frame.unused_data if frame.eof else b""
             frame = None if frame.eof else frame
     if frame is not None:

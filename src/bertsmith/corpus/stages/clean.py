@@ -13,18 +13,18 @@ import numpy.typing as npt
 
 from bertsmith.corpus.blocks import read_block
 from bertsmith.corpus.chunks import split_chunks
-from bertsmith.corpus.cleaning import EMPTY, CleaningCounts, Dropped, clean_document
-from bertsmith.corpus.decisions import json_lines
+from bertsmith.corpus.cleaning import EMPTY, CleaningCounts, DroppedText, clean_document
+from bertsmith.corpus.decisions import to_json_lines
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.engine import Engine, marker, run_tasks
+from bertsmith.corpus.engine import Engine, completion_marker, run_tasks
 from bertsmith.corpus.fingerprints import MIN_PARAGRAPH, document_digest, text_hash
-from bertsmith.corpus.plan import Plan, load_plan, read_blocks
+from bertsmith.corpus.plan import CorpusPlan, load_plan, read_blocks
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.corpus.shards import Shard, write_shard
 from bertsmith.corpus.splitting import is_held_out, read_ids
-from bertsmith.corpus.stages.sidecars import sidecars, write_fingerprints
+from bertsmith.corpus.stages.fingerprint_files import fingerprint_paths, write_fingerprints
 from bertsmith.corpus.statistics import CleanStatistics
-from bertsmith.corpus.work_folder import CLEAN, numbered, read_as, shard_file, write_as_json
+from bertsmith.corpus.work_folder import CLEAN, read_as, shard_file, stage_file, write_as_json
 from bertsmith.runtime.files import write_text
 
 Array = npt.NDArray[Any]
@@ -56,7 +56,7 @@ def clean(folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) 
     """Clean all blocks into shards."""
     shards = len(read_blocks(folder))
     run_tasks(engine, CLEAN, clean_task, folder=folder, count=shards, advance=advance)
-    return [read_as(CleanedShard, marker(folder, CLEAN, number)) for number in range(shards)]
+    return [read_as(CleanedShard, completion_marker(folder, CLEAN, number)) for number in range(shards)]
 
 
 def clean_task(folder: Path, number: int) -> None:
@@ -74,9 +74,9 @@ def clean_task(folder: Path, number: int) -> None:
     shard = cleaned.shard(np.array(held_out, bool))
     write_shard(shard_file(folder, number), shard)
     if plan.fingerprints:
-        write_fingerprints(sidecars(folder, number), shard)
+        write_fingerprints(fingerprint_paths(folder, number), shard)
     if plan.keep_dropped:
-        write_text(numbered(folder, CLEAN, number, suffix=".dropped.jsonl"), json_lines(cleaned.gone))
+        write_text(stage_file(folder, CLEAN, number, suffix=".dropped.jsonl"), to_json_lines(cleaned.gone))
     record = CleanedShard(
         documents=block.documents,
         kept=len(shard.ids),
@@ -87,14 +87,14 @@ def clean_task(folder: Path, number: int) -> None:
         first_id=shard.ids[0] if shard.ids else None,
         statistics=cleaned.statistics.to_dict() if plan.statistics else None,
     )
-    write_as_json(marker(folder, CLEAN, number), record)
+    write_as_json(completion_marker(folder, CLEAN, number), record)
     (folder / block.file).unlink(missing_ok=True)
 
 
 class _Cleaned:
     """The documents of a block, cleaned and split one after the other, and what was counted and dropped."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: CorpusPlan) -> None:
         self.plan = plan
         self.counts, self.statistics = CleaningCounts(), CleanStatistics()
         self.dropped: Counter[str] = Counter()
@@ -109,12 +109,12 @@ class _Cleaned:
 
     def add(self, document: Document) -> None:
         """Clean and split a document; it is kept, or dropped for a reason."""
-        texts: list[Dropped] | None = [] if self.plan.keep_dropped else None
+        texts: list[DroppedText] | None = [] if self.plan.keep_dropped else None
         cleaned = clean_document(document, self.plan.cleaning, self.counts, dropped=texts)
         split = split_sentences(cleaned, self.plan.cleaning.language) if isinstance(cleaned, Document) else []
         if texts is not None:
             if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
-                texts.append(Dropped(cleaned, "", None))
+                texts.append(DroppedText(cleaned, "", None))
             self.gone += [{"id": document.id, **asdict(item)} for item in texts]
         if not isinstance(cleaned, Document) or not split:
             self.dropped[EMPTY if isinstance(cleaned, Document) else cleaned] += 1

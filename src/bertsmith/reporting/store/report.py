@@ -8,9 +8,9 @@ from __future__ import annotations
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.store.dropped import add_documents, add_duplicates, add_paragraphs
+from bertsmith.reporting.store.dropped_sections import add_documents, add_duplicates, add_paragraphs
 from bertsmith.reporting.store.shares import NOT_COUNTED, bytes_by_kind, bytes_text, percent_of
-from bertsmith.reporting.store.text import add_languages, add_lengths, add_words
+from bertsmith.reporting.store.text_sections import add_languages, add_lengths, add_words
 
 _LINES_SHOWN = 10
 

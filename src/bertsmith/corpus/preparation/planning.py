@@ -12,9 +12,9 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.plan import CorpusPlan
 from bertsmith.corpus.reading import SourceFile, find_files
-from bertsmith.corpus.text import reading_of
+from bertsmith.corpus.text_source import reading_of
 from bertsmith.records.manifest import StoreOptions
 from bertsmith.runtime.files import sha256_of
 
@@ -31,11 +31,11 @@ def source_files(options: PrepareOptions, engine: Engine) -> list[SourceFile]:
     return [replace(file, location=str(file.path.absolute())) if file in on_disk else file for file in files]
 
 
-def plan_of(options: PrepareOptions, files: list[SourceFile]) -> Plan:
+def plan_of(options: PrepareOptions, files: list[SourceFile]) -> CorpusPlan:
     """The plan of these options, before its files are grouped."""
     steps = choose_steps(options.clean)
     share = options.held_out_share()
-    return Plan(
+    return CorpusPlan(
         files=files,
         reading=reading_of(options, files),
         cleaning=CleaningOptions(steps, options.language, options.min_words),

@@ -11,10 +11,10 @@ import pyarrow as pa
 from bertsmith.corpus.cleaning import CleaningCounts
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.fingerprints import min_hash
-from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.plan import CorpusPlan
 from bertsmith.corpus.stages.clean import CleanedShard, clean
 from bertsmith.corpus.stages.read import ReadCounts, read
-from bertsmith.corpus.statistics import added
+from bertsmith.corpus.statistics import sum_counts
 from bertsmith.errors import DataError
 
 Advance = Callable[[int, int], None]
@@ -25,7 +25,7 @@ class Corpus:
     """A corpus in a work folder, and what was counted while it was read and cleaned."""
 
     folder: Path
-    plan: Plan
+    plan: CorpusPlan
     engine: Engine
     counts: ReadCounts
     cleaned: list[CleanedShard]
@@ -43,12 +43,14 @@ class Corpus:
     @property
     def dropped(self) -> dict[str, int]:
         """The documents that the cleaning dropped, by reason."""
-        return added(shard.dropped for shard in self.cleaned)
+        return sum_counts(shard.dropped for shard in self.cleaned)
 
     @property
     def cleaning(self) -> dict[str, dict[str, int]]:
         """The counts of `CleaningCounts` by name."""
-        return {name: added(vars(shard.cleaning)[name] for shard in self.cleaned) for name in vars(CleaningCounts())}
+        return {
+            name: sum_counts(vars(shard.cleaning)[name] for shard in self.cleaned) for name in vars(CleaningCounts())
+        }
 
     @property
     def characters(self) -> int:
@@ -64,7 +66,7 @@ class Corpus:
     def statistics(self) -> dict[str, dict[str, int]]:
         """The counts of `CleanStatistics` by name, if the plan asks for them."""
         found = [shard.statistics for shard in self.cleaned if shard.statistics is not None]
-        return {name: added(each[name] for each in found) for name in ("document_characters", "languages")}
+        return {name: sum_counts(each[name] for each in found) for name in ("document_characters", "languages")}
 
     def check_not_empty(self) -> None:
         """Raise DataError if no document is left after cleaning."""
@@ -78,7 +80,7 @@ class Corpus:
         )
 
 
-def read_and_clean(folder: Path, plan: Plan, engine: Engine, *, reading: Advance, cleaning: Advance) -> Corpus:
+def build_corpus(folder: Path, plan: CorpusPlan, engine: Engine, *, reading: Advance, cleaning: Advance) -> Corpus:
     """Read all files into blocks, and clean all blocks into shards."""
     _import_libraries()
     counts = read(plan, folder, engine=engine, advance=reading)

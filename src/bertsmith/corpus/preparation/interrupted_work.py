@@ -25,7 +25,7 @@ def is_interrupted(folder: Path) -> bool:
     return folder.exists() and not published
 
 
-def enter(folder: Path, identity: StoreOptions, *, out: Path, resume: bool) -> None:
+def prepare_work_folder(folder: Path, identity: StoreOptions, *, out: Path, resume: bool) -> None:
     """Make the work folder; work of other options or other files is not used."""
     path = folder / OPTIONS
     try:

@@ -13,12 +13,12 @@ from bertsmith.config.prepare import SourceOptions
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan, write_plan
+from bertsmith.corpus.plan import CorpusPlan, write_plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.shards import read_shard
-from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
-from bertsmith.corpus.stages.count import count_words
-from bertsmith.corpus.stages.divide import keep_all
+from bertsmith.corpus.stages.cleaned_corpus import Corpus, build_corpus
+from bertsmith.corpus.stages.count import count_corpus_words
+from bertsmith.corpus.stages.split import keep_all
 from bertsmith.corpus.store import TRAIN
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.errors import OptionError
@@ -40,10 +40,10 @@ def read_text(
     Raises DataError where no document is left.
     """
     cleaning = CleaningOptions(steps=frozenset(steps))
-    asked = Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents)
+    asked = CorpusPlan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents)
     plan = write_plan(folder, asked)
     with progress("reading", unit="groups of files") as first, progress("cleaning", unit="blocks") as second:
-        corpus = read_and_clean(
+        corpus = build_corpus(
             folder,
             plan,
             Engine(workers=workers),
@@ -71,7 +71,7 @@ def refuse_separator(separator: str | None, files: Sequence[SourceFile]) -> None
         raise OptionError(f"--separator: {files[0].name} is not CSV or TSV, it has no separator; leave it out")
 
 
-def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:
+def iterate_texts(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:
     """The documents of a corpus: their paragraphs, each a list of sentences.
 
     `training_only`: without what is held out, and what is dropped as a duplicate.
@@ -94,4 +94,4 @@ def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[li
 def words_as_written(corpus: Corpus) -> dict[str, int]:
     """How often each word occurs, with its capitals and accents; `words_of_chunks` makes lower case of it."""
     with progress("counting words", unit="blocks") as bar:
-        return count_words(corpus, lambda done, total: bar.update(done, total=total))
+        return count_corpus_words(corpus, lambda done, total: bar.update(done, total=total))

@@ -23,14 +23,14 @@ from bertsmith.tokenization.ascii_words import split_plain
 
 Array = npt.NDArray[Any]
 
-BORDER = "¦"
+CHUNK_SEPARATOR = "¦"
 """A sign that BERT's normaliser leaves alone and its pre-tokeniser takes for a letter: what stands between chunks."""
 CHUNKS_AT_ONCE = 2_000
-MEMO_ENTRIES = 500_000
+CACHE_ENTRIES = 500_000
 """Words and chunks that are remembered; beyond that everything is forgotten and learnt again."""
 
 
-class SentenceEncoder:
+class CachedSentenceEncoder:
     """Encodes corpus text.
 
     The name of a special token that stands in a text (`[MASK]` in a book about BERT) is read as its characters: in a
@@ -81,13 +81,13 @@ class SentenceEncoder:
 
     def encode_chunks(self, dictionary: Sequence[str]) -> tuple[Array, Array]:
         """The ids of all entries in a row and the number of ids of each (uint32)."""
-        if len(self._places) > MEMO_ENTRIES:
+        if len(self._places) > CACHE_ENTRIES:
             self._forget()
         plain, words, words_of_entry = split_plain(dictionary, lowercase=self._lowercase)
         others = [dictionary[place] for place in np.flatnonzero(~plain).tolist()]
         distinct = words.dictionary.to_pylist()
-        self._learn_words(distinct)
-        self._learn_chunks(others)
+        self._cache_words(distinct)
+        self._cache_chunks(others)
         places = np.fromiter(map(self._places.__getitem__, distinct), np.int64, len(distinct))[words.indices.to_numpy()]
         # An entry is a list of units: its words, or itself.
         units = np.ones(len(dictionary), np.int64)
@@ -104,7 +104,7 @@ class SentenceEncoder:
         ids = gather(all_ids, all_starts[unit_places], lengths.astype(np.int64))
         return ids.copy(), sums(lengths, units).astype(np.uint32)
 
-    def _learn_words(self, words: Sequence[str]) -> None:
+    def _cache_words(self, words: Sequence[str]) -> None:
         """Remember the ids of words of BERT's pre-tokeniser that are not known yet."""
         known, ids, lengths = self._places, self._ids, self._lengths
         for word in words:
@@ -114,18 +114,18 @@ class SentenceEncoder:
                 ids.extend(found)
                 lengths.append(len(found))
 
-    def _learn_chunks(self, chunks: Sequence[str]) -> None:
+    def _cache_chunks(self, chunks: Sequence[str]) -> None:
         """Remember the ids of whole chunks that are not known yet, normalised and cut by the stock tokenizer."""
         new = [chunk for chunk in chunks if chunk not in self._places]
         for start in range(0, len(new), CHUNKS_AT_ONCE):
             some = new[start : start + CHUNKS_AT_ONCE]
-            apart = any(BORDER in chunk for chunk in some)
-            joined = some if apart else [f" {BORDER} ".join(some)]
+            apart = any(CHUNK_SEPARATOR in chunk for chunk in some)
+            joined = some if apart else [f" {CHUNK_SEPARATOR} ".join(some)]
             lists: list[list[int]] = [[]]
             for text in joined:
                 normal = self._tokenizer.normalizer.normalize_str(text)
                 for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(normal):
-                    if word == BORDER and not apart:
+                    if word == CHUNK_SEPARATOR and not apart:
                         lists.append([])
                     else:
                         lists[-1].extend(self._pieces(word))
@@ -162,7 +162,7 @@ class SentenceEncoder:
 class ChunkEncoder:
     """Encodes sentences that are given as chunks of one dictionary, which is encoded once."""
 
-    def __init__(self, encoder: SentenceEncoder, dictionary: Sequence[str]) -> None:
+    def __init__(self, encoder: CachedSentenceEncoder, dictionary: Sequence[str]) -> None:
         self._encoder, self._dictionary = encoder, dictionary
         if encoder.by_chunks:
             self._ids, lengths = encoder.encode_chunks(dictionary)

@@ -38,11 +38,11 @@ DROPPED_BY_DEFAULT = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "SYRIAC"
 """Scripts whose marks the uncased default drops, as the first word of their characters' Unicode names."""
 MIN_SHARE = 0.01
 """The share of the letters from which a script decides: a few foreign names do not change how a corpus is read."""
-WORTH_SAYING = 0.005
+MIN_REPORTED_SHARE = 0.005
 """The share of words with marks from which their loss is printed, or, if they are kept, text is brought to NFC. In
 English novels it is 0.002, in French news 0.14."""
 
-WHY_COMPOSED = "é is one letter, with its mark in it or behind it; the class of the tokenizer is TokenizersBackend"
+NFC_REASON = "é is one letter, with its mark in it or behind it; the class of the tokenizer is TokenizersBackend"
 """The reason for Unicode form NFC."""
 
 _WITHOUT_MARKS = BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
@@ -50,7 +50,7 @@ _SPELLINGS = {"HIRAGANA": "KANA", "KATAKANA": "KANA", "KATAKANA-HIRAGANA": "KANA
 
 
 @dataclass(frozen=True)
-class Marks:
+class AccentSettings:
     """Whether a tokenizer keeps the marks of a text, and why.
 
     `strip_accents` is the setting of `BertTokenizer`: None leaves it to the case, as in BERT. `reason` holds an example
@@ -64,7 +64,7 @@ class Marks:
     composed: bool = False
 
 
-def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Marks:
+def choose_accents(words: Mapping[str, int], *, cased: bool, accents: str) -> AccentSettings:
     """Whether a tokenizer of this text keeps its marks.
 
     Args:
@@ -76,12 +76,12 @@ def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Mark
     changed = [word for word in words if not word.isascii() and any(map(_changes, word))]
     share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
     if accents == "keep" or (cased and accents == "auto"):
-        return Marks(True, None if cased else False, composed=share >= WORTH_SAYING)
+        return AccentSettings(True, None if cased else False, composed=share >= MIN_REPORTED_SHARE)
     if accents == "auto" and (found := _deciding_script(words)):
         script, of_letters = found
         theirs = [word for word in changed if any(script_of(character) == script for character in word)]
         name = script.title() if script != "KANA" else "kana"
-        return Marks(
+        return AccentSettings(
             True,
             False,
             f"marks are part of the letters in {name}, {of_letters:.0%} of the text: without them "
@@ -89,10 +89,10 @@ def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Mark
             composed=True,
         )
     strip = True if cased else None
-    if share < WORTH_SAYING:
-        return Marks(False, strip)
+    if share < MIN_REPORTED_SHARE:
+        return AccentSettings(False, strip)
     how = "as asked for" if accents == "strip" else "as in bert-base-uncased, unless you give --accents keep"
-    return Marks(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
+    return AccentSettings(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
 
 
 def _composed(words: Mapping[str, int]) -> Counter[str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bertsmith.corpus.engine.stage import Stage, use_one_core
+from bertsmith.corpus.engine.stage import TaskStage, use_one_core
 
-ORDER_FILE, ERROR_FILE, LOG_FILE = "order.json", "error.json", "driver.log"
+ROUND_FILE, ERROR_FILE, LOG_FILE = "order.json", "error.json", "driver.log"
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskRound:
     """One round: the tasks `numbers` of a stage. Rank r of the executor is task `numbers[r]`."""
 
     engine: str
@@ -36,11 +36,11 @@ class Order:
 class RunTask:
     """The one step of datatrove's pipeline: runs a task where it is called. The task is found by its name there."""
 
-    order: Order
+    task_round: TaskRound
 
     def __call__(self, data: Any, rank: int, world_size: int) -> None:
         use_one_core()
-        module, name = self.order.task.split(":")
+        module, name = self.task_round.task.split(":")
         task = getattr(importlib.import_module(module), name)
-        stage = Stage(Path(self.order.folder), self.order.stage, task, self.order.count)
-        stage.run_remotely(self.order.numbers[rank])
+        stage = TaskStage(Path(self.task_round.folder), self.task_round.stage, task, self.task_round.count)
+        stage.run_remotely(self.task_round.numbers[rank])

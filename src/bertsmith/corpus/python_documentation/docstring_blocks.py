@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 
-class Block(NamedTuple):
+class DocstringBlock(NamedTuple):
     """Lines of a docstring; `reason` is empty for a paragraph that may be prose."""
 
     lines: list[str]
@@ -125,7 +125,7 @@ def _span_of_symbols(lines: list[str], index: int, *, text: str, indent: int) ->
     return None
 
 
-def blocks_of(lines: list[str]) -> Iterator[Block]:
+def docstring_blocks(lines: list[str]) -> Iterator[DocstringBlock]:
     """Cut the lines into blocks that cannot be prose, with their reason, and paragraphs that may be."""
     paragraph: list[str] = []
     indent = 0
@@ -135,7 +135,7 @@ def blocks_of(lines: list[str]) -> Iterator[Block]:
         text = line.strip()
         span = _dropped_span(lines, index) if text else (index + 1, "")
         if span is None and paragraph and _begins_paragraph(text, _indent(line), paragraph=paragraph, indent=indent):
-            yield Block(paragraph, "")
+            yield DocstringBlock(paragraph, "")
             paragraph = []
         if span is None:
             bullet = _BULLET.match(text)
@@ -152,21 +152,21 @@ def blocks_of(lines: list[str]) -> Iterator[Block]:
             index += 1
             continue
         if paragraph:
-            yield Block(paragraph, "")
+            yield DocstringBlock(paragraph, "")
         end, reason = span
         if reason:
-            yield Block([line.strip() for line in lines[index:end] if line.strip()], reason)
+            yield DocstringBlock([line.strip() for line in lines[index:end] if line.strip()], reason)
         elif paragraph and paragraph[-1].endswith("::"):
             # reST: what is indented after a double colon is literal.
             outer = min(indent, _indent(lines[index - 1]))
             end = _end_of_body(lines, index, outer)
             if literal := [line.strip() for line in lines[index:end] if line.strip()]:
-                yield Block(literal, "code")
+                yield DocstringBlock(literal, "code")
             end = max(end, index + 1)
         paragraph = []
         index = end
     if paragraph:
-        yield Block(paragraph, "")
+        yield DocstringBlock(paragraph, "")
 
 
 def _begins_paragraph(text: str, line_indent: int, *, paragraph: list[str], indent: int) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bertsmith.corpus.decisions import (
     Decision,
-    Division,
+    SplitSummary,
     decide_all,
     decide_documents,
     decide_paragraphs,
@@ -17,55 +17,57 @@ from bertsmith.corpus.decisions import (
 from bertsmith.corpus.deduplication import Duplicates
 from bertsmith.corpus.shards import read_shard
 from bertsmith.corpus.splitting import MIN_DOCUMENTS, MIN_TOKENS, read_ids
-from bertsmith.corpus.stages.corpus import Corpus
-from bertsmith.corpus.stages.encode import encoder_of
+from bertsmith.corpus.stages.cleaned_corpus import Corpus
+from bertsmith.corpus.stages.encode import load_encoder
 from bertsmith.corpus.store import TRAIN
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.errors import DataError
 from bertsmith.runtime.ragged import gather
-from bertsmith.tokenization.encoding import ChunkEncoder
+from bertsmith.tokenization.sentence_encoding import ChunkEncoder
 
 
-def divide(corpus: Corpus, duplicates: Duplicates | None) -> Division:
+def split_corpus(corpus: Corpus, duplicates: Duplicates | None) -> SplitSummary:
     """Whole documents are held out, by a hash of their id or by a list of ids."""
     plan = corpus.plan
     if plan.held_out_file is None:
         reason = f"{plan.held_out_share:.1%} of the documents by a hash of their id"
-        return decide_documents(corpus.folder, corpus.shards, duplicates, division=Division("documents", reason))
+        return decide_documents(
+            corpus.folder, corpus.shards, duplicates, split_summary=SplitSummary("documents", reason)
+        )
     path = Path(plan.held_out_file)
     wanted = read_ids(path)
-    division = decide_documents(corpus.folder, corpus.shards, duplicates, division=Division("ids", ""))
-    found = division.held_out
-    if not found or found == division.kept:
+    split_summary = decide_documents(corpus.folder, corpus.shards, duplicates, split_summary=SplitSummary("ids", ""))
+    found = split_summary.held_out
+    if not found or found == split_summary.kept:
         raise DataError(
-            f"--held-out {path}: {found} of its {len(wanted)} ids are among the {division.kept} documents "
+            f"--held-out {path}: {found} of its {len(wanted)} ids are among the {split_summary.kept} documents "
             f"(the first of these is {corpus.first_id!r}); training and evaluation both need some"
         )
-    division.reason = f"{found} documents that {path.name} lists"
+    split_summary.reason = f"{found} documents that {path.name} lists"
     if found < len(wanted):
-        division.reason += f" ({len(wanted) - found} ids were not found, or their documents were dropped)"
-    return division
+        split_summary.reason += f" ({len(wanted) - found} ids were not found, or their documents were dropped)"
+    return split_summary
 
 
-def split_by_paragraphs(corpus: Corpus, division: Division, why: str) -> Division:
+def split_by_paragraphs(corpus: Corpus, split_summary: SplitSummary, reason: str) -> SplitSummary:
     """Runs of paragraphs of all documents are held out."""
-    division.by, division.reason = "paragraphs", f"runs of paragraphs of all documents: {why}"
+    split_summary.by, split_summary.reason = "paragraphs", f"runs of paragraphs of all documents: {reason}"
     share, seed = corpus.plan.held_out_share, corpus.plan.seed
-    return decide_paragraphs(corpus.folder, corpus.shards, division, share=share, seed=seed)
+    return decide_paragraphs(corpus.folder, corpus.shards, split_summary, share=share, seed=seed)
 
 
-def too_few_documents(division: Division) -> str | None:
+def too_few_documents(split_summary: SplitSummary) -> str | None:
     """Why a division by documents will not do before anything is encoded, or None."""
-    if division.held_out < MIN_DOCUMENTS or division.held_out == division.kept:
-        return f"a hash would hold out {division.held_out} of {division.kept} documents"
+    if split_summary.held_out < MIN_DOCUMENTS or split_summary.held_out == split_summary.kept:
+        return f"a hash would hold out {split_summary.held_out} of {split_summary.kept} documents"
     return None
 
 
-def too_few_tokens(corpus: Corpus, division: Division, tokenizer_json: Path) -> str | None:
+def too_few_tokens(corpus: Corpus, split_summary: SplitSummary, tokenizer_json: Path) -> str | None:
     """Why the held-out documents hold too few tokens, or None. A chunk is at least a token, as good as always."""
-    if division.held_out_chunks >= 2 * MIN_TOKENS:
+    if split_summary.held_out_chunks >= 2 * MIN_TOKENS:
         return None
-    encoder = encoder_of(tokenizer_json)
+    encoder = load_encoder(tokenizer_json)
     tokens = 0
     for number in range(corpus.shards):
         shard = read_shard(shard_file(corpus.folder, number))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.corpus.cleaning import Dropped
-from bertsmith.corpus.decisions import Decision, json_lines
+from bertsmith.corpus.cleaning import DroppedText
+from bertsmith.corpus.decisions import Decision, to_json_lines
 from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS
 from bertsmith.corpus.shards import Shard
-from bertsmith.corpus.work_folder import CLEAN, STORE, numbered
+from bertsmith.corpus.work_folder import CLEAN, STORE, stage_file
 from bertsmith.runtime.files import write_text
 
 WITHOUT_TOKENS = "no tokens"
@@ -27,14 +27,14 @@ def write_dropped(
     rows = []
     for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
         sentences = shard.texts(*shard.document_sentences[document : document + 2].tolist())
-        dropped = Dropped(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
+        dropped = DroppedText(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
         rows.append({"id": shard.ids[document], **asdict(dropped)})
     for document, paragraph in decision.paragraphs.tolist():
         if not decision.documents[document]:
             sentences = shard.texts(*shard.sentence_offsets[paragraph : paragraph + 2].tolist())
             place = paragraph - int(shard.paragraph_offsets[document])
             rows.append(
-                {"id": shard.ids[document], **asdict(Dropped(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
+                {"id": shard.ids[document], **asdict(DroppedText(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
             )
-    cleaned = numbered(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
-    write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + json_lines(rows))
+    cleaned = stage_file(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
+    write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + to_json_lines(rows))
