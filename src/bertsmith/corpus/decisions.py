@@ -1,4 +1,4 @@
-"""Decisions: what becomes of each document and each sentence of a shard: dropped, trained on, or held out."""
+"""Decisions: whether each document and sentence of a shard is dropped, trained on, or held out."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ REASONS = ("", DUPLICATE, NEAR_DUPLICATE, DUPLICATE_PARAGRAPHS)
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of the documents of one shard.
+    """The decisions for the documents of one shard.
 
     Attributes:
-        documents: uint8 of [documents], 0 for one that is kept, otherwise the place of the reason in REASONS.
-        paragraphs: int64 of [dropped, 2]: the document and the paragraph of each that is dropped.
-        sentences: uint8 of [sentences]: DROPPED, TRAIN or HELD_OUT.
+        documents: uint8 of [documents], the index in REASONS of the reason for dropping; 0 if the document is kept.
+        paragraphs: int64 of [dropped, 2], the document and the paragraph of each dropped paragraph.
+        sentences: uint8 of [sentences], DROPPED, TRAIN or HELD_OUT.
     """
 
     DROPPED: ClassVar[int] = 0
@@ -49,19 +49,19 @@ class Decision:
     sentences: Array
 
     def reason(self, document: int) -> str:
-        """Why a document is dropped; empty for one that is kept."""
+        """Return why a document is dropped; empty if it is kept."""
         return REASONS[int(self.documents[document])]
 
 
 def read_decision(folder: Path, number: int) -> Decision:
-    """The decision on a shard."""
+    """Read the decisions for a shard."""
     return Decision(
         *read_arrays(stage_file(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
     )
 
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:
-    """Write the decision on a shard, whole or not at all."""
+    """Write the decisions for a shard atomically."""
     with (
         atomic_write(stage_file(folder, DECIDE, number, suffix=".npz")) as temporary_path,
         temporary_path.open("wb") as file,
@@ -71,13 +71,13 @@ def write_decision(folder: Path, number: int, decision: Decision) -> None:
 
 @dataclass
 class SplitSummary:
-    """How the documents are divided, and what is to be said of it.
+    """How the documents are split, with counts.
 
     Attributes:
-        kept: documents that are kept, held-out ones among them.
-        dropped: documents by the reason for which they are dropped.
-        held_out: kept documents of which at least a part is held out.
-        held_out_chunks: what stands between white space in the held-out part.
+        kept: kept documents, including held-out ones.
+        dropped: dropped documents by reason.
+        held_out: kept documents with at least one held-out sentence.
+        held_out_chunks: chunks (runs of text between white space) in the held-out part.
     """
 
     by: str
@@ -92,9 +92,9 @@ class SplitSummary:
 def decide_documents(
     folder: Path, shards: int, duplicates: Duplicates | None, *, split_summary: SplitSummary
 ) -> SplitSummary:
-    """Write the decision on each shard where whole documents are held out.
+    """Write the decisions of each shard when whole documents are held out, and add the counts to `split_summary`.
 
-    `duplicates=None` keeps everything that was cleaned.
+    `duplicates=None` keeps every cleaned document.
     """
     dropped = np.zeros(len(REASONS), np.int64)
     first = 0
@@ -130,7 +130,7 @@ def decide_documents(
 def decide_paragraphs(
     folder: Path, shards: int, split_summary: SplitSummary, *, share: float, seed: int
 ) -> SplitSummary:
-    """Change the decisions to runs of paragraphs of all kept documents; raises DataError for too small a corpus."""
+    """Hold out spans of paragraphs of all kept documents instead. Raises DataError if the corpus is too small."""
     documents: list[tuple[str, Sequence[int], Sequence[int]]] = []
     places: list[tuple[int, Array]] = []
     for number in range(shards):
@@ -157,7 +157,7 @@ def decide_paragraphs(
 
 
 def decide_all(folder: Path, shards: int, side: int) -> None:
-    """Every document on one side: a text to count, or to evaluate on."""
+    """Put all documents on one side, for a text to count words in or to evaluate on."""
     for number in range(shards):
         paragraphs, lengths = read_arrays(shard_file(folder, number), "paragraphs", "lengths")
         decision = Decision(
@@ -169,7 +169,7 @@ def decide_all(folder: Path, shards: int, side: int) -> None:
 def name_clusters(
     folder: Path, documents: Sequence[int], clusters: Iterable[DuplicateCluster]
 ) -> Iterable[dict[str, Any]]:
-    """The clusters with the ids of their documents."""
+    """Yield the duplicate clusters with the ids of their documents."""
     first = offsets_of(documents)
     opened: dict[int, list[str]] = {}
 
@@ -191,5 +191,5 @@ def name_clusters(
 
 
 def to_json_lines(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as JSON lines."""
+    """Return rows as JSON lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,11 +1,11 @@
-"""De-duplication over shards: equal documents, near-duplicates, equal paragraphs; one of each stays.
+"""De-duplication over all shards: identical documents, near-duplicates, identical paragraphs. One copy stays.
 
-Every shard has its keys (hash, document, paragraph) on the disk, sorted by hash. A range of hashes is then a slice of
-each file, so duplicates are found range by range with a bounded number of keys in memory, however many shards there
-are. What grows with the corpus is one byte a document, and an entry for each document that has a near-duplicate.
+Each shard has its keys (hash, document, paragraph) on disk, sorted by hash. A range of hashes is a slice of each file,
+so duplicates are found range by range with a bounded number of keys in memory, for any number of shards. Only one byte
+per document and one entry per near-duplicate grow with the corpus.
 
-Which one stays follows from the documents alone: one that is held out before one to train on, so that no copy of a
-held-out text is trained on; then the first in the order of the files' names.
+The documents alone decide which copy stays: a held-out copy before a training copy, so that no held-out text is trained
+on; then the first copy by file name.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ DUPLICATE_PARAGRAPHS = "duplicate paragraphs"
 KEYS_AT_ONCE = 1 << 22
 SIGNATURES_OPEN = 64
 MAX_COMPARED_PER_BAND = 8
-"""Members of a band that a later member is compared with; copies of one text meet in 32 bands."""
+"""Members of a band that each later member is compared with. Copies of one text meet in 32 bands."""
 
 _PLACE = np.dtype([("hash", "<u8"), ("document", "<i8"), ("paragraph", "<u4")])
 
 
 @dataclass(frozen=True)
 class FingerprintPaths:
-    """The fingerprints of one shard on the disk."""
+    """Paths of the fingerprint files of one shard."""
 
     documents: Path
     bands: Path
@@ -47,9 +47,9 @@ class FingerprintPaths:
 
 @dataclass
 class DuplicateCluster:
-    """Documents taken for one: who stays and who goes (numbers through all shards).
+    """Documents that count as copies of each other: the kept one and the dropped ones (numbered across all shards).
 
-    `similarity` is the least of those that linked them; the two ends of a chain can be less alike.
+    `similarity` is the lowest similarity that linked two members. The two ends of a chain can be less similar.
     """
 
     kind: str
@@ -60,12 +60,13 @@ class DuplicateCluster:
 
 @dataclass
 class Duplicates:
-    """What is to be dropped.
+    """Documents and paragraphs to drop.
 
     Attributes:
         reasons: uint8 of [documents]: 0 kept, 1 duplicate, 2 near-duplicate.
-        paragraphs: for each shard, int64 of [dropped, 2]: document (number in the shard) and paragraph (number in it).
-        clusters: all groups of documents.
+        paragraphs: per shard, int64 of [dropped, 2]: document (numbered in the shard) and paragraph (numbered in the
+            shard).
+        clusters: all clusters of documents.
     """
 
     reasons: Array
@@ -82,13 +83,13 @@ def find_duplicates(
     near: float | None,
     paragraphs: bool,
 ) -> Duplicates:
-    """Find what is to be dropped.
+    """Find the documents and paragraphs to drop.
 
     Args:
         shards, documents: the fingerprints and the number of documents of each shard.
-        held_out: bool of [documents] through all shards.
-        exact, paragraphs: whether equal documents and equal paragraphs are looked for.
-        near: the Jaccard similarity on word pairs from which two documents are near-duplicates; None for none.
+        held_out: bool of [documents] across all shards.
+        exact, paragraphs: whether to look for identical documents and identical paragraphs.
+        near: minimum Jaccard similarity of word pairs that makes two documents near-duplicates; None skips the search.
     """
     first = np.concatenate(([0], np.cumsum(documents))).astype(np.int64)
     result = Duplicates(np.zeros(int(first[-1]), np.uint8), [])
@@ -151,7 +152,7 @@ def _paragraphs(files: Sequence[Path], first: Array, held_out: Array, *, reasons
         group = whole[reasons[whole["document"]] == 0]
         if len(group) < 2:
             continue
-        # The groups are in the order of places, so the first held-out one, or else the first of all, stays.
+        # Groups are in document order: the first held-out paragraph stays, or the first one if none is held out.
         kept = int(np.argmax(held_out[group["document"]]))
         gone = np.delete(group, kept)
         found.append((gone["document"], gone["paragraph"]))
@@ -172,8 +173,8 @@ def _survivor(members: Array, held_out: Array) -> int:
 
 
 def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
-    """Runs of keys with one hash, found more than once; each in the order of its places through all shards."""
-    # A file is open only while it is looked at: there may be more of them than a process may open.
+    """Yield groups of keys that share a hash, each in document order across all shards."""
+    # Files are opened one at a time: a corpus can have more files than a process may open.
     total = sum(len(_mapped(path)) for path in files)
     ranges = max(1, -(-total // KEYS_AT_ONCE))
     edges = [step * 2**64 // ranges for step in range(1, ranges)]
@@ -195,13 +196,13 @@ def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
 
 
 def _cuts(path: Path, edges: Sequence[int]) -> list[int]:
-    """Where the ranges of hashes begin and end in a file of keys."""
+    """Return where the ranges of hashes begin and end in a file of keys."""
     keys = _mapped(path)
     return [0, *(int(np.searchsorted(keys["hash"], np.uint64(edge))) for edge in edges), len(keys)]
 
 
 def _mapped(path: Path) -> Array:
-    """The keys in a file; an array of no key cannot be mapped and is read."""
+    """Map the keys of a file; an empty array cannot be mapped and is read instead."""
     with path.open("rb") as file:
         empty = len(file.read(257)) < 257
     keys: Array = np.load(path, mmap_mode=None if empty else "r")
@@ -209,7 +210,7 @@ def _mapped(path: Path) -> Array:
 
 
 class _Signatures:
-    """The signatures of all shards, mapped when they are asked for; few files are open at a time."""
+    """The signatures of all shards, memory-mapped on demand with a limited number of open files."""
 
     def __init__(self, files: Sequence[Path], first: Array) -> None:
         self.files, self.first = files, first
@@ -226,7 +227,7 @@ class _Signatures:
         return row
 
     def similarity(self, one: int, two: int) -> float:
-        """The estimated Jaccard similarity of two documents; its standard error is at most 0.044."""
+        """Estimate the Jaccard similarity of two documents, with a standard error of at most 0.044."""
         return int(np.count_nonzero(self._row(one) == self._row(two))) / PERMUTATIONS
 
 
@@ -241,7 +242,7 @@ def _root(parents: dict[int, int], member: int) -> int:
 
 
 def _union(parents: dict[int, int], one: int, two: int) -> int:
-    """Join two sets; the smaller root stays. Both become members of `parents`."""
+    """Join two sets under the smaller root. Both members are added to `parents`."""
     low, high = sorted((_root(parents, one), _root(parents, two)))
     parents[low] = parents[high] = low
     return low

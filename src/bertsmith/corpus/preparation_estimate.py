@@ -1,4 +1,4 @@
-"""What a preparation will take, from a sample: documents, bytes, tokens, time, memory and disk."""
+"""An estimate of what `prepare` needs, from a sample: documents, bytes, tokens, time, memory and disk."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SAMPLE_FILES = 12
 SAMPLE_CHARACTERS = 12_000_000
 
 TOKENS_PER_WORD = 1.3
-"""Of the words between white space: punctuation is a token of its own, and rare words are several."""
+"""Words here are separated by white space: punctuation adds tokens, and rare words become several."""
 ENCODING_SHARE = 0.35
-"""What counting and encoding add to the time of reading and cleaning."""
+"""Time for counting and encoding, relative to reading and cleaning."""
 DISK_PER_TEXT_BYTE = 1.9
-"""The work folder at its largest, STORE included, for each byte of text."""
+"""Largest size of the work folder, including the STORE, per byte of text."""
 MEMORY_BASE, MEMORY_PER_WORKER, MEMORY_PER_CHARACTER = 500e6, 250e6, 18
 TEXT_BYTES_PER_FILE_BYTE = {"": 1.0, ".gz": 4.0, ".xz": 6.0, ".zst": 5.0}
-"""Bytes of text for a byte on the disk, at most as good as always."""
+"""Bytes of text per byte of file; a practical upper limit."""
 
 
 @dataclass(frozen=True)
 class PreparationEstimate(Result):
-    """What a preparation will take; everything but `files` and `free_bytes` is an estimate from a sample."""
+    """What `prepare` will need. All figures except `files` and `free_bytes` are estimates from a sample."""
 
     store: Path
     files: int
@@ -51,7 +51,7 @@ class PreparationEstimate(Result):
 
 
 def has_ample_space(plan: CorpusPlan, free: int) -> bool:
-    """Whether the disk has room even if every file unpacks to several times its size."""
+    """Return whether the disk has room even if every file decompresses to several times its size."""
     if any(file.size is None for file in plan.files):
         return False
     most = sum((file.size or 0) * TEXT_BYTES_PER_FILE_BYTE[file.compression] for file in plan.files)
@@ -59,22 +59,21 @@ def has_ample_space(plan: CorpusPlan, free: int) -> bool:
 
 
 def check_disk_space(plan: CorpusPlan, workers: int, out: Path) -> None:
-    """Raise ResourceError if the disk would fill; a sample is read only if that is possible at all."""
+    """Raise ResourceError if the disk would fill up. Samples the text only if that is possible at all."""
     free = free_bytes(out)
     if has_ample_space(plan, free):
         return
     expected = estimate_preparation(plan, workers, out)
     if expected.disk_bytes > free:
         raise ResourceError(
-            f"{out}: the disk would fill: about {format_bytes(expected.disk_bytes)} are needed while this works "
-            f"({format_bytes(expected.store_bytes)} of them stay), {format_bytes(free)} are free there. "
-            "Free some space, "
-            "choose another --out, or give --max-documents."
+            f"{out}: the disk would fill up: found {format_bytes(free)} free, expected about "
+            f"{format_bytes(expected.disk_bytes)} ({format_bytes(expected.store_bytes)} for the finished STORE). "
+            "Try: free some space, choose a different --out, or set --max-documents"
         )
 
 
 def estimate_preparation(plan: CorpusPlan, workers: int, out: Path) -> PreparationEstimate:
-    """Read a sample and go through its stages; nothing is written."""
+    """Process a sample and extrapolate. Writes nothing."""
     known = [file for file in plan.files if file.size is not None]
     chosen = plan.files[:: max(1, len(plan.files) // SAMPLE_FILES)][:SAMPLE_FILES]
     started = time.perf_counter()
@@ -87,7 +86,7 @@ def estimate_preparation(plan: CorpusPlan, workers: int, out: Path) -> Preparati
     documents = documents[: plan.max_documents]
     text = sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in documents for paragraph in item.paragraphs)
     if len(known) < len(plan.files):
-        log_info("the size of a source is not known: the figures are those of its beginning, at least")
+        log_info("the size of a source is unknown: the estimates are lower bounds, from its beginning")
     words = _process_sample(plan, documents)
     seconds = time.perf_counter() - started
     whole = sum(file.size or 0 for file in known)
@@ -118,13 +117,13 @@ def estimate_preparation(plan: CorpusPlan, workers: int, out: Path) -> Preparati
 
 
 def _read(plan: CorpusPlan, file: SourceFile, characters: int) -> tuple[list[Document], int]:
-    """The first documents of a file, and the bytes of it that were read for them."""
+    """Return the first documents of a file and the number of bytes read for them."""
     notes = ReadingNotes()
     taken: list[Document] = []
     size = before = position = 0
     for document in read_documents(file, plan.reading, notes):
         if notes.position != position:
-            # A reader reads ahead: what was given out so far ends somewhere in the piece before this one.
+            # Readers read ahead: the documents so far end somewhere in the previous buffer.
             if position and size >= characters:
                 return taken, (before + position) // 2
             before, position = position, notes.position
@@ -134,7 +133,7 @@ def _read(plan: CorpusPlan, file: SourceFile, characters: int) -> tuple[list[Doc
 
 
 def _process_sample(plan: CorpusPlan, documents: list[Document]) -> int:
-    """Clean, split and hash; returns the number of chunks."""
+    """Clean, split and hash the documents; return the number of chunks."""
     counts = CleaningCounts()
     sentences: list[str] = []
     sizes: list[int] = []

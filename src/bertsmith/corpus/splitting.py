@@ -1,7 +1,8 @@
-"""The held-out part: whole documents by a hash of their id, or runs of paragraphs where documents are few.
+"""The held-out part: whole documents by a hash of their id, or spans of paragraphs if there are few documents.
 
-By hash, a document stays on its side when the corpus grows. Where that leaves fewer than two documents or under
-2,000 tokens (a corpus that is one book), contiguous runs of paragraphs are taken from all documents instead.
+The hash keeps a document on the same side when the corpus grows. If it holds out fewer than two documents or under
+2,000 tokens (for example if the corpus is one book), contiguous spans of paragraphs of all documents are held out
+instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ FEW_PARAGRAPHS = 50
 
 @dataclass(frozen=True)
 class DocumentSpan:
-    """Sentences start to stop of a document, and the side they are on."""
+    """Sentences `start` to `stop` of a document, and whether they are held out."""
 
     start: int
     stop: int
@@ -30,56 +31,57 @@ class DocumentSpan:
 
 
 def is_held_out(document_id: str, share: float, seed: int) -> bool:
-    """Whether a document is held out: a pure function of its id, the share and the seed."""
+    """Return whether a document is held out: a pure function of its id, the share and the seed."""
     return random.key("held-out", seed, document_id) < share * 2.0**64
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """The ids in a file, one a line."""
+    """Read document ids from a file with one id per line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
         ids = frozenset(line.strip() for line in lines if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"--held-out {path}: cannot be read as lines of document ids: {error}") from None
+        raise DataError(f"--held-out {path}: cannot be read, expected one document id per line: {error}") from None
     if not ids:
-        raise DataError(f"--held-out {path}: no document id in this file; expected one a line")
+        raise DataError(f"--held-out {path}: found no document id, expected one id per line")
     return ids
 
 
 def document_spans(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int
 ) -> list[list[DocumentSpan]]:
-    """Divide every document into runs, a share of the words of each held out.
+    """Split every document into spans so that a share of the words of each is held out.
 
     Args:
-        documents: for each its id, the number of sentences of each paragraph, and of words of each sentence.
-        share: of words (`unspaced.count_words`) to hold out; raised as far as 2,000 of them need, about 2,000 tokens
-            or more.
+        documents: per document, its id, the number of sentences per paragraph, and the number of words per sentence.
+        share: share of words (`unspaced.count_words`) to hold out; raised if needed to hold out 2,000 words, which are
+            about 2,000 tokens or more.
 
-    Paragraphs stay whole where they are fine enough for that, otherwise runs of sentences are taken.
+    Paragraphs stay whole if they are short enough; otherwise sentences are the unit.
 
-    Raises DataError where 2,000 words would be more than a fifth of the corpus.
+    Raises DataError if 2,000 words are more than a fifth of the corpus.
     """
     words = sum(sum(counts) for _, _, counts in documents)
     needed = MIN_TOKENS * 1.05 / max(words, 1)
     if needed > MAX_SHARE:
         raise DataError(
-            f"the corpus is too small for a held-out part: {words:,} words, and at least {MIN_TOKENS:,} are held "
-            f"out of a fifth of it or less. At least {int(MIN_TOKENS * 1.05 / MAX_SHARE):,} words are needed; add text."
+            f"the corpus is too small for a held-out part: found {words:,} words, expected at least "
+            f"{int(MIN_TOKENS * 1.05 / MAX_SHARE):,} (the held-out part needs {MIN_TOKENS:,} words and may be at most "
+            "a fifth of the corpus). Try: add text"
         )
     share = max(share, needed)
     if sum(len(lengths) for _, lengths, _ in documents) >= FEW_PARAGRAPHS:
         divided = _split_documents(documents, share, seed, whole_paragraphs=True)
         if _held_words(documents, divided) >= MIN_TOKENS:
             return divided
-    # A sentence has at most 2,000 characters, so half of one may be owed at the end: ask for a fifth more.
+    # Sentences have up to 2,000 characters, so half a sentence may be missing at the end: retry with a fifth more.
     for asked in (share, max(share, min(share * 1.2, MAX_SHARE))):
         divided = _split_documents(documents, asked, seed, whole_paragraphs=False)
         if _held_words(documents, divided) >= MIN_TOKENS:
             return divided
     raise DataError(
-        f"the corpus is too small for a held-out part: of {words:,} words in sentences this long, no runs of "
-        f"{MIN_TOKENS:,} words can be taken; add text."
+        f"the corpus is too small for a held-out part: its {words:,} words are in sentences so long that no selection "
+        f"of {MIN_TOKENS:,} words fits. Try: add text"
     )
 
 
@@ -88,7 +90,7 @@ def _split_documents(
 ) -> list[list[DocumentSpan]]:
     owed = 0.0
     divided: list[list[DocumentSpan]] = [[] for _ in documents]
-    # By id, so that the order of the files changes nothing.
+    # In id order, so that the result does not depend on the order of the files.
     for index in sorted(range(len(documents)), key=lambda index: documents[index][0]):
         name, paragraph_lengths, word_counts = documents[index]
         units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
@@ -111,9 +113,9 @@ def _held_words(
 def _held_units(
     name: str, units: Sequence[int], word_counts: Sequence[int], *, share: float, seed: int, owed: float
 ) -> tuple[list[bool], float]:
-    """Which units (paragraphs or sentences) of a document are held out: one run in each stratum of the document.
+    """Choose the held-out units (paragraphs or sentences) of a document: one span per stratum of the document.
 
-    `owed` is the number of words that documents before this one were too coarse to give.
+    `owed` is the number of words that earlier documents could not hold out because their units were too long.
     """
     sizes, position = [], 0
     for length in units:
@@ -125,7 +127,7 @@ def _held_units(
         first, last = stratum * len(units) // strata, (stratum + 1) * len(units) // strata
         words = sum(sizes[first:last])
         owed += share * words
-        # The run starts where enough words are left in the stratum.
+        # Start the span early enough that the stratum has enough words left.
         skip = random.key("held-out run", seed, name, stratum) / 2.0**64 * max(words - owed, 0)
         at = first
         while at < last and sizes[at] <= skip:

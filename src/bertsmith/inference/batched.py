@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.batching import TOKENS_PER_BATCH, by_length
+from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
 from bertsmith.tasks.encoded_texts import Encoded, padded
 from bertsmith.tasks.values import Array, Inputs, ModelOutputs
 
@@ -31,7 +31,7 @@ def arrays(output: Mapping[str, Any]) -> ModelOutputs:
 
 
 def batches(
-    encoded: Encoded, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_PER_BATCH
+    encoded: Encoded, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_A_BATCH
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """The numbers of the texts of each batch, and the batch on the device."""
     with_types = getattr(model_config, "type_vocab_size", 0) > 1
@@ -46,7 +46,7 @@ def head_outputs(
     pad_token_id: int,
     *,
     precision: str = "fp32",
-    budget: int = TOKENS_PER_BATCH,
+    budget: int = TOKENS_A_BATCH,
     bar: Progress | None = None,
 ) -> Any:
     """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""

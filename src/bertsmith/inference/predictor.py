@@ -34,7 +34,7 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, log_info, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.batching import TOKENS_PER_BATCH
+from bertsmith.tasks.batching import TOKENS_A_BATCH
 from bertsmith.tasks.encoded_texts import Encoded, encode
 from bertsmith.tasks.model_config import INPUT_LENGTH, has_head
 from bertsmith.tasks.registry import TASKS, trainable_tasks, verbs
@@ -113,14 +113,14 @@ class Predictor:
         return length
 
     def head_outputs(
-        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_PER_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Any:
         """The outputs of a head that is the model's own, by examples; `budget` is in tokens per batch."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         return head_outputs(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
 
     def head_logits(
-        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_PER_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
         """What a student learns from a head that is the model's own, in the form of `Task.gather_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)

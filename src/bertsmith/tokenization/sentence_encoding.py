@@ -1,9 +1,10 @@
-"""Sentences to ids: exactly those of the stock tokenizer, several times faster.
+"""Encode sentences as ids: exactly those of the stock tokenizer, several times faster.
 
-White space is a border for BERT's normaliser and pre-tokeniser, so the ids of a sentence are those of its chunks in a
-row, and the ids of a chunk are those of its words. A corpus repeats both: chunks come as numbers with a dictionary
-(`corpus.chunks`), the dictionary is cut into words with NumPy, and each different word is cut into pieces once. What
-is not printable ASCII, one entry in ten of English text, is normalised and cut by the stock tokenizer's own parts.
+White space is a boundary for BERT's normalizer and pre-tokenizer. So the ids of a sentence are the ids of its chunks,
+concatenated, and the ids of a chunk are the ids of its words. A corpus repeats both. Chunks come as indices with a
+dictionary (`corpus.chunks`), NumPy splits the dictionary into words, and each distinct word is split into tokens once.
+Chunks that are not printable ASCII, one in ten in English text, are normalized and split by the stock tokenizer's own
+components.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from bertsmith.tokenization.ascii_words import split_plain
 Array = npt.NDArray[Any]
 
 CHUNK_SEPARATOR = "¦"
-"""A sign that BERT's normaliser leaves alone and its pre-tokeniser takes for a letter: what stands between chunks."""
+"""A sign between chunks that BERT's normalizer leaves unchanged and its pre-tokenizer treats as a letter."""
 CHUNKS_AT_ONCE = 2_000
 CACHE_ENTRIES = 500_000
-"""Words and chunks that are remembered; beyond that everything is forgotten and learnt again."""
+"""Maximum number of cached words and chunks; beyond it the cache is cleared."""
 
 
 class CachedSentenceEncoder:
-    """Encodes corpus text.
+    """Encodes corpus text, with a cache of words and chunks.
 
-    The name of a special token that stands in a text (`[MASK]` in a book about BERT) is read as its characters: in a
-    corpus it is a word, not a place to predict.
+    The name of a special token in a text (`[MASK]` in a book about BERT) is read as ordinary characters: in a corpus it
+    is a word, not a position to predict.
 
     Attributes:
-        by_chunks: whether the tokenizer reads each chunk by itself (BERT's normaliser, with or without NFC behind it,
-            BERT's pre-tokeniser, WordPiece, no added tokens); only then `encode_chunks` may be used.
+        by_chunks: whether the tokenizer reads each chunk independently (BERT's normalizer, optionally followed by NFC,
+            BERT's pre-tokenizer, WordPiece, no added tokens). `encode_chunks` requires this.
     """
 
     def __init__(self, tokenizer_json: str) -> None:
-        """Make an encoder of the content of a tokenizer.json."""
+        """Create an encoder from the content of a tokenizer.json."""
         content = json.loads(tokenizer_json)
         content["truncation"] = content["padding"] = None
         self._tokenizer = Tokenizer.from_str(json.dumps(content))
@@ -70,7 +71,9 @@ class CachedSentenceEncoder:
         self._ids, self._lengths = array("I"), array("I")
 
     def encode(self, sentences: Sequence[str]) -> tuple[Array, Array]:
-        """The ids of all sentences in a row and the number of ids of each, by the stock tokenizer (uint32)."""
+        """Return the concatenated ids of all sentences and the number of ids per sentence, from the stock tokenizer
+        (uint32).
+        """
         encodings = self._tokenizer.encode_batch_fast(list(sentences), add_special_tokens=False)
         lists = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, lists), dtype=np.uint32, count=len(lists))
@@ -80,7 +83,7 @@ class CachedSentenceEncoder:
         return ids, lengths
 
     def encode_chunks(self, dictionary: Sequence[str]) -> tuple[Array, Array]:
-        """The ids of all entries in a row and the number of ids of each (uint32)."""
+        """Return the concatenated ids of all entries and the number of ids per entry (uint32)."""
         if len(self._places) > CACHE_ENTRIES:
             self._forget()
         plain, words, words_of_entry = split_plain(dictionary, lowercase=self._lowercase)
@@ -89,7 +92,7 @@ class CachedSentenceEncoder:
         self._cache_words(distinct)
         self._cache_chunks(others)
         places = np.fromiter(map(self._places.__getitem__, distinct), np.int64, len(distinct))[words.indices.to_numpy()]
-        # An entry is a list of units: its words, or itself.
+        # An entry consists of units: its words, or the entry itself.
         units = np.ones(len(dictionary), np.int64)
         units[plain] = words_of_entry
         starts = offsets_of(units)[:-1]
@@ -105,7 +108,7 @@ class CachedSentenceEncoder:
         return ids.copy(), sums(lengths, units).astype(np.uint32)
 
     def _cache_words(self, words: Sequence[str]) -> None:
-        """Remember the ids of words of BERT's pre-tokeniser that are not known yet."""
+        """Cache the ids of new words of BERT's pre-tokenizer."""
         known, ids, lengths = self._places, self._ids, self._lengths
         for word in words:
             if word not in known:
@@ -115,7 +118,7 @@ class CachedSentenceEncoder:
                 lengths.append(len(found))
 
     def _cache_chunks(self, chunks: Sequence[str]) -> None:
-        """Remember the ids of whole chunks that are not known yet, normalised and cut by the stock tokenizer."""
+        """Cache the ids of new whole chunks, normalized and split by the stock tokenizer."""
         new = [chunk for chunk in chunks if chunk not in self._places]
         for start in range(0, len(new), CHUNKS_AT_ONCE):
             some = new[start : start + CHUNKS_AT_ONCE]
@@ -137,7 +140,7 @@ class CachedSentenceEncoder:
                 self._lengths.append(len(found))
 
     def _pieces(self, word: str) -> list[int]:
-        """The ids of a word by longest match (Devlin et al. 2019, `WordpieceTokenizer`)."""
+        """Return the ids of a word by longest match (Devlin et al. 2019, `WordpieceTokenizer`)."""
         whole = self._vocabulary.get(word)
         if whole is not None and len(word) <= self._longest:
             return [whole]
@@ -160,7 +163,7 @@ class CachedSentenceEncoder:
 
 
 class ChunkEncoder:
-    """Encodes sentences that are given as chunks of one dictionary, which is encoded once."""
+    """Encodes sentences given as chunks of one dictionary, which is encoded once."""
 
     def __init__(self, encoder: CachedSentenceEncoder, dictionary: Sequence[str]) -> None:
         self._encoder, self._dictionary = encoder, dictionary
@@ -169,11 +172,11 @@ class ChunkEncoder:
             self._starts, self._lengths = offsets_of(lengths)[:-1], lengths.astype(np.int64)
 
     def encode(self, codes: Array, lengths: Array) -> tuple[Array, Array]:
-        """The ids of sentences in a row, and the number of ids of each (int64).
+        """Return the concatenated ids of the sentences and the number of ids per sentence (int64).
 
         Args:
-            codes: of [chunks], places in the dictionary.
-            lengths: of [sentences], the chunks of each.
+            codes: of [chunks], dictionary indices.
+            lengths: of [sentences], number of chunks per sentence.
         """
         if self._encoder.by_chunks:
             counts = self._lengths[codes]

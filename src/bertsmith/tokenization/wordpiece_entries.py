@@ -1,4 +1,4 @@
-"""What every WordPiece vocabulary has in common: special tokens, the mark of continuing pieces, the number of rows."""
+"""Entries common to all WordPiece vocabularies: special tokens, the continuation prefix, and the number of rows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUING = "##"
 ROWS = 64
-"""The number of entries is a multiple of this."""
+"""The number of entries is a multiple of this number."""
 
 
 def with_unused_rows(vocabulary: Sequence[str]) -> list[str]:
-    """The vocabulary with entries `[unused0]`, `[unused1]` and so on behind it, up to a multiple of 64.
+    """Append entries `[unused0]`, `[unused1]` and so on, up to a multiple of 64.
 
-    Matrix products over such a number of rows are faster, and the rows can take words later. No text gives one of them:
-    BERT's pre-tokeniser parts the brackets from the name.
+    Matrix products are faster with such a number of rows, and the rows can hold new words later. No text produces these
+    entries, because BERT's pre-tokenizer splits off the brackets.
     """
     missing = -len(vocabulary) % ROWS
     return [*vocabulary, *(f"[unused{number}]" for number in range(missing))]

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.corpus.document import Document, blocks_of, paragraphs_of
+from bertsmith.corpus.document import Document, line_blocks, paragraphs_of
 from bertsmith.corpus.reading import (
     ReadingNotes,
     ReadingOptions,
     decoding,
     detect_documents,
     find_files,
-    parts,
+    long_documents,
     plain_text,
     read_documents,
     unpacking,
@@ -155,14 +155,14 @@ def sizes(*, piece: int = 1 << 20, first_part: int = 4_000_000, longest: int = 8
         patch.setattr(unpacking, "BUFFER_BYTES", piece)
         patch.setattr(decoding, "HEAD_BYTES", min(piece, decoding.HEAD_BYTES))
         patch.setattr(plain_text, "FIRST_PART", first_part)
-        patch.setattr(parts, "LONGEST", longest)
+        patch.setattr(long_documents, "LONGEST_PART", longest)
         yield
 
 
 def read_whole(text: str, form: str) -> list[Document]:
     """The documents of a text that is read whole."""
     lines = [line.strip() for line in re.split("\r\n|\r|\n", text.removeprefix("\ufeff"))]
-    blocks = blocks_of(lines)
+    blocks = line_blocks(lines)
     if form == "auto" and blocks:
         form = detect_documents(lines)[0]
     sentences = form == "blank-line" and lines_end_sentences(blocks)

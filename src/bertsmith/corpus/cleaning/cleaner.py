@@ -1,4 +1,4 @@
-"""One document through all steps that are on."""
+"""Run one document through all enabled steps."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from bertsmith.tokenization.unspaced import count_words
 def clean_document(
     document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[DroppedText] | None = None
 ) -> Document | str:
-    """The document with clean paragraphs, none of them empty, or the reason for which the whole of it is dropped.
+    """Return the document with clean, non-empty paragraphs, or the reason why all of it is dropped.
 
-    Where every paragraph is dropped, the document's reason is the one that took most of its characters; a document
-    that had no text is `empty`. What is done is added to `counts`, and each text that is dropped to `dropped` if there
-    is such a list. Cleaning what was cleaned changes nothing.
+    If every paragraph is dropped, the document's reason is the one that dropped the most characters; a document without
+    text is `empty`. The counts go to `counts`, and dropped texts to `dropped` if it is a list. Cleaning twice gives the
+    same result as cleaning once.
     """
     steps = options.steps
     paragraphs, data = repair_paragraphs(document.paragraphs, steps, counts)
@@ -62,7 +62,7 @@ def clean_document(
 
 
 def _paragraph_reasons(paragraphs: Sequence[str], data: bytes, steps: frozenset[str]) -> dict[int, str]:
-    """The places of paragraphs that are dropped, and the first reason for each."""
+    """Return the dropped paragraphs by index, with the first reason for each."""
     reasons: dict[int, str] = {}
     if not paragraphs:
         return reasons

@@ -1,6 +1,6 @@
-"""The process that gives one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ORDER.json`.
+"""The process that submits one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ORDER.json`.
 
-For Ray it stays until the tasks have ended, for Slurm until they are in the queue.
+With Ray it runs until the tasks have ended, with Slurm until they are in the queue.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bertsmith.runtime.files import read_json, write_json
 
 
 def main(path: str) -> int:
-    """Run a round; an error with a message for the user is left next to the order."""
+    """Run a round; write an error for the user next to the round file."""
     content = read_json(Path(path))
     exit_with_parent(content.pop("parent"))
     task_round = TaskRound(**content)
@@ -30,10 +30,9 @@ def main(path: str) -> int:
         write_json(Path(task_round.logs) / ERROR_FILE, {"error": "OptionError", "text": str(error)})
         return 2
     except subprocess.CalledProcessError:
-        said = [
-            line for line in (Path(task_round.logs) / LOG_FILE).read_text().splitlines() if line.startswith("sbatch:")
-        ]
-        text = f"--engine-address {task_round.address}: Slurm refused the job: {' '.join(said)}"
+        lines = (Path(task_round.logs) / LOG_FILE).read_text().splitlines()
+        messages = [line for line in lines if line.startswith("sbatch:")]
+        text = f"--engine-address {task_round.address}: Slurm refused the job: {' '.join(messages)}"
         write_json(Path(task_round.logs) / ERROR_FILE, {"error": "OptionError", "text": text})
         return 2
     return 0

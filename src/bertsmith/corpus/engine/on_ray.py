@@ -1,4 +1,4 @@
-"""A round on Ray, through datatrove's executor; imported only by the driver and by Ray's workers."""
+"""One round on Ray, with datatrove's executor; imported only by the driver and Ray's workers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 class TaskActor(datatrove_ray.RankWorker):  # type: ignore[misc]
     """Runs tasks in the actor itself.
 
-    datatrove's own actor runs them in a pool of forked processes: where one of those is killed the pool waits for ever,
-    and where the actor is killed they go on. A killed actor is seen by Ray, and datatrove starts its tasks again.
+    datatrove's actor runs them in a pool of forked processes. If one of these is killed, the pool waits forever; if the
+    actor is killed, they keep running. Ray notices a killed actor, and datatrove restarts its tasks.
     """
 
     def run_for_rank(self, executor_ref: Any, ranks: list[int], node_ips: list[str], node_idx: int) -> Any:
@@ -38,7 +38,7 @@ class TaskActor(datatrove_ray.RankWorker):  # type: ignore[misc]
 
 
 class TaskManager(datatrove_ray.RayTaskManager):  # type: ignore[misc]
-    """Lets go of a task whose actor could not be started; datatrove's own waits for its future for ever."""
+    """Gives up on a task whose actor could not be started; datatrove's manager waits for its future forever."""
 
     def submit_task(self, executor_ref: Any, ranks_to_submit: list[int], remote_options: dict[str, Any]) -> Future[Any]:
         submitted: Future[Any] = super().submit_task(executor_ref, ranks_to_submit, remote_options)
@@ -52,7 +52,7 @@ class TaskManager(datatrove_ray.RayTaskManager):  # type: ignore[misc]
 
 
 def run(task_round: TaskRound) -> None:
-    """Connect, run the tasks, disconnect; SIGTERM disconnects at once, and Ray then ends what is running."""
+    """Connect, run the tasks, disconnect. SIGTERM disconnects at once, and Ray then ends the running tasks."""
     address = task_round.address or "auto"
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or "auto"
@@ -61,11 +61,11 @@ def run(task_round: TaskRound) -> None:
         ray.init(address=address, log_to_driver=False)
     except (OSError, ImportError, RuntimeError, ValueError, AssertionError) as error:
         raise OptionError(
-            f"--engine-address {address}: no Ray cluster can be used there ({error}). Start one with "
-            "`ray start --head --disable-usage-stats`, or give its HOST:PORT."
+            f"--engine-address {address}: found no usable Ray cluster ({error}). "
+            "Try: ray start --head --disable-usage-stats, or set its HOST:PORT"
         ) from error
     signal.signal(signal.SIGTERM, _disconnect)
-    # This process runs one executor and ends; nothing else sees the replacements.
+    # This process runs only this executor, so nothing else sees the replaced classes.
     datatrove_ray.RankWorker, datatrove_ray.RayTaskManager = TaskActor, TaskManager
     datatrove_ray.RayPipelineExecutor(
         pipeline=[RunTask(task_round)],
@@ -79,7 +79,7 @@ def run(task_round: TaskRound) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError where nothing listens: Ray itself tries for minutes."""
+    """Raise OSError if nothing listens at the address; Ray itself retries for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_SECONDS).close()

@@ -1,4 +1,4 @@
-"""A round on Slurm, through datatrove's executor; imported only by the driver and by the jobs."""
+"""One round on Slurm, with datatrove's executor; imported only by the driver and the jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bertsmith.corpus.engine.task_round import RunTask, TaskRound
 
 
 class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
-    """An array job of tasks only: options that are not given are left to the cluster."""
+    """An array job of tasks only; options that are not set are left to the cluster."""
 
     def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
         arguments: dict[str, Any] = super().get_sbatch_args(max_array)
@@ -24,11 +24,11 @@ class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
         return arguments
 
     def launch_merge_stats(self) -> None:
-        """datatrove's job that sums up its statistics: there are none, and it would wait for ever on a failed task."""
+        """Skip datatrove's job that merges statistics: there are none, and it would wait forever for a failed task."""
 
 
 def run(task_round: TaskRound) -> None:
-    """Put the tasks into the queue."""
+    """Submit the tasks to the queue."""
     programs = Path(sys.executable).parent
     ArrayJob(
         pipeline=[RunTask(task_round)],

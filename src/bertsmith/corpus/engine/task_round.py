@@ -1,4 +1,4 @@
-"""One round of tasks for a cluster: the order that the driver is given, and the step that runs on a worker."""
+"""One round of tasks on a cluster: the description that the driver receives, and the step that runs on a worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUND_FILE, ERROR_FILE, LOG_FILE = "order.json", "error.json", "driver.log"
 
 @dataclass(frozen=True)
 class TaskRound:
-    """One round: the tasks `numbers` of a stage. Rank r of the executor is task `numbers[r]`."""
+    """One round: the tasks `numbers` of a stage. Rank r of the executor runs task `numbers[r]`."""
 
     engine: str
     address: str | None
@@ -34,7 +34,7 @@ class TaskRound:
 
 @dataclass(frozen=True)
 class RunTask:
-    """The one step of datatrove's pipeline: runs a task where it is called. The task is found by its name there."""
+    """The only step of datatrove's pipeline: runs a task, imported by its name."""
 
     task_round: TaskRound
 

@@ -1,4 +1,4 @@
-"""The last stages: token ids, and the manifest and report that describe them."""
+"""The last stages: encode the text as token ids, then write the manifest and the report."""
 
 from __future__ import annotations
 
@@ -30,19 +30,22 @@ REPORT = "report.html"
 
 
 def encode_store(state: PreparationState) -> None:
-    """Encode all shards. Raises DataError if a part has no token."""
+    """Encode all shards. Raises DataError if the training or held-out part has no tokens."""
     with progress("encoding", unit="shards") as bar, state.timer.stage("encode"):
         state.encoded = stage.encode(
             state.corpus, state.corpus_split.vocab_size, lambda done, total: bar.update(done, total=total)
         )
     train, held_out = state.encoded.parts.train.tokens, state.encoded.parts.held_out.tokens
     if not held_out or not train:
-        raise DataError(f"the corpus is too small: {train} tokens to train on, {held_out} held out. Add text.")
+        raise DataError(
+            f"the corpus is too small: found {train} training tokens and {held_out} held-out tokens, expected some of "
+            "each. Try: add text"
+        )
 
 
 def write_manifest(state: PreparationState) -> None:
-    """Write manifest.json, with the checksums of all other files, and report.html."""
-    for name in (MANIFEST, REPORT):  # of a run that was stopped while it published
+    """Write manifest.json, including the checksums of all other files, and report.html."""
+    for name in (MANIFEST, REPORT):  # left by a run that was interrupted while publishing
         (state.store / name).unlink(missing_ok=True)
     corpus, corpus_split, encoded = state.corpus, state.corpus_split, state.encoded
     vocabulary = vocabulary_figures(encoded.unigram, state.store / "tokenizer" / "tokenizer.json")
@@ -75,7 +78,7 @@ def write_manifest(state: PreparationState) -> None:
 
 
 def _outcome(state: PreparationState) -> Outcome:
-    """The counts; `documents_in` is `documents_kept` plus all that was dropped."""
+    """Return the counts; `documents_in` is `documents_kept` plus all dropped documents."""
     corpus, corpus_split, encoded = state.corpus, state.corpus_split, state.encoded
     dropped = corpus.dropped | (corpus_split.summary.dropped or {})
     if encoded.without_tokens:
@@ -102,7 +105,7 @@ def _outcome(state: PreparationState) -> Outcome:
 
 
 def _files(store: Path, known: dict[str, FileFacts]) -> dict[str, FileFacts]:
-    """Every file of the STORE, sorted by name; the checksums of the token ids are known already."""
+    """Return every file of the STORE by name; `known` has the checksums of the token ids."""
     files = dict(known)
     for path in store.rglob("*"):
         name = path.relative_to(store).as_posix()

@@ -1,4 +1,4 @@
-"""Duplicates and the held-out part: each sentence is trained on, held out, or dropped."""
+"""Duplicates and the held-out part: decide whether each sentence is trained on, held out, or dropped."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bertsmith.runtime.console import log_info, progress, warn
 from bertsmith.runtime.files import disk_errors, flush_folder, sha256_of
 from bertsmith.tokenization.folder import model_of
 
-MANY = 0.1
+MANY_SHARE = 0.1
 
 
 def record_duplicates(state: PreparationState) -> None:
-    """Begin the STORE anew, and find the documents and paragraphs to drop as duplicates."""
+    """Start a new STORE and find the duplicate documents and paragraphs to drop."""
     shutil.rmtree(state.store, ignore_errors=True)
     forget_counts(state.corpus)
     with disk_errors(state.store):
@@ -41,18 +41,19 @@ def record_duplicates(state: PreparationState) -> None:
 
 
 def hold_out(state: PreparationState) -> None:
-    """Divide the documents; if there are too few of them, runs of paragraphs of all documents are held out."""
+    """Hold out whole documents, or spans of paragraphs if there are too few documents."""
     with state.timer.stage("duplicates"):
         state.split_summary = split_corpus(state.corpus, state.duplicates)
     _warn_of_many(state.split_summary)
     if not state.split_summary.kept:
-        raise DataError(f"no document is left: all of {sum(state.corpus.documents)} are {state.split_summary.dropped}")
+        dropped = ", ".join(f"{count:,} {reason}" for reason, count in (state.split_summary.dropped or {}).items())
+        raise DataError(f"no document is left of {sum(state.corpus.documents):,}; dropped: {dropped}")
     if state.options.held_out_share() is not None and (reason := too_few_documents(state.split_summary)) is not None:
         state.split_summary = split_by_paragraphs(state.corpus, state.split_summary, reason)
 
 
 def ensure_minimum_holdout(state: PreparationState) -> None:
-    """Hold out runs of paragraphs if the held-out documents have too few tokens; then the tokenizer is made again."""
+    """Hold out spans of paragraphs if the held-out documents have too few tokens, and train the tokenizer again."""
     if state.split_summary.by != "documents":
         return
     reason = too_few_tokens(state.corpus, state.split_summary, state.store / "tokenizer" / "tokenizer.json")
@@ -63,7 +64,7 @@ def ensure_minimum_holdout(state: PreparationState) -> None:
 
 
 def record_split(state: PreparationState) -> None:
-    """Print what was decided, and write divided.json: a resumed run starts behind it."""
+    """Print the decisions and write divided.json: a resumed run starts after this stage."""
     log_info(f"held out: {state.split_summary.reason}")
     for choice in state.choices:
         log_info(f"{choice.name}: {choice.value} ({choice.reason})")
@@ -83,10 +84,10 @@ def record_split(state: PreparationState) -> None:
 
 
 def _warn_of_many(split_summary: SplitSummary) -> None:
-    """Texts made from one template are near-duplicates too: if they are many, somebody should look."""
-    gone = (split_summary.dropped or {}).get(NEAR_DUPLICATE, 0)
-    if gone > 10 and gone > MANY * (split_summary.kept + gone):
+    """Warn about many near-duplicates: texts made from one template are near-duplicates too."""
+    near = (split_summary.dropped or {}).get(NEAR_DUPLICATE, 0)
+    if near > 10 and near > MANY_SHARE * (split_summary.kept + near):
         warn(
-            f"{gone:,} documents are like others and are dropped (STORE/duplicates.jsonl lists them). If they are not "
-            "copies but made from one template, give --near-duplicates 0.8 or --clean no-near-duplicates"
+            f"{near:,} near-duplicate documents are dropped (listed in STORE/duplicates.jsonl). If they are not copies "
+            "but use the same template, set --near-duplicates 0.8 or --clean no-near-duplicates"
         )

@@ -1,4 +1,4 @@
-"""The work folder of an interrupted preparation: whether there is one, and whether its work can be used."""
+"""The work folder of an interrupted `prepare`: detect it, and decide whether its work can be reused."""
 
 from __future__ import annotations
 
@@ -14,29 +14,36 @@ OPTIONS = "options.json"
 
 
 def same_options(one: StoreOptions, two: StoreOptions, *, files: bool = True) -> bool:
-    """Whether two STOREs are of the same options, and of the same files; what an older version lacks is the default."""
+    """Return whether two STOREs have the same options (and the same files); options missing in older versions get
+    defaults.
+    """
     excluded = None if files else {"files_sha256"}
     return one.model_dump(exclude=excluded) == two.model_dump(exclude=excluded)
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Whether a work folder holds unfinished work; if its STORE has been published, it is only to be removed."""
+    """Return whether a work folder holds unfinished work. If its STORE is already published, only the folder is left
+    over.
+    """
     published = (folder / DIVIDED).is_file() and not (folder / STORE).exists()
     return folder.exists() and not published
 
 
 def prepare_work_folder(folder: Path, identity: StoreOptions, *, out: Path, resume: bool) -> None:
-    """Make the work folder; work of other options or other files is not used."""
+    """Create the work folder; discard the work of a run with different options or files."""
     path = folder / OPTIONS
     try:
         same = path.is_file() and same_options(StoreOptions.model_validate(read_json(path)), identity)
-    except ValueError:  # the file is cut off or was edited
+    except ValueError:  # the file is truncated or was edited
         same = False
     if resume and not same:
-        found = "the options or the files are others than those of" if folder.exists() else "there is no trace of"
-        log_info(f"--resume: {found} an interrupted prepare; starting from the beginning")
+        if folder.exists():
+            reason = "the options or files have changed since the interrupted run"
+        else:
+            reason = "found no interrupted run"
+        log_info(f"--resume: {reason}; starting from the beginning")
     elif resume:
-        log_info("going on with what was done already")
+        log_info("resuming the interrupted run")
     if folder.exists() and not (resume and same):
         shutil.rmtree(folder)
     with disk_errors(out):

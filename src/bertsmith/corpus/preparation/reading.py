@@ -1,4 +1,4 @@
-"""Files to clean shards."""
+"""The first stage: read and clean the source files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_and_clean(state: PreparationState) -> None:
     for line in counts.detected[:5]:
         log_info(line)
     if len(counts.detected) > 5:
-        log_info(f"... and {len(counts.detected) - 5} files more; all of it is in the report")
+        log_info(f"... and {len(counts.detected) - 5} more files, listed in the report")
     if counts.replaced_bytes:
-        log_info(f"{counts.replaced_bytes} bytes were not {state.options.encoding} and were replaced")
+        log_info(f"replaced {counts.replaced_bytes:,} bytes that are not valid {state.options.encoding}")
     state.corpus.check_not_empty()

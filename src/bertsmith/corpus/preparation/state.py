@@ -1,4 +1,4 @@
-"""A preparation in progress: what its stages hand on to each other."""
+"""The state of a running `prepare`: the inputs and results that its stages share."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class PreparationStage:
 
 @dataclass(frozen=True)
 class CorpusSplit:
-    """divided.json: all decisions before the encoding; `clusters` are the largest groups of duplicates.
+    """divided.json: all decisions made before encoding; `clusters` are the largest groups of duplicates.
 
-    `model` is the MODEL whose tokenizer was taken, or that it was extended from.
+    `model` is the MODEL whose tokenizer was used or extended.
     """
 
     summary: Annotated[SplitSummary, Field(alias="division")]
@@ -49,7 +49,7 @@ class CorpusSplit:
 
 
 class StageTimer:
-    """The seconds that a preparation has taken, in all and by stage."""
+    """Seconds that `prepare` has taken, in total and per stage."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -57,7 +57,7 @@ class StageTimer:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of a block to a stage."""
+        """Add the time of a `with` block to a stage."""
         started = time.monotonic()
         try:
             yield
@@ -65,19 +65,19 @@ class StageTimer:
             self.stages[name] = round(self.stages.get(name, 0.0) + time.monotonic() - started, 2)
 
     def seconds(self) -> float:
-        """The time since the start."""
+        """Return the seconds since the start."""
         return round(time.monotonic() - self.started, 2)
 
 
 @dataclass(kw_only=True)
 class PreparationState:
-    """The inputs of a preparation, and the results of the stages that have run.
+    """Inputs of `prepare`, and the results of its finished stages.
 
     Attributes:
         folder: the work folder.
-        base: the tokenizer of the MODEL that --tokenizer names.
-        identity: the options and files on which the content of the STORE depends.
-        tokenizer, added_words: the tokenizer of the STORE, and how many words it has beyond that of `base`.
+        base: the tokenizer of the MODEL given by --tokenizer.
+        identity: the options and files that determine the STORE.
+        tokenizer, added_words: the tokenizer of the STORE, and the number of words added to that of `base`.
     """
 
     options: PrepareOptions
@@ -99,10 +99,10 @@ class PreparationState:
 
     @property
     def store(self) -> Path:
-        """The STORE that is being made."""
+        """The unfinished STORE in the work folder."""
         return self.folder / STORE
 
     @cached_property
     def corpus_split(self) -> CorpusSplit:
-        """The decisions of the stages before the encoding, in this run or in the interrupted one."""
+        """The decisions made before encoding, in this run or in the interrupted one."""
         return read_as(CorpusSplit, self.folder / DIVIDED)

@@ -1,4 +1,4 @@
-"""The tokenizer of a STORE: trained on the training part, or that of a MODEL, which can take words of the text."""
+"""The tokenizer of a STORE: trained on the training part, or taken from a MODEL and optionally extended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHARACTERS_PER_ENTRY = 1_000
 
 
 def create_store_tokenizer(state: PreparationState) -> None:
-    """Take, extend or train the tokenizer, with the choices that were made for it, and save it in the STORE."""
+    """Take, extend or train the tokenizer, record the choices made for it, and save it in the STORE."""
     state.choices.clear()
     if state.base is None:
         state.tokenizer = _trained(state)
@@ -45,17 +45,15 @@ def _trained(state: PreparationState) -> Any:
     vocabulary = _vocabulary(state, words)
     rows = with_unused_rows(vocabulary)
     if len(rows) > len(vocabulary):
-        unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
-        state.choices.append(
-            AutomaticChoice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}")
-        )
+        counts = f"{len(vocabulary):,} entries plus {len(rows) - len(vocabulary)} [unused] ones"
+        state.choices.append(AutomaticChoice("vocabulary rows", str(len(rows)), f"{counts}, for a multiple of {ROWS}"))
     return rules.tokenizer(rows)
 
 
 def _vocabulary(state: PreparationState, words: Mapping[str, int]) -> list[str]:
-    """The entries that are trained, of the size that was asked for or is chosen by the text."""
-    asked = state.options.vocab_size
-    size, reason = asked, ""
+    """Train the vocabulary, of the requested size or of a size chosen from the text."""
+    requested = state.options.vocab_size
+    size, reason = requested, ""
     if size is None:
         size, reason = default_vocab_size(state.corpus.characters, covering_alphabet(words))
     alphabet = covering_alphabet(words, size)
@@ -64,27 +62,26 @@ def _vocabulary(state: PreparationState, words: Mapping[str, int]) -> list[str]:
             words,
             vocab_size=size,
             alphabet_size=alphabet.size,
-            # A size that was asked for is reached with pieces that occur once if need be; one that was chosen here
-            # stops before them.
-            min_frequency=2 if asked is None else 1,
-            fewer=asked is None,
+            # To reach a requested size, entries may occur only once; a chosen size stops before them.
+            min_frequency=2 if requested is None else 1,
+            fewer=requested is None,
             advance=lambda done, total: bar.update(done, total=total),
         )
-    if asked is None:
+    if requested is None:
         if len(vocabulary) < size:
-            reason = f"all that the text supports; {size:,} was aimed at, {reason}"
+            reason = f"the most that the text supports; the target was {size:,}, {reason}"
         state.choices.append(AutomaticChoice("vocabulary size", str(len(vocabulary)), reason))
     if alphabet.size < alphabet.characters:
         reason = (
-            f"the most frequent of {alphabet.characters:,}; the others are {alphabet.left_out:.2%} of the text, and a "
-            "word with one of them is [UNK]"
+            f"the most frequent of {alphabet.characters:,}; the others make up {alphabet.left_out:.2%} of the text, "
+            "and words that contain them become [UNK]"
         )
         state.choices.append(AutomaticChoice("characters", f"{alphabet.size:,}", reason))
     return vocabulary
 
 
 def _extended(state: PreparationState, base: Any, add: int) -> Any:
-    """The tokenizer of a MODEL with words of the training part."""
+    """Extend the tokenizer of a MODEL with words of the training part."""
     model = str(state.options.tokenizer)
     request = WordRequest(model, add, MIN_COUNT, "--add-words", "more text (extend-tokenizer has --min-count)")
     with state.timer.stage("choose new words"):
@@ -92,17 +89,17 @@ def _extended(state: PreparationState, base: Any, add: int) -> Any:
             base, lambda: iterate_texts(state.corpus, training_only=True), request, sources=state.options.sources
         )
     state.added_words = extended.added
-    gain = f"{extended.before.tokens_per_word:.3f} tokens a word became {extended.after.tokens_per_word:.3f}"
-    reason = f"{gain}; pretrain --from {model} takes them up"
+    gain = f"{extended.before.tokens_per_word:.3f} tokens per word before, {extended.after.tokens_per_word:.3f} after"
+    reason = f"{gain}; pretrain --from {model} trains their vectors"
     state.choices.append(AutomaticChoice("new words", f"{extended.added:,}", reason))
     return extended.tokenizer
 
 
 def default_vocab_size(characters: int, alphabet: Alphabet) -> tuple[int, str]:
-    """The largest usual size that leaves each entry enough text to be learnt, and why.
+    """Choose the largest standard size that leaves each entry enough text to be trained on; return it with the reason.
 
-    Each character is an entry (two if it both begins words and continues them). If they would fill more than half of
-    that size, it is the next usual size that is at least twice their number: room for as many pieces of words.
+    Each character is an entry (two if it both starts and continues words). If these entries would fill more than half
+    of that size, take the next standard size that is at least twice their number, to leave room for longer entries.
     """
     by_text = next(
         (size for size in VOCABULARY_STEPS if size * CHARACTERS_PER_ENTRY <= characters), VOCABULARY_STEPS[-1]
@@ -110,7 +107,7 @@ def default_vocab_size(characters: int, alphabet: Alphabet) -> tuple[int, str]:
     by_script = min((size for size in VOCABULARY_STEPS if size >= 2 * alphabet.entries), default=VOCABULARY_STEPS[0])
     if by_script > by_text:
         return by_script, (
-            f"twice the {alphabet.entries:,} entries of the {min(alphabet.size, alphabet.characters):,} characters "
+            f"twice the {alphabet.entries:,} entries for the {min(alphabet.size, alphabet.characters):,} characters "
             f"that make up {1 - alphabet.left_out:.2%} of the text"
         )
-    return by_text, f"about {CHARACTERS_PER_ENTRY:,} characters an entry; the corpus has {characters:,}"
+    return by_text, f"about {CHARACTERS_PER_ENTRY:,} characters per entry; the corpus has {characters:,}"

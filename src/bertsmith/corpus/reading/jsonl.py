@@ -1,4 +1,4 @@
-"""`.jsonl` and `.ndjson`: a JSON object a line, streamed. Blank lines are no documents."""
+"""`.jsonl` and `.ndjson`: one JSON object per line, streamed. Blank lines are skipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bertsmith.errors import DataError
 
 
 def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of JSON lines; their ids are the key `id`, or `name#n`."""
+    """Yield the documents of JSON lines; their ids are the key `id`, or `name#n`."""
     number = 0
     for line_number, line in enumerate(split_lines(read_text_buffers(file, options, notes)), start=1):
         if not line or line.isspace():
@@ -34,14 +34,14 @@ def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -
 
 def _record(line: str, where: str) -> dict[str, Any]:
     try:
-        # JSON has no raw control characters in strings; a stray NUL is read and left to cleaning.
+        # JSON allows no raw control characters in strings; accept a stray NUL, which cleaning removes.
         record = json.loads(line, strict="\0" not in line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{where}: not JSON ({error.msg} at column {error.colno}); the line begins with {line.strip()[:40]!r}"
         ) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-        raise DataError(f"{where}: JSON that cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, deeply nested lists
+        raise DataError(f"{where}: this JSON cannot be read: {error}") from None
     if not isinstance(record, dict):
         raise DataError(f'{where}: found {kind(record)}, expected an object such as {{"text": "..."}}')
     return record

@@ -1,6 +1,6 @@
-"""Files to bytes: opened here or at an address, unpacked as they are read.
+"""Open files on disk or at a URL, and decompress them while reading.
 
-Compressed files are streamed: memory holds one piece, whatever the size of the file.
+Compressed files are streamed: memory holds one buffer, whatever the size of the file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bertsmith.errors import DataError
 
 BUFFER_BYTES = 1 << 20
 COMPRESSED_BUFFER_BYTES = 1 << 14
-"""Bytes of a packed file that are unpacked at once; a small piece, because what comes out is held whole."""
+"""Bytes of a compressed file that are decompressed at once; small, because the whole result is in memory."""
 DAMAGE_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-"""What reading a file raises that is cut off, damaged, or on a disk that fails."""
+"""Errors raised by reading a truncated or damaged file, or a failing disk."""
 
 
 @contextmanager
 def open_source(file: SourceFile) -> Iterator[BinaryIO]:
-    """The file's bytes as they lie on the disk or at the address. Raises DataError where it cannot be opened."""
+    """Open the raw bytes of a file on disk or at a URL. Raises DataError if it cannot be opened."""
     with ExitStack() as stack:
         try:
             if file.is_address:
@@ -45,18 +45,18 @@ def _at_address(location: str, stack: ExitStack) -> BinaryIO:
 
     try:
         system, path = fsspec.url_to_fs(location)
-        stack.callback(lambda: system)  # an archive is closed when its file system is forgotten
+        stack.callback(lambda: system)  # an archive closes when its file system is garbage-collected
         return cast(BinaryIO, system.open(path, "rb"))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 (each file system has exceptions of its own)
+    except Exception as error:  # noqa: BLE001 (every file system raises different exceptions)
         raise DataError(f"{location}: cannot be opened: {error}") from None
 
 
 def decompress(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[bytes]:
-    """The file's bytes in pieces, unpacked; `notes.position` follows.
+    """Yield the bytes of a file in buffers, decompressed; keep `notes.position` up to date.
 
-    Raises DataError where the file is cut off or damaged.
+    Raises DataError if the file is truncated or damaged.
     """
     try:
         for buffer in _buffers(file.compression, raw):
@@ -67,9 +67,9 @@ def decompress(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator
 
 
 def damaged_file_error(file: SourceFile, error: BaseException) -> DataError:
-    """The error for a file that cannot be read to its end."""
+    """Return the error for a file that cannot be read to its end."""
     reason = str(error).rstrip(".")
-    return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file cut off or damaged?")
+    return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file truncated or damaged?")
 
 
 def _buffers(compression: str, raw: BinaryIO) -> Iterator[bytes]:
@@ -82,10 +82,9 @@ def _buffers(compression: str, raw: BinaryIO) -> Iterator[bytes]:
 
 
 def _frames(raw: BinaryIO, decompressor: Callable[[], Any]) -> Iterator[bytes]:
-    """All frames of a .zst, all streams of an .xz. Raises EOFError where the last one has no end.
+    """Decompress all frames of a .zst or all streams of an .xz. Raises EOFError if the last one is incomplete.
 
-    The readers of both libraries would take the end of a file that is cut off, or what follows a frame and is none,
-    for the end of the text.
+    The readers of both libraries would accept a truncated file, or ignore garbage after a frame.
     """
     frame: Any = None
     while packed := raw.read(COMPRESSED_BUFFER_BYTES):

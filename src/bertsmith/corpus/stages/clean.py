@@ -1,4 +1,4 @@
-"""Cleaning: a block of documents to a shard of clean sentences, with the fingerprints that duplicates are found by."""
+"""Cleaning: turn a block of documents into a shard of clean sentences, with fingerprints for de-duplication."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class CleanedShard:
-    """The record of a task: what was counted while a block was cleaned.
+    """Record of a cleaning task: counts for one block.
 
     Attributes:
-        kept: documents that are left.
-        dropped: documents by the reason for which they were dropped.
-        characters: of the clean text.
-        first_id: the id of the first document that is left.
-        statistics: of `corpus.statistics.CleanStatistics`, if they were asked for.
+        kept: documents kept.
+        dropped: dropped documents by reason.
+        characters: characters of the clean text.
+        first_id: id of the first kept document.
+        statistics: of `corpus.statistics.CleanStatistics`, if the plan asks for them.
     """
 
     documents: int
@@ -60,7 +60,7 @@ def clean(folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) 
 
 
 def clean_task(folder: Path, number: int) -> None:
-    """Clean the documents of a block, split them into sentences, write their shard and its fingerprints."""
+    """Clean the documents of a block, split them into sentences, and write their shard and its fingerprints."""
     plan = load_plan(folder)
     block = read_blocks(folder)[number]
     held_out_ids = read_ids(Path(plan.held_out_file)) if plan.held_out_file is not None else None
@@ -76,7 +76,7 @@ def clean_task(folder: Path, number: int) -> None:
     if plan.fingerprints:
         write_fingerprints(fingerprint_paths(folder, number), shard)
     if plan.keep_dropped:
-        write_text(stage_file(folder, CLEAN, number, suffix=".dropped.jsonl"), to_json_lines(cleaned.gone))
+        write_text(stage_file(folder, CLEAN, number, suffix=".dropped.jsonl"), to_json_lines(cleaned.dropped_texts))
     record = CleanedShard(
         documents=block.documents,
         kept=len(shard.ids),
@@ -92,13 +92,13 @@ def clean_task(folder: Path, number: int) -> None:
 
 
 class _Cleaned:
-    """The documents of a block, cleaned and split one after the other, and what was counted and dropped."""
+    """Collects the cleaned documents of a block, with counts and dropped texts."""
 
     def __init__(self, plan: CorpusPlan) -> None:
         self.plan = plan
         self.counts, self.statistics = CleaningCounts(), CleanStatistics()
         self.dropped: Counter[str] = Counter()
-        self.gone: list[dict[str, Any]] = []
+        self.dropped_texts: list[dict[str, Any]] = []
         self.characters = 0
         self.ids: list[str] = []
         self._digests: list[int] = []
@@ -108,14 +108,14 @@ class _Cleaned:
         self._sentences: list[str] = []
 
     def add(self, document: Document) -> None:
-        """Clean and split a document; it is kept, or dropped for a reason."""
+        """Clean and split a document; keep it, or drop it for a reason."""
         texts: list[DroppedText] | None = [] if self.plan.keep_dropped else None
         cleaned = clean_document(document, self.plan.cleaning, self.counts, dropped=texts)
         split = split_sentences(cleaned, self.plan.cleaning.language) if isinstance(cleaned, Document) else []
         if texts is not None:
             if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
                 texts.append(DroppedText(cleaned, "", None))
-            self.gone += [{"id": document.id, **asdict(item)} for item in texts]
+            self.dropped_texts += [{"id": document.id, **asdict(item)} for item in texts]
         if not isinstance(cleaned, Document) or not split:
             self.dropped[EMPTY if isinstance(cleaned, Document) else cleaned] += 1
             return
@@ -131,7 +131,7 @@ class _Cleaned:
             self.statistics.add(cleaned)
 
     def shard(self, held_out: Array) -> Shard:
-        """What was kept; `held_out` is bool of [documents]."""
+        """Return the kept documents as a shard; `held_out` is bool of [documents]."""
         chunks = split_chunks(self._sentences)
         return Shard(
             ids=self.ids,

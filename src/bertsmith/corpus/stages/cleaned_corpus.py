@@ -1,4 +1,4 @@
-"""A corpus in a work folder, read and cleaned: what the stages behind it need."""
+"""A corpus in a work folder, read and cleaned: the input of the later stages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus in a work folder, and what was counted while it was read and cleaned."""
+    """A corpus in a work folder, with the counts from reading and cleaning."""
 
     folder: Path
     plan: CorpusPlan
@@ -37,12 +37,12 @@ class Corpus:
 
     @property
     def documents(self) -> list[int]:
-        """Of each shard, the documents that are left after cleaning."""
+        """Documents kept per shard after cleaning."""
         return [shard.kept for shard in self.cleaned]
 
     @property
     def dropped(self) -> dict[str, int]:
-        """The documents that the cleaning dropped, by reason."""
+        """Documents dropped by cleaning, by reason."""
         return sum_counts(shard.dropped for shard in self.cleaned)
 
     @property
@@ -54,7 +54,7 @@ class Corpus:
 
     @property
     def characters(self) -> int:
-        """The characters of the clean text."""
+        """Characters of the clean text."""
         return sum(shard.characters for shard in self.cleaned)
 
     @property
@@ -73,10 +73,10 @@ class Corpus:
         if sum(self.documents):
             return
         first, *others = (file.location for file in self.plan.files)
-        where = f"{first} and {len(others)} files more" if others else first
+        where = f"{first} and {len(others)} more files" if others else first
         dropped = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "none"
         raise DataError(
-            f"{where}: no document is left of {self.counts.documents_in:,} that were read; dropped: {dropped}"
+            f"{where}: no document is left after cleaning; read {self.counts.documents_in:,}, dropped: {dropped}"
         )
 
 
@@ -89,6 +89,6 @@ def build_corpus(folder: Path, plan: CorpusPlan, engine: Engine, *, reading: Adv
 
 
 def _import_libraries() -> None:
-    """Import here what every task needs, so that processes that are forked from this one need not do it each."""
+    """Import libraries that every task needs once, so that forked processes inherit them."""
     min_hash()
     pa.array(["pyarrow imports pandas when it is first given a list"])

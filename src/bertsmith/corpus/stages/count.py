@@ -1,4 +1,4 @@
-"""Word counts of the training part: what a tokenizer is trained on."""
+"""Word counts of the training part, for training a tokenizer."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from bertsmith.tokenization.word_counts import count_words_of
 Array = npt.NDArray[Any]
 
 SAMPLE_CHARACTERS = 256_000_000
-"""Text that a tokenizer is trained on at most; more changes hardly a piece of it, and takes memory."""
+"""Maximum text that a tokenizer is trained on; more text hardly changes the vocabulary and takes memory."""
 
 
 @dataclass(frozen=True)
 class CountedShard:
-    """The record of a task: the sentences whose words were counted."""
+    """Record of a counting task: the number of sentences whose words were counted."""
 
     sentences: int
 
 
 def count_corpus_words(corpus: Corpus, advance: Callable[[int, int], None]) -> dict[str, int]:
-    """How often each word occurs in the training part as written, by BERT's rules, in a sample of at most 256 MB.
+    """Count the words of the training part as written, split by BERT's rules, in a sample of at most 256 MB.
 
-    Every shard gives its share of the sample, whole documents in the order of a hash of their id.
+    Each shard contributes its share of the sample: whole documents, in the order of a hash of their id.
     """
     total = corpus.characters
     quota = [
@@ -51,14 +51,14 @@ def count_corpus_words(corpus: Corpus, advance: Callable[[int, int], None]) -> d
 
 
 def forget_counts(corpus: Corpus) -> None:
-    """Let the words be counted again: the training part has changed."""
+    """Delete the word counts, because the training part has changed."""
     shutil.rmtree(corpus.folder / COUNT, ignore_errors=True)
 
 
 def count_task(folder: Path, number: int) -> None:
-    """Count the words of a shard's training part as they are written, in as many characters as its share of the sample.
+    """Count the words of a shard's training part as written, up to its share of the sample.
 
-    Whether capitals and marks stay is decided when the whole text is known (`tokenization.accents`).
+    Whether to keep capitals and accents is decided later, from the whole text (`tokenization.accents`).
     """
     shard = read_shard(shard_file(folder, number))
     decision = read_decision(folder, number)
@@ -76,7 +76,7 @@ def count_task(folder: Path, number: int) -> None:
 
 
 def _sample(shard: Shard, decision: Decision, *, quota: int | None, seed: int) -> Array:
-    """bool of [sentences]: those of the training part that are counted; whole documents in the order of a hash."""
+    """Return bool of [sentences]: the training sentences to count, as whole documents in the order of a hash."""
     training: Array = decision.sentences == decision.TRAIN
     if quota is None:
         return training
@@ -94,7 +94,7 @@ def _sample(shard: Shard, decision: Decision, *, quota: int | None, seed: int) -
 
 
 def _read_counts(folder: Path, shards: int) -> dict[str, int]:
-    """The word counts of all shards together."""
+    """Sum the word counts of all shards."""
     files = [stage_file(folder, COUNT, number, suffix=".arrow") for number in range(shards)]
     whole = pa.concat_tables([pa.ipc.open_stream(pa.memory_map(str(path))).read_all() for path in files])
     counts = whole.group_by("word").aggregate([("count", "sum")])

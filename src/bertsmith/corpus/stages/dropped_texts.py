@@ -1,4 +1,4 @@
-"""The dropped texts of a shard with their reasons, for people to read: `STORE/dropped`, written if asked for."""
+"""The dropped texts of a shard with their reasons, for people to read: `STORE/dropped`, with --keep-dropped."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bertsmith.corpus.work_folder import CLEAN, STORE, stage_file
 from bertsmith.runtime.files import write_text
 
 WITHOUT_TOKENS = "no tokens"
-"""The reason for which a document is dropped whose characters the tokenizer drops (zero-width spaces and the like)."""
+"""The reason for dropping a document whose characters the tokenizer ignores (such as zero-width spaces)."""
 
 
 def write_dropped(
     folder: Path, number: int, shard: Shard, *, decision: Decision, without_tokens: npt.NDArray[Any]
 ) -> None:
-    """Write a line for each dropped document and paragraph of a shard."""
+    """Write one line per dropped document and paragraph of a shard."""
     rows = []
     for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
         sentences = shard.texts(*shard.document_sentences[document : document + 2].tolist())

@@ -1,4 +1,4 @@
-"""Duplicates over all shards: found from the fingerprints on the disk, and listed for people."""
+"""Duplicates over all shards: found from the fingerprints on disk, and listed for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLUSTERS_SHOWN = 50
 
 
 def find_all_duplicates(corpus: Corpus, *, exact: bool, near: float | None, paragraphs: bool) -> Duplicates:
-    """Duplicates over all shards."""
+    """Find the duplicates over all shards."""
     held_out = [read_arrays(shard_file(corpus.folder, number), "held_out")[0] for number in range(corpus.shards)]
     return find_duplicates(
         [fingerprint_paths(corpus.folder, number) for number in range(corpus.shards)],
@@ -33,7 +33,7 @@ def find_all_duplicates(corpus: Corpus, *, exact: bool, near: float | None, para
 
 
 def write_clusters(corpus: Corpus, duplicates: Duplicates, path: Path) -> list[DuplicateGroup]:
-    """Write all groups of duplicates as JSON lines, the largest first; returns the first fifty."""
+    """Write all clusters of duplicates as JSON lines, largest first; return the first fifty."""
     ordered = sorted(duplicates.clusters, key=lambda cluster: (-len(cluster.dropped), cluster.kept))
     write_text(path, to_json_lines(name_clusters(corpus.folder, corpus.documents, ordered)))
     shown = name_clusters(corpus.folder, corpus.documents, islice(ordered, CLUSTERS_SHOWN))

@@ -1,4 +1,4 @@
-"""Encoding: shards of sentences to the token ids of a STORE, compared with the stock tokenizer on the way."""
+"""Encoding: turn shards of sentences into the token ids of a STORE, and compare samples with the stock tokenizer."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ Array = npt.NDArray[Any]
 
 VOCABULARY_SIZE = "vocabulary.json"
 CHECKED_PER_SHARD = 50
-"""Sentences of each shard whose ids are compared with those of the stock tokenizer."""
+"""Sentences per shard whose ids are compared with those of the stock tokenizer."""
 
 
 @dataclass(frozen=True)
 class EncodedShard:
-    """The record of a task: the sizes of both parts, and the facts of the files.
+    """Record of an encoding task: sizes of both parts, and size and checksum of the files.
 
     Attributes:
-        held_out_documents: documents of which at least a part is held out.
-        without_tokens: documents of which the tokenizer leaves nothing.
-        sentence_tokens: how many sentences there are of each class of length.
+        held_out_documents: documents with at least one held-out sentence.
+        without_tokens: documents without any token.
+        sentence_tokens: number of sentences per length class.
     """
 
     parts: Parts
@@ -53,25 +53,27 @@ class EncodedShard:
 
 @dataclass(frozen=True)
 class EncodedCorpus(EncodedShard):
-    """The same of all shards; `unigram` is int64 of [vocabulary], how often each id occurs in the training part."""
+    """Sums over all shards; `unigram` is int64 of [vocabulary], the count of each id in the training part."""
 
     unigram: Array
 
 
 @dataclass(frozen=True)
 class VocabularySize:
-    """What the tasks need to know of the tokenizer in FOLDER/store/tokenizer."""
+    """The size of the vocabulary of FOLDER/store/tokenizer, for the tasks."""
 
     vocab_size: int
 
 
 def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None]) -> EncodedCorpus:
-    """Encode all shards with the tokenizer in FOLDER/store/tokenizer; FOLDER/store is a `datasets` folder then."""
+    """Encode all shards with the tokenizer in FOLDER/store/tokenizer; make FOLDER/store a complete `datasets`
+    folder.
+    """
     store = corpus.folder / STORE
     write_as_json(corpus.folder / ENCODE / VOCABULARY_SIZE, VocabularySize(vocab_size))
     run_tasks(corpus.engine, ENCODE, encode_task, folder=corpus.folder, count=corpus.shards, advance=advance)
-    for left in store.rglob("*.partial"):  # of a task that was killed
-        left.unlink()
+    for partial in store.rglob("*.partial"):  # left by a task that was killed
+        partial.unlink()
     records = [
         read_as(EncodedShard, completion_marker(corpus.folder, ENCODE, number)) for number in range(corpus.shards)
     ]
@@ -98,11 +100,11 @@ def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None])
 
 
 _encoders: dict[str, CachedSentenceEncoder] = {}
-"""The encoder of this process: what it has learnt serves all its shards."""
+"""The encoder of this process; all its shards share the cache."""
 
 
 def load_encoder(tokenizer_json: Path) -> CachedSentenceEncoder:
-    """The encoder of a tokenizer file, kept for the next task of this process."""
+    """Load the encoder of a tokenizer file, cached for the next task of this process."""
     content = tokenizer_json.read_text(encoding="utf-8")
     key = hashlib.sha256(content.encode()).hexdigest()
     if key not in _encoders:
@@ -112,7 +114,7 @@ def load_encoder(tokenizer_json: Path) -> CachedSentenceEncoder:
 
 
 def encode_task(folder: Path, number: int) -> None:
-    """Encode a shard: one Arrow file for each part of the STORE."""
+    """Encode a shard into one Arrow file per part of the STORE."""
     shards = len(read_blocks(folder))
     shard, decision = read_shard(shard_file(folder, number)), read_decision(folder, number)
     encoder = load_encoder(folder / STORE / "tokenizer" / "tokenizer.json")
@@ -177,4 +179,4 @@ def _check(encoder: CachedSentenceEncoder, shard: Shard, sentences: Array, *, id
         wrong = next(
             text for text, some in zip(texts, found, strict=True) if not np.array_equal(some, encoder.encode([text])[0])
         )
-        raise BertsmithError(f"the ids of a sentence are not those of the stock tokenizer: {wrong[:200]!r}")
+        raise BertsmithError(f"the ids of a sentence differ from those of the stock tokenizer: {wrong[:200]!r}")

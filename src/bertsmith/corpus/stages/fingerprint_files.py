@@ -1,4 +1,4 @@
-"""The fingerprints of a shard in files next to it: what duplicates are found by."""
+"""The fingerprints of a shard, in files next to it, for de-duplication."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bertsmith.tokenization.unspaced import count_words
 
 
 def fingerprint_paths(folder: Path, number: int) -> FingerprintPaths:
-    """The files of a shard's fingerprints."""
+    """Return the paths of a shard's fingerprint files."""
     names = (".documents.npy", ".bands.npy", ".paragraphs.npy", ".signatures.npy")
     return FingerprintPaths(*(stage_file(folder, CLEAN, number, suffix=name) for name in names))
 
 
 def write_fingerprints(paths: FingerprintPaths, shard: Shard) -> None:
-    """Write the hashes of documents and paragraphs, and the signatures and bands of near-duplicates."""
+    """Write the hashes of documents and paragraphs, and the signatures and bands for near-duplicates."""
     numbers = np.arange(len(shard.ids))
     write_array(paths.documents, sorted_keys(shard.digests, numbers))
     rows = signatures(*hash_words_of_chunks(shard.dictionary), codes=shard.codes, chunks=np.diff(shard.document_chunks))

@@ -1,4 +1,4 @@
-"""Reading: groups of files to blocks of documents."""
+"""Reading: turn groups of files into blocks of documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bertsmith.corpus.work_folder import BLOCKS, READ, read_as, stage_file, writ
 
 @dataclass(frozen=True)
 class ReadGroup:
-    """The record of a task: the blocks that a group of files became."""
+    """Record of a reading task: the blocks made from a group of files."""
 
     blocks: list[FileBlock]
     documents: int
@@ -27,7 +27,7 @@ class ReadGroup:
 
 @dataclass(frozen=True)
 class ReadCounts:
-    """What was noted while all files were read."""
+    """Notes and counts from reading all files."""
 
     documents_in: int
     detected: list[str]
@@ -76,7 +76,7 @@ def read_task(folder: Path, number: int) -> None:
 
 
 def arrange_blocks(folder: Path, groups: int) -> ReadCounts:
-    """Number all blocks; returns what the reading noted."""
+    """Number all blocks; return the notes and counts."""
     records = [read_as(ReadGroup, completion_marker(folder, READ, number)) for number in range(groups)]
     blocks = [block for record in records for block in record.blocks]
     write_as_json(folder / BLOCKS, blocks)
