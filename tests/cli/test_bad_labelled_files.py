@@ -123,7 +123,9 @@ def test_a_data_set_that_is_not_there(
     train = labelled(tmp_path / "train.csv")
     holds(finetune(Path("hf:no/such")), "hf:no/such:train: ", "Check the name and the connection", "hf:./FOLDER")
     holds(finetune(train, Path("hf:no/such")), "hf:no/such:validation: ")
-    holds(finetune(Path("hf:./nothing")), "hf:./nothing: neither a folder that is there nor a data set of the hub")
+    holds(
+        finetune(Path("hf:./nothing")), "hf:./nothing: neither an existing folder nor the name of a dataset on the hub"
+    )
 
 
 def test_columns_of_another_width(

@@ -408,7 +408,7 @@ def test_other_languages_go_when_it_is_asked_for() -> None:
         "Guten Morgen, liebe Kinder, wie geht es?",
     ), "too short to tell"
     assert identify_language("1, 2") == "und"
-    with pytest.raises(ValueError, match="'tlh' is none that py3langid knows"):
+    with pytest.raises(ValueError, match="py3langid does not know the language 'tlh'"):
         clean(GERMAN, steps="language", language="tlh")
 
 

@@ -114,7 +114,9 @@ def test_a_shard_that_is_cut_off_is_named(tmp_path: Path, part: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
     for read in (read_shard, read_ids_of_shard):
-        with pytest.raises(DataError, match=r"00007\.npz: cannot be read \(.+\); prepare again without --resume"):
+        with pytest.raises(
+            DataError, match=r"00007\.npz: cannot be read \(.+\)\. Try: run prepare again without --resume"
+        ):
             read(path)
 
 

@@ -143,8 +143,8 @@ def test_a_file_of_ids(tmp_path: Path) -> None:
     file.write_bytes("\ufeffa\r\n b c \n\n名#1\u2028\n".encode())
     assert read_ids(file) == {"a", "b c", "名#1"}
     file.write_bytes(b"\n")
-    with pytest.raises(DataError, match="no document id in this file"):
+    with pytest.raises(DataError, match="found no document id"):
         read_ids(file)
     file.write_bytes(b"\xff")
-    with pytest.raises(DataError, match="cannot be read as lines of document ids"):
+    with pytest.raises(DataError, match="cannot be read, expected one document id per line"):
         read_ids(file)

@@ -413,7 +413,7 @@ def test_a_corpus_of_which_nothing_is_left(
     source = write_lines(tmp_path / "in" / "a.jsonl", rows)
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store", "--workers", workers)
     assert answer.code == 2
-    assert "a.jsonl: no document is left of 6 that were read; dropped: 5 too short, 1 empty" in answer.stderr
+    assert "a.jsonl: no document is left after cleaning; read 6, dropped: 5 too short, 1 empty" in answer.stderr
     assert not list(tmp_path.glob("out/*"))
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store", "--dry-run")
     assert answer.code == 0 and "6 documents" in answer.stdout and "about 0 tokens" in answer.stdout
@@ -611,10 +611,12 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     monkeypatch.setattr(preparation_estimate, "free_bytes", lambda _: 50_000)
     expected = prepare(source, out=tmp_path / "out" / "store", dry_run=True)
     assert (expected.fits, expected.free_bytes) == (False, 50_000)
-    with pytest.raises(ResourceError, match=r"the disk would fill: about .* [MG]B are needed .* --max-documents"):
+    with pytest.raises(
+        ResourceError, match=r"the disk would fill up: found .*[kMG]B free, expected about .* [MG]B .* --max-documents"
+    ):
         prepare(source, out=tmp_path / "out" / "store")
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store")
-    assert answer.code == 3 and "the disk would fill" in answer.stderr
+    assert answer.code == 3 and "the disk would fill up" in answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     monkeypatch.setattr(
         preparation_estimate, "free_bytes", lambda _: 300_000

@@ -171,10 +171,12 @@ def test_a_file_cut_off_or_missing_is_named_with_both_sizes(copy: Path) -> None:
     path = copy / TRAIN / DATA_FILE
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[: size // 2])
-    with pytest.raises(DataError, match=rf"{path}: has {size // 2:,} bytes, the manifest says {size:,}; prepare"):
+    with pytest.raises(
+        DataError, match=rf"{path}: found {size // 2:,} bytes, expected {size:,} bytes as in manifest.json"
+    ):
         TokenStore(copy)
     path.unlink()
-    with pytest.raises(DataError, match=rf"{path}: is missing, the manifest says {size:,}"):
+    with pytest.raises(DataError, match=rf"{path}: found no file, expected {size:,} bytes"):
         TokenStore(copy)
 
 
@@ -192,7 +194,7 @@ def test_a_part_cut_off_after_the_store_was_opened(copy: Path) -> None:
 @pytest.mark.parametrize("found", [1, None])
 def test_another_format(copy: Path, found: int | None) -> None:
     change_manifest(copy, format=found)
-    with pytest.raises(DataError, match=rf"format {found}, this version reads 2; prepare it again"):
+    with pytest.raises(DataError, match=rf"found format {found}, expected 2\. Try: prepare the STORE again"):
         TokenStore(copy)
 
 
@@ -203,7 +205,7 @@ def test_a_manifest_that_is_no_json(copy: Path) -> None:
 
 
 def test_folders_that_are_no_store(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such folder; `bertsmith prepare SOURCE --out"):
+    with pytest.raises(DataError, match=r"no such folder, expected a STORE\. Try: bertsmith prepare SOURCE --out"):
         TokenStore(tmp_path / "none")
     with pytest.raises(DataError, match=r"not a STORE \(no manifest.json\)"):
         TokenStore(tmp_path)

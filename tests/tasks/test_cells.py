@@ -264,10 +264,10 @@ def test_other_separators_are_recognised(
     file.write_text(end.join(rows).replace("*", separator) + end, newline="")
     with caplog.at_level(logging.INFO, "bertsmith"):
         assert read_rows(file, Columns()) == [Row("a, b, c", None, "x"), Row('one "two", three', None, "y")]
-    assert f"{file}: the fields are separated by " in caplog.text
+    assert f"{file}: fields are separated by " in caplog.text
     texts, notes = corpus(file)
     assert texts == [("a, b, c",), ('one "two", three',)]
-    assert any("the fields are separated by " in note for note in notes.detected)
+    assert any("fields are separated by " in note for note in notes.detected)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_a_header_with_other_capitals_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 50])
 def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) -> None:
     (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows)
-    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film', the print of bytes"):
+    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film' \(printed Python bytes\)"):
         corpus(tmp_path / "f.csv")
     (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows + "a film\n")
     assert rows > 20 or len(corpus(tmp_path / "f.csv")[0]) == rows + 1
@@ -346,7 +346,7 @@ def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) ->
 
 def test_the_print_of_bytes_is_no_second_text(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("sentence1,sentence2,label\na,b'c d',x\n")
-    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d', the print of bytes"):
+    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d' \(printed Python bytes\)"):
         read_rows(tmp_path / "f.csv", Columns())
 
 
@@ -354,7 +354,7 @@ def test_a_tsv_with_other_separators(tmp_path: Path) -> None:
     (tmp_path / "f.tsv").write_text("id,text\n1,a film\n2,a play\n")
     texts, notes = corpus(tmp_path / "f.tsv")
     assert texts == [("a film",), ("a play",)]
-    assert notes.detected == ["f.tsv: the fields are separated by commas, as its header shows (--separator tab is TSV)"]
+    assert notes.detected == ["f.tsv: fields are separated by commas, as its header shows (--separator tab is TSV)"]
     (tmp_path / "f.tsv").write_text('"text\na\n')
     assert corpus(tmp_path / "f.tsv")[0] == [("a",)]
     (tmp_path / "f.tsv").write_text("Yes, a text\nno, a text\n")
@@ -403,7 +403,9 @@ def test_a_byte_order_mark_decides_the_encoding(
         assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café ਊ", None, "x")]
     texts, notes = corpus(tmp_path / "f.csv", encoding=asked)
     assert texts == [("café ਊ",)]
-    said = "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, by its byte order mark"
+    said = (
+        "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')} because of its byte order mark"
+    )
     assert said in caplog.text
     assert notes.detected == ([said] if said else [])
 

@@ -63,7 +63,7 @@ def test_marks_that_are_letters_are_kept(script: str, text: str) -> None:
 def test_what_is_dropped_is_shown_by_an_example_of_the_text(text: str, example: str) -> None:
     found = choose_accents(words(text), cased=False, accents="auto")
     assert (found.kept, found.strip_accents) == (False, None)
-    assert found.reason.startswith("as in bert-base-uncased, unless you give --accents keep; ")
+    assert found.reason.startswith("as in bert-base-uncased; --accents keep keeps them; ")
     assert "of the words change" in found.reason
     if "both" in example:
         assert "are both read as" in found.reason

@@ -40,7 +40,7 @@ def vocab_txt(folder: Path, entries: list[str], **config: Any) -> Path:
             "3 of its 12 entries have capitals and 3 have accents, so cap",
         ),
         (UNCASED, ["the", "emile", "cafe", "in", "paris"], "0 of its 7 entries have capitals and 0 have accents"),
-        (ACCENTED, ["the", "émile", "café", "in", "paris"], "text is lower-cased and accents are kept"),
+        (ACCENTED, ["the", "émile", "café", "in", "paris"], "text is lowercased and accents are kept"),
     ],
     ids=["cased", "uncased", "accented"],
 )
@@ -53,7 +53,7 @@ def test_a_vocabulary_alone_shows_its_case(
         load_tokenizer(str(folder))
     assert tokenizer.tokenize(TEXT) == tokens
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"{folder}: no file says whether the tokenizer is cased; ")
+    assert record.getMessage().startswith(f"{folder}: no file states whether the tokenizer is cased; ")
     assert said in record.getMessage()
     tokenizer.save_pretrained(tmp_path / "saved")
     assert load_tokenizer(str(tmp_path / "saved")).tokenize(TEXT) == tokens

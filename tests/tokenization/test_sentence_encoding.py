@@ -169,7 +169,7 @@ def test_what_was_learnt_is_bounded_and_forgetting_changes_nothing(
         ids, lengths = by_chunks(encoders[0], texts[start : start + 20])
         found[0].extend(ids)
         found[1].extend(lengths)
-        sizes.append(len(encoders[0]._places))
+        sizes.append(len(encoders[0]._index_of))
     assert found == expected
     assert max(sizes) <= 50 + 4 * 20
 

@@ -162,13 +162,15 @@ def test_words_that_look_like_continuing_pieces_keep_out() -> None:
 
 
 def test_too_large_a_size_names_the_largest() -> None:
-    with pytest.raises(DataError, match=r"30,522 entries .* 8 at most.* 2 times: set --vocab-size to 8 or less"):
+    with pytest.raises(
+        DataError, match=r"--vocab-size 30522: too large, expected at most 8 .* 2 times\. Try: a smaller --vocab-size"
+    ):
         train_wordpiece({"ab": 2}, vocab_size=30_522)
     assert train_wordpiece({"ab": 2}, vocab_size=8)[5:] == ["a", "##b", "ab"]
 
 
 def test_too_small_a_size_names_the_minimum() -> None:
-    with pytest.raises(DataError, match=r"6 entries .* alone are 7: set --vocab-size to at least 7"):
+    with pytest.raises(DataError, match=r"--vocab-size 6: too small, expected at least 7"):
         train_wordpiece({"ab": 2}, vocab_size=6)
     assert train_wordpiece({"ab": 2}, vocab_size=7)[5:] == ["a", "##b"]
 
@@ -176,7 +178,7 @@ def test_too_small_a_size_names_the_minimum() -> None:
 def test_no_words_support_the_special_tokens_only() -> None:
     assert train_wordpiece({}, vocab_size=5) == list(SPECIAL_TOKENS)
     assert train_wordpiece({"": 3, "gone": 0}, vocab_size=5) == list(SPECIAL_TOKENS)
-    with pytest.raises(DataError, match="0 distinct words support 5 at most"):
+    with pytest.raises(DataError, match="expected at most 5 for the 0 distinct words"):
         train_wordpiece({}, vocab_size=6)
 
 

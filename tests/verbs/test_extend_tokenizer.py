@@ -146,7 +146,7 @@ def test_fewer_words_than_asked_for_are_said(
         *("tokenizer", "vocab_size", "sha256", "added", "tokens_per_word", "unknown_rate", "vocabulary_used"),
     }
     assert set(answer.json["tokens_per_word"]) == set(answer.json["unknown_rate"]) == {"before", "after"}
-    assert f"1,000 words were asked for, {answer.json['added']} are added" in answer.stderr
+    assert f"only {answer.json['added']} of 1,000 words are added" in answer.stderr
     answer = bertsmith("extend-tokenizer", run, domain, "--add", 6, "--out", tmp_path / "b", "--workers", 1)
     assert "262 entries, 6 of them new" in answer.stdout
     new = tmp_path / "b"
@@ -171,9 +171,14 @@ def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, ru
     file = tmp_path / "text.jsonl"
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     settings: dict[str, Any] = {"add": 9, "out": tmp_path / "out", "workers": 1}
-    with pytest.raises(DataError, match=r"nothing was gained: .* 1\.0000 tokens a word .* and 1\.0000 with the new"):
+    with pytest.raises(
+        DataError, match=r"the new words bring no gain: .* 1\.0000 tokens per word, and 1\.0000 with the new"
+    ):
         extend_tokenizer(run, file, **settings)
-    with pytest.raises(DataError, match=r"--add 9: no word to add: every word that occurs 21 times is one token of"):
+    with pytest.raises(
+        DataError,
+        match=r"--add 9: found no word to add: every word that occurs at least 21 times is already a single token of",
+    ):
         extend_tokenizer(run, file, min_count=21, **settings)
     assert [path.name for path in tmp_path.iterdir()] == ["text.jsonl"]
 
@@ -181,8 +186,8 @@ def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, ru
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        ((1.2, 0.01), "tokens a word do not fall (1.2000 before, 1.2000 after); what is gained is that fewer words"),
-        ((1.1, 0.05), "more words are unknown than before (2.400% before, 5.500% after)"),
+        ((1.2, 0.01), "tokens per word do not decrease (1.2000 before, 1.2000 after)"),
+        ((1.1, 0.05), "more words are unknown (2.400% before, 5.500% after)"),
         ((1.1, 0.024 / 1.1), ""),
     ],
     ids=["fewer unknown", "more unknown", "the same unknown words among fewer tokens"],
@@ -206,7 +211,7 @@ def test_what_cannot_be_extended_is_refused(tmp_path: Path, run: Path, extended:
         extend_tokenizer(run, domain, add=0, **settings)
     with pytest.raises(ModelError, match=r"none: no such folder"):
         extend_tokenizer(tmp_path / "none", domain, add=5, **settings)
-    with pytest.raises(ModelError, match=r"is the extension of a tokenizer already"):
+    with pytest.raises(ModelError, match=r"the tokenizer is already extended"):
         extend_tokenizer(extended, domain, add=5, **settings)
     (tmp_path / "small.txt").write_text("Virtue is the only good. " * 20)
     with pytest.raises(DataError, match=r"the text is too small: .* expected at least 50 sentences"):
@@ -231,7 +236,7 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path, domain: Path) ->
     backend = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     backend.pre_tokenizer = ByteLevel()
     PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(tmp_path / "roberta")
-    with pytest.raises(ModelError, match=r"its tokenizer is made of BPE, .* expected WordPiece.*train-tokenizer"):
+    with pytest.raises(ModelError, match=r"found a tokenizer of BPE, .* expected WordPiece.*train-tokenizer"):
         extend_tokenizer(tmp_path / "roberta", domain, add=5, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -304,8 +309,9 @@ def test_a_store_without_the_record_is_refused(
     arguments = ("--from", run, "--steps", 1, "--sequence-length", 32, "--out", tmp_path / "run")
     answer = bertsmith("pretrain", tmp_path / "store", *arguments)
     assert answer.code == 2
-    assert f"its tokenizer (256 entries) is not that of {tmp_path / 'store'} (262): 6 entries only in the STORE" in (
-        answer.stderr
+    assert (
+        f"its tokenizer (256 entries) differs from that of {tmp_path / 'store'} (262): 6 entries only in the STORE"
+        in (answer.stderr)
     )
     assert f"bertsmith extend-tokenizer {run} SOURCE --add N --out DIR" in answer.stderr
     assert not (tmp_path / "run").exists()
@@ -415,7 +421,7 @@ def test_prepare_refuses_what_it_cannot_extend(
     answer = bertsmith("prepare", domain, "--out", tmp_path / "out", "--add-words", 6)
     assert answer.code == 2
     assert "--add-words extends the tokenizer of a MODEL: give --tokenizer MODEL as well" in answer.stderr
-    with pytest.raises(ModelError, match="is the extension of a tokenizer already"):
+    with pytest.raises(ModelError, match="the tokenizer is already extended"):
         prepared(domain, extended, tmp_path / "out")
     plain = tmp_path / "plain.txt"
     plain.write_text("".join(f"{' '.join(random.Random(number).sample(PLAIN, 12))}.\n\n" for number in range(2_000)))

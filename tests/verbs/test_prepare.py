@@ -298,7 +298,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
     tmp_path: Path, corpus_file: Path, notes: Callable[[], str]
 ) -> None:
     result = make(corpus_file, tmp_path / "store", held_out=0.02)
-    assert "held out: runs of paragraphs of all documents: " in notes()
+    assert "held out: spans of paragraphs of all documents: " in notes()
     store = TokenStore(tmp_path / "store")
     assert store.manifest.held_out.by == "paragraphs"
     assert store.part(HELD_OUT).num_tokens >= 2_000
@@ -322,8 +322,8 @@ def _joined(store: Path) -> dict[str, list[list[int]]]:
 def test_one_book(tmp_path: Path, shared_data: Path, notes: Callable[[], str]) -> None:
     result = prepare(shared_data / "corpora" / "meditations.txt", out=tmp_path / "store", workers=1)
     assert (result.documents_in, result.documents_kept, result.held_out_documents) == (1, 1, 1)
-    assert "no blank lines: one document, its lines are paragraphs" in notes()
-    assert "runs of paragraphs of all documents: a hash would hold out 0 of 1 documents" in notes()
+    assert "no blank lines: one document, with a paragraph per line" in notes()
+    assert "spans of paragraphs of all documents: a hash would hold out 0 of 1 documents" in notes()
     assert "vocabulary size: 1024 (about 1,000 characters an entry" in notes()
     store = TokenStore(tmp_path / "store")
     held_out = store.part(HELD_OUT)
@@ -347,7 +347,7 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
     assert set(ids_of_documents(result.store, HELD_OUT)) == {"document-3", "document-77"}
     assert "held out: 2 documents that ids.txt lists (1 ids were not found, or their documents were dropped)" in notes()
     (tmp_path / "ids.txt").write_text("nobody\n")
-    with pytest.raises(DataError, match=r"0 of its 1 ids are among the \d+ documents \(the first of these is 'docu"):
+    with pytest.raises(DataError, match=r"found 0 of its 1 ids among the \d+ documents \(the first document is 'docu"):
         make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.txt", "store"]
 
@@ -382,14 +382,14 @@ def test_chinese_gets_an_alphabet_that_covers_it(tmp_path: Path, notes: Callable
     assert size_that_was_said(notes()) <= result.vocab_size < size_that_was_said(notes()) + 64
     part = TokenStore(tmp_path / "store").part(TRAIN)
     assert np.mean(part.tokens(0, part.num_tokens) == 1) < 0.001
-    with pytest.raises(DataError, match=r"a vocabulary of 8,000 entries was asked for, but .* support"):
+    with pytest.raises(DataError, match=r"--vocab-size 8000: too large, expected at most"):
         prepare(tmp_path / "zh.txt", out=tmp_path / "other", language="zh", workers=1, vocab_size=8_000)
 
 
 def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
     tmp_path: Path, corpus_file: Path, notes: Callable[[], str]
 ) -> None:
-    with pytest.raises(DataError, match=r"a vocabulary of 20,000 entries was asked for, but"):
+    with pytest.raises(DataError, match=r"--vocab-size 20000: too large, expected at most"):
         make(corpus_file, tmp_path / "store", vocab_size=20_000)
     assert list(tmp_path.iterdir()) == []
     result = make(corpus_file, tmp_path / "store", vocab_size=None)
@@ -510,7 +510,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
         if place > 9:
             patch.setattr(encode, "encode_task", interrupt)
         result = make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True, workers=2)
-    assert "going on with what was done already" in notes()
+    assert "resuming the interrupted run" in notes()
     assert contents(result.store) == contents(expected)
     assert manifest_of(result.store) == manifest_of(expected)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
@@ -546,7 +546,7 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
         write_lines(source, records_of(corpus_file)[:110])
     result = make(source, tmp_path / "store", resume=True, seed=int(change == "options"))
     assert result.documents_in == (110 if change == "source" else 120)
-    assert "others than those of an interrupted prepare; starting from the beginning" in notes()
+    assert "the options or files have changed since the interrupted run; starting from the beginning" in notes()
     assert "going on" not in notes()
 
 
@@ -585,7 +585,7 @@ def test_the_plan_is_read_once(tmp_path: Path, corpus_file: Path, small_blocks: 
 
 def test_resume_of_nothing(tmp_path: Path, corpus_file: Path, store: Path, notes: Callable[[], str]) -> None:
     result = make(corpus_file, tmp_path / "store", resume=True)
-    assert "there is no trace of an interrupted prepare; starting from the beginning" in notes()
+    assert "found no interrupted run; starting from the beginning" in notes()
     assert contents(result.store) == contents(store)
 
 
@@ -651,7 +651,7 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
     [
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
-        (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left of 2 that were read; dropped: 2 empty"),
+        (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left after cleaning; read 2, dropped: 2 empty"),
         (b'{"text": "One short sentence."}\n', r"too small for a held-out part: 3 words.*10,500 words are needed"),
     ],
 )
@@ -874,7 +874,7 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
     assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
     assert "accents: kept (marks are part of the letters in kana, 75% of the text" in notes()
-    assert "4,096 was aimed at, twice the 1,134 entries of the 965 characters that make up" in notes()
+    assert "the target was 4,096, twice the 1,134 entries for the 965 characters that make up" in notes()
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")
@@ -883,7 +883,8 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     assert tokenizer("かき\u3099")["input_ids"] == key, "the voicing mark as a character behind the letter"
     assert "Unicode form: NFC" in notes()
     with pytest.raises(
-        DataError, match=r"a vocabulary of 1,024 entries was asked for.* single characters alone are 1,134"
+        DataError,
+        match=r"--vocab-size 1024: too small, expected at least 1134 for the special tokens and single characters",
     ):
         prepare(tmp_path / "ja.txt", out=tmp_path / "other", language="ja", workers=1, vocab_size=1_024)
 

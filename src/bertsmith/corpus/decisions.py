@@ -106,19 +106,19 @@ def decide_documents(
         documents = (
             duplicates.reasons[first : first + count].copy() if duplicates is not None else np.zeros(count, np.uint8)
         )
-        gone = duplicates.paragraphs[number] if duplicates is not None else np.zeros((0, 2), np.int64)
+        duplicate_paragraphs = duplicates.paragraphs[number] if duplicates is not None else np.zeros((0, 2), np.int64)
         kept_paragraphs = np.ones(len(sentences), bool)
-        kept_paragraphs[gone[:, 1]] = False
+        kept_paragraphs[duplicate_paragraphs[:, 1]] = False
         left = sums(kept_paragraphs, paragraphs)
         documents[(documents == 0) & (left == 0)] = REASONS.index(DUPLICATE_PARAGRAPHS)
         kept_paragraphs &= np.repeat(documents == 0, paragraphs)
         side = np.where(held_out, Decision.HELD_OUT, Decision.TRAIN).astype(np.uint8)
         states = np.repeat(np.repeat(side, paragraphs) * kept_paragraphs, sentences).astype(np.uint8)
-        write_decision(folder, number, Decision(documents, gone, states))
+        write_decision(folder, number, Decision(documents, duplicate_paragraphs, states))
         split_summary.kept += int((documents == 0).sum())
         split_summary.held_out += int((held_out & (documents == 0)).sum())
         split_summary.held_out_chunks += int(lengths[states == Decision.HELD_OUT].sum())
-        split_summary.dropped_paragraphs += int((documents[gone[:, 0]] == 0).sum())
+        split_summary.dropped_paragraphs += int((documents[duplicate_paragraphs[:, 0]] == 0).sum())
         dropped += np.bincount(documents, minlength=len(REASONS))
         first += count
     split_summary.dropped = {
@@ -132,7 +132,7 @@ def decide_paragraphs(
 ) -> SplitSummary:
     """Hold out spans of paragraphs of all kept documents instead. Raises DataError if the corpus is too small."""
     documents: list[tuple[str, Sequence[int], Sequence[int]]] = []
-    places: list[tuple[int, Array]] = []
+    kept_sentences: list[tuple[int, Array]] = []
     for number in range(shards):
         shard, decision = read_shard(shard_file(folder, number)), read_decision(folder, number)
         kept = decision.sentences != Decision.DROPPED
@@ -144,15 +144,15 @@ def decide_paragraphs(
             inside = np.flatnonzero(kept[start:stop]) + start
             counts = sums(kept[start:stop], shard.sentences[first:last])
             documents.append((shard.ids[document], counts[counts > 0].tolist(), words[inside].tolist()))
-            places.append((number, inside))
-    divided = document_spans(documents, share, seed)
+            kept_sentences.append((number, inside))
+    spans_of_documents = document_spans(documents, share, seed)
     states = {number: read_decision(folder, number).sentences for number in range(shards)}
-    for (number, inside), runs in zip(places, divided, strict=True):
-        for run in runs:
-            states[number][inside[run.start : run.stop]] = Decision.HELD_OUT if run.held_out else Decision.TRAIN
+    for (number, inside), spans in zip(kept_sentences, spans_of_documents, strict=True):
+        for span in spans:
+            states[number][inside[span.start : span.stop]] = Decision.HELD_OUT if span.held_out else Decision.TRAIN
     for number, sentences in states.items():
         write_decision(folder, number, replace(read_decision(folder, number), sentences=sentences))
-    split_summary.held_out = sum(any(run.held_out for run in runs) for runs in divided)
+    split_summary.held_out = sum(any(span.held_out for span in spans) for spans in spans_of_documents)
     return split_summary
 
 

@@ -91,37 +91,37 @@ def find_duplicates(
         exact, paragraphs: whether to look for identical documents and identical paragraphs.
         near: minimum Jaccard similarity of word pairs that makes two documents near-duplicates; None skips the search.
     """
-    first = np.concatenate(([0], np.cumsum(documents))).astype(np.int64)
-    result = Duplicates(np.zeros(int(first[-1]), np.uint8), [])
+    shard_starts = np.concatenate(([0], np.cumsum(documents))).astype(np.int64)
+    result = Duplicates(np.zeros(int(shard_starts[-1]), np.uint8), [])
     if exact:
-        _exact([shard.documents for shard in shards], first, held_out, result=result)
+        _exact([shard.documents for shard in shards], shard_starts, held_out, result=result)
     if near is not None:
-        _near(shards, first, held_out, threshold=near, result=result)
+        _near(shards, shard_starts, held_out, threshold=near, result=result)
     result.paragraphs = (
-        _paragraphs([shard.paragraphs for shard in shards], first, held_out, reasons=result.reasons)
+        _paragraphs([shard.paragraphs for shard in shards], shard_starts, held_out, reasons=result.reasons)
         if paragraphs
         else [np.zeros((0, 2), np.int64) for _ in shards]
     )
     return result
 
 
-def _exact(files: Sequence[Path], first: Array, held_out: Array, *, result: Duplicates) -> None:
-    for group in _groups(files, first):
+def _exact(files: Sequence[Path], shard_starts: Array, held_out: Array, *, result: Duplicates) -> None:
+    for group in _groups(files, shard_starts):
         members = group["document"]
         kept = _survivor(members, held_out)
-        gone = members[members != kept]
-        result.reasons[gone] = 1
-        result.clusters.append(DuplicateCluster(DUPLICATE, kept, gone.tolist()))
+        dropped = members[members != kept]
+        result.reasons[dropped] = 1
+        result.clusters.append(DuplicateCluster(DUPLICATE, kept, dropped.tolist()))
 
 
 def _near(
-    shards: Sequence[FingerprintPaths], first: Array, held_out: Array, *, threshold: float, result: Duplicates
+    shards: Sequence[FingerprintPaths], shard_starts: Array, held_out: Array, *, threshold: float, result: Duplicates
 ) -> None:
-    signatures = _Signatures([shard.signatures for shard in shards], first)
+    signatures = _Signatures([shard.signatures for shard in shards], shard_starts)
     parents: dict[int, int] = {}
-    alike: dict[int, float] = {}
+    similarities: dict[int, float] = {}
     known: set[tuple[int, int]] = set()
-    for group in _groups([shard.bands for shard in shards], first):
+    for group in _groups([shard.bands for shard in shards], shard_starts):
         members = group["document"][result.reasons[group["document"]] == 0]
         compared: list[int] = []
         for member in members.tolist():
@@ -131,8 +131,12 @@ def _near(
                 known.add((other, member))
                 similarity = signatures.similarity(other, member)
                 if similarity >= threshold:
-                    low = min(similarity, alike.pop(_root(parents, other), 1.0), alike.pop(_root(parents, member), 1.0))
-                    alike[_union(parents, other, member)] = low
+                    low = min(
+                        similarity,
+                        similarities.pop(_root(parents, other), 1.0),
+                        similarities.pop(_root(parents, member), 1.0),
+                    )
+                    similarities[_union(parents, other, member)] = low
             if len(compared) < MAX_COMPARED_PER_BAND:
                 compared.append(member)
     clusters: dict[int, list[int]] = {}
@@ -141,29 +145,31 @@ def _near(
     for root, found in sorted(clusters.items()):
         members = np.array(sorted(found), np.int64)
         kept = _survivor(members, held_out)
-        gone = members[members != kept]
-        result.reasons[gone] = 2
-        result.clusters.append(DuplicateCluster(NEAR_DUPLICATE, kept, gone.tolist(), round(alike[root], 3)))
+        dropped = members[members != kept]
+        result.reasons[dropped] = 2
+        result.clusters.append(DuplicateCluster(NEAR_DUPLICATE, kept, dropped.tolist(), round(similarities[root], 3)))
 
 
-def _paragraphs(files: Sequence[Path], first: Array, held_out: Array, *, reasons: Array) -> list[Array]:
+def _paragraphs(files: Sequence[Path], shard_starts: Array, held_out: Array, *, reasons: Array) -> list[Array]:
     found: list[tuple[Array, Array]] = []
-    for whole in _groups(files, first):
+    for whole in _groups(files, shard_starts):
         group = whole[reasons[whole["document"]] == 0]
         if len(group) < 2:
             continue
         # Groups are in document order: the first held-out paragraph stays, or the first one if none is held out.
         kept = int(np.argmax(held_out[group["document"]]))
-        gone = np.delete(group, kept)
-        found.append((gone["document"], gone["paragraph"]))
+        dropped = np.delete(group, kept)
+        found.append((dropped["document"], dropped["paragraph"]))
     numbers = np.concatenate([item[0] for item in found]) if found else np.zeros(0, np.int64)
-    places = np.concatenate([item[1] for item in found]) if found else np.zeros(0, np.int64)
-    order = np.lexsort((places, numbers))
-    numbers, places = numbers[order], places[order].astype(np.int64)
-    bounds = np.searchsorted(numbers, first)
+    positions = np.concatenate([item[1] for item in found]) if found else np.zeros(0, np.int64)
+    order = np.lexsort((positions, numbers))
+    numbers, positions = numbers[order], positions[order].astype(np.int64)
+    bounds = np.searchsorted(numbers, shard_starts)
     return [
-        np.stack((numbers[start:stop] - begin, places[start:stop]), axis=1)
-        for begin, start, stop in zip(first[:-1].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        np.stack((numbers[start:stop] - begin, positions[start:stop]), axis=1)
+        for begin, start, stop in zip(
+            shard_starts[:-1].tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
+        )
     ]
 
 
@@ -172,7 +178,7 @@ def _survivor(members: Array, held_out: Array) -> int:
     return int((held if len(held) else members).min())
 
 
-def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
+def _groups(files: Sequence[Path], shard_starts: Array) -> Iterator[Array]:
     """Yield groups of keys that share a hash, each in document order across all shards."""
     # Files are opened one at a time: a corpus can have more files than a process may open.
     total = sum(len(_mapped(path)) for path in files)
@@ -181,11 +187,11 @@ def _groups(files: Sequence[Path], first: Array) -> Iterator[Array]:
     cuts = [_cuts(path, edges) for path in files]
     for number in range(ranges):
         parts = []
-        for path, cut, begin in zip(files, cuts, first.tolist(), strict=False):
-            some = _mapped(path)[cut[number] : cut[number + 1]]
-            part = np.empty(len(some), _PLACE)
-            part["hash"], part["paragraph"] = some["hash"], some["paragraph"]
-            part["document"] = some["document"].astype(np.int64) + begin
+        for path, cut, begin in zip(files, cuts, shard_starts.tolist(), strict=False):
+            keys = _mapped(path)[cut[number] : cut[number + 1]]
+            part = np.empty(len(keys), _PLACE)
+            part["hash"], part["paragraph"] = keys["hash"], keys["paragraph"]
+            part["document"] = keys["document"].astype(np.int64) + begin
             parts.append(part)
         joined = np.concatenate(parts) if parts else np.zeros(0, _PLACE)
         joined = joined[np.argsort(joined["hash"], kind="stable")]
@@ -212,23 +218,23 @@ def _mapped(path: Path) -> Array:
 class _Signatures:
     """The signatures of all shards, memory-mapped on demand with a limited number of open files."""
 
-    def __init__(self, files: Sequence[Path], first: Array) -> None:
-        self.files, self.first = files, first
+    def __init__(self, files: Sequence[Path], shard_starts: Array) -> None:
+        self.files, self.shard_starts = files, shard_starts
         self.open: OrderedDict[int, Array] = OrderedDict()
 
     def _row(self, document: int) -> Array:
-        shard = int(np.searchsorted(self.first, document, side="right")) - 1
+        shard = int(np.searchsorted(self.shard_starts, document, side="right")) - 1
         if shard not in self.open:
             if len(self.open) >= SIGNATURES_OPEN:
                 self.open.popitem(last=False)
             self.open[shard] = np.load(self.files[shard], mmap_mode="r")
         self.open.move_to_end(shard)
-        row: Array = self.open[shard][document - int(self.first[shard])]
+        row: Array = self.open[shard][document - int(self.shard_starts[shard])]
         return row
 
-    def similarity(self, one: int, two: int) -> float:
+    def similarity(self, a: int, b: int) -> float:
         """Estimate the Jaccard similarity of two documents, with a standard error of at most 0.044."""
-        return int(np.count_nonzero(self._row(one) == self._row(two))) / PERMUTATIONS
+        return int(np.count_nonzero(self._row(a) == self._row(b))) / PERMUTATIONS
 
 
 def _root(parents: dict[int, int], member: int) -> int:
@@ -241,8 +247,8 @@ def _root(parents: dict[int, int], member: int) -> int:
     return member
 
 
-def _union(parents: dict[int, int], one: int, two: int) -> int:
+def _union(parents: dict[int, int], a: int, b: int) -> int:
     """Join two sets under the smaller root. Both members are added to `parents`."""
-    low, high = sorted((_root(parents, one), _root(parents, two)))
+    low, high = sorted((_root(parents, a), _root(parents, b)))
     parents[low] = parents[high] = low
     return low

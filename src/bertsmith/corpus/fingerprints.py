@@ -83,9 +83,9 @@ def hash_words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
     sizes = np.bincount(owner, minlength=len(dictionary))
     with np.errstate(over="ignore"):
         # A polynomial hash of the counted bytes, modulo 2**64, then mixed.
-        places = np.arange(len(owner)) - np.repeat(offsets_of(sizes)[:-1], sizes)
+        positions = np.arange(len(owner)) - np.repeat(offsets_of(sizes)[:-1], sizes)
         powers = np.cumprod(np.full(int(sizes.max(initial=0)) + 1, _MULTIPLIER))
-        terms = (characters[counted].astype(np.uint64) + np.uint64(1)) * powers[places]
+        terms = (characters[counted].astype(np.uint64) + np.uint64(1)) * powers[positions]
         running = np.concatenate(([np.uint64(0)], np.cumsum(terms, dtype=np.uint64)))
         offsets = offsets_of(sizes)
         hashes = running[offsets[1:]] - running[offsets[:-1]]
@@ -93,15 +93,15 @@ def hash_words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
         hashes ^= hashes >> np.uint64(29)
     lengths = np.ones(len(dictionary), np.int64)
     foreign = np.unique(np.cumsum(gaps)[characters >= 0xE0]).tolist()  # characters of three or more UTF-8 bytes
-    split = {place: found for place in foreign if (found := _words_of_unspaced(dictionary[place]))}
+    split = {index: found for index in foreign if (found := _words_of_unspaced(dictionary[index]))}
     if not split:
         return hashes, lengths
     lengths[list(split)] = [len(found) for found in split.values()]
     words = np.zeros(int(lengths.sum()), np.uint64)
     starts = offsets_of(lengths)[:-1]
     words[starts] = hashes
-    for place, found in split.items():
-        words[starts[place] : starts[place] + len(found)] = list(map(text_hash, found))
+    for index, found in split.items():
+        words[starts[index] : starts[index] + len(found)] = list(map(text_hash, found))
     return words, lengths
 
 
@@ -114,9 +114,16 @@ def _words_of_unspaced(chunk: str) -> list[str]:
     if not _UNSPACED.search(chunk):
         return []
     text = "".join(
-        [one for one in chunk.lower() if one.isalnum() or (_LETTER.match(one) and unicodedata.category(one)[0] == "M")]
+        [
+            character
+            for character in chunk.lower()
+            if character.isalnum() or (_LETTER.match(character) and unicodedata.category(character)[0] == "M")
+        ]
     )
-    return [text[place : place + (LETTERS_PER_PAIR - 1 if _LETTER.match(one) else 1)] for place, one in enumerate(text)]
+    return [
+        text[index : index + (LETTERS_PER_PAIR - 1 if _LETTER.match(character) else 1)]
+        for index, character in enumerate(text)
+    ]
 
 
 @cache
@@ -173,8 +180,8 @@ def band_keys(rows: Array, chosen: Array) -> Array:
     values = rows[chosen].reshape(len(chosen), BANDS, PERMUTATIONS // BANDS).astype(np.uint64)
     with np.errstate(over="ignore"):
         hashes = np.broadcast_to(np.arange(1, BANDS + 1, dtype=np.uint64) * _MULTIPLIER, values.shape[:2]).copy()
-        for place in range(values.shape[2]):
-            hashes = (hashes ^ values[:, :, place]) * _MULTIPLIER
+        for index in range(values.shape[2]):
+            hashes = (hashes ^ values[:, :, index]) * _MULTIPLIER
             hashes ^= hashes >> np.uint64(31)
     return sorted_keys(hashes.ravel(), np.repeat(chosen, BANDS))
 

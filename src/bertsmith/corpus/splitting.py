@@ -71,14 +71,14 @@ def document_spans(
         )
     share = max(share, needed)
     if sum(len(lengths) for _, lengths, _ in documents) >= FEW_PARAGRAPHS:
-        divided = _split_documents(documents, share, seed, whole_paragraphs=True)
-        if _held_words(documents, divided) >= MIN_TOKENS:
-            return divided
+        spans_of_documents = _split_documents(documents, share, seed, whole_paragraphs=True)
+        if _held_words(documents, spans_of_documents) >= MIN_TOKENS:
+            return spans_of_documents
     # Sentences have up to 2,000 characters, so half a sentence may be missing at the end: retry with a fifth more.
-    for asked in (share, max(share, min(share * 1.2, MAX_SHARE))):
-        divided = _split_documents(documents, asked, seed, whole_paragraphs=False)
-        if _held_words(documents, divided) >= MIN_TOKENS:
-            return divided
+    for target in (share, max(share, min(share * 1.2, MAX_SHARE))):
+        spans_of_documents = _split_documents(documents, target, seed, whole_paragraphs=False)
+        if _held_words(documents, spans_of_documents) >= MIN_TOKENS:
+            return spans_of_documents
     raise DataError(
         f"the corpus is too small for a held-out part: its {words:,} words are in sentences so long that no selection "
         f"of {MIN_TOKENS:,} words fits. Try: add text"
@@ -88,34 +88,34 @@ def document_spans(
 def _split_documents(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int, *, whole_paragraphs: bool
 ) -> list[list[DocumentSpan]]:
-    owed = 0.0
-    divided: list[list[DocumentSpan]] = [[] for _ in documents]
+    deficit = 0.0
+    spans_of_documents: list[list[DocumentSpan]] = [[] for _ in documents]
     # In id order, so that the result does not depend on the order of the files.
     for index in sorted(range(len(documents)), key=lambda index: documents[index][0]):
         name, paragraph_lengths, word_counts = documents[index]
         units = list(paragraph_lengths) if whole_paragraphs else [1] * len(word_counts)
-        held, owed = _held_units(name, units, word_counts, share=share, seed=seed, owed=owed)
-        divided[index] = _document_spans(units, held)
-    return divided
+        held, deficit = _held_units(name, units, word_counts, share=share, seed=seed, deficit=deficit)
+        spans_of_documents[index] = _document_spans(units, held)
+    return spans_of_documents
 
 
 def _held_words(
-    documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], divided: list[list[DocumentSpan]]
+    documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], spans_of_documents: list[list[DocumentSpan]]
 ) -> int:
     return sum(
-        sum(word_counts[run.start : run.stop])
-        for (_, _, word_counts), runs in zip(documents, divided, strict=True)
-        for run in runs
-        if run.held_out
+        sum(word_counts[span.start : span.stop])
+        for (_, _, word_counts), spans in zip(documents, spans_of_documents, strict=True)
+        for span in spans
+        if span.held_out
     )
 
 
 def _held_units(
-    name: str, units: Sequence[int], word_counts: Sequence[int], *, share: float, seed: int, owed: float
+    name: str, units: Sequence[int], word_counts: Sequence[int], *, share: float, seed: int, deficit: float
 ) -> tuple[list[bool], float]:
     """Choose the held-out units (paragraphs or sentences) of a document: one span per stratum of the document.
 
-    `owed` is the number of words that earlier documents could not hold out because their units were too long.
+    `deficit` is the number of words that earlier documents could not hold out because their units were too long.
     """
     sizes, position = [], 0
     for length in units:
@@ -126,27 +126,27 @@ def _held_units(
     for stratum in range(strata):
         first, last = stratum * len(units) // strata, (stratum + 1) * len(units) // strata
         words = sum(sizes[first:last])
-        owed += share * words
+        deficit += share * words
         # Start the span early enough that the stratum has enough words left.
-        skip = random.key("held-out run", seed, name, stratum) / 2.0**64 * max(words - owed, 0)
+        skip = random.key("held-out run", seed, name, stratum) / 2.0**64 * max(words - deficit, 0)
         at = first
         while at < last and sizes[at] <= skip:
             skip -= sizes[at]
             at += 1
-        while at < last and owed >= sizes[at] / 2:
+        while at < last and deficit >= sizes[at] / 2:
             held[at] = True
-            owed -= sizes[at]
+            deficit -= sizes[at]
             at += 1
-    return held, owed
+    return held, deficit
 
 
 def _document_spans(units: Sequence[int], held: Sequence[bool]) -> list[DocumentSpan]:
-    runs: list[DocumentSpan] = []
+    spans: list[DocumentSpan] = []
     position = 0
     for length, out in zip(units, held, strict=True):
-        if runs and runs[-1].held_out == out:
-            runs[-1] = DocumentSpan(runs[-1].start, position + length, out)
+        if spans and spans[-1].held_out == out:
+            spans[-1] = DocumentSpan(spans[-1].start, position + length, out)
         else:
-            runs.append(DocumentSpan(position, position + length, out))
+            spans.append(DocumentSpan(position, position + length, out))
         position += length
-    return runs
+    return spans

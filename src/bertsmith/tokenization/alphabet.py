@@ -39,9 +39,9 @@ def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -
     totals: Counter[str] = Counter()
     forms: set[tuple[str, bool]] = set()
     for word, count in words.items():
-        for place, character in enumerate(word):
+        for index, character in enumerate(word):
             totals[character] += count
-            forms.add((character, place > 0))
+            forms.add((character, index > 0))
     left = totals.total()
     covered = COVERAGE * left
     entries = len(SPECIAL_TOKENS)

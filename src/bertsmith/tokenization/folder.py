@@ -152,9 +152,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise ModelError(f"{name}: found a file, expected the folder of a model or a tokenizer")
     else:
         check_hub_name(name)
-    place = name if entries is None else str(folder)
+    source = name if entries is None else str(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **_settings_from_files(place, name))
+        tokenizer = AutoTokenizer.from_pretrained(source, **_settings_from_files(source, name))
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not exists(folder):
@@ -172,18 +172,18 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return reset_tokenizer(tokenizer)
 
 
-def _settings_from_files(place: str, name: str) -> dict[str, Any]:
+def _settings_from_files(source: str, name: str) -> dict[str, Any]:
     """Return the settings of `letter_case.SETTINGS` that tokenizer_config.json lacks, from the other tokenizer files.
 
     Settings inferred from the vocabulary are printed with their reason.
     """
-    config = _json(file_of(place, "tokenizer_config.json"))
+    config = _json(file_of(source, "tokenizer_config.json"))
     missing = [setting for setting in SETTINGS if setting not in config]
     if not missing:
         return {}
-    if (file := file_of(place, "tokenizer.json")) is not None:
+    if (file := file_of(source, "tokenizer.json")) is not None:
         found = settings_in_json(_json(file))
-    elif (file := file_of(place, "vocab.txt")) is not None and "do_lower_case" in missing:
+    elif (file := file_of(source, "vocab.txt")) is not None and "do_lower_case" in missing:
         inferred = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
         log_info(f"{name}: no file states whether the tokenizer is cased; {inferred.reason}", once=True)
         found = inferred.settings
@@ -192,15 +192,15 @@ def _settings_from_files(place: str, name: str) -> dict[str, Any]:
     return {setting: found[setting] for setting in missing if setting in found}
 
 
-def file_of(place: str, file: str) -> Path | None:
+def file_of(source: str, file: str) -> Path | None:
     """Return a file of a folder or of a hub model (downloaded or cached); None if it does not exist."""
-    folder = Path(place)
+    folder = Path(source)
     if exists(folder):
         return folder / file if (folder / file).is_file() else None
     from transformers.utils.hub import cached_file
 
     found = cached_file(
-        place,
+        source,
         file,
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,

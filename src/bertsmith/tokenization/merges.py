@@ -94,77 +94,77 @@ class Segmentation:
             if not self.queue:
                 threshold = self._enqueue_all(min_frequency)
                 continue
-            negative_count, left, right, places = heapq.heappop(self.queue)
+            negative_count, left, right, positions = heapq.heappop(self.queue)
             left_symbol, right_symbol = self.id_of[left], self.id_of[right]
-            here = self.first[places] == left_symbol
-            here &= self.first[places + self.length[left_symbol]] == right_symbol
-            places = places[here]
-            count = int(np.add.reduce(self.weight[places]))
+            here = self.first[positions] == left_symbol
+            here &= self.first[positions + self.length[left_symbol]] == right_symbol
+            positions = positions[here]
+            count = int(np.add.reduce(self.weight[positions]))
             if count == -negative_count:
-                yield self._merge(left, right, places, threshold=threshold)
+                yield self._merge(left, right, positions, threshold=threshold)
             elif count >= threshold:
-                self._enqueue(left, right, places, count=count)
+                self._enqueue(left, right, positions, count=count)
 
     def _enqueue_all(self, min_frequency: int) -> int:
         """Count all pairs, queue the frequent ones, and return the threshold used."""
-        places = np.flatnonzero(self.first).astype(np.int32)
-        left = self.first[places]
-        right = self.first[places + self.length[left]]
-        places, left, right = places[right != 0], left[right != 0], right[right != 0]
-        if len(places) == 0:
+        positions = np.flatnonzero(self.first).astype(np.int32)
+        left = self.first[positions]
+        right = self.first[positions + self.length[left]]
+        positions, left, right = positions[right != 0], left[right != 0], right[right != 0]
+        if len(positions) == 0:
             return min_frequency
         order = right.argsort(kind="stable")
         order = order[left[order].argsort(kind="stable")]
-        places, left, right = places[order], left[order], right[order]
-        edges, totals = _runs((left[1:] != left[:-1]) | (right[1:] != right[:-1]), self.weight[places])
+        positions, left, right = positions[order], left[order], right[order]
+        edges, totals = _runs((left[1:] != left[:-1]) | (right[1:] != right[:-1]), self.weight[positions])
         threshold = max(min_frequency, int(totals.max()) // _HORIZON)
         for run in (totals >= threshold).nonzero()[0].tolist():
             start, end = edges[run], edges[run + 1]
             pair = self.symbols[left[start]], self.symbols[right[start]]
-            self._enqueue(*pair, places[start:end].copy(), count=int(totals[run]))
+            self._enqueue(*pair, positions[start:end].copy(), count=int(totals[run]))
         return threshold
 
-    def _enqueue(self, left: str, right: str, places: _Ints, *, count: int) -> None:
-        heapq.heappush(self.queue, (-count, left, right, places))
+    def _enqueue(self, left: str, right: str, positions: _Ints, *, count: int) -> None:
+        heapq.heappush(self.queue, (-count, left, right, positions))
 
-    def _merge(self, left: str, right: str, places: _Ints, *, threshold: int) -> str:
-        """Join the pieces at `places`, queue new pairs whose count reaches `threshold`, and return the new text."""
+    def _merge(self, left: str, right: str, positions: _Ints, *, threshold: int) -> str:
+        """Join the pieces at `positions`, queue new pairs whose count reaches `threshold`, and return the new text."""
         text = left + right.removeprefix(CONTINUING)
         left_length = int(self.length[self.id_of[left]])
         length = left_length + int(self.length[self.id_of[right]])
         if left == right:
-            places = _without_overlap(places, left_length)
+            positions = _without_overlap(positions, left_length)
         symbol = len(self.symbols)
         self.symbols.append(text)
         self.id_of[text] = symbol
         self.length[symbol] = length
-        self.first[places] = symbol
-        self.first[places + left_length] = 0
-        self.last[places + (length - 1)] = symbol
+        self.first[positions] = symbol
+        self.first[positions + left_length] = 0
+        self.last[positions + (length - 1)] = symbol
 
-        before = self.last[places - 1]
+        before = self.last[positions - 1]
         chosen = (before != 0) & (before != symbol)  # a pair of the new piece with itself is counted below
-        before, starts = before[chosen], places[chosen]
-        for other, pair_places, count in self._frequent(before, starts - self.length[before], threshold):
-            self._enqueue(other, text, pair_places, count=count)
-        after = self.first[places + length]
+        before, starts = before[chosen], positions[chosen]
+        for other, pair_positions, count in self._frequent(before, starts - self.length[before], threshold):
+            self._enqueue(other, text, pair_positions, count=count)
+        after = self.first[positions + length]
         chosen = after != 0
-        for other, pair_places, count in self._frequent(after[chosen], places[chosen], threshold):
-            self._enqueue(text, other, pair_places, count=count)
+        for other, pair_positions, count in self._frequent(after[chosen], positions[chosen], threshold):
+            self._enqueue(text, other, pair_positions, count=count)
         return text
 
-    def _frequent(self, others: _Ints, places: _Ints, threshold: int) -> Iterator[tuple[str, _Ints, int]]:
+    def _frequent(self, others: _Ints, positions: _Ints, threshold: int) -> Iterator[tuple[str, _Ints, int]]:
         """Yield each piece of `others` whose words have a total count of `threshold` or more: its text, places and
         count.
         """
         if len(others) == 0:
             return
         order = others.argsort(kind="stable")
-        others, places = others[order], places[order]
-        edges, totals = _runs(others[1:] != others[:-1], self.weight[places])
+        others, positions = others[order], positions[order]
+        edges, totals = _runs(others[1:] != others[:-1], self.weight[positions])
         for run in (totals >= threshold).nonzero()[0].tolist():
             start, end = edges[run], edges[run + 1]
-            yield self.symbols[others[start]], places[start:end].copy(), int(totals[run])
+            yield self.symbols[others[start]], positions[start:end].copy(), int(totals[run])
 
 
 def _runs(differs: _Ints, weights: _Ints) -> tuple[_Ints, _Ints]:
@@ -178,12 +178,12 @@ def _runs(differs: _Ints, weights: _Ints) -> tuple[_Ints, _Ints]:
     return edges, np.add.reduceat(weights, edges[:-1])
 
 
-def _without_overlap(places: _Ints, length: int) -> _Ints:
+def _without_overlap(positions: _Ints, length: int) -> _Ints:
     """Return the positions, ascending, of a pair of two equal pieces that do not overlap, counted from the left."""
     chosen = []
     free_from = 0
-    for place in places.tolist():
-        if place >= free_from:
-            chosen.append(place)
-            free_from = place + 2 * length
-    return np.array(chosen, places.dtype)
+    for position in positions.tolist():
+        if position >= free_from:
+            chosen.append(position)
+            free_from = position + 2 * length
+    return np.array(chosen, positions.dtype)

@@ -67,7 +67,7 @@ class CachedSentenceEncoder:
         self._forget()
 
     def _forget(self) -> None:
-        self._places: dict[str, int] = {}
+        self._index_of: dict[str, int] = {}
         self._ids, self._lengths = array("I"), array("I")
 
     def encode(self, sentences: Sequence[str]) -> tuple[Array, Array]:
@@ -78,38 +78,40 @@ class CachedSentenceEncoder:
         lists = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, lists), dtype=np.uint32, count=len(lists))
         ids = np.fromiter(
-            (token for some in lists for token in some), dtype=np.uint32, count=int(lengths.sum(dtype=np.int64))
+            (token for batch in lists for token in batch), dtype=np.uint32, count=int(lengths.sum(dtype=np.int64))
         )
         return ids, lengths
 
     def encode_chunks(self, dictionary: Sequence[str]) -> tuple[Array, Array]:
         """Return the concatenated ids of all entries and the number of ids per entry (uint32)."""
-        if len(self._places) > CACHE_ENTRIES:
+        if len(self._index_of) > CACHE_ENTRIES:
             self._forget()
         plain, words, words_of_entry = split_plain(dictionary, lowercase=self._lowercase)
-        others = [dictionary[place] for place in np.flatnonzero(~plain).tolist()]
+        others = [dictionary[index] for index in np.flatnonzero(~plain).tolist()]
         distinct = words.dictionary.to_pylist()
         self._cache_words(distinct)
         self._cache_chunks(others)
-        places = np.fromiter(map(self._places.__getitem__, distinct), np.int64, len(distinct))[words.indices.to_numpy()]
+        indices = np.fromiter(map(self._index_of.__getitem__, distinct), np.int64, len(distinct))[
+            words.indices.to_numpy()
+        ]
         # An entry consists of units: its words, or the entry itself.
         units = np.ones(len(dictionary), np.int64)
         units[plain] = words_of_entry
         starts = offsets_of(units)[:-1]
-        unit_places = np.zeros(int(units.sum()), np.int64)
-        unit_places[starts[~plain]] = np.fromiter(map(self._places.__getitem__, others), np.int64, len(others))
+        unit_indices = np.zeros(int(units.sum()), np.int64)
+        unit_indices[starts[~plain]] = np.fromiter(map(self._index_of.__getitem__, others), np.int64, len(others))
         is_word = np.repeat(plain, units)
-        unit_places[is_word] = places
+        unit_indices[is_word] = indices
         all_ids = np.frombuffer(self._ids, np.uint32)
         all_lengths = np.frombuffer(self._lengths, np.uint32)
         all_starts = offsets_of(all_lengths)[:-1]
-        lengths = all_lengths[unit_places]
-        ids = gather(all_ids, all_starts[unit_places], lengths.astype(np.int64))
+        lengths = all_lengths[unit_indices]
+        ids = gather(all_ids, all_starts[unit_indices], lengths.astype(np.int64))
         return ids.copy(), sums(lengths, units).astype(np.uint32)
 
     def _cache_words(self, words: Sequence[str]) -> None:
         """Cache the ids of new words of BERT's pre-tokenizer."""
-        known, ids, lengths = self._places, self._ids, self._lengths
+        known, ids, lengths = self._index_of, self._ids, self._lengths
         for word in words:
             if word not in known:
                 found = self._pieces(word)
@@ -119,23 +121,23 @@ class CachedSentenceEncoder:
 
     def _cache_chunks(self, chunks: Sequence[str]) -> None:
         """Cache the ids of new whole chunks, normalized and split by the stock tokenizer."""
-        new = [chunk for chunk in chunks if chunk not in self._places]
+        new = [chunk for chunk in chunks if chunk not in self._index_of]
         for start in range(0, len(new), CHUNKS_AT_ONCE):
-            some = new[start : start + CHUNKS_AT_ONCE]
-            apart = any(CHUNK_SEPARATOR in chunk for chunk in some)
-            joined = some if apart else [f" {CHUNK_SEPARATOR} ".join(some)]
+            batch = new[start : start + CHUNKS_AT_ONCE]
+            separately = any(CHUNK_SEPARATOR in chunk for chunk in batch)
+            joined = batch if separately else [f" {CHUNK_SEPARATOR} ".join(batch)]
             lists: list[list[int]] = [[]]
             for text in joined:
                 normal = self._tokenizer.normalizer.normalize_str(text)
                 for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(normal):
-                    if word == CHUNK_SEPARATOR and not apart:
+                    if word == CHUNK_SEPARATOR and not separately:
                         lists.append([])
                     else:
                         lists[-1].extend(self._pieces(word))
-                if apart:
+                if separately:
                     lists.append([])
-            for chunk, found in zip(some, lists, strict=False):
-                self._places[chunk] = len(self._lengths)
+            for chunk, found in zip(batch, lists, strict=False):
+                self._index_of[chunk] = len(self._lengths)
                 self._ids.extend(found)
                 self._lengths.append(len(found))
 
@@ -181,9 +183,9 @@ class ChunkEncoder:
         if self._encoder.by_chunks:
             counts = self._lengths[codes]
             return gather(self._ids, self._starts[codes], counts), sums(counts, lengths)
-        places = codes.tolist()
+        indices = codes.tolist()
         texts = [
-            " ".join([self._dictionary[code] for code in places[start:stop]])
+            " ".join([self._dictionary[code] for code in indices[start:stop]])
             for start, stop in pairwise(offsets_of(lengths).tolist())
         ]
         ids, tokens = self._encoder.encode(texts)

@@ -86,7 +86,7 @@ def count_words_of(
     """Apply `words_of_chunks` to chunks with an array of their counts; chunks with a count of 0 are left out."""
     occurring = counts > 0
     if not occurring.all():
-        chunks = [chunks[place] for place in np.flatnonzero(occurring).tolist()]
+        chunks = [chunks[index] for index in np.flatnonzero(occurring).tolist()]
         counts = counts[occurring]
     plain, found, words_of_chunk = split_plain(chunks, lowercase=lowercase)
     totals = np.zeros(len(found.dictionary), np.int64)
@@ -95,8 +95,8 @@ def count_words_of(
     normalizer = normalizer_of(lowercase=lowercase, strip_accents=strip_accents, composed=composed)
     pre_tokenizer = BertPreTokenizer()
     other_by_count: dict[int, list[str]] = {}
-    for place in np.flatnonzero(~plain).tolist():
-        other_by_count.setdefault(int(counts[place]), []).append(chunks[place])
+    for index in np.flatnonzero(~plain).tolist():
+        other_by_count.setdefault(int(counts[index]), []).append(chunks[index])
     for count, group in other_by_count.items():
         for start in range(0, len(group), _CHUNKS_AT_ONCE):
             joined = normalizer.normalize_str(" ".join(group[start : start + _CHUNKS_AT_ONCE]))

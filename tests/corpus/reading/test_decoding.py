@@ -104,7 +104,7 @@ def test_binary_is_more_than_one_nul_in_a_thousand_bytes_of_the_head(read: Read,
     ):
         (tmp_path / "a.txt").write_bytes(content)
         if refused:
-            with pytest.raises(DataError, match=r"a\.txt: byte 60000 is NUL: this is a binary file"):
+            with pytest.raises(DataError, match=r"a\.txt: byte 60000 is NUL, so this is a binary file"):
                 read(tmp_path)
         else:
             assert "\0" in read(tmp_path)[0].paragraphs[-1]

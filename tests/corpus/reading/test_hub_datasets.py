@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_folder(read: Read, folder: Path) -> None:
         read("hf:data", text_column="tale")
     with pytest.raises(DataError, match=r"hf:data:train: row 0: column 'n': found a number, expected a text"):
         read("hf:data", text_column="n")
-    with pytest.raises(DataError, match=r"hf:\./none: neither a folder that is there nor a data set of the hub"):
+    with pytest.raises(DataError, match=r"hf:\./none: neither an existing folder nor the name of a dataset on the hub"):
         read("hf:./none")
     (folder / "train.jsonl").write_text('{"text": "One."}\n{"text": \n')
     with pytest.raises(DataError, match=r"hf:data:train"):
@@ -103,7 +103,7 @@ def test_what_a_name_may_mean(
 
 @pytest.mark.parametrize("source", ["hf:", "hf:a//b", "hf:/none/such", "hf:a/b/c/d", "hf:../none"])
 def test_what_names_nothing(source: str) -> None:
-    with pytest.raises(DataError, match=r"neither a folder that is there nor a data set of the hub"):
+    with pytest.raises(DataError, match=r"neither an existing folder nor the name of a dataset on the hub"):
         find_files((source,))
 
 

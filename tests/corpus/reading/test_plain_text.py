@@ -51,7 +51,7 @@ def test_meditations_is_one_document_of_a_paragraph_a_line(read_noting: ReadNoti
     documents, notes = read_noting(shared_data / "corpora" / "meditations.txt")
     assert [len(document.paragraphs) for document in documents] == [507]
     assert not documents[0].lines_are_sentences
-    assert notes.detected == ["meditations.txt: no blank lines: one document, its lines are paragraphs"]
+    assert notes.detected == ["meditations.txt: no blank lines: one document, with a paragraph per line"]
 
 
 @pytest.mark.parametrize(
@@ -244,10 +244,11 @@ def test_parts_one_after_another_are_the_document(
         (
             TWO_TALKS + "\nthree\nfour\n",
             [("One came in.", "He sat down."), ("Two went out.", "She ran."), ("three", "four")],
-            "4 lines of one sentence each, blank lines between 2 documents (--documents file reads them as one)",
+            "4 lines with one sentence each, blank lines between 2 documents "
+            "(--documents file reads them as one document)",
         ),
         ("a title\n" * 6 + "\nso it\ngoes\n", [("a title",) * 6 + ("so it", "goes")], "no blank lines: one document,"),
-        ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document, its 5 paragraphs"),
+        ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document of 5 paragraphs"),
     ],
 )
 def test_what_follows_the_first_part_may_be_of_another_form(
@@ -258,7 +259,7 @@ def test_what_follows_the_first_part_may_be_of_another_form(
         documents, notes = read_noting(file)
     assert [document.paragraphs for document in documents] == expected
     (line,) = notes.detected
-    assert line.startswith(f"a.txt: detected from the first part (48 characters): {said}")
+    assert line.startswith(f"a.txt: detected from the first 48 characters: {said}")
 
 
 def test_a_file_no_longer_than_the_first_part_is_detected_from_all_of_it(read_noting: ReadNoting, file: Path) -> None:

@@ -88,8 +88,8 @@ def test_every_text_of_a_parquet_file_comes_back(
         (b'text\tn\n"Yes," he said\t1\n', ('"Yes," he said',), "quotes are ordinary characters"),
         (b'text\tn\n"Yes\t1\n', ('"Yes',), "quotes are ordinary characters"),
         (b'text\tn\n"Yes\t1\nNo"\t2\n', ('"Yes',), "quotes are ordinary characters"),
-        (b'text\tn\n"Yes\tno"\t1\n', ("Yes no",), "fields may stand in quotes"),
-        (b'text\tn\n"A ""b"""\t1\n', ('A "b"',), "fields may stand in quotes"),
+        (b'text\tn\n"Yes\tno"\t1\n', ("Yes no",), "fields may be quoted"),
+        (b'text\tn\n"A ""b"""\t1\n', ('A "b"',), "fields may be quoted"),
         (b'text\tn\nA "b"\t1\n', ('A "b"',), None),
     ],
 )

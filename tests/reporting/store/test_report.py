@@ -262,8 +262,8 @@ def test_a_part_without_one_of_its_figures_still_has_every_section(part: str) ->
 
 def test_nothing_counted_is_said() -> None:
     outline = Outline(page_of("corpus", {**manifest(), "statistics": {}, "duplicates": [], "cleaning": {}}))
-    assert outline.words().count("does not have these figures") == 3
-    assert "the manifest does not name them" in outline.words()
+    assert outline.words().count("lacks these figures") == 3
+    assert "the manifest does not list them" in outline.words()
     assert Outline(page_of("corpus", {})).headings == SECTIONS
 
 
@@ -274,7 +274,7 @@ def test_a_clean_corpus_is_said_to_be_clean() -> None:
     whole["cleaning"]["paragraphs_repaired"] = {}
     words = Outline(page_of("corpus", whole)).words()
     assert "No document was dropped as a duplicate" in words
-    assert "No paragraph was dropped by itself." in words
+    assert "No single paragraph was dropped." in words
     assert "No paragraph needed a repair." in words
 
 
@@ -290,7 +290,7 @@ def test_held_out_paragraphs_are_told_apart_from_documents() -> None:
     whole["held_out"] = {"by": "paragraphs", "reason": "few documents"}
     outline = Outline(page_of("corpus", whole))
     assert outline.table("part", "pieces", "sentences", "tokens", "of all tokens")
-    assert "The held-out pieces are from 30 of 1,500 documents." in outline.words()
+    assert "The held-out fragments come from 30 of 1,500 documents." in outline.words()
 
 
 @pytest.mark.parametrize(

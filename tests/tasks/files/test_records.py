@@ -152,7 +152,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_connection() -> None:
-    with pytest.raises(DataError, match=r"hf:no/such:train: .*Check the name and the connection, or give a local fold"):
+    with pytest.raises(DataError, match=r"hf:no/such:train: .*Check the name and the connection, or use a local fold"):
         read_rows(with_split(Path("hf:no/such"), "train"), Columns())
 
 

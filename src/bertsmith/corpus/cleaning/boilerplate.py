@@ -131,8 +131,8 @@ def _patterns_by_head() -> dict[str, re.Pattern[str]]:
     for phrase in PHRASES:
         phrases.setdefault(phrase.replace("\\", "")[:3], []).append(phrase)
     return {
-        cased: re.compile("|".join(some), re.IGNORECASE)
-        for head, some in phrases.items()
+        cased: re.compile("|".join(same_head), re.IGNORECASE)
+        for head, same_head in phrases.items()
         for cased in (head, head.capitalize(), head.upper())
     }
 
@@ -144,9 +144,9 @@ def boilerplate_paragraphs(paragraphs: Sequence[str]) -> list[int]:
     """Return the indices of boilerplate paragraphs."""
     patterns = map(_PATTERNS.get, [paragraph[:3] for paragraph in paragraphs])
     return [
-        place
-        for place, pattern in enumerate(patterns)
+        index
+        for index, pattern in enumerate(patterns)
         if pattern is not None
-        and len(paragraphs[place]) <= MAX_CHARACTERS
-        and pattern.fullmatch(paragraphs[place]) is not None
+        and len(paragraphs[index]) <= MAX_CHARACTERS
+        and pattern.fullmatch(paragraphs[index]) is not None
     ]

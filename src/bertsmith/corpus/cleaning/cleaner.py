@@ -39,13 +39,13 @@ def clean_document(
     reasons = _paragraph_reasons(paragraphs, data, steps)
     if reasons:
         characters: Counter[str] = Counter()
-        for place, reason in sorted(reasons.items()):
+        for index, reason in sorted(reasons.items()):
             counts.paragraphs_dropped[reason] += 1
-            characters[reason] += len(paragraphs[place])
+            characters[reason] += len(paragraphs[index])
             if dropped is not None and reason != EMPTY:
-                dropped.append(DroppedText(reason, paragraphs[place], place))
+                dropped.append(DroppedText(reason, paragraphs[index], index))
         counts.characters_dropped.update(characters)
-        paragraphs = [paragraph for place, paragraph in enumerate(paragraphs) if place not in reasons]
+        paragraphs = [paragraph for index, paragraph in enumerate(paragraphs) if index not in reasons]
         if not paragraphs:
             return characters.most_common(1)[0][0]
     elif not paragraphs:
@@ -71,7 +71,7 @@ def _paragraph_reasons(paragraphs: Sequence[str], data: bytes, steps: frozenset[
     if "boilerplate" in steps:
         reasons.update(dict.fromkeys(boilerplate_paragraphs(paragraphs), BOILERPLATE))
     if "" in paragraphs:
-        reasons.update((place, EMPTY) for place, paragraph in enumerate(paragraphs) if not paragraph)
+        reasons.update((index, EMPTY) for index, paragraph in enumerate(paragraphs) if not paragraph)
     return reasons
 
 

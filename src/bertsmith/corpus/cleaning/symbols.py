@@ -28,8 +28,8 @@ def symbol_paragraphs(paragraphs: Sequence[str], data: bytes) -> list[int]:
     """
     rests = data.translate(None, _NO_SIGN).split(b"\n")
     return [
-        place
-        for place, (paragraph, rest) in enumerate(zip(paragraphs, rests, strict=True))
+        index
+        for index, (paragraph, rest) in enumerate(zip(paragraphs, rests, strict=True))
         if 4 * len(rest) > len(paragraph)
         and 2 * len(rest) > len(paragraph) - paragraph.count(" ")
         and is_mostly_symbols(paragraph)

@@ -49,9 +49,9 @@ def run_tasks(
 
             run_on_cluster(engine, tasks, report)
         elif engine.workers == 1 or len(missing) == 1:
-            for place, number in enumerate(missing, start=1):
+            for completed, number in enumerate(missing, start=1):
                 tasks.run(number)
-                report(count - len(missing) + place, count)
+                report(count - len(missing) + completed, count)
         else:
             run_in_processes(tasks, missing, advance=report, workers=engine.workers)
 

@@ -39,7 +39,7 @@ def run_on_cluster(engine: Engine, stage: TaskStage, advance: Callable[[int, int
     if jobs is not None:
         jobs.cancel_and_wait()  # left by a run that was killed
     shutil.rmtree(stage.logs, ignore_errors=True)
-    where: dict[int, Path] = {}
+    log_files: dict[int, Path] = {}
     for attempt in range(1, ROUNDS + 1):
         missing = stage.missing()
         logs = stage.logs / f"round-{attempt}"
@@ -55,13 +55,13 @@ def run_on_cluster(engine: Engine, stage: TaskStage, advance: Callable[[int, int
             numbers=missing,
             logs=str(logs),
         )
-        where = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
+        log_files = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
         with _driver(task_round) as driver, _cancelled(jobs):
             _watch(driver, stage, advance, jobs=jobs, logs=logs)
         if _wait_for_markers(stage, advance):
             return
     missing = stage.missing()
-    listed = ", ".join(f"{number} ({where[number]})" for number in missing[:5])
+    listed = ", ".join(f"{number} ({log_files[number]})" for number in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     raise ResourceError(
         f"{stage.name}: {len(missing)} of {stage.count} tasks have not finished after {ROUNDS} rounds on "

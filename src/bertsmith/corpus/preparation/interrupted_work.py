@@ -13,12 +13,12 @@ from bertsmith.runtime.files import disk_errors, read_json, write_json
 OPTIONS = "options.json"
 
 
-def same_options(one: StoreOptions, two: StoreOptions, *, files: bool = True) -> bool:
+def same_options(a: StoreOptions, b: StoreOptions, *, files: bool = True) -> bool:
     """Return whether two STOREs have the same options (and the same files); options missing in older versions get
     defaults.
     """
     excluded = None if files else {"files_sha256"}
-    return one.model_dump(exclude=excluded) == two.model_dump(exclude=excluded)
+    return a.model_dump(exclude=excluded) == b.model_dump(exclude=excluded)
 
 
 def is_interrupted(folder: Path) -> bool:

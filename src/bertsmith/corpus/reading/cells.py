@@ -82,10 +82,10 @@ def printed_bytes_error(where: str, text: str) -> DataError:
 
 def repeated_names(names: Sequence[str]) -> dict[str, RepeatedName]:
     """Return the names that occur several times in a header, with the positions of their columns, from 1."""
-    places: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     for position, name in enumerate(names, start=1):
-        places.setdefault(name, []).append(position)
-    return {name: RepeatedName(tuple(found)) for name, found in places.items() if len(found) > 1}
+        positions.setdefault(name, []).append(position)
+    return {name: RepeatedName(tuple(found)) for name, found in positions.items() if len(found) > 1}
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

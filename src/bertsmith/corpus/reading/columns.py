@@ -14,21 +14,21 @@ ID_KEY = "id"
 _ADVICE = ". Try: name the text column with --text-column"
 
 
-def text_column(names: Collection[str], asked: str | None, where: str, *, table: bool) -> str:
+def text_column(names: Collection[str], requested: str | None, where: str, *, table: bool) -> str:
     """Return the name of the text column: the one asked for, or the first of the usual names.
 
     In a table, where all rows have the same columns, an only column is taken whatever its name. Raises DataError,
     prefixed with `where`, if there is no such column or several.
     """
-    for name in (asked,) if asked is not None else TEXT_KEYS:
+    for name in (requested,) if requested is not None else TEXT_KEYS:
         if name in names:
             if table and (repeated := repeated_names([*names]).get(name)) is not None:
                 raise DataError(f"{where}: column {name!r}: found {repeated}, expected it once. Try: rename the others")
             return name
-    if table and asked is None and len(names) == 1 and ID_KEY not in names:
+    if table and requested is None and len(names) == 1 and ID_KEY not in names:
         return next(iter(names))
     thing = "column" if table else "key"
-    expected = f"{asked!r}" if asked is not None else f"one of {', '.join(TEXT_KEYS)}"
+    expected = f"{requested!r}" if requested is not None else f"one of {', '.join(TEXT_KEYS)}"
     raise DataError(
         f"{where}: found the {thing}s {', '.join(map(repr, names))}, expected {expected}. "
         f"Try: name the text {thing} with --text-column"

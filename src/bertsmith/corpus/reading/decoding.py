@@ -121,9 +121,9 @@ def decode_stream(
         if text:
             yield text
         if failed is not None:
-            place = f"line {line + text.count(chr(10))}, " if name_lines else ""
+            position = f"line {line + text.count(chr(10))}, " if name_lines else ""
             raise DataError(
-                f"{file.location}: {place}byte {offset - len(waiting) + failed.start} "
+                f"{file.location}: {position}byte {offset - len(waiting) + failed.start} "
                 f"(0x{failed.object[failed.start]:02x}) is not {options.encoding}. "
                 "Try: --encoding (cp1252 is common), or --encoding-errors replace to count and replace such bytes"
             )

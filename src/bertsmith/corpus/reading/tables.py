@@ -51,21 +51,23 @@ class TableFormat:
 
 def read_csv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """Yield the documents of a CSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, usual=",")
+    return _read(file, options, notes, default_separator=",")
 
 
 def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
     """Yield the documents of a TSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, usual=TAB)
+    return _read(file, options, notes, default_separator=TAB)
 
 
-def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usual: str) -> Iterator[Document]:
+def _read(
+    file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, default_separator: str
+) -> Iterator[Document]:
     scratch_notes = ReadingNotes()
     form = detect_table_format(
         file.location,
         lambda: lines_with_ends(read_text_buffers(file, options, scratch_notes)),
-        usual=usual,
-        asked=options.separator,
+        default_separator=default_separator,
+        requested=options.separator,
     )
     if form.detected is not None:
         notes.detected.append(f"{file.name}: {form.detected}")
@@ -105,7 +107,7 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usu
 
 
 def detect_table_format(
-    where: str, lines: Callable[[], Iterable[str]], *, usual: str, asked: str | None
+    where: str, lines: Callable[[], Iterable[str]], *, default_separator: str, requested: str | None
 ) -> TableFormat:
     """Detect how a table is written: the separator asked for, else that of its first rows, else the default.
 
@@ -115,17 +117,17 @@ def detect_table_format(
     line `sep=;` also sets the separator. Tabs use the quoting rules of TSV, all other separators those of CSV. `lines`
     returns a new iterator over the lines of the file, with their ends, at each call.
     """
-    separator, detected = asked or usual, None
-    if asked is None and (declared := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
+    separator, detected = requested or default_separator, None
+    if requested is None and (declared := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
         separator = declared[1]
         detected = f"fields are separated by {name_of(separator)}, as its first line declares"
-    elif asked is None and usual == TAB:
+    elif requested is None and default_separator == TAB:
         first_lines = [*islice(lines(), FIRST_LINES)]
         if _widths(where, first_lines, TAB)[:1] == [1]:
             separator = next((other for other in (",", ";", "|") if _has_names(where, first_lines, other)), TAB)
         if separator != TAB:
             detected = f"fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
-    elif asked is None and usual == ",":
+    elif requested is None and default_separator == ",":
         first_lines = [*islice(lines(), FIRST_LINES)]
         by_commas = _widths(where, first_lines, ",")
         found = {other: _widths(where, first_lines, other) or [0] for other in OTHER_SEPARATORS}

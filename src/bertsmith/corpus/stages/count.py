@@ -83,7 +83,7 @@ def _sample(shard: Shard, decision: Decision, *, quota: int | None, seed: int) -
     sizes = np.fromiter(map(len, shard.dictionary), np.int64, len(shard.dictionary))
     characters = shard.words_of_sentences(sizes + 1) * training
     chosen = np.zeros(len(training), bool)
-    for document in sorted(range(len(shard.ids)), key=lambda place: random.key("sample", seed, shard.ids[place])):
+    for document in sorted(range(len(shard.ids)), key=lambda index: random.key("sample", seed, shard.ids[index])):
         if quota <= 0:
             break
         start, stop = shard.document_sentences[document : document + 2].tolist()

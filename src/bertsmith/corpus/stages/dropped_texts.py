@@ -32,9 +32,9 @@ def write_dropped(
     for document, paragraph in decision.paragraphs.tolist():
         if not decision.documents[document]:
             sentences = shard.texts(*shard.sentence_offsets[paragraph : paragraph + 2].tolist())
-            place = paragraph - int(shard.paragraph_offsets[document])
+            index = paragraph - int(shard.paragraph_offsets[document])
             rows.append(
-                {"id": shard.ids[document], **asdict(DroppedText(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
+                {"id": shard.ids[document], **asdict(DroppedText(DUPLICATE_PARAGRAPHS, " ".join(sentences), index))}
             )
     cleaned = stage_file(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
     write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + to_json_lines(rows))

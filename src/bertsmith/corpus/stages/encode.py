@@ -172,11 +172,13 @@ def _check(encoder: CachedSentenceEncoder, shard: Shard, sentences: Array, *, id
         return
     offsets = offsets_of(counts)
     chosen = np.unique(np.linspace(0, len(sentences) - 1, CHECKED_PER_SHARD).astype(np.int64)).tolist()
-    texts = [shard.texts(int(sentences[place]), int(sentences[place]) + 1)[0] for place in chosen]
+    texts = [shard.texts(int(sentences[index]), int(sentences[index]) + 1)[0] for index in chosen]
     expected, lengths = encoder.encode(texts)
-    found = [ids[offsets[place] : offsets[place + 1]] for place in chosen]
+    found = [ids[offsets[index] : offsets[index + 1]] for index in chosen]
     if not np.array_equal(np.concatenate(found), expected) or not np.array_equal(counts[chosen], lengths):
         wrong = next(
-            text for text, some in zip(texts, found, strict=True) if not np.array_equal(some, encoder.encode([text])[0])
+            text
+            for text, ids_found in zip(texts, found, strict=True)
+            if not np.array_equal(ids_found, encoder.encode([text])[0])
         )
         raise BertsmithError(f"the ids of a sentence differ from those of the stock tokenizer: {wrong[:200]!r}")

@@ -36,7 +36,7 @@ def write_fingerprints(paths: FingerprintPaths, shard: Shard) -> None:
     sizes = np.fromiter(map(count_words, shard.dictionary), np.int64, len(shard.dictionary))
     words = sums(sizes[shard.codes], np.diff(shard.document_chunks))
     write_array(paths.bands, band_keys(rows, np.flatnonzero(words >= MIN_WORDS)))
-    places = np.arange(len(shard.paragraph_hashes))
+    indices = np.arange(len(shard.paragraph_hashes))
     chosen = shard.paragraph_hashes != 0
     documents = np.repeat(numbers, shard.paragraphs)
-    write_array(paths.paragraphs, sorted_keys(shard.paragraph_hashes[chosen], documents[chosen], places[chosen]))
+    write_array(paths.paragraphs, sorted_keys(shard.paragraph_hashes[chosen], documents[chosen], indices[chosen]))

@@ -58,10 +58,10 @@ def read_task(folder: Path, number: int) -> None:
         size = 0
 
     for file in plan.files[first:last]:
-        left = None if plan.max_documents is None else plan.max_documents - taken
-        if left == 0:
+        remaining = None if plan.max_documents is None else plan.max_documents - taken
+        if remaining == 0:
             break
-        for document in islice(read_documents(file, plan.reading, notes), left):
+        for document in islice(read_documents(file, plan.reading, notes), remaining):
             waiting.append(document)
             size += sum(map(len, document.paragraphs))
             taken += 1

@@ -146,7 +146,7 @@ def _of_table(
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    form = detect_table_format(str(path), lines, usual=usual, asked=separator)
+    form = detect_table_format(str(path), lines, default_separator=usual, requested=separator)
     if form.detected is not None:
         log_info(f"{path}: {form.detected}")
     if form.separator == TAB and form.quoted:
