@@ -1,4 +1,4 @@
-"""What each step of cleaning changes and drops, that it is counted, and that it changes nothing else."""
+"""Each cleaning step: what it changes and drops, that it counts this, and that it changes nothing else."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PROSE = (
 
 
 def clean(*paragraphs: str, steps: str = "", language: str = "en") -> tuple[str, ...] | str:
-    """The paragraphs that are left, or the reason for which all are dropped."""
+    """Return the remaining paragraphs, or the reason why all are dropped."""
     cleaned = clean_document(
         Document("a", paragraphs), CleaningOptions(choose_steps(steps), language), CleaningCounts()
     )
     return cleaned if isinstance(cleaned, str) else cleaned.paragraphs
 
 
-# Which steps are on
+# Choosing the steps
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_unknown_step_is_named_with_the_nearest(text: str, message: str) -> N
         choose_steps(text)
 
 
-# What is always done
+# Steps that always run
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_correct_text_is_unchanged(text: str) -> None:
     ],
 )
 def test_utf8_that_was_read_in_another_encoding_is_repaired(text: str, encoding: str) -> None:
-    # The five bytes that Windows-1252 leaves undefined are read as controls, as browsers do.
+    # The five bytes that are undefined in Windows-1252 become controls, as in browsers.
     wrong = "".join(
         bytes([byte]).decode(encoding) if encoding == "latin-1" or byte not in b"\x81\x8d\x8f\x90\x9d" else chr(byte)
         for byte in text.encode()
@@ -161,7 +161,7 @@ def test_utf8_that_was_read_in_another_encoding_is_repaired(text: str, encoding:
         ("GrĂ¶Ăźe und mehr", "Größe und mehr"),
         ("‚ÄúNo‚Äù, he said", "“No”, he said"),  # Mac Roman
         ("It\x92s \x93here\x94 today", "It’s “here” today"),  # Windows-1252 as Latin-1
-        ("women Ã la mode", "women à la mode"),  # the no-break space has become a plain one
+        ("women Ã la mode", "women à la mode"),  # the no-break space became a plain space
         ("AT&amp;T writes &lt;b&gt; Ã©", "AT&amp;T writes &lt;b&gt; é"),
     ],
 )
@@ -412,7 +412,7 @@ def test_other_languages_go_when_it_is_asked_for() -> None:
         clean(GERMAN, steps="language", language="tlh")
 
 
-# What is counted
+# Counts
 
 
 def test_a_document_without_text_is_empty() -> None:
@@ -483,7 +483,7 @@ def test_any_document(document: Document, steps: frozenset[str]) -> None:
     result = clean_document(document, options, counts, dropped=dropped)
     kept = () if isinstance(result, str) else result.paragraphs
 
-    # Nothing is lost that is not counted.
+    # Every lost character is counted.
     characters = sum(map(len, document.paragraphs))
     removed, lost = sum(counts.characters_removed.values()), sum(counts.characters_dropped.values())
     assert characters == sum(map(len, kept)) + removed + lost

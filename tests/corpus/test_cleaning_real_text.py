@@ -1,4 +1,4 @@
-"""Cleaning of real texts: next to nothing of a book goes, and nothing of it is altered."""
+"""Cleaning of real texts: almost nothing of a book is dropped, and nothing is altered."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_articles(shared_data: Path) -> None:
         cleaned = clean_document(document, CleaningOptions(choose_steps("all")), CleaningCounts(), dropped=dropped)
         assert cleaned == Document("wiki", tuple(" ".join(line.split()) for line in document.paragraphs))
     assert dropped == []
-    # A line each: only those of one or two words are too short to be a document.
+    # One document per line: only lines of one or two words are too short.
     for line in lines:
         cleaned = clean_document(Document("line", (line,)), CleaningOptions(), CleaningCounts())
         assert isinstance(cleaned, Document) or len(line.split()) < 3

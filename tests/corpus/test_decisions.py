@@ -1,4 +1,4 @@
-"""Decisions: what becomes of every document and sentence, and that the counts say the same."""
+"""Decisions for every document and sentence, and their counts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Text = tuple[str, bool, list[Paragraph]]
 
 
 def write(folder: Path, number: int, texts: Sequence[Text]) -> None:
-    """A shard; every paragraph is compared, however short."""
+    """Write a shard; paragraphs of any length are compared."""
     paragraphs = [paragraph for _, _, document in texts for paragraph in document]
     chunks = split_chunks([sentence for paragraph in paragraphs for sentence in paragraph])
     shard = Shard(
@@ -57,7 +57,7 @@ def write(folder: Path, number: int, texts: Sequence[Text]) -> None:
 
 
 def duplicates_of(folder: Path, shards: Sequence[Sequence[Text]]) -> Duplicates:
-    """Equal documents and equal paragraphs of the shards that `write` wrote."""
+    """Find the identical documents and paragraphs of the shards that `write` wrote."""
     fingerprint_paths, held_out = [], []
     for number in range(len(shards)):
         shard = read_shard(stage_file(folder, CLEAN, number, suffix=".npz"))
@@ -113,7 +113,7 @@ def test_documents_go_paragraphs_go_and_the_rest_has_its_side(tmp_path: Path) ->
     assert second.paragraphs.tolist() == [[1, 2], [1, 3], [2, 5]]
     assert (divided.by, divided.reason) == ("documents", "a reason")
     assert (divided.kept, divided.dropped) == (3, {"duplicate": 1, "duplicate paragraphs": 1})
-    # Of a document that is dropped as a whole no paragraph is counted.
+    # Paragraphs of a document that is dropped as a whole are not counted.
     assert (divided.dropped_paragraphs, divided.held_out, divided.held_out_chunks) == (2, 1, 5)
 
 
@@ -168,7 +168,7 @@ def test_states_and_counts_agree(
     assert len(gone) == sum(len(decision.paragraphs) for decision in decisions)
     assert all((reason == "") == any(map(any, parts)) for reason, parts in zip(reasons, states, strict=True))
     for (_, held_out, _), parts in zip(texts, states, strict=True):
-        # A paragraph stays or goes as a whole, on the side of its document.
+        # A paragraph is kept or dropped as a whole, on the side of its document.
         assert all(set(part) in ({D}, {H if held_out else T}) for part in parts)
     kept = [number for number, reason in enumerate(reasons) if not reason]
     assert divided.kept == len(kept)
@@ -192,7 +192,7 @@ def test_states_and_counts_agree(
         assert kept == list(range(len(texts)))
         assert not gone
         return
-    # Every different paragraph is left once, held out if any copy of it is in a held-out document.
+    # Each distinct paragraph is kept once, and is held out if any copy is in a held-out document.
     everywhere: dict[str, set[bool]] = {}
     for _, held_out, document in texts:
         for paragraph in document:
@@ -242,9 +242,9 @@ def test_runs_of_paragraphs_are_held_out_of_what_is_kept(tmp_path: Path) -> None
     assert divided.held_out == len(documents) >= 3
     assert divided.kept == before.kept == 4
     assert old != new
-    # What a document held out before is divided again.
+    # Text that was held out as a document is split again.
     assert {part[0] for part in new[0][0]} == {T, H}
-    # Again from there: the same.
+    # Repeating it gives the same result.
     decide_paragraphs(tmp_path, 2, split_summary(), share=0.15, seed=0)
     assert states_of(tmp_path, shards) == new
     decide_paragraphs(tmp_path, 2, split_summary(), share=0.15, seed=1)

@@ -1,4 +1,4 @@
-"""Engines: every task once, whatever is killed; errors reach the caller as they are; Ray and Slurm where they are."""
+"""Engines: every task runs once, whatever is killed; errors reach the caller unchanged; Ray and Slurm if installed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def nobody(done: int, total: int) -> None:
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Wait for something that must happen; a minute is for ever."""
+    """Wait for a condition that must become true; give up after a minute."""
     give_up = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up, "waited for a minute"
@@ -59,7 +59,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process runs: one that has ended and that nobody has asked for its status does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except FileNotFoundError:
@@ -188,7 +188,7 @@ def start_driver(folder: Path, count: int, name: str = "local", address: str = "
     ],
 )
 def test_killed_and_resumed(tmp_path: Path, toy: ModuleType, whom: str, how: signal.Signals, expected: str) -> None:
-    """Tasks 2 and 3 run when the blow falls: afterwards no process is left, and a second run makes the same files."""
+    """Tasks 2 and 3 are running at the kill: no process is left, and a second run produces the same files."""
     folder = toy.lay_out(tmp_path, COUNT)
     held = [toy.hold(folder, number) for number in (2, 3)]
     with start_driver(folder, COUNT) as driver:
@@ -248,7 +248,9 @@ def ray_cluster() -> Iterator[Engine]:
     """A Ray cluster of two cores on this machine, on loopback."""
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("datatrove") is None:
         pytest.skip("ray and datatrove are not installed: pip install 'bertsmith[cluster]'")
-    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # short: the names of sockets below it are limited
+    folder = Path(
+        tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    )  # a short path, because the length of socket names is limited
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -273,7 +275,7 @@ def ray_cluster() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def slurm_cluster() -> Engine:
-    """The Slurm that is here (slurm_on_one_node.sh starts one)."""
+    """The Slurm of this machine (slurm_on_one_node.sh starts one)."""
     if importlib.util.find_spec("datatrove") is None:
         pytest.skip("datatrove is not installed: pip install 'bertsmith[cluster]'")
     if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True, check=False).returncode:
@@ -292,7 +294,7 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_a_cluster_loses_and_doubles_nothing(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
-    """The process that runs task 2 is killed with -9: the task is run again, and no other."""
+    """The process of task 2 is killed with -9: only this task runs again."""
     folder = toy.lay_out(tmp_path, FEWER)
     held = toy.hold(folder, 2)
     with ThreadPoolExecutor(1) as pool:
@@ -326,7 +328,7 @@ def test_a_cluster_goes_on_after_its_driver_was_killed(
         end: Future[None] = pool.submit(
             run_tasks, cluster, toy.STAGE, toy.square, folder=folder, count=FEWER, advance=nobody
         )
-        until(lambda: not any(map(alive, workers)))  # jobs of the earlier run are cancelled first
+        until(lambda: not any(map(alive, workers)))  # first cancel the jobs of the earlier run
         for file in held:
             file.unlink()
         end.result()
@@ -336,7 +338,7 @@ def test_a_cluster_goes_on_after_its_driver_was_killed(
 
 @pytest.mark.slow
 def test_a_mistake_of_the_user_comes_back_from_a_cluster(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
-    """Beside it, datatrove's own markers of a run whose outputs are gone are not believed."""
+    """Also, datatrove's markers of a run whose outputs are gone are ignored."""
     folder = toy.lay_out(tmp_path, 2)
     for number in range(2):
         write_text(folder / "logs" / toy.STAGE / "round-1" / "completions" / f"{number:05d}", "")
@@ -377,7 +379,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, toy: ModuleType, cluster: E
 def test_a_corpus_prepared_on_a_cluster_has_the_same_bytes(
     tmp_path: Path, corpus_file: Path, cluster: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real `prepare`; on Ray the processes that run tasks are killed with -9 once, in the middle of the cleaning."""
+    """A real `prepare`; on Ray the processes of tasks are killed with -9 once, in the middle of cleaning."""
     import psutil
 
     from bertsmith.corpus import plan

@@ -1,4 +1,4 @@
-"""Shards: what is written comes back, the same content gives the same bytes, a broken file is named."""
+"""Shards: round trip, the same bytes for the same content, and errors that name a broken file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ texts = st.lists(st.tuples(ids, st.lists(st.lists(sentences, min_size=1, max_siz
 
 
 def shard_of(texts: Texts, seed: int = 0) -> Shard:
-    """A shard of documents, each an id and its paragraphs of sentences; the hashes are any numbers."""
+    """A shard of documents, each an id and its paragraphs of sentences, with arbitrary hashes."""
     draw = np.random.default_rng(seed)
     paragraphs = [paragraph for _, document in texts for paragraph in document]
     chunks = split_chunks([sentence for paragraph in paragraphs for sentence in paragraph])
@@ -50,7 +50,7 @@ def shard_of(texts: Texts, seed: int = 0) -> Shard:
 
 
 def values(shard: Shard) -> dict[str, Any]:
-    """All that a shard holds, to be compared."""
+    """All content of a shard, for comparison."""
     found = {field.name: getattr(shard, field.name) for field in fields(shard)}
     return {
         name: (value.dtype, value.tolist()) if isinstance(value, np.ndarray) else value for name, value in found.items()

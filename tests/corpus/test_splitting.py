@@ -1,4 +1,4 @@
-"""The held-out part: contiguous runs that cover every document once, of the share that was asked for."""
+"""The held-out part: contiguous spans that cover every document once, with the requested share."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_the_hash_holds_out_its_share_and_depends_on_the_seed() -> None:
     held = {seed: {number for number in range(20_000) if is_held_out(f"d{number}", 0.05, seed)} for seed in (0, 1)}
     assert len(held[0]) == pytest.approx(1_000, abs=100)
     assert len(held[0] & held[1]) < 100
-    # A value written down: another version of bertsmith must hold out the same documents.
+    # A constant, because other versions of bertsmith must hold out the same documents.
     assert sorted(held[0])[:5] == [13, 42, 54, 68, 75]
 
 

@@ -1,5 +1,7 @@
-"""The stages between text and STORE: nothing is lost uncounted, no copy of a held-out text is trained on, and neither
-the order of files, nor the number of workers, nor a kill changes a byte.
+"""The stages between text and STORE.
+
+Every loss is counted, no copy of a held-out text is trained on, and the order of files, the number of workers and kills
+do not change a byte.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ WORDS, CUMULATIVE_WEIGHTS = _words()
 
 @cache
 def varied(number: int, paragraphs: int = 3) -> str:
-    """A document of about 35 words a paragraph that is like no other; the same for the same number."""
+    """A document of about 35 words per paragraph, unlike the others; the same number gives the same document."""
     draw = random.Random(number)
     return "\n\n".join(
         " ".join(
@@ -74,7 +76,7 @@ def varied(number: int, paragraphs: int = 3) -> str:
 
 
 def changed(text: str, share: float, seed: int, vocabulary: list[str] | None = None) -> str:
-    """The text with a share of its words changed to others of a vocabulary, its paragraphs as they were."""
+    """The text with a share of its words replaced from a vocabulary, with the same paragraphs."""
     draw = random.Random(seed)
     paragraphs = [paragraph.split(" ") for paragraph in text.split("\n\n")]
     places = [(row, place) for row, words in enumerate(paragraphs) for place in range(len(words))]
@@ -113,7 +115,7 @@ def to_json_lines(file: Path) -> list[dict[str, Any]]:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """The checksums of every file but the manifest and the report."""
+    """The checksums of all files except the manifest and the report."""
     return {
         path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in store.rglob("*")
@@ -122,7 +124,7 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def manifest_of(store: Path) -> dict[str, Any]:
-    """The manifest without how fast."""
+    """The manifest without timings."""
     manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
@@ -141,7 +143,7 @@ def cleaned(
     steps: tuple[str, ...] = DEFAULT_STEPS,
     **options: Any,
 ) -> Corpus:
-    """The sources, read and cleaned in an empty folder."""
+    """Read and clean the sources in an empty folder."""
     folder.mkdir(exist_ok=True)
     files = find_files(tuple(map(str, sources)))
     cleaning = CleaningOptions(frozenset(steps))
@@ -151,7 +153,7 @@ def cleaned(
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty documents a block. Workers are forked, so they see the same numbers."""
+    """Twenty documents per block. Workers are forked, so they use the same settings."""
     monkeypatch.setattr(plan, "MIN_BLOCK", 16_000)
     monkeypatch.setattr(plan, "GROUP_BYTES", 25_000)
 
@@ -187,7 +189,7 @@ def test_files_are_read_in_groups_and_cleaned_in_blocks(tmp_path: Path, small_bl
     assert corpus.shards == len(read_blocks(tmp_path / "w")) == 8
     assert sum(corpus.documents) == 120
     assert list(iterate_texts(corpus))[31][0][0] == varied(31).split(".")[0] + "."
-    assert not list((tmp_path / "w" / "read").glob("*.arrow"))  # a block is removed when it is cleaned
+    assert not list((tmp_path / "w" / "read").glob("*.arrow"))  # a block is removed after cleaning
     turn = seen.index((4, 4)) + 1
     assert seen[:turn] == sorted(seen[:turn]) and seen[turn:] == sorted(seen[turn:])
     assert seen[-1] == (corpus.shards, corpus.shards)
@@ -262,7 +264,7 @@ def test_an_id_may_hold_anything(tmp_path: Path) -> None:
 
 
 def test_the_tokens_of_a_chunk_that_is_a_document_are_its_own(tmp_path: Path) -> None:
-    """One shard of documents of one chunk each, none of them of another's length in tokens."""
+    """One shard of one-chunk documents, all with different numbers of tokens."""
     rows = [record(str(number), WORDS[number] * (number + 1)) for number in range(12)] + some_documents(60)
     result = make(write_lines(tmp_path / "a.jsonl", rows), tmp_path / "store", clean="none")
     assert (result.dropped, result.documents_kept) == ({}, 72)
@@ -274,11 +276,11 @@ def test_the_tokens_of_a_chunk_that_is_a_document_are_its_own(tmp_path: Path) ->
             assert part.tokens(start, stop).tolist() == stock.encode(text, add_special_tokens=False).ids
 
 
-# What is dropped, and why
+# Dropped texts and reasons
 
 
 def dropping() -> list[dict[str, str]]:
-    """A document for each reason, among sixty others."""
+    """One document per reason for dropping, among sixty others."""
     refrain = "The rain fell on the quiet roofs of the town again."
     long_line = varied(900, paragraphs=1)
     return [
@@ -327,7 +329,7 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
     kept = {name for part in PARTS for name in ids_of(result.store, part)}
     gone = texts.keys() - kept
     assert len(gone) == sum(result.dropped.values())
-    # A document of which nothing is left is there with all its text, as one or paragraph by paragraph.
+    # A document that is dropped completely is listed with all its text, as a whole or paragraph by paragraph.
     for name in gone - {"nothing", "no text"}:
         said = " ".join(line["text"] for line in lines if line["id"] == name)
         assert said.split() == texts[name].split()
@@ -442,7 +444,7 @@ def test_no_copy_of_a_held_out_document_is_trained_on(tmp_path: Path, small_bloc
     copies += [record(next(free), changed(row["text"], 0.1, seed=place)) for place, row in enumerate(copied[4:8])]
     line = copied[8]["text"].split("\n\n")[1]
     quoting = record(next(free), f"{varied(801)}\n\n{line}\n\n{varied(802)}")
-    # The copies come first, in a file of their own, and in blocks of their own.
+    # The copies come first, in a separate file and separate blocks.
     write_lines(tmp_path / "in" / "a.jsonl", [*copies, quoting])
     write_lines(tmp_path / "in" / "b.jsonl", originals)
     options: dict[str, Any] = {}
@@ -465,7 +467,7 @@ def test_no_copy_of_a_held_out_document_is_trained_on(tmp_path: Path, small_bloc
 
 
 def planted(texts: list[str], vocabulary: list[str]) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """960 of the texts, 20 copies, and 20 with a word in ten changed; what is a copy of what."""
+    """960 of the texts, 20 copies, and 20 with one word in ten changed; also returns which is a copy of which."""
     draw = random.Random(5)
     chosen = draw.sample(range(960), 40)
     rows = [record(f"d{number}", text) for number, text in enumerate(texts[:960])]
@@ -552,7 +554,7 @@ def test_a_tokenizer_is_trained_on_the_sample(
     assert whole.documents_kept == results[0].documents_kept
 
 
-# Forecasts
+# Estimates
 
 
 @pytest.mark.parametrize("form", [".jsonl", pytest.param(".jsonl.gz", marks=pytest.mark.slow), ".txt"])
@@ -620,7 +622,7 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     monkeypatch.setattr(
         preparation_estimate, "free_bytes", lambda _: 300_000
-    )  # enough, and not certain without a look at the text
+    )  # enough space, but only a sample of the text shows it
     monkeypatch.setattr(preparation_estimate, "has_ample_space", lambda *_: False)
     make(source, tmp_path / "out" / "store")
 
@@ -670,18 +672,18 @@ def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(tmp_path: Pa
                 process.wait(max(0.0, started + moments[-1] - time.monotonic()) if moments else None)
             except subprocess.TimeoutExpired:
                 moments.pop()
-                # All of them are killed, or the parent alone, whose workers must not go on.
+                # Kill all processes, or only the parent, whose workers must then end.
                 _kill(process, alone=len(moments) % 2 == 0)
             done = process.wait() == 0
         assert contents(out) == contents(unbroken)
         assert manifest_of(out) == manifest_of(unbroken)
         assert [path.name for path in out.parent.iterdir()] == ["store"]
-        if len(moments) == before:  # a run from the beginning had ended by then
+        if len(moments) == before:  # a run from the beginning had finished by then
             moments[-1] *= 0.8
 
 
 def _started(work: Path, source: Path, out: Path, *more: str) -> tuple[subprocess.Popen[str], float]:
-    """A run in a session of its own, when it has imported what it needs, and when that was."""
+    """Start a run in a separate session; return it after its imports, with the time of that."""
     options = ("--vocab-size", "500", "--held-out", "0.1", "--workers", "2", "--keep-dropped", *more)
     process = subprocess.Popen(
         [sys.executable, str(work / "driver.py"), "prepare", str(source), "--out", str(out), *options],
@@ -697,7 +699,7 @@ def _started(work: Path, source: Path, out: Path, *more: str) -> tuple[subproces
 
 
 def _kill(process: subprocess.Popen[str], *, alone: bool) -> None:
-    """Kill a run, and see that nothing of it goes on."""
+    """Kill a run, and check that no process of it is left."""
     if alone:
         process.kill()
     else:
@@ -714,7 +716,7 @@ def _processes() -> Iterator[int]:
 
 
 def _session(process: int) -> int | None:
-    """The session of a process that runs."""
+    """The session of a running process."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The token store: what is written is what is read, by us without copies and by `datasets`."""
+"""The token store: reading returns the written data, with our reader (without copies) and with `datasets`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Row = tuple[str, int, list[list[int]]]
 
 
 def write(folder: Path, rows: list[Row], vocab_size: int = 100, files: int = 1) -> tuple[TokenPart, int]:
-    """The rows as a part of so many files, and the number of rows written."""
+    """Write the rows as a part of this number of files; return the number of rows."""
     names, written = [], 0
     for number in range(files):
         some = rows[number * len(rows) // files : (number + 1) * len(rows) // files]
@@ -154,7 +154,7 @@ def test_datasets_opens_wide_ids(tmp_path: Path) -> None:
     assert datasets.load_from_disk(str(tmp_path / TRAIN))[0]["input_ids"] == [69_999, 5]
 
 
-# Stores that are not whole
+# Incomplete stores
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Marks are kept where they are letters, dropped where bert-base-uncased drops them, and the loss is shown."""
+"""Marks are kept if they are letters, dropped if bert-base-uncased drops them, and the loss is reported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_marks_that_are_letters_are_kept(script: str, text: str) -> None:
     found = choose_accents(words(text), cased=False, accents="auto")
     assert (found.kept, found.strip_accents) == (True, False)
     assert f"part of the letters in {script}, 100% of the text" in found.reason
-    # A tokenizer with this setting tells them from their bare forms.
+    # A tokenizer with this setting distinguishes them from their forms without marks.
     kept, stripped = (
         BertNormalizer(lowercase=True, strip_accents=value).normalize_str(text) for value in (False, True)
     )

@@ -141,7 +141,7 @@ def test_new_words_stand_behind_all_entries_and_old_ones_keep_their_ids() -> Non
 
 
 def test_a_word_that_begins_with_a_new_one_changes_and_the_measure_says_so() -> None:
-    """WordPiece takes the longest entry first: stoical is stoic ##al from now on, and stoice cannot be spelled so."""
+    """WordPiece takes the longest entry first: stoical becomes stoic ##al, and stoice can no longer be spelled."""
     tokenizer = tokenizer_of("sto", "##ic", "##ical", "##al", "##ice")
     new, _ = extended(tokenizer, "stoic")
     words = {"stoic": 2, "stoical": 4, "stoice": 1}

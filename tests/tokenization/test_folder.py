@@ -1,4 +1,4 @@
-"""Tokenizer folders: what is saved is what is loaded, and what a BERT needs must be there."""
+"""Tokenizer folders: loading returns what was saved, and the parts that BERT needs must be present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capitals, accents and Chinese characters are read as the files of a folder say, or as its vocabulary shows."""
+"""Capitals, accents and Chinese characters follow the files of a folder, or else its vocabulary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = "The Émile café in Paris"
 
 
 def vocab_txt(folder: Path, entries: list[str], **config: Any) -> Path:
-    """A folder with a vocab.txt, and a tokenizer_config.json if it is to say something."""
+    """A folder with a vocab.txt, and optionally a tokenizer_config.json."""
     folder.mkdir(exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "[unused1]", *entries]) + "\n", encoding="utf-8")
     (folder / "config.json").write_text('{"model_type": "bert"}')
@@ -75,7 +75,7 @@ def test_chinese_words_are_not_divided_if_the_vocabulary_holds_them(tmp_path: Pa
 
 @pytest.mark.parametrize("stray", [0, 1])
 def test_a_few_stray_entries_show_nothing(stray: int) -> None:
-    """One entry in 200 is fewer than one in a hundred; special tokens do not count."""
+    """One entry in 200 is less than one in a hundred; special tokens do not count."""
     entries = [*SPECIAL_TOKENS, "[UNUSED]", *(["Stray"] * stray), *(f"word{number}" for number in range(200))]
     assert settings_of_vocabulary(entries).settings["do_lower_case"] is True
     assert settings_of_vocabulary([]).settings["do_lower_case"] is True
@@ -83,7 +83,7 @@ def test_a_few_stray_entries_show_nothing(stray: int) -> None:
 
 @pytest.mark.parametrize("removed", ["settings", "file"])
 def test_the_normaliser_of_a_tokenizer_json_says_it(tmp_path: Path, removed: str) -> None:
-    """transformers 5.23 lower-cases here, whatever tokenizer.json says."""
+    """transformers 5.23 lowercases here, whatever tokenizer.json contains."""
     make_tokenizer([*SPECIAL_TOKENS, *CASED], cased=True).save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     file = tmp_path / "tokenizer_config.json"

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of counted words, in figures that can be counted by hand."""
+"""The fit of a tokenizer on counted words, with figures computed by hand."""
 
 from __future__ import annotations
 

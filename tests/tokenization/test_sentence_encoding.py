@@ -1,4 +1,4 @@
-"""Ids are those of transformers: 552 texts and 8 pairs for each of the two published vocabularies."""
+"""Ids equal those of transformers: 552 texts and 8 pairs for each of the two published vocabularies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def encoder_of(tokenizer: Any) -> CachedSentenceEncoder:
 
 
 def by_chunks(encoder: CachedSentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
-    """Ids and lengths by way of a dictionary of chunks; sentences have single spaces only."""
+    """Ids and lengths computed from a dictionary of chunks; sentences have single spaces only."""
     places: dict[str, int] = {}
     codes = [places.setdefault(chunk, len(places)) for text in sentences for chunk in text.split(" ") if text]
     lengths = np.array([len(text.split(" ")) if text else 0 for text in sentences], np.int64)
@@ -39,7 +39,7 @@ def stock(encoder: CachedSentenceEncoder, sentences: list[str]) -> tuple[list[in
 
 @pytest.fixture(scope="module", params=MODELS)
 def golden(request: pytest.FixtureRequest, shared_data: Path) -> tuple[Any, dict[str, Any]]:
-    """Our tokenizer of a published vocabulary, and the cases for it."""
+    """Our tokenizer for a published vocabulary, and its test cases."""
     cases = json.loads((shared_data / "golden" / "hf_bert_cases.json").read_text())["models"][request.param]
     vocabulary = (shared_data / "golden" / f"{request.param}-vocab.txt").read_text(encoding="utf-8").split("\n")
     assert vocabulary.pop() == ""
@@ -115,7 +115,7 @@ def test_many_at_a_time_is_one_by_one(sentences: list[str]) -> None:
 
 
 def test_chunks_give_the_golden_ids(golden: tuple[Any, dict[str, Any]]) -> None:
-    """Every golden text, its white space made plain as cleaning does, all at once and one by one."""
+    """Every golden text, with white space normalized as in cleaning, all at once and one by one."""
     encoder = encoder_of(golden[0])
     assert encoder.by_chunks
     texts = [" ".join(case["text"].split()) for case in golden[1]["cases"]]
@@ -128,7 +128,7 @@ def test_chunks_give_the_golden_ids(golden: tuple[Any, dict[str, Any]]) -> None:
 
 @pytest.fixture(scope="module")
 def encoders(shared_data: Path) -> list[CachedSentenceEncoder]:
-    """Of the two published vocabularies: of the uncased one also without its accent stripping, for the flag."""
+    """For both published vocabularies, the uncased one also without stripping accents."""
     found = []
     for name, cased in (("bert-base-uncased", False), ("bert-base-cased", True)):
         lines = (shared_data / "golden" / f"{name}-vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""The vocabulary is what slow recounting of all pairs gives; only the counts of words can change it."""
+"""The vocabulary equals the result of slowly recounting all pairs, and depends only on word counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def words_of(*texts: str, lowercase: bool = True) -> dict[str, int]:
 
 
 def slow_vocabulary(words: dict[str, int], *, min_frequency: int, alphabet_size: int) -> list[str]:
-    """The longest vocabulary that the words support, by recounting every pair before every merge."""
+    """The longest vocabulary that the words support, from recounting every pair before every merge."""
     totals: Counter[str] = Counter()
     for word, count in words.items():
         for character in word:
@@ -86,7 +86,7 @@ def longest_match(word: str, vocabulary: set[str]) -> list[str] | None:
 
 
 def largest_vocabulary(words: dict[str, int], **options: int) -> list[str]:
-    """Ask for too much, and then for the size that the message names."""
+    """Request too large a size, and then the size that the message names."""
     with pytest.raises(DataError, match="--vocab-size") as raised:
         train_wordpiece(words, vocab_size=10**6, **options)
     size = int(str(raised.value).split("--vocab-size to ")[1].split(" or less")[0])
@@ -308,7 +308,9 @@ def test_the_hash_seed_does_not_matter() -> None:
 
 
 def test_golden_vocabulary() -> None:
-    """Another value means another vocabulary for every corpus: it needs a reason and a line in the log."""
+    """A different value means a different vocabulary for every corpus: it needs a reason and a line in the
+    changelog.
+    """
     vocabulary = train_wordpiece(words_of(PREAMBLE), vocab_size=90)
     assert hashlib.sha256("\n".join(vocabulary).encode()).hexdigest() == PREAMBLE_SHA256
 
@@ -319,7 +321,7 @@ def test_fewer_entries_where_the_words_do_not_support_more() -> None:
 
 
 def test_letters_of_scripts_without_spaces_can_begin_a_word() -> None:
-    """In running Thai a letter may only occur inside a run; in text that is parted into words it begins one."""
+    """In running Thai a letter may only occur inside a run; in text split into words it starts a run."""
     vocabulary = train_wordpiece({"กขค": 2, "abc": 2}, vocab_size=100, min_frequency=3, fewer=True)
     letters = set(vocabulary) - set(SPECIAL_TOKENS)
     assert letters == {"ก", "##ก", "ข", "##ข", "ค", "##ค", "a", "##b", "##c"}

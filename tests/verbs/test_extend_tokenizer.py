@@ -1,4 +1,4 @@
-"""MODEL and SOURCE to an extended tokenizer, to a STORE, to a RUN whose new words start from their old pieces."""
+"""MODEL and SOURCE to an extended tokenizer, a STORE, and a RUN whose new words start from their old pieces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DOMAIN = ("stoicism", "virtue", "providence", "thyself", "logos", "ōm")
 
 
 def domain_text(number: int) -> str:
-    """A paragraph with words of the domain and plain ones; the same for the same number."""
+    """A paragraph with words of the domain and plain words; the same number gives the same paragraph."""
     draw = random.Random(number)
     sentences = []
     for _ in range(8):
@@ -40,7 +40,7 @@ def domain_text(number: int) -> str:
 
 @pytest.fixture(scope="session")
 def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 documents of a domain as JSON lines, some 11,000 words."""
+    """120 documents of a domain as JSON lines, about 11,000 words."""
     file = tmp_path_factory.mktemp("domain") / "domain.jsonl"
     file.write_text("".join(json.dumps({"text": domain_text(number)}) + "\n" for number in range(120)))
     return file
@@ -48,7 +48,7 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def extended(run: Path, domain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The RUN's tokenizer with six words more."""
+    """The RUN's tokenizer with six more words."""
     out = tmp_path_factory.mktemp("extended") / "tokenizer"
     extend_tokenizer(run, domain, add=6, out=out, workers=1)
     return out
@@ -65,7 +65,7 @@ def extended_store(extended: Path, domain: Path, tmp_path_factory: pytest.TempPa
 
 
 def continued(tiny: dict[str, Any]) -> dict[str, Any]:
-    """Options of `pretrain` for a small RUN that goes on."""
+    """Options of `pretrain` for continuing a small RUN."""
     return {name: value for name, value in tiny.items() if name in ("sequence_length", "batch_size", "precision")}
 
 
@@ -94,7 +94,7 @@ def test_the_words_that_cost_most_are_added_and_the_kept_share_is_measured(
         assert ids_of(new, word["token"]) == [word["id"]]
         saved.append((-word["count"] * max(len(word["pieces"]) - 1, 1), word["token"]))
     assert saved == sorted(saved)
-    # The same over the share that was kept apart, by transformers on its text.
+    # The same on the validation share, with transformers on its text.
     texts = [json.loads(line)["text"] for line in domain.read_text().splitlines()]
     kept = [text for text in texts if is_validation_text(text.replace(". ", ".\n"))]
     assert 0 < len(kept) < 40
@@ -329,7 +329,7 @@ def prepared(domain: Path, run: Path, out: Path, **options: Any) -> Any:
 
 
 def held_out_texts(store: Path, domain: Path) -> set[int]:
-    """The lines of the domain that are held out."""
+    """The held-out lines of the domain."""
     from bertsmith.corpus.store import HELD_OUT, TokenStore
 
     return {int(name.split("#")[1]) for name in TokenStore(store).part(HELD_OUT).document_ids}
@@ -380,7 +380,7 @@ def test_pretrain_takes_up_a_store_that_was_prepared_so(
 
 
 def contents(store: Path) -> dict[str, bytes]:
-    """Every file but those that tell the time."""
+    """Every file without timings."""
     files = [path for path in store.rglob("*") if path.is_file() and path.name not in ("manifest.json", "report.html")]
     return {path.relative_to(store).as_posix(): path.read_bytes() for path in files}
 

@@ -1,4 +1,4 @@
-"""SOURCE to STORE: counts, bytes, stages, and what is left where it fails."""
+"""SOURCE to STORE: counts, bytes, stages, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def records_of(file: Path) -> list[dict[str, Any]]:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """The checksums of all that is made from text and options alone: every file but the manifest and the report."""
+    """The checksums of all files that depend only on text and options: all except the manifest and the report."""
     files = {path.relative_to(store).as_posix(): path for path in store.rglob("*") if path.is_file()}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -59,7 +59,7 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def manifest_of(store: Path) -> dict[str, Any]:
-    """The manifest without how fast."""
+    """The manifest without timings."""
     manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
@@ -67,12 +67,12 @@ def manifest_of(store: Path) -> dict[str, Any]:
 
 
 def facts(result: PrepareResult) -> dict[str, Any]:
-    """A result without where and how fast."""
+    """A result without location and timings."""
     return {name: value for name, value in result.to_dict().items() if name not in ("store", "seconds", "stages")}
 
 
 def ids_of_documents(store: Path, part: str) -> dict[str, list[list[int]]]:
-    """The ids of each document of a part, by its pieces."""
+    """The ids of each document of a part, by fragment."""
     opened = TokenStore(store).part(part)
     offsets = opened.sentence_offsets[opened.document_offsets].tolist()
     found: dict[str, list[list[int]]] = {}
@@ -83,12 +83,12 @@ def ids_of_documents(store: Path, part: str) -> dict[str, list[list[int]]]:
 
 @pytest.fixture
 def notes(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """What was said so far."""
+    """Return the messages so far."""
     caplog.set_level(logging.INFO, "bertsmith")
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
 
 
-# What comes out
+# Results
 
 
 def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_unigram_counts_are_those_of_the_training_part(store: Path) -> None:
 
 
 def test_the_tokenizer_learns_from_the_training_part_alone(tmp_path: Path, corpus_file: Path) -> None:
-    # Near-duplicates stay: whether a text of the training part is one depends on those that are held out.
+    # Keep near-duplicates, because which training texts count as such depends on the held-out ones.
     first = make(corpus_file, tmp_path / "first", clean=ALL_DOCUMENTS)
     held_out = set(ids_of_documents(first.store, HELD_OUT))
     changed = [
@@ -188,12 +188,12 @@ def test_cased_keeps_capitals_and_accents(tmp_path: Path, corpus_file: Path) -> 
         assert any(token[0].isupper() for token in vocabulary if token[0] != "[") is cased
 
 
-# The same every time
+# Reproducibility
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shared corpus is 4 blocks. Workers are forked, so they see the same numbers."""
+    """The shared corpus makes 4 blocks. Workers are forked, so they use the same settings."""
     monkeypatch.setattr(plan, "MIN_BLOCK", 30_000)
     monkeypatch.setattr(plan, "GROUP_BYTES", 40_000)
 
@@ -202,7 +202,7 @@ STARTS = (0, 30, 60, 90)
 
 
 def in_files(corpus_file: Path, folder: Path) -> list[Path]:
-    """The shared corpus as four files, of which the second group of the reading begins inside."""
+    """The shared corpus as four files; the second reading group starts inside it."""
     folder.mkdir()
     records = records_of(corpus_file)
     return [
@@ -284,7 +284,7 @@ def test_max_documents_reads_no_further_in_later_files(tmp_path: Path, corpus_fi
 
 def test_documents_stay_on_their_side_when_the_corpus_grows(tmp_path: Path, corpus_file: Path) -> None:
     records = records_of(corpus_file)
-    # Which of two near-duplicates stays may change with the corpus: one that is held out comes before all others.
+    # Which near-duplicate is kept can change with the corpus, because a held-out document comes first.
     small = make(write_lines(tmp_path / "small.jsonl", records[:80]), tmp_path / "small", clean=ALL_DOCUMENTS)
     large = make(corpus_file, tmp_path / "large", clean=ALL_DOCUMENTS)
     for part in PARTS:
@@ -308,7 +308,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
 
 
 def _joined(store: Path) -> dict[str, list[list[int]]]:
-    """The pieces of both parts of each document, in the order of its sentences."""
+    """The fragments of both parts of each document, in sentence order."""
     pieces: dict[str, list[tuple[int, list[int]]]] = {}
     for part in PARTS:
         opened = TokenStore(store).part(part)
@@ -357,7 +357,7 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
 
 def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: Path, store: Path) -> None:
     result = make(corpus_file, tmp_path / "other", vocab_size=None, tokenizer=str(store))
-    # transformers notes in its configuration that the tokenizer was loaded from a folder
+    # the configuration of transformers records that the tokenizer was loaded from a folder
     settings = {"tokenizer/tokenizer_config.json"}
     assert contents(result.store).items() ^ contents(store).items() <= {
         (name, contents(folder)[name]) for name in settings for folder in (result.store, store)
@@ -366,7 +366,7 @@ def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: 
 
 
 def size_that_was_said(notes: str) -> int:
-    """The entries of a vocabulary that was trained; there can be rows more, up to a multiple of 64."""
+    """The number of trained entries; there can be more rows, up to a multiple of 64."""
     found = re.search(r"vocabulary size: ([\d,]+) \(", notes)
     assert found is not None, notes
     return int(found[1].replace(",", ""))
@@ -402,7 +402,7 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
     ("characters", "entries", "size"),
     [
         (10, 512, 1_024),
-        (10, 513, 2_048),  # more than half of it would be characters
+        (10, 513, 2_048),  # more than half of the entries would be characters
         (2_048_000, 513, 2_048),
         (2_047_999, 512, 1_024),
         (9_000_000, 4_096, 8_192),
@@ -498,7 +498,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
             make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert [path.name for path in tmp_path.iterdir()] == [".store.preparing"]
     with monkeypatch.context() as patch:
-        # What is done is not done again.
+        # Finished tasks do not run again.
         place = [stop[1] for stop in STOPS].index(name)
         if place > 0:
             patch.setattr(read, "read_task", interrupt)
@@ -642,7 +642,7 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
             make(source, tmp_path / "store", overwrite=True)
     try:
         assert make(source, tmp_path / "store", resume=True).documents_in == 120
-    except OptionError as refused:  # to be told to give --overwrite again would do too
+    except OptionError as refused:  # a request for --overwrite would also be fine
         assert "--overwrite" in str(refused)
 
 
@@ -688,7 +688,7 @@ KEPT_FROM = KINDS.index("clean/N.json") + 1
 
 
 def kind_of(handle: int, aside: Path) -> str:
-    """What kind of file a handle writes."""
+    """The kind of file that a handle writes."""
     path = Path(f"/proc/self/fd/{handle}").readlink()
     name = re.sub(r"^\.(.+?)(\.\d+)?\.partial$", r"\1", path.name)
     return re.sub(r"\d{4,}", "N", path.with_name(name).relative_to(aside).as_posix())
@@ -742,7 +742,7 @@ def test_a_full_disk(
         with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free") as caught:
             make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert caught.value.exit_code == 3
-    # What was cleaned is kept for --resume; before that nothing is, and never anything at --out.
+    # Cleaned text is kept for --resume; before that nothing is kept, and nothing is ever left at --out.
     kept = [".store.preparing"] if KINDS.index(full) >= KEPT_FROM else []
     assert [path.name for path in tmp_path.iterdir()] == kept
     assert not list(tmp_path.rglob("*.partial"))
@@ -762,7 +762,7 @@ def test_a_disk_that_is_full_in_a_worker(
 
     def fsync(handle: int) -> None:
         calls[0] += kind_of(handle, tmp_path / ".store.preparing") == full
-        if calls[0] == 2:  # the second of a worker
+        if calls[0] == 2:  # the second call in a worker
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(handle)
 
@@ -797,7 +797,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, corpus_file: Path, m
 def test_a_file_that_cannot_be_written_at_all(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
-    """The data do not even reach the file: what NumPy and Arrow make of /dev/full."""
+    """The data never reach the file: NumPy and Arrow on /dev/full."""
     real = count.atomic_write
 
     @contextmanager
@@ -824,7 +824,7 @@ def test_what_a_run_that_was_killed_at_its_end_left_is_removed(tmp_path: Path, c
 
 
 def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
-    """Its vocabulary is a list of entries with scores, and the unknown one has an id, no name."""
+    """Its vocabulary is a list of entries with scores, and the unknown token has an id but no name."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -857,12 +857,14 @@ def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
 
 
 def syllables(draw: random.Random, first: list[str], last: list[str], count: int) -> list[str]:
-    """Words of two or three syllables; the frequent ones first."""
+    """Words of two or three syllables, frequent ones first."""
     return ["".join(draw.choice(first) + draw.choice(last) for _ in range(draw.randint(2, 3))) for _ in range(count)]
 
 
 def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) -> None:
-    """Fewer than a thousand characters, some in two forms, are more entries than the smallest usual vocabulary has."""
+    """Fewer than a thousand characters, some in two forms, need more entries than the smallest standard vocabulary
+    has.
+    """
     draw = random.Random(0)
     kana = [chr(code + shift) for shift in (0, 0x60) for code in range(0x3042, 0x3094)]
     kanji = [chr(0x4E00 + number) for number in range(800)]
@@ -890,7 +892,7 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
 
 
 def test_thai_loses_no_document_and_no_run_of_letters(tmp_path: Path, notes: Callable[[], str]) -> None:
-    """Different documents of 4,000 characters of Thai stay; a copy with a word in twelve changed goes."""
+    """Different Thai documents of 4,000 characters are kept; a copy with one word in twelve changed is dropped."""
     draw = random.Random(1)
     first = [a + b for a in ("", "เ", "แ", "โ") for b in "กขคจชดตทนบปพมยรลวสห"]
     words = syllables(draw, first, ["", "า", "ี", "ุ", "่า", "้ว", "็น", "ัน"], 3_000)
@@ -899,7 +901,7 @@ def test_thai_loses_no_document_and_no_run_of_letters(tmp_path: Path, notes: Cal
     copy = [word if draw.random() > 1 / 12 else draw.choice(words) for word in documents[3]]
     records = []
     for number, document in enumerate([*documents, copy]):
-        # Runs of a hundred letters and more without a space.
+        # Runs of a hundred or more letters without a space.
         text = " ".join("".join(document[start : start + 30]) for start in range(0, len(document), 30))
         records.append({"id": str(number), "text": text})
     result = prepare(write_lines(tmp_path / "th.jsonl", records), out=tmp_path / "store", language="th", workers=1)
@@ -923,7 +925,7 @@ def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Pat
     assert (result.dropped, result.dropped_paragraphs) == ({}, {})
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
     assert manifest["statistics"]["unknown_rate"] < 0.001
-    # Each word comes back from its ids, with its marks; French loses them, as with bert-base-uncased.
+    # Decoding the ids restores each word with its marks; French loses them, as with bert-base-uncased.
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")

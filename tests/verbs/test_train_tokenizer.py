@@ -1,4 +1,4 @@
-"""SOURCE to a tokenizer folder."""
+"""`train-tokenizer`: SOURCE to a tokenizer folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work folder of an interrupted preparation."""
+"""The work folder of an interrupted `prepare`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes to text: encodings, marks, NULs, and the place of what is in no encoding."""
+"""Decoding bytes: encodings, byte order marks, NUL bytes, and the position of invalid bytes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_byte_that_is_not_utf8_is_named_by_its_place(
 
 
 def test_replaced_bytes_are_counted_one_by_one(read_noting: ReadNoting, tmp_path: Path) -> None:
-    # \xe2\x82 is the beginning of a euro sign: one replacement for two bytes; a true U+FFFD is no replacement.
+    # \xe2\x82 starts a euro sign: one replacement for two bytes. A U+FFFD in the text is not a replacement.
     (tmp_path / "a.txt").write_bytes(b"a\xe9b \xe2\x82 c \xef\xbf\xbd")
     (tmp_path / "b.jsonl").write_bytes(b'{"text": "\xff\xff"}')
     documents, notes = read_noting(tmp_path, encoding_errors="replace")

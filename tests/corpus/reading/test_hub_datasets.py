@@ -1,4 +1,4 @@
-"""Data sets by `hf:`, from folders on disk; what is said where the hub cannot be reached."""
+"""Datasets by `hf:`, from folders on disk; messages if the hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Read = Callable[..., list[Document]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data set of two splits in a folder of the present one; nothing may connect."""
+    """A dataset of two splits in a folder of the working directory; nothing may connect."""
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise AssertionError(f"connects to {arguments[1:]}")

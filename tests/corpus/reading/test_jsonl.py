@@ -1,4 +1,4 @@
-"""JSON lines to documents."""
+"""Reading JSON lines."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_every_text_comes_back(
 def test_lone_surrogates_in_escapes_are_read(read: Read, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.mktemp("any") / "a.jsonl"
     file.write_bytes(to_json_lines({"text": text}))
-    # JSON makes one character of two escapes that are a pair
+    # JSON joins two escapes of a surrogate pair into one character
     assert read(file)[0].paragraphs == paragraphs_of(json.loads(json.dumps(text)))
 
 

@@ -1,4 +1,4 @@
-"""Long documents in parts, whatever they are read from."""
+"""Long documents are split into parts, in all file formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markdown and web pages to documents."""
+"""Reading Markdown and web pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain texts to documents: what a document is."""
+"""Reading plain text: what counts as a document."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_no_text_is_lost_in_any_form(
         (["མི་འགྲོ།", "ཁོང་ཡོང་།"], True),
         (["私は行く。」", "君は来る！"], True),
         (["ผมไปบ้าน", "เขามาที่บ้านของผมเมื่อวานนี้", "ใช่ไหม"], True),
-        (["ผมไปบ้านของเขาเมื่อวาน", "เขามาที่บ้านของผมวันนี้", "ใช่ไหม"], False),  # as long as each other: wrapped
+        (["ผมไปบ้านของเขาเมื่อวาน", "เขามาที่บ้านของผมวันนี้", "ใช่ไหม"], False),  # equal lengths: wrapped lines
         (["ผมไปบ้าน"], False),
         (["one line", "another line"], False),
     ],
@@ -160,7 +160,7 @@ def sizes(*, piece: int = 1 << 20, first_part: int = 4_000_000, longest: int = 8
 
 
 def read_whole(text: str, form: str) -> list[Document]:
-    """The documents of a text that is read whole."""
+    """Read the documents of a text that is in memory as a whole."""
     lines = [line.strip() for line in re.split("\r\n|\r|\n", text.removeprefix("\ufeff"))]
     blocks = line_blocks(lines)
     if form == "auto" and blocks:

@@ -1,4 +1,4 @@
-"""Finding and naming files: folders, globs, addresses, in any order."""
+"""Finding and naming files: folders, globs, URLs, in any order."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_opened_is_named(read: Read, tmp_path: Path, monke
         read(tmp_path)
 
 
-# Addresses
+# URLs
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_links_are_followed_and_a_link_to_nothing_is_named(tmp_path: Path) -> No
     (source / "a.txt").write_text("One.")
     (source / ".hidden.txt").write_text("Not this.")
     (source / "linked").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "back").symlink_to(source)  # a circle
+    (tmp_path / "elsewhere" / "back").symlink_to(source)  # a cycle
     assert [file.name for file in find_files((str(source),))] == ["a.txt", "linked/b.txt"]
     (source / "m.txt").symlink_to(tmp_path / "nothing.txt")
     with pytest.raises(DataError, match=r"m\.txt: is a link to .*nothing\.txt, which is not there"):

@@ -1,4 +1,4 @@
-"""Compressed files: all of what they hold, and what is said where they are cut off."""
+"""Compressed files: their whole content, and the messages for truncated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a STORE: every section with its figures, from a whole manifest, a partial one, and an empty one."""
+"""The report of a STORE: every section with its figures, from a complete, a partial and an empty manifest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECTIONS = [
 
 
 class Outline(HTMLParser):
-    """Fails on a tag that is not closed in order; collects the words, the headings, and the cells of each table."""
+    """Fails on a tag that is not closed in order; collects the words, the headings, and the table cells."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Outline(HTMLParser):
         self.text: list[str] = []
         self.headings: list[str] = []
         self.tables: list[list[list[str]]] = []
-        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # marks of lines are no words
+        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # line break hints are not words
         self.close()
         assert self.open == []
 
@@ -85,7 +85,7 @@ class Outline(HTMLParser):
 
 
 def manifest() -> dict[str, Any]:
-    """A manifest with a figure for everything."""
+    """A manifest with all figures."""
     return {
         "format": 2,
         "options": {"language": "en", "near_duplicates": 0.5, "tokenizer": None, "sources": ["a.txt"]},
