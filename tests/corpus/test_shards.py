@@ -24,7 +24,7 @@ words = st.sampled_from(["the", "sea", "Sea,", "他", "e\u0301"]) | st.text(
     st.characters(exclude_characters=" \n", exclude_categories=("Cs",)), min_size=1, max_size=5
 )
 sentences = st.lists(words, min_size=1, max_size=5).map(" ".join)
-# JSON may hold lone surrogates in an id.
+# JSON allows lone surrogates in an id.
 ids = st.text(st.characters(categories=None, codec=None), max_size=8) | st.sampled_from(
     ['a\n"b"\\', "\r\n", "\x00", ""]
 )

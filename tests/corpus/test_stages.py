@@ -243,7 +243,7 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     shutil.copytree(store / "tokenizer", folder / "w" / "store" / "tokenizer")
     encoded = encode(corpus, 256, nobody)
     stock = Tokenizer.from_file(str(store / "tokenizer" / "tokenizer.json"))
-    stock.encode_special_tokens = True  # the names of special tokens are characters in a text
+    stock.encode_special_tokens = True  # the names of special tokens are ordinary characters in a text
     ids = [[stock.encode(text, add_special_tokens=False).ids for row in rows for text in row] for rows in distinct]
     part = TokenPart(folder / "w" / "store" / TRAIN)
     found = [part.tokens(start, stop).tolist() for start, stop in pairwise(part.sentence_offsets.tolist())]
@@ -578,7 +578,7 @@ def test_a_dry_run_writes_nothing_and_is_about_right(tmp_path: Path, form: str) 
     assert expected.files == (180 if form == ".txt" else 3)
     characters = sum(len(varied(number)) for number in range(180))
     assert result.documents_in == 180
-    if form == ".txt":  # of many files a few are read
+    if form == ".txt":  # only a few of many files are read
         assert 170 < expected.documents < 190
     else:
         assert expected.documents == 180

@@ -15,7 +15,7 @@ def words(text: str) -> dict[str, int]:
     return words_of_chunks(count_chunks([text]), lowercase=False, strip_accents=False, longest=None)
 
 
-# Each with a word that loses a letter if its marks are dropped.
+# Each script with a word that loses a letter if its marks are dropped.
 KEPT = {
     "Devanagari": "मैं पुणे में रहता हूं",
     "Bengali": "সূর্য ও কুমার",
@@ -41,7 +41,7 @@ KEPT = {
 def test_marks_that_are_letters_are_kept(script: str, text: str) -> None:
     found = choose_accents(words(text), cased=False, accents="auto")
     assert (found.kept, found.strip_accents) == (True, False)
-    assert f"part of the letters in {script}, 100% of the text" in found.reason
+    assert f"part of the letters in {script}, which is 100% of the text" in found.reason
     # A tokenizer with this setting distinguishes them from their forms without marks.
     kept, stripped = (
         BertNormalizer(lowercase=True, strip_accents=value).normalize_str(text) for value in (False, True)

@@ -298,7 +298,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
     tmp_path: Path, corpus_file: Path, notes: Callable[[], str]
 ) -> None:
     result = make(corpus_file, tmp_path / "store", held_out=0.02)
-    assert "held out: spans of paragraphs of all documents: " in notes()
+    assert "held out: spans of paragraphs of all documents, because " in notes()
     store = TokenStore(tmp_path / "store")
     assert store.manifest.held_out.by == "paragraphs"
     assert store.part(HELD_OUT).num_tokens >= 2_000
@@ -323,7 +323,7 @@ def test_one_book(tmp_path: Path, shared_data: Path, notes: Callable[[], str]) -
     result = prepare(shared_data / "corpora" / "meditations.txt", out=tmp_path / "store", workers=1)
     assert (result.documents_in, result.documents_kept, result.held_out_documents) == (1, 1, 1)
     assert "no blank lines: one document, with a paragraph per line" in notes()
-    assert "spans of paragraphs of all documents: a hash would hold out 0 of 1 documents" in notes()
+    assert "spans of paragraphs of all documents, because a hash would hold out 0 of 1 documents" in notes()
     assert "vocabulary size: 1024 (about 1,000 characters an entry" in notes()
     store = TokenStore(tmp_path / "store")
     held_out = store.part(HELD_OUT)
@@ -875,7 +875,7 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     (tmp_path / "ja.txt").write_text("\n".join(["かぎ。かき。", *lines]), encoding="utf-8")
     result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
     assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
-    assert "accents: kept (marks are part of the letters in kana, 75% of the text" in notes()
+    assert "accents: kept (marks are part of the letters in kana, which is 75% of the text" in notes()
     assert "the target was 4,096, twice the 1,134 entries for the 965 characters that make up" in notes()
     from transformers import AutoTokenizer
 

@@ -51,7 +51,7 @@ def split_corpus(corpus: Corpus, duplicates: Duplicates | None) -> SplitSummary:
 
 def split_by_paragraphs(corpus: Corpus, split_summary: SplitSummary, reason: str) -> SplitSummary:
     """Hold out spans of paragraphs of all documents."""
-    split_summary.by, split_summary.reason = "paragraphs", f"spans of paragraphs of all documents: {reason}"
+    split_summary.by, split_summary.reason = "paragraphs", f"spans of paragraphs of all documents, because {reason}"
     share, seed = corpus.plan.held_out_share, corpus.plan.seed
     return decide_paragraphs(corpus.folder, corpus.shards, split_summary, share=share, seed=seed)
 
