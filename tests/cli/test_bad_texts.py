@@ -128,7 +128,7 @@ def test_a_compressed_file_that_is_cut_off(
     for cut in (whole[: len(whole) // 2], whole[:-3]):
         source.write_bytes(cut)
         message = refused("prepare", source, "--out", tmp_path / "out")
-        holds(message, source, "cannot be read to its end", "Is the file cut off or damaged?")
+        holds(message, source, "cannot be read to its end", "Is the file truncated or damaged?")
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])

@@ -286,7 +286,7 @@ def test_a_corpus_too_small_for_runs_keeps_its_decisions(tmp_path: Path) -> None
     write(tmp_path, 0, texts)
     decide_documents(tmp_path, 1, None, split_summary=split_summary())
     content = stage_file(tmp_path, DECIDE, 0, suffix=".npz").read_bytes()
-    with pytest.raises(DataError, match="too small for a held-out part: 2,000 words"):
+    with pytest.raises(DataError, match="too small for a held-out part: found 2,000 words"):
         decide_paragraphs(tmp_path, 1, split_summary(), share=0.1, seed=0)
     assert stage_file(tmp_path, DECIDE, 0, suffix=".npz").read_bytes() == content
 

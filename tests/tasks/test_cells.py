@@ -176,10 +176,10 @@ def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:
 def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_text("text,label, text ,,\na,x,b,,\n")
-    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected it once"
+    message = r"f\.csv: line 2: column 'text': found this name 2 times \(positions 1 and 3\), expected it once"
     with pytest.raises(DataError, match=message):
         read_rows(file, Columns())
-    with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(places 1 and 3\)"):
+    with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(positions 1 and 3\)"):
         corpus(file)
     with pytest.raises(OptionError, match=r"--slice text: .*this name 2 times"):
         column_values(SequenceClassification, file, Columns(), name="text")
@@ -193,7 +193,7 @@ def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) ->
 def test_a_key_that_occurs_twice(tmp_path: Path) -> None:
     file = tmp_path / "f.jsonl"
     file.write_text('{"text": "a", "label": 1, "text": "b"}\n')
-    with pytest.raises(DataError, match=r"line 1: column 'text': found this name 2 times \(places 1 and 3\)"):
+    with pytest.raises(DataError, match=r"line 1: column 'text': found this name 2 times \(positions 1 and 3\)"):
         read_rows(file, Columns())
     with pytest.raises(DataError, match=r"line 1: 'text': found this name 2 times"):
         corpus(file)
@@ -291,7 +291,7 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
     [
         ("text;label;a, b\nc, d;x;\ne;y;\n", {}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
         ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
-        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
+        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons would also fit"),
         ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
         ('text\tlabel\n"c\td"\tx\n', {}, [("c\td", "x")], "separated by tabs, as its first rows"),
     ],
@@ -427,6 +427,6 @@ def test_the_order_of_bytes_without_a_mark(tmp_path: Path, encoding: str) -> Non
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes("text,label\na,x\n".encode("utf-16-le"))
-    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL: .*give --encoding utf-16"):
+    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL: .*Try: --encoding utf-16"):
         read_rows(tmp_path / "f.csv", Columns())
     assert read_rows(tmp_path / "f.csv", Columns(encoding="utf-16-le")) == [Row("a", None, "x")]

@@ -113,7 +113,7 @@ def test_what_is_asked_for_is_done(cased: bool, accents: str, kept: bool, settin
 
 def test_hangul_loses_no_letter_but_falls_apart() -> None:
     found = choose_accents(words("한국 한국"), cased=False, accents="auto")
-    assert found.reason.endswith("without them the 2 characters of 한국 are read as 6")
+    assert found.reason.endswith("without marks, the 2 characters of 한국 are read as 6")
 
 
 @pytest.mark.parametrize(

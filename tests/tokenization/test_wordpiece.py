@@ -89,7 +89,7 @@ def largest_vocabulary(words: dict[str, int], **options: int) -> list[str]:
     """Request too large a size, and then the size that the message names."""
     with pytest.raises(DataError, match="--vocab-size") as raised:
         train_wordpiece(words, vocab_size=10**6, **options)
-    size = int(str(raised.value).split("--vocab-size to ")[1].split(" or less")[0])
+    size = int(str(raised.value).split("expected at most ")[1].split(" ")[0])
     return train_wordpiece(words, vocab_size=size, **options)
 
 

@@ -120,5 +120,5 @@ def test_the_hub_cannot_be_reached(
     for name in ("getaddrinfo", "create_connection"):
         monkeypatch.setattr(socket, name, refuse)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(DataError, match=r"hf:a/b:train: .* the hub .* cannot be reached for the data set a/b"):
+    with pytest.raises(DataError, match=r"hf:a/b:train: .* the hub .* cannot be reached for the dataset a/b"):
         read("hf:a/b")

@@ -37,8 +37,8 @@ def test_an_id_that_no_file_could_hold_is_escaped(read: Read, tmp_path: Path) ->
         ('{"story": "One."}', r"line 2: no key named text, .*; the keys there are 'story'"),
         ('{"title": "T", "year": 1900}', r"line 2: no key named text, .*; the keys there are 'title', 'year'"),
         ("{}", r"line 2: no key named"),
-        ("[" * 200_000, r"line 2: JSON that cannot be read"),
-        ('{"n": ' + "1" * 5_000 + "}", r"line 2: JSON that cannot be read"),
+        ("[" * 200_000, r"line 2: this JSON cannot be read"),
+        ('{"n": ' + "1" * 5_000 + "}", r"line 2: this JSON cannot be read"),
     ],
     ids=["text", "cut", "list", "number", "texts", "one key", "keys", "empty", "deep", "digits"],
 )

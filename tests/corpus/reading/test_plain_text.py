@@ -266,7 +266,7 @@ def test_a_file_no_longer_than_the_first_part_is_detected_from_all_of_it(read_no
     file.write_bytes(TWO_TALKS.encode())
     for length, partly in ((len(TWO_TALKS), False), (len(TWO_TALKS) - len("\nShe ran.\n"), True)):
         with sizes(first_part=length - 1):
-            assert ("first part" in read_noting(file)[1].detected[0]) == partly
+            assert ("detected from the first" in read_noting(file)[1].detected[0]) == partly
 
 
 @pytest.mark.parametrize("form", ["file", "blank-line", "line"])

@@ -51,7 +51,7 @@ def test_a_compressed_file_that_is_cut_off(
     line = json.dumps({"text": "".join(chr(33 + (n * n) % 89) for n in range(5_000))})
     content = packed("\n".join([line] * 20).encode(), ending)
     (tmp_path / f"{name}{ending}").write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(DataError, match=rf"{name}{ending}: cannot be read to its end.*cut off"):
+    with pytest.raises(DataError, match=rf"{name}{ending}: cannot be read to its end.*truncated"):
         read(tmp_path)
 
 

@@ -166,30 +166,30 @@ def test_every_section_is_there(outline: Outline) -> None:
         "10,111 in both parts",
         "202,222 in both parts",
         "500 kB token ids and tokenizer",
-        "17 bytes were not in the encoding",
+        "Replaced 17 bytes that are not valid in the encoding",
         "file-24.txt: blank lines part documents",
         "Documents dropped, by reason: 500 of 2,000",
-        "Paragraphs dropped by themselves, by reason: 48 in all.",
-        "With documents that were dropped whole went 83 paragraphs: 83 too short.",
+        "Single paragraphs dropped, by reason: 48 in total.",
+        "Another 83 paragraphs were dropped with their documents: 83 too short.",
         "a sample of 80 documents",
         "none: no letters",
-        "20 of the 80 documents of the sample are in another",
-        "1,800 in all. The middle one has 1,024 to 2,047.",
-        "10,111 in all. The middle one has 16 to 31, the mean is 20.0.",
+        "20 of the 80 documents in the sample are in other languages",
+        "1,800 in total. The median document has 1,024 to 2,047.",
+        "10,111 in total. The median sentence has 16 to 31, the mean is 20.0.",
         "512 tokens or more: 10 (0.099%)",
         "Entries that occur 700 of 1,000, 70.0%",
         "Unknown tokens 2.3%",
         "2.3% of the tokens are [UNK]",
         "300 entries never occur",
         "The 30 most frequent words",
-        "300 duplicates and 120 near-duplicates were dropped. STORE/duplicates.jsonl has all",
-        "From 0.5 on (--near-duplicates)",
+        "300 duplicates and 120 near-duplicates were dropped. STORE/duplicates.jsonl lists all",
+        "from 0.5 (--near-duplicates)",
         "Held out: 2.0% of the documents by a hash of their id.",
-        "WordPiece with 1,000 entries, trained on the training part alone.",
+        "WordPiece with 1,000 entries, trained on the training part.",
         "vocabulary size: 1000 (by the text).",
         "ab12" * 16,
         "61.50 s",
-        "80.0 seconds in all",
+        "80.0 seconds in total",
         "a.txt",
         "0.1.0",
     ],
@@ -227,7 +227,7 @@ def test_paragraphs_of_whole_documents_are_not_among_those_dropped_by_themselves
 def test_groups_of_duplicates_are_named_and_escaped() -> None:
     html = page_of(ATTACK, manifest())
     outline = Outline(html)
-    exact, near = outline.table("stays", "documents", "similarity", "kind", "went")
+    exact, near = outline.table("kept", "documents", "similarity", "kind", "dropped")
     assert exact == [ATTACK, "31", "1.00", "duplicate", "<x>, a&b and 28 more"]
     assert near[1:] == ["2", "0.73", "near-duplicate", "v"]
     assert near[0].startswith("uuu") and "…" in near[0] and len(near[0]) <= 40
@@ -289,7 +289,7 @@ def test_held_out_paragraphs_are_told_apart_from_documents() -> None:
     whole = manifest()
     whole["held_out"] = {"by": "paragraphs", "reason": "few documents"}
     outline = Outline(page_of("corpus", whole))
-    assert outline.table("part", "pieces", "sentences", "tokens", "of all tokens")
+    assert outline.table("part", "fragments", "sentences", "tokens", "of all tokens")
     assert "The held-out fragments come from 30 of 1,500 documents." in outline.words()
 
 

@@ -36,7 +36,7 @@ def test_packed_files(tmp_path: Path, name: str, content: str, ending: str, pack
     file.write_bytes(pack(content.encode()))
     assert read_rows(file, Columns()) == ROWS
     file.write_bytes(pack(content.encode())[:-3])
-    with pytest.raises(DataError, match=r"cannot be read to its end.*cut off or damaged"):
+    with pytest.raises(DataError, match=r"cannot be read to its end.*truncated or damaged"):
         read_rows(file, Columns())
 
 

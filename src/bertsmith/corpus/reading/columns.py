@@ -28,9 +28,9 @@ def text_column(names: Collection[str], requested: str | None, where: str, *, ta
     if table and requested is None and len(names) == 1 and ID_KEY not in names:
         return next(iter(names))
     thing = "column" if table else "key"
-    expected = f"{requested!r}" if requested is not None else f"one of {', '.join(TEXT_KEYS)}"
+    missing = f"{requested!r}" if requested is not None else f"named {', '.join(TEXT_KEYS)}"
     raise DataError(
-        f"{where}: found the {thing}s {', '.join(map(repr, names))}, expected {expected}. "
+        f"{where}: no {thing} {missing}; the {thing}s there are {', '.join(map(repr, names))}. "
         f"Try: name the text {thing} with --text-column"
     )
 

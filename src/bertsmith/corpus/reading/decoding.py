@@ -93,7 +93,7 @@ def refuse_binary(where: str, head: bytes, encoding: str) -> None:
         first = start.find(0)
         raise DataError(
             f"{where}: byte {first} is NUL, so this is a binary file or text in UTF-16. "
-            f"Try for UTF-16: --encoding {'utf-16-le' if first % 2 else 'utf-16-be'}"
+            f"Try: --encoding {'utf-16-le' if first % 2 else 'utf-16-be'} if it is UTF-16"
         )
 
 
