@@ -186,7 +186,7 @@ def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) ->
     file.write_text("text,label,x,x,,\na,y,b,c,,\n")
     assert read_rows(file, Columns()) == [Row("a", None, "y")], "other names may occur twice, and be empty"
     assert corpus(file)[0] == [("a",)]
-    with pytest.raises(DataError, match=r"column 'x': found this name 2 times \(places 3 and 4\)"):
+    with pytest.raises(DataError, match=r"column 'x': found this name 2 times \(positions 3 and 4\)"):
         read_rows(file, Columns(label="x"))
 
 
@@ -427,6 +427,6 @@ def test_the_order_of_bytes_without_a_mark(tmp_path: Path, encoding: str) -> Non
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes("text,label\na,x\n".encode("utf-16-le"))
-    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL: .*Try: --encoding utf-16"):
+    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL, .*Try: --encoding utf-16"):
         read_rows(tmp_path / "f.csv", Columns())
     assert read_rows(tmp_path / "f.csv", Columns(encoding="utf-16-le")) == [Row("a", None, "x")]

@@ -308,9 +308,7 @@ def test_the_hash_seed_does_not_matter() -> None:
 
 
 def test_golden_vocabulary() -> None:
-    """A different value means a different vocabulary for every corpus: it needs a reason and a line in the
-    changelog.
-    """
+    """A different value changes the vocabulary of every corpus: it needs a reason and a line in the changelog."""
     vocabulary = train_wordpiece(words_of(PREAMBLE), vocab_size=90)
     assert hashlib.sha256("\n".join(vocabulary).encode()).hexdigest() == PREAMBLE_SHA256
 

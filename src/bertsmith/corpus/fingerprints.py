@@ -69,8 +69,7 @@ def document_digest(paragraphs: Sequence[str]) -> int:
 
 
 def hash_words_of_chunks(dictionary: Sequence[str]) -> tuple[Array, Array]:
-    """Return the word hashes of all dictionary entries, concatenated (uint64), and the number of words per entry
-    (int64).
+    """Return the word hashes of all entries, concatenated (uint64), and the number of words per entry (int64).
 
     ASCII case and punctuation are ignored, but a chunk of only punctuation still counts as one word. In a script
     without spaces each character starts a word.

@@ -1,5 +1,4 @@
-"""Sentences of a document: split by sentencex (rules per language code, no download), with extra rules for scripts that
-it does not handle.
+"""Sentences of a document: split by sentencex (rules per language code, no download), with a few extra rules.
 
 sentencex knows the final marks of most scripts (。 । ။ ؟ ። ...) for any language code. The marks of Khmer and Tibetan
 are added here. Thai and Lao have no final marks: a space ends a clause or a sentence, so long texts are cut at some of

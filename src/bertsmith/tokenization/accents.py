@@ -132,9 +132,7 @@ def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
 
 @cache
 def script_of(character: str) -> str:
-    """Return the script of a letter or mark, such as DEVANAGARI, from its Unicode name; hiragana and katakana are
-    KANA.
-    """
+    """Return the script of a letter or mark from its Unicode name, such as DEVANAGARI; all kana are KANA."""
     name = unicodedata.name(character, "")
     for prefix in ("HALFWIDTH ", "FULLWIDTH ", "COMBINING "):
         name = name.removeprefix(prefix)

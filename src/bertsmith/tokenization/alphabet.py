@@ -33,9 +33,7 @@ class Alphabet:
 
 
 def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -> Alphabet:
-    """Return the alphabet that covers 99.95% of the text, limited by the vocabulary size, with at least 1,000
-    characters.
-    """
+    """Return the alphabet that covers 99.95% of the text, within the vocabulary size, of at least 1,000 characters."""
     totals: Counter[str] = Counter()
     forms: set[tuple[str, bool]] = set()
     for word, count in words.items():

@@ -210,9 +210,7 @@ def file_of(source: str, file: str) -> Path | None:
 
 
 def _json(file: Path | None) -> dict[str, Any]:
-    """Return the object in a JSON file; empty if it is missing or invalid, because loading the file reports the
-    error.
-    """
+    """Return the object in a JSON file; empty if it is missing or invalid, which loading the tokenizer reports."""
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
     except (OSError, ValueError):

@@ -1,5 +1,4 @@
-"""Find out how a tokenizer treats capitals, accents and Chinese characters if its tokenizer_config.json does not state
-it.
+"""How a tokenizer treats capitals, accents and Chinese characters if its tokenizer_config.json does not state it.
 
 In that case transformers 5.23 lowercases and strips accents, even if the tokenizer.json in the same folder does not: it
 looks up "paris" in a vocabulary that has "Paris". Here the order is tokenizer_config.json, tokenizer.json, and then the

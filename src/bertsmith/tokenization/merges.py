@@ -154,9 +154,7 @@ class Segmentation:
         return text
 
     def _frequent(self, others: _Ints, positions: _Ints, threshold: int) -> Iterator[tuple[str, _Ints, int]]:
-        """Yield each piece of `others` whose words have a total count of `threshold` or more: its text, places and
-        count.
-        """
+        """Yield each piece of `others` whose words count at least `threshold` in total: text, positions, count."""
         if len(others) == 0:
             return
         order = others.argsort(kind="stable")
@@ -168,9 +166,7 @@ class Segmentation:
 
 
 def _runs(differs: _Ints, weights: _Ints) -> tuple[_Ints, _Ints]:
-    """Return edges (runs + 1,) and sums (runs,) of the runs in weights (n,), separated where `differs` (n - 1,) is
-    true.
-    """
+    """Return edges (runs + 1,) and sums (runs,) of the runs in weights (n,), which `differs` (n - 1,) separates."""
     edges = np.zeros(np.count_nonzero(differs) + 2, np.int64)
     edges[1:-1] = differs.nonzero()[0]
     edges[1:-1] += 1

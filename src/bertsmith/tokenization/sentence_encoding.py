@@ -71,9 +71,7 @@ class CachedSentenceEncoder:
         self._ids, self._lengths = array("I"), array("I")
 
     def encode(self, sentences: Sequence[str]) -> tuple[Array, Array]:
-        """Return the concatenated ids of all sentences and the number of ids per sentence, from the stock tokenizer
-        (uint32).
-        """
+        """Return the concatenated ids of all sentences and the ids per sentence, from the stock tokenizer (uint32)."""
         encodings = self._tokenizer.encode_batch_fast(list(sentences), add_special_tokens=False)
         lists = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, lists), dtype=np.uint32, count=len(lists))

@@ -1,5 +1,6 @@
-"""Identify the language of a text with py3langid (Lui and Baldwin 2012, langid.py: An Off-the-shelf Language
-Identification Tool). No download; the model is loaded at the first use.
+"""Identify the language of a text with py3langid; the model is loaded at the first use, without a download.
+
+Lui and Baldwin 2012, langid.py: An Off-the-shelf Language Identification Tool.
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ class CleaningCounts:
 
 @dataclass(frozen=True)
 class DroppedText:
-    """A dropped text: a paragraph (its index in the document, from 0), or the rest of a document if `paragraph` is
-    None.
-    """
+    """A dropped text: the paragraph of this index, or the rest of a document if `paragraph` is None."""
 
     reason: str
     text: str

@@ -21,8 +21,7 @@ _INSIDE = re.compile(r"[^\W_](?:.*[^\W_])?")
 
 
 def symbol_paragraphs(paragraphs: Sequence[str], data: bytes) -> list[int]:
-    r"""Return the indices of paragraphs in which less than half of the characters, excluding spaces, are letters or
-    digits.
+    r"""Return the indices of paragraphs in which less than half of the non-space characters are letters or digits.
 
     `data` is the paragraphs in UTF-8, joined by "\n".
     """

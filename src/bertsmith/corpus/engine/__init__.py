@@ -71,9 +71,7 @@ def _throttled(advance: Callable[[int, int], None]) -> Callable[[int, int], None
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Raise Interrupted at SIGTERM, so that workers end and jobs are cancelled; do nothing if the caller handles
-    SIGTERM.
-    """
+    """Raise Interrupted at SIGTERM, to end workers and cancel jobs, unless the caller handles SIGTERM."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted("stopped by SIGTERM; finished tasks are kept. Try: the same command with --resume")

@@ -1,7 +1,8 @@
 """A stage on disk: which of its tasks are done, and how to run one.
 
-folder/STAGE/00007.json         the completion marker of task 7 folder/STAGE/00007.error.json   why task 7 failed: a
-user error or a full disk (clusters only) folder/logs/STAGE/              logs of the cluster engines
+folder/STAGE/00007.json         the completion marker of task 7
+folder/STAGE/00007.error.json   why task 7 failed: a user error or a full disk (clusters only)
+folder/logs/STAGE/              logs of the cluster engines
 """
 
 from __future__ import annotations
@@ -70,12 +71,12 @@ class TaskStage:
 
     def run(self, number: int) -> None:
         """Run one task unless it is done."""
-        mark = completion_marker(self.folder, self.name, number)
-        if mark.exists():
+        marker = completion_marker(self.folder, self.name, number)
+        if marker.exists():
             return
         self.task(self.folder, number)
-        if not mark.exists():
-            raise BertsmithError(f"{self.name}: task {number} ended without its marker {mark}")
+        if not marker.exists():
+            raise BertsmithError(f"{self.name}: task {number} ended without its marker {marker}")
 
     def run_remotely(self, number: int) -> None:
         """Run one task; write an error for the user to disk, for `raise_error`."""

@@ -14,17 +14,13 @@ OPTIONS = "options.json"
 
 
 def same_options(a: StoreOptions, b: StoreOptions, *, files: bool = True) -> bool:
-    """Return whether two STOREs have the same options (and the same files); options missing in older versions get
-    defaults.
-    """
+    """Return whether two STOREs have the same options (and files). Options that an older version lacks get defaults."""
     excluded = None if files else {"files_sha256"}
     return a.model_dump(exclude=excluded) == b.model_dump(exclude=excluded)
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Return whether a work folder holds unfinished work. If its STORE is already published, only the folder is left
-    over.
-    """
+    """Return whether a work folder has unfinished work. After its STORE is published, only the folder is left over."""
     published = (folder / DIVIDED).is_file() and not (folder / STORE).exists()
     return folder.exists() and not published
 

@@ -20,9 +20,7 @@ _SHORTEST = 60
 
 
 def write_package_texts(corpus: Path, folder: Path, package: str) -> int:
-    """Write each module of one package in a corpus of `write_corpus` as FOLDER/MODULE.txt; return the number of
-    files.
-    """
+    """Write each module of a package in the corpus of `write_corpus` as FOLDER/MODULE.txt; return their number."""
     folder.mkdir(parents=True)
     written = 0
     with corpus.open(encoding="utf-8") as file:

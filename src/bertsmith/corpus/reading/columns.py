@@ -15,10 +15,10 @@ _ADVICE = ". Try: name the text column with --text-column"
 
 
 def text_column(names: Collection[str], requested: str | None, where: str, *, table: bool) -> str:
-    """Return the name of the text column: the one asked for, or the first of the usual names.
+    """Return the name of the text column: the requested one, or the first of the usual names.
 
-    In a table, where all rows have the same columns, an only column is taken whatever its name. Raises DataError,
-    prefixed with `where`, if there is no such column or several.
+    If a table has only one column, that column is taken whatever its name. Raises DataError, prefixed with `where`, if
+    there is no such column or several.
     """
     for name in (requested,) if requested is not None else TEXT_KEYS:
         if name in names:

@@ -71,9 +71,7 @@ class DataSetName:
 
 
 def _folder(written: str) -> Path | None:
-    """Return the path if it is a folder, or its parent folder if that defines configurations (the last part is then
-    one).
-    """
+    """Return the path if it is a folder, or its parent if that defines configurations; the last part then names one."""
     path = Path(written)
     if written and path.is_dir():
         return path

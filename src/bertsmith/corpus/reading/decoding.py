@@ -57,9 +57,7 @@ def read_head(blocks: Iterator[bytes]) -> bytes:
 def options_by_byte_order_mark(
     file: SourceFile, head: bytes, *, options: ReadingOptions, notes: ReadingNotes
 ) -> ReadingOptions:
-    """Return the options with the encoding determined by the first bytes, and note it if it differs from the given
-    one.
-    """
+    """Return the options with the encoding that the first bytes determine; note it if it differs."""
     encoding, reason = decided_encoding(head, options.encoding)
     if reason is not None:
         notes.detected.append(f"{file.name}: {reason}")

@@ -51,8 +51,9 @@ def next_record(records: Iterator[dict[str, Any]], location: str, number: int) -
 
 
 def load_split(location: str) -> Any:
-    """Load the split of `hf:NAME:SPLIT` as an `IterableDataset`. Raises DataError if it is missing or cannot be
-    reached.
+    """Load the split of `hf:NAME:SPLIT` as an `IterableDataset`.
+
+    Raises DataError if it does not exist or cannot be reached.
     """
     name = DataSetName.of(location)
     if name.folder is None:

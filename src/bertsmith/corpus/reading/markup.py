@@ -47,9 +47,7 @@ _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""",
 
 
 def read_markdown(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """Yield the document of a Markdown file: headings, paragraphs, list items and table cells, without code and
-    links.
-    """
+    """Yield the document of a Markdown file: headings, paragraphs, list items, table cells; no code, no links."""
     text = "".join(read_text_buffers(file, options, notes))
     yield Document(f"{file.name}#0", tuple(_markdown_paragraphs(text, file.location)))
 

@@ -74,9 +74,7 @@ def _documents(
 
 
 def _first_part(lines: Iterator[str]) -> tuple[list[str], Iterator[str] | None]:
-    """Return the lines that show the format, from the first non-blank line, and an iterator over the rest if there
-    is one.
-    """
+    """Return the lines that show the format, from the first non-blank line, and an iterator over any other lines."""
     head: list[str] = []
     size = 0
     for line in dropwhile(operator.not_, lines):

@@ -109,7 +109,7 @@ def _read(
 def detect_table_format(
     where: str, lines: Callable[[], Iterable[str]], *, default_separator: str, requested: str | None
 ) -> TableFormat:
-    """Detect how a table is written: the separator asked for, else that of its first rows, else the default.
+    """Detect how a table is written: the requested separator, else that of its first rows, else the default.
 
     Excel writes semicolons into .csv files in many countries; some programs write tabs or bars. They are recognised if
     commas give a header of one field but the other separator gives several, and one of the next rows has as many; or if

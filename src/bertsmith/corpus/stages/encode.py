@@ -66,9 +66,7 @@ class VocabularySize:
 
 
 def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None]) -> EncodedCorpus:
-    """Encode all shards with the tokenizer in FOLDER/store/tokenizer; make FOLDER/store a complete `datasets`
-    folder.
-    """
+    """Encode all shards with the tokenizer in FOLDER/store/tokenizer; make FOLDER/store a `datasets` folder."""
     store = corpus.folder / STORE
     write_as_json(corpus.folder / ENCODE / VOCABULARY_SIZE, VocabularySize(vocab_size))
     run_tasks(corpus.engine, ENCODE, encode_task, folder=corpus.folder, count=corpus.shards, advance=advance)
