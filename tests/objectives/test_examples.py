@@ -172,7 +172,7 @@ def test_runs_of_tokens_are_joined(in_batches: TokenPart) -> None:
     starts = np.append(generator.integers(0, part.num_tokens, 200), [0, 5, part.num_tokens, part._chunk_starts[3]])
     stops = np.minimum(starts + generator.integers(0, 40, 204), part.num_tokens)
     starts, stops = np.append(starts, 0), np.append(stops, part.num_tokens)
-    found = part.runs(starts, stops)
+    found = part.gather_ranges(starts, stops)
     assert found.dtype == text.dtype
     assert found.tolist() == [
         token
@@ -181,7 +181,7 @@ def test_runs_of_tokens_are_joined(in_batches: TokenPart) -> None:
     ]
     borders = part._chunk_starts[1:-1]
     assert (np.searchsorted(borders, starts, side="right") < np.searchsorted(borders, stops)).sum() > 10
-    assert part.runs(starts[:0], stops[:0]).tolist() == []
+    assert part.gather_ranges(starts[:0], stops[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("objective", ["mlm+nsp", "mlm", "mlm+sop"])

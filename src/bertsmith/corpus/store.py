@@ -205,7 +205,7 @@ class TokenPart:
             start, first = min(stop, end), first + 1
         return np.concatenate(pieces)
 
-    def runs(self, starts: Array, stops: Array) -> Array:
+    def gather_ranges(self, starts: Array, stops: Array) -> Array:
         """Return the concatenated ids of several token ranges, as `tokens(start, stop)` returns for each.
 
         Args:

@@ -19,7 +19,7 @@ from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.corpus.reading.unpacking import decompress, open_source
 from bertsmith.errors import DataError
 
-BLOCKS = frozenset(
+BLOCK_ELEMENTS = frozenset(
     (
         *(
             "address",
@@ -41,7 +41,7 @@ BLOCKS = frozenset(
     )
 )
 """Block elements, each a separate paragraph: those of HTML, and those of the TEI that trafilatura produces."""
-LEFT_OUT = frozenset(("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "textarea"))
+SKIPPED_ELEMENTS = frozenset(("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "textarea"))
 _FRONT_MATTER = re.compile(r"---[ \t]*\n[\w-]+[ \t]*:.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
@@ -150,19 +150,19 @@ def _blocks(tree: Any) -> Iterator[str]:
     from lxml import etree
 
     parts: list[str] = []
-    left_out = 0  # number of open elements of LEFT_OUT
+    open_skipped = 0  # number of open elements of SKIPPED_ELEMENTS
     body = tree.find("body")
     top = tree if body is None else body
     for event, element in etree.iterwalk(top, events=("start", "end")):
         starts = event == "start"
-        left_out += (element.tag in LEFT_OUT) * (1 if starts else -1)
-        if element.tag in BLOCKS:
+        open_skipped += (element.tag in SKIPPED_ELEMENTS) * (1 if starts else -1)
+        if element.tag in BLOCK_ELEMENTS:
             if paragraph := " ".join("".join(parts).split()):
                 yield paragraph
             parts = []
         elif element.tag in ("br", "lb"):
             parts.append(" ")
-        if left_out == 0 and (starts or element is not top):
+        if open_skipped == 0 and (starts or element is not top):
             parts.append((element.text if starts else element.tail) or "")
     if paragraph := " ".join("".join(parts).split()):
         yield paragraph

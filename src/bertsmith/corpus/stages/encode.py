@@ -29,7 +29,7 @@ from bertsmith.tokenization.sentence_encoding import CachedSentenceEncoder, Chun
 
 Array = npt.NDArray[Any]
 
-VOCABULARY_SIZE = "vocabulary.json"
+VOCABULARY_FILE = "vocabulary.json"
 CHECKED_PER_SHARD = 50
 """Sentences per shard whose ids are compared with those of the stock tokenizer."""
 
@@ -68,7 +68,7 @@ class VocabularySize:
 def encode(corpus: Corpus, vocab_size: int, advance: Callable[[int, int], None]) -> EncodedCorpus:
     """Encode all shards with the tokenizer in FOLDER/store/tokenizer; make FOLDER/store a `datasets` folder."""
     store = corpus.folder / STORE
-    write_as_json(corpus.folder / ENCODE / VOCABULARY_SIZE, VocabularySize(vocab_size))
+    write_as_json(corpus.folder / ENCODE / VOCABULARY_FILE, VocabularySize(vocab_size))
     run_tasks(corpus.engine, ENCODE, encode_task, folder=corpus.folder, count=corpus.shards, advance=advance)
     for partial in store.rglob("*.partial"):  # left by a task that was killed
         partial.unlink()
@@ -117,7 +117,7 @@ def encode_task(folder: Path, number: int) -> None:
     shard, decision = read_shard(shard_file(folder, number)), read_decision(folder, number)
     encoder = load_encoder(folder / STORE / "tokenizer" / "tokenizer.json")
     chunks = ChunkEncoder(encoder, shard.dictionary)
-    vocab_size = read_as(VocabularySize, folder / ENCODE / VOCABULARY_SIZE).vocab_size
+    vocab_size = read_as(VocabularySize, folder / ENCODE / VOCABULARY_FILE).vocab_size
     document_of_sentence = np.repeat(np.arange(len(shard.ids)), np.diff(shard.document_sentences))
     tokens_of_document = np.zeros(len(shard.ids), np.int64)
     parts: dict[str, PartCounts] = {}
