@@ -68,7 +68,7 @@ def save(
     return FingerprintPaths(*paths)
 
 
-def sidecars_of(folder: Path, number: int, texts: Sequence[Text]) -> FingerprintPaths:
+def write_text_fingerprints(folder: Path, number: int, texts: Sequence[Text]) -> FingerprintPaths:
     """Write the fingerprints of a shard of texts; return their paths."""
     documents = np.array([document_digest(text.paragraphs) for text in texts], np.uint64)
     rows, words = signatures_of(texts)
@@ -119,7 +119,7 @@ def find(
         for name, value in limits.items():
             patch.setattr(deduplication, name, value)
         shards = [
-            sidecars_of(Path(folder), number, texts[first:last])
+            write_text_fingerprints(Path(folder), number, texts[first:last])
             for number, (first, last) in enumerate(pairwise(bounds))
         ]
         result = find_duplicates(

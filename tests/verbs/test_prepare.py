@@ -365,7 +365,7 @@ def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: 
     assert TokenStore(tmp_path / "other").manifest.choices == []
 
 
-def size_that_was_said(notes: str) -> int:
+def printed_vocabulary_size(notes: str) -> int:
     """The number of trained entries; there can be more rows, up to a multiple of 64."""
     found = re.search(r"vocabulary size: ([\d,]+) \(", notes)
     assert found is not None, notes
@@ -378,8 +378,8 @@ def test_chinese_gets_an_alphabet_that_covers_it(tmp_path: Path, notes: Callable
     sentences = ["".join(draw.choices(characters, k=20)) + "。" for _ in range(2_000)]
     (tmp_path / "zh.txt").write_text("\n".join(sentences))
     result = prepare(tmp_path / "zh.txt", out=tmp_path / "store", language="zh", workers=1)
-    assert 1_490 <= size_that_was_said(notes()) <= 1_506
-    assert size_that_was_said(notes()) <= result.vocab_size < size_that_was_said(notes()) + 64
+    assert 1_490 <= printed_vocabulary_size(notes()) <= 1_506
+    assert printed_vocabulary_size(notes()) <= result.vocab_size < printed_vocabulary_size(notes()) + 64
     part = TokenStore(tmp_path / "store").part(TRAIN)
     assert np.mean(part.tokens(0, part.num_tokens) == 1) < 0.001
     with pytest.raises(DataError, match=r"--vocab-size 8000: too large, expected at most"):
@@ -393,7 +393,7 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
         make(corpus_file, tmp_path / "store", vocab_size=20_000)
     assert list(tmp_path.iterdir()) == []
     result = make(corpus_file, tmp_path / "store", vocab_size=None)
-    size = size_that_was_said(notes())
+    size = printed_vocabulary_size(notes())
     assert size <= result.vocab_size < min(size + 64, 1_024)
     assert f"vocabulary size: {size} (all that the text supports; 1,024 was aimed at" in notes()
 
@@ -874,7 +874,7 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
         lines.append("".join(parts) + "。")
     (tmp_path / "ja.txt").write_text("\n".join(["かぎ。かき。", *lines]), encoding="utf-8")
     result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
-    assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
+    assert 2_000 < printed_vocabulary_size(notes()) <= result.vocab_size < 4_096
     assert "accents: kept (marks are part of the letters in kana, which is 75% of the text" in notes()
     assert "the target was 4,096, twice the 1,134 entries for the 965 characters that make up" in notes()
     from transformers import AutoTokenizer

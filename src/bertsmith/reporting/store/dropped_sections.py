@@ -95,7 +95,7 @@ def add_paragraphs(page: Page, manifest: Manifest) -> None:
         page.table(
             ["repaired", "paragraphs", "shorter by"],
             [(step, count, cleaning.characters_removed.get(step)) for step, count in repaired.items()],
-            caption="Paragraphs repaired, and the number of characters removed by it",
+            caption="Paragraphs repaired, and the number of characters removed",
         )
         _add_meanings(page, "What the repairs do", shown=repaired, meanings=_REPAIRS)
     elif manifest.cleaning is not None:
@@ -139,7 +139,11 @@ def add_duplicates(page: Page, manifest: Manifest) -> None:
         else "The only group; the number of documents includes the kept one",
     )
     threshold = manifest.options.near_duplicates
-    limit = f" Documents count as duplicates from {threshold} (--near-duplicates)." if threshold is not None else ""
+    limit = (
+        f" Documents count as near-duplicates from a similarity of {threshold} (--near-duplicates)."
+        if threshold is not None
+        else ""
+    )
     page.text(
         "How to read this: duplicates have the same text after cleaning, so their similarity is 1. Near-duplicates "
         "share most of their pairs of neighbouring words. Their similarity is an estimate of the Jaccard index, the "

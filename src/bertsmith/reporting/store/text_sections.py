@@ -54,7 +54,7 @@ def _language(code: str) -> str:
 
 
 def add_lengths(page: Page, manifest: Manifest) -> None:
-    page.section("Lengths", "Each bar counts lengths from the number at its left up to twice that number.")
+    page.section("Lengths", "Each bar counts lengths from the number at its left to just below twice that number.")
     statistics = manifest.statistics
     documents = classes_of(statistics.document_characters)
     sentences = classes_of(statistics.sentence_tokens)
@@ -66,7 +66,7 @@ def add_lengths(page: Page, manifest: Manifest) -> None:
                 documents, title="Documents by their characters", x_label="characters", y_label="documents"
             ),
             f"Documents by their characters, after cleaning and before de-duplication; "
-            f"{sum(documents.values()):,} in total. The median document has {middle_class(documents)}.",
+            f"{sum(documents.values()):,} in total. The median document has {middle_class(documents)} characters.",
         )
     if not sentences:
         return
@@ -75,7 +75,7 @@ def add_lengths(page: Page, manifest: Manifest) -> None:
     page.chart(
         doubling_histogram(sentences, title="Sentences by their tokens", x_label="tokens", y_label="sentences"),
         f"Sentences by their tokens, in both parts; {total:,} in total. "
-        f"The median sentence has {middle_class(sentences)}{mean}.",
+        f"The median sentence has {middle_class(sentences)} tokens{mean}.",
     )
     long = sum(count for k, count in sentences.items() if 2**k >= _LONGEST_INPUT)
     if long:
