@@ -226,7 +226,7 @@ def test_slurm_options() -> None:
 
 
 def test_engines_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--engine-address cpu: only"):
+    with pytest.raises(OptionError, match="--engine-address cpu: needs --engine ray or --engine slurm"):
         check_engine(Engine(address="cpu"))
     with pytest.raises(OptionError, match="--workers 0"):
         check_engine(Engine(workers=0))

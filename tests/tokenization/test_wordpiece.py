@@ -257,7 +257,7 @@ def test_any_words(words: dict[str, int], min_frequency: int, alphabet_size: int
         if "at least" in str(error):
             assert size < int(str(error).split("at least ")[1]) <= len(expected)
             return
-        assert f"--vocab-size to {len(expected)} or less" in str(error)
+        assert f"expected at most {len(expected)} for" in str(error)
         assert size > len(expected)
         return
     assert vocabulary == expected[:size]

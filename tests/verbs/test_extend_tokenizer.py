@@ -425,7 +425,7 @@ def test_prepare_refuses_what_it_cannot_extend(
         prepared(domain, extended, tmp_path / "out")
     plain = tmp_path / "plain.txt"
     plain.write_text("".join(f"{' '.join(random.Random(number).sample(PLAIN, 12))}.\n\n" for number in range(2_000)))
-    with pytest.raises(DataError, match=r"--add-words 6: no word to add: .* Give more text .*, or use .* as it is"):
+    with pytest.raises(DataError, match=r"--add-words 6: found no word to add: .* Try: more text .*, or use .* as it is"):
         prepared(plain, run, tmp_path / "out", documents="file", clean="none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.txt"]
     forecast = prepared(domain, run, tmp_path / "out", dry_run=True)

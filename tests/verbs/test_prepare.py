@@ -324,7 +324,7 @@ def test_one_book(tmp_path: Path, shared_data: Path, notes: Callable[[], str]) -
     assert (result.documents_in, result.documents_kept, result.held_out_documents) == (1, 1, 1)
     assert "no blank lines: one document, with a paragraph per line" in notes()
     assert "spans of paragraphs of all documents, because a hash would hold out 0 of 1 documents" in notes()
-    assert "vocabulary size: 1024 (about 1,000 characters an entry" in notes()
+    assert "vocabulary size: 1024 (about 1,000 characters per entry" in notes()
     store = TokenStore(tmp_path / "store")
     held_out = store.part(HELD_OUT)
     assert 2_000 <= held_out.num_tokens <= 0.08 * result.tokens
@@ -345,7 +345,7 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
     (tmp_path / "ids.txt").write_text("document-3\ndocument-77\nnobody\n")
     result = make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt")
     assert set(ids_of_documents(result.store, HELD_OUT)) == {"document-3", "document-77"}
-    assert "held out: 2 documents that ids.txt lists (1 ids were not found, or their documents were dropped)" in notes()
+    assert "held out: 2 documents listed in ids.txt (1 ids were not found, or their documents were dropped)" in notes()
     (tmp_path / "ids.txt").write_text("nobody\n")
     with pytest.raises(DataError, match=r"found 0 of its 1 ids among the \d+ documents \(the first document is 'docu"):
         make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt")
@@ -395,7 +395,7 @@ def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
     result = make(corpus_file, tmp_path / "store", vocab_size=None)
     size = printed_vocabulary_size(notes())
     assert size <= result.vocab_size < min(size + 64, 1_024)
-    assert f"vocabulary size: {size} (all that the text supports; 1,024 was aimed at" in notes()
+    assert f"vocabulary size: {size} (the most that the text supports; the target was 1,024" in notes()
 
 
 @pytest.mark.parametrize(
@@ -547,7 +547,7 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
     result = make(source, tmp_path / "store", resume=True, seed=int(change == "options"))
     assert result.documents_in == (110 if change == "source" else 120)
     assert "the options or files have changed since the interrupted run; starting from the beginning" in notes()
-    assert "going on" not in notes()
+    assert "resuming" not in notes()
 
 
 def test_ids_to_hold_out_that_changed_are_not_mixed_with_the_old_ones(
@@ -652,7 +652,7 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
         (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left after cleaning; read 2, dropped: 2 empty"),
-        (b'{"text": "One short sentence."}\n', r"too small for a held-out part: 3 words.*10,500 words are needed"),
+        (b'{"text": "One short sentence."}\n', r"too small for a held-out part: found 3 words, expected at least 10,500"),
     ],
 )
 def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes, message: str) -> None:
@@ -664,7 +664,7 @@ def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes
 
 
 def test_the_sample_of_the_original_code_is_too_small(tmp_path: Path, shared_data: Path) -> None:
-    with pytest.raises(DataError, match=r"too small for a held-out part: 7\d\d words"):
+    with pytest.raises(DataError, match=r"too small for a held-out part: found 7\d\d words"):
         prepare(shared_data / "golden" / "sample_text.txt", out=tmp_path / "store")
     assert list(tmp_path.iterdir()) == []
 
