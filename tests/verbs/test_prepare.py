@@ -652,7 +652,10 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
         (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left after cleaning; read 2, dropped: 2 empty"),
-        (b'{"text": "One short sentence."}\n', r"too small for a held-out part: found 3 words, expected at least 10,500"),
+        (
+            b'{"text": "One short sentence."}\n',
+            r"too small for a held-out part: found 3 words, expected at least 10,500",
+        ),
     ],
 )
 def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes, message: str) -> None:
