@@ -632,7 +632,7 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
 DRIVER = """
 import sys
 
-from bertsmith.corpus import plan, preparation_estimate
+from bertsmith.corpus import plan
 from bertsmith.verbs import prepare
 import bertsmith.tokenization.folder, rensa, sentencex, transformers
 
@@ -707,7 +707,7 @@ def _kill(process: subprocess.Popen[str], *, alone: bool) -> None:
     process.wait()
     give_up = time.monotonic() + 20
     while left := [number for number in _processes() if _session(number) == process.pid]:
-        assert time.monotonic() < give_up, f"processes go on: {left}"
+        assert time.monotonic() < give_up, f"processes still run: {left}"
         time.sleep(0.02)
 
 
