@@ -73,7 +73,7 @@ def test_an_empty_text_to_evaluate_on(
     text = tmp_path / "empty.txt"
     text.touch()
     message = refused("evaluate", run, text, "--details", "--pseudo-perplexity", "--report", tmp_path / "page.html")
-    holds(message, text, "no document is left of 1 that were read; dropped: 1 empty")
+    holds(message, text, "no document is left after cleaning; read 1, dropped: 1 empty")
 
 
 def test_no_sentence_at_all(refused: Callable[..., str], run: Path, store: Path, holds: Callable[..., None]) -> None:

@@ -95,9 +95,9 @@ def test_a_label_that_is_no_number(
         ("a.csv", b"text,label\n ,a\n", ("line 2: the text is empty",)),
         ("a.csv", b"text,label\nfine,\n", ("line 2: the label is empty",)),
         ("a.csv", b"text,label\ncaf\xe9,a\n", ("line 2, byte 14 (0xe9) is not utf-8", "--encoding", "windows-1252")),
-        ("a.tsv.gz", b"text\tlabel\n", ("cannot be read to its end", "Is the file cut off or damaged?")),
+        ("a.tsv.gz", b"text\tlabel\n", ("cannot be read to its end", "Is the file truncated or damaged?")),
         ("a.parquet", b"", ("the file is empty",)),
-        ("a.parquet", b"text,label\nfine,a\n", ("cannot be read to its end", "Is the file cut off or damaged?")),
+        ("a.parquet", b"text,label\nfine,a\n", ("cannot be read to its end", "Is the file truncated or damaged?")),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', ("line 2: not JSON",)),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', ("line 2: column 'label' is missing",)),
         ("a.jsonl", b"[1]\n", ("line 1: found a list, expected an object",)),
@@ -123,7 +123,9 @@ def test_a_data_set_that_is_not_there(
     train = labelled(tmp_path / "train.csv")
     holds(finetune(Path("hf:no/such")), "hf:no/such:train: ", "Check the name and the connection", "hf:./FOLDER")
     holds(finetune(train, Path("hf:no/such")), "hf:no/such:validation: ")
-    holds(finetune(Path("hf:./nothing")), "hf:./nothing: neither a folder that is there nor a data set of the hub")
+    holds(
+        finetune(Path("hf:./nothing")), "hf:./nothing: neither an existing folder nor the name of a dataset on the hub"
+    )
 
 
 def test_columns_of_another_width(

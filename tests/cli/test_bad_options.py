@@ -202,7 +202,7 @@ def test_a_store_of_another_tokenizer(
     assert bertsmith("prepare", corpus_file, "--out", other, "--vocab-size", 192).code == 0
     out = ("--out", tmp_path / "out")
     message = refused("pretrain", other, *out, "--from", run, "--sequence-length", 32)
-    holds(message, "its tokenizer (256 entries) is not that of", "(192)", f"--tokenizer {run}")
+    holds(message, "its tokenizer (256 entries) differs from that of", "(192)", f"--tokenizer {run}")
     message = refused("evaluate", run, other)
     holds(message, other, "was prepared with another tokenizer", f"--tokenizer {run}")
 
@@ -215,7 +215,7 @@ def test_a_store_that_is_cut_off(
     data = folder / "train" / "data-00000-of-00001.arrow"
     data.write_bytes(data.read_bytes()[:-100])
     message = refused("pretrain", folder, "--out", tmp_path / "out", "--sequence-length", 32)
-    holds(message, data, "bytes, the manifest says", "prepare the STORE again")
+    holds(message, data, "bytes as in manifest.json", "prepare the STORE again")
 
 
 def test_a_report_of_nothing(refused: Callable[..., str], tmp_path: Path, holds: Callable[..., None]) -> None:

@@ -16,20 +16,22 @@ def test_a_missing_path(refused: Callable[..., str], tmp_path: Path, holds: Call
     source = tmp_path / "none.txt"
     for verb in (("prepare",), ("train-tokenizer", "--vocab-size", 100)):
         message = refused(*verb, source, "--out", tmp_path / "out")
-        holds(message, source, "no such file or folder, and no file matches it as a pattern")
+        holds(message, source, "no such file or folder, and no file matches this pattern")
 
 
 def test_a_folder_without_text(refused: Callable[..., str], tmp_path: Path, holds: Callable[..., None]) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "notes.pdf").write_bytes(b"%PDF")
     message = refused("prepare", tmp_path / "texts", "--out", tmp_path / "out")
-    holds(message, tmp_path / "texts", "no .txt or .jsonl file")
+    holds(message, tmp_path / "texts", "found no readable file in this folder, expected .txt, .jsonl")
 
 
 def test_a_file_of_another_form(refused: Callable[..., str], tmp_path: Path, holds: Callable[..., None]) -> None:
     source = tmp_path / "notes.pdf"
     source.write_bytes(b"%PDF")
-    holds(refused("prepare", source, "--out", tmp_path / "out"), source, "expected .txt or .jsonl")
+    holds(
+        refused("prepare", source, "--out", tmp_path / "out"), source, "unknown file extension, expected .txt, .jsonl"
+    )
 
 
 @pytest.mark.parametrize("name", ["text.txt", "text.jsonl"])
@@ -40,7 +42,7 @@ def test_an_empty_file(refused: Callable[..., str], tmp_path: Path, name: str, h
         holds(
             refused(*verb, source, "--out", tmp_path / "out"),
             source,
-            "no document is left of 1 that were read; dropped: 1 empty",
+            "no document is left after cleaning; read 1, dropped: 1 empty",
         )
 
 
@@ -50,7 +52,7 @@ def test_a_file_of_white_space(refused: Callable[..., str], tmp_path: Path, hold
     holds(
         refused("prepare", source, "--out", tmp_path / "out"),
         source,
-        "no document is left of 1 that were read; dropped: 1 empty",
+        "no document is left after cleaning; read 1, dropped: 1 empty",
     )
 
 
@@ -88,7 +90,7 @@ def test_bytes_that_are_not_utf8_can_be_replaced(
     out = tmp_path / "store"
     answer = bertsmith("prepare", source, "--out", out, "--vocab-size", 200, "--encoding-errors", "replace")
     assert answer.code == 0
-    assert f"{count} bytes were not utf-8 and were replaced" in answer.stderr
+    assert f"replaced {count} bytes that are not valid utf-8" in answer.stderr
     assert json.loads((out / "manifest.json").read_text())["replaced_bytes"] == count
 
 
@@ -126,7 +128,7 @@ def test_a_compressed_file_that_is_cut_off(
     for cut in (whole[: len(whole) // 2], whole[:-3]):
         source.write_bytes(cut)
         message = refused("prepare", source, "--out", tmp_path / "out")
-        holds(message, source, "cannot be read to its end", "Is the file cut off or damaged?")
+        holds(message, source, "cannot be read to its end", "Is the file truncated or damaged?")
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
@@ -153,14 +155,14 @@ def test_held_out_ids_that_are_not_there(
     ids = tmp_path / "ids.txt"
     ids.write_text("document-x\n")
     message = refused("prepare", corpus_file, "--out", tmp_path / "out", "--held-out", ids)
-    holds(message, ids, "0 of its 1 ids are among the 119 documents", "'document-0'")
+    holds(message, ids, "found 0 of its 1 ids among the 119 documents", "'document-0'")
 
 
 def test_more_entries_than_the_text_supports(
     refused: Callable[..., str], tmp_path: Path, corpus_file: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("prepare", corpus_file, "--out", tmp_path / "out", "--vocab-size", 30000)
-    holds(message, "30,000 entries", "set --vocab-size to")
+    holds(message, "--vocab-size 30000: too large, expected at most")
 
 
 def test_a_language_that_is_none(

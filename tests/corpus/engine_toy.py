@@ -1,4 +1,4 @@
-"""A stage that other processes import: each task squares the number in its file, and can be told to misbehave."""
+"""A stage that other processes import: each task squares the number in its file; some variants misbehave."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from bertsmith.corpus.engine import marker
+from bertsmith.corpus.engine import completion_marker
 from bertsmith.errors import DataError
 from bertsmith.runtime.files import write_json, write_text
 
@@ -14,7 +14,7 @@ STAGE = "square"
 
 
 def lay_out(folder: Path, count: int) -> Path:
-    """The inputs of a stage of so many tasks."""
+    """Write the inputs of a stage with this number of tasks."""
     for number in range(count):
         write_text(folder / "in" / f"{number:05d}", str(number))
     return folder
@@ -30,11 +30,11 @@ def square(folder: Path, number: int) -> None:
         time.sleep(0.02)
     found = int((folder / "in" / f"{number:05d}").read_text())
     write_text(folder / "out" / f"{number:05d}", f"{found * found}\n")
-    write_json(marker(folder, STAGE, number), {"process": os.getpid()})
+    write_json(completion_marker(folder, STAGE, number), {"process": os.getpid()})
 
 
 def refuse(folder: Path, number: int) -> None:
-    """Task 1 finds a mistake of the user's."""
+    """Task 1 raises a user error."""
     if number == 1:
         raise DataError(f'corpus/{number}.jsonl: line 3: no text, expected a key "text"')
     square(folder, number)
@@ -48,27 +48,27 @@ def stumble(folder: Path, number: int) -> None:
 
 
 class Unpicklable(Exception):
-    """Cannot be made again from its text."""
+    """An exception that cannot be rebuilt from its text."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
 
 
 def stumble_oddly(folder: Path, number: int) -> None:
-    """Every task raises what no pipe carries."""
+    """Every task raises an exception that cannot be pickled."""
     raise Unpicklable(number, number)
 
 
 def forget(folder: Path, number: int) -> None:
-    """No marker."""
+    """Write no marker."""
 
 
 def look_at_threads(folder: Path, number: int) -> None:
-    """The marker holds what a worker is given of the machine."""
+    """Record in the marker the thread settings that a worker gets."""
     import pyarrow as pa
 
     found = {"arrow": [pa.cpu_count(), pa.io_thread_count()], "tokenizers": os.environ["TOKENIZERS_PARALLELISM"]}
-    write_json(marker(folder, STAGE, number), found)
+    write_json(completion_marker(folder, STAGE, number), found)
 
 
 def everything(folder: Path) -> list[int]:
@@ -77,12 +77,12 @@ def everything(folder: Path) -> list[int]:
 
 
 def starts(folder: Path, number: int) -> list[int]:
-    """The processes that have begun a task."""
+    """The processes that have started a task."""
     file = folder / "starts" / f"{number:05d}"
     return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def hold(folder: Path, number: int) -> Path:
-    """Have a task wait until this file is gone."""
+    """Make a task wait until this file is removed."""
     write_text(folder / "hold" / f"{number:05d}", "")
     return folder / "hold" / f"{number:05d}"

@@ -1,4 +1,4 @@
-"""Blocks: documents come back as they were read."""
+"""Blocks: documents are read as they were written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ documents = st.lists(
     st.builds(
         Document,
         ids,
-        # One empty paragraph and no paragraph are the same text.
+        # A single empty paragraph and no paragraph give the same text.
         st.lists(paragraphs, max_size=4).map(tuple).filter(lambda texts: texts != ("",)),
         st.booleans(),
     ),

@@ -1,4 +1,4 @@
-"""Chunks: sentences come back by joining, and each different chunk stands once in the dictionary."""
+"""Chunks: joining restores the sentences, and the dictionary has each chunk once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ sentences = st.lists(st.lists(few | anything, min_size=1, max_size=8).map(" ".jo
 
 
 def joined(chunks: Chunks) -> list[str]:
-    """The slow way back."""
+    """Join chunks the slow way."""
     texts, start = [], 0
     for length in chunks.lengths.tolist():
         texts.append(" ".join(chunks.dictionary[code] for code in chunks.codes[start : start + length].tolist()))
@@ -31,7 +31,7 @@ def joined(chunks: Chunks) -> list[str]:
 def test_the_text_comes_back_by_joining(sentences: list[str]) -> None:
     found = split_chunks(sentences)
     assert joined(found) == sentences
-    # Each different chunk once, in the order of its first occurrence.
+    # Each distinct chunk once, in order of first occurrence.
     assert found.dictionary == list(dict.fromkeys(chunk for text in sentences for chunk in text.split(" ")))
     assert (found.codes.dtype, found.lengths.dtype) == (np.int32, np.int64)
 
@@ -40,7 +40,7 @@ def test_the_text_comes_back_by_joining(sentences: list[str]) -> None:
 def test_the_same_where_offsets_have_64_bits(sentences: list[str]) -> None:
     expected = split_chunks(sentences)
     with pytest.MonkeyPatch.context() as patch:
-        # A text of 2 GiB or more, as far as its length is asked for.
+        # Only its length makes this text 2 GiB.
         patch.setattr(module, "len", lambda x: 2**31 if isinstance(x, bytes) else builtins.len(x), raising=False)
         patch.setattr(module.pa, "StringArray", None)
         found = split_chunks(sentences)

@@ -1,4 +1,4 @@
-"""What each step of cleaning changes and drops, that it is counted, and that it changes nothing else."""
+"""Each cleaning step: what it changes and drops, that it counts this, and that it changes nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bertsmith.config.cleaning import ALL_STEPS, DEFAULT_STEPS, choose_steps
 from bertsmith.corpus.cleaning import (
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
     clean_document,
     identify_language,
 )
@@ -27,14 +27,14 @@ PROSE = (
 
 
 def clean(*paragraphs: str, steps: str = "", language: str = "en") -> tuple[str, ...] | str:
-    """The paragraphs that are left, or the reason for which all are dropped."""
+    """Return the remaining paragraphs, or the reason why all are dropped."""
     cleaned = clean_document(
         Document("a", paragraphs), CleaningOptions(choose_steps(steps), language), CleaningCounts()
     )
     return cleaned if isinstance(cleaned, str) else cleaned.paragraphs
 
 
-# Which steps are on
+# Choosing the steps
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_unknown_step_is_named_with_the_nearest(text: str, message: str) -> N
         choose_steps(text)
 
 
-# What is always done
+# Steps that always run
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_correct_text_is_unchanged(text: str) -> None:
     ],
 )
 def test_utf8_that_was_read_in_another_encoding_is_repaired(text: str, encoding: str) -> None:
-    # The five bytes that Windows-1252 leaves undefined are read as controls, as browsers do.
+    # The five bytes that are undefined in Windows-1252 become controls, as in browsers.
     wrong = "".join(
         bytes([byte]).decode(encoding) if encoding == "latin-1" or byte not in b"\x81\x8d\x8f\x90\x9d" else chr(byte)
         for byte in text.encode()
@@ -161,7 +161,7 @@ def test_utf8_that_was_read_in_another_encoding_is_repaired(text: str, encoding:
         ("GrĂ¶Ăźe und mehr", "Größe und mehr"),
         ("‚ÄúNo‚Äù, he said", "“No”, he said"),  # Mac Roman
         ("It\x92s \x93here\x94 today", "It’s “here” today"),  # Windows-1252 as Latin-1
-        ("women Ã la mode", "women à la mode"),  # the no-break space has become a plain one
+        ("women Ã la mode", "women à la mode"),  # the no-break space became a plain space
         ("AT&amp;T writes &lt;b&gt; Ã©", "AT&amp;T writes &lt;b&gt; é"),
     ],
 )
@@ -408,11 +408,11 @@ def test_other_languages_go_when_it_is_asked_for() -> None:
         "Guten Morgen, liebe Kinder, wie geht es?",
     ), "too short to tell"
     assert identify_language("1, 2") == "und"
-    with pytest.raises(ValueError, match="'tlh' is none that py3langid knows"):
+    with pytest.raises(ValueError, match="py3langid does not know the language 'tlh'"):
         clean(GERMAN, steps="language", language="tlh")
 
 
-# What is counted
+# Counts
 
 
 def test_a_document_without_text_is_empty() -> None:
@@ -426,11 +426,11 @@ def test_the_reason_of_a_document_is_the_one_that_took_most_of_it() -> None:
 
 
 def test_what_is_dropped_is_counted_and_kept() -> None:
-    counts, dropped = CleaningCounts(), list[Dropped]()
+    counts, dropped = CleaningCounts(), list[DroppedText]()
     paragraphs = (PROSE, "* * *", " ", "Page  3", "Last\x00 words are here.")
     cleaned = clean_document(Document("a", paragraphs, True), CleaningOptions(), counts, dropped=dropped)
     assert cleaned == Document("a", (PROSE, "Last words are here."), True)
-    assert dropped == [Dropped("mostly symbols", "* * *", 1), Dropped("boilerplate", "Page 3", 3)]
+    assert dropped == [DroppedText("mostly symbols", "* * *", 1), DroppedText("boilerplate", "Page 3", 3)]
     assert counts == CleaningCounts(
         paragraphs_dropped=Counter({"mostly symbols": 1, "empty": 1, "boilerplate": 1}),
         characters_dropped=Counter({"mostly symbols": 5, "boilerplate": 6, "empty": 0}),
@@ -439,7 +439,7 @@ def test_what_is_dropped_is_counted_and_kept() -> None:
     )
     dropped.clear()
     assert clean_document(Document("b", ("One", "word", "***")), CleaningOptions(min_words=4), counts, dropped=dropped)
-    assert dropped == [Dropped("mostly symbols", "***", 2), Dropped("too short", "One\nword", None)]
+    assert dropped == [DroppedText("mostly symbols", "***", 2), DroppedText("too short", "One\nword", None)]
     assert counts.paragraphs_dropped["too short"] == 2
     assert counts.characters_dropped["too short"] == 7
 
@@ -478,12 +478,12 @@ step_sets = st.frozensets(st.sampled_from(DEFAULT_STEPS))
 @example(Document("a", ("\ud83d\udc4d ab c",)), frozenset(DEFAULT_STEPS))
 @example(Document("a", ("a\nb", "", "c\n")), NONE)
 def test_any_document(document: Document, steps: frozenset[str]) -> None:
-    counts, dropped = CleaningCounts(), list[Dropped]()
+    counts, dropped = CleaningCounts(), list[DroppedText]()
     options = CleaningOptions(steps)
     result = clean_document(document, options, counts, dropped=dropped)
     kept = () if isinstance(result, str) else result.paragraphs
 
-    # Nothing is lost that is not counted.
+    # Every lost character is counted.
     characters = sum(map(len, document.paragraphs))
     removed, lost = sum(counts.characters_removed.values()), sum(counts.characters_dropped.values())
     assert characters == sum(map(len, kept)) + removed + lost

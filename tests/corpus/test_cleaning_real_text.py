@@ -1,4 +1,4 @@
-"""Cleaning of real texts: next to nothing of a book goes, and nothing of it is altered."""
+"""Cleaning of real texts: almost nothing of a book is dropped, and nothing is altered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.corpus.cleaning import (
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
     clean_document,
 )
 from bertsmith.corpus.document import Document, paragraphs_of
@@ -37,10 +37,10 @@ def books(path: Path, most: int) -> Iterator[Document]:
     [("books/000", "en", 20, 7), ("multilingual/de", "de", 4, 11), ("multilingual/zh", "zh", 1, 0)],
 )
 def test_books(shared_data: Path, name: str, language: str, most: int, paragraphs_dropped: int) -> None:
-    counts, dropped = CleaningCounts(), list[Dropped]()
+    counts, dropped = CleaningCounts(), list[DroppedText]()
     options = CleaningOptions(choose_steps("language"), language)
     for document in books(shared_data / "corpora" / f"{name}.jsonl.zst", most):
-        some: list[Dropped] = []
+        some: list[DroppedText] = []
         cleaned = clean_document(document, options, counts, dropped=some)
         assert isinstance(cleaned, Document), f"{document.id} is no book: {cleaned}"
         gone = {entry.paragraph for entry in some}
@@ -66,13 +66,13 @@ def test_articles(shared_data: Path) -> None:
     if not path.is_file():
         pytest.skip(f"{path} is not on this machine")
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    dropped: list[Dropped] = []
+    dropped: list[DroppedText] = []
     for start in range(0, len(lines), 100):
         document = Document("wiki", tuple(lines[start : start + 100]))
         cleaned = clean_document(document, CleaningOptions(choose_steps("all")), CleaningCounts(), dropped=dropped)
         assert cleaned == Document("wiki", tuple(" ".join(line.split()) for line in document.paragraphs))
     assert dropped == []
-    # A line each: only those of one or two words are too short to be a document.
+    # One document per line: only lines of one or two words are too short.
     for line in lines:
         cleaned = clean_document(Document("line", (line,)), CleaningOptions(), CleaningCounts())
         assert isinstance(cleaned, Document) or len(line.split()) < 3

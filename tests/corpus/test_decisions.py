@@ -1,4 +1,4 @@
-"""Decisions: what becomes of every document and sentence, and that the counts say the same."""
+"""Decisions for every document and sentence, and their counts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from bertsmith.corpus.chunks import split_chunks
 from bertsmith.corpus.decisions import (
     REASONS,
     Decision,
-    Division,
+    SplitSummary,
     decide_all,
     decide_documents,
     decide_paragraphs,
-    json_lines,
     name_clusters,
     read_decision,
+    to_json_lines,
     write_decision,
 )
-from bertsmith.corpus.deduplication import Cluster, Duplicates, FingerprintPaths, find_duplicates
+from bertsmith.corpus.deduplication import DuplicateCluster, Duplicates, FingerprintPaths, find_duplicates
 from bertsmith.corpus.fingerprints import document_digest, sorted_keys, text_hash, write_array
 from bertsmith.corpus.shards import Shard, read_shard, write_shard
-from bertsmith.corpus.work_folder import CLEAN, DECIDE, numbered
+from bertsmith.corpus.work_folder import CLEAN, DECIDE, stage_file
 from bertsmith.errors import DataError
 from bertsmith.tokenization.unspaced import count_words
 
@@ -39,7 +39,7 @@ Text = tuple[str, bool, list[Paragraph]]
 
 
 def write(folder: Path, number: int, texts: Sequence[Text]) -> None:
-    """A shard; every paragraph is compared, however short."""
+    """Write a shard; paragraphs of any length are compared."""
     paragraphs = [paragraph for _, _, document in texts for paragraph in document]
     chunks = split_chunks([sentence for paragraph in paragraphs for sentence in paragraph])
     shard = Shard(
@@ -53,24 +53,24 @@ def write(folder: Path, number: int, texts: Sequence[Text]) -> None:
         codes=chunks.codes,
         dictionary=chunks.dictionary,
     )
-    write_shard(numbered(folder, CLEAN, number, suffix=".npz"), shard)
+    write_shard(stage_file(folder, CLEAN, number, suffix=".npz"), shard)
 
 
 def duplicates_of(folder: Path, shards: Sequence[Sequence[Text]]) -> Duplicates:
-    """Equal documents and equal paragraphs of the shards that `write` wrote."""
-    sidecars, held_out = [], []
+    """Find the identical documents and paragraphs of the shards that `write` wrote."""
+    fingerprint_paths, held_out = [], []
     for number in range(len(shards)):
-        shard = read_shard(numbered(folder, CLEAN, number, suffix=".npz"))
+        shard = read_shard(stage_file(folder, CLEAN, number, suffix=".npz"))
         names = (".documents.npy", ".bands.npy", ".paragraphs.npy", ".signatures.npy")
-        paths = FingerprintPaths(*(numbered(folder, CLEAN, number, suffix=name) for name in names))
+        paths = FingerprintPaths(*(stage_file(folder, CLEAN, number, suffix=name) for name in names))
         documents = np.arange(len(shard.ids))
         write_array(paths.documents, sorted_keys(shard.digests, documents))
         owners, places = np.repeat(documents, shard.paragraphs), np.arange(len(shard.paragraph_hashes))
         write_array(paths.paragraphs, sorted_keys(shard.paragraph_hashes, owners, places))
-        sidecars.append(paths)
+        fingerprint_paths.append(paths)
         held_out.append(shard.held_out)
     return find_duplicates(
-        sidecars,
+        fingerprint_paths,
         [len(texts) for texts in shards],
         np.concatenate(held_out),
         exact=True,
@@ -89,8 +89,8 @@ def states_of(folder: Path, shards: Sequence[Sequence[Text]]) -> list[list[list[
     return found
 
 
-def division() -> Division:
-    return Division("documents", "a reason")
+def split_summary() -> SplitSummary:
+    return SplitSummary("documents", "a reason")
 
 
 D, T, H = Decision.DROPPED, Decision.TRAIN, Decision.HELD_OUT
@@ -104,7 +104,7 @@ def test_documents_go_paragraphs_go_and_the_rest_has_its_side(tmp_path: Path) ->
     ]
     for number, texts in enumerate(shards):
         write(tmp_path, number, texts)
-    divided = decide_documents(tmp_path, 2, duplicates_of(tmp_path, shards), division=division())
+    divided = decide_documents(tmp_path, 2, duplicates_of(tmp_path, shards), split_summary=split_summary())
     assert states_of(tmp_path, shards) == [[[[T, T], [D]], [[H], [H]]], [[[D, D], [D]], [[D], [D, D]], [[T], [D]]]]
     first, second = (read_decision(tmp_path, number) for number in range(2))
     assert [first.reason(document) for document in range(2)] == ["", ""]
@@ -113,7 +113,7 @@ def test_documents_go_paragraphs_go_and_the_rest_has_its_side(tmp_path: Path) ->
     assert second.paragraphs.tolist() == [[1, 2], [1, 3], [2, 5]]
     assert (divided.by, divided.reason) == ("documents", "a reason")
     assert (divided.kept, divided.dropped) == (3, {"duplicate": 1, "duplicate paragraphs": 1})
-    # Of a document that is dropped as a whole no paragraph is counted.
+    # Paragraphs of a document that is dropped as a whole are not counted.
     assert (divided.dropped_paragraphs, divided.held_out, divided.held_out_chunks) == (2, 1, 5)
 
 
@@ -121,7 +121,7 @@ def test_without_duplicates_everything_is_kept(tmp_path: Path) -> None:
     texts: list[Text] = [("a", False, [["A b."]]), ("b", True, [["A b."], ["C d e."]])]
     write(tmp_path, 0, texts)
     write(tmp_path, 1, [])
-    divided = decide_documents(tmp_path, 2, None, division=division())
+    divided = decide_documents(tmp_path, 2, None, split_summary=split_summary())
     assert states_of(tmp_path, [texts, []]) == [[[[T]], [[H], [H]]], []]
     assert (divided.kept, divided.dropped, divided.dropped_paragraphs) == (2, {}, 0)
     assert (divided.held_out, divided.held_out_chunks) == (1, 5)
@@ -132,7 +132,7 @@ def test_near_duplicates_have_their_reason(tmp_path: Path) -> None:
     for number, texts in enumerate(shards):
         write(tmp_path, number, texts)
     duplicates = Duplicates(np.array([0, 2, 1], np.uint8), [np.zeros((0, 2), np.int64)] * 2)
-    divided = decide_documents(tmp_path, 2, duplicates, division=division())
+    divided = decide_documents(tmp_path, 2, duplicates, split_summary=split_summary())
     assert divided.dropped == {"near-duplicate": 1, "duplicate": 1}
     assert states_of(tmp_path, shards) == [[[[T]]], [[[D]], [[D]]]]
     assert (divided.kept, divided.held_out, divided.held_out_chunks) == (1, 0, 0)
@@ -156,7 +156,7 @@ def test_states_and_counts_agree(
         for number, some in enumerate(shards):
             write(folder, number, some)
         duplicates = duplicates_of(folder, shards) if deduplicated else None
-        divided = decide_documents(folder, len(shards), duplicates, division=division())
+        divided = decide_documents(folder, len(shards), duplicates, split_summary=split_summary())
         states = [document for shard in states_of(folder, shards) for document in shard]
         decisions = [read_decision(folder, number) for number in range(len(shards))]
     reasons = [decision.reason(place) for decision in decisions for place in range(len(decision.documents))]
@@ -168,7 +168,7 @@ def test_states_and_counts_agree(
     assert len(gone) == sum(len(decision.paragraphs) for decision in decisions)
     assert all((reason == "") == any(map(any, parts)) for reason, parts in zip(reasons, states, strict=True))
     for (_, held_out, _), parts in zip(texts, states, strict=True):
-        # A paragraph stays or goes as a whole, on the side of its document.
+        # A paragraph is kept or dropped as a whole, on the side of its document.
         assert all(set(part) in ({D}, {H if held_out else T}) for part in parts)
     kept = [number for number, reason in enumerate(reasons) if not reason]
     assert divided.kept == len(kept)
@@ -192,7 +192,7 @@ def test_states_and_counts_agree(
         assert kept == list(range(len(texts)))
         assert not gone
         return
-    # Every different paragraph is left once, held out if any copy of it is in a held-out document.
+    # Each distinct paragraph is kept once, and is held out if any copy is in a held-out document.
     everywhere: dict[str, set[bool]] = {}
     for _, held_out, document in texts:
         for paragraph in document:
@@ -215,7 +215,7 @@ def test_runs_of_paragraphs_are_held_out_of_what_is_kept(tmp_path: Path) -> None
     ]
     for number, texts in enumerate(shards):
         write(tmp_path, number, texts)
-    before = decide_documents(tmp_path, 2, duplicates_of(tmp_path, shards), division=division())
+    before = decide_documents(tmp_path, 2, duplicates_of(tmp_path, shards), split_summary=split_summary())
     decisions = [read_decision(tmp_path, number) for number in range(2)]
     old = states_of(tmp_path, shards)
     divided = decide_paragraphs(tmp_path, 2, before, share=0.15, seed=0)
@@ -242,12 +242,12 @@ def test_runs_of_paragraphs_are_held_out_of_what_is_kept(tmp_path: Path) -> None
     assert divided.held_out == len(documents) >= 3
     assert divided.kept == before.kept == 4
     assert old != new
-    # What a document held out before is divided again.
+    # Text that was held out as a document is split again.
     assert {part[0] for part in new[0][0]} == {T, H}
-    # Again from there: the same.
-    decide_paragraphs(tmp_path, 2, division(), share=0.15, seed=0)
+    # Repeating it gives the same result.
+    decide_paragraphs(tmp_path, 2, split_summary(), share=0.15, seed=0)
     assert states_of(tmp_path, shards) == new
-    decide_paragraphs(tmp_path, 2, division(), share=0.15, seed=1)
+    decide_paragraphs(tmp_path, 2, split_summary(), share=0.15, seed=1)
     assert states_of(tmp_path, shards) != new
 
 
@@ -257,8 +257,8 @@ def test_runs_do_not_depend_on_the_cut_into_shards(tmp_path: Path) -> None:
     for name, shards in (("one", [texts]), ("three", [texts[:1], [], texts[1:]])):
         for number, some in enumerate(shards):
             write(tmp_path / name, number, some)
-        decide_documents(tmp_path / name, len(shards), None, division=division())
-        decide_paragraphs(tmp_path / name, len(shards), division(), share=0.18, seed=0)
+        decide_documents(tmp_path / name, len(shards), None, split_summary=split_summary())
+        decide_paragraphs(tmp_path / name, len(shards), split_summary(), share=0.18, seed=0)
         found.append([document for shard in states_of(tmp_path / name, shards) for document in shard])
     assert found[0] == found[1]
 
@@ -273,8 +273,8 @@ def test_runs_are_those_of_a_corpus_without_what_was_dropped(tmp_path: Path) -> 
     found = []
     for name, texts in (("whole", whole), ("left", left)):
         write(tmp_path / name, 0, texts)
-        decide_documents(tmp_path / name, 1, duplicates_of(tmp_path / name, [texts]), division=division())
-        decide_paragraphs(tmp_path / name, 1, division(), share=0.2, seed=0)
+        decide_documents(tmp_path / name, 1, duplicates_of(tmp_path / name, [texts]), split_summary=split_summary())
+        decide_paragraphs(tmp_path / name, 1, split_summary(), share=0.2, seed=0)
         states = states_of(tmp_path / name, [texts])[0]
         found.append([part for document in states for part in document if part[0] != D])
     assert found[0] == found[1]
@@ -284,11 +284,11 @@ def test_runs_are_those_of_a_corpus_without_what_was_dropped(tmp_path: Path) -> 
 def test_a_corpus_too_small_for_runs_keeps_its_decisions(tmp_path: Path) -> None:
     texts: list[Text] = [("a", True, book(0, 100))]
     write(tmp_path, 0, texts)
-    decide_documents(tmp_path, 1, None, division=division())
-    content = numbered(tmp_path, DECIDE, 0, suffix=".npz").read_bytes()
-    with pytest.raises(DataError, match="too small for a held-out part: 2,000 words"):
-        decide_paragraphs(tmp_path, 1, division(), share=0.1, seed=0)
-    assert numbered(tmp_path, DECIDE, 0, suffix=".npz").read_bytes() == content
+    decide_documents(tmp_path, 1, None, split_summary=split_summary())
+    content = stage_file(tmp_path, DECIDE, 0, suffix=".npz").read_bytes()
+    with pytest.raises(DataError, match="too small for a held-out part: found 2,000 words"):
+        decide_paragraphs(tmp_path, 1, split_summary(), share=0.1, seed=0)
+    assert stage_file(tmp_path, DECIDE, 0, suffix=".npz").read_bytes() == content
 
 
 @pytest.mark.parametrize("side", [T, H])
@@ -305,14 +305,14 @@ def test_all_on_one_side(tmp_path: Path, side: int) -> None:
 def test_a_decision_comes_back_and_has_the_same_bytes(tmp_path: Path) -> None:
     decision = Decision(np.array([0, 3], np.uint8), np.array([[1, 4]], np.int64), np.array([1, 2, 0], np.uint8))
     write_decision(tmp_path, 7, decision)
-    content = numbered(tmp_path, DECIDE, 7, suffix=".npz").read_bytes()
+    content = stage_file(tmp_path, DECIDE, 7, suffix=".npz").read_bytes()
     found = read_decision(tmp_path, 7)
     assert found.documents.tolist() == [0, 3]
     assert found.paragraphs.tolist() == [[1, 4]]
     assert found.sentences.tolist() == [1, 2, 0]
     assert [found.reason(document) for document in range(2)] == ["", "duplicate paragraphs"]
     write_decision(tmp_path, 7, found)
-    assert numbered(tmp_path, DECIDE, 7, suffix=".npz").read_bytes() == content
+    assert stage_file(tmp_path, DECIDE, 7, suffix=".npz").read_bytes() == content
 
 
 def test_clusters_have_the_ids_of_their_documents(tmp_path: Path) -> None:
@@ -323,14 +323,14 @@ def test_clusters_have_the_ids_of_their_documents(tmp_path: Path) -> None:
         write(tmp_path, number, texts)
     ids = [name for texts in shards for name, _, _ in texts]
     clusters = [
-        Cluster("duplicate", 0, [len(ids) - 1, 5, 0]),
-        Cluster("near-duplicate", len(ids) - 1, list(range(len(ids))), 0.75),
+        DuplicateCluster("duplicate", 0, [len(ids) - 1, 5, 0]),
+        DuplicateCluster("near-duplicate", len(ids) - 1, list(range(len(ids))), 0.75),
     ]
     rows = list(name_clusters(tmp_path, [len(texts) for texts in shards], clusters))
     assert rows == [
         {"kind": "duplicate", "similarity": 1.0, "kept": ids[0], "dropped": [ids[-1], ids[5], ids[0]]},
         {"kind": "near-duplicate", "similarity": 0.75, "kept": ids[-1], "dropped": ids},
     ]
-    lines = json_lines(rows)
+    lines = to_json_lines(rows)
     assert lines.count("\n") == 2
     assert [json.loads(line) for line in lines.splitlines()] == rows

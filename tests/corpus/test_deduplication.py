@@ -1,4 +1,4 @@
-"""De-duplication over several shards against a reference that compares everything with everything."""
+"""De-duplication over several shards, against a reference that compares all pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bertsmith.corpus.chunks import split_chunks
 from bertsmith.corpus.deduplication import (
     DUPLICATE,
     NEAR_DUPLICATE,
-    Cluster,
+    DuplicateCluster,
     Duplicates,
     FingerprintPaths,
     find_duplicates,
@@ -33,10 +33,10 @@ from bertsmith.corpus.fingerprints import (
     PERMUTATIONS,
     band_keys,
     document_digest,
+    hash_words_of_chunks,
     signatures,
     sorted_keys,
     text_hash,
-    words_of_chunks,
 )
 
 A_BAND = PERMUTATIONS // BANDS
@@ -44,7 +44,7 @@ A_BAND = PERMUTATIONS // BANDS
 
 @dataclass(frozen=True)
 class Text:
-    """A document of paragraphs, and its side."""
+    """A document of paragraphs, and whether it is held out."""
 
     paragraphs: tuple[str, ...]
     held_out: bool = False
@@ -52,14 +52,14 @@ class Text:
 
 def signatures_of(texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
     chunks = split_chunks([" ".join(text.paragraphs) for text in texts])
-    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
+    rows = signatures(*hash_words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return rows, chunks.lengths
 
 
 def save(
     folder: Path, number: int, documents: np.ndarray, rows: np.ndarray, words: np.ndarray, paragraphs: np.ndarray
 ) -> FingerprintPaths:
-    """The fingerprints of one shard on the disk."""
+    """Write the fingerprints of one shard."""
     arrays = (documents, band_keys(rows, np.flatnonzero(words >= MIN_WORDS)), paragraphs, rows)
     names = ("documents", "bands", "paragraphs", "signatures")
     paths = [folder / f"{number:05d}.{name}.npy" for name in names]
@@ -68,8 +68,8 @@ def save(
     return FingerprintPaths(*paths)
 
 
-def sidecars_of(folder: Path, number: int, texts: Sequence[Text]) -> FingerprintPaths:
-    """The fingerprints of a shard of texts."""
+def write_text_fingerprints(folder: Path, number: int, texts: Sequence[Text]) -> FingerprintPaths:
+    """Write the fingerprints of a shard of texts; return their paths."""
     documents = np.array([document_digest(text.paragraphs) for text in texts], np.uint64)
     rows, words = signatures_of(texts)
     found = [(text_hash(paragraph), document) for document, text in enumerate(texts) for paragraph in text.paragraphs]
@@ -84,7 +84,7 @@ def sidecars_of(folder: Path, number: int, texts: Sequence[Text]) -> Fingerprint
 
 @dataclass(frozen=True)
 class Found:
-    """What is to be dropped, in numbers that do not depend on the shards."""
+    """Dropped documents and paragraphs, in numbers that do not depend on the shards."""
 
     reasons: list[int]
     paragraphs: list[tuple[int, int]]
@@ -113,13 +113,13 @@ def find(
     paragraphs: bool = True,
     **limits: int,
 ) -> tuple[Found, Duplicates]:
-    """Duplicates of texts in shards that are cut at these places; `limits` are constants of the module."""
+    """Find the duplicates of texts in shards that are cut at these positions; `limits` are constants of the module."""
     bounds = [0, *sorted(min(cut, len(texts)) for cut in cuts), len(texts)]
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in limits.items():
             patch.setattr(deduplication, name, value)
         shards = [
-            sidecars_of(Path(folder), number, texts[first:last])
+            write_text_fingerprints(Path(folder), number, texts[first:last])
             for number, (first, last) in enumerate(pairwise(bounds))
         ]
         result = find_duplicates(
@@ -137,7 +137,7 @@ def find(
 
 
 def survivor(members: Sequence[int], texts: Sequence[Text]) -> int:
-    """A held-out one before one to train on, then the first."""
+    """Return the kept document: a held-out document before a training document, then the first."""
     return min(members, key=lambda member: (not texts[member].held_out, member))
 
 
@@ -146,12 +146,12 @@ def similarity(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def meet(one: np.ndarray, two: np.ndarray) -> bool:
-    """Whether two signatures have a band in common."""
+    """Return whether two signatures share a band."""
     return any((one[at : at + A_BAND] == two[at : at + A_BAND]).all() for at in range(0, PERMUTATIONS, A_BAND))
 
 
 def components(members: Sequence[int], joined: Callable[[int, int], bool]) -> list[list[int]]:
-    """Groups of two and more that pairs join, directly or by way of others."""
+    """Groups of at least two members that pairs connect, directly or indirectly."""
     group = {member: {member} for member in members}
     for place, one in enumerate(members):
         for two in members[:place]:
@@ -163,7 +163,7 @@ def components(members: Sequence[int], joined: Callable[[int, int], bool]) -> li
 
 
 def reference(texts: Sequence[Text], *, exact: bool = True, near: float | None = 0.7, paragraphs: bool = True) -> Found:
-    """Every text compared with every other one, in one process."""
+    """Compare every text with every other one, in one process."""
     reasons = [0] * len(texts)
     clusters = []
 
@@ -285,11 +285,11 @@ def test_many_ranges_over_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
         assert find(texts, [20, 21, 21, 90, 160], KEYS_AT_ONCE=keys, SIGNATURES_OPEN=1)[0] == expected
 
 
-# Who stays
+# Which copy is kept
 
 
 def alike(*shares: float) -> list[str]:
-    """A passage of 200 words, changed by these shares."""
+    """A passage of 200 words with these shares of words changed."""
     draw = Random(2)
     words = passage(draw, 200)
     return [
@@ -308,7 +308,7 @@ def test_held_out_ones_stay_first_then_the_first(kind: str, held_out: str, kept:
     found, result = find(texts, cuts)
     assert found.clusters == [(kind, kept, [place for place in range(4) if place != kept])]
     assert found.reasons == [0 if place == kept else 1 + (kind == NEAR_DUPLICATE) for place in range(4)]
-    assert isinstance(result.clusters[0], Cluster)
+    assert isinstance(result.clusters[0], DuplicateCluster)
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2, 3)])
@@ -335,9 +335,9 @@ def test_a_paragraph_of_a_dropped_document_is_no_reason_to_drop_another() -> Non
     one, two = PASSAGES[0], PASSAGES[3]
     texts = [Text((two,)), Text((two,), held_out=True), Text((one, two))]
     found, _ = find(texts, near=None)
-    # The first goes as a copy of the second, whose paragraph stays.
+    # The first document is dropped as a copy of the second, whose paragraph is kept.
     assert found == Found([1, 0, 0], [(2, 1)], [(DUPLICATE, 1, [0])])
-    # Of three documents that are copies only one is left, and its paragraph has no double.
+    # Only one of three copies is left, so its paragraph has no duplicate.
     assert find([texts[0]] * 3, near=None)[0] == Found([0, 1, 1], [], [(DUPLICATE, 0, [1, 2])])
 
 
@@ -370,7 +370,7 @@ def test_nothing_to_find() -> None:
 
 @contextmanager
 def noting() -> Iterator[list[tuple[int, int]]]:
-    """The pairs of documents whose signatures are compared."""
+    """Record the pairs of documents whose signatures are compared."""
     with pytest.MonkeyPatch.context() as patch:
         compared: list[tuple[int, int]] = []
         similarity = deduplication._Signatures.similarity
@@ -395,14 +395,14 @@ def near_of(folder: Path, rows: np.ndarray, sizes: Sequence[int], threshold: flo
 
 
 def rows_of(count: int, seed: int = 0) -> np.ndarray:
-    """Signatures that have nothing in common."""
+    """Signatures without common values."""
     return np.random.default_rng(seed).integers(0, 2**32, (count, PERMUTATIONS), np.uint32)
 
 
 @pytest.mark.parametrize("sizes", [[6], [1, 2, 3], [3, 0, 2, 1]])
 def test_copies_of_copies_are_one_cluster(tmp_path: Path, sizes: list[int]) -> None:
     rows = rows_of(6)
-    # 4 - 0 - 5 - 2: neighbours share 112 of 128 values, and no others as many.
+    # 4 - 0 - 5 - 2: neighbours share 112 of 128 values, all other pairs share fewer.
     chain = [4, 0, 5, 2]
     for step, (before, after) in enumerate(pairwise(chain)):
         rows[after] = rows[before]
@@ -435,15 +435,15 @@ def test_a_crowded_band_is_compared_with_its_first_members_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = rows_of(40)
-    rows[:, :A_BAND] = 7  # one band is common to all, as where a licence is
-    rows[39, 4:124] = rows[38, 4:124]  # two copies, late in that band, meet in others
+    rows[:, :A_BAND] = 7  # all share one band, like documents with the same licence text
+    rows[39, 4:124] = rows[38, 4:124]  # two copies, late in that band, also share others
     with noting() as compared:
         result = near_of(tmp_path, rows, [10, 30], 0.7)
-        expected = {(one, two) for two in range(40) for one in range(min(two, deduplication.COMPARED_IN_A_BAND))}
+        expected = {(one, two) for two in range(40) for one in range(min(two, deduplication.MAX_COMPARED_PER_BAND))}
         assert set(compared) == expected | {(38, 39)}
         assert len(compared) == len(set(compared))
         assert result.reasons.nonzero()[0].tolist() == [39]
-    monkeypatch.setattr(deduplication, "COMPARED_IN_A_BAND", 1)
+    monkeypatch.setattr(deduplication, "MAX_COMPARED_PER_BAND", 1)
     with noting() as compared:
         assert near_of(tmp_path, rows, [40], 0.7).reasons.nonzero()[0].tolist() == [39]
         assert set(compared) == {(0, two) for two in range(1, 40)} | {(38, 39)}

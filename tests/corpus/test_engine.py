@@ -1,4 +1,4 @@
-"""Engines: every task once, whatever is killed; errors reach the caller as they are; Ray and Slurm where they are."""
+"""Engines: every task runs once, whatever is killed; errors reach the caller unchanged; Ray and Slurm if installed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from bertsmith.config import extras
-from bertsmith.corpus.engine import Engine, check_engine, marker, run_tasks
+from bertsmith.corpus.engine import Engine, check_engine, completion_marker, run_tasks
 from bertsmith.corpus.engine.slurm_options import slurm_options
-from bertsmith.corpus.engine.stage import Stage
+from bertsmith.corpus.engine.stage import TaskStage
 from bertsmith.errors import BertsmithError, DataError, OptionError, ResourceError
 from bertsmith.runtime.files import read_json, write_json, write_text
 
@@ -51,7 +51,7 @@ def nobody(done: int, total: int) -> None:
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Wait for something that must happen; a minute is for ever."""
+    """Wait for a condition that must become true; give up after a minute."""
     give_up = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up, "waited for a minute"
@@ -59,7 +59,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process runs: one that has ended and that nobody has asked for its status does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except FileNotFoundError:
@@ -67,8 +67,8 @@ def alive(process: int) -> bool:
 
 
 def test_the_name_of_a_marker(tmp_path: Path) -> None:
-    assert marker(tmp_path, "read", 7) == tmp_path / "read" / "00007.json"
-    assert marker(tmp_path, "read", 123456) == tmp_path / "read" / "123456.json"
+    assert completion_marker(tmp_path, "read", 7) == tmp_path / "read" / "00007.json"
+    assert completion_marker(tmp_path, "read", 123456) == tmp_path / "read" / "123456.json"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 9])
@@ -95,7 +95,7 @@ def test_only_what_is_missing_is_run(tmp_path: Path, toy: ModuleType) -> None:
     folder = toy.lay_out(tmp_path, COUNT)
     run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     for number in (1, 4):
-        marker(folder, toy.STAGE, number).unlink()
+        completion_marker(folder, toy.STAGE, number).unlink()
     said: list[tuple[int, int]] = []
     run_tasks(
         Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=lambda *pair: said.append(pair)
@@ -108,7 +108,7 @@ def test_errors_of_an_earlier_run_are_forgotten(tmp_path: Path, toy: ModuleType)
     error = tmp_path / toy.STAGE / "00001.error.json"
     write_json(error, {"error": "DataError", "text": "no text"})
     with pytest.raises(DataError, match="no text"):
-        Stage(tmp_path, toy.STAGE, toy.square, 2).raise_error()
+        TaskStage(tmp_path, toy.STAGE, toy.square, 2).raise_error()
     run_tasks(Engine(), toy.STAGE, toy.square, folder=toy.lay_out(tmp_path, 2), count=2, advance=nobody)
     assert toy.everything(tmp_path) == SQUARES[:2] and not error.exists()
 
@@ -151,7 +151,7 @@ def test_a_worker_has_one_core(tmp_path: Path, toy: ModuleType, monkeypatch: pyt
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     before = pa.cpu_count(), pa.io_thread_count()
     run_tasks(Engine(workers=2), toy.STAGE, toy.look_at_threads, folder=tmp_path, count=2, advance=nobody)
-    assert read_json(marker(tmp_path, toy.STAGE, 1)) == {"arrow": [1, 1], "tokenizers": "false"}
+    assert read_json(completion_marker(tmp_path, toy.STAGE, 1)) == {"arrow": [1, 1], "tokenizers": "false"}
     assert (pa.cpu_count(), pa.io_thread_count()) == before and os.environ["TOKENIZERS_PARALLELISM"] == "true"
 
 
@@ -181,14 +181,14 @@ def start_driver(folder: Path, count: int, name: str = "local", address: str = "
 @pytest.mark.parametrize(
     ("whom", "how", "expected"),
     [
-        ("worker", signal.SIGKILL, "ResourceError square: a worker process was killed while it ran task 2"),
+        ("worker", signal.SIGKILL, "ResourceError square: a worker process was killed during task 2"),
         ("group", signal.SIGINT, "KeyboardInterrupt"),
         ("parent", signal.SIGTERM, "Interrupted stopped by SIGTERM"),
         ("parent", signal.SIGKILL, ""),
     ],
 )
 def test_killed_and_resumed(tmp_path: Path, toy: ModuleType, whom: str, how: signal.Signals, expected: str) -> None:
-    """Tasks 2 and 3 run when the blow falls: afterwards no process is left, and a second run makes the same files."""
+    """Tasks 2 and 3 are running at the kill: no process is left, and a second run produces the same files."""
     folder = toy.lay_out(tmp_path, COUNT)
     held = [toy.hold(folder, number) for number in (2, 3)]
     with start_driver(folder, COUNT) as driver:
@@ -204,7 +204,9 @@ def test_killed_and_resumed(tmp_path: Path, toy: ModuleType, whom: str, how: sig
     until(lambda: not any(map(alive, workers)))
     for file in held:
         file.unlink()
-    assert [marker(folder, toy.STAGE, number).exists() for number in range(COUNT)] == [True] * 2 + [False] * 4
+    assert [completion_marker(folder, toy.STAGE, number).exists() for number in range(COUNT)] == [True] * 2 + [
+        False
+    ] * 4
     run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=folder, count=COUNT, advance=nobody)
     assert toy.everything(folder) == SQUARES
     assert [len(toy.starts(folder, number)) for number in range(COUNT)] == [1, 1, 2, 2, 1, 1]
@@ -218,19 +220,19 @@ def test_slurm_options() -> None:
         "time": "04:00:00",
         "mem-per-cpu": "4G",
     }
-    for wrong, word in (("time=", "'time='"), ("partition=a,array=0-3", "array is set by bertsmith")):
+    for wrong, word in (("time=", "'time='"), ("partition=a,array=0-3", "bertsmith sets array itself")):
         with pytest.raises(OptionError, match=word):
             slurm_options(wrong)
 
 
 def test_engines_that_cannot_be_used_say_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--engine-address cpu: only"):
+    with pytest.raises(OptionError, match="--engine-address cpu: needs --engine ray or --engine slurm"):
         check_engine(Engine(address="cpu"))
     with pytest.raises(OptionError, match="--workers 0"):
         check_engine(Engine(workers=0))
     monkeypatch.setattr(extras, "find_spec", lambda name: object())
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(OptionError, match="sbatch is not on this machine"):
+    with pytest.raises(OptionError, match="sbatch was not found"):
         check_engine(Engine("slurm"))
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     for engine in (Engine("ray"), Engine("slurm")):
@@ -246,7 +248,9 @@ def ray_cluster() -> Iterator[Engine]:
     """A Ray cluster of two cores on this machine, on loopback."""
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("datatrove") is None:
         pytest.skip("ray and datatrove are not installed: pip install 'bertsmith[cluster]'")
-    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # short: the names of sockets below it are limited
+    folder = Path(
+        tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    )  # a short path, because the length of socket names is limited
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -271,7 +275,7 @@ def ray_cluster() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def slurm_cluster() -> Engine:
-    """The Slurm that is here (slurm_on_one_node.sh starts one)."""
+    """The Slurm of this machine (slurm_on_one_node.sh starts one)."""
     if importlib.util.find_spec("datatrove") is None:
         pytest.skip("datatrove is not installed: pip install 'bertsmith[cluster]'")
     if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True, check=False).returncode:
@@ -283,14 +287,14 @@ def slurm_cluster() -> Engine:
 def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Engine:
     from bertsmith.corpus.engine import cluster as module
 
-    monkeypatch.setattr(module, "SETTLE_SECONDS", 1.0)
+    monkeypatch.setattr(module, "MARKER_TIMEOUT_SECONDS", 1.0)
     found: Engine = request.getfixturevalue(f"{request.param}_cluster")
     return found
 
 
 @pytest.mark.slow
 def test_a_cluster_loses_and_doubles_nothing(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
-    """The process that runs task 2 is killed with -9: the task is run again, and no other."""
+    """The process of task 2 is killed with -9: only this task runs again."""
     folder = toy.lay_out(tmp_path, FEWER)
     held = toy.hold(folder, 2)
     with ThreadPoolExecutor(1) as pool:
@@ -324,7 +328,7 @@ def test_a_cluster_goes_on_after_its_driver_was_killed(
         end: Future[None] = pool.submit(
             run_tasks, cluster, toy.STAGE, toy.square, folder=folder, count=FEWER, advance=nobody
         )
-        until(lambda: not any(map(alive, workers)))  # jobs of the earlier run are cancelled first
+        until(lambda: not any(map(alive, workers)))  # first cancel the jobs of the earlier run
         for file in held:
             file.unlink()
         end.result()
@@ -334,7 +338,7 @@ def test_a_cluster_goes_on_after_its_driver_was_killed(
 
 @pytest.mark.slow
 def test_a_mistake_of_the_user_comes_back_from_a_cluster(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
-    """Beside it, datatrove's own markers of a run whose outputs are gone are not believed."""
+    """Also, datatrove's markers of a run whose outputs are gone are ignored."""
     folder = toy.lay_out(tmp_path, 2)
     for number in range(2):
         write_text(folder / "logs" / toy.STAGE / "round-1" / "completions" / f"{number:05d}", "")
@@ -358,7 +362,9 @@ def test_a_task_that_never_ends_well_is_named(tmp_path: Path, toy: ModuleType, c
 @pytest.mark.slow
 def test_a_cluster_that_is_not_there(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
     wrong = {"ray": "127.0.0.1:1", "slurm": "no-such-partition"}[cluster.name]
-    with pytest.raises(OptionError, match=rf"--engine-address {wrong}: .*(no Ray cluster|invalid partition)"):
+    with pytest.raises(
+        OptionError, match=rf"--engine-address {wrong}: .*(found no usable Ray cluster|invalid partition)"
+    ):
         run_tasks(
             Engine(cluster.name, 2, wrong),
             toy.STAGE,
@@ -373,7 +379,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, toy: ModuleType, cluster: E
 def test_a_corpus_prepared_on_a_cluster_has_the_same_bytes(
     tmp_path: Path, corpus_file: Path, cluster: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real `prepare`; on Ray the processes that run tasks are killed with -9 once, in the middle of the cleaning."""
+    """A real `prepare`; on Ray the processes of tasks are killed with -9 once, in the middle of cleaning."""
     import psutil
 
     from bertsmith.corpus import plan

@@ -1,4 +1,4 @@
-"""Fingerprints against slow references: words by loops over characters, similarity by sets of pairs of words."""
+"""Fingerprints against slow references: words by loops over characters, similarity by sets of word pairs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from bertsmith.corpus.fingerprints import (
     PERMUTATIONS,
     band_keys,
     document_digest,
+    hash_words_of_chunks,
     signatures,
     sorted_keys,
     text_hash,
-    words_of_chunks,
     write_array,
 )
 from bertsmith.runtime.ragged import sums
@@ -48,7 +48,7 @@ def is_among(character: str, ranges: Sequence[tuple[int, int]]) -> bool:
 
 
 def slow_words(chunk: str) -> list[str]:
-    """The words of a chunk: of a script without spaces a run from each character, of another what counts of it."""
+    """The words of a chunk: in a script without spaces a run from each character, otherwise its counted characters."""
     if any(is_among(character, UNSPACED) for character in chunk):
         text = [
             character
@@ -65,23 +65,23 @@ def slow_words(chunk: str) -> list[str]:
 
 
 def pairs_of(text: str) -> set[tuple[str, str]]:
-    """Pairs of neighbouring words; the last word stands before nothing."""
+    """Pairs of neighbouring words; the last word has no successor."""
     words = [word for chunk in text.split(" ") if chunk for word in slow_words(chunk)]
     return set(pairwise([*words, ""])) if words else set()
 
 
 def jaccard(one: str, two: str) -> float:
-    """Pairs in both over pairs in either."""
+    """Pairs in both texts divided by pairs in either."""
     return len(pairs_of(one) & pairs_of(two)) / len(pairs_of(one) | pairs_of(two))
 
 
 def signatures_of(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The signatures of texts in one shard; an empty text is a document of no chunk."""
+    """The signatures of texts in one shard; an empty text is a document without chunks."""
     filled = [text for text in texts if text]
     chunks = split_chunks(filled)
     lengths = iter(chunks.lengths.tolist())
     sizes = np.array([next(lengths) if text else 0 for text in texts], np.int64)
-    hashes, words = words_of_chunks(chunks.dictionary)
+    hashes, words = hash_words_of_chunks(chunks.dictionary)
     return signatures(hashes, words, codes=chunks.codes, chunks=sizes), sums(words[chunks.codes], sizes)
 
 
@@ -94,7 +94,7 @@ def words_in_a_row(draw: Random, count: int) -> list[str]:
 
 
 def changed(words: Sequence[str], share: float, draw: Random) -> list[str]:
-    """The same words, a share of them replaced."""
+    """The same words, with a share of them replaced."""
     return [f"new{draw.randrange(10**6)}" if draw.random() < share else word for word in words]
 
 
@@ -102,8 +102,8 @@ def changed(words: Sequence[str], share: float, draw: Random) -> list[str]:
 
 
 def word_lists(dictionary: Sequence[str]) -> list[list[int]]:
-    """The hashes of each entry."""
-    hashes, lengths = words_of_chunks(dictionary)
+    """The word hashes of each entry."""
+    hashes, lengths = hash_words_of_chunks(dictionary)
     assert (hashes.dtype, lengths.dtype) == (np.uint64, np.int64)
     assert lengths.sum() == len(hashes)
     ends = np.cumsum(lengths)
@@ -134,7 +134,7 @@ def test_equal_words_have_equal_hashes_and_no_others(dictionary: list[str]) -> N
     found = word_lists(dictionary)
     expected = [slow_words(chunk) for chunk in dictionary]
     assert [len(words) for words in found] == [len(words) for words in expected]
-    # A character of a script without spaces has a hash of its own kind, so words are told apart within a kind.
+    # Characters of scripts without spaces are hashed differently, so words are compared within each kind.
     for kind in (True, False):
         hash_of: dict[str, set[int]] = {}
         for chunk, hashes, words in zip(dictionary, found, expected, strict=True):
@@ -146,7 +146,7 @@ def test_equal_words_have_equal_hashes_and_no_others(dictionary: list[str]) -> N
 
 
 def slow_words_of_spaced(chunk: str) -> list[str] | None:
-    """The one word of a chunk that is not cut into characters; None for one that is."""
+    """The only word of a chunk that is not split into characters; None for other chunks."""
     return (
         None
         if any(first <= ord(character) <= last for character in chunk for first, last in UNSPACED)
@@ -175,7 +175,7 @@ def test_the_empty_dictionary() -> None:
         ("(Sea!)", "sEA", True),
         ("U.S.A.", "usa", True),
         ("naïve", "NAïVE", True),
-        ("naïve", "NAÏVE", False),  # of ASCII alone
+        ("naïve", "NAÏVE", False),  # lowercases ASCII only
         ("dont", "don’t", False),
         ("ab", "ba", False),
         ("a", "aa", False),
@@ -235,7 +235,7 @@ def test_the_digest_of_a_document_knows_its_paragraphs() -> None:
     assert len(set(digests)) == len(digests)
     assert all(0 <= digest < 2**64 for digest in digests)
     assert document_digest(["a", "b"]) == document_digest(("a", "b"))
-    # A value written down: shards of one preparation may be made by several machines.
+    # A constant, because several machines may write the shards of one run.
     assert document_digest(("It is a truth", "universally acknowledged")) == 0xBA22ACFD60B08275
 
 
@@ -254,7 +254,7 @@ def test_the_estimate_is_the_similarity_on_pairs_of_words(share: float) -> None:
     assert (rows.dtype, counts.dtype) == (np.uint32, np.int64)
     assert counts.tolist() == [len(text.split(" ")) for text in texts]
     errors = [estimate(rows, place, place + 1) - jaccard(*texts[place : place + 2]) for place in range(0, 80, 2)]
-    # The standard error of one is at most 0.044, of the mean of forty 0.007; the draws stand still.
+    # The standard error of one estimate is at most 0.044, of the mean of forty 0.007; the draws are fixed.
     assert max(map(abs, errors)) < 0.15
     assert abs(sum(errors) / len(errors)) < 0.025
     if share in (0.0, 1.0):
@@ -289,7 +289,7 @@ texts_of_few_words = st.lists(
 def test_a_signature_depends_on_the_text_alone(texts: list[str], draw: Random) -> None:
     rows, counts = signatures_of(texts)
     assert rows.shape == (len(texts), PERMUTATIONS)
-    # Other texts beside it, and so another order of the dictionary.
+    # Other texts in the shard change the order of the dictionary.
     for text, row, count in zip(texts, rows, counts, strict=True):
         order = ["Some other text.", *texts, text]
         draw.shuffle(order)
@@ -308,9 +308,9 @@ def test_the_order_of_the_dictionary_changes_nothing() -> None:
     chunks = split_chunks(texts)
     order = np.array(draw.sample(range(len(chunks.dictionary)), len(chunks.dictionary)))
     new_place = np.argsort(order)
-    rows = signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
+    rows = signatures(*hash_words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     shuffled = [chunks.dictionary[place] for place in order]
-    again = signatures(*words_of_chunks(shuffled), codes=new_place[chunks.codes], chunks=chunks.lengths)
+    again = signatures(*hash_words_of_chunks(shuffled), codes=new_place[chunks.codes], chunks=chunks.lengths)
     assert np.array_equal(rows, again)
 
 
@@ -339,7 +339,7 @@ def test_near_copies_without_spaces_are_found(alphabet: list[str]) -> None:
     characters = draw.choices(alphabet, k=600)
     copy = [draw.choice(alphabet) if draw.random() < 0.05 else character for character in characters]
     other = draw.choices(alphabet, k=600)
-    # Cut into chunks at other places: where a line ends says nothing.
+    # Different line breaks, and so different chunk borders, change nothing.
     texts = [
         "。 ".join("".join(text[at : at + size]) for at in range(0, 600, size))
         for text, size in ((characters, 40), (copy, 55), (other, 40))
@@ -375,7 +375,7 @@ def test_documents_of_no_word_and_no_documents() -> None:
 )
 @settings(max_examples=50)
 def test_equal_bands_have_equal_keys_and_no_others(offset: int, rows: list[list[int]]) -> None:
-    # Few values, so that bands agree; large ones, so that all 32 bits count.
+    # Few distinct values, so that bands agree; large values, so that all 32 bits matter.
     values = ((np.array(rows, np.uint64) * np.uint64(0x9E3779B1) + np.uint64(offset)) % np.uint64(2**32)).astype(
         np.uint32
     )
@@ -426,7 +426,7 @@ def test_arrays_come_back(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_forked_after_the_first_signatures_makes_its_own(tmp_path: Path) -> None:
-    """rensa's threads are not inherited: with more than one of them the child would wait for ever."""
+    """rensa's threads are not inherited: with more than one thread the child would wait forever."""
     script = tmp_path / "forks.py"
     script.write_text(
         "import os, signal\n"

@@ -1,4 +1,4 @@
-"""Sentences of the quickstart: pairs and dev files are of held-out modules, labels are packages."""
+"""Sentences of the quickstart: pairs and dev files come from held-out modules, labels are packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE = "The {} of module {} in package {} returns a value that the caller may ch
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Forty modules of four packages, of three sentences each."""
+    """Forty modules in four packages, with three sentences each."""
     file = tmp_path / "corpus.jsonl"
     records = [
         {

@@ -1,4 +1,4 @@
-"""Sentences of paragraphs: split, bounded, and none of the text lost."""
+"""Splitting paragraphs into sentences: length limits, and no text is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bertsmith.errors import OptionError
         ("ur", "میں گھر گیا۔ وہ آیا۔", ["میں گھر گیا۔", "وہ آیا۔"]),
         ("km", "ខ្ញុំទៅផ្ទះ។ គាត់មក៕ «ល្អ។» ហើយ", ["ខ្ញុំទៅផ្ទះ។", "គាត់មក៕", "«ល្អ។»", "ហើយ"]),
         ("bo", "ང་ནང་ལ་འགྲོ། ཁོང་ཡོང་།། བཀྲ་ཤིས། །", ["ང་ནང་ལ་འགྲོ།", "ཁོང་ཡོང་།།", "བཀྲ་ཤིས། །"]),
-        # Nothing ends a Thai sentence: a long one is cut at a space between letters, not next to a number.
+        # Thai sentences have no final mark: a long one is cut at a space between letters, not next to a number.
         ("th", f"{'ก' * 80} ขค 2 คน ง", ["ก" * 80, "ขค 2 คน ง"]),
         ("th", f"{'ก' * 79} ขค {'ง' * 90} 5 จ", [f"{'ก' * 79} ขค", f"{'ง' * 90} 5 จ"]),
         (

@@ -1,4 +1,4 @@
-"""Shards: what is written comes back, the same content gives the same bytes, a broken file is named."""
+"""Shards: round trip, the same bytes for the same content, and errors that name a broken file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ words = st.sampled_from(["the", "sea", "Sea,", "他", "e\u0301"]) | st.text(
     st.characters(exclude_characters=" \n", exclude_categories=("Cs",)), min_size=1, max_size=5
 )
 sentences = st.lists(words, min_size=1, max_size=5).map(" ".join)
-# JSON may hold lone surrogates in an id.
+# JSON allows lone surrogates in an id.
 ids = st.text(st.characters(categories=None, codec=None), max_size=8) | st.sampled_from(
     ['a\n"b"\\', "\r\n", "\x00", ""]
 )
@@ -32,7 +32,7 @@ texts = st.lists(st.tuples(ids, st.lists(st.lists(sentences, min_size=1, max_siz
 
 
 def shard_of(texts: Texts, seed: int = 0) -> Shard:
-    """A shard of documents, each an id and its paragraphs of sentences; the hashes are any numbers."""
+    """A shard of documents, each an id and its paragraphs of sentences, with arbitrary hashes."""
     draw = np.random.default_rng(seed)
     paragraphs = [paragraph for _, document in texts for paragraph in document]
     chunks = split_chunks([sentence for paragraph in paragraphs for sentence in paragraph])
@@ -50,7 +50,7 @@ def shard_of(texts: Texts, seed: int = 0) -> Shard:
 
 
 def values(shard: Shard) -> dict[str, Any]:
-    """All that a shard holds, to be compared."""
+    """All content of a shard, for comparison."""
     found = {field.name: getattr(shard, field.name) for field in fields(shard)}
     return {
         name: (value.dtype, value.tolist()) if isinstance(value, np.ndarray) else value for name, value in found.items()
@@ -114,7 +114,9 @@ def test_a_shard_that_is_cut_off_is_named(tmp_path: Path, part: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
     for read in (read_shard, read_ids_of_shard):
-        with pytest.raises(DataError, match=r"00007\.npz: cannot be read \(.+\); prepare again without --resume"):
+        with pytest.raises(
+            DataError, match=r"00007\.npz: cannot be read \(.+\)\. Try: run prepare again without --resume"
+        ):
             read(path)
 
 

@@ -1,4 +1,4 @@
-"""The held-out part: contiguous runs that cover every document once, of the share that was asked for."""
+"""The held-out part: contiguous spans that cover every document once, with the requested share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus.splitting import (
     MIN_TOKENS,
-    Run,
+    DocumentSpan,
     document_spans,
     is_held_out,
     read_ids,
@@ -30,7 +30,7 @@ def corpus(paragraphs_of_documents: list[list[list[int]]]) -> Documents:
     ]
 
 
-def held_words(documents: Documents, divided: list[list[Run]]) -> int:
+def held_words(documents: Documents, divided: list[list[DocumentSpan]]) -> int:
     return sum(
         sum(words[run.start : run.stop])
         for (_, _, words), runs in zip(documents, divided, strict=True)
@@ -98,7 +98,9 @@ def test_documents_of_one_paragraph_give_their_share_together() -> None:
 
 @pytest.mark.parametrize("words", [0, 1, 742, 10_499])
 def test_a_corpus_too_small(words: int) -> None:
-    with pytest.raises(DataError, match=rf"too small for a held-out part: {words:,} words.* 10,500 words are needed"):
+    with pytest.raises(
+        DataError, match=rf"too small for a held-out part: found {words:,} words, expected at least 10,500"
+    ):
         document_spans(corpus([[[1]] * words]), 0.02, 0)
 
 
@@ -134,7 +136,7 @@ def test_the_hash_holds_out_its_share_and_depends_on_the_seed() -> None:
     held = {seed: {number for number in range(20_000) if is_held_out(f"d{number}", 0.05, seed)} for seed in (0, 1)}
     assert len(held[0]) == pytest.approx(1_000, abs=100)
     assert len(held[0] & held[1]) < 100
-    # A value written down: another version of bertsmith must hold out the same documents.
+    # A constant, because other versions of bertsmith must hold out the same documents.
     assert sorted(held[0])[:5] == [13, 42, 54, 68, 75]
 
 
@@ -143,8 +145,8 @@ def test_a_file_of_ids(tmp_path: Path) -> None:
     file.write_bytes("\ufeffa\r\n b c \n\n名#1\u2028\n".encode())
     assert read_ids(file) == {"a", "b c", "名#1"}
     file.write_bytes(b"\n")
-    with pytest.raises(DataError, match="no document id in this file"):
+    with pytest.raises(DataError, match="found no document id"):
         read_ids(file)
     file.write_bytes(b"\xff")
-    with pytest.raises(DataError, match="cannot be read as lines of document ids"):
+    with pytest.raises(DataError, match="cannot be read, expected one document id per line"):
         read_ids(file)

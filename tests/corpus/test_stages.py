@@ -1,5 +1,7 @@
-"""The stages between text and STORE: nothing is lost uncounted, no copy of a held-out text is trained on, and neither
-the order of files, nor the number of workers, nor a kill changes a byte.
+"""The stages between text and STORE.
+
+Every loss is counted, no copy of a held-out text is trained on, and the order of files, the number of workers and kills
+do not change a byte.
 """
 
 from __future__ import annotations
@@ -27,21 +29,21 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bertsmith.config.cleaning import DEFAULT_STEPS
-from bertsmith.corpus import forecast, plan
+from bertsmith.corpus import plan, preparation_estimate
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.forecast import Forecast
-from bertsmith.corpus.plan import Plan, block_characters, group_files, load_plan, read_blocks, write_plan
+from bertsmith.corpus.plan import CorpusPlan, block_characters, group_files, load_plan, read_blocks, write_plan
+from bertsmith.corpus.preparation_estimate import PreparationEstimate
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, SourceFile, find_files, read_documents
 from bertsmith.corpus.splitting import is_held_out
 from bertsmith.corpus.stages import count
-from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
-from bertsmith.corpus.stages.count import count_words
-from bertsmith.corpus.stages.divide import divide
+from bertsmith.corpus.stages.cleaned_corpus import Corpus, build_corpus
+from bertsmith.corpus.stages.count import count_corpus_words
 from bertsmith.corpus.stages.duplicates import find_all_duplicates
 from bertsmith.corpus.stages.encode import encode
+from bertsmith.corpus.stages.split import split_corpus
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenPart, TokenStore
-from bertsmith.corpus.text import texts_of
+from bertsmith.corpus.text_source import iterate_texts
 from bertsmith.errors import ResourceError
 from bertsmith.verbs.prepare import PrepareResult, prepare
 
@@ -62,7 +64,7 @@ WORDS, CUMULATIVE_WEIGHTS = _words()
 
 @cache
 def varied(number: int, paragraphs: int = 3) -> str:
-    """A document of about 35 words a paragraph that is like no other; the same for the same number."""
+    """A document of about 35 words per paragraph, unlike the others; the same number gives the same document."""
     draw = random.Random(number)
     return "\n\n".join(
         " ".join(
@@ -74,7 +76,7 @@ def varied(number: int, paragraphs: int = 3) -> str:
 
 
 def changed(text: str, share: float, seed: int, vocabulary: list[str] | None = None) -> str:
-    """The text with a share of its words changed to others of a vocabulary, its paragraphs as they were."""
+    """The text with a share of its words replaced from a vocabulary, with the same paragraphs."""
     draw = random.Random(seed)
     paragraphs = [paragraph.split(" ") for paragraph in text.split("\n\n")]
     places = [(row, place) for row, words in enumerate(paragraphs) for place in range(len(words))]
@@ -108,12 +110,12 @@ def ids_of(store: Path, part: str) -> set[str]:
     return set(TokenStore(store).part(part).document_ids)
 
 
-def json_lines(file: Path) -> list[dict[str, Any]]:
+def to_json_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def contents(store: Path) -> dict[str, str]:
-    """The checksums of every file but the manifest and the report."""
+    """The checksums of all files except the manifest and the report."""
     return {
         path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in store.rglob("*")
@@ -122,7 +124,7 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def manifest_of(store: Path) -> dict[str, Any]:
-    """The manifest without how fast."""
+    """The manifest without timings."""
     manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
@@ -141,17 +143,17 @@ def cleaned(
     steps: tuple[str, ...] = DEFAULT_STEPS,
     **options: Any,
 ) -> Corpus:
-    """The sources, read and cleaned in an empty folder."""
+    """Read and clean the sources in an empty folder."""
     folder.mkdir(exist_ok=True)
     files = find_files(tuple(map(str, sources)))
     cleaning = CleaningOptions(frozenset(steps))
-    asked = write_plan(folder, Plan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
-    return read_and_clean(folder, asked, Engine(workers=workers), reading=advance, cleaning=advance)
+    asked = write_plan(folder, CorpusPlan(files=files, reading=ReadingOptions(), cleaning=cleaning, **options))
+    return build_corpus(folder, asked, Engine(workers=workers), reading=advance, cleaning=advance)
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty documents a block. Workers are forked, so they see the same numbers."""
+    """Twenty documents per block. Workers are forked, so they use the same settings."""
     monkeypatch.setattr(plan, "MIN_BLOCK", 16_000)
     monkeypatch.setattr(plan, "GROUP_BYTES", 25_000)
 
@@ -163,7 +165,7 @@ def test_what_is_counted(tmp_path: Path) -> None:
     texts = ["One went. Two came.\n\nThree.", "\0 ", "Four.", " One went.  Two came.\n\nThree."]
     file = write_lines(tmp_path / "a.jsonl", [{"text": text} for text in texts])
     corpus = cleaned(tmp_path / "w", file, steps=(), statistics=True)
-    assert list(texts_of(corpus)) == [
+    assert list(iterate_texts(corpus)) == [
         [["One went.", "Two came."], ["Three."]],
         [["\0"]],
         [["Four."]],
@@ -171,7 +173,7 @@ def test_what_is_counted(tmp_path: Path) -> None:
     ]
     assert corpus.counts.documents_in == 4 == sum(corpus.documents)
     corpus = cleaned(tmp_path / "x", file, statistics=True)
-    assert list(texts_of(corpus)) == [[["One went.", "Two came."], ["Three."]]] * 2
+    assert list(iterate_texts(corpus)) == [[["One went.", "Two came."], ["Three."]]] * 2
     counts = corpus.counts
     assert (counts.documents_in, corpus.dropped) == (4, {"empty": 1, "too short": 1})
     assert corpus.characters == 2 * len("One went. Two came.Three.")
@@ -186,8 +188,8 @@ def test_files_are_read_in_groups_and_cleaned_in_blocks(tmp_path: Path, small_bl
     assert load_plan(tmp_path / "w").groups == [(0, 1), (1, 2), (2, 3), (3, 4)]
     assert corpus.shards == len(read_blocks(tmp_path / "w")) == 8
     assert sum(corpus.documents) == 120
-    assert list(texts_of(corpus))[31][0][0] == varied(31).split(".")[0] + "."
-    assert not list((tmp_path / "w" / "read").glob("*.arrow"))  # a block is removed when it is cleaned
+    assert list(iterate_texts(corpus))[31][0][0] == varied(31).split(".")[0] + "."
+    assert not list((tmp_path / "w" / "read").glob("*.arrow"))  # a block is removed after cleaning
     turn = seen.index((4, 4)) + 1
     assert seen[:turn] == sorted(seen[:turn]) and seen[turn:] == sorted(seen[turn:])
     assert seen[-1] == (corpus.shards, corpus.shards)
@@ -230,18 +232,18 @@ def test_any_text_is_kept_or_counted_and_encoded_as_the_stock_tokenizer_does(
     file = write_lines(folder / "a.jsonl", [record(name, text) for name, text in zip(names, texts, strict=False)])
     corpus = cleaned(folder / "w", file, steps=steps, fingerprints=True)
     assert corpus.counts.documents_in == len(texts)
-    division = divide(corpus, find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
-    dropped = Counter(corpus.dropped) + Counter(division.dropped)
-    assert len(texts) == division.kept + dropped.total()
-    kept = list(texts_of(corpus))
+    split_summary = split_corpus(corpus, find_all_duplicates(corpus, exact=True, near=None, paragraphs=True))
+    dropped = Counter(corpus.dropped) + Counter(split_summary.dropped)
+    assert len(texts) == split_summary.kept + dropped.total()
+    kept = list(iterate_texts(corpus))
     assert all(kept) and all(paragraph for text in kept for paragraph in text)
     assert all(sentence and sentence == sentence.strip() for text in kept for row in text for sentence in row)
     distinct = [text for place, text in enumerate(kept) if text not in kept[:place]]
-    assert division.kept == len(distinct)
+    assert split_summary.kept == len(distinct)
     shutil.copytree(store / "tokenizer", folder / "w" / "store" / "tokenizer")
     encoded = encode(corpus, 256, nobody)
     stock = Tokenizer.from_file(str(store / "tokenizer" / "tokenizer.json"))
-    stock.encode_special_tokens = True  # the names of special tokens are characters in a text
+    stock.encode_special_tokens = True  # the names of special tokens are ordinary characters in a text
     ids = [[stock.encode(text, add_special_tokens=False).ids for row in rows for text in row] for rows in distinct]
     part = TokenPart(folder / "w" / "store" / TRAIN)
     found = [part.tokens(start, stop).tolist() for start, stop in pairwise(part.sentence_offsets.tolist())]
@@ -262,7 +264,7 @@ def test_an_id_may_hold_anything(tmp_path: Path) -> None:
 
 
 def test_the_tokens_of_a_chunk_that_is_a_document_are_its_own(tmp_path: Path) -> None:
-    """One shard of documents of one chunk each, none of them of another's length in tokens."""
+    """One shard of one-chunk documents, all with different numbers of tokens."""
     rows = [record(str(number), WORDS[number] * (number + 1)) for number in range(12)] + some_documents(60)
     result = make(write_lines(tmp_path / "a.jsonl", rows), tmp_path / "store", clean="none")
     assert (result.dropped, result.documents_kept) == ({}, 72)
@@ -274,11 +276,11 @@ def test_the_tokens_of_a_chunk_that_is_a_document_are_its_own(tmp_path: Path) ->
             assert part.tokens(start, stop).tolist() == stock.encode(text, add_special_tokens=False).ids
 
 
-# What is dropped, and why
+# Dropped texts and reasons
 
 
 def dropping() -> list[dict[str, str]]:
-    """A document for each reason, among sixty others."""
+    """One document per reason for dropping, among sixty others."""
     refrain = "The rain fell on the quiet roofs of the town again."
     long_line = varied(900, paragraphs=1)
     return [
@@ -322,12 +324,12 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
     result = make(write_lines(tmp_path / "a.jsonl", rows), tmp_path / "store", keep_dropped=True, workers=workers)
     files = sorted((result.store / "dropped").iterdir())
     assert [file.name for file in files] == [f"{number:05d}.jsonl" for number in range(len(files))]
-    lines = [line for file in files for line in json_lines(file)]
+    lines = [line for file in files for line in to_json_lines(file)]
     assert all(set(line) == {"id", "reason", "text", "paragraph"} for line in lines)
     kept = {name for part in PARTS for name in ids_of(result.store, part)}
     gone = texts.keys() - kept
     assert len(gone) == sum(result.dropped.values())
-    # A document of which nothing is left is there with all its text, as one or paragraph by paragraph.
+    # A document that is dropped completely is listed with all its text, as a whole or paragraph by paragraph.
     for name in gone - {"nothing", "no text"}:
         said = " ".join(line["text"] for line in lines if line["id"] == name)
         assert said.split() == texts[name].split()
@@ -345,7 +347,7 @@ def test_what_was_dropped_can_be_read(tmp_path: Path, small_blocks: None, worker
     assert paragraphs == result.dropped_paragraphs
     listed = TokenStore(result.store).manifest.files
     assert {f"dropped/{file.name}" for file in files} <= listed.keys()
-    duplicates = json_lines(result.store / "duplicates.jsonl")
+    duplicates = to_json_lines(result.store / "duplicates.jsonl")
     pairs = {(row["kind"], frozenset((row["kept"], *row["dropped"]))) for row in duplicates}
     assert pairs == {("duplicate", frozenset({"v3", "exact"})), ("near-duplicate", frozenset({"v4", "near"}))}
 
@@ -355,7 +357,7 @@ def test_a_document_without_tokens_can_be_read_too(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "a.jsonl", rows)
     result = make(source, tmp_path / "store", keep_dropped=True, clean="no-symbols,no-short")
     assert result.dropped == {"no tokens": 1}
-    lines = [line for file in (result.store / "dropped").iterdir() for line in json_lines(file)]
+    lines = [line for file in (result.store / "dropped").iterdir() for line in to_json_lines(file)]
     assert [(line["id"], line["reason"]) for line in lines] == [("joiners", "no tokens")]
 
 
@@ -413,7 +415,7 @@ def test_a_corpus_of_which_nothing_is_left(
     source = write_lines(tmp_path / "in" / "a.jsonl", rows)
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store", "--workers", workers)
     assert answer.code == 2
-    assert "a.jsonl: no document is left of 6 that were read; dropped: 5 too short, 1 empty" in answer.stderr
+    assert "a.jsonl: no document is left after cleaning; read 6, dropped: 5 too short, 1 empty" in answer.stderr
     assert not list(tmp_path.glob("out/*"))
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store", "--dry-run")
     assert answer.code == 0 and "6 documents" in answer.stdout and "about 0 tokens" in answer.stdout
@@ -442,7 +444,7 @@ def test_no_copy_of_a_held_out_document_is_trained_on(tmp_path: Path, small_bloc
     copies += [record(next(free), changed(row["text"], 0.1, seed=place)) for place, row in enumerate(copied[4:8])]
     line = copied[8]["text"].split("\n\n")[1]
     quoting = record(next(free), f"{varied(801)}\n\n{line}\n\n{varied(802)}")
-    # The copies come first, in a file of their own, and in blocks of their own.
+    # The copies come first, in a separate file and separate blocks.
     write_lines(tmp_path / "in" / "a.jsonl", [*copies, quoting])
     write_lines(tmp_path / "in" / "b.jsonl", originals)
     options: dict[str, Any] = {}
@@ -465,7 +467,7 @@ def test_no_copy_of_a_held_out_document_is_trained_on(tmp_path: Path, small_bloc
 
 
 def planted(texts: list[str], vocabulary: list[str]) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """960 of the texts, 20 copies, and 20 with a word in ten changed; what is a copy of what."""
+    """960 of the texts, 20 copies, and 20 with one word in ten changed; also returns which is a copy of which."""
     draw = random.Random(5)
     chosen = draw.sample(range(960), 40)
     rows = [record(f"d{number}", text) for number, text in enumerate(texts[:960])]
@@ -480,7 +482,7 @@ def planted(texts: list[str], vocabulary: list[str]) -> tuple[list[dict[str, str
 
 def assert_planted_are_found(rows: list[dict[str, str]], copies: dict[str, str], folder: Path) -> None:
     result = make(write_lines(folder / "a.jsonl", rows), folder / "store", workers=2)
-    clusters = [{row["kept"], *row["dropped"]} for row in json_lines(folder / "store" / "duplicates.jsonl")]
+    clusters = [{row["kept"], *row["dropped"]} for row in to_json_lines(folder / "store" / "duplicates.jsonl")]
     for copy, original in copies.items():
         assert any({copy, original} <= cluster for cluster in clusters), f"{copy} is not found"
     kept = {name for part in PARTS for name in ids_of(folder / "store", part)}
@@ -520,8 +522,8 @@ def test_a_sample_of_words_is_a_part_of_the_training_part_and_every_shard_gives_
     for name, limit, workers in (("all", 10**9, 1), ("some", 12_000, 1), ("again", 12_000, 2)):
         monkeypatch.setattr(count, "SAMPLE_CHARACTERS", limit)
         corpus = cleaned(tmp_path / name, tmp_path / "a.jsonl", workers=workers, held_out_share=SHARE)
-        divide(corpus, None)
-        counts[name] = count_words(corpus, nobody)
+        split_corpus(corpus, None)
+        counts[name] = count_corpus_words(corpus, nobody)
     assert corpus.shards >= 5 and corpus.characters > 60_000
     whole, some = Counter(counts["all"]), Counter(counts["some"])
     assert counts["again"] == counts["some"]
@@ -552,7 +554,7 @@ def test_a_tokenizer_is_trained_on_the_sample(
     assert whole.documents_kept == results[0].documents_kept
 
 
-# Forecasts
+# Estimates
 
 
 @pytest.mark.parametrize("form", [".jsonl", pytest.param(".jsonl.gz", marks=pytest.mark.slow), ".txt"])
@@ -571,12 +573,12 @@ def test_a_dry_run_writes_nothing_and_is_about_right(tmp_path: Path, form: str) 
     before = sorted(path.name for path in tmp_path.rglob("*"))
     expected = prepare(folder, out=tmp_path / "store", vocab_size=None, held_out=SHARE, dry_run=True)
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
-    assert isinstance(expected, Forecast)
+    assert isinstance(expected, PreparationEstimate)
     result = make(folder, tmp_path / "store", vocab_size=None)
     assert expected.files == (180 if form == ".txt" else 3)
     characters = sum(len(varied(number)) for number in range(180))
     assert result.documents_in == 180
-    if form == ".txt":  # of many files a few are read
+    if form == ".txt":  # only a few of many files are read
         assert 170 < expected.documents < 190
     else:
         assert expected.documents == 180
@@ -597,7 +599,7 @@ def test_a_forecast_of_the_first_documents_alone(tmp_path: Path) -> None:
 
 
 def test_a_forecast_from_the_beginning_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "SAMPLE_CHARACTERS", 100_000)
+    monkeypatch.setattr(preparation_estimate, "SAMPLE_CHARACTERS", 100_000)
     source = write_lines(tmp_path / "a.jsonl", some_documents(900))
     expected = prepare(source, out=tmp_path / "store", dry_run=True)
     assert 600 < expected.documents < 1_350
@@ -608,16 +610,20 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     tmp_path: Path, bertsmith: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_lines(tmp_path / "in" / "a.jsonl", some_documents(100))
-    monkeypatch.setattr(forecast, "free_bytes", lambda _: 50_000)
+    monkeypatch.setattr(preparation_estimate, "free_bytes", lambda _: 50_000)
     expected = prepare(source, out=tmp_path / "out" / "store", dry_run=True)
     assert (expected.fits, expected.free_bytes) == (False, 50_000)
-    with pytest.raises(ResourceError, match=r"the disk would fill: about .* [MG]B are needed .* --max-documents"):
+    with pytest.raises(
+        ResourceError, match=r"the disk would fill up: found .*[kMG]B free, expected about .* [MG]B .* --max-documents"
+    ):
         prepare(source, out=tmp_path / "out" / "store")
     answer = bertsmith("prepare", source, "--out", tmp_path / "out" / "store")
-    assert answer.code == 3 and "the disk would fill" in answer.stderr
+    assert answer.code == 3 and "the disk would fill up" in answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
-    monkeypatch.setattr(forecast, "free_bytes", lambda _: 300_000)  # enough, and not certain without a look at the text
-    monkeypatch.setattr(forecast, "has_ample_space", lambda *_: False)
+    monkeypatch.setattr(
+        preparation_estimate, "free_bytes", lambda _: 300_000
+    )  # enough space, but only a sample of the text shows it
+    monkeypatch.setattr(preparation_estimate, "has_ample_space", lambda *_: False)
     make(source, tmp_path / "out" / "store")
 
 
@@ -666,18 +672,18 @@ def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_bytes(tmp_path: Pa
                 process.wait(max(0.0, started + moments[-1] - time.monotonic()) if moments else None)
             except subprocess.TimeoutExpired:
                 moments.pop()
-                # All of them are killed, or the parent alone, whose workers must not go on.
+                # Kill all processes, or only the parent, whose workers must then end.
                 _kill(process, alone=len(moments) % 2 == 0)
             done = process.wait() == 0
         assert contents(out) == contents(unbroken)
         assert manifest_of(out) == manifest_of(unbroken)
         assert [path.name for path in out.parent.iterdir()] == ["store"]
-        if len(moments) == before:  # a run from the beginning had ended by then
+        if len(moments) == before:  # a run from the beginning had finished by then
             moments[-1] *= 0.8
 
 
 def _started(work: Path, source: Path, out: Path, *more: str) -> tuple[subprocess.Popen[str], float]:
-    """A run in a session of its own, when it has imported what it needs, and when that was."""
+    """Start a run in a separate session; return it after its imports, with the time of that."""
     options = ("--vocab-size", "500", "--held-out", "0.1", "--workers", "2", "--keep-dropped", *more)
     process = subprocess.Popen(
         [sys.executable, str(work / "driver.py"), "prepare", str(source), "--out", str(out), *options],
@@ -693,7 +699,7 @@ def _started(work: Path, source: Path, out: Path, *more: str) -> tuple[subproces
 
 
 def _kill(process: subprocess.Popen[str], *, alone: bool) -> None:
-    """Kill a run, and see that nothing of it goes on."""
+    """Kill a run, and check that no process of it is left."""
     if alone:
         process.kill()
     else:
@@ -701,7 +707,7 @@ def _kill(process: subprocess.Popen[str], *, alone: bool) -> None:
     process.wait()
     give_up = time.monotonic() + 20
     while left := [number for number in _processes() if _session(number) == process.pid]:
-        assert time.monotonic() < give_up, f"processes go on: {left}"
+        assert time.monotonic() < give_up, f"processes still run: {left}"
         time.sleep(0.02)
 
 
@@ -710,7 +716,7 @@ def _processes() -> Iterator[int]:
 
 
 def _session(process: int) -> int | None:
-    """The session of a process that runs."""
+    """The session of a running process."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

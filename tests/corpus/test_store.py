@@ -1,4 +1,4 @@
-"""The token store: what is written is what is read, by us without copies and by `datasets`."""
+"""The token store: reading returns the written data, with our reader (without copies) and with `datasets`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Row = tuple[str, int, list[list[int]]]
 
 
 def write(folder: Path, rows: list[Row], vocab_size: int = 100, files: int = 1) -> tuple[TokenPart, int]:
-    """The rows as a part of so many files, and the number of rows written."""
+    """Write the rows as a part of this number of files; return the number of rows."""
     names, written = [], 0
     for number in range(files):
         some = rows[number * len(rows) // files : (number + 1) * len(rows) // files]
@@ -93,7 +93,7 @@ def test_any_slice_across_batches_is_that_of_all_tokens(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], batch: int, files: int, vocab_size: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "TOKENS_A_BATCH", batch)
+        patch.setattr(store_module, "TOKENS_PER_BATCH", batch)
         part, written = write(tmp_path_factory.mktemp("any"), rows, vocab_size, files)
     sentences = [sentence for _, _, row in rows for sentence in row if sentence]
     tokens = [token for sentence in sentences for token in sentence]
@@ -109,7 +109,7 @@ def test_any_slice_across_batches_is_that_of_all_tokens(
 
 
 def test_tokens_of_one_batch_are_a_view_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "TOKENS_A_BATCH", 1_000)
+    monkeypatch.setattr(store_module, "TOKENS_PER_BATCH", 1_000)
     part, _ = write(tmp_path, [("a", 0, [list(range(100))] * 10), ("b", 0, [list(range(100))] * 10)])
     whole = part.tokens(0, 1_000)
     some = part.tokens(300, 500)
@@ -154,7 +154,7 @@ def test_datasets_opens_wide_ids(tmp_path: Path) -> None:
     assert datasets.load_from_disk(str(tmp_path / TRAIN))[0]["input_ids"] == [69_999, 5]
 
 
-# Stores that are not whole
+# Incomplete stores
 
 
 @pytest.fixture
@@ -171,10 +171,12 @@ def test_a_file_cut_off_or_missing_is_named_with_both_sizes(copy: Path) -> None:
     path = copy / TRAIN / DATA_FILE
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[: size // 2])
-    with pytest.raises(DataError, match=rf"{path}: has {size // 2:,} bytes, the manifest says {size:,}; prepare"):
+    with pytest.raises(
+        DataError, match=rf"{path}: found {size // 2:,} bytes, expected {size:,} bytes as in manifest.json"
+    ):
         TokenStore(copy)
     path.unlink()
-    with pytest.raises(DataError, match=rf"{path}: is missing, the manifest says {size:,}"):
+    with pytest.raises(DataError, match=rf"{path}: found no file, expected {size:,} bytes"):
         TokenStore(copy)
 
 
@@ -192,7 +194,7 @@ def test_a_part_cut_off_after_the_store_was_opened(copy: Path) -> None:
 @pytest.mark.parametrize("found", [1, None])
 def test_another_format(copy: Path, found: int | None) -> None:
     change_manifest(copy, format=found)
-    with pytest.raises(DataError, match=rf"format {found}, this version reads 2; prepare it again"):
+    with pytest.raises(DataError, match=rf"found format {found}, expected 2\. Try: prepare the STORE again"):
         TokenStore(copy)
 
 
@@ -203,7 +205,7 @@ def test_a_manifest_that_is_no_json(copy: Path) -> None:
 
 
 def test_folders_that_are_no_store(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no such folder; `bertsmith prepare SOURCE --out"):
+    with pytest.raises(DataError, match=r"no such folder, expected a STORE\. Try: bertsmith prepare SOURCE --out"):
         TokenStore(tmp_path / "none")
     with pytest.raises(DataError, match=r"not a STORE \(no manifest.json\)"):
         TokenStore(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertsmith.corpus import plan as module
 from bertsmith.corpus.cleaning import CleaningCounts, CleaningOptions
-from bertsmith.corpus.plan import Block, Plan, load_plan, write_plan
+from bertsmith.corpus.plan import CorpusPlan, FileBlock, load_plan, write_plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.stages.clean import CleanedShard
 from bertsmith.corpus.work_folder import PLAN, read_as, write_as_json
@@ -15,9 +15,9 @@ from bertsmith.corpus.work_folder import PLAN, read_as, write_as_json
 NOT_UTF8 = b"caf\xe9.txt".decode("utf-8", "surrogateescape")
 
 
-def some_plan(**options: object) -> Plan:
+def some_plan(**options: object) -> CorpusPlan:
     files = [SourceFile("a.txt", NOT_UTF8, ".txt", size=9, modified="x"), SourceFile("b", "hf:b", "hf", modified=3)]
-    return Plan(files, ReadingOptions(), CleaningOptions(frozenset({"unicode", "short"})), **options)  # type: ignore[arg-type]
+    return CorpusPlan(files, ReadingOptions(), CleaningOptions(frozenset({"unicode", "short"})), **options)  # type: ignore[arg-type]
 
 
 def test_a_plan_comes_back_with_its_types(tmp_path: Path) -> None:
@@ -49,5 +49,5 @@ def test_records_and_lists_of_them_come_back(tmp_path: Path) -> None:
     record = CleanedShard(3, 2, 1, {"empty": 1}, counts, 99, NOT_UTF8, {"document_characters": {"4": 2}})
     write_as_json(tmp_path / "record.json", record)
     assert read_as(CleanedShard, tmp_path / "record.json") == record
-    write_as_json(tmp_path / "blocks.json", [Block("read/00000-0000.arrow", 3)])
-    assert read_as(list[Block], tmp_path / "blocks.json") == [Block("read/00000-0000.arrow", 3)]
+    write_as_json(tmp_path / "blocks.json", [FileBlock("read/00000-0000.arrow", 3)])
+    assert read_as(list[FileBlock], tmp_path / "blocks.json") == [FileBlock("read/00000-0000.arrow", 3)]

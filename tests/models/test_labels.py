@@ -16,8 +16,8 @@ from bertsmith.errors import ModelError
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.labels import labels_of
 from bertsmith.models.loading import load_config, quiet_transformers
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import make_tokenizer
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 CLASSIFIER = {"architectures": ["BertForSequenceClassification"]}
 

@@ -279,5 +279,5 @@ def test_a_head_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_a_model_without_a_tokenizer(tmp_path: Path) -> None:
     folder = saved(tmp_path, "BertForPreTraining")
-    with pytest.raises(ModelError, match=r"no tokenizer in this folder \(neither tokenizer\.json nor vocab\.txt\)"):
+    with pytest.raises(ModelError, match=r"found no tokenizer in this folder, expected tokenizer\.json or vocab\.txt"):
         Predictor(str(folder))

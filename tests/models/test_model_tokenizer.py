@@ -16,8 +16,8 @@ import transformers
 from bertsmith.errors import ModelError
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.models.model_tokenizer import UNLIMITED, load_model_tokenizer, with_known_length
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 from bertsmith.training.run_folder import save_model
 from bertsmith.verbs.extend_tokenizer import extend_tokenizer
 from bertsmith.verbs.pretrain import pretrain

@@ -105,7 +105,7 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> TokenPart:
     folder, names = tmp_path_factory.mktemp("batches") / "train", [data_file(number, 3) for number in range(3)]
     generator = np.random.default_rng(7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "TOKENS_A_BATCH", 120)
+        patch.setattr(store_module, "TOKENS_PER_BATCH", 120)
         for number, name in enumerate(names):
             counts = generator.integers(1, 13, DOCUMENTS // 3)
             documents = np.repeat(np.arange(len(counts)), counts)
@@ -172,7 +172,7 @@ def test_runs_of_tokens_are_joined(in_batches: TokenPart) -> None:
     starts = np.append(generator.integers(0, part.num_tokens, 200), [0, 5, part.num_tokens, part._chunk_starts[3]])
     stops = np.minimum(starts + generator.integers(0, 40, 204), part.num_tokens)
     starts, stops = np.append(starts, 0), np.append(stops, part.num_tokens)
-    found = part.runs(starts, stops)
+    found = part.gather_ranges(starts, stops)
     assert found.dtype == text.dtype
     assert found.tolist() == [
         token
@@ -181,7 +181,7 @@ def test_runs_of_tokens_are_joined(in_batches: TokenPart) -> None:
     ]
     borders = part._chunk_starts[1:-1]
     assert (np.searchsorted(borders, starts, side="right") < np.searchsorted(borders, stops)).sum() > 10
-    assert part.runs(starts[:0], stops[:0]).tolist() == []
+    assert part.gather_ranges(starts[:0], stops[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("objective", ["mlm+nsp", "mlm", "mlm+sop"])

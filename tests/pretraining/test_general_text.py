@@ -138,7 +138,7 @@ def test_a_run_that_began_without_a_text_goes_on_without_one(
     ("content", "message"),
     [
         (None, r"--general-text: .*text.txt: "),
-        ("", r"--general-text: .*no document is left of 1 that were read"),
+        ("", r"--general-text: .*no document is left after cleaning; read 1"),
     ],
 )
 def test_a_text_that_says_nothing_is_refused(

@@ -176,24 +176,24 @@ def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:
 def test_a_name_that_occurs_twice_is_refused_where_it_is_used(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_text("text,label, text ,,\na,x,b,,\n")
-    message = r"f\.csv: line 2: column 'text': found this name 2 times \(places 1 and 3\), expected it once"
+    message = r"f\.csv: line 2: column 'text': found this name 2 times \(positions 1 and 3\), expected it once"
     with pytest.raises(DataError, match=message):
         read_rows(file, Columns())
-    with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(places 1 and 3\)"):
+    with pytest.raises(DataError, match=r"f\.csv: column 'text': found this name 2 times \(positions 1 and 3\)"):
         corpus(file)
     with pytest.raises(OptionError, match=r"--slice text: .*this name 2 times"):
         column_values(SequenceClassification, file, Columns(), name="text")
     file.write_text("text,label,x,x,,\na,y,b,c,,\n")
     assert read_rows(file, Columns()) == [Row("a", None, "y")], "other names may occur twice, and be empty"
     assert corpus(file)[0] == [("a",)]
-    with pytest.raises(DataError, match=r"column 'x': found this name 2 times \(places 3 and 4\)"):
+    with pytest.raises(DataError, match=r"column 'x': found this name 2 times \(positions 3 and 4\)"):
         read_rows(file, Columns(label="x"))
 
 
 def test_a_key_that_occurs_twice(tmp_path: Path) -> None:
     file = tmp_path / "f.jsonl"
     file.write_text('{"text": "a", "label": 1, "text": "b"}\n')
-    with pytest.raises(DataError, match=r"line 1: column 'text': found this name 2 times \(places 1 and 3\)"):
+    with pytest.raises(DataError, match=r"line 1: column 'text': found this name 2 times \(positions 1 and 3\)"):
         read_rows(file, Columns())
     with pytest.raises(DataError, match=r"line 1: 'text': found this name 2 times"):
         corpus(file)
@@ -264,10 +264,10 @@ def test_other_separators_are_recognised(
     file.write_text(end.join(rows).replace("*", separator) + end, newline="")
     with caplog.at_level(logging.INFO, "bertsmith"):
         assert read_rows(file, Columns()) == [Row("a, b, c", None, "x"), Row('one "two", three', None, "y")]
-    assert f"{file}: the fields are separated by " in caplog.text
+    assert f"{file}: fields are separated by " in caplog.text
     texts, notes = corpus(file)
     assert texts == [("a, b, c",), ('one "two", three',)]
-    assert any("the fields are separated by " in note for note in notes.detected)
+    assert any("fields are separated by " in note for note in notes.detected)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_which_separator_is_taken(tmp_path: Path, content: str, options: dict[st
     [
         ("text;label;a, b\nc, d;x;\ne;y;\n", {}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
         ("c, d;x\ne;y\n", {"no_header": True}, [("c, d", "x"), ("e", "y")], "separated by semicolons, as its first"),
-        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons divide its fir"),
+        ("c, d;x\ne, f;y\n", {"no_header": True}, [("c", " d;x"), ("e", " f;y")], r"commas; semicolons would also fit"),
         ("text,label\nc; d,x\ne,y\n", {}, [("c; d", "x"), ("e", "y")], None),
         ('text\tlabel\n"c\td"\tx\n', {}, [("c\td", "x")], "separated by tabs, as its first rows"),
     ],
@@ -338,7 +338,7 @@ def test_a_header_with_other_capitals_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 50])
 def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) -> None:
     (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows)
-    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film', the print of bytes"):
+    with pytest.raises(DataError, match=r"f\.csv: line 2: column 'text': found b'a film' \(printed Python bytes\)"):
         corpus(tmp_path / "f.csv")
     (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows + "a film\n")
     assert rows > 20 or len(corpus(tmp_path / "f.csv")[0]) == rows + 1
@@ -346,7 +346,7 @@ def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int) ->
 
 def test_the_print_of_bytes_is_no_second_text(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("sentence1,sentence2,label\na,b'c d',x\n")
-    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d', the print of bytes"):
+    with pytest.raises(DataError, match=r"line 2: column 'sentence2': found b'c d' \(printed Python bytes\)"):
         read_rows(tmp_path / "f.csv", Columns())
 
 
@@ -354,7 +354,7 @@ def test_a_tsv_with_other_separators(tmp_path: Path) -> None:
     (tmp_path / "f.tsv").write_text("id,text\n1,a film\n2,a play\n")
     texts, notes = corpus(tmp_path / "f.tsv")
     assert texts == [("a film",), ("a play",)]
-    assert notes.detected == ["f.tsv: the fields are separated by commas, as its header shows (--separator tab is TSV)"]
+    assert notes.detected == ["f.tsv: fields are separated by commas, as its header shows (--separator tab is TSV)"]
     (tmp_path / "f.tsv").write_text('"text\na\n')
     assert corpus(tmp_path / "f.tsv")[0] == [("a",)]
     (tmp_path / "f.tsv").write_text("Yes, a text\nno, a text\n")
@@ -403,7 +403,9 @@ def test_a_byte_order_mark_decides_the_encoding(
         assert read_rows(tmp_path / "f.csv", Columns(encoding=asked)) == [Row("café ਊ", None, "x")]
     texts, notes = corpus(tmp_path / "f.csv", encoding=asked)
     assert texts == [("café ਊ",)]
-    said = "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')}, by its byte order mark"
+    said = (
+        "" if encoding == asked else f"f.csv: read as {encoding[:6].removesuffix('-')} because of its byte order mark"
+    )
     assert said in caplog.text
     assert notes.detected == ([said] if said else [])
 
@@ -425,6 +427,6 @@ def test_the_order_of_bytes_without_a_mark(tmp_path: Path, encoding: str) -> Non
 
 def test_utf_16_without_a_mark_is_binary(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes("text,label\na,x\n".encode("utf-16-le"))
-    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL: .*give --encoding utf-16"):
+    with pytest.raises(DataError, match=r"f\.csv: byte 1 is NUL, .*Try: --encoding utf-16"):
         read_rows(tmp_path / "f.csv", Columns())
     assert read_rows(tmp_path / "f.csv", Columns(encoding="utf-16-le")) == [Row("a", None, "x")]

@@ -16,7 +16,7 @@ def test_an_alphabet_covers_all_but_one_character_in_two_thousand() -> None:
     rare = {chr(0x6000 + number): 1 for number in range(15)}
     assert covering_alphabet(many | rare) == covering_alphabet(rare | many)
     assert covering_alphabet(many | rare).size == 3_000
-    # each of these characters begins a word and continues one, and the special tokens take five entries
+    # each of these characters starts and continues words, and the special tokens take five entries
     both = many | {word + word: 10 for word in many}
     assert covering_alphabet(both, vocab_size=4_001).size == 1_998
     assert covering_alphabet(many, vocab_size=1_200).size == 1_195

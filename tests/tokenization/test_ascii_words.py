@@ -1,4 +1,4 @@
-"""The words of printable ASCII that NumPy finds are those of BERT's normaliser and pre-tokeniser."""
+"""NumPy finds the same words of printable ASCII as BERT's normalizer and pre-tokenizer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bertsmith.tokenization.word_counts import LONGEST_WORD, count_words_of
 
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12)
 words_and_marks = st.text("abYZ09.,'-_$^`~", max_size=12)
-# A chunk holds no plain space and no line break; anything else may come.
+# A chunk has no plain space and no line break, but can have any other character.
 anything = st.text(st.characters(exclude_characters=" \n", exclude_categories=("Cs",)), max_size=8)
 unusual = st.text("aA\t\r\x00\x0b\x1c\x7f\x85\u00a0\u2028\u3000é\u0301İΣß他한๑😀\ufffd\u200b", max_size=8)
 any_chunks = st.lists(printable | words_and_marks | anything | unusual, max_size=20)
 
 
 def slow_words(text: str, *, lowercase: bool, strip_accents: bool | None = None) -> list[str]:
-    """The definition, of one chunk by itself."""
+    """The reference: one chunk at a time."""
     normalized = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents).normalize_str(text)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normalized)]
 

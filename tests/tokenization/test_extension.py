@@ -11,7 +11,6 @@ import pytest
 
 from bertsmith.errors import BertsmithError, ModelError
 from bertsmith.tokenization import folder as folder_module
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.extension import (
     Extension,
     check_wordpiece,
@@ -20,21 +19,22 @@ from bertsmith.tokenization.extension import (
     extension_between,
     extension_of,
     fingerprint,
-    is_kept_apart,
+    is_validation_text,
     settings_of,
     words_of,
 )
 from bertsmith.tokenization.folder import (
     RECORD_FILE,
     attach_record,
+    extension_record,
     ids_of,
     load_tokenizer,
     make_tokenizer,
-    record_of,
     save_tokenizer,
 )
-from bertsmith.tokenization.measures import compare, fit
+from bertsmith.tokenization.measures import compare_tokenizers, fit
 from bertsmith.tokenization.word_counts import count_chunks
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 ENTRIES = ["the", "sto", "##ic", "##ical", "##al", "is", "calm", "[unused1]", "zen", "##o", "t", "##e"]
 
@@ -113,12 +113,12 @@ def test_a_tokenizer_that_composes_letters_can_be_extended() -> None:
     chosen = choose_words(composed, {"kafé": 3, "kafe\u0301": 9}, add=2, min_count=1)
     assert [word for word, *_ in chosen] == ["kafé"], "a word in two characters would never be found"
     assert extend(composed, chosen)[0].tokenize("kafe\u0301") == ["kafé"]
-    with pytest.raises(ModelError, match="reads otherwise"):
+    with pytest.raises(ModelError, match="but different settings"):
         extension_between(composed, "A", tokenizer=plain, store="B")
 
 
 def test_a_tenth_is_kept_apart_by_its_text_alone() -> None:
-    kept = [number for number in range(5_000) if is_kept_apart(f"text {number}")]
+    kept = [number for number in range(5_000) if is_validation_text(f"text {number}")]
     assert kept[:5] == [1, 24, 30, 43, 51], "the same in every process and version"
     assert 400 < len(kept) < 600
 
@@ -141,13 +141,13 @@ def test_new_words_stand_behind_all_entries_and_old_ones_keep_their_ids() -> Non
 
 
 def test_a_word_that_begins_with_a_new_one_changes_and_the_measure_says_so() -> None:
-    """WordPiece takes the longest entry first: stoical is stoic ##al from now on, and stoice cannot be spelled so."""
+    """WordPiece takes the longest entry first: stoical becomes stoic ##al, and stoice can no longer be spelled."""
     tokenizer = tokenizer_of("sto", "##ic", "##ical", "##al", "##ice")
     new, _ = extended(tokenizer, "stoic")
     words = {"stoic": 2, "stoical": 4, "stoice": 1}
     assert [tokenizer.tokenize(word) for word in words] == [["sto", "##ic"], ["sto", "##ical"], ["sto", "##ice"]]
     assert [new.tokenize(word) for word in words] == [["stoic"], ["stoic", "##al"], ["[UNK]"]]
-    before, after = compare({"before": tokenizer, "after": new}, words)
+    before, after = compare_tokenizers({"before": tokenizer, "after": new}, words)
     assert (before.tokens_per_word, after.tokens_per_word) == (14 / 7, (2 + 8 + 1) / 7)
     assert (before.unknown_rate, after.unknown_rate) == (0.0, 1 / 11)
     assert (before.vocabulary_used, after.vocabulary_used) == (4 / 10, 2 / 11)
@@ -189,8 +189,8 @@ def test_a_folder_that_reads_otherwise_after_saving_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other, message in (
-        (tokenizer_of(cased=True), "reads otherwise after saving"),
-        (tokenizer_of(*ENTRIES, "new"), "another vocabulary after saving"),
+        (tokenizer_of(cased=True), "the saved tokenizer reads differently"),
+        (tokenizer_of(*ENTRIES, "new"), "the vocabulary of the tokenizer changed"),
     ):
         monkeypatch.setattr(folder_module, "load_tokenizer", lambda name, other=other: other)
         with pytest.raises(BertsmithError, match=message):
@@ -215,7 +215,7 @@ def test_long_words_and_chinese_characters_are_probed(tmp_path: Path, monkeypatc
         other = tokenizer_of(*entries)
         setattr(other.backend_tokenizer, part, value(other.get_vocab()))
         monkeypatch.setattr(folder_module, "load_tokenizer", lambda name, other=other: other)
-        with pytest.raises(BertsmithError, match="reads otherwise after saving"):
+        with pytest.raises(BertsmithError, match="the saved tokenizer reads differently"):
             save_tokenizer(tokenizer_of(*entries), tmp_path)
 
 
@@ -244,12 +244,12 @@ def test_only_a_recorded_extension_is_accepted(tmp_path: Path) -> None:
     assert between(base, tokenizer_of()) is None
     assert between(base, load_tokenizer(str(tmp_path))) == record
     for other in (tokenizer_of(cased=True), tokenizer_of(*ENTRIES[1:]), tokenizer_of(*ENTRIES[::-1])):
-        with pytest.raises(ModelError, match=r"says that it extends another tokenizer \(of 17 entries\)"):
+        with pytest.raises(ModelError, match=r"extends a different tokenizer \(of 17 entries\)"):
             between(other, new)
     (tmp_path / RECORD_FILE).unlink()
     with pytest.raises(ModelError) as refused:
         between(base, load_tokenizer(str(tmp_path)))
-    assert "its tokenizer (17 entries) is not that of STORE (19): 2 entries only in the STORE ('stoic')" in str(
+    assert "its tokenizer (17 entries) differs from that of STORE (19): 2 entries only in the STORE ('stoic')" in str(
         refused.value
     )
     assert "bertsmith extend-tokenizer MODEL SOURCE --add N --out DIR" in str(refused.value)
@@ -259,9 +259,9 @@ def test_only_a_recorded_extension_is_accepted(tmp_path: Path) -> None:
 def test_what_differs_is_said() -> None:
     with pytest.raises(ModelError, match=r"1 entries only in the model \('##e'\), 1 entries only in the STORE \('x'\)"):
         between(tokenizer_of(), tokenizer_of(*ENTRIES[:-1], "x"))
-    with pytest.raises(ModelError, match=r"2 with another id \('the': 5 and 6\)"):
+    with pytest.raises(ModelError, match=r"2 with a different id \('the': 5 and 6\)"):
         between(tokenizer_of(), tokenizer_of("sto", "the", *ENTRIES[2:]))
-    with pytest.raises(ModelError, match=r"reads otherwise \(lowercase is False, in the STORE True\)"):
+    with pytest.raises(ModelError, match=r"different settings \(lowercase is False, in the STORE True\)"):
         between(tokenizer_of(cased=True), tokenizer_of())
 
 
@@ -284,7 +284,7 @@ def test_a_record_that_belongs_to_another_tokenizer(tmp_path: Path, change: Chan
     record = json.loads((tmp_path / RECORD_FILE).read_text())
     change(record)
     (tmp_path / RECORD_FILE).write_text(json.dumps(record))
-    with pytest.raises(ModelError, match=r"STORE: extension.json does not belong to the tokenizer beside it"):
+    with pytest.raises(ModelError, match=r"STORE: extension.json does not match the tokenizer in the same folder"):
         between(base, load_tokenizer(str(tmp_path)))
 
 
@@ -294,7 +294,7 @@ def test_a_record_that_belongs_to_another_tokenizer(tmp_path: Path, change: Chan
         ("{", "extension.json cannot be read"),
         ("[]", "extension.json cannot be read: found list"),
         ("{}", "extension.json is not the record of an extension"),
-        ('{"format": 2}', "extension.json has the format 2, expected 1"),
+        ('{"format": 2}', "found format 2 in extension.json, expected 1"),
         ('{"format": 1, "base_vocab_size": "x"}', "is not the record of an extension"),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
 def test_the_record_is_what_a_file_holds(tmp_path: Path) -> None:
     new, record = extended(tokenizer_of(), "stoic")
     save_tokenizer(new, tmp_path)
-    assert record_of(load_tokenizer(str(tmp_path))) == {
+    assert extension_record(load_tokenizer(str(tmp_path))) == {
         "version": 1,
         "format": 1,
         "base_vocab_size": 17,
@@ -340,8 +340,6 @@ def test_only_berts_tokenizer_is_extended() -> None:
     backend = Tokenizer(BPE(vocab={"<unk>": 0, "a": 1}, merges=[], unk_token="<unk>"))
     backend.pre_tokenizer = ByteLevel()
     other = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
-    with pytest.raises(
-        ModelError, match=r"MODEL: its tokenizer is made of BPE, NoneType, ByteLevel, expected WordPiece"
-    ):
+    with pytest.raises(ModelError, match=r"MODEL: found a tokenizer of BPE, NoneType, ByteLevel, expected WordPiece"):
         check_wordpiece(other, "MODEL")
     assert settings_of(other) is None

@@ -1,4 +1,4 @@
-"""Tokenizer folders: what is saved is what is loaded, and what a BERT needs must be there."""
+"""Tokenizer folders: loading returns what was saved, and the parts that BERT needs must be present."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 
 from bertsmith.errors import ModelError, ResourceError
 from bertsmith.tasks.graphemes import whole_clusters
-from bertsmith.tokenization.encoding import SentenceEncoder
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import (
     attach_record,
     ids_of,
@@ -21,6 +19,8 @@ from bertsmith.tokenization.folder import (
     model_of,
     save_tokenizer,
 )
+from bertsmith.tokenization.sentence_encoding import CachedSentenceEncoder
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 WORDS = ["the", "cafe", "café", "Café", "t", "##he", "The", "İ", "i", "東", "京", ".", "!", "[", "]"]
 TEXT = "The Café — 東京! the café. THE"
@@ -90,7 +90,7 @@ def test_letters_are_the_same_however_their_marks_are_written(tmp_path: Path, te
             assert tokenizer.convert_ids_to_tokens(found["input_ids"]) == composed.split()
             starts, ends = whole_clusters(written, *zip(*found["offset_mapping"], strict=True))
             assert [written[start:end] for start, end in zip(starts, ends, strict=True)] == written.split()
-    encoder = SentenceEncoder((tmp_path / "tokenizer.json").read_text())
+    encoder = CachedSentenceEncoder((tmp_path / "tokenizer.json").read_text())
     assert encoder.by_chunks
     chunks = [*normalize("NFD", text).split(), *text.split()]
     assert encoder.encode_chunks(chunks)[0].tolist() == [ids for chunk in chunks for ids in ids_of(made, chunk)]
@@ -180,7 +180,7 @@ def test_a_broken_tokenizer_file(tmp_path: Path, content: str) -> None:
 
 
 def test_folders_without_a_tokenizer(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no tokenizer in this folder \(neither tokenizer.json nor vocab.txt\)"):
+    with pytest.raises(ModelError, match=r"found no tokenizer in this folder, expected tokenizer.json or vocab.txt"):
         load_tokenizer(str(tmp_path))
     with pytest.raises(ModelError, match=r"none: no such folder"):
         load_tokenizer(str(tmp_path / "none"))

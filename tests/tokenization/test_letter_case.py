@@ -1,4 +1,4 @@
-"""Capitals, accents and Chinese characters are read as the files of a folder say, or as its vocabulary shows."""
+"""Capitals, accents and Chinese characters follow the files of a folder, or else its vocabulary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import load_tokenizer, make_tokenizer
 from bertsmith.tokenization.letter_case import settings_in_json, settings_of_vocabulary
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 CASED = ["The", "the", "Paris", "Émile", "paris", "##is", "émile", ",", "emile", "cafe", "café", "in"]
 UNCASED = ["the", "paris", "emile", "cafe", "in", "##is", ","]
@@ -21,7 +21,7 @@ TEXT = "The Émile café in Paris"
 
 
 def vocab_txt(folder: Path, entries: list[str], **config: Any) -> Path:
-    """A folder with a vocab.txt, and a tokenizer_config.json if it is to say something."""
+    """A folder with a vocab.txt, and optionally a tokenizer_config.json."""
     folder.mkdir(exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "[unused1]", *entries]) + "\n", encoding="utf-8")
     (folder / "config.json").write_text('{"model_type": "bert"}')
@@ -40,7 +40,7 @@ def vocab_txt(folder: Path, entries: list[str], **config: Any) -> Path:
             "3 of its 12 entries have capitals and 3 have accents, so cap",
         ),
         (UNCASED, ["the", "emile", "cafe", "in", "paris"], "0 of its 7 entries have capitals and 0 have accents"),
-        (ACCENTED, ["the", "émile", "café", "in", "paris"], "text is lower-cased and accents are kept"),
+        (ACCENTED, ["the", "émile", "café", "in", "paris"], "text is lowercased and accents are kept"),
     ],
     ids=["cased", "uncased", "accented"],
 )
@@ -53,7 +53,7 @@ def test_a_vocabulary_alone_shows_its_case(
         load_tokenizer(str(folder))
     assert tokenizer.tokenize(TEXT) == tokens
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"{folder}: no file says whether the tokenizer is cased; ")
+    assert record.getMessage().startswith(f"{folder}: no file states whether the tokenizer is cased; ")
     assert said in record.getMessage()
     tokenizer.save_pretrained(tmp_path / "saved")
     assert load_tokenizer(str(tmp_path / "saved")).tokenize(TEXT) == tokens
@@ -75,7 +75,7 @@ def test_chinese_words_are_not_divided_if_the_vocabulary_holds_them(tmp_path: Pa
 
 @pytest.mark.parametrize("stray", [0, 1])
 def test_a_few_stray_entries_show_nothing(stray: int) -> None:
-    """One entry in 200 is fewer than one in a hundred; special tokens do not count."""
+    """One entry in 200 is less than one in a hundred; special tokens do not count."""
     entries = [*SPECIAL_TOKENS, "[UNUSED]", *(["Stray"] * stray), *(f"word{number}" for number in range(200))]
     assert settings_of_vocabulary(entries).settings["do_lower_case"] is True
     assert settings_of_vocabulary([]).settings["do_lower_case"] is True
@@ -83,7 +83,7 @@ def test_a_few_stray_entries_show_nothing(stray: int) -> None:
 
 @pytest.mark.parametrize("removed", ["settings", "file"])
 def test_the_normaliser_of_a_tokenizer_json_says_it(tmp_path: Path, removed: str) -> None:
-    """transformers 5.23 lower-cases here, whatever tokenizer.json says."""
+    """transformers 5.23 lowercases here, whatever tokenizer.json contains."""
     make_tokenizer([*SPECIAL_TOKENS, *CASED], cased=True).save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     file = tmp_path / "tokenizer_config.json"

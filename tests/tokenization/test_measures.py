@@ -1,12 +1,12 @@
-"""What a tokenizer makes of counted words, in figures that can be counted by hand."""
+"""The fit of a tokenizer on counted words, with figures computed by hand."""
 
 from __future__ import annotations
 
 import pytest
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.folder import make_tokenizer
-from bertsmith.tokenization.measures import compare, fit
+from bertsmith.tokenization.measures import compare_tokenizers, fit
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 SMALL = [*SPECIAL_TOKENS, "the", "t", "##h", "##e", "Cat", "cat"]
 WORDS = {"the": 3, "The": 1, "Cat": 2, "th": 2, "dog": 1}
@@ -20,7 +20,9 @@ def test_the_figures_are_those_counted_by_hand() -> None:
 
 
 def test_tokenizers_of_other_case_read_the_same_words() -> None:
-    rows = compare({name: make_tokenizer(SMALL, cased=name == "cased") for name in ("cased", "uncased")}, WORDS)
+    rows = compare_tokenizers(
+        {name: make_tokenizer(SMALL, cased=name == "cased") for name in ("cased", "uncased")}, WORDS
+    )
     cased, uncased = rows
     assert (cased.name, cased.vocab_size, cased.tokens_per_word) == ("cased", 11, 11 / 9)
     assert (cased.unknown_rate, uncased.unknown_rate) == (2 / 11, 1 / 11)

@@ -1,4 +1,4 @@
-"""Words of a text with their counts: those of BERT's normaliser and pre-tokeniser."""
+"""Words of a text with their counts equal those of BERT's normalizer and pre-tokenizer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def words_of(*texts: str, lowercase: bool = True) -> dict[str, int]:
 
 
 def words_by_tokenizers(text: str, *, lowercase: bool, strip_accents: bool | None) -> dict[str, int]:
-    """The definition: the whole text through the two steps, without chunks."""
+    """The reference: both steps on the whole text, without chunks."""
     normalized = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents).normalize_str(text)
     counts = Counter(word for word, _ in BertPreTokenizer().pre_tokenize_str(normalized))
     return {word: count for word, count in counts.items() if len(word) <= 100}
@@ -79,7 +79,7 @@ def test_words_of_chunks_are_the_words_of_the_text(text: str, lowercase: bool, s
 
 def test_every_character_of_the_basic_plane_parts_words_as_in_tokenizers() -> None:
     for first in range(0, 0x10000, 0x800):
-        if first == 0xD800:  # surrogates are no text
+        if first == 0xD800:  # surrogates cannot be encoded
             continue
         text = "".join(f"a{chr(code_point)}B " for code_point in range(first, first + 0x800))
         expected = words_by_tokenizers(text, lowercase=True, strip_accents=None)

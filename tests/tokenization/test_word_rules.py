@@ -1,4 +1,4 @@
-"""The rules by which a new tokenizer reads words."""
+"""The rules that a new tokenizer uses to read words."""
 
 from __future__ import annotations
 

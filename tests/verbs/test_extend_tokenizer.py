@@ -1,4 +1,4 @@
-"""MODEL and SOURCE to an extended tokenizer, to a STORE, to a RUN whose new words start from their old pieces."""
+"""MODEL and SOURCE to an extended tokenizer, a STORE, and a RUN whose new words start from their old pieces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from bertsmith.errors import DataError, ModelError, OptionError, OutputError
-from bertsmith.tokenization.extension import is_kept_apart
+from bertsmith.tokenization.extension import is_validation_text
 from bertsmith.tokenization.folder import RECORD_FILE, ids_of, load_tokenizer
 from bertsmith.verbs.extend_tokenizer import extend_tokenizer
 
@@ -28,7 +28,7 @@ DOMAIN = ("stoicism", "virtue", "providence", "thyself", "logos", "ōm")
 
 
 def domain_text(number: int) -> str:
-    """A paragraph with words of the domain and plain ones; the same for the same number."""
+    """A paragraph with words of the domain and plain words; the same number gives the same paragraph."""
     draw = random.Random(number)
     sentences = []
     for _ in range(8):
@@ -40,7 +40,7 @@ def domain_text(number: int) -> str:
 
 @pytest.fixture(scope="session")
 def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 documents of a domain as JSON lines, some 11,000 words."""
+    """120 documents of a domain as JSON lines, about 11,000 words."""
     file = tmp_path_factory.mktemp("domain") / "domain.jsonl"
     file.write_text("".join(json.dumps({"text": domain_text(number)}) + "\n" for number in range(120)))
     return file
@@ -48,7 +48,7 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def extended(run: Path, domain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The RUN's tokenizer with six words more."""
+    """The RUN's tokenizer with six more words."""
     out = tmp_path_factory.mktemp("extended") / "tokenizer"
     extend_tokenizer(run, domain, add=6, out=out, workers=1)
     return out
@@ -65,7 +65,7 @@ def extended_store(extended: Path, domain: Path, tmp_path_factory: pytest.TempPa
 
 
 def continued(tiny: dict[str, Any]) -> dict[str, Any]:
-    """Options of `pretrain` for a small RUN that goes on."""
+    """Options of `pretrain` for continuing a small RUN."""
     return {name: value for name, value in tiny.items() if name in ("sequence_length", "batch_size", "precision")}
 
 
@@ -94,9 +94,9 @@ def test_the_words_that_cost_most_are_added_and_the_kept_share_is_measured(
         assert ids_of(new, word["token"]) == [word["id"]]
         saved.append((-word["count"] * max(len(word["pieces"]) - 1, 1), word["token"]))
     assert saved == sorted(saved)
-    # The same over the share that was kept apart, by transformers on its text.
+    # The same on the validation share, with transformers on its text.
     texts = [json.loads(line)["text"] for line in domain.read_text().splitlines()]
-    kept = [text for text in texts if is_kept_apart(text.replace(". ", ".\n"))]
+    kept = [text for text in texts if is_validation_text(text.replace(". ", ".\n"))]
     assert 0 < len(kept) < 40
     words = sum(not token.startswith("##") for text in kept for token in base.tokenize(text))
     for when, tokenizer in (("before", base), ("after", new)):
@@ -146,7 +146,7 @@ def test_fewer_words_than_asked_for_are_said(
         *("tokenizer", "vocab_size", "sha256", "added", "tokens_per_word", "unknown_rate", "vocabulary_used"),
     }
     assert set(answer.json["tokens_per_word"]) == set(answer.json["unknown_rate"]) == {"before", "after"}
-    assert f"1,000 words were asked for, {answer.json['added']} are added" in answer.stderr
+    assert f"only {answer.json['added']} of 1,000 words are added" in answer.stderr
     answer = bertsmith("extend-tokenizer", run, domain, "--add", 6, "--out", tmp_path / "b", "--workers", 1)
     assert "262 entries, 6 of them new" in answer.stdout
     new = tmp_path / "b"
@@ -166,14 +166,19 @@ def test_a_book_is_divided_by_paragraphs_and_one_paragraph_by_sentences(tmp_path
 def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, run: Path) -> None:
     texts = [f"{' '.join(random.Random(number).sample(PLAIN, 12)).capitalize()}." for number in range(200)]
     strange = [f"{text.removesuffix('.')}{' zyx' * 20}." for text in texts]
-    place = next(number for number, text in enumerate(strange) if not is_kept_apart(text))
+    place = next(number for number, text in enumerate(strange) if not is_validation_text(text))
     texts[place] = strange[place]
     file = tmp_path / "text.jsonl"
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     settings: dict[str, Any] = {"add": 9, "out": tmp_path / "out", "workers": 1}
-    with pytest.raises(DataError, match=r"nothing was gained: .* 1\.0000 tokens a word .* and 1\.0000 with the new"):
+    with pytest.raises(
+        DataError, match=r"the new words bring no gain: .* 1\.0000 tokens per word, and 1\.0000 with the new"
+    ):
         extend_tokenizer(run, file, **settings)
-    with pytest.raises(DataError, match=r"--add 9: no word to add: every word that occurs 21 times is one token of"):
+    with pytest.raises(
+        DataError,
+        match=r"--add 9: found no word to add: every word that occurs at least 21 times is already a single token of",
+    ):
         extend_tokenizer(run, file, min_count=21, **settings)
     assert [path.name for path in tmp_path.iterdir()] == ["text.jsonl"]
 
@@ -181,23 +186,26 @@ def test_nothing_is_gained_where_new_words_occur_in_one_place(tmp_path: Path, ru
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        ((1.2, 0.01), "tokens a word do not fall (1.2000 before, 1.2000 after); what is gained is that fewer words"),
-        ((1.1, 0.05), "more words are unknown than before (2.400% before, 5.500% after)"),
+        (
+            (1.2, 0.01),
+            "fewer words are unknown (2.400% before, 1.200% after), but tokens per word do not decrease (1.2000 ",
+        ),
+        ((1.1, 0.05), "more words are unknown (2.400% before, 5.500% after)"),
         ((1.1, 0.024 / 1.1), ""),
     ],
     ids=["fewer unknown", "more unknown", "the same unknown words among fewer tokens"],
 )
 def test_a_gain_in_part_is_a_warning(after: tuple[float, float], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from bertsmith.tokenization import domain_words as module
-    from bertsmith.tokenization.measures import Fit
+    from bertsmith.tokenization.measures import TokenizerFit
 
     warned: list[str] = []
     monkeypatch.setattr(module, "warn", warned.append)
-    wanted = module.Wanted("m", 1, 5, "--add", "more text")
-    module._check_gain(wanted, Fit("before", 9, 1.2, 0.02, 0.5), Fit("after", 10, *after, 0.5))
+    wanted = module.WordRequest("m", 1, 5, "--add", "more text")
+    module._check_gain(wanted, TokenizerFit("before", 9, 1.2, 0.02, 0.5), TokenizerFit("after", 10, *after, 0.5))
     assert [text.startswith(said) for text in warned] == ([True] if said else [])
     assert not any("{" in text for text in warned)
-    assert "more words are unknown" not in said or "A smaller --add avoids them" in warned[0]
+    assert "more words are unknown" not in said or "To avoid this, try a smaller --add" in warned[0]
 
 
 def test_what_cannot_be_extended_is_refused(tmp_path: Path, run: Path, extended: Path, domain: Path) -> None:
@@ -206,7 +214,7 @@ def test_what_cannot_be_extended_is_refused(tmp_path: Path, run: Path, extended:
         extend_tokenizer(run, domain, add=0, **settings)
     with pytest.raises(ModelError, match=r"none: no such folder"):
         extend_tokenizer(tmp_path / "none", domain, add=5, **settings)
-    with pytest.raises(ModelError, match=r"is the extension of a tokenizer already"):
+    with pytest.raises(ModelError, match=r"the tokenizer is already extended"):
         extend_tokenizer(extended, domain, add=5, **settings)
     (tmp_path / "small.txt").write_text("Virtue is the only good. " * 20)
     with pytest.raises(DataError, match=r"the text is too small: .* expected at least 50 sentences"):
@@ -231,7 +239,7 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path, domain: Path) ->
     backend = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     backend.pre_tokenizer = ByteLevel()
     PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(tmp_path / "roberta")
-    with pytest.raises(ModelError, match=r"its tokenizer is made of BPE, .* expected WordPiece.*train-tokenizer"):
+    with pytest.raises(ModelError, match=r"found a tokenizer of BPE, .* expected WordPiece.*train-tokenizer"):
         extend_tokenizer(tmp_path / "roberta", domain, add=5, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -304,8 +312,9 @@ def test_a_store_without_the_record_is_refused(
     arguments = ("--from", run, "--steps", 1, "--sequence-length", 32, "--out", tmp_path / "run")
     answer = bertsmith("pretrain", tmp_path / "store", *arguments)
     assert answer.code == 2
-    assert f"its tokenizer (256 entries) is not that of {tmp_path / 'store'} (262): 6 entries only in the STORE" in (
-        answer.stderr
+    assert (
+        f"its tokenizer (256 entries) differs from that of {tmp_path / 'store'} (262): 6 entries only in the STORE"
+        in (answer.stderr)
     )
     assert f"bertsmith extend-tokenizer {run} SOURCE --add N --out DIR" in answer.stderr
     assert not (tmp_path / "run").exists()
@@ -323,7 +332,7 @@ def prepared(domain: Path, run: Path, out: Path, **options: Any) -> Any:
 
 
 def held_out_texts(store: Path, domain: Path) -> set[int]:
-    """The lines of the domain that are held out."""
+    """The held-out lines of the domain."""
     from bertsmith.corpus.store import HELD_OUT, TokenStore
 
     return {int(name.split("#")[1]) for name in TokenStore(store).part(HELD_OUT).document_ids}
@@ -374,7 +383,7 @@ def test_pretrain_takes_up_a_store_that_was_prepared_so(
 
 
 def contents(store: Path) -> dict[str, bytes]:
-    """Every file but those that tell the time."""
+    """Every file without timings."""
     files = [path for path in store.rglob("*") if path.is_file() and path.name not in ("manifest.json", "report.html")]
     return {path.relative_to(store).as_posix(): path.read_bytes() for path in files}
 
@@ -395,7 +404,7 @@ def test_two_workers_and_an_interruption_change_no_byte(
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    for module, name in ((tokenizer, "with_new_words"), (tokenizer, "save_tokenizer"), (encode, "encode")):
+    for module, name in ((tokenizer, "add_domain_words"), (tokenizer, "save_tokenizer"), (encode, "encode")):
         out = tmp_path / f"stopped-at-{name}"
         with monkeypatch.context() as patch:
             patch.setattr(module, name, interrupt)
@@ -415,11 +424,13 @@ def test_prepare_refuses_what_it_cannot_extend(
     answer = bertsmith("prepare", domain, "--out", tmp_path / "out", "--add-words", 6)
     assert answer.code == 2
     assert "--add-words needs --tokenizer MODEL, the tokenizer to extend, which is missing" in answer.stderr
-    with pytest.raises(ModelError, match="is the extension of a tokenizer already"):
+    with pytest.raises(ModelError, match="the tokenizer is already extended"):
         prepared(domain, extended, tmp_path / "out")
     plain = tmp_path / "plain.txt"
     plain.write_text("".join(f"{' '.join(random.Random(number).sample(PLAIN, 12))}.\n\n" for number in range(2_000)))
-    with pytest.raises(DataError, match=r"--add-words 6: no word to add: .* Give more text .*, or use .* as it is"):
+    with pytest.raises(
+        DataError, match=r"--add-words 6: found no word to add: .* Try: more text .*, or use .* as it is"
+    ):
         prepared(plain, run, tmp_path / "out", documents="file", clean="none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.txt"]
     forecast = prepared(domain, run, tmp_path / "out", dry_run=True)

@@ -1,4 +1,4 @@
-"""SOURCE to STORE: counts, bytes, stages, and what is left where it fails."""
+"""SOURCE to STORE: counts, bytes, stages, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pytest
 
 from bertsmith.corpus import blocks, decisions, fingerprints, plan, shards
 from bertsmith.corpus import store as store_module
-from bertsmith.corpus.preparation import description, division, tokenizer
+from bertsmith.corpus.preparation import description, holdout, tokenizer
 from bertsmith.corpus.preparation.tokenizer import default_vocab_size
 from bertsmith.corpus.stages import clean, count, encode, read
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore
@@ -49,7 +49,7 @@ def records_of(file: Path) -> list[dict[str, Any]]:
 
 
 def contents(store: Path) -> dict[str, str]:
-    """The checksums of all that is made from text and options alone: every file but the manifest and the report."""
+    """The checksums of all files that depend only on text and options: all except the manifest and the report."""
     files = {path.relative_to(store).as_posix(): path for path in store.rglob("*") if path.is_file()}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -59,7 +59,7 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def manifest_of(store: Path) -> dict[str, Any]:
-    """The manifest without how fast."""
+    """The manifest without timings."""
     manifest = TokenStore(store).manifest.to_dict()
     for name in ("seconds", "stages"):
         manifest["result"].pop(name)
@@ -67,12 +67,12 @@ def manifest_of(store: Path) -> dict[str, Any]:
 
 
 def facts(result: PrepareResult) -> dict[str, Any]:
-    """A result without where and how fast."""
+    """A result without location and timings."""
     return {name: value for name, value in result.to_dict().items() if name not in ("store", "seconds", "stages")}
 
 
 def ids_of_documents(store: Path, part: str) -> dict[str, list[list[int]]]:
-    """The ids of each document of a part, by its pieces."""
+    """The ids of each document of a part, by fragment."""
     opened = TokenStore(store).part(part)
     offsets = opened.sentence_offsets[opened.document_offsets].tolist()
     found: dict[str, list[list[int]]] = {}
@@ -88,7 +88,7 @@ def notes(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
 
 
-# What comes out
+# Results
 
 
 def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_unigram_counts_are_those_of_the_training_part(store: Path) -> None:
 
 
 def test_the_tokenizer_learns_from_the_training_part_alone(tmp_path: Path, corpus_file: Path) -> None:
-    # Near-duplicates stay: whether a text of the training part is one depends on those that are held out.
+    # Keep near-duplicates, because which training texts count as such depends on the held-out ones.
     first = make(corpus_file, tmp_path / "first", clean=ALL_DOCUMENTS)
     held_out = set(ids_of_documents(first.store, HELD_OUT))
     changed = [
@@ -188,12 +188,12 @@ def test_cased_keeps_capitals_and_accents(tmp_path: Path, corpus_file: Path) -> 
         assert any(token[0].isupper() for token in vocabulary if token[0] != "[") is cased
 
 
-# The same every time
+# Reproducibility
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shared corpus is 4 blocks. Workers are forked, so they see the same numbers."""
+    """The shared corpus makes 4 blocks. Workers are forked, so they use the same settings."""
     monkeypatch.setattr(plan, "MIN_BLOCK", 30_000)
     monkeypatch.setattr(plan, "GROUP_BYTES", 40_000)
 
@@ -202,7 +202,7 @@ STARTS = (0, 30, 60, 90)
 
 
 def in_files(corpus_file: Path, folder: Path) -> list[Path]:
-    """The shared corpus as four files, of which the second group of the reading begins inside."""
+    """The shared corpus as four files; the second reading group starts inside it."""
     folder.mkdir()
     records = records_of(corpus_file)
     return [
@@ -284,7 +284,7 @@ def test_max_documents_reads_no_further_in_later_files(tmp_path: Path, corpus_fi
 
 def test_documents_stay_on_their_side_when_the_corpus_grows(tmp_path: Path, corpus_file: Path) -> None:
     records = records_of(corpus_file)
-    # Which of two near-duplicates stays may change with the corpus: one that is held out comes before all others.
+    # Which near-duplicate is kept can change with the corpus, because a held-out document comes first.
     small = make(write_lines(tmp_path / "small.jsonl", records[:80]), tmp_path / "small", clean=ALL_DOCUMENTS)
     large = make(corpus_file, tmp_path / "large", clean=ALL_DOCUMENTS)
     for part in PARTS:
@@ -298,7 +298,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
     tmp_path: Path, corpus_file: Path, notes: Callable[[], str]
 ) -> None:
     result = make(corpus_file, tmp_path / "store", held_out=0.02)
-    assert "held out: runs of paragraphs of all documents: " in notes()
+    assert "held out: spans of paragraphs of all documents, because " in notes()
     store = TokenStore(tmp_path / "store")
     assert store.manifest.held_out.by == "paragraphs"
     assert store.part(HELD_OUT).num_tokens >= 2_000
@@ -308,7 +308,7 @@ def test_few_documents_give_runs_of_paragraphs_and_it_is_said(
 
 
 def _joined(store: Path) -> dict[str, list[list[int]]]:
-    """The pieces of both parts of each document, in the order of its sentences."""
+    """The fragments of both parts of each document, in sentence order."""
     pieces: dict[str, list[tuple[int, list[int]]]] = {}
     for part in PARTS:
         opened = TokenStore(store).part(part)
@@ -322,9 +322,9 @@ def _joined(store: Path) -> dict[str, list[list[int]]]:
 def test_one_book(tmp_path: Path, shared_data: Path, notes: Callable[[], str]) -> None:
     result = prepare(shared_data / "corpora" / "meditations.txt", out=tmp_path / "store", workers=1)
     assert (result.documents_in, result.documents_kept, result.held_out_documents) == (1, 1, 1)
-    assert "no blank lines: one document, its lines are paragraphs" in notes()
-    assert "runs of paragraphs of all documents: a hash would hold out 0 of 1 documents" in notes()
-    assert "vocabulary size: 1024 (about 1,000 characters an entry" in notes()
+    assert "no blank lines: one document, with a paragraph per line" in notes()
+    assert "spans of paragraphs of all documents, because a hash would hold out 0 of 1 documents" in notes()
+    assert "vocabulary size: 1024 (about 1,000 characters per entry" in notes()
     store = TokenStore(tmp_path / "store")
     held_out = store.part(HELD_OUT)
     assert 2_000 <= held_out.num_tokens <= 0.08 * result.tokens
@@ -345,9 +345,9 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
     (tmp_path / "ids.txt").write_text("document-3\ndocument-77\nnobody\n")
     result = make(corpus_file, tmp_path / "store", held_out=tmp_path / "ids.txt")
     assert set(ids_of_documents(result.store, HELD_OUT)) == {"document-3", "document-77"}
-    assert "held out: 2 documents that ids.txt lists (1 ids were not found, or their documents were dropped)" in notes()
+    assert "held out: 2 documents listed in ids.txt (1 ids were not found, or their documents were dropped)" in notes()
     (tmp_path / "ids.txt").write_text("nobody\n")
-    with pytest.raises(DataError, match=r"0 of its 1 ids are among the \d+ documents \(the first of these is 'docu"):
+    with pytest.raises(DataError, match=r"found 0 of its 1 ids among the \d+ documents \(the first document is 'docu"):
         make(corpus_file, tmp_path / "other", held_out=tmp_path / "ids.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ids.txt", "store"]
 
@@ -357,7 +357,7 @@ def test_a_file_of_ids(tmp_path: Path, corpus_file: Path, notes: Callable[[], st
 
 def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: Path, store: Path) -> None:
     result = make(corpus_file, tmp_path / "other", vocab_size=None, tokenizer=str(store))
-    # transformers notes in its configuration that the tokenizer was loaded from a folder
+    # the configuration of transformers records that the tokenizer was loaded from a folder
     settings = {"tokenizer/tokenizer_config.json"}
     assert contents(result.store).items() ^ contents(store).items() <= {
         (name, contents(folder)[name]) for name in settings for folder in (result.store, store)
@@ -365,8 +365,8 @@ def test_a_tokenizer_that_exists_is_taken_as_it_is(tmp_path: Path, corpus_file: 
     assert TokenStore(tmp_path / "other").manifest.choices == []
 
 
-def size_that_was_said(notes: str) -> int:
-    """The entries of a vocabulary that was trained; there can be rows more, up to a multiple of 64."""
+def printed_vocabulary_size(notes: str) -> int:
+    """The number of trained entries; there can be more rows, up to a multiple of 64."""
     found = re.search(r"vocabulary size: ([\d,]+) \(", notes)
     assert found is not None, notes
     return int(found[1].replace(",", ""))
@@ -378,31 +378,31 @@ def test_chinese_gets_an_alphabet_that_covers_it(tmp_path: Path, notes: Callable
     sentences = ["".join(draw.choices(characters, k=20)) + "。" for _ in range(2_000)]
     (tmp_path / "zh.txt").write_text("\n".join(sentences))
     result = prepare(tmp_path / "zh.txt", out=tmp_path / "store", language="zh", workers=1)
-    assert 1_490 <= size_that_was_said(notes()) <= 1_506
-    assert size_that_was_said(notes()) <= result.vocab_size < size_that_was_said(notes()) + 64
+    assert 1_490 <= printed_vocabulary_size(notes()) <= 1_506
+    assert printed_vocabulary_size(notes()) <= result.vocab_size < printed_vocabulary_size(notes()) + 64
     part = TokenStore(tmp_path / "store").part(TRAIN)
     assert np.mean(part.tokens(0, part.num_tokens) == 1) < 0.001
-    with pytest.raises(DataError, match=r"a vocabulary of 8,000 entries was asked for, but .* support"):
+    with pytest.raises(DataError, match=r"--vocab-size 8000: too large, expected at most"):
         prepare(tmp_path / "zh.txt", out=tmp_path / "other", language="zh", workers=1, vocab_size=8_000)
 
 
 def test_a_vocabulary_larger_than_the_text_supports_is_refused_when_asked_for(
     tmp_path: Path, corpus_file: Path, notes: Callable[[], str]
 ) -> None:
-    with pytest.raises(DataError, match=r"a vocabulary of 20,000 entries was asked for, but"):
+    with pytest.raises(DataError, match=r"--vocab-size 20000: too large, expected at most"):
         make(corpus_file, tmp_path / "store", vocab_size=20_000)
     assert list(tmp_path.iterdir()) == []
     result = make(corpus_file, tmp_path / "store", vocab_size=None)
-    size = size_that_was_said(notes())
+    size = printed_vocabulary_size(notes())
     assert size <= result.vocab_size < min(size + 64, 1_024)
-    assert f"vocabulary size: {size} (all that the text supports; 1,024 was aimed at" in notes()
+    assert f"vocabulary size: {size} (the most that the text supports; the target was 1,024" in notes()
 
 
 @pytest.mark.parametrize(
     ("characters", "entries", "size"),
     [
         (10, 512, 1_024),
-        (10, 513, 2_048),  # more than half of it would be characters
+        (10, 513, 2_048),  # more than half of the entries would be characters
         (2_048_000, 513, 2_048),
         (2_047_999, 512, 1_024),
         (9_000_000, 4_096, 8_192),
@@ -432,8 +432,8 @@ STOPS: list[tuple[Any, str, int]] = [
     (read, "write_block", 3),
     (read, "arrange_blocks", 1),
     (clean, "write_shard", 3),
-    (division, "find_all_duplicates", 1),
-    (division, "divide", 1),
+    (holdout, "find_all_duplicates", 1),
+    (holdout, "split_corpus", 1),
     (count, "count_words_of", 3),
     (tokenizer, "train_wordpiece", 1),
     (tokenizer, "save_tokenizer", 1),
@@ -498,19 +498,19 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
             make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert [path.name for path in tmp_path.iterdir()] == [".store.preparing"]
     with monkeypatch.context() as patch:
-        # What is done is not done again.
+        # Finished tasks do not run again.
         place = [stop[1] for stop in STOPS].index(name)
         if place > 0:
             patch.setattr(read, "read_task", interrupt)
         if place > 2:
             patch.setattr(clean, "clean_task", interrupt)
         if place > 7:
-            patch.setattr(division, "find_all_duplicates", interrupt)
+            patch.setattr(holdout, "find_all_duplicates", interrupt)
             patch.setattr(tokenizer, "train_wordpiece", interrupt)
         if place > 9:
             patch.setattr(encode, "encode_task", interrupt)
         result = make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True, workers=2)
-    assert "going on with what was done already" in notes()
+    assert "resuming the interrupted run" in notes()
     assert contents(result.store) == contents(expected)
     assert manifest_of(result.store) == manifest_of(expected)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
@@ -546,8 +546,8 @@ def test_stages_of_other_options_or_other_text_are_not_taken_over(
         write_lines(source, records_of(corpus_file)[:110])
     result = make(source, tmp_path / "store", resume=True, seed=int(change == "options"))
     assert result.documents_in == (110 if change == "source" else 120)
-    assert "others than those of an interrupted prepare; starting from the beginning" in notes()
-    assert "going on" not in notes()
+    assert "the options or files have changed since the interrupted run; starting from the beginning" in notes()
+    assert "resuming" not in notes()
 
 
 def test_ids_to_hold_out_that_changed_are_not_mixed_with_the_old_ones(
@@ -585,7 +585,7 @@ def test_the_plan_is_read_once(tmp_path: Path, corpus_file: Path, small_blocks: 
 
 def test_resume_of_nothing(tmp_path: Path, corpus_file: Path, store: Path, notes: Callable[[], str]) -> None:
     result = make(corpus_file, tmp_path / "store", resume=True)
-    assert "there is no trace of an interrupted prepare; starting from the beginning" in notes()
+    assert "found no interrupted run; starting from the beginning" in notes()
     assert contents(result.store) == contents(store)
 
 
@@ -642,7 +642,7 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
             make(source, tmp_path / "store", overwrite=True)
     try:
         assert make(source, tmp_path / "store", resume=True).documents_in == 120
-    except OptionError as refused:  # to be told to give --overwrite again would do too
+    except OptionError as refused:  # a request for --overwrite would also be fine
         assert "--overwrite" in str(refused)
 
 
@@ -651,8 +651,11 @@ def test_resume_after_an_interrupted_overwrite_is_not_answered_with_the_old_stor
     [
         (b'{"text": "One."}\nnot JSON\n', r"line 2: not JSON"),
         (b'{"text": "On\xe9."}\n', r"byte 12 \(0xe9\) is not utf-8"),
-        (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left of 2 that were read; dropped: 2 empty"),
-        (b'{"text": "One short sentence."}\n', r"too small for a held-out part: 3 words.*10,500 words are needed"),
+        (b'{"text": " "}\n{"text": ""}\n', r"a.jsonl: no document is left after cleaning; read 2, dropped: 2 empty"),
+        (
+            b'{"text": "One short sentence."}\n',
+            r"too small for a held-out part: found 3 words, expected at least 10,500",
+        ),
     ],
 )
 def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes, message: str) -> None:
@@ -664,7 +667,7 @@ def test_nothing_is_left_behind_by_a_wrong_corpus(tmp_path: Path, content: bytes
 
 
 def test_the_sample_of_the_original_code_is_too_small(tmp_path: Path, shared_data: Path) -> None:
-    with pytest.raises(DataError, match=r"too small for a held-out part: 7\d\d words"):
+    with pytest.raises(DataError, match=r"too small for a held-out part: found 7\d\d words"):
         prepare(shared_data / "golden" / "sample_text.txt", out=tmp_path / "store")
     assert list(tmp_path.iterdir()) == []
 
@@ -688,7 +691,7 @@ KEPT_FROM = KINDS.index("clean/N.json") + 1
 
 
 def kind_of(handle: int, aside: Path) -> str:
-    """What kind of file a handle writes."""
+    """The kind of file that a handle writes."""
     path = Path(f"/proc/self/fd/{handle}").readlink()
     name = re.sub(r"^\.(.+?)(\.\d+)?\.partial$", r"\1", path.name)
     return re.sub(r"\d{4,}", "N", path.with_name(name).relative_to(aside).as_posix())
@@ -742,7 +745,7 @@ def test_a_full_disk(
         with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free") as caught:
             make(corpus_file, tmp_path / "store", keep_dropped=True)
     assert caught.value.exit_code == 3
-    # What was cleaned is kept for --resume; before that nothing is, and never anything at --out.
+    # Cleaned text is kept for --resume; before that nothing is kept, and nothing is ever left at --out.
     kept = [".store.preparing"] if KINDS.index(full) >= KEPT_FROM else []
     assert [path.name for path in tmp_path.iterdir()] == kept
     assert not list(tmp_path.rglob("*.partial"))
@@ -762,7 +765,7 @@ def test_a_disk_that_is_full_in_a_worker(
 
     def fsync(handle: int) -> None:
         calls[0] += kind_of(handle, tmp_path / ".store.preparing") == full
-        if calls[0] == 2:  # the second of a worker
+        if calls[0] == 2:  # the second call in a worker
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(handle)
 
@@ -797,7 +800,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path, corpus_file: Path, m
 def test_a_file_that_cannot_be_written_at_all(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
-    """The data do not even reach the file: what NumPy and Arrow make of /dev/full."""
+    """The data never reach the file: NumPy and Arrow on /dev/full."""
     real = count.atomic_write
 
     @contextmanager
@@ -824,7 +827,7 @@ def test_what_a_run_that_was_killed_at_its_end_left_is_removed(tmp_path: Path, c
 
 
 def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
-    """Its vocabulary is a list of entries with scores, and the unknown one has an id, no name."""
+    """Its vocabulary is a list of entries with scores, and the unknown token has an id but no name."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -857,12 +860,14 @@ def test_a_unigram_tokenizer(corpus_file: Path, tmp_path: Path) -> None:
 
 
 def syllables(draw: random.Random, first: list[str], last: list[str], count: int) -> list[str]:
-    """Words of two or three syllables; the frequent ones first."""
+    """Words of two or three syllables, frequent ones first."""
     return ["".join(draw.choice(first) + draw.choice(last) for _ in range(draw.randint(2, 3))) for _ in range(count)]
 
 
 def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) -> None:
-    """Fewer than a thousand characters, some in two forms, are more entries than the smallest usual vocabulary has."""
+    """Fewer than a thousand characters, some in two forms, need more entries than the smallest standard vocabulary
+    has.
+    """
     draw = random.Random(0)
     kana = [chr(code + shift) for shift in (0, 0x60) for code in range(0x3042, 0x3094)]
     kanji = [chr(0x4E00 + number) for number in range(800)]
@@ -872,9 +877,9 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
         lines.append("".join(parts) + "。")
     (tmp_path / "ja.txt").write_text("\n".join(["かぎ。かき。", *lines]), encoding="utf-8")
     result = prepare(tmp_path / "ja.txt", out=tmp_path / "store", language="ja", workers=1)
-    assert 2_000 < size_that_was_said(notes()) <= result.vocab_size < 4_096
-    assert "accents: kept (marks are part of the letters in kana, 75% of the text" in notes()
-    assert "4,096 was aimed at, twice the 1,134 entries of the 965 characters that make up" in notes()
+    assert 2_000 < printed_vocabulary_size(notes()) <= result.vocab_size < 4_096
+    assert "accents: kept (marks are part of the letters in kana, which is 75% of the text" in notes()
+    assert "the target was 4,096, twice the 1,134 entries for the 965 characters that make up" in notes()
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")
@@ -883,13 +888,14 @@ def test_japanese_with_the_defaults(tmp_path: Path, notes: Callable[[], str]) ->
     assert tokenizer("かき\u3099")["input_ids"] == key, "the voicing mark as a character behind the letter"
     assert "Unicode form: NFC" in notes()
     with pytest.raises(
-        DataError, match=r"a vocabulary of 1,024 entries was asked for.* single characters alone are 1,134"
+        DataError,
+        match=r"--vocab-size 1024: too small, expected at least 1134 for the special tokens and single characters",
     ):
         prepare(tmp_path / "ja.txt", out=tmp_path / "other", language="ja", workers=1, vocab_size=1_024)
 
 
 def test_thai_loses_no_document_and_no_run_of_letters(tmp_path: Path, notes: Callable[[], str]) -> None:
-    """Different documents of 4,000 characters of Thai stay; a copy with a word in twelve changed goes."""
+    """Different Thai documents of 4,000 characters are kept; a copy with one word in twelve changed is dropped."""
     draw = random.Random(1)
     first = [a + b for a in ("", "เ", "แ", "โ") for b in "กขคจชดตทนบปพมยรลวสห"]
     words = syllables(draw, first, ["", "า", "ี", "ุ", "่า", "้ว", "็น", "ัน"], 3_000)
@@ -898,7 +904,7 @@ def test_thai_loses_no_document_and_no_run_of_letters(tmp_path: Path, notes: Cal
     copy = [word if draw.random() > 1 / 12 else draw.choice(words) for word in documents[3]]
     records = []
     for number, document in enumerate([*documents, copy]):
-        # Runs of a hundred letters and more without a space.
+        # Runs of a hundred or more letters without a space.
         text = " ".join("".join(document[start : start + 30]) for start in range(0, len(document), 30))
         records.append({"id": str(number), "text": text})
     result = prepare(write_lines(tmp_path / "th.jsonl", records), out=tmp_path / "store", language="th", workers=1)
@@ -922,7 +928,7 @@ def test_real_sentences_of_other_languages_are_kept(language: str, tmp_path: Pat
     assert (result.dropped, result.dropped_paragraphs) == ({}, {})
     manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
     assert manifest["statistics"]["unknown_rate"] < 0.001
-    # Each word comes back from its ids, with its marks; French loses them, as with bert-base-uncased.
+    # Decoding the ids restores each word with its marks; French loses them, as with bert-base-uncased.
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "store" / "tokenizer")

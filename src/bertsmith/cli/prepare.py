@@ -22,9 +22,9 @@ def _run(options: PrepareOptions) -> Iterable[Answer]:
 
 
 def _show(result: Any) -> str:
-    from bertsmith.corpus.forecast import Forecast
+    from bertsmith.corpus.preparation_estimate import PreparationEstimate
 
-    if isinstance(result, Forecast):
+    if isinstance(result, PreparationEstimate):
         return (
             "Forecast from a sample (--dry-run), nothing was written:\n"
             f"  text    {counted(result.files, 'file')}, {counted(result.documents, 'document')}, "

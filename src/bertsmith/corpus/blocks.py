@@ -1,7 +1,7 @@
-"""Blocks: documents as they were read, in files of an even size.
+"""Blocks: the documents of the input files, regrouped into files of similar size.
 
-Files come in every size and form; a block is a share of work of about the same size, whatever the files are. It is
-read once, by the task that cleans it, and removed when its shard is written.
+Input files come in every size and format. A block is a unit of work of about the same size for all of them. The task
+that cleans a block reads it once and removes it after writing its shard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bertsmith.runtime.files import atomic_write
 _SCHEMA = pa.schema(
     [
         pa.field("id", pa.string()),
-        # UTF-8 with lone surrogates, which JSON may hold: the cleaning removes them.
+        # UTF-8 that may contain lone surrogates, because JSON allows them; cleaning removes them.
         pa.field("text", pa.large_binary()),
         pa.field("lines_are_sentences", pa.bool_()),
     ]
@@ -26,7 +26,7 @@ _SCHEMA = pa.schema(
 
 
 def write_block(path: Path, documents: list[Document]) -> None:
-    """Write documents, whole or not at all; a paragraph is a line."""
+    """Write documents to a block atomically, one line per paragraph."""
     texts = [
         "\n".join(
             paragraph.replace("\n", " ") if "\n" in paragraph else paragraph for paragraph in document.paragraphs
@@ -42,17 +42,17 @@ def write_block(path: Path, documents: list[Document]) -> None:
         schema=_SCHEMA,
     )
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with atomic_write(path) as aside, pa.ipc.new_file(str(aside), _SCHEMA, options=options) as writer:
+    with atomic_write(path) as temporary_path, pa.ipc.new_file(str(temporary_path), _SCHEMA, options=options) as writer:
         writer.write_batch(batch)
 
 
 def read_block(path: Path) -> Iterator[Document]:
-    """The documents of a block, in their order. Raises DataError where the file is missing or cut off."""
+    """Yield the documents of a block in order. Raises DataError if the file is missing or truncated."""
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
             table = reader.read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); prepare again without --resume") from None
+        raise DataError(f"{path}: cannot be read ({error}). Try: run prepare again without --resume") from None
     columns = (table.column(name) for name in ("id", "text", "lines_are_sentences"))
     for name, raw, sentences in zip(*columns, strict=True):
         text = raw.as_py().decode("utf-8", "surrogatepass")

@@ -1,8 +1,9 @@
-"""Chunks: what stands between white space, as numbers.
+"""Chunks: runs of text between white space, stored as numbers.
 
-A corpus repeats its chunks: in 11 MB of novels 2.0 million stand for 118 thousand different ones. A text is split
-once, its different chunks become a dictionary, and the text a row of numbers. Everything after that works on the
-dictionary and on the numbers: near-duplicates, word counts, token ids. The text itself comes back by joining.
+A corpus repeats its chunks: 11 MB of novels have 2.0 million chunks, but only 118 thousand distinct ones. So each text
+is split once, the distinct chunks become a dictionary, and the text becomes an array of dictionary indices. All later
+stages (near-duplicates, word counts, token ids) work on the dictionary and the indices. Joining the chunks restores the
+text.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _SPACE, _LINE = 32, 10
 
 @dataclass(frozen=True)
 class Chunks:
-    """Sentences as numbers.
+    """Sentences as dictionary indices.
 
     Attributes:
-        dictionary: the different chunks, in the order of their first occurrence.
-        codes: int32 of [chunks], the place of each chunk in the dictionary.
-        lengths: int64 of [sentences], the chunks of each sentence.
+        dictionary: the distinct chunks, in order of first occurrence.
+        codes: int32 of [chunks], the index of each chunk in the dictionary.
+        lengths: int64 of [sentences], the number of chunks per sentence.
     """
 
     dictionary: list[str]
@@ -36,12 +37,12 @@ class Chunks:
 
 
 def split_chunks(sentences: Sequence[str]) -> Chunks:
-    """Split clean sentences: parts of text with one plain space between them, none at either end, no line break."""
+    """Split clean sentences: no line breaks, no space at either end, and a single plain space between chunks."""
     if not sentences:
         return Chunks([], np.zeros(0, np.int32), np.zeros(0, np.int64))
     raw = ("\n".join(sentences) + "\n").encode()
     characters = np.frombuffer(raw, np.uint8)
-    # Each chunk with the separator behind it: so the chunks lie in a row and nothing has to be copied.
+    # Each chunk keeps its trailing separator, so the chunks are contiguous and nothing is copied.
     ends = np.flatnonzero((characters == _SPACE) | (characters == _LINE))
     kind = pa.StringArray if len(raw) < 2**31 else pa.LargeStringArray
     offsets = np.zeros(len(ends) + 1, np.int32 if kind is pa.StringArray else np.int64)

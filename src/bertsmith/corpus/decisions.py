@@ -1,4 +1,4 @@
-"""Decisions: what becomes of each document and each sentence of a shard: dropped, trained on, or held out."""
+"""Decisions: whether each document and sentence of a shard is dropped, trained on, or held out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bertsmith.corpus.deduplication import (
     DUPLICATE,
     DUPLICATE_PARAGRAPHS,
     NEAR_DUPLICATE,
-    Cluster,
+    DuplicateCluster,
     Duplicates,
 )
 from bertsmith.corpus.shards import read_arrays, read_ids_of_shard, read_shard
 from bertsmith.corpus.splitting import document_spans
-from bertsmith.corpus.work_folder import DECIDE, numbered, shard_file
+from bertsmith.corpus.work_folder import DECIDE, shard_file, stage_file
 from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.ragged import offsets_of, sums
 from bertsmith.tokenization.unspaced import count_words
@@ -32,12 +32,12 @@ REASONS = ("", DUPLICATE, NEAR_DUPLICATE, DUPLICATE_PARAGRAPHS)
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of the documents of one shard.
+    """The decisions for the documents of one shard.
 
     Attributes:
-        documents: uint8 of [documents], 0 for one that is kept, otherwise the place of the reason in REASONS.
-        paragraphs: int64 of [dropped, 2]: the document and the paragraph of each that is dropped.
-        sentences: uint8 of [sentences]: DROPPED, TRAIN or HELD_OUT.
+        documents: uint8 of [documents], the index in REASONS of the reason for dropping; 0 if the document is kept.
+        paragraphs: int64 of [dropped, 2], the document and the paragraph of each dropped paragraph.
+        sentences: uint8 of [sentences], DROPPED, TRAIN or HELD_OUT.
     """
 
     DROPPED: ClassVar[int] = 0
@@ -49,32 +49,35 @@ class Decision:
     sentences: Array
 
     def reason(self, document: int) -> str:
-        """Why a document is dropped; empty for one that is kept."""
+        """Return why a document is dropped; empty if it is kept."""
         return REASONS[int(self.documents[document])]
 
 
 def read_decision(folder: Path, number: int) -> Decision:
-    """The decision on a shard."""
+    """Read the decisions for a shard."""
     return Decision(
-        *read_arrays(numbered(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
+        *read_arrays(stage_file(folder, DECIDE, number, suffix=".npz"), "documents", "paragraphs", "sentences")
     )
 
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:
-    """Write the decision on a shard, whole or not at all."""
-    with atomic_write(numbered(folder, DECIDE, number, suffix=".npz")) as aside, aside.open("wb") as file:
+    """Write the decisions for a shard atomically."""
+    with (
+        atomic_write(stage_file(folder, DECIDE, number, suffix=".npz")) as temporary_path,
+        temporary_path.open("wb") as file,
+    ):
         np.savez(file, documents=decision.documents, paragraphs=decision.paragraphs, sentences=decision.sentences)
 
 
 @dataclass
-class Division:
-    """How the documents are divided, and what is to be said of it.
+class SplitSummary:
+    """How the documents are split, with counts.
 
     Attributes:
-        kept: documents that are kept, held-out ones among them.
-        dropped: documents by the reason for which they are dropped.
-        held_out: kept documents of which at least a part is held out.
-        held_out_chunks: what stands between white space in the held-out part.
+        kept: kept documents, including held-out ones.
+        dropped: dropped documents by reason.
+        held_out: kept documents with at least one held-out sentence.
+        held_out_chunks: chunks (runs of text between white space) in the held-out part.
     """
 
     by: str
@@ -86,10 +89,12 @@ class Division:
     held_out_chunks: int = 0
 
 
-def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, *, division: Division) -> Division:
-    """Write the decision on each shard where whole documents are held out.
+def decide_documents(
+    folder: Path, shards: int, duplicates: Duplicates | None, *, split_summary: SplitSummary
+) -> SplitSummary:
+    """Write the decisions of each shard when whole documents are held out, and add the counts to `split_summary`.
 
-    `duplicates=None` keeps everything that was cleaned.
+    `duplicates=None` keeps every cleaned document.
     """
     dropped = np.zeros(len(REASONS), np.int64)
     first = 0
@@ -101,29 +106,33 @@ def decide_documents(folder: Path, shards: int, duplicates: Duplicates | None, *
         documents = (
             duplicates.reasons[first : first + count].copy() if duplicates is not None else np.zeros(count, np.uint8)
         )
-        gone = duplicates.paragraphs[number] if duplicates is not None else np.zeros((0, 2), np.int64)
+        duplicate_paragraphs = duplicates.paragraphs[number] if duplicates is not None else np.zeros((0, 2), np.int64)
         kept_paragraphs = np.ones(len(sentences), bool)
-        kept_paragraphs[gone[:, 1]] = False
+        kept_paragraphs[duplicate_paragraphs[:, 1]] = False
         left = sums(kept_paragraphs, paragraphs)
         documents[(documents == 0) & (left == 0)] = REASONS.index(DUPLICATE_PARAGRAPHS)
         kept_paragraphs &= np.repeat(documents == 0, paragraphs)
         side = np.where(held_out, Decision.HELD_OUT, Decision.TRAIN).astype(np.uint8)
         states = np.repeat(np.repeat(side, paragraphs) * kept_paragraphs, sentences).astype(np.uint8)
-        write_decision(folder, number, Decision(documents, gone, states))
-        division.kept += int((documents == 0).sum())
-        division.held_out += int((held_out & (documents == 0)).sum())
-        division.held_out_chunks += int(lengths[states == Decision.HELD_OUT].sum())
-        division.dropped_paragraphs += int((documents[gone[:, 0]] == 0).sum())
+        write_decision(folder, number, Decision(documents, duplicate_paragraphs, states))
+        split_summary.kept += int((documents == 0).sum())
+        split_summary.held_out += int((held_out & (documents == 0)).sum())
+        split_summary.held_out_chunks += int(lengths[states == Decision.HELD_OUT].sum())
+        split_summary.dropped_paragraphs += int((documents[duplicate_paragraphs[:, 0]] == 0).sum())
         dropped += np.bincount(documents, minlength=len(REASONS))
         first += count
-    division.dropped = {reason: int(count) for reason, count in zip(REASONS, dropped, strict=True) if reason and count}
-    return division
+    split_summary.dropped = {
+        reason: int(count) for reason, count in zip(REASONS, dropped, strict=True) if reason and count
+    }
+    return split_summary
 
 
-def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: float, seed: int) -> Division:
-    """Change the decisions to runs of paragraphs of all kept documents; raises DataError for too small a corpus."""
+def decide_paragraphs(
+    folder: Path, shards: int, split_summary: SplitSummary, *, share: float, seed: int
+) -> SplitSummary:
+    """Hold out spans of paragraphs of all kept documents instead. Raises DataError if the corpus is too small."""
     documents: list[tuple[str, Sequence[int], Sequence[int]]] = []
-    places: list[tuple[int, Array]] = []
+    kept_sentences: list[tuple[int, Array]] = []
     for number in range(shards):
         shard, decision = read_shard(shard_file(folder, number)), read_decision(folder, number)
         kept = decision.sentences != Decision.DROPPED
@@ -135,20 +144,20 @@ def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: f
             inside = np.flatnonzero(kept[start:stop]) + start
             counts = sums(kept[start:stop], shard.sentences[first:last])
             documents.append((shard.ids[document], counts[counts > 0].tolist(), words[inside].tolist()))
-            places.append((number, inside))
-    divided = document_spans(documents, share, seed)
+            kept_sentences.append((number, inside))
+    spans_of_documents = document_spans(documents, share, seed)
     states = {number: read_decision(folder, number).sentences for number in range(shards)}
-    for (number, inside), runs in zip(places, divided, strict=True):
-        for run in runs:
-            states[number][inside[run.start : run.stop]] = Decision.HELD_OUT if run.held_out else Decision.TRAIN
+    for (number, inside), spans in zip(kept_sentences, spans_of_documents, strict=True):
+        for span in spans:
+            states[number][inside[span.start : span.stop]] = Decision.HELD_OUT if span.held_out else Decision.TRAIN
     for number, sentences in states.items():
         write_decision(folder, number, replace(read_decision(folder, number), sentences=sentences))
-    division.held_out = sum(any(run.held_out for run in runs) for runs in divided)
-    return division
+    split_summary.held_out = sum(any(span.held_out for span in spans) for spans in spans_of_documents)
+    return split_summary
 
 
 def decide_all(folder: Path, shards: int, side: int) -> None:
-    """Every document on one side: a text to count, or to evaluate on."""
+    """Put all documents on one side, for a text to count words in or to evaluate on."""
     for number in range(shards):
         paragraphs, lengths = read_arrays(shard_file(folder, number), "paragraphs", "lengths")
         decision = Decision(
@@ -157,8 +166,10 @@ def decide_all(folder: Path, shards: int, side: int) -> None:
         write_decision(folder, number, decision)
 
 
-def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Cluster]) -> Iterable[dict[str, Any]]:
-    """The clusters with the ids of their documents."""
+def name_clusters(
+    folder: Path, documents: Sequence[int], clusters: Iterable[DuplicateCluster]
+) -> Iterable[dict[str, Any]]:
+    """Yield the duplicate clusters with the ids of their documents."""
     first = offsets_of(documents)
     opened: dict[int, list[str]] = {}
 
@@ -179,6 +190,6 @@ def name_clusters(folder: Path, documents: Sequence[int], clusters: Iterable[Clu
         }
 
 
-def json_lines(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as JSON lines."""
+def to_json_lines(rows: Iterable[dict[str, Any]]) -> str:
+    """Return rows as JSON lines."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

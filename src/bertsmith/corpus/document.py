@@ -1,4 +1,4 @@
-"""A document: what readers make and every later stage takes."""
+"""A document: the output of the readers and the input of every later stage."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Document:
     """A text of paragraphs with an id that stays the same when the corpus grows.
 
-    `lines_are_sentences` is set for the form of google-research/bert (one sentence a line): its paragraphs are
-    sentences already and are not split again.
+    `lines_are_sentences` is set for the format of google-research/bert (one sentence per line): its paragraphs are
+    already sentences and are not split again.
     """
 
     id: str
@@ -19,18 +19,18 @@ class Document:
 
 
 def paragraphs_of(text: str) -> tuple[str, ...]:
-    """The paragraphs of a text: blocks between blank lines, their hard-wrapped lines joined.
+    """Split a text into paragraphs at blank lines and join the hard-wrapped lines of each.
 
-    A text without blank lines has one paragraph a line.
+    In a text without blank lines each line is a paragraph.
     """
     lines = [line.strip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     if "" not in _trimmed(lines):
         return tuple(line for line in lines if line)
-    return tuple(" ".join(block) for block in blocks_of(lines))
+    return tuple(" ".join(block) for block in line_blocks(lines))
 
 
-def blocks_of(lines: list[str]) -> list[list[str]]:
-    """Runs of lines that are not blank."""
+def line_blocks(lines: list[str]) -> list[list[str]]:
+    """Group consecutive non-blank lines."""
     blocks: list[list[str]] = [[]]
     for line in lines:
         if line:
@@ -41,7 +41,7 @@ def blocks_of(lines: list[str]) -> list[list[str]]:
 
 
 def _trimmed(lines: list[str]) -> list[str]:
-    """The lines without blank ones at the start and the end."""
+    """Remove blank lines at the start and the end."""
     start, stop = 0, len(lines)
     while start < stop and not lines[start]:
         start += 1

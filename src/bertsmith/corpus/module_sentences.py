@@ -1,6 +1,6 @@
-"""The sentences of the modules in the corpus of `quickstart`: a pair to judge, and labelled files.
+"""Sentences of Python modules for `quickstart`: a sentence pair to score, and labelled files.
 
-The label of a sentence is the package of its module. Dev files and pairs are of held-out modules.
+The label of a sentence is the package of its module. The dev file and the pair come from held-out modules.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ModuleSentences:
 
 
 def read_modules(corpus: Path, *, held_out: float, seed: int) -> Iterator[ModuleSentences]:
-    """The modules of a corpus; `held_out` is the share that `prepare` holds out with the same seed."""
+    """Yield the modules of a corpus; `held_out` is the share that `prepare` holds out with the same seed."""
     with corpus.open(encoding="utf-8") as file:
         for line in file:
             record = json.loads(line)
@@ -45,7 +45,7 @@ def read_modules(corpus: Path, *, held_out: float, seed: int) -> Iterator[Module
 
 
 def pair_to_judge(modules: Sequence[ModuleSentences], seed: int) -> tuple[str, str, str]:
-    """A held-out sentence, the one that follows it, and one of a different module."""
+    """Return a held-out sentence, the sentence after it, and a sentence of a different module."""
     pairs = [
         (number, a, b)
         for number, module in enumerate(modules)
@@ -59,7 +59,7 @@ def pair_to_judge(modules: Sequence[ModuleSentences], seed: int) -> tuple[str, s
 
 
 def write_labelled(modules: Sequence[ModuleSentences], folder: Path, seed: int) -> None:
-    """Write train.csv and dev.csv of sentences of the packages that have most of them."""
+    """Write train.csv and dev.csv with sentences of the packages that have the most."""
     by_package: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for module in modules:
         by_package[module.package, module.held_out] += filter(_fits, module.sentences)

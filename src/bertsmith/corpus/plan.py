@@ -1,4 +1,4 @@
-"""The plan of a preparation: what every task of it needs to know, in a file of the work folder."""
+"""The plan of a corpus: everything its tasks need to know, saved in the work folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bertsmith.corpus.work_folder import BLOCKS, PLAN, as_json, read_as
 from bertsmith.runtime.files import write_json
 
 MIN_BLOCK, MAX_BLOCK = 1 << 23, 1 << 26
-BLOCKS_AIMED_AT = 512
+TARGET_BLOCKS = 512
 GROUP_BYTES = 1 << 24
-FILES_A_GROUP = 4_096
+FILES_PER_GROUP = 4_096
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the tasks of a preparation need to know; see `config.prepare` for the options."""
+class CorpusPlan:
+    """Settings for the tasks that read and clean a corpus; see `config.prepare` for the options."""
 
     files: list[SourceFile]
     reading: ReadingOptions
@@ -37,10 +37,10 @@ class Plan:
     """The files of each reading task: first and last + 1."""
 
 
-def write_plan(folder: Path, plan: Plan) -> Plan:
-    """Group the files and write the plan, unless the folder has one: an interrupted preparation keeps its own."""
+def write_plan(folder: Path, plan: CorpusPlan) -> CorpusPlan:
+    """Group the files and write the plan. If the folder already has a plan (an interrupted run), keep that one."""
     if not (folder / PLAN).is_file():
-        # With a limit one task reads all files, so that it stops where the limit is reached.
+        # With --max-documents one task reads all files, so that it stops at the limit.
         groups = group_files(plan.files) if plan.max_documents is None else [(0, len(plan.files))]
         plan = replace(plan, groups=groups, block_characters=block_characters(plan.files))
         content = as_json(plan)
@@ -49,38 +49,38 @@ def write_plan(folder: Path, plan: Plan) -> Plan:
     return load_plan(folder)
 
 
-def load_plan(folder: Path) -> Plan:
-    """The plan in a work folder; a process reads it once, and its forked workers have it from there."""
+def load_plan(folder: Path) -> CorpusPlan:
+    """Load the plan of a work folder. Each process reads it once; forked workers inherit it."""
     facts = (folder / PLAN).stat()
     return _read_plan(folder / PLAN, facts.st_ino, facts.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)
-def _read_plan(path: Path, inode: int, modified: int) -> Plan:
-    """`inode` and `modified` tell a plan from that of an earlier preparation in the same folder."""
-    return read_as(Plan, path)
+def _read_plan(path: Path, inode: int, modified: int) -> CorpusPlan:
+    """Read a plan; `inode` and `modified` distinguish it from the plan of an earlier run in the same folder."""
+    return read_as(CorpusPlan, path)
 
 
 @dataclass(frozen=True)
-class Block:
-    """A block: its file below the work folder, and how many documents it holds."""
+class FileBlock:
+    """The file of a block, relative to the work folder, and its number of documents."""
 
     file: str
     documents: int
 
 
 def group_files(files: Sequence[SourceFile]) -> list[tuple[int, int]]:
-    """Files in groups of 16 MB, more where there would be over 512 of them.
+    """Group files into at least 16 MB per group, or more if that would make over 512 groups.
 
-    So neither a hundred thousand small files are a task each, nor is all of a corpus one task.
+    So a hundred thousand small files are not a task each, and a whole corpus is not a single task.
     """
     total = sum(file.size or 0 for file in files)
-    enough = max(GROUP_BYTES, total // BLOCKS_AIMED_AT)
+    enough = max(GROUP_BYTES, total // TARGET_BLOCKS)
     groups: list[tuple[int, int]] = []
     first, size = 0, 0
     for number, file in enumerate(files):
         size += file.size if file.size is not None else GROUP_BYTES
-        if size >= enough or number + 1 - first >= FILES_A_GROUP:
+        if size >= enough or number + 1 - first >= FILES_PER_GROUP:
             groups.append((first, number + 1))
             first, size = number + 1, 0
     if first < len(files):
@@ -89,11 +89,11 @@ def group_files(files: Sequence[SourceFile]) -> list[tuple[int, int]]:
 
 
 def block_characters(files: Sequence[SourceFile]) -> int:
-    """The size of a block: 8 MB of text, more where there would be over 512 of them, at most 64 MB."""
+    """Return the size of a block: 8 MB of text, or more if that would make over 512 blocks; at most 64 MB."""
     total = sum(file.size or 0 for file in files)
-    return min(MAX_BLOCK, max(MIN_BLOCK, total // BLOCKS_AIMED_AT))
+    return min(MAX_BLOCK, max(MIN_BLOCK, total // TARGET_BLOCKS))
 
 
-def read_blocks(folder: Path) -> list[Block]:
-    """All blocks of a work folder."""
-    return read_as(list[Block], folder / BLOCKS)
+def read_blocks(folder: Path) -> list[FileBlock]:
+    """Read the list of all blocks of a work folder."""
+    return read_as(list[FileBlock], folder / BLOCKS)

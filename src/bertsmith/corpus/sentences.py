@@ -1,7 +1,8 @@
-"""Sentences of a document, by sentencex (rules by language code, no download), and rules for what it does not know.
+"""Sentences of a document: split by sentencex (rules per language code, no download), with a few extra rules.
 
-sentencex knows the final marks of most scripts (。 । ။ ؟ ። ...), whatever the language code. Those of Khmer and Tibetan
-are added here. Thai and Lao have none: a space ends a clause or a sentence, so a long text is cut at some of them.
+sentencex knows the final marks of most scripts (。 । ။ ؟ ። ...) for any language code. The marks of Khmer and Tibetan
+are added here. Thai and Lao have no final marks: a space ends a clause or a sentence, so long texts are cut at some of
+the spaces.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from bertsmith.corpus.document import Document
 from bertsmith.errors import OptionError
 
 MAX_CHARACTERS = 2_000
-"""A longer run without a sentence end (a table, a list, minified text) is cut at white space: no segment of an
-example could hold it, and the packing would throw most of it away."""
+"""Longer runs without a sentence end (a table, a list, minified text) are cut at white space: no segment of a training
+example could hold them, and packing would discard most of the run."""
 
 CLAUSE_CHARACTERS = 80
-"""From this length a Thai or Lao sentence ends at the next space; those of UD Thai PUD have a mean of 98 characters."""
+"""Beyond this length, a Thai or Lao sentence ends at the next space. Sentences of UD Thai PUD average 98 characters."""
 
 _MARKS = "\u17d4\u17d5\u0f0d-\u0f11\u0f14"
 _MORE_ENDS = re.compile(f"[{_MARKS}](?:\\s*[{_MARKS}])*[\"'”’»)\\]]*")
-"""The final marks of Khmer (។ ៕) and Tibetan (། ༎ ...), with those that repeat them and closing quotes."""
+"""Final marks of Khmer (។ ៕) and Tibetan (། ༎ ...), including repeated marks and closing quotes."""
 _CLAUSE_END = re.compile("(?<=[\u0e01-\u0eff]) (?=[\u0e01-\u0eff])")
-"""A space between two letters of Thai or Lao; next to a number or a Latin word it ends nothing."""
+"""A space between two Thai or Lao letters. A space next to a number or a Latin word ends nothing."""
 
 
 def check_language(language: str, *, identified: bool = False) -> None:
-    """Raise OptionError where this is no language code, or one that cannot be identified though that is asked for."""
+    """Raise OptionError for an invalid language code, or one that cannot be identified if `identified` is set."""
     if (
         not language.isascii()
         or not 2 <= len(language.replace("-", "")) <= 12
@@ -39,19 +40,18 @@ def check_language(language: str, *, identified: bool = False) -> None:
         raise OptionError(f"--language: found {language!r}, expected a language code such as en, de or zh")
     if identified and not can_identify(language):
         raise OptionError(
-            f"--language {language}: texts in it cannot be told from others (py3langid does not know it); "
-            "leave language out of --clean"
+            f"--language {language}: py3langid cannot identify this language. Try: remove language from --clean"
         )
 
 
 def split_sentences(document: Document, language: str) -> list[list[str]]:
-    """The sentences of each paragraph of a document, in order; no sentence and no paragraph is empty."""
+    """Split each paragraph of a document into sentences, in order; no sentence or paragraph is empty."""
     paragraphs = []
     for paragraph in document.paragraphs:
         parts = [paragraph] if document.lines_are_sentences else _segmented(paragraph, language)
         sentences = [clean for part in parts if (clean := part.strip())]
         if len(paragraph) > MAX_CHARACTERS:
-            sentences = [piece for sentence in sentences for piece in _bounded(sentence)]
+            sentences = [part for sentence in sentences for part in _bounded(sentence)]
         if sentences:
             paragraphs.append(sentences)
     return paragraphs
@@ -68,7 +68,7 @@ def _segmented(paragraph: str, language: str) -> Iterator[str]:
 
 
 def _more_ends(sentence: str) -> Iterator[int]:
-    """Where a part of sentencex ends another sentence, by the marks and spaces that it does not know."""
+    """Yield extra sentence ends within a sentence of sentencex, from marks and spaces that it does not know."""
     yield from (match.end() for match in _MORE_ENDS.finditer(sentence))
     start = 0
     for match in _CLAUSE_END.finditer(sentence):
@@ -78,13 +78,13 @@ def _more_ends(sentence: str) -> Iterator[int]:
 
 
 def _bounded(sentence: str) -> list[str]:
-    pieces = []
+    parts = []
     start = 0
     while len(sentence) - start > MAX_CHARACTERS:
         space = sentence.rfind(" ", start + 1, start + MAX_CHARACTERS)
         cut = space if space > 0 else start + MAX_CHARACTERS
-        pieces.append(sentence[start:cut].strip())
+        parts.append(sentence[start:cut].strip())
         start = cut
         while sentence[start : start + 1].isspace():
             start += 1
-    return [piece for piece in (*pieces, sentence[start:].strip()) if piece]
+    return [part for part in (*parts, sentence[start:].strip()) if part]

@@ -1,8 +1,7 @@
-"""Shards: cleaned documents as sentences of chunk numbers, in files of an even size.
+"""Shards: cleaned documents as sentences of chunk indices, in files of similar size.
 
-A shard holds all that later stages need of its block: the ids, the borders of paragraphs and sentences, the chunks as
-numbers with their dictionary, the hashes of documents and paragraphs. It is what lies between reading and the STORE,
-and is removed with the work folder.
+A shard holds everything that later stages need from its block: ids, paragraph and sentence borders, chunk indices with
+their dictionary, and hashes of documents and paragraphs. Shards exist only in the work folder and are removed with it.
 """
 
 from __future__ import annotations
@@ -26,18 +25,19 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Shard:
-    """Documents, numbered from 0 in the shard; so are paragraphs, sentences and chunks through all documents.
+    """Documents, numbered from 0 within the shard. Paragraphs, sentences and chunks are numbered across all its
+    documents.
 
     Attributes:
         ids: of [documents].
-        held_out: bool of [documents], by the hash of the id or a list of ids.
-        digests: uint64 of [documents], the hash of the cleaned text.
-        paragraphs: int64 of [documents], the paragraphs of each.
-        paragraph_hashes: uint64 of [paragraphs]; 0 for one too short to be compared.
-        sentences: int64 of [paragraphs], the sentences of each.
-        lengths: int64 of [sentences], the chunks of each.
-        codes: int32 of [chunks], places in the dictionary.
-        dictionary: the different chunks.
+        held_out: bool of [documents], by a hash of the id or a list of ids.
+        digests: uint64 of [documents], hash of the cleaned text.
+        paragraphs: int64 of [documents], number of paragraphs per document.
+        paragraph_hashes: uint64 of [paragraphs]; 0 for paragraphs that are too short to compare.
+        sentences: int64 of [paragraphs], number of sentences per paragraph.
+        lengths: int64 of [sentences], number of chunks per sentence.
+        codes: int32 of [chunks], dictionary indices.
+        dictionary: the distinct chunks.
     """
 
     ids: list[str]
@@ -76,11 +76,11 @@ class Shard:
         return self.chunk_offsets[self.document_sentences]
 
     def words_of_sentences(self, words_of_chunk: Array) -> Array:
-        """int64 of [sentences]: the words of each, from the number of words of each dictionary entry."""
+        """int64 of [sentences], the number of words per sentence, from the number of words per dictionary entry."""
         return sums(words_of_chunk[self.codes], self.lengths)
 
     def texts(self, start: int, stop: int) -> list[str]:
-        """The text of sentences start to stop."""
+        """Return the text of sentences `start` to `stop`."""
         found = []
         for sentence in range(start, stop):
             codes = self.codes[self.chunk_offsets[sentence] : self.chunk_offsets[sentence + 1]]
@@ -89,12 +89,12 @@ class Shard:
 
 
 def write_shard(path: Path, shard: Shard) -> None:
-    """Write a shard, whole or not at all."""
+    """Write a shard atomically."""
     arrays = {name: getattr(shard, name) for name in _NUMBERS}
-    # A chunk holds no line break, because it is what stands between white space; an id may hold anything.
+    # Chunks contain no white space, so lines separate them; ids may contain anything, so they are JSON.
     arrays["ids"] = np.frombuffer(json.dumps(shard.ids).encode(), np.uint8)
     arrays["dictionary"] = np.frombuffer("".join(f"{chunk}\n" for chunk in shard.dictionary).encode(), np.uint8)
-    with atomic_write(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as temporary_path, temporary_path.open("wb") as file:
         np.savez(file, **arrays)
 
 
@@ -102,22 +102,22 @@ _NUMBERS = ("held_out", "digests", "paragraphs", "paragraph_hashes", "sentences"
 
 
 def read_arrays(path: Path, *names: str) -> list[Array]:
-    """Some of the arrays of an .npz file; the others are not read. Raises DataError where it is missing or cut off."""
+    """Read the named arrays of an .npz file. Raises DataError if the file is missing or truncated."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read ({error}); prepare again without --resume") from None
+        raise DataError(f"{path}: cannot be read ({error}). Try: run prepare again without --resume") from None
 
 
 def read_shard(path: Path) -> Shard:
-    """A shard from its file."""
+    """Read a shard from its file."""
     ids, dictionary, *numbers = read_arrays(path, "ids", "dictionary", *_NUMBERS)
     values = dict(zip(_NUMBERS, numbers, strict=True))
     return Shard(ids=json.loads(ids.tobytes()), dictionary=dictionary.tobytes().decode().split("\n")[:-1], **values)
 
 
 def read_ids_of_shard(path: Path) -> list[str]:
-    """The ids of a shard's documents."""
+    """Read the document ids of a shard."""
     ids: list[str] = json.loads(read_arrays(path, "ids")[0].tobytes())
     return ids

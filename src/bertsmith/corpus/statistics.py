@@ -1,6 +1,6 @@
-"""Figures of a corpus for its report: lengths of documents and sentences, languages, frequent words.
+"""Statistics of a corpus for its report: lengths of documents and sentences, languages, frequent words.
 
-Lengths are counted in classes that double: class k holds lengths from 2^k to 2^(k+1) - 1, and class 0 also 0.
+Lengths are counted in classes that double: class k holds lengths from 2^k to 2^(k+1) - 1; class 0 also holds 0.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bertsmith.corpus.document import Document
 
 Array = npt.NDArray[Any]
 
-LANGUAGES_A_SHARD = 16
-"""Documents of a shard whose language is identified: that takes a millisecond each."""
+LANGUAGE_SAMPLES_PER_SHARD = 16
+"""Documents per shard whose language is identified, at about a millisecond each."""
 LANGUAGE_CHARACTERS = 2_000
 
 
 @dataclass
 class CleanStatistics:
-    """What is counted while documents are cleaned."""
+    """Counts collected while documents are cleaned."""
 
     document_characters: Counter[int] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
@@ -34,25 +34,25 @@ class CleanStatistics:
         """Count a document."""
         size = sum(map(len, document.paragraphs))
         self.document_characters[max(size.bit_length() - 1, 0)] += 1
-        if self.languages.total() < LANGUAGES_A_SHARD:
-            # From the middle: books and pages begin with names and titles.
+        if self.languages.total() < LANGUAGE_SAMPLES_PER_SHARD:
+            # From the middle, because books and pages begin with names and titles.
             middle = document.paragraphs[len(document.paragraphs) // 2 :]
             self.languages[identify_language(" ".join(middle[:50])[:LANGUAGE_CHARACTERS])] += 1
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {"document_characters": _texts(self.document_characters), "languages": dict(self.languages)}
 
 
 def sentence_classes(lengths: Array) -> dict[str, int]:
-    """How many sentences fall in each class, by their tokens."""
+    """Count sentences per length class, by their tokens."""
     classes = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
     counts = np.bincount(classes)
     return {str(number): int(count) for number, count in enumerate(counts) if count}
 
 
-def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Counts of many parts, added up; numbers in their order, names by count."""
+def sum_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts of several parts; sort numeric names by number, other names by count."""
     total: Counter[str] = Counter()
     for part in parts:
         total.update(part)

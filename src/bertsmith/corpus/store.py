@@ -4,13 +4,14 @@
       manifest.json            options, counts, drops by reason, checksums, versions; written last
       tokenizer/               a Hugging Face tokenizer folder
       unigram.json             how often each id occurs in the training part
-      dataset_dict.json        with the files below, what `datasets.load_from_disk(STORE)` opens
+      dataset_dict.json        with the files below, makes `datasets.load_from_disk(STORE)` work
       train/, held_out/        data-00000-of-00033.arrow and so on, dataset_info.json, state.json
 
-A row is a piece of a document: its `document_id`, its `input_ids` (uint16 below 65,536 entries, else uint32), its
-`sentence_lengths`, and `first_sentence`, the position of its first sentence in the document (a document whose middle
-is held out leaves two pieces in the training part). Nothing that can be derived is stored: pairs, masks, types and
-padding are made when a batch is. Two bytes a token, where a table of int64 ids, types and masks takes twenty-four.
+A row is a fragment of a document: its `document_id`, its `input_ids` (uint16 for up to 65,536 entries, else uint32),
+its `sentence_lengths`, and `first_sentence`, the index of its first sentence in the document (if the middle of a
+document is held out, the training part has two fragments of it). The store holds no derived data: pairs, masks, segment
+types and padding are created with each batch. That takes two bytes per token; a table with int64 ids, types and masks
+takes twenty-four.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from bertsmith.runtime.ragged import offsets_of
 
 TRAIN = "train"
 HELD_OUT = "held_out"
-TOKENS_A_BATCH = 1 << 22
+TOKENS_PER_BATCH = 1 << 22
 
 Array = npt.NDArray[Any]
 
 
 def data_file(number: int, total: int) -> str:
-    """The name of a part's file, as `datasets` names them."""
+    """Return the name of a data file as `datasets` names them."""
     return f"data-{number:05d}-of-{total:05d}.arrow"
 
 
 def id_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
-    """The narrowest type that holds every id."""
+    """Return the narrowest type that holds every id."""
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
@@ -78,16 +79,15 @@ def write_rows(
     document_ids: Sequence[str],
     sentences: Array,
 ) -> int:
-    """Write one file of a part, whole or not at all; returns the number of its rows.
+    """Write one file of a part atomically; return the number of rows.
 
-    A row is a run of sentences that follow each other in one document. Sentences of no token, and rows of none, are
-    left out.
+    A row is a run of consecutive sentences of one document. Empty sentences and empty rows are left out.
 
     Args:
-        ids: of [tokens], in a row.
-        lengths: int64 of [sentences], the tokens of each sentence.
-        documents: of [sentences], the place of each sentence's document in `document_ids`.
-        sentences: of [sentences], its number in the document.
+        ids: of [tokens], concatenated.
+        lengths: int64 of [sentences], number of tokens per sentence.
+        documents: of [sentences], index of each sentence's document in `document_ids`.
+        sentences: of [sentences], index of each sentence in its document.
     """
     begins = np.ones(len(lengths), bool)
     begins[1:] = (documents[1:] != documents[:-1]) | (sentences[1:] != sentences[:-1] + 1)
@@ -100,12 +100,12 @@ def write_rows(
     firsts, owners, row_lengths, row_tokens = firsts[kept], owners[kept], row_lengths[kept], row_tokens[kept]
     values, counts = ids.astype(id_dtype(vocab_size)), lengths[filled].astype(np.uint32)
     schema = _schema(vocab_size)
-    with atomic_write(path) as aside, pa.ipc.new_stream(str(aside), schema) as writer:
+    with atomic_write(path) as temporary_path, pa.ipc.new_stream(str(temporary_path), schema) as writer:
         tokens, sentence_offsets = offsets_of(row_tokens), offsets_of(row_lengths)
         start = 0
         while start < len(firsts):
-            # Batches of some four million tokens: a batch is read as one array, and its offsets have 32 bits.
-            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_A_BATCH)))
+            # Batches of about four million tokens: a batch is read as one array with 32-bit offsets.
+            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_PER_BATCH)))
             stop = min(stop, len(firsts))
             writer.write_batch(
                 pa.record_batch(
@@ -128,7 +128,7 @@ def _lists(values: Array, offsets: Array) -> pa.ListArray:
 
 
 def finish_part(folder: Path, files: Sequence[str], *, vocab_size: int, tokens: int) -> None:
-    """Write what `datasets` expects next to the files of a part."""
+    """Write the files that `datasets` expects next to the data files of a part."""
     write_json(folder / "dataset_info.json", {"features": _features(vocab_size), "splits": {}})
     write_json(
         folder / "state.json",
@@ -145,17 +145,18 @@ def finish_part(folder: Path, files: Sequence[str], *, vocab_size: int, tokens: 
 
 
 class TokenPart:
-    """One part of a store, memory-mapped; tokens and sentences are numbered from 0 through the whole part.
+    """One part of a store, memory-mapped. Tokens and sentences are numbered from 0 across the whole part.
 
     Attributes:
         sentence_offsets: int64 of [sentences + 1], the first token of each sentence.
-        document_offsets: int64 of [pieces + 1], the first sentence of each piece.
-        document_of_fragment: int64 of [pieces], a number for each document; the pieces of one document stand together.
-        first_sentences: int64 of [pieces], where each piece begins in its document, in sentences.
+        document_offsets: int64 of [fragments + 1], the first sentence of each fragment.
+        document_of_fragment: int64 of [fragments], the number of each fragment's document; fragments of a document are
+            adjacent.
+        first_sentences: int64 of [fragments], index of each fragment's first sentence in its document.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the part in a folder. Raises DataError where a file of it is missing or cut off."""
+        """Open the part in a folder. Raises DataError if one of its files is missing or truncated."""
         self.folder = folder
         files = [folder / item["filename"] for item in read_json(folder / "state.json")["_data_files"]]
         table = pa.concat_tables(map(_opened, files))
@@ -169,28 +170,28 @@ class TokenPart:
         self.document_offsets = _offsets(counts)
         self.first_sentences = np.asarray(table.column("first_sentence")).astype(np.int64)
         self.document_ids: list[str] = table.column("document_id").to_pylist()
-        # Two documents of one id can stand side by side; the second of them begins again.
+        # Two adjacent documents can have the same id; then the second starts again at a lower sentence index.
         same = [name == before for name, before in zip(self.document_ids[1:], self.document_ids, strict=False)]
         changed = ~np.asarray(same, bool) | (np.diff(self.first_sentences) <= 0)
         self.document_of_fragment = np.concatenate(([0], np.cumsum(changed))).astype(np.int64)[: self.num_fragments]
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of the part."""
+        """Number of tokens in the part."""
         return int(self.sentence_offsets[-1])
 
     @property
     def num_sentences(self) -> int:
-        """Sentences of the part."""
+        """Number of sentences in the part."""
         return len(self.sentence_offsets) - 1
 
     @property
     def num_fragments(self) -> int:
-        """Pieces of documents in the part."""
+        """Number of document fragments in the part."""
         return len(self.document_offsets) - 1
 
     def tokens(self, start: int, stop: int) -> Array:
-        """The ids of tokens start to stop; a view of the file where they lie in one batch of it."""
+        """Return the ids of tokens `start` to `stop`, as a view of the file if they are in a single batch."""
         if start >= stop:
             return self._empty
         first = int(np.searchsorted(self._chunk_starts, start, side="right")) - 1
@@ -204,15 +205,15 @@ class TokenPart:
             start, first = min(stop, end), first + 1
         return np.concatenate(pieces)
 
-    def runs(self, starts: Array, stops: Array) -> Array:
-        """The ids of several runs of tokens, joined: those of `tokens(start, stop)` for each pair.
+    def gather_ranges(self, starts: Array, stops: Array) -> Array:
+        """Return the concatenated ids of several token ranges, as `tokens(start, stop)` returns for each.
 
         Args:
-            starts, stops: int64 of [runs]; a run may be empty.
+            starts, stops: int64 of [ranges]; a range may be empty.
         """
         filled = stops > starts
         starts, stops = starts[filled], stops[filled]
-        # The batch of the file that each run begins in is found for all of them at once.
+        # Find the file batch of every range start in one call.
         first = np.searchsorted(self._chunk_starts[1:-1], starts, side="right")
         begins = self._chunk_starts[first]
         crosses = stops > self._chunk_starts[first + 1]
@@ -228,7 +229,7 @@ def _opened(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path}: cannot be read as an Arrow stream ({error}); prepare the STORE again") from None
+        raise DataError(f"{path}: cannot be read as an Arrow stream ({error}). Try: prepare the STORE again") from None
 
 
 def _values(chunk: pa.ListArray) -> Array:
@@ -242,34 +243,35 @@ def _offsets(lengths: Iterable[Array]) -> Array:
 
 
 class TokenStore:
-    """A STORE, opened: its manifest, tokenizer folder, and parts."""
+    """An open STORE: its manifest, tokenizer folder and parts."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Open a STORE. Raises DataError where the folder is none, is unfinished, or a file of it is cut off."""
+        """Open a STORE. Raises DataError if the folder is not a STORE, is unfinished, or has a truncated file."""
         self.folder = Path(folder)
         if not self.folder.exists():
-            raise DataError(f"{folder}: no such folder; `bertsmith prepare SOURCE --out {folder}` makes a STORE")
+            raise DataError(f"{folder}: no such folder, expected a STORE. Try: bertsmith prepare SOURCE --out {folder}")
         if not is_store(self.folder):
-            raise DataError(
-                f"{folder}: not a STORE (no manifest.json); `bertsmith prepare SOURCE --out STORE` makes one"
-            )
+            raise DataError(f"{folder}: not a STORE (no manifest.json). Try: bertsmith prepare SOURCE --out STORE")
         try:
             content = read_json(self.folder / MANIFEST)
         except ValueError as error:
-            raise DataError(f"{folder}/{MANIFEST}: not JSON ({error}); prepare the STORE again") from None
+            raise DataError(f"{folder}/{MANIFEST}: not JSON ({error}). Try: prepare the STORE again") from None
         if isinstance(content, dict) and (found := content.get("format")) != FORMAT:
-            raise DataError(f"{folder}: format {found}, this version reads {FORMAT}; prepare it again")
+            raise DataError(f"{folder}: found format {found}, expected {FORMAT}. Try: prepare the STORE again")
         self.manifest = Manifest.of(content, self.folder / MANIFEST)
         for name, facts in self.manifest.files.items():
             path = self.folder / name
             size = path.stat().st_size if path.is_file() else None
             if size != facts.bytes:
-                problem = "is missing" if size is None else f"has {size:,} bytes"
-                raise DataError(f"{path}: {problem}, the manifest says {facts.bytes:,}; prepare the STORE again")
+                found = "no file" if size is None else f"{size:,} bytes"
+                raise DataError(
+                    f"{path}: found {found}, expected {facts.bytes:,} bytes as in {MANIFEST}. "
+                    "Try: prepare the STORE again"
+                )
         self.tokenizer_folder = self.folder / "tokenizer"
 
     def part(self, name: str) -> TokenPart:
-        """The part `train` or `held_out`."""
+        """Return the part `train` or `held_out`."""
         return TokenPart(self.folder / name)
 
     def unigram_counts(self) -> Array:
@@ -277,7 +279,7 @@ class TokenStore:
         return np.asarray(read_json(self.folder / "unigram.json"), dtype=np.int64)
 
     def checksum(self) -> str:
-        """What identifies the data: a checksum of those of the training part's files."""
+        """Return a checksum that identifies the training data."""
         sums = [facts.sha256 for name, facts in sorted(self.manifest.files.items()) if _is_data(name)]
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
@@ -287,5 +289,5 @@ def _is_data(name: str) -> bool:
 
 
 def is_store(folder: Path) -> bool:
-    """Whether a folder is a finished STORE."""
+    """Return whether a folder is a finished STORE."""
     return (folder / MANIFEST).is_file() and (folder / "dataset_dict.json").is_file()

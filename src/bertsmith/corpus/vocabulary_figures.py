@@ -1,4 +1,4 @@
-"""How a vocabulary covers the training part of a STORE."""
+"""How well a vocabulary covers the training part of a STORE."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Array = npt.NDArray[Any]
 
 FREQUENT_WORDS = 60
 WORD_STARTS = ("▁", "Ġ")
-"""The marks before the first piece of a word in vocabularies of SentencePiece and of byte-level BPE."""
+"""Markers of the first token of a word in SentencePiece and byte-level BPE vocabularies."""
 
 
 @dataclass(frozen=True)
 class VocabularyFigures:
-    """The entries that occur, the share of unknown tokens, and the most frequent words with their counts."""
+    """Number of entries that occur, share of unknown tokens, and the most frequent words with their counts."""
 
     used: int
     unknown_rate: float
@@ -28,7 +28,7 @@ class VocabularyFigures:
 
 
 def vocabulary_figures(unigram: Array, tokenizer_json: Path) -> VocabularyFigures:
-    """How the vocabulary covers the training part: entries that occur, unknown tokens, the most frequent words."""
+    """Measure the coverage of the training part: entries that occur, unknown tokens, most frequent words."""
     names, unknown = _entries(read_json(tokenizer_json)["model"])
     total = max(int(unigram.sum()), 1)
     marked = not any(name.startswith("##") for name in names.values()) and any(
@@ -48,9 +48,9 @@ def vocabulary_figures(unigram: Array, tokenizer_json: Path) -> VocabularyFigure
 
 
 def _entries(model: dict[str, Any]) -> tuple[dict[int, str], int]:
-    """The entries of a tokenizer model by their ids, and the id of the unknown token, -1 if there is none.
+    """Return the entries of a tokenizer model by id, and the id of the unknown token (-1 if there is none).
 
-    The vocabulary of a Unigram model is a list of entries with their scores, that of all others an object of ids.
+    The vocabulary of a Unigram model is a list of entries with scores; all others have an object of ids.
     """
     vocabulary = model["vocab"]
     if isinstance(vocabulary, list):

@@ -88,7 +88,7 @@ class Breakdown:
         starts, stops = part.sentence_offsets[sentences], part.sentence_offsets[sentences + 1]
         divided = np.zeros(len(labels), bool)
         followed = np.flatnonzero(tokens + 1 < stops)
-        after = part.runs(tokens[followed] + 1, tokens[followed] + 2)
+        after = part.gather_ranges(tokens[followed] + 1, tokens[followed] + 2)
         divided[followed] = self.vocabulary.continues[after]
         kinds = np.where(divided, 1, self._whole_kinds[labels])
         kinds[self.vocabulary.continues[labels]] = 2

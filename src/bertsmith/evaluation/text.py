@@ -8,7 +8,7 @@ from typing import Any
 from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.stages.encode import encode
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.corpus.text import read_text, refuse_separator
+from bertsmith.corpus.text_source import read_text, refuse_separator
 from bertsmith.errors import DataError
 from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.objectives.masks import Vocabulary

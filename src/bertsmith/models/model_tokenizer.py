@@ -13,7 +13,7 @@ from bertsmith.errors import ModelError
 from bertsmith.models.loading import explained, max_tokens, quiet_transformers
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import exists
-from bertsmith.tokenization.extension import rows_of
+from bertsmith.tokenization.extension import embedding_rows
 from bertsmith.tokenization.folder import file_of, load_tokenizer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def load_model_tokenizer(name: str) -> PreTrainedTokenizerBase:
     rows = config.get("vocab_size")
     if not isinstance(rows, int):
         return tokenizer
-    needed, padding = rows_of(tokenizer.get_vocab()), config.get("pad_token_id")
+    needed, padding = embedding_rows(tokenizer.get_vocab()), config.get("pad_token_id")
     if needed > rows:
         entries = len(tokenizer)
         ids = "" if entries == needed else f", with ids up to {needed - 1:,}"

@@ -149,7 +149,7 @@ class EpochPlan:
         ends = size_a + 1, lengths - 1
         used[:, 0] = used[every, ends[0]] = used[every, ends[1]] = False
         input_ids = np.full(used.shape, vocabulary.pad, np.int64)
-        input_ids[used] = self.part.runs(starts.reshape(-1), stops.reshape(-1))
+        input_ids[used] = self.part.gather_ranges(starts.reshape(-1), stops.reshape(-1))
         input_ids[:, 0] = vocabulary.cls
         input_ids[every, ends[0]] = input_ids[every, ends[1]] = vocabulary.sep
         return PaddedExamples(input_ids, types, lengths, label, epochs, indices)

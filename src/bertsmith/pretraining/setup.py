@@ -25,7 +25,7 @@ from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.records.extension import Extension
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.model_config import forget_head, forget_labels
-from bertsmith.tokenization.extension import rows_of
+from bertsmith.tokenization.extension import embedding_rows
 
 DEFAULT_SIZE = "mini"
 """The size whose other numbers a model has if layers and width are given without a size."""
@@ -196,7 +196,7 @@ def _take_up(model: BertForPreTraining, extension: Extension) -> AutomaticChoice
 def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
     """Raise ModelError where a part of the model has another number of rows, or an id of the tokenizer has none."""
     rows = vocabulary_rows(model)
-    needed = rows_of(tokenizer.get_vocab())
+    needed = embedding_rows(tokenizer.get_vocab())
     if len(set(rows.values())) != 1 or min(rows.values()) < needed:
         found = ", ".join(f"{part}: {number:,}" for part, number in rows.items())
         raise ModelError(

@@ -26,7 +26,7 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.runtime.machine import AutomaticChoice
-from bertsmith.tokenization.extension import rows_of
+from bertsmith.tokenization.extension import embedding_rows
 from bertsmith.training.batches import Batch
 from bertsmith.training.forecast import flops_per_example
 
@@ -123,7 +123,7 @@ def load_teacher(
         )
     if faults:
         raise ModelError("\n".join(f"--teacher {name}: {fault}" for fault in faults))
-    entries = rows_of(tokenizer.get_vocab())
+    entries = embedding_rows(tokenizer.get_vocab())
     if loaded.model.config.vocab_size < entries:
         raise ModelError(
             f"--teacher {name}: its embeddings have {loaded.model.config.vocab_size:,} rows and its tokenizer "

@@ -1,4 +1,4 @@
-"""extension.json, next to an extended tokenizer: the words that were added to the vocabulary of a MODEL."""
+"""extension.json, next to an extended tokenizer: the words added to the vocabulary of a MODEL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = 1
 class AddedWord(Part):
     """A new entry: its text and id, the ids of the pieces that spelled it before, its count in the text.
 
-    `pieces` is only the id of [UNK] if the old vocabulary could not spell the word.
+    `pieces` contains only the id of [UNK] if the old vocabulary could not spell the word.
     """
 
     token: str
@@ -23,9 +23,9 @@ class AddedWord(Part):
 
 
 class Extension(Record):
-    """The record of an extension; `base_vocab_size` is the number of rows that the ids of the base need.
+    """The record of an extension; `base_vocab_size` is the number of embedding rows that the base needs.
 
-    The fields from `model` to `vocabulary_used_after` say where the words are from and what they gain.
+    The fields from `model` to `vocabulary_used_after` record the source of the words and the gain.
     """
 
     format: int

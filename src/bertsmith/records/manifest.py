@@ -1,7 +1,7 @@
-"""manifest.json of a STORE: how it was prepared, what came out, and the checksum of each file.
+"""manifest.json of a STORE: how it was prepared, what it contains, and the checksum of each file.
 
-It is written last: a folder with a manifest is a finished STORE. Every part has a default, so that a manifest of an
-older version, which lacks some figures, is still read and reported.
+It is written last: a folder with a manifest is a finished STORE. Every field has a default, so that the manifest of an
+older version, which lacks some figures, can still be read and reported.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bertsmith.runtime.machine import AutomaticChoice
 
 MANIFEST = "manifest.json"
 FORMAT = 2
-"""The form of the Arrow files."""
+"""The format of the Arrow files."""
 VERSION = 1
 
 
 class StoreOptions(Part):
-    """The options of `prepare` on which the content of the STORE depends, and checksums of the files they name."""
+    """The options of `prepare` that determine the STORE, and checksums of the files that they name."""
 
     sources: list[str] = Field(default_factory=list)
     documents: str | None = None
@@ -42,13 +42,13 @@ class StoreOptions(Part):
     held_out: str | None = None
     seed: int | None = None
     held_out_sha256: str | None = None
-    """Of the file that --held-out names."""
+    """Checksum of the file given by --held-out."""
     files_sha256: str | None = None
-    """Of the names, places, sizes and times of all files."""
+    """Checksum of the names, locations, sizes and times of all files."""
 
 
 class Outcome(Part):
-    """The result of `prepare`, without the place of the STORE."""
+    """The result of `prepare`, without the path of the STORE."""
 
     documents_in: int = 0
     documents_kept: int = 0
@@ -66,7 +66,7 @@ class Outcome(Part):
 
 
 class PartCounts(Part):
-    """The sizes of one part; `documents` counts rows: pieces of documents."""
+    """Sizes of one part; `documents` counts rows, which are fragments of documents."""
 
     documents: int = 0
     sentences: int = 0
@@ -81,7 +81,7 @@ class PartCounts(Part):
 
 
 class Parts(Part):
-    """The sizes of both parts."""
+    """Sizes of both parts."""
 
     train: PartCounts = Field(default_factory=PartCounts)
     held_out: PartCounts = Field(default_factory=PartCounts)
@@ -95,7 +95,7 @@ class HeldOut(Part):
 
 
 class Cleaning(Part):
-    """Counts of the cleaning, by reason and by step; see `corpus.cleaning.CleaningCounts`."""
+    """Counts from cleaning, by reason and by step; see `corpus.cleaning.CleaningCounts`."""
 
     paragraphs_dropped: dict[str, int] = Field(default_factory=dict)
     characters_dropped: dict[str, int] = Field(default_factory=dict)
@@ -104,7 +104,7 @@ class Cleaning(Part):
 
 
 class DuplicateGroup(Part):
-    """Documents of which one was kept: the first ids of the dropped ones, and the size of the whole group."""
+    """Documents that count as copies: the kept id, the first dropped ids, and the size of the whole group."""
 
     kind: str = ""
     similarity: float | None = None
@@ -114,11 +114,11 @@ class DuplicateGroup(Part):
 
 
 Lengths = dict[Annotated[str, Field(pattern=r"^\d+$")], int]
-"""How often each class of lengths occurs, by its number."""
+"""Number of texts per length class."""
 
 
 class Statistics(Part):
-    """Figures for the report; lengths are counted in classes that double (`corpus.statistics`)."""
+    """Figures for the report. Lengths are counted in classes that double (`corpus.statistics`)."""
 
     document_characters: Lengths = Field(default_factory=dict)
     languages: dict[str, int] = Field(default_factory=dict)

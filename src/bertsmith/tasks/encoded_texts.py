@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from bertsmith.tasks.values import Batch, Tokenizer
-from bertsmith.tokenization.folder import reset
+from bertsmith.tokenization.folder import reset_tokenizer
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | No
             max_length=max_length,
             return_token_type_ids=True,
         )
-        reset(cast(Any, tokenizer))
+        reset_tokenizer(cast(Any, tokenizer))
         for place, number in enumerate(long):
             ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
     return Encoded(ids, types, cut)

@@ -1,4 +1,4 @@
-"""The alphabet of a vocabulary: the characters that it holds, so that words of them are never [UNK]."""
+"""The alphabet of a vocabulary: the characters that have entries, so that words made of them are never [UNK]."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
 from bertsmith.tokenization.unspaced import is_unspaced
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 ALPHABET_SIZE = 1000
 COVERAGE = 0.9995
-"""The share of a text whose characters an alphabet should hold, as SentencePiece does for Chinese and Japanese:
-there the most frequent thousand leave one character in eleven [UNK]."""
+"""Share of a text whose characters the alphabet should include, as SentencePiece does for Chinese and Japanese. There,
+the most frequent thousand characters leave one character in eleven as [UNK]."""
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The most frequent characters of a text, each of which is an entry of its vocabulary, or two.
+    """The most frequent characters of a text. Each has one or two entries in the vocabulary.
 
     Attributes:
-        size: how many characters it may hold (`alphabet_size` of `train_wordpiece`); 1,000 or more.
-        characters: how many occur.
-        entries: the entries of those that it holds, special tokens included.
-        left_out: the share of the text that other characters make up.
+        size: maximum number of characters (`alphabet_size` of `train_wordpiece`); at least 1,000.
+        characters: number of distinct characters in the text.
+        entries: number of entries for the included characters and the special tokens.
+        left_out: share of the text made up by other characters.
     """
 
     size: int
@@ -33,13 +33,13 @@ class Alphabet:
 
 
 def covering_alphabet(words: Mapping[str, int], vocab_size: int | None = None) -> Alphabet:
-    """The alphabet that holds 99.95% of the text, as far as that fits a vocabulary; of 1,000 characters or more."""
+    """Return the alphabet that covers 99.95% of the text, within the vocabulary size, of at least 1,000 characters."""
     totals: Counter[str] = Counter()
     forms: set[tuple[str, bool]] = set()
     for word, count in words.items():
-        for place, character in enumerate(word):
+        for index, character in enumerate(word):
             totals[character] += count
-            forms.add((character, place > 0))
+            forms.add((character, index > 0))
     left = totals.total()
     covered = COVERAGE * left
     entries = len(SPECIAL_TOKENS)

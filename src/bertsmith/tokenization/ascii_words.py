@@ -1,7 +1,7 @@
-"""BERT's words of printable ASCII text, many chunks at a time, with NumPy.
+"""Split printable ASCII text into BERT's words, many chunks at a time, with NumPy.
 
-On printable ASCII BERT's pre-tokeniser is simple: runs of letters and digits are words, and each other character is a
-word by itself. Nine chunks in ten of English text are of this kind.
+On printable ASCII, BERT's pre-tokenizer is simple: runs of letters and digits are words, and each other character is a
+separate word. Nine in ten chunks of English text are of this kind.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ for _character in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 
 def split_plain(chunks: Sequence[str], *, lowercase: bool) -> tuple[Array, pa.DictionaryArray, Array]:
-    """The words of those chunks that are printable ASCII.
+    """Split the chunks that are printable ASCII into words.
 
     Args:
         chunks: texts without white space.
 
     Returns:
-        bool of [chunks]: which are printable ASCII;
-        the words of these in a row, dictionary-encoded;
-        int64 of [printable ASCII chunks]: how many words each has.
+        bool of [chunks]: which chunks are printable ASCII;
+        the words of these chunks, concatenated and dictionary-encoded;
+        int64 of [printable ASCII chunks]: the number of words per chunk.
     """
     raw = "\n".join(chunks).encode()
     if not chunks:
         return np.zeros(0, bool), pa.array([], pa.string()).dictionary_encode(), np.zeros(0, np.int64)
     if lowercase:
-        raw = raw.lower()  # of bytes: ASCII alone
+        raw = raw.lower()  # lowercases ASCII only
     characters = np.frombuffer(raw, np.uint8)
     kinds = _CLASS[characters]
     chunk_of = np.cumsum(kinds == _GAP)
@@ -54,7 +54,7 @@ def split_plain(chunks: Sequence[str], *, lowercase: bool) -> tuple[Array, pa.Di
     body = letters | begins
     begins[:1] |= letters[:1]
     begins[1:] |= letters[1:] & ~letters[:-1]
-    # The words lie in a row once everything else is gone; a word ends where the next one begins.
+    # Without all other characters the words are contiguous; a word ends where the next one begins.
     starts = np.flatnonzero(begins[body])
     offsets = np.append(starts, np.count_nonzero(body)).astype(np.int32)
     data = pa.py_buffer(characters[body].tobytes())

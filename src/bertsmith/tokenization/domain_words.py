@@ -1,4 +1,4 @@
-"""The words of a text for the vocabulary of a MODEL, and what they gain on a tenth of it that was kept apart."""
+"""Add the words of a text to the vocabulary of a MODEL, and measure the gain on a tenth of the text set aside."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from bertsmith.errors import DataError, ModelError
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tokenization.extension import check_wordpiece, choose_words, extend, is_kept_apart, words_of
-from bertsmith.tokenization.folder import attach_record, record_of
-from bertsmith.tokenization.measures import Fit, compare
+from bertsmith.tokenization.extension import check_wordpiece, choose_words, extend, is_validation_text, words_of
+from bertsmith.tokenization.folder import attach_record, extension_record
+from bertsmith.tokenization.measures import TokenizerFit, compare_tokenizers
 from bertsmith.tokenization.word_counts import count_chunks
 
 Text = list[list[str]]
@@ -22,15 +22,15 @@ LEVELS: dict[str, Callable[[Text], Iterator[list[str]]]] = {
     "paragraphs": lambda text: iter(text),
     "sentences": lambda text: ([sentence] for paragraph in text for sentence in paragraph),
 }
-"""What the share that is kept apart is made of: the first of these of which there are enough."""
-ENOUGH = 50
+"""Possible units of the validation share: the first level with enough units is used."""
+MIN_UNITS = 50
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for: at most `add` words that occur `min_count` times, beyond the tokenizer of a MODEL.
+class WordRequest:
+    """A request to add up to `add` words that occur at least `min_count` times to the tokenizer of a MODEL.
 
-    `option` is the flag that asks for `add` words, `remedy` what gives more of them; both are used in messages.
+    `option` is the flag that sets `add`; `remedy` tells how to get more words. Both appear in messages.
     """
 
     model: str
@@ -41,40 +41,40 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class WithNewWords:
-    """An extended tokenizer that carries its record, and how it and its base read the share that was kept apart."""
+class ExtendedTokenizer:
+    """An extended tokenizer with its record, and the fit of base and extension on the validation share."""
 
     tokenizer: Any
     added: int
-    before: Fit
-    after: Fit
+    before: TokenizerFit
+    after: TokenizerFit
 
 
 def check_extendable(tokenizer: Any, model: str) -> None:
-    """Raise ModelError for a tokenizer that is not BERT's, or is an extension already."""
+    """Raise ModelError if a tokenizer is not BERT's, or is already extended."""
     check_wordpiece(tokenizer, model)
-    if record_of(tokenizer) is not None:
+    if extension_record(tokenizer) is not None:
         raise ModelError(
-            f"{model}: is the extension of a tokenizer already. Extend the model that it was made from, with "
-            "all of the text in one call, or a RUN that was trained with it"
+            f"{model}: the tokenizer is already extended. Try: extend the original model with all of the text in one "
+            "call, or extend a RUN that was trained with this tokenizer"
         )
 
 
-def with_new_words(
-    base: Any, documents: Callable[[], Iterator[Text]], wanted: Wanted, *, sources: Sequence[str]
-) -> WithNewWords:
-    """The tokenizer with the words of a text that save the most pieces; the same text gives the same one.
+def add_domain_words(
+    base: Any, documents: Callable[[], Iterator[Text]], request: WordRequest, *, sources: Sequence[str]
+) -> ExtendedTokenizer:
+    """Return the tokenizer with the words of a text that save the most tokens. The same text gives the same tokenizer.
 
-    `documents` gives the text as often as it is called; the record names its `sources`.
+    `documents` returns an iterator over the text at each call; the record stores its `sources`.
 
-    Raises DataError where the text is too small, has no such word, or nothing is gained on the share kept apart.
+    Raises DataError if the text is too small, has no such word, or the validation share shows no gain.
     """
-    training, kept, level = _divide(documents)
-    chosen = choose_words(base, words_of(base, training), add=wanted.add, min_count=wanted.min_count)
-    _check_number(wanted, len(chosen))
+    training, validation, level = _split_text(documents)
+    chosen = choose_words(base, words_of(base, training), add=request.add, min_count=request.min_count)
+    _check_number(request, len(chosen))
     extended, extension = extend(base, chosen)
-    before, after = compare({"before": base, "after": extended}, words_of(base, kept))
-    _check_gain(wanted, before, after)
+    before, after = compare_tokenizers({"before": base, "after": extended}, words_of(base, validation))
+    _check_gain(request, before, after)
     figures = {
         f"{name}_{when}": getattr(row, name)
         for name in ("tokens_per_word", "unknown_rate", "vocabulary_used")
@@ -83,69 +83,73 @@ def with_new_words(
     measured_on = f"a tenth of the text, by {level}"
     measured = {"measured_on": measured_on, **figures}
     attach_record(
-        extended, extension.model_copy(update={"model": wanted.model, "sources": list(sources), **measured}).to_dict()
+        extended, extension.model_copy(update={"model": request.model, "sources": list(sources), **measured}).to_dict()
     )
-    log_info(f"measured on {measured_on}; the words that save most: {', '.join(word for word, _, _ in chosen[:10])}")
-    return WithNewWords(extended, len(chosen), before, after)
+    log_info(
+        f"measured on {measured_on}; the words that save the most tokens: "
+        f"{', '.join(word for word, _, _ in chosen[:10])}"
+    )
+    return ExtendedTokenizer(extended, len(chosen), before, after)
 
 
-def _divide(documents: Callable[[], Iterator[Text]]) -> tuple[Counter[str], Counter[str], str]:
-    """The chunks of the text to choose from and of the share to measure on, and what was divided.
+def _split_text(documents: Callable[[], Iterator[Text]]) -> tuple[Counter[str], Counter[str], str]:
+    """Return the chunks to choose words from, the chunks to measure on, and the unit of the split.
 
-    Which side a document (or a paragraph, or a sentence) is on follows only from its text, not from the names or the
-    order of files. Raises DataError where there is too little text for both.
+    A unit (document, paragraph or sentence) is assigned by its text only, not by the names or order of files. Raises
+    DataError if there is too little text for both.
     """
     units = Counter(dict.fromkeys(LEVELS, 0))
     for text in documents():
         units.update({level: sum(1 for _ in parts(text)) for level, parts in LEVELS.items()})
     for level, parts in LEVELS.items():
-        if units[level] < ENOUGH:
+        if units[level] < MIN_UNITS:
             continue
         training: Counter[str] = Counter()
-        kept: Counter[str] = Counter()
+        validation: Counter[str] = Counter()
         for text in documents():
             for unit in parts(text):
-                (kept if is_kept_apart("\n".join(unit)) else training).update(count_chunks(unit))
-        if training and kept.total() >= training.total() / 100:
-            return training, kept, level
+                (validation if is_validation_text("\n".join(unit)) else training).update(count_chunks(unit))
+        if training and validation.total() >= training.total() / 100:
+            return training, validation, level
     raise DataError(
-        f"the text is too small: {units['documents']:,} documents of {units['sentences']:,} sentences, and a tenth is "
-        f"kept apart to measure what was gained; expected at least {ENOUGH} sentences, and better thousands. Add text."
+        f"the text is too small: found {units['documents']:,} documents with {units['sentences']:,} sentences, "
+        f"expected at least {MIN_UNITS} sentences (better thousands). Try: add text"
     )
 
 
-def _check_number(wanted: Wanted, found: int) -> None:
+def _check_number(request: WordRequest, found: int) -> None:
     if found == 0:
         raise DataError(
-            f"{wanted.option} {wanted.add}: no word to add: every word that occurs {wanted.min_count} times is one "
-            f"token of {wanted.model} already. Give {wanted.remedy}, or use {wanted.model} as it is."
+            f"{request.option} {request.add}: found no word to add: every word that occurs at least "
+            f"{request.min_count} times is already a single token of {request.model}. "
+            f"Try: {request.remedy}, or use {request.model} as it is"
         )
-    if found < wanted.add:
+    if found < request.add:
         warn(
-            f"{wanted.add:,} words were asked for, {found:,} are added: no other word of several tokens occurs "
-            f"{wanted.min_count} times. To have more, give {wanted.remedy}."
+            f"only {found:,} of {request.add:,} words are added: no other word of several tokens occurs at least "
+            f"{request.min_count} times. To add more, try {request.remedy}"
         )
 
 
-def _check_gain(wanted: Wanted, before: Fit, after: Fit) -> None:
-    """Raise DataError where the kept share is read no better than before, warn where it is in part."""
-    # By words: among fewer tokens the same number of unknown ones is a larger share.
+def _check_gain(request: WordRequest, before: TokenizerFit, after: TokenizerFit) -> None:
+    """Raise DataError if the validation share shows no gain; warn if it shows only part of one."""
+    # Per word, because with fewer tokens in total the same number of unknown tokens is a larger share.
     unknown = [row.unknown_rate * row.tokens_per_word for row in (before, after)]
     fewer_tokens = after.tokens_per_word < before.tokens_per_word
     fewer_unknown = unknown[1] < unknown[0] - 1e-12
     if not fewer_tokens and not fewer_unknown:
         raise DataError(
-            f"nothing was gained: the tenth of the text that was kept apart has {before.tokens_per_word:.4f} tokens a "
-            f"word with the tokenizer of {wanted.model} and {after.tokens_per_word:.4f} with the new words, which "
-            f"occur in the rest of the text. Give more text, or use {wanted.model} as it is."
+            "the new words bring no gain: on the tenth of the text used for measuring, the tokenizer of "
+            f"{request.model} has {before.tokens_per_word:.4f} tokens per word, and {after.tokens_per_word:.4f} with "
+            f"the new words. Try: more text, or use {request.model} as it is"
         )
     if not fewer_tokens:
         warn(
-            f"tokens a word do not fall ({before.tokens_per_word:.4f} before, {after.tokens_per_word:.4f} after); what "
-            f"is gained is that fewer words are unknown ({unknown[0]:.3%} before, {unknown[1]:.3%} after)"
+            f"fewer words are unknown ({unknown[0]:.3%} before, {unknown[1]:.3%} after), but tokens per word do not "
+            f"decrease ({before.tokens_per_word:.4f} before, {after.tokens_per_word:.4f} after)"
         )
     elif unknown[1] > unknown[0] + 1e-12:
         warn(
-            f"more words are unknown than before ({unknown[0]:.3%} before, {unknown[1]:.3%} after): some begin with a "
-            f"new word and cannot be spelled behind it. A smaller {wanted.option} avoids them."
+            f"more words are unknown ({unknown[0]:.3%} before, {unknown[1]:.3%} after): some begin with a new word, "
+            f"and the vocabulary cannot spell the rest. To avoid this, try a smaller {request.option}"
         )

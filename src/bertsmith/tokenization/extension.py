@@ -1,12 +1,12 @@
-"""Words of a new domain in the vocabulary of a model that exists.
+"""Add words of a new domain to the vocabulary of an existing model.
 
-An added token of `tokenizers` is cut out of a text before it is read, which is slow, and a model has a random vector
-for it (transformers#1413, tokenizers#615). Here a word becomes an entry of the WordPiece vocabulary itself, behind all
-that are there, and a record says of which pieces it was made until now: `pretrain --from` starts its vector there.
+An added token of `tokenizers` is cut out of a text before tokenization, which is slow, and starts with a random vector
+(transformers#1413, tokenizers#615). Here a word becomes an entry at the end of the WordPiece vocabulary, and a record
+stores the pieces that spelled it before: `pretrain --from` starts its vector from theirs.
 
-A new whole word also changes words that begin with it, because WordPiece takes the longest entry first: with `stoic`
-in the vocabulary `stoical` is read as `stoic ##al`, whatever it was before. The sum of the savings is therefore only
-what words are chosen by; what was gained is measured with the new tokenizer on text that was kept apart.
+A new whole word also changes words that begin with it, because WordPiece takes the longest entry first: with `stoic` in
+the vocabulary, `stoical` becomes `stoic ##al`, whatever it was before. So the sum of the savings only serves to choose
+words; the gain is measured with the new tokenizer on text set aside for validation.
 """
 
 from __future__ import annotations
@@ -26,43 +26,44 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from bertsmith.errors import ModelError
 from bertsmith.records.extension import FORMAT, VERSION, AddedWord, Extension
 from bertsmith.runtime import random
-from bertsmith.tokenization.entries import CONTINUING
-from bertsmith.tokenization.folder import RECORD_FILE, attach_record, record_of
+from bertsmith.tokenization.folder import RECORD_FILE, attach_record, extension_record
 from bertsmith.tokenization.measures import WORDS_AT_ONCE
 from bertsmith.tokenization.word_counts import LONGEST_WORD, words_of_chunks
+from bertsmith.tokenization.wordpiece_entries import CONTINUING
 
-KEPT_SHARE = 0.1
-"""The share of a text on which an extension is measured; no word is taken from it."""
+VALIDATION_SHARE = 0.1
+"""Share of a text on which an extension is measured; no words are taken from it."""
 
 
 def extension_of(tokenizer: Any, name: str) -> Extension | None:
-    """The record that a tokenizer was loaded with, or None. Raises ModelError if it cannot be read."""
-    record = record_of(tokenizer)
+    """Return the record that a tokenizer was loaded with, or None. Raises ModelError if it is invalid."""
+    record = extension_record(tokenizer)
     if record is None:
         return None
     if record.get("format", FORMAT) != FORMAT:
-        raise ModelError(f"{name}: {RECORD_FILE} has the format {record['format']}, expected {FORMAT}")
+        raise ModelError(f"{name}: found format {record['format']} in {RECORD_FILE}, expected {FORMAT}")
     try:
         return Extension.model_validate(record)
     except ValidationError:
         raise ModelError(
-            f"{name}: {RECORD_FILE} is not the record of an extension; expected what bertsmith extend-tokenizer writes"
+            f"{name}: {RECORD_FILE} is not the record of an extension, expected the file that bertsmith "
+            "extend-tokenizer writes"
         ) from None
 
 
-# Reading as the model does
+# Reading text as the model does
 
 
 def check_wordpiece(tokenizer: Any, name: str) -> None:
-    """Raise ModelError for a tokenizer that is not BERT's: WordPiece behind BertNormalizer and BertPreTokenizer."""
+    """Raise ModelError if a tokenizer is not BERT's: WordPiece with BertNormalizer and BertPreTokenizer."""
     parts = _parts(tokenizer)
     if parts is None:
         backend = tokenizer.backend_tokenizer
         found = [type(part).__name__ for part in (backend.model, backend.normalizer, backend.pre_tokenizer)]
         raise ModelError(
-            f"{name}: its tokenizer is made of {', '.join(found)}, expected WordPiece, BertNormalizer, "
-            "BertPreTokenizer (the BertTokenizer family): no other can be extended. Train one for this text instead: "
-            "bertsmith train-tokenizer SOURCE --out DIR --vocab-size N"
+            f"{name}: found a tokenizer of {', '.join(found)}, expected WordPiece, BertNormalizer, BertPreTokenizer: "
+            "only tokenizers of the BertTokenizer family can be extended. "
+            "Try: bertsmith train-tokenizer SOURCE --out DIR --vocab-size N"
         )
 
 
@@ -82,16 +83,16 @@ def _parts(tokenizer: Any) -> tuple[WordPiece, BertNormalizer] | None:
 
 
 def is_composed(tokenizer: Any) -> bool:
-    """Whether a tokenizer brings what BERT's normaliser leaves to Unicode form NFC."""
+    """Return whether a tokenizer applies Unicode form NFC after BERT's normalizer."""
     normalizer = tokenizer.backend_tokenizer.normalizer
     if not isinstance(normalizer, NormalizerSequence):
         return False
-    parts: Any = normalizer  # its types lack __iter__
+    parts: Any = normalizer  # its type stubs lack __iter__
     return [type(part) for part in parts] == [BertNormalizer, NFC]
 
 
 def settings_of(tokenizer: Any) -> dict[str, Any] | None:
-    """Everything but the vocabulary that decides how BERT's tokenizer reads; None for one of a different kind."""
+    """Return everything but the vocabulary that determines how BERT's tokenizer reads; None for other kinds."""
     parts = _parts(tokenizer)
     if parts is None:
         return None
@@ -104,28 +105,28 @@ def settings_of(tokenizer: Any) -> dict[str, Any] | None:
         "clean_text": normalizer.clean_text,
         "unknown": model.unk_token,
         "longest_word": model.max_input_chars_per_word,
-        # Only if it is so: the fingerprints of all other tokenizers stay as they were.
+        # Present only if true, so that the fingerprints of other tokenizers do not change.
         **({"composed": True} if is_composed(tokenizer) else {}),
     }
 
 
 def fingerprint(vocabulary: Mapping[str, int], settings: Mapping[str, Any] | None) -> str:
-    """The sha256 of a vocabulary in the order of its ids with the settings it is read with.
+    """Return the sha256 of a vocabulary in id order and of the settings that it is read with.
 
-    It is the same for every file that may hold the tokenizer (vocab.txt, tokenizer.json of any version).
+    It does not depend on the file that holds the tokenizer (vocab.txt, tokenizer.json of any version).
     """
     entries = sorted(vocabulary.items(), key=lambda item: (item[1], item[0]))
     text = json.dumps([settings, entries], ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rows_of(vocabulary: Mapping[str, int]) -> int:
-    """The number of embedding rows that the ids of a vocabulary need."""
+def embedding_rows(vocabulary: Mapping[str, int]) -> int:
+    """Return the number of embedding rows that the ids of a vocabulary need."""
     return max(vocabulary.values(), default=-1) + 1
 
 
 def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
-    """Counts of the words that a tokenizer of the BERT family makes of `word_counts.count_chunks(texts)`."""
+    """Count the words that a tokenizer of the BERT family makes of `word_counts.count_chunks(texts)`."""
     normalizer, pre_tokenizer = tokenizer.backend_tokenizer.normalizer, tokenizer.backend_tokenizer.pre_tokenizer
     composed = is_composed(tokenizer)
     bert = normalizer[0] if composed else normalizer
@@ -139,29 +140,29 @@ def words_of(tokenizer: Any, chunks: Mapping[str, int]) -> dict[str, int]:
     return words
 
 
-def is_kept_apart(text: str) -> bool:
-    """Whether a piece of text belongs to the tenth on which an extension is measured: a function of the text only."""
-    return random.key("extension", text) < KEPT_SHARE * 2.0**64
+def is_validation_text(text: str) -> bool:
+    """Return whether a text belongs to the tenth on which an extension is measured; depends only on the text."""
+    return random.key("extension", text) < VALIDATION_SHARE * 2.0**64
 
 
-# Choosing and adding
+# Choosing and adding words
 
 
 def choose_words(
     tokenizer: Any, words: Mapping[str, int], *, add: int, min_count: int
 ) -> list[tuple[str, tuple[int, ...], int]]:
-    """The `add` words that save the most tokens, best first: their text, old pieces and count; fewer where there are.
+    """Return up to `add` words that save the most tokens, best first: their text, old pieces and count.
 
-    A word saves its count times its pieces but one. One that is [UNK] today saves no token and makes a word readable:
-    it counts as a word of two pieces does. Ties go to the smaller text.
+    A word saves its count times the number of its pieces minus one. A word that is [UNK] today saves no token but
+    becomes readable: it counts like a word of two pieces. Ties go to the smaller text.
     """
     unknown, longest = tokenizer.unk_token_id, tokenizer.backend_tokenizer.model.max_input_chars_per_word
     frequent = [(word, count) for word, count in words.items() if count >= min_count and len(word) <= longest]
     ranked: list[tuple[int, str, tuple[int, ...], int]] = []
     for start in range(0, len(frequent), WORDS_AT_ONCE):
-        some = frequent[start : start + WORDS_AT_ONCE]
-        encodings = tokenizer.backend_tokenizer.encode_batch_fast([word for word, _ in some], add_special_tokens=False)
-        for (word, count), encoding in zip(some, encodings, strict=True):
+        batch = frequent[start : start + WORDS_AT_ONCE]
+        encodings = tokenizer.backend_tokenizer.encode_batch_fast([word for word, _ in batch], add_special_tokens=False)
+        for (word, count), encoding in zip(batch, encodings, strict=True):
             pieces = tuple(encoding.ids)
             if unknown in pieces:
                 ranked.append((-count, word, (unknown,), count))
@@ -179,31 +180,31 @@ def choose_words(
 
 
 def _is_read_as_one_word(tokenizer: Any, word: str, reserved: Sequence[str]) -> bool:
-    """Whether an entry of this text can be reached: nothing cuts or changes the word before it is looked up."""
+    """Return whether a word reaches the vocabulary look-up whole and unchanged."""
     backend = tokenizer.backend_tokenizer
     return (
         not word.startswith(CONTINUING)
         and not any(content in word for content in reserved)
-        and backend.normalizer.normalize_str(word).strip() == word  # spaces are put around an ideograph
+        and backend.normalizer.normalize_str(word).strip() == word  # the normalizer puts spaces around ideographs
         and [text for text, _ in backend.pre_tokenizer.pre_tokenize_str(word)] == [word]
     )
 
 
 def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -> tuple[Any, Extension]:
-    """A copy of the tokenizer with these words in its vocabulary, at the ids behind all others, and the record of it.
+    """Return a copy of the tokenizer with these words at new ids after all others, and the record of the extension.
 
-    Every old entry keeps its id, `[unusedN]` included.
+    All old entries keep their ids, including `[unusedN]`.
     """
     base = tokenizer.get_vocab()
-    first = rows_of(base)
+    first = embedding_rows(base)
     added = tuple(
         AddedWord(token=word, id=first + number, pieces=pieces, count=count)
         for number, (word, pieces, count) in enumerate(chosen)
     )
     extended = copy.deepcopy(tokenizer)
     old = tokenizer.backend_tokenizer.model
-    # Tokens that the base has in addition to its vocabulary become entries of it: with entries behind them, a file
-    # would give them other ids when it is read.
+    # Added tokens of the base become vocabulary entries: otherwise loading the saved file would give them new ids,
+    # because new entries follow them.
     extended.backend_tokenizer.model = WordPiece(
         vocab={**base, **{word.token: word.id for word in added}},
         unk_token=old.unk_token,
@@ -222,13 +223,13 @@ def extend(tokenizer: Any, chosen: Sequence[tuple[str, tuple[int, ...], int]]) -
     return extended, record
 
 
-# Taking an extension up
+# Using an extension
 
 
 def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store: str) -> Extension | None:
-    """None where both tokenizers are the same, the record where the STORE's is a recorded extension of the MODEL's.
+    """Return None if both tokenizers are the same, or the record if the STORE's is a recorded extension of the MODEL's.
 
-    Raises ModelError, with what differs and the next command, for every other pair.
+    Raises ModelError with the difference and the next command for every other pair.
     """
     theirs, ours = model_tokenizer.get_vocab(), tokenizer.get_vocab()
     settings, our_settings = settings_of(model_tokenizer), settings_of(tokenizer)
@@ -237,26 +238,26 @@ def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store
             names = {**settings, **our_settings}
             name = next(name for name in names if settings.get(name) != our_settings.get(name))
             raise ModelError(
-                f"{model}: its tokenizer has the entries of that of {store} and reads otherwise "
+                f"{model}: its tokenizer has the same entries as the tokenizer of {store}, but different settings "
                 f"({name} is {settings.get(name)!r}, in the STORE {our_settings.get(name)!r}). {_own(model)}"
             )
         return None
     record = extension_of(tokenizer, store)
-    differs = f"{model}: its tokenizer ({len(theirs):,} entries) is not that of {store} ({len(ours):,})"
+    differs = f"{model}: its tokenizer ({len(theirs):,} entries) differs from that of {store} ({len(ours):,})"
     if record is None:
         text = f"{differs}: {_difference(theirs, ours)}. {_own(model)}"
         if ours.items() >= theirs.items():
             text += (
-                f"\nNew words are taken up only with the record that extend-tokenizer leaves ({RECORD_FILE}), which "
-                f"says where their vectors start: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR, then "
-                "bertsmith prepare SOURCE --out STORE --tokenizer DIR"
+                f"\nNew words need the record that extend-tokenizer writes ({RECORD_FILE}), from which their vectors "
+                f"start. Try: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR, then bertsmith prepare "
+                "SOURCE --out STORE --tokenizer DIR"
             )
         raise ModelError(text)
     if record.base_tokenizer_sha256 != fingerprint(theirs, settings):
         raise ModelError(
-            f"{differs}, and {RECORD_FILE} in the STORE says that it extends another tokenizer (of "
-            f"{record.base_vocab_size:,} entries). Give --from the model whose tokenizer was extended, or extend this "
-            f"one: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
+            f"{differs}, and according to {RECORD_FILE} the STORE extends a different tokenizer (of "
+            f"{record.base_vocab_size:,} entries). Try: --from with the model whose tokenizer was extended, or extend "
+            f"the tokenizer of {model}: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
         )
     new = {word.token: word.id for word in record.added}
     rest = {token: index for token, index in ours.items() if token not in new}
@@ -267,25 +268,25 @@ def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store
         or any(not word.pieces or not set(word.pieces) <= set(theirs.values()) for word in record.added)
     ):
         raise ModelError(
-            f"{store}: {RECORD_FILE} does not belong to the tokenizer beside it (other words, ids or settings). "
-            f"Extend the tokenizer again: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
+            f"{store}: {RECORD_FILE} does not match the tokenizer in the same folder (different words, ids or "
+            f"settings). Try: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR"
         )
     return record
 
 
 def _own(model: str) -> str:
-    return f"Prepare the text with the model's own: bertsmith prepare SOURCE --out STORE --tokenizer {model}"
+    return f"Try: prepare the text with its tokenizer, bertsmith prepare SOURCE --out STORE --tokenizer {model}"
 
 
 def _difference(theirs: Mapping[str, int], ours: Mapping[str, int]) -> str:
-    """What differs between two vocabularies, in words, with an example."""
+    """Describe the difference between two vocabularies, with an example."""
     parts = []
     for entries, other, where in ((theirs, ours, "the model"), (ours, theirs, "the STORE")):
-        alone = sorted(entries.keys() - other.keys(), key=lambda token: entries[token])
-        if alone:
-            parts.append(f"{len(alone):,} entries only in {where} ({alone[0]!r})")
+        only_entries = sorted(entries.keys() - other.keys(), key=lambda token: entries[token])
+        if only_entries:
+            parts.append(f"{len(only_entries):,} entries only in {where} ({only_entries[0]!r})")
     moved = [token for token in theirs.keys() & ours.keys() if theirs[token] != ours[token]]
     if moved:
         first = min(moved, key=lambda token: theirs[token])
-        parts.append(f"{len(moved):,} with another id ({first!r}: {theirs[first]} and {ours[first]})")
+        parts.append(f"{len(moved):,} with a different id ({first!r}: {theirs[first]} and {ours[first]})")
     return ", ".join(parts)

@@ -1,7 +1,7 @@
-"""Tokenizers as Hugging Face folders: made from a vocabulary, saved, checked, loaded.
+"""Tokenizers as Hugging Face folders: build, save, check and load them.
 
-Whatever is loaded has its truncation and padding reset: some published tokenizer files carry a length of their own
-(all-MiniLM's cuts at 128 without a word).
+Loading resets truncation and padding, because some published tokenizer files set them (all-MiniLM's silently truncates
+at 128).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 RECORD_FILE = "extension.json"
-"""The record of an extension (`tokenization/extension.py`), beside the tokenizer.json that it belongs to."""
+"""The record of an extension (`tokenization/extension.py`), next to its tokenizer.json."""
 _RECORD = "bertsmith_extension"
 
 _PROBES = (
@@ -34,8 +34,8 @@ _PROBES = (
     "[MASK] [CLS] [SEP] [PAD] [UNK] [unused1] [mask]",
     "",
 )
-"""Texts that two tokenizers of different settings read differently: case, accents, Chinese characters, long words,
-control characters, the names of special tokens."""
+"""Texts that tokenizers with different settings read differently: case, accents, Chinese characters, long words,
+control characters, names of special tokens."""
 
 
 def make_tokenizer(
@@ -46,11 +46,11 @@ def make_tokenizer(
     composed: bool = False,
     longest: int = LONGEST_WORD,
 ) -> PreTrainedTokenizerBase:
-    """A BERT tokenizer of this vocabulary, in id order.
+    """Build a BERT tokenizer from a vocabulary in id order.
 
-    `strip_accents=None` strips them if the tokenizer is uncased, as the original does (see `tokenization.marks`).
-    With Unicode form NFC (`composed`), or a `longest` word other than BERT's, the same tokenizer has transformers'
-    general class: `BertTokenizer` takes no such setting, and forgets it when a folder is loaded.
+    `strip_accents=None` strips accents if the tokenizer is uncased, as the original does (see `tokenization.accents`).
+    With Unicode form NFC (`composed`), or a `longest` word other than BERT's, the tokenizer has transformers' general
+    class, because `BertTokenizer` does not save these settings.
     """
     from transformers import BertTokenizer, PreTrainedTokenizerFast
 
@@ -74,12 +74,12 @@ def make_tokenizer(
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> str:
-    """Save a tokenizer, load it again, check that both agree; returns the sha256 of its tokenizer.json.
+    """Save a tokenizer, load it again, check that both agree; return the sha256 of its tokenizer.json.
 
-    The record of an extension that it was loaded with is saved beside it.
+    If it was loaded with the record of an extension, the record is saved too.
     """
-    reset(tokenizer)
-    record = record_of(tokenizer)
+    reset_tokenizer(tokenizer)
+    record = extension_record(tokenizer)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save_pretrained(folder)
@@ -88,54 +88,54 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> str:
         write_json(folder / RECORD_FILE, record)
     again = load_tokenizer(str(folder))
     if tokenizer.get_vocab() != again.get_vocab():
-        raise BertsmithError(f"{folder}: the tokenizer has another vocabulary after saving than before")
+        raise BertsmithError(f"{folder}: the vocabulary of the tokenizer changed when it was saved")
     for text in _PROBES:
         if ids_of(tokenizer, text) != ids_of(again, text) or _pair(tokenizer, text) != _pair(again, text):
             raise BertsmithError(
-                f"{folder}: the tokenizer reads otherwise after saving than before: {text!r} is "
-                f"{ids_of(again, text)}, expected {ids_of(tokenizer, text)}"
+                f"{folder}: the saved tokenizer reads differently: found {ids_of(again, text)} for {text!r}, "
+                f"expected {ids_of(tokenizer, text)}"
             )
     return sha256_of(folder / "tokenizer.json")
 
 
 def _pair(tokenizer: Any, text: str) -> dict[str, list[int]]:
-    """Everything that a model is given for a text and a second one, special tokens included."""
+    """Return all model inputs for a text and a second text, including special tokens."""
     return {name: list(values) for name, values in tokenizer(text, "a").items()}
 
 
-def record_of(tokenizer: Any) -> dict[str, Any] | None:
-    """The record of an extension that a tokenizer was loaded with, as it stands in the file."""
+def extension_record(tokenizer: Any) -> dict[str, Any] | None:
+    """Return the record of an extension that a tokenizer was loaded with, as in its file."""
     record: dict[str, Any] | None = getattr(tokenizer, _RECORD, None)
     return record
 
 
 def model_of(name: str, tokenizer: Any) -> str | None:
-    """The MODEL whose vectors fit a tokenizer that was loaded by this name; None if the folder holds a tokenizer only.
+    """Return the MODEL whose vectors fit a tokenizer loaded by this name; None if the folder has only a tokenizer.
 
-    Of an extended tokenizer it is the MODEL that was extended, which `pretrain --from` gives the new words.
+    For an extended tokenizer this is the original MODEL, to which `pretrain --from` adds the new words.
     """
     folder = Path(name)
     if not exists(folder) or (folder / "config.json").is_file():
         return name
-    origin = (record_of(tokenizer) or {}).get("model")
+    origin = (extension_record(tokenizer) or {}).get("model")
     return str(origin) if origin is not None else None
 
 
 def attach_record(tokenizer: Any, record: dict[str, Any] | None) -> None:
-    """Let a tokenizer carry the record of its extension: `save_tokenizer` writes it."""
+    """Attach the record of an extension to a tokenizer, so that `save_tokenizer` writes it."""
     setattr(tokenizer, _RECORD, record)
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a text without special tokens."""
+    """Return the ids of a text without special tokens."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub name, with truncation and padding reset.
+    """Load the tokenizer of a folder or hub name, with truncation and padding reset.
 
-    Raises ModelError where there is none, or where it lacks one of the special tokens that BERT needs. The record of
-    an extension that lies beside it comes along (`record_of`).
+    Raises ModelError if there is none, or if it lacks a special token that BERT needs. The record of an extension in
+    the same folder is loaded too (`extension_record`).
     """
     from transformers import AutoTokenizer
 
@@ -146,61 +146,61 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         if not (folder / "tokenizer_config.json").is_file() and (nested / "tokenizer_config.json").is_file():
             folder = nested
         if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
-            raise ModelError(f"{name}: no tokenizer in this folder (neither tokenizer.json nor vocab.txt)")
+            raise ModelError(f"{name}: found no tokenizer in this folder, expected tokenizer.json or vocab.txt")
         entries = _entries(folder, name)
     elif exists(folder):
-        raise ModelError(f"{name}: is a file, expected the folder of a model or a tokenizer")
+        raise ModelError(f"{name}: found a file, expected the folder of a model or a tokenizer")
     else:
         check_hub_name(name)
-    place = name if entries is None else str(folder)
+    source = name if entries is None else str(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **_settings_that_files_say(place, name))
+        tokenizer = AutoTokenizer.from_pretrained(source, **_settings_from_files(source, name))
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not exists(folder):
             raise missing_model_error(name, first) from None
-        raise ModelError(f"{name}: no tokenizer can be loaded from there: {first}") from None
+        raise ModelError(f"{name}: the tokenizer cannot be loaded: {first}") from None
     for role in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = getattr(tokenizer, role)
         if token is None:
-            raise ModelError(f"{name}: the tokenizer has no {role}; expected one of the BERT family")
-        # transformers adds a special token that the file lacks, with an id for which a model has no vector.
+            raise ModelError(f"{name}: the tokenizer has no {role}, expected a tokenizer of the BERT family")
+        # transformers adds missing special tokens, with ids for which the model has no vector.
         if entries is not None and token not in entries:
-            raise ModelError(f"{name}: the vocabulary lacks {token} ({role}); expected one of the BERT family")
+            raise ModelError(f"{name}: the vocabulary lacks {token} ({role}), expected a tokenizer of the BERT family")
     if entries is not None:
         attach_record(tokenizer, _read_record(folder, name))
-    return reset(tokenizer)
+    return reset_tokenizer(tokenizer)
 
 
-def _settings_that_files_say(place: str, name: str) -> dict[str, Any]:
-    """The settings of `letter_case.SETTINGS` that tokenizer_config.json lacks, from the other files of a tokenizer.
+def _settings_from_files(source: str, name: str) -> dict[str, Any]:
+    """Return the settings of `letter_case.SETTINGS` that tokenizer_config.json lacks, from the other tokenizer files.
 
-    What the vocabulary alone says is printed with its reason.
+    Settings inferred from the vocabulary are printed with their reason.
     """
-    config = _json(file_of(place, "tokenizer_config.json"))
+    config = _json(file_of(source, "tokenizer_config.json"))
     missing = [setting for setting in SETTINGS if setting not in config]
     if not missing:
         return {}
-    if (file := file_of(place, "tokenizer.json")) is not None:
+    if (file := file_of(source, "tokenizer.json")) is not None:
         found = settings_in_json(_json(file))
-    elif (file := file_of(place, "vocab.txt")) is not None and "do_lower_case" in missing:
-        said = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
-        log_detail(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
-        found = said.settings
+    elif (file := file_of(source, "vocab.txt")) is not None and "do_lower_case" in missing:
+        inferred = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
+        log_detail(f"{name}: no file states whether the tokenizer is cased; {inferred.reason}", once=True)
+        found = inferred.settings
     else:
         found = {}
     return {setting: found[setting] for setting in missing if setting in found}
 
 
-def file_of(place: str, file: str) -> Path | None:
-    """A file of a folder, or of a model of the hub (fetched, or from its cache); None if there is none."""
-    folder = Path(place)
+def file_of(source: str, file: str) -> Path | None:
+    """Return a file of a folder or of a hub model (downloaded or cached); None if it does not exist."""
+    folder = Path(source)
     if exists(folder):
         return folder / file if (folder / file).is_file() else None
     from transformers.utils.hub import cached_file
 
     found = cached_file(
-        place,
+        source,
         file,
         _raise_exceptions_for_missing_entries=False,
         _raise_exceptions_for_connection_errors=False,
@@ -210,7 +210,7 @@ def file_of(place: str, file: str) -> Path | None:
 
 
 def _json(file: Path | None) -> dict[str, Any]:
-    """The object in a JSON file; empty if there is none: whoever loads the file says what is wrong."""
+    """Return the object in a JSON file; empty if it is missing or invalid, which loading the tokenizer reports."""
     try:
         content = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
     except (OSError, ValueError):
@@ -219,7 +219,7 @@ def _json(file: Path | None) -> dict[str, Any]:
 
 
 def _read_record(folder: Path, name: str) -> dict[str, Any] | None:
-    """The record of an extension in a tokenizer folder, if there is one."""
+    """Read the record of an extension in a tokenizer folder, if there is one."""
     file = folder / RECORD_FILE
     if not file.is_file():
         return None
@@ -233,7 +233,7 @@ def _read_record(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 def _entries(folder: Path, name: str) -> frozenset[str]:
-    """All entries of the tokenizer file of a folder, as they stand in it."""
+    """Return all entries of the tokenizer file in a folder, unchanged."""
     from tokenizers import Tokenizer
 
     file = folder / "tokenizer.json"
@@ -245,13 +245,13 @@ def _entries(folder: Path, name: str) -> frozenset[str]:
         raise ModelError(f"{name}: tokenizer.json cannot be read: {error}") from None
 
 
-def reset(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """The tokenizer without the truncation and padding that its file may carry."""
+def reset_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Remove the truncation and padding settings that the file of a tokenizer may contain."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise ModelError("the tokenizer is a slow one; expected one with a tokenizer.json")
+        raise ModelError("found a slow tokenizer, expected one with a tokenizer.json")
     backend.no_truncation()
     backend.no_padding()
-    # We cut texts ourselves and say so; transformers' advice about long ones is for a different call.
+    # We truncate texts ourselves and report it, so silence the warning of transformers about long texts.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer

@@ -1,8 +1,8 @@
-"""How a tokenizer folder reads capitals, accents and Chinese characters when its tokenizer_config.json does not say so.
+"""How a tokenizer treats capitals, accents and Chinese characters if its tokenizer_config.json does not state it.
 
-transformers 5.23 then lower-cases and strips accents, even if the tokenizer.json next to it says otherwise: "Paris" is
-looked up as "paris" in a vocabulary that holds "Paris". The order here is tokenizer_config.json, tokenizer.json, and
-the entries of vocab.txt: an entry that the normaliser would change before it is looked up can never be found.
+In that case transformers 5.23 lowercases and strips accents, even if the tokenizer.json in the same folder does not: it
+looks up "paris" in a vocabulary that has "Paris". Here the order is tokenizer_config.json, tokenizer.json, and then the
+entries of vocab.txt, because an entry that the normalizer would change can never be found.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-ENOUGH = 0.01
-"""The share of entries that shows how a vocabulary was made. Of the entries of bert-base-cased 29% have capitals and 2%
-accents; of bert-base-uncased none has either, and neither has two Chinese characters in one entry."""
+DECISIVE_SHARE = 0.01
+"""Share of entries that shows how a vocabulary was built. In bert-base-cased, 29% of the entries have capitals and 2%
+have accents; in bert-base-uncased none has either. Neither has entries with two Chinese characters."""
 
 SETTINGS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
-"""The names of these settings in tokenizer_config.json."""
+"""Names of these settings in tokenizer_config.json."""
 
 
 def settings_in_json(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the normaliser of a tokenizer.json holds; empty for a model other than WordPiece."""
+    """Return the settings in the normalizer of a tokenizer.json; empty for models other than WordPiece."""
     if (content.get("model") or {}).get("type") != "WordPiece":
         return {}
     parts = _parts(content.get("normalizer"))
@@ -42,30 +42,30 @@ def _parts(normalizer: Any) -> list[Mapping[str, Any]]:
 
 
 @dataclass(frozen=True)
-class FromVocabulary:
-    """The settings that a vocabulary shows, and in words why."""
+class InferredSettings:
+    """The settings inferred from a vocabulary, and the reason in words."""
 
     settings: dict[str, Any]
     reason: str
 
 
-def settings_of_vocabulary(entries: Collection[str]) -> FromVocabulary:
-    """The settings with which the entries of a vocabulary can be found in a text."""
+def settings_of_vocabulary(entries: Collection[str]) -> InferredSettings:
+    """Infer the settings with which the entries of a vocabulary can be found in a text."""
     words = [entry.removeprefix("##") for entry in entries if not (entry.startswith("[") and entry.endswith("]"))]
     capitals = sum(word != word.lower() for word in words)
     accents = sum(_has_accent(word) for word in words)
     chinese = sum(sum(map(_is_chinese, word)) > 1 for word in words)
-    cased, accented, joined = (number > ENOUGH * len(words) for number in (capitals, accents, chinese))
-    kept = "capitals and accents are kept" if cased else "text is lower-cased and accents are dropped"
+    cased, accented, joined = (number > DECISIVE_SHARE * len(words) for number in (capitals, accents, chinese))
+    kept = "capitals and accents are kept" if cased else "text is lowercased and accents are dropped"
     if accented and not cased:
-        kept = "text is lower-cased and accents are kept"
+        kept = "text is lowercased and accents are kept"
     reason = f"{capitals:,} of its {len(words):,} entries have capitals and {accents:,} have accents, so {kept}"
     if joined:
-        reason += f"; {chinese:,} have several Chinese characters, so these are not divided"
-    return FromVocabulary(
+        reason += f"; {chinese:,} have several Chinese characters, so Chinese characters are not split"
+    return InferredSettings(
         {
             "do_lower_case": not cased,
-            # None: as do_lower_case says, which is how published tokenizers are saved.
+            # None follows do_lower_case, as in published tokenizers.
             "strip_accents": False if accented and not cased else None,
             "tokenize_chinese_chars": not joined,
         },
@@ -74,12 +74,12 @@ def settings_of_vocabulary(entries: Collection[str]) -> FromVocabulary:
 
 
 def _has_accent(word: str) -> bool:
-    """Whether stripping accents, as BERT does it, changes a word."""
+    """Return whether stripping accents as BERT does changes a word."""
     return any(unicodedata.category(character) == "Mn" for character in unicodedata.normalize("NFD", word))
 
 
 def _is_chinese(character: str) -> bool:
-    """Whether BERT puts spaces around a character (the main blocks of ideographs)."""
+    """Return whether BERT puts spaces around a character (the main blocks of ideographs)."""
     code = ord(character)
     blocks = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2CEAF))
     return any(first <= code <= last for first, last in blocks)

@@ -1,4 +1,4 @@
-"""How well a tokenizer fits a text: tokens a word, the share of unknown tokens, and of the vocabulary that is used."""
+"""How well a tokenizer fits a text: tokens per word, share of unknown tokens, share of the vocabulary used."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ WORDS_AT_ONCE = 10_000
 
 
 def fit(tokenizer: Any, words: Mapping[str, int]) -> dict[str, float]:
-    """How a tokenizer reads counted words (as `wordpiece.words_of_chunks` gives them).
+    """Measure a tokenizer on counted words (from `word_counts.words_of_chunks`).
 
-    `tokens_per_word`; `unknown_rate`, the share of tokens that are unknown; `vocabulary_used`, the share of entries
-    that occur at least once (special tokens are entries too and never do).
+    Returns `tokens_per_word`; `unknown_rate`, the share of unknown tokens; and `vocabulary_used`, the share of entries
+    that occur at least once (special tokens are entries too, but never occur).
     """
     tokens = unknown = total = 0
     used: set[int] = set()
     items = list(words.items())
     for start in range(0, len(items), WORDS_AT_ONCE):
-        some = items[start : start + WORDS_AT_ONCE]
-        # Behind a space, where byte-level tokenizers expect a word; to BERT's it is nothing.
-        texts = [f" {word}" for word, _ in some]
+        batch = items[start : start + WORDS_AT_ONCE]
+        # Byte-level tokenizers expect a space before a word; BERT's ignore it.
+        texts = [f" {word}" for word, _ in batch]
         encodings = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        for (_, count), encoding in zip(some, encodings, strict=True):
+        for (_, count), encoding in zip(batch, encodings, strict=True):
             ids = encoding.ids
             total += count
             tokens += count * len(ids)
@@ -40,8 +40,8 @@ def fit(tokenizer: Any, words: Mapping[str, int]) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Fit(Result):
-    """A row of a comparison: a tokenizer and its figures over the same words."""
+class TokenizerFit(Result):
+    """A row of a comparison: a tokenizer and its figures on the same words."""
 
     name: str
     vocab_size: int
@@ -50,10 +50,10 @@ class Fit(Result):
     vocabulary_used: float
 
 
-def compare(tokenizers: Mapping[str, Any], words: Mapping[str, int]) -> list[Fit]:
-    """The figures of several tokenizers, by name, over the same counted words.
+def compare_tokenizers(tokenizers: Mapping[str, Any], words: Mapping[str, int]) -> list[TokenizerFit]:
+    """Measure several tokenizers, by name, on the same counted words.
 
-    Where they differ in case or accents the words must be as they are written
-    (`words_of_chunks(chunks, lowercase=False, strip_accents=False)`): each tokenizer then makes of them what it makes.
+    If they differ in case or accents, pass the words as written (`words_of_chunks(chunks, lowercase=False,
+    strip_accents=False)`), so that each tokenizer normalizes them itself.
     """
-    return [Fit(name, len(tokenizer), **fit(tokenizer, words)) for name, tokenizer in tokenizers.items()]
+    return [TokenizerFit(name, len(tokenizer), **fit(tokenizer, words)) for name, tokenizer in tokenizers.items()]

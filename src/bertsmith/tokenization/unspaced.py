@@ -1,7 +1,7 @@
-"""Scripts that are written without spaces between words: what counts as a word of them.
+"""Scripts written without spaces between words, and how their words are counted.
 
-Chinese characters are words or halves of words, and BERT's tokenizers part them. The letters of the other scripts here
-(Thai, Lao, Burmese, Khmer, Tibetan, Javanese, kana, ...) say as little as Latin ones, so several make a word.
+Chinese characters are words or halves of words, and BERT's tokenizers split them. The letters of the other scripts here
+(Thai, Lao, Burmese, Khmer, Tibetan, Javanese, kana, ...) carry as little meaning as Latin ones, so several make a word.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 IDEOGRAPHS = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
-"""The characters that BERT reads as separate words, as a class of a regular expression."""
+"""Characters that BERT reads as separate words, as a regular expression class."""
 LETTERS = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u0f00-\u0fff"  # Tibetan
@@ -20,7 +20,7 @@ LETTERS = (
     "\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\uff66-\uff9f"  # kana, also half-width, and bopomofo
     "\ua000-\ua4cf"  # Yi
 )
-"""The letters and marks of the other scripts, as a class of a regular expression."""
+"""Letters and marks of the other scripts, as a regular expression class."""
 LETTERS_OF_A_WORD = 4
 
 _IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
@@ -29,14 +29,14 @@ _WORD_OF_LETTERS = re.compile(f"[{LETTERS}]{{{LETTERS_OF_A_WORD}}}")
 
 
 def is_unspaced(text: str) -> bool:
-    """Whether there is a letter of these scripts in a text, ideographs aside."""
+    """Return whether a text has a letter of these scripts, ignoring ideographs."""
     return not text.isascii() and _LETTER.search(text) is not None
 
 
 def count_words(text: str) -> int:
-    """Words between white space, each ideograph one, and one more for each four letters of a script without spaces.
+    """Count words between white space, plus one per ideograph, plus one per four letters of a script without spaces.
 
-    With a vocabulary of the usual size there are hardly ever fewer tokens.
+    With a vocabulary of the usual size there are almost never fewer tokens.
     """
     if text.isascii():
         return len(text.split())

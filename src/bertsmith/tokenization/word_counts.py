@@ -1,10 +1,10 @@
-"""Words of a text with their counts, cut exactly as BERT's normaliser and pre-tokeniser cut them.
+"""Count the words of a text, split exactly as by BERT's normalizer and pre-tokenizer.
 
-    chunks = count_chunks(texts)  # in worker processes, if wanted: the counters can be added
+    chunks = count_chunks(texts)  # optionally in worker processes: counters can be added
     words = words_of_chunks(chunks, lowercase=True)
 
-Cost, one thread, 62 MB of English books (367 thousand distinct chunks, 81 thousand distinct words): 3.7 s to count
-chunks, 0.9 s to make words of them.
+Cost on one thread for 62 MB of English books (367 thousand distinct chunks, 81 thousand distinct words): 3.7 s to count
+chunks, 0.9 s to split them into words.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from bertsmith.tokenization.ascii_words import split_plain
 
 LONGEST_WORD = 100
-"""Characters; `BertTokenizer` makes a longer word [UNK] whatever the vocabulary holds."""
+"""Characters; `BertTokenizer` turns longer words into [UNK] whatever the vocabulary contains."""
 
 _REMOVED_NOT_SPACE = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
-"""Where `str.split` splits, but `BertNormalizer` removes the character and joins what stood on both sides."""
+"""Characters at which `str.split` splits, but which `BertNormalizer` removes, joining the text on both sides."""
 _REMOVE_THEM = dict.fromkeys(map(ord, _REMOVED_NOT_SPACE))
 
 _CHUNKS_AT_ONCE = 2_000
-"""Chunks that go through `tokenizers` in one call, which spreads its cost; more of them gains nothing."""
+"""Chunks per call of `tokenizers`, to spread its cost; larger batches gain nothing."""
 
 
 def normalizer_of(*, lowercase: bool, strip_accents: bool | None = None, composed: bool = False) -> Normalizer:
-    """BERT's normaliser, and behind it Unicode form NFC if `composed`."""
+    """Return BERT's normalizer, followed by Unicode form NFC if `composed`."""
     bert = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
     return NormalizerSequence([bert, NFC()]) if composed else bert
 
 
 def count_chunks(texts: Iterable[str]) -> Counter[str]:
-    """Count the chunks between white space, 17 MB/s: counters of parts of the texts can be added.
+    """Count the chunks between white space, at 17 MB/s; counters of parts of the texts can be added.
 
-    A text is split at once and needs about ten times its size in memory while it is counted.
+    Each text is split at once, which needs about ten times its size in memory.
     """
     chunks: Counter[str] = Counter()
     for text in texts:
@@ -59,14 +59,14 @@ def words_of_chunks(
     composed: bool = False,
     longest: int | None = LONGEST_WORD,
 ) -> dict[str, int]:
-    """Counts of the words that BERT's normaliser and pre-tokeniser make of `count_chunks(texts)`.
+    """Count the words that BERT's normalizer and pre-tokenizer make of `count_chunks(texts)`.
 
-    They are exactly the words of the whole texts, because white space is a border for both steps. Words of
-    more than `longest` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT; `composed` is
-    that of `normalizer_of`.
+    They are exactly the words of the whole texts, because white space is a boundary for both steps. Words of more than
+    `longest` characters are left out. `strip_accents=None` strips if `lowercase`, as in BERT; `composed` is as in
+    `normalizer_of`.
 
-    Printable ASCII, nine chunks in ten of English text, is cut with NumPy; of the rest chunks of equal count are
-    joined and treated together.
+    Printable ASCII, nine in ten chunks of English text, is split with NumPy; of the rest, chunks with equal counts are
+    joined and processed together.
     """
     counts = np.fromiter(chunks.values(), np.int64, len(chunks))
     return count_words_of(
@@ -83,10 +83,10 @@ def count_words_of(
     composed: bool = False,
     longest: int | None = LONGEST_WORD,
 ) -> dict[str, int]:
-    """`words_of_chunks` of chunks and their counts side by side; chunks that are counted 0 times are left out."""
+    """Apply `words_of_chunks` to chunks with an array of their counts; chunks with a count of 0 are left out."""
     occurring = counts > 0
     if not occurring.all():
-        chunks = [chunks[place] for place in np.flatnonzero(occurring).tolist()]
+        chunks = [chunks[index] for index in np.flatnonzero(occurring).tolist()]
         counts = counts[occurring]
     plain, found, words_of_chunk = split_plain(chunks, lowercase=lowercase)
     totals = np.zeros(len(found.dictionary), np.int64)
@@ -95,8 +95,8 @@ def count_words_of(
     normalizer = normalizer_of(lowercase=lowercase, strip_accents=strip_accents, composed=composed)
     pre_tokenizer = BertPreTokenizer()
     other_by_count: dict[int, list[str]] = {}
-    for place in np.flatnonzero(~plain).tolist():
-        other_by_count.setdefault(int(counts[place]), []).append(chunks[place])
+    for index in np.flatnonzero(~plain).tolist():
+        other_by_count.setdefault(int(counts[index]), []).append(chunks[index])
     for count, group in other_by_count.items():
         for start in range(0, len(group), _CHUNKS_AT_ONCE):
             joined = normalizer.normalize_str(" ".join(group[start : start + _CHUNKS_AT_ONCE]))

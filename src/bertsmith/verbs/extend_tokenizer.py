@@ -8,13 +8,13 @@ from pathlib import Path
 from bertsmith.config.extend_tokenizer import ExtendTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
-from bertsmith.corpus.text import read_text, reading_of, texts_of
+from bertsmith.corpus.text_source import iterate_texts, read_text, reading_of
 from bertsmith.models.model_tokenizer import load_model_tokenizer, with_known_length
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
-from bertsmith.tokenization.domain_words import Wanted, check_extendable, with_new_words
+from bertsmith.tokenization.domain_words import WordRequest, add_domain_words, check_extendable
 from bertsmith.tokenization.folder import save_tokenizer
-from bertsmith.tokenization.measures import Fit
+from bertsmith.tokenization.measures import TokenizerFit
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class ExtendTokenizerResult(Result):
     unknown_rate: dict[str, float]
     vocabulary_used: dict[str, float]
 
-    def rows(self) -> list[Fit]:
+    def rows(self) -> list[TokenizerFit]:
         """Return the figures as a comparison of two tokenizers."""
         sizes = {"before": self.vocab_size - self.added, "after": self.vocab_size}
         return [
-            Fit(name, size, self.tokens_per_word[name], self.unknown_rate[name], self.vocabulary_used[name])
+            TokenizerFit(name, size, self.tokens_per_word[name], self.unknown_rate[name], self.vocabulary_used[name])
             for name, size in sizes.items()
         ]
 
@@ -49,7 +49,7 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
     base = with_known_length(load_model_tokenizer(options.model), options.model)
     check_extendable(base, options.model)
     files = find_files(options.sources)
-    wanted = Wanted(options.model, options.add, options.min_count, "--add", "more text or a smaller --min-count")
+    request = WordRequest(options.model, options.add, options.min_count, "--add", "more text or a smaller --min-count")
     with work_folder(options.out, overwrite=options.overwrite, verb="extend-tokenizer") as temporary:
         corpus = read_text(
             temporary,
@@ -58,7 +58,7 @@ def extend_tokenizer(options: ExtendTokenizerOptions) -> ExtendTokenizerResult:
             max_documents=options.max_documents,
             workers=options.workers or cores(),
         )
-        extended = with_new_words(base, lambda: texts_of(corpus), wanted, sources=options.sources)
+        extended = add_domain_words(base, lambda: iterate_texts(corpus), request, sources=options.sources)
         sha256 = save_tokenizer(extended.tokenizer, temporary / "tokenizer")
         publish_folder(temporary / "tokenizer", options.out)
     rows = (extended.before, extended.after)

@@ -13,15 +13,15 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.engine import Engine, check_engine
-from bertsmith.corpus.forecast import Forecast, check_disk_space, forecast
 from bertsmith.corpus.plan import write_plan
-from bertsmith.corpus.preparation.description import describe, encode
-from bertsmith.corpus.preparation.division import ensure_minimum_holdout, find_duplicates, hold_out, record_split
-from bertsmith.corpus.preparation.inputs import plan_of, source_files, store_options
+from bertsmith.corpus.preparation.description import encode_store, write_manifest
+from bertsmith.corpus.preparation.holdout import ensure_minimum_holdout, hold_out, record_duplicates, record_split
+from bertsmith.corpus.preparation.interrupted_work import is_interrupted, prepare_work_folder, same_options
+from bertsmith.corpus.preparation.planning import plan_of, source_files, store_options
 from bertsmith.corpus.preparation.reading import read_and_clean
-from bertsmith.corpus.preparation.resuming import enter, is_interrupted, same_options
-from bertsmith.corpus.preparation.state import Clock, PreparationState, Stage
-from bertsmith.corpus.preparation.tokenizer import make_tokenizer
+from bertsmith.corpus.preparation.state import PreparationStage, PreparationState, StageTimer
+from bertsmith.corpus.preparation.tokenizer import create_store_tokenizer
+from bertsmith.corpus.preparation_estimate import PreparationEstimate, check_disk_space, estimate_preparation
 from bertsmith.corpus.sentences import check_language
 from bertsmith.corpus.store import TokenStore, is_store
 from bertsmith.corpus.work_folder import DIVIDED
@@ -35,14 +35,16 @@ from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.domain_words import check_extendable
 
 STAGES = (
-    Stage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
-    Stage(find_duplicates, done_by=DIVIDED),  # documents and paragraphs to drop
-    Stage(hold_out, done_by=DIVIDED),  # each sentence goes to training, is held out, or is dropped
-    Stage(make_tokenizer, done_by=DIVIDED),  # a vocabulary from the words of the training part
-    Stage(ensure_minimum_holdout, done_by=DIVIDED),  # paragraphs instead, if the held-out documents are too small
-    Stage(record_split, done_by=DIVIDED),  # divided.json: a resumed run starts after it
-    Stage(encode),  # sentences to token ids in Arrow files
-    Stage(describe),  # manifest.json and report.html
+    PreparationStage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
+    PreparationStage(record_duplicates, completion_file=DIVIDED),  # documents and paragraphs to drop
+    PreparationStage(hold_out, completion_file=DIVIDED),  # each sentence goes to training, is held out, or is dropped
+    PreparationStage(
+        create_store_tokenizer, completion_file=DIVIDED
+    ),  # a vocabulary from the training part
+    PreparationStage(ensure_minimum_holdout, completion_file=DIVIDED),  # paragraphs, if there are too few documents
+    PreparationStage(record_split, completion_file=DIVIDED),  # divided.json: a resumed run starts after it
+    PreparationStage(encode_store),  # sentences to token ids in Arrow files
+    PreparationStage(write_manifest),  # manifest.json and report.html
 )
 """The stages in their order. `PrepareResult.stages` has the seconds of each."""
 
@@ -71,13 +73,13 @@ class PrepareResult(Result):
 
 
 @verb(PrepareOptions)
-def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
+def prepare(options: PrepareOptions) -> PrepareResult | PreparationEstimate:
     """Read, clean, de-duplicate and split text; train or take a tokenizer; write a STORE of token ids.
 
     `out` appears only when the STORE is complete. An interrupted run keeps its work in a folder next to it; `resume`
     continues there and ends with the same bytes.
     """
-    clock = Clock()
+    timer = StageTimer()
     engine = Engine(options.engine, options.workers or cores(), options.engine_address)
     check_engine(engine)
     files = source_files(options, engine)
@@ -94,28 +96,28 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     claim_folder(options.out, overwrite=options.overwrite, resume=options.resume, verb="prepare")
     plan = plan_of(options, files)
     if options.dry_run:
-        return forecast(plan, engine.workers, options.out)
+        return estimate_preparation(plan, engine.workers, options.out)
     if not (options.resume and folder.exists()):  # a resumed run already has most of it on the disk
         check_disk_space(plan, engine.workers, options.out)
     log_info(f"Source: {counted(len(files), 'file')}, {engine.name} engine, {counted(engine.workers, 'worker')}")
     log_info(f"Output: {options.out}")
     with folder_lock(options.out, "prepare"), _removed_if_useless(folder):
-        enter(folder, identity, out=options.out, resume=options.resume)
-        work = PreparationState(
+        prepare_work_folder(folder, identity, out=options.out, resume=options.resume)
+        state = PreparationState(
             options=options,
             engine=engine,
             plan=write_plan(folder, plan),
             folder=folder,
             base=base,
             identity=identity,
-            clock=clock,
+            timer=timer,
         )
         for stage in STAGES:
-            if stage.done_by is None or not (folder / stage.done_by).is_file():
-                stage.run(work)
-        publish_folder(work.store, options.out)
+            if stage.completion_file is None or not (folder / stage.completion_file).is_file():
+                stage.run(state)
+        publish_folder(state.store, options.out)
         shutil.rmtree(folder)
-    return PrepareResult(store=options.out, **work.manifest.result.to_dict())
+    return PrepareResult(store=options.out, **state.manifest.result.to_dict())
 
 
 def _base_tokenizer(options: PrepareOptions) -> Any | None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from bertsmith.config.prepare import TrainTokenizerOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
-from bertsmith.corpus.text import read_text, reading_of, words_as_written
+from bertsmith.corpus.text_source import read_text, reading_of, words_as_written
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.console import log_detail, progress
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.alphabet import covering_alphabet
-from bertsmith.tokenization.entries import with_unused_rows
 from bertsmith.tokenization.folder import save_tokenizer
-from bertsmith.tokenization.measures import Fit, compare, fit
+from bertsmith.tokenization.measures import TokenizerFit, compare_tokenizers, fit
 from bertsmith.tokenization.word_counts import words_of_chunks
 from bertsmith.tokenization.word_rules import WordRules
 from bertsmith.tokenization.wordpiece import train_wordpiece
+from bertsmith.tokenization.wordpiece_entries import with_unused_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TrainTokenizerResult(Result):
     sha256: str
     tokens_per_word: float
     unknown_rate: float
-    comparison: list[Fit] = field(default_factory=list)
+    comparison: list[TokenizerFit] = field(default_factory=list)
 
 
 @verb(TrainTokenizerOptions)
@@ -64,10 +64,10 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         tokenizer = rules.tokenizer(vocabulary)
         sha256 = save_tokenizer(tokenizer, temporary / "tokenizer")
         measured = fit(tokenizer, words)
-        comparison: list[Fit] = []
+        comparison: list[TokenizerFit] = []
         if other is not None:
             readable = words_of_chunks(as_written, lowercase=False, strip_accents=False, longest=rules.longest)
-            comparison = compare({str(options.out): tokenizer, str(options.compare): other}, readable)
+            comparison = compare_tokenizers({str(options.out): tokenizer, str(options.compare): other}, readable)
         publish_folder(temporary / "tokenizer", options.out)
     return TrainTokenizerResult(
         options.out, len(vocabulary), sha256, measured["tokens_per_word"], measured["unknown_rate"], comparison

@@ -1,4 +1,4 @@
-"""The corpus of the documentation: what is read of a module, and what is written."""
+"""The documentation corpus: what is read from a module, and what is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading sources, and packing what is read, for all tests of reading."""
+"""Fixtures for reading sources, and for compressing files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def _read_noting(*sources: Path | str, **options: Any) -> Noted:
 
 @pytest.fixture(scope="session")
 def read_noting() -> Callable[..., Noted]:
-    """The documents of sources, read with options, and the notes."""
+    """Read the documents of sources with options; return them with the notes."""
     return _read_noting
 
 
 @pytest.fixture(scope="session")
 def read() -> Callable[..., list[Document]]:
-    """The documents of sources, read with options."""
+    """Read the documents of sources with options."""
 
     def call(*sources: Path | str, **options: Any) -> list[Document]:
         return _read_noting(*sources, **options)[0]
@@ -44,8 +44,8 @@ def read() -> Callable[..., list[Document]]:
 
 @pytest.fixture(scope="session")
 def packed() -> Callable[[bytes, str], bytes]:
-    """Bytes as a file of this ending holds them."""
-    # zstd frames carry a checksum only where it is asked for, as the program `zstd` does
+    """Compress bytes as the file extension requires."""
+    # zstd frames have a checksum only on request, as the program `zstd` writes them
     zstd = zstandard.ZstdCompressor(write_checksum=True).compress
     packers: dict[str, Callable[[bytes], bytes]] = {
         "": bytes,

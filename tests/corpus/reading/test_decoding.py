@@ -1,4 +1,4 @@
-"""Bytes to text: encodings, marks, NULs, and the place of what is in no encoding."""
+"""Decoding bytes: encodings, byte order marks, NUL bytes, and the position of invalid bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, read_documents
-from bertsmith.corpus.reading.decoding import lines_of, lines_with_ends, plain_lines
+from bertsmith.corpus.reading.decoding import lines_with_ends, plain_lines, split_lines
 from bertsmith.errors import DataError
 
 Read = Callable[..., list[Document]]
@@ -78,7 +78,7 @@ def test_a_byte_that_is_not_utf8_is_named_by_its_place(
 
 
 def test_replaced_bytes_are_counted_one_by_one(read_noting: ReadNoting, tmp_path: Path) -> None:
-    # \xe2\x82 is the beginning of a euro sign: one replacement for two bytes; a true U+FFFD is no replacement.
+    # \xe2\x82 starts a euro sign: one replacement for two bytes. A U+FFFD in the text is not a replacement.
     (tmp_path / "a.txt").write_bytes(b"a\xe9b \xe2\x82 c \xef\xbf\xbd")
     (tmp_path / "b.jsonl").write_bytes(b'{"text": "\xff\xff"}')
     documents, notes = read_noting(tmp_path, encoding_errors="replace")
@@ -104,7 +104,7 @@ def test_binary_is_more_than_one_nul_in_a_thousand_bytes_of_the_head(read: Read,
     ):
         (tmp_path / "a.txt").write_bytes(content)
         if refused:
-            with pytest.raises(DataError, match=r"a\.txt: byte 60000 is NUL: this is a binary file"):
+            with pytest.raises(DataError, match=r"a\.txt: byte 60000 is NUL, so this is a binary file"):
                 read(tmp_path)
         else:
             assert "\0" in read(tmp_path)[0].paragraphs[-1]
@@ -153,4 +153,4 @@ def test_lines_are_those_of_python_wherever_pieces_end(parts: list[str]) -> None
     text = "".join(parts)
     assert list(lines_with_ends(parts)) == list(io.StringIO(text, newline=""))
     assert list(plain_lines(parts)) == [line.strip() for line in io.StringIO(text, newline="")]
-    assert list(lines_of(parts)) == text.removesuffix("\n").split("\n") if text else True
+    assert list(split_lines(parts)) == text.removesuffix("\n").split("\n") if text else True

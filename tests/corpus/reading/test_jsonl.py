@@ -1,4 +1,4 @@
-"""JSON lines to documents."""
+"""Reading JSON lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Read = Callable[..., list[Document]]
 Pack = Callable[[bytes, str], bytes]
 
 
-def json_lines(*records: object) -> bytes:
+def to_json_lines(*records: object) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
@@ -37,8 +37,8 @@ def test_an_id_that_no_file_could_hold_is_escaped(read: Read, tmp_path: Path) ->
         ('{"story": "One."}', r"line 2: no key named text, .*; the keys there are 'story'"),
         ('{"title": "T", "year": 1900}', r"line 2: no key named text, .*; the keys there are 'title', 'year'"),
         ("{}", r"line 2: no key named"),
-        ("[" * 200_000, r"line 2: JSON that cannot be read"),
-        ('{"n": ' + "1" * 5_000 + "}", r"line 2: JSON that cannot be read"),
+        ("[" * 200_000, r"line 2: this JSON cannot be read"),
+        ('{"n": ' + "1" * 5_000 + "}", r"line 2: this JSON cannot be read"),
     ],
     ids=["text", "cut", "list", "number", "texts", "one key", "keys", "empty", "deep", "digits"],
 )
@@ -49,11 +49,11 @@ def test_what_is_wrong_with_a_line(read: Read, tmp_path: Path, line: str, messag
 
 
 def test_the_text_column(read: Read, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(json_lines({"text": "no", "story": "Yes."}))
+    (tmp_path / "a.jsonl").write_bytes(to_json_lines({"text": "no", "story": "Yes."}))
     assert read(tmp_path, text_column="story")[0].paragraphs == ("Yes.",)
     with pytest.raises(DataError, match=r"no key 'tale'; the keys there are 'text', 'story'.*--text-column"):
         read(tmp_path, text_column="tale")
-    (tmp_path / "a.jsonl").write_bytes(json_lines({"n": 1, "content": "Yes."}))
+    (tmp_path / "a.jsonl").write_bytes(to_json_lines({"n": 1, "content": "Yes."}))
     assert read(tmp_path)[0].paragraphs == ("Yes.",)
 
 
@@ -63,7 +63,7 @@ def test_blank_lines_between_json_lines_are_no_documents(read: Read, tmp_path: P
 
 
 def test_a_text_that_is_null_or_empty_is_a_document_without_paragraphs(read: Read, tmp_path: Path) -> None:
-    (tmp_path / "a.ndjson").write_bytes(json_lines({"text": None}, {"text": "", "id": "x"}, {"text": " \n\n "}))
+    (tmp_path / "a.ndjson").write_bytes(to_json_lines({"text": None}, {"text": "", "id": "x"}, {"text": " \n\n "}))
     assert read(tmp_path) == [Document(name, ()) for name in ("a.ndjson#0", "x", "a.ndjson#2")]
 
 
@@ -74,7 +74,7 @@ def test_a_file_without_text_is_one_document_without_paragraphs(read: Read, tmp_
 
 
 def test_a_few_nuls_are_left_in(read: Read, tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(json_lines({"text": "x" * 2_000}) + b'{"text": "T\0wo\\u0000"}')
+    (tmp_path / "a.jsonl").write_bytes(to_json_lines({"text": "x" * 2_000}) + b'{"text": "T\0wo\\u0000"}')
     assert read(tmp_path)[1].paragraphs == ("T\0wo\0",)
 
 
@@ -94,8 +94,8 @@ def test_every_text_comes_back(
 @given(st.text(st.characters(categories=["Cs", "Lu", "Cc"]), max_size=10))
 def test_lone_surrogates_in_escapes_are_read(read: Read, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.mktemp("any") / "a.jsonl"
-    file.write_bytes(json_lines({"text": text}))
-    # JSON makes one character of two escapes that are a pair
+    file.write_bytes(to_json_lines({"text": text}))
+    # JSON joins two escapes of a surrogate pair into one character
     assert read(file)[0].paragraphs == paragraphs_of(json.loads(json.dumps(text)))
 
 

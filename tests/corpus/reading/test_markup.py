@@ -1,4 +1,4 @@
-"""Markdown and web pages to documents."""
+"""Reading Markdown and web pages."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_page_may_name_its_encoding(read_noting: ReadNoting, tmp_path: Path) -
     (tmp_path / "a.html").write_bytes('<meta charset="windows-1252"><p>Das schöne Café.'.encode("cp1252"))
     documents, notes = read_noting(tmp_path)
     assert documents[0].paragraphs == ("Das schöne Café.",)
-    assert notes.detected == ["a.html: read as cp1252, which the page names"]
+    assert notes.detected == ["a.html: read as cp1252, which the page declares"]
     (tmp_path / "a.html").write_bytes("<p>Das\nschöne Café.".encode("cp1252"))
     with pytest.raises(DataError, match=r"a\.html: line 2, byte 10 \(0xf6\) is not utf-8"):
         read_noting(tmp_path)

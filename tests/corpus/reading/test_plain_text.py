@@ -1,4 +1,4 @@
-"""Plain texts to documents: what a document is."""
+"""Reading plain text: what counts as a document."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.corpus.document import Document, blocks_of, paragraphs_of
+from bertsmith.corpus.document import Document, line_blocks, paragraphs_of
 from bertsmith.corpus.reading import (
     ReadingNotes,
     ReadingOptions,
     decoding,
     detect_documents,
     find_files,
-    parts,
+    long_documents,
     plain_text,
     read_documents,
     unpacking,
 )
-from bertsmith.corpus.reading.plain_text import ends_sentences
+from bertsmith.corpus.reading.plain_text import lines_end_sentences
 from bertsmith.errors import DataError
 
 Read = Callable[..., list[Document]]
@@ -51,7 +51,7 @@ def test_meditations_is_one_document_of_a_paragraph_a_line(read_noting: ReadNoti
     documents, notes = read_noting(shared_data / "corpora" / "meditations.txt")
     assert [len(document.paragraphs) for document in documents] == [507]
     assert not documents[0].lines_are_sentences
-    assert notes.detected == ["meditations.txt: no blank lines: one document, its lines are paragraphs"]
+    assert notes.detected == ["meditations.txt: no blank lines: one document, with a paragraph per line"]
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_no_text_is_lost_in_any_form(
         (["མི་འགྲོ།", "ཁོང་ཡོང་།"], True),
         (["私は行く。」", "君は来る！"], True),
         (["ผมไปบ้าน", "เขามาที่บ้านของผมเมื่อวานนี้", "ใช่ไหม"], True),
-        (["ผมไปบ้านของเขาเมื่อวาน", "เขามาที่บ้านของผมวันนี้", "ใช่ไหม"], False),  # as long as each other: wrapped
+        (["ผมไปบ้านของเขาเมื่อวาน", "เขามาที่บ้านของผมวันนี้", "ใช่ไหม"], False),  # equal lengths: wrapped lines
         (["ผมไปบ้าน"], False),
         (["one line", "another line"], False),
     ],
 )
 def test_the_ends_of_sentences_in_other_scripts(lines: list[str], ends: bool) -> None:
-    assert ends_sentences([lines]) is ends
+    assert lines_end_sentences([lines]) is ends
 
 
 @given(lines_of_text)
@@ -152,20 +152,20 @@ any_text = st.lists(
 @contextmanager
 def sizes(*, piece: int = 1 << 20, first_part: int = 4_000_000, longest: int = 8_000_000) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unpacking, "PIECE", piece)
-        patch.setattr(decoding, "HEAD", min(piece, decoding.HEAD))
+        patch.setattr(unpacking, "BUFFER_BYTES", piece)
+        patch.setattr(decoding, "HEAD_BYTES", min(piece, decoding.HEAD_BYTES))
         patch.setattr(plain_text, "FIRST_PART", first_part)
-        patch.setattr(parts, "LONGEST", longest)
+        patch.setattr(long_documents, "LONGEST_PART", longest)
         yield
 
 
 def read_whole(text: str, form: str) -> list[Document]:
-    """The documents of a text that is read whole."""
+    """Read the documents of a text that is in memory as a whole."""
     lines = [line.strip() for line in re.split("\r\n|\r|\n", text.removeprefix("\ufeff"))]
-    blocks = blocks_of(lines)
+    blocks = line_blocks(lines)
     if form == "auto" and blocks:
         form = detect_documents(lines)[0]
-    sentences = form == "blank-line" and ends_sentences(blocks)
+    sentences = form == "blank-line" and lines_end_sentences(blocks)
     if form == "line":
         found = [(line,) for line in lines if line]
     elif sentences:
@@ -244,10 +244,11 @@ def test_parts_one_after_another_are_the_document(
         (
             TWO_TALKS + "\nthree\nfour\n",
             [("One came in.", "He sat down."), ("Two went out.", "She ran."), ("three", "four")],
-            "4 lines of one sentence each, blank lines between 2 documents (--documents file reads them as one)",
+            "4 lines with one sentence each, blank lines between 2 documents "
+            "(--documents file reads them as one document)",
         ),
         ("a title\n" * 6 + "\nso it\ngoes\n", [("a title",) * 6 + ("so it", "goes")], "no blank lines: one document,"),
-        ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document, its 5 paragraphs"),
+        ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document of 5 paragraphs"),
     ],
 )
 def test_what_follows_the_first_part_may_be_of_another_form(
@@ -258,14 +259,14 @@ def test_what_follows_the_first_part_may_be_of_another_form(
         documents, notes = read_noting(file)
     assert [document.paragraphs for document in documents] == expected
     (line,) = notes.detected
-    assert line.startswith(f"a.txt: detected from the first part (48 characters): {said}")
+    assert line.startswith(f"a.txt: detected from the first 48 characters: {said}")
 
 
 def test_a_file_no_longer_than_the_first_part_is_detected_from_all_of_it(read_noting: ReadNoting, file: Path) -> None:
     file.write_bytes(TWO_TALKS.encode())
     for length, partly in ((len(TWO_TALKS), False), (len(TWO_TALKS) - len("\nShe ran.\n"), True)):
         with sizes(first_part=length - 1):
-            assert ("first part" in read_noting(file)[1].detected[0]) == partly
+            assert ("detected from the first" in read_noting(file)[1].detected[0]) == partly
 
 
 @pytest.mark.parametrize("form", ["file", "blank-line", "line"])

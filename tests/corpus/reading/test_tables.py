@@ -1,4 +1,4 @@
-"""CSV, TSV and parquet to documents."""
+"""Reading CSV, TSV and Parquet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOCUMENTS = [("x", ('One, "two".', "Three.")), ("{name}#1", ())]
 
 def csv_of(columns: dict[str, list[str]], *, end: str = "\r\n", delimiter: str = ",") -> bytes:
     sink = io.StringIO(newline="")
-    # the writer quotes line ends where they are its own: with others all fields are quoted
+    # the writer quotes only its own line ends, so with other line ends quote all fields
     quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL
     writer = csv.writer(sink, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([list(columns), *zip(*columns.values(), strict=True)])
@@ -63,7 +63,7 @@ columns = st.lists(st.text(max_size=15), min_size=1, max_size=6)
 def test_every_text_of_a_table_comes_back(
     read: Read, tmp_path_factory: pytest.TempPathFactory, texts: list[str], end: str, form: str
 ) -> None:
-    # some NULs in each thousand bytes are read: there are thousands of other bytes here
+    # a few NUL bytes per thousand are accepted, so the file has thousands of other bytes
     texts = [text.encode(errors="replace").decode() for text in texts]
     table = {"text": [*texts, "x" * 100_000], "n": [str(number) for number in range(len(texts) + 1)]}
     file = tmp_path_factory.mktemp("any") / f"a.{form}"
@@ -88,8 +88,8 @@ def test_every_text_of_a_parquet_file_comes_back(
         (b'text\tn\n"Yes," he said\t1\n', ('"Yes," he said',), "quotes are ordinary characters"),
         (b'text\tn\n"Yes\t1\n', ('"Yes',), "quotes are ordinary characters"),
         (b'text\tn\n"Yes\t1\nNo"\t2\n', ('"Yes',), "quotes are ordinary characters"),
-        (b'text\tn\n"Yes\tno"\t1\n', ("Yes no",), "fields may stand in quotes"),
-        (b'text\tn\n"A ""b"""\t1\n', ('A "b"',), "fields may stand in quotes"),
+        (b'text\tn\n"Yes\tno"\t1\n', ("Yes no",), "fields may be quoted"),
+        (b'text\tn\n"A ""b"""\t1\n', ('A "b"',), "fields may be quoted"),
         (b'text\tn\nA "b"\t1\n', ('A "b"',), None),
     ],
 )
@@ -98,7 +98,7 @@ def test_quotes_in_tsv_are_detected(
 ) -> None:
     (tmp_path / "a.tsv").write_bytes(content)
     if said is not None and b"No" in content:
-        # read with quotes this is one row of two fields: a true table, though not the one that was meant
+        # with quotes this is one row of two fields: a valid table, but not the intended one
         content = content.replace(b'No"\t2', b"No\t2")
         (tmp_path / "a.tsv").write_bytes(content)
     documents, notes = read_noting(tmp_path)

@@ -1,4 +1,4 @@
-"""Compressed files: all of what they hold, and what is said where they are cut off."""
+"""Compressed files: their whole content, and the messages for truncated files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pack = Callable[[bytes, str], bytes]
 TWO_TALKS = "One came in.\nHe sat down.\n\nTwo went out.\nShe ran.\n"
 
 
-def json_lines(*records: object) -> bytes:
+def to_json_lines(*records: object) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
@@ -26,7 +26,7 @@ def json_lines(*records: object) -> bytes:
 def test_plain_and_compressed_files_hold_the_same(read: Read, packed: Pack, tmp_path: Path, ending: str) -> None:
     text, lines = tmp_path / f"a.txt{ending}", tmp_path / f"b.jsonl{ending}"
     text.write_bytes(packed(TWO_TALKS.encode(), ending))
-    lines.write_bytes(packed(json_lines({"id": "x", "text": "One.\n\nTwo."}, {"text": "Three."}), ending))
+    lines.write_bytes(packed(to_json_lines({"id": "x", "text": "One.\n\nTwo."}, {"text": "Three."}), ending))
     assert read(text, lines) == [
         Document(f"a.txt{ending}#0", ("One came in.", "He sat down."), lines_are_sentences=True),
         Document(f"a.txt{ending}#1", ("Two went out.", "She ran."), lines_are_sentences=True),
@@ -51,7 +51,7 @@ def test_a_compressed_file_that_is_cut_off(
     line = json.dumps({"text": "".join(chr(33 + (n * n) % 89) for n in range(5_000))})
     content = packed("\n".join([line] * 20).encode(), ending)
     (tmp_path / f"{name}{ending}").write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(DataError, match=rf"{name}{ending}: cannot be read to its end.*cut off"):
+    with pytest.raises(DataError, match=rf"{name}{ending}: cannot be read to its end.*truncated"):
         read(tmp_path)
 
 
@@ -67,7 +67,7 @@ def test_a_compressed_file_that_is_damaged_or_none(read: Read, packed: Pack, tmp
 
 
 def test_the_position_grows_to_the_size_of_the_file(tmp_path: Path) -> None:
-    lines = json_lines(*({"text": "One and two and three. " * 50} for _ in range(3_000)))
+    lines = to_json_lines(*({"text": "One and two and three. " * 50} for _ in range(3_000)))
     (tmp_path / "a.jsonl").write_bytes(lines)
     notes = ReadingNotes()
     positions = [notes.position for _ in read_documents(find_files((str(tmp_path),))[0], ReadingOptions(), notes)]

@@ -1,4 +1,4 @@
-"""The report of a STORE: every section with its figures, from a whole manifest, a partial one, and an empty one."""
+"""The report of a STORE: every section with its figures, from a complete, a partial and an empty manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bertsmith.corpus import cleaning
 from bertsmith.corpus.deduplication import DUPLICATE, DUPLICATE_PARAGRAPHS, NEAR_DUPLICATE
-from bertsmith.corpus.stages.dropped import WITHOUT_TOKENS
+from bertsmith.corpus.stages.dropped_texts import WITHOUT_TOKENS
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.histograms import doubling_histogram
@@ -37,7 +37,7 @@ SECTIONS = [
 
 
 class Outline(HTMLParser):
-    """Fails on a tag that is not closed in order; collects the words, the headings, and the cells of each table."""
+    """Fails on a tag that is not closed in order; collects the words, the headings, and the table cells."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Outline(HTMLParser):
         self.text: list[str] = []
         self.headings: list[str] = []
         self.tables: list[list[list[str]]] = []
-        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # marks of lines are no words
+        self.feed(re.sub(r'<wbr>|<span class="whole">([^<]*)</span>', r"\1", html))  # line break hints are not words
         self.close()
         assert self.open == []
 
@@ -85,7 +85,7 @@ class Outline(HTMLParser):
 
 
 def manifest() -> dict[str, Any]:
-    """A manifest with a figure for everything."""
+    """A manifest with all figures."""
     return {
         "format": 2,
         "options": {"language": "en", "near_duplicates": 0.5, "tokenizer": None, "sources": ["a.txt"]},
@@ -107,8 +107,8 @@ def manifest() -> dict[str, Any]:
             "train": {"documents": 1_470, "sentences": 9_909, "tokens": 198_178},
             "held_out": {"documents": 30, "sentences": 202, "tokens": 4_044},
         },
-        "held_out": {"by": "documents", "reason": "2.0% of the documents by a hash of their id"},
-        "detected": [f"file-{number}.txt: blank lines part documents" for number in range(25)],
+        "held_out": {"by": "documents", "reason": "2.0% of the documents, chosen by a hash of their id"},
+        "detected": [f"file-{number}.txt: blank lines between documents" for number in range(25)],
         "characters": 987_654,
         "replaced_bytes": 17,
         "cleaning": {
@@ -166,30 +166,30 @@ def test_every_section_is_there(outline: Outline) -> None:
         "10,111 in both parts",
         "202,222 in both parts",
         "500 kB token ids and tokenizer",
-        "17 bytes were not in the encoding",
-        "file-24.txt: blank lines part documents",
+        "Replaced 17 bytes that are not valid in the encoding",
+        "file-24.txt: blank lines between documents",
         "Documents dropped, by reason: 500 of 2,000",
-        "Paragraphs dropped by themselves, by reason: 48 in all.",
-        "With documents that were dropped whole went 83 paragraphs: 83 too short.",
+        "Single paragraphs dropped, by reason: 48 in total.",
+        "Another 83 paragraphs were dropped with their documents: 83 too short.",
         "a sample of 80 documents",
         "none: no letters",
-        "20 of the 80 documents of the sample are in another",
-        "1,800 in all. The middle one has 1,024 to 2,047.",
-        "10,111 in all. The middle one has 16 to 31, the mean is 20.0.",
+        "20 of the 80 documents in the sample are in other languages",
+        "1,800 in total. The median document has 1,024 to 2,047 characters.",
+        "10,111 in total. The median sentence has 16 to 31 tokens, the mean is 20.0.",
         "512 tokens or more: 10 (0.099%)",
         "Entries that occur 700 of 1,000, 70.0%",
         "Unknown tokens 2.3%",
         "2.3% of the tokens are [UNK]",
         "300 entries never occur",
         "The 30 most frequent words",
-        "300 duplicates and 120 near-duplicates were dropped. STORE/duplicates.jsonl has all",
-        "From 0.5 on (--near-duplicates)",
-        "Held out: 2.0% of the documents by a hash of their id.",
-        "WordPiece with 1,000 entries, trained on the training part alone.",
+        "300 duplicates and 120 near-duplicates were dropped. STORE/duplicates.jsonl lists all",
+        "from a similarity of 0.5 (--near-duplicates)",
+        "Held out: 2.0% of the documents, chosen by a hash of their id.",
+        "WordPiece with 1,000 entries, trained on the training part.",
         "vocabulary size: 1000 (by the text).",
         "ab12" * 16,
         "61.50 s",
-        "80.0 seconds in all",
+        "80.0 seconds in total",
         "a.txt",
         "0.1.0",
     ],
@@ -227,7 +227,7 @@ def test_paragraphs_of_whole_documents_are_not_among_those_dropped_by_themselves
 def test_groups_of_duplicates_are_named_and_escaped() -> None:
     html = page_of(ATTACK, manifest())
     outline = Outline(html)
-    exact, near = outline.table("stays", "documents", "similarity", "kind", "went")
+    exact, near = outline.table("kept", "documents", "similarity", "kind", "dropped")
     assert exact == [ATTACK, "31", "1.00", "duplicate", "<x>, a&b and 28 more"]
     assert near[1:] == ["2", "0.73", "near-duplicate", "v"]
     assert near[0].startswith("uuu") and "…" in near[0] and len(near[0]) <= 40
@@ -262,8 +262,8 @@ def test_a_part_without_one_of_its_figures_still_has_every_section(part: str) ->
 
 def test_nothing_counted_is_said() -> None:
     outline = Outline(page_of("corpus", {**manifest(), "statistics": {}, "duplicates": [], "cleaning": {}}))
-    assert outline.words().count("does not have these figures") == 3
-    assert "the manifest does not name them" in outline.words()
+    assert outline.words().count("lacks these figures") == 3
+    assert "the manifest does not list them" in outline.words()
     assert Outline(page_of("corpus", {})).headings == SECTIONS
 
 
@@ -274,7 +274,7 @@ def test_a_clean_corpus_is_said_to_be_clean() -> None:
     whole["cleaning"]["paragraphs_repaired"] = {}
     words = Outline(page_of("corpus", whole)).words()
     assert "No document was dropped as a duplicate" in words
-    assert "No paragraph was dropped by itself." in words
+    assert "No single paragraph was dropped." in words
     assert "No paragraph needed a repair." in words
 
 
@@ -289,8 +289,8 @@ def test_held_out_paragraphs_are_told_apart_from_documents() -> None:
     whole = manifest()
     whole["held_out"] = {"by": "paragraphs", "reason": "few documents"}
     outline = Outline(page_of("corpus", whole))
-    assert outline.table("part", "pieces", "sentences", "tokens", "of all tokens")
-    assert "The held-out pieces are from 30 of 1,500 documents." in outline.words()
+    assert outline.table("part", "fragments", "sentences", "tokens", "of all tokens")
+    assert "The held-out fragments come from 30 of 1,500 documents." in outline.words()
 
 
 @pytest.mark.parametrize(

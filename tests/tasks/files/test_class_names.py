@@ -239,7 +239,7 @@ def test_the_print_of_bytes_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     for content, column in (("b'a',x\nb'c',y\n", "text"), ("a,b'x'\nc,b'y'\n", "label")):
         file.write_text("text,label\n" + content)
-        with pytest.raises(DataError, match=rf"f\.csv: line 2: column '{column}': found b'.', the print of bytes"):
+        with pytest.raises(DataError, match=rf"f\.csv: line 2: column '{column}': found b'.' \(printed Python bytes\)"):
             read_rows(file, Columns())
     file.write_text("text,label\nb'a',x\nc,y\n")
     assert len(read_rows(file, Columns())) == 2

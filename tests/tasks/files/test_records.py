@@ -36,7 +36,7 @@ def test_packed_files(tmp_path: Path, name: str, content: str, ending: str, pack
     file.write_bytes(pack(content.encode()))
     assert read_rows(file, Columns()) == ROWS
     file.write_bytes(pack(content.encode())[:-3])
-    with pytest.raises(DataError, match=r"cannot be read to its end.*cut off or damaged"):
+    with pytest.raises(DataError, match=r"cannot be read to its end.*truncated or damaged"):
         read_rows(file, Columns())
 
 
@@ -128,7 +128,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """`hf:glue/mrpc` asks for the data set glue/mrpc, then for the configuration mrpc of glue."""
     import datasets
 
-    from bertsmith.corpus.reading import hub
+    from bertsmith.corpus.reading import hub_datasets
 
     asked = []
 
@@ -146,13 +146,13 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         return datasets.Dataset.from_dict(table, features=kinds).to_iterable_dataset()
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    monkeypatch.setattr(hub, "_reach_hub", lambda *_: None)
+    monkeypatch.setattr(hub_datasets, "_reach_hub", lambda *_: None)
     assert read_rows(with_split(Path("hf:glue/mrpc"), "validation"), Columns()) == [Row("a", "b", "equivalent")]
     assert asked == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
 
 
 def test_no_connection() -> None:
-    with pytest.raises(DataError, match=r"hf:no/such:train: .*Check the name and the connection, or give a local fold"):
+    with pytest.raises(DataError, match=r"hf:no/such:train: .*Check the name and the connection, or use a local fold"):
         read_rows(with_split(Path("hf:no/such"), "train"), Columns())
 
 

@@ -1,9 +1,9 @@
-"""Cleaning: each document leaves with clean paragraphs, or is dropped for a reason that is counted.
+"""Cleaning: return each document with clean paragraphs, or drop it for a reason that is counted.
 
-A step is a small function with a name, switched on or off by `--clean`. Steps that repair characters
-(`characters.py`) come first, then those that drop paragraphs (`boilerplate.py`, `symbols.py`), then those that drop
-whole documents (`repetition.py`, `language.py`). What a text says is its author's: nothing is rewritten, lower-cased
-or straightened, and a step that is not sure leaves the text alone.
+Each step is a small function with a name, switched by `--clean`. First come the steps that repair characters
+(`characters.py`), then those that drop paragraphs (`boilerplate.py`, `symbols.py`), then those that drop whole
+documents (`repetition.py`, `language.py`). Cleaning does not change the content: nothing is rewritten or lowercased,
+quotes stay as they are, and in doubt a step leaves the text unchanged.
 """
 
 from bertsmith.corpus.cleaning.cleaner import clean_document
@@ -17,7 +17,7 @@ from bertsmith.corpus.cleaning.options import (
     TOO_SHORT,
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
 )
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "TOO_SHORT",
     "CleaningCounts",
     "CleaningOptions",
-    "Dropped",
+    "DroppedText",
     "clean_document",
     "identify_language",
 ]

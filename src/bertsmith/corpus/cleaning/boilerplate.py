@@ -1,8 +1,8 @@
-r"""The step `boilerplate`: paragraphs that are furniture of a site or of an edition, not text.
+r"""The step `boilerplate`: drop paragraphs that belong to a website or an edition, such as cookie notices.
 
-Precision before recall: a paragraph goes only if the whole of it, ends included, is a phrase of this file, and a
-phrase that a person might write or say ("We use cookies", "Share this with him") is only there with words of a site
-beside it. English, some German, French and Spanish.
+Precision matters more than recall. A paragraph is dropped only if all of it matches a phrase below. Phrases that people
+also write or say ("We use cookies", "Share this with him") must include typical words of a website. English, and some
+German, French and Spanish.
 """
 
 from __future__ import annotations
@@ -119,19 +119,20 @@ PHRASES: tuple[str, ...] = (
     r"character set encoding: .{2,30}",
     r"release date: .{3,60}\[e(book|text) #\d+\].*",
 )
-"""Each is matched against a whole paragraph, without regard to case; the first three characters are literal."""
+"""Each is matched against a whole paragraph, ignoring case; its first three characters are literal."""
 
 
 def _patterns_by_head() -> dict[str, re.Pattern[str]]:
-    """For three first characters, in the three usual cases, the phrases that begin so: of most paragraphs no more than
-    these three are looked at.
+    """Return the patterns by their first three characters, in the three usual spellings of case.
+
+    Most paragraphs are then rejected by a look-up of their first three characters.
     """
     phrases: dict[str, list[str]] = {}
     for phrase in PHRASES:
         phrases.setdefault(phrase.replace("\\", "")[:3], []).append(phrase)
     return {
-        cased: re.compile("|".join(some), re.IGNORECASE)
-        for head, some in phrases.items()
+        cased: re.compile("|".join(same_head), re.IGNORECASE)
+        for head, same_head in phrases.items()
         for cased in (head, head.capitalize(), head.upper())
     }
 
@@ -140,12 +141,12 @@ _PATTERNS = _patterns_by_head()
 
 
 def boilerplate_paragraphs(paragraphs: Sequence[str]) -> list[int]:
-    """The places of those that are boilerplate."""
+    """Return the indices of boilerplate paragraphs."""
     patterns = map(_PATTERNS.get, [paragraph[:3] for paragraph in paragraphs])
     return [
-        place
-        for place, pattern in enumerate(patterns)
+        index
+        for index, pattern in enumerate(patterns)
         if pattern is not None
-        and len(paragraphs[place]) <= MAX_CHARACTERS
-        and pattern.fullmatch(paragraphs[place]) is not None
+        and len(paragraphs[index]) <= MAX_CHARACTERS
+        and pattern.fullmatch(paragraphs[index]) is not None
     ]

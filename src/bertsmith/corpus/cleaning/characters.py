@@ -1,14 +1,13 @@
-r"""Repair of characters: wrongly decoded text, what no UTF-8 holds, controls, Unicode form, white space.
+r"""Repair characters: wrongly decoded text, characters invalid in UTF-8, controls, Unicode form, white space.
 
-A document is worked on as one text, its paragraphs joined by "\n". `bytes.translate` takes all plain ASCII away, and
-the few characters that are left say which of the repairs there is anything to do for; mostly there is none, and
-all of cleaning costs about 10 ns a byte. Repairs are `str.replace` over the whole document; only wrongly decoded
-paragraphs are looked at one by one.
+A document is processed as one text, its paragraphs joined by "\n". `bytes.translate` removes all plain ASCII; the few
+remaining characters show which repairs are needed. Usually none are, and all of cleaning costs about 10 ns per byte.
+Repairs are `str.replace` calls over the whole document; only wrongly decoded paragraphs are handled one by one.
 
-Wrongly decoded text is repaired by `ftfy.fix_encoding` (R. Speer, ftfy 6) and by nothing else of ftfy: quotes stay
-curly, ligatures stay, and HTML entities stay, since `&lt;` in a text about HTML means itself. Its test for what is
-bad costs 0.36 s/MB, so only paragraphs with a pair of characters come to it that UTF-8 read as Latin-1,
-Windows-1252 or Windows-1250 makes (a lead byte, a continuation byte), or a mark of four other encodings.
+Wrongly decoded text is repaired by `ftfy.fix_encoding` (R. Speer, ftfy 6) and no other function of ftfy: curly quotes
+and ligatures stay, and so do HTML entities, because `&lt;` in a text about HTML means itself. Its check for bad text
+costs 0.36 s/MB. So it only sees paragraphs with a pair of characters that results from reading UTF-8 as Latin-1,
+Windows-1252 or Windows-1250 (a lead byte, a continuation byte), or with a mark of four other encodings.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ SPACES = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""All that `str.isspace` holds for."""
+"""All characters for which `str.isspace` is true."""
 
 _INVISIBLE = frozenset(
     chr(code)
@@ -43,15 +42,15 @@ _INVISIBLE = frozenset(
     )
     for code in range(first, last + 1)
 )
-r"""What is drawn as nothing and changes no word. Joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji need
-them; so do variation selectors and the tags of flags."""
+r"""Characters that are not drawn and change no word. Joiners (U+200C, U+200D) stay, because Persian, Indic scripts and
+emoji need them; so do variation selectors and the tags of flags."""
 _NOT_ENCODABLE = frozenset(map(chr, range(0xD800, 0xE000))) | {"\ufeff"}
-"""Lone surrogates, and the byte order mark, which is no character of a text."""
+"""Lone surrogates, and the byte order mark, which is not a character of a text."""
 
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\n"
 _ASCII_TO_SPACE = bytes([0x20] * 0x80 + list(range(0x80, 0x100)))
 _NFC_SAFE = re.compile("[\x80-\u02ff\u2010-\u205e\u3001-\u3029\u4e00-\u9fff\uff01-\uff9f]*")
-"""Characters that NFC changes in no context (NFC_Quick_Check=Yes, combining class 0): Latin, most signs, Chinese."""
+"""Characters that NFC never changes (NFC_Quick_Check=Yes, combining class 0): Latin, most signs, Chinese."""
 
 _CONTINUATION = (
     "\x80-\xbf\u0152\u0153\u015a\u015b\u0160\u0161\u0164\u0165\u0178-\u017a\u017d\u017e\u0192\u02c6\u02dc"
@@ -59,7 +58,7 @@ _CONTINUATION = (
 )
 _LEADS = "\x80-\x84\x86-\x9f\xc2-\xf4ĂĹв‚βā"
 _WRONGLY_DECODED = re.compile(
-    f"[{_LEADS}](?:"  # one class first: the search is ten times as fast as one of alternatives
+    f"[{_LEADS}](?:"  # a leading character class makes the search ten times as fast as alternatives
     f"(?<=[\xc2-\xdfĂĹ])[{_CONTINUATION}]|(?<=[\xe0-\xf4])[{_CONTINUATION}]{{2}}"
     # A no-break space inside became a plain one (ftfy's ALTERED_UTF8_RE).
     f"|(?<=[\xc2\xc3\xc5\xce\xd0\xd9]) |(?<=[\xe2\xe3\xf0]) [{_CONTINUATION}]|(?<=[\xe0-\xe3\xf0])[{_CONTINUATION}] "
@@ -74,7 +73,7 @@ _RUN = re.compile(
     f"|(?<=[\xc2\xc3\xc5\xce\xd0\xd9\xe2\xe3\xf0])\n|(?<=[\xe0-\xe3\xf0])[{_CONTINUATION}]\n"
     "|(?<=[\x80-\x9f])|(?<=в)Ђ|(?<=‚)Ä|(?<=[βā])€)"
 )
-"""What of a match is left when spaces and ASCII have become line breaks."""
+"""The part of a match that is left after spaces and ASCII have become line breaks."""
 
 _first, _last = itemgetter(0), itemgetter(-1)
 
@@ -82,9 +81,9 @@ _first, _last = itemgetter(0), itemgetter(-1)
 def repair_paragraphs(
     paragraphs: Sequence[str], steps: frozenset[str], counts: CleaningCounts
 ) -> tuple[Sequence[str], bytes]:
-    r"""The paragraphs, each one line of clean characters, and the same in UTF-8, joined by "\n".
+    r"""Return the paragraphs, each one line of clean characters, and the same as UTF-8, joined by "\n".
 
-    As many as before, some of them perhaps empty; the same object comes back where there was nothing to do.
+    The number of paragraphs stays the same; some may become empty. If nothing changes, the same object is returned.
     """
     text = "\n".join(paragraphs)
     if not paragraphs:
@@ -95,8 +94,8 @@ def repair_paragraphs(
         text = "\n".join(lines)
     repair = _Repair(text, lines, counts)
     repair.once(steps)
-    # What was removed can have stood inside a wrongly decoded character. Each repair shortens the text or takes
-    # C1 controls from it, so this ends.
+    # A removed character may have been inside a wrongly decoded one, so repeat. Each repair shortens the text or
+    # removes C1 controls, so this ends.
     while "unicode" in steps and repair.changed and not repair.text.isascii():
         repair.changed = False
         if _WRONGLY_DECODED.search(repair.text):
@@ -105,7 +104,7 @@ def repair_paragraphs(
 
 
 class _Repair:
-    """A document's text while it is repaired, and the counts that each change goes into."""
+    """The text of a document during repair, and the counts of changes."""
 
     def __init__(self, text: str, lines: Sequence[str], counts: CleaningCounts) -> None:
         self.text = text
@@ -115,7 +114,7 @@ class _Repair:
         self.changed = False
 
     def once(self, steps: frozenset[str]) -> None:
-        """Every repair that is on, in order."""
+        """Apply each enabled repair once, in order."""
         odd = _odd(self.data)
         if "unicode" in steps and _LEAD.search("".join(odd)) and _may_be_wrongly_decoded(self.data):
             self.change("unicode", _decoded(self.text))
@@ -130,7 +129,7 @@ class _Repair:
         self.change(WHITE_SPACE, self.spaced(odd))
 
     def spaced(self, odd: set[str]) -> str:
-        """White space made plain: one space between words, none at the ends of lines."""
+        """Normalize white space: one space between words, none at the ends of lines."""
         text, lines = self.text, self.lines
         spaces = odd.intersection(SPACES)
         for space in spaces:
@@ -139,13 +138,13 @@ class _Repair:
             while "  " in text:
                 text = text.replace("  ", " ")
             lines = text.split("\n")
-        # An empty line has no first character: strip costs little where there are some.
+        # An empty line has no first character; stripping is cheap then.
         if "" in lines or " " in set(map(_first, lines)) or " " in set(map(_last, lines)):
             return "\n".join([line.strip(" ") for line in lines])
         return text
 
     def change(self, step: str, text: str) -> None:
-        """Take the new text and count how many paragraphs it changed, and by how many characters."""
+        """Replace the text, and count the changed paragraphs and removed characters."""
         if text == self.text:
             return
         lines = text.split("\n")
@@ -159,11 +158,11 @@ def _encoded(text: str) -> bytes:
 
 
 def _odd(data: bytes) -> set[str]:
-    """The characters of a text that are not plain ASCII."""
+    """Return the characters of a text that are not plain ASCII."""
     rest = data.translate(None, _PLAIN)
     if len(rest) < 1 << 17:
         return set(rest.decode("utf-8", "surrogatepass"))
-    # A table of all characters takes 2 ns for each one marked in it, a set 25.
+    # A table of all code points takes 2 ns per character, a set 25 ns.
     marks = np.zeros(sys.maxunicode + 1, np.bool_)
     characters = rest.decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
     marks[np.frombuffer(characters, np.uint32)] = True
@@ -171,13 +170,13 @@ def _odd(data: bytes) -> set[str]:
 
 
 def _may_be_wrongly_decoded(data: bytes) -> bool:
-    """Whether the runs of characters beyond ASCII have one that `_WRONGLY_DECODED` could match."""
+    """Return whether `_WRONGLY_DECODED` can match in the runs of non-ASCII characters."""
     runs = set(data.translate(_ASCII_TO_SPACE).split())
     return bool(_RUN.search(b"\n".join([*runs, b""]).decode("utf-8", "surrogatepass")))
 
 
 def _decoded(text: str) -> str:
-    """The text with its wrongly decoded lines repaired."""
+    """Repair the wrongly decoded lines of a text."""
     parts: list[str] = []
     done = 0
     while match := _WRONGLY_DECODED.search(text, done):
@@ -196,7 +195,7 @@ def _without(text: str, characters: set[str]) -> str:
 
 
 def _is_composed(text: str, odd: set[str]) -> bool:
-    """Whether a text is NFC; mostly a look at its odd characters is enough."""
+    """Return whether a text is in NFC; usually its non-ASCII characters decide."""
     if text.isascii():
         return True
     beyond_ascii = "".join([character for character in odd if character >= "\x80"])
@@ -204,7 +203,7 @@ def _is_composed(text: str, odd: set[str]) -> bool:
 
 
 def _has_double_space(data: bytes) -> bool:
-    """`b"  " in data`, which takes 3 ns a byte; NumPy takes 0.3 where there is enough to share its fixed cost."""
+    """Return `b"  " in data`, which takes 3 ns per byte; NumPy takes 0.3 ns, once its fixed cost is spread."""
     if len(data) < 1 << 14:
         return b"  " in data
     spaces = np.frombuffer(data, np.uint8) == 0x20

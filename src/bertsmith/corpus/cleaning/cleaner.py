@@ -1,4 +1,4 @@
-"""One document through all steps that are on."""
+"""Run one document through all enabled steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bertsmith.corpus.cleaning.options import (
     TOO_SHORT,
     CleaningCounts,
     CleaningOptions,
-    Dropped,
+    DroppedText,
 )
 from bertsmith.corpus.cleaning.repetition import is_repetitive
 from bertsmith.corpus.cleaning.symbols import symbol_paragraphs
@@ -26,26 +26,26 @@ from bertsmith.tokenization.unspaced import count_words
 
 
 def clean_document(
-    document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[Dropped] | None = None
+    document: Document, options: CleaningOptions, counts: CleaningCounts, *, dropped: list[DroppedText] | None = None
 ) -> Document | str:
-    """The document with clean paragraphs, none of them empty, or the reason for which the whole of it is dropped.
+    """Return the document with clean, non-empty paragraphs, or the reason why all of it is dropped.
 
-    Where every paragraph is dropped, the document's reason is the one that took most of its characters; a document
-    that had no text is `empty`. What is done is added to `counts`, and each text that is dropped to `dropped` if there
-    is such a list. Cleaning what was cleaned changes nothing.
+    If every paragraph is dropped, the document's reason is the one that dropped the most characters; a document without
+    text is `empty`. The counts go to `counts`, and dropped texts to `dropped` if it is a list. Cleaning twice gives the
+    same result as cleaning once.
     """
     steps = options.steps
     paragraphs, data = repair_paragraphs(document.paragraphs, steps, counts)
     reasons = _paragraph_reasons(paragraphs, data, steps)
     if reasons:
         characters: Counter[str] = Counter()
-        for place, reason in sorted(reasons.items()):
+        for index, reason in sorted(reasons.items()):
             counts.paragraphs_dropped[reason] += 1
-            characters[reason] += len(paragraphs[place])
+            characters[reason] += len(paragraphs[index])
             if dropped is not None and reason != EMPTY:
-                dropped.append(Dropped(reason, paragraphs[place], place))
+                dropped.append(DroppedText(reason, paragraphs[index], index))
         counts.characters_dropped.update(characters)
-        paragraphs = [paragraph for place, paragraph in enumerate(paragraphs) if place not in reasons]
+        paragraphs = [paragraph for index, paragraph in enumerate(paragraphs) if index not in reasons]
         if not paragraphs:
             return characters.most_common(1)[0][0]
     elif not paragraphs:
@@ -54,7 +54,7 @@ def clean_document(
         counts.paragraphs_dropped[reason_of_all] += len(paragraphs)
         counts.characters_dropped[reason_of_all] += sum(map(len, paragraphs))
         if dropped is not None:
-            dropped.append(Dropped(reason_of_all, "\n".join(paragraphs), None))
+            dropped.append(DroppedText(reason_of_all, "\n".join(paragraphs), None))
         return reason_of_all
     if paragraphs is document.paragraphs:
         return document
@@ -62,7 +62,7 @@ def clean_document(
 
 
 def _paragraph_reasons(paragraphs: Sequence[str], data: bytes, steps: frozenset[str]) -> dict[int, str]:
-    """The places of paragraphs that are dropped, and the first reason for each."""
+    """Return the dropped paragraphs by index, with the first reason for each."""
     reasons: dict[int, str] = {}
     if not paragraphs:
         return reasons
@@ -71,7 +71,7 @@ def _paragraph_reasons(paragraphs: Sequence[str], data: bytes, steps: frozenset[
     if "boilerplate" in steps:
         reasons.update(dict.fromkeys(boilerplate_paragraphs(paragraphs), BOILERPLATE))
     if "" in paragraphs:
-        reasons.update((place, EMPTY) for place, paragraph in enumerate(paragraphs) if not paragraph)
+        reasons.update((index, EMPTY) for index, paragraph in enumerate(paragraphs) if not paragraph)
     return reasons
 
 

@@ -1,5 +1,6 @@
-"""Which language a text is in, by py3langid (Lui and Baldwin 2012, langid.py: An Off-the-shelf Language Identification
-Tool), with no download; the model is loaded when the first text comes.
+"""Identify the language of a text with py3langid; the model is loaded at the first use, without a download.
+
+Lui and Baldwin 2012, langid.py: An Off-the-shelf Language Identification Tool.
 """
 
 from __future__ import annotations
@@ -9,21 +10,21 @@ from functools import cache
 from typing import Any
 
 SAMPLE = 600
-"""Characters of each of the three places of a document that are looked at."""
+"""Characters read at each of three positions of a document."""
 MIN_LETTERS = 60
-"""Of a text with fewer letters nothing is said; an ideograph counts as four, since it says as much."""
+"""Texts with fewer letters are not identified; an ideograph counts as four letters."""
 MIN_PROBABILITY = 0.9
 
 
 @cache
 def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # the model is some MB: only where it is asked for
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # loads some MB, so only on demand
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def can_identify(language: str) -> bool:
-    """Whether documents can be told to be in another language than this one."""
+    """Return whether py3langid knows the language, so that documents in others can be detected."""
     return _code(language) in _identifier().labels
 
 
@@ -32,31 +33,31 @@ def _code(language: str) -> str:
 
 
 def identify_language(text: str) -> str:
-    """The most probable language of a text, as an ISO 639-1 code; `und` for a text without letters."""
+    """Return the most probable language of a text as an ISO 639-1 code; `und` for a text without letters."""
     return _most_probable(text)[0] if any(map(str.isalpha, text)) else "und"
 
 
 def is_other_language(paragraphs: Sequence[str], language: str) -> bool:
-    """Whether a document is surely in another language. A text too short to tell is not.
+    """Return whether a document is certainly in a different language; false for a text that is too short.
 
     Raises:
         ValueError: py3langid does not know the language.
     """
-    wanted = _code(language)
+    expected = _code(language)
     if not can_identify(language):
         raise ValueError(
-            f"language {language!r} is none that py3langid knows, so no document can be told to be in another; "
-            "switch the step off with no-language"
+            f"py3langid does not know the language {language!r}, so documents in other languages cannot be detected. "
+            "Try: switch the step off with no-language"
         )
     sample = _sample("\n".join(paragraphs))
     if sum(1 if letter < "\u2e80" else 4 for letter in sample if letter.isalpha()) < MIN_LETTERS:
         return False
     found, probability = _most_probable(sample)
-    return found != wanted and probability >= MIN_PROBABILITY
+    return found != expected and probability >= MIN_PROBABILITY
 
 
 def _sample(text: str) -> str:
-    """The start, the middle and the end of a long text."""
+    """Return the start, the middle and the end of a long text."""
     if len(text) <= 3 * SAMPLE:
         return text
     middle = (len(text) - SAMPLE) // 2

@@ -1,4 +1,4 @@
-"""The steps by name, what is counted, and what is kept of what was dropped."""
+"""Names of the reasons for dropping text, the options of cleaning, and its counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_LANGUAGE = "other language"
 
 @dataclass(frozen=True)
 class CleaningOptions:
-    """The steps that are on, the language of the corpus, and the words a document needs (`short`)."""
+    """The enabled steps, the language of the corpus, and the minimum number of words per document (`short`)."""
 
     steps: frozenset[str] = frozenset(DEFAULT_STEPS)
     language: str = "en"
@@ -26,23 +26,24 @@ class CleaningOptions:
 
 @dataclass
 class CleaningCounts:
-    """What cleaning did; two counts add up, so that workers count for themselves.
+    """Counts of what cleaning changed. Counts can be added, so that each worker keeps its own.
 
-    Nothing goes uncounted: characters of the paragraphs read = characters kept + `characters_dropped` +
+    Every character is accounted for: characters of the paragraphs read = characters kept + `characters_dropped` +
     `characters_removed`, and paragraphs read = paragraphs kept + `paragraphs_dropped`.
     """
 
     paragraphs_dropped: Counter[str] = field(default_factory=Counter)
-    """By reason; paragraphs of a document that is dropped whole are under its reason."""
+    """By reason. Paragraphs of a document that is dropped as a whole count under its reason."""
     characters_dropped: Counter[str] = field(default_factory=Counter)
     """By the same reasons, in characters of the clean text."""
     paragraphs_repaired: Counter[str] = field(default_factory=Counter)
-    """By step (`unicode`, `controls`, and what is always done: `not encodable`, `white space`)."""
+    """By step (`unicode`, `controls`, and the steps that always run: `not encodable`, `white space`)."""
     characters_removed: Counter[str] = field(default_factory=Counter)
-    """By the same steps: how much shorter the text became. NFC can lengthen a text, so a count can be negative."""
+    """By the same steps: the number of characters by which the text became shorter. Negative if NFC lengthens a
+    text."""
 
     def update(self, other: CleaningCounts) -> None:
-        """Add another's counts to these."""
+        """Add other counts to these."""
         self.paragraphs_dropped.update(other.paragraphs_dropped)
         self.characters_dropped.update(other.characters_dropped)
         self.paragraphs_repaired.update(other.paragraphs_repaired)
@@ -56,8 +57,8 @@ class CleaningCounts:
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A text that was dropped: a paragraph (its place in the document, from 0), or None the rest of a document."""
+class DroppedText:
+    """A dropped text: the paragraph of this index, or the rest of a document if `paragraph` is None."""
 
     reason: str
     text: str

@@ -1,9 +1,9 @@
-"""The step `repetitive`: documents that say the same again and again (spam, templates, pages of generated text).
+"""The step `repetitive`: drop documents that repeat themselves (spam, templates, generated pages).
 
 The measures are those of Rae et al. 2021 (Scaling Language Models: Methods, Analysis & Insights from Training Gopher,
-table A1), with limits twice as high: their limits are for pages of the web, and a poem with a refrain, a villanelle or
-a litany reaches them. Paragraphs are compared in the whole document; word runs in windows at its start, middle and end,
-and only where a window has few distinct words, which ordinary text has not.
+table A1), with limits twice as high: the original limits are for web pages, and a poem with a refrain, a villanelle or
+a litany exceeds them. Paragraphs are compared in the whole document. Runs of words are compared in windows at the
+start, middle and end, and only in windows with few distinct words, which ordinary text does not have.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 MAX_DUPLICATE_CHARACTERS = 0.40
-"""Share of the characters in paragraphs that stood before (table A1: 0.20)."""
+"""Share of the characters in paragraphs that occurred before (table A1: 0.20)."""
 MAX_TOP_RUN = {2: 0.40, 3: 0.36, 4: 0.32}
 """Share of the characters in the most frequent run of n words (table A1: 0.20, 0.18, 0.16)."""
 MAX_DUPLICATE_RUNS = 0.40
-"""Share of the words that lie in a run of ten words that stood before (table A1, in characters of all copies: 0.10)."""
+"""Share of the words inside a run of ten words that occurred before (table A1, in characters of all copies: 0.10)."""
 DUPLICATE_RUN = 10
 
 MIN_CHARACTERS = 600
-"""About 100 words; a shorter document can be a rhyme or a form."""
+"""About 100 words. A shorter document can be a rhyme or a form."""
 WINDOW = 1_000
 """Characters of a window, about 170 words."""
 MAX_DISTINCT = 0.5
-"""Share of distinct words above which a window is not looked at; about 0.7 in a window of prose."""
+"""Windows with a larger share of distinct words are skipped; windows of prose have about 0.7."""
 
 
 def is_repetitive(paragraphs: Sequence[str]) -> bool:
-    """Whether a document repeats itself: in its paragraphs, or in the words of most of its windows."""
+    """Return whether a document repeats itself: in its paragraphs, or in the words of most of its windows."""
     text = "\n".join(paragraphs)
     if len(text) < MIN_CHARACTERS:
         return False
@@ -56,7 +56,7 @@ def _repeats(window: str) -> bool:
 
 
 def _duplicate_share(words: Sequence[str]) -> float:
-    """Share of the words that lie in a run of `DUPLICATE_RUN` words that stood before."""
+    """Return the share of the words inside a run of `DUPLICATE_RUN` words that occurred before."""
     seen: set[tuple[str, ...]] = set()
     duplicate = covered = 0
     for start in range(len(words) - DUPLICATE_RUN + 1):

@@ -1,9 +1,9 @@
-"""The engines of `prepare`: the independent tasks of a stage, in processes of this machine, on Ray or on Slurm.
+"""The engines of `prepare`: run the independent tasks of a stage in local processes, on Ray or on Slurm.
 
-A task is a function of a module, `task(folder, number)`. It reads what it needs below the work folder, writes its
-outputs there, each whole or not at all, and last its marker `folder/STAGE/NNNNN.json`. A task whose marker is there is
-done and never run again, so whatever was killed, the next call runs the missing tasks. All state is on the disk:
-an engine hands out numbers and nothing else, and every engine makes the same files.
+A task is a module-level function, `task(folder, number)`. It reads its inputs from the work folder, writes its outputs
+there atomically, and writes its completion marker `folder/STAGE/NNNNN.json` last. A task with a marker never runs
+again, so after any interruption the next call runs only the missing tasks. All state is on disk: an engine only assigns
+task numbers, and every engine produces the same files.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from types import FrameType
 
 from bertsmith.corpus.engine.local import run_in_processes
 from bertsmith.corpus.engine.settings import Engine, check_engine
-from bertsmith.corpus.engine.stage import Stage, Task, marker
+from bertsmith.corpus.engine.stage import Task, TaskStage, completion_marker
 from bertsmith.errors import Interrupted
 
-__all__ = ["Engine", "Task", "check_engine", "marker", "run_tasks"]
+__all__ = ["Engine", "Task", "check_engine", "completion_marker", "run_tasks"]
 
 ADVANCE_SECONDS = 0.2
 
@@ -29,17 +29,17 @@ ADVANCE_SECONDS = 0.2
 def run_tasks(
     engine: Engine, stage: str, task: Task, *, folder: Path, count: int, advance: Callable[[int, int], None]
 ) -> None:
-    """Run the tasks of a stage that have no marker yet.
+    """Run the tasks of a stage that have no completion marker yet.
 
-    `advance(done, total)` is called as tasks are finished, at most 5 times a second, and at the end. The first
-    exception of a task ends the stage and is raised here. Raises ResourceError where a worker is killed (local) or
-    tasks stay without a marker after several rounds (Ray, Slurm), Interrupted at SIGTERM.
+    `advance(done, total)` is called as tasks finish, at most 5 times per second, and at the end. The first exception of
+    a task ends the stage and is raised here. Raises ResourceError if a worker is killed (local) or if tasks have no
+    marker after several rounds (Ray, Slurm), and Interrupted at SIGTERM.
     """
     check_engine(engine)
-    work = Stage(folder.absolute(), stage, task, count)
-    work.begin()
-    report = _at_most_often(advance)
-    missing = work.missing()
+    tasks = TaskStage(folder.absolute(), stage, task, count)
+    tasks.begin()
+    report = _throttled(advance)
+    missing = tasks.missing()
     report(count - len(missing), count)
     if not missing:
         return
@@ -47,16 +47,16 @@ def run_tasks(
         if engine.name != "local":
             from bertsmith.corpus.engine.cluster import run_on_cluster
 
-            run_on_cluster(engine, work, report)
+            run_on_cluster(engine, tasks, report)
         elif engine.workers == 1 or len(missing) == 1:
-            for place, number in enumerate(missing, start=1):
-                work.run(number)
-                report(count - len(missing) + place, count)
+            for completed, number in enumerate(missing, start=1):
+                tasks.run(number)
+                report(count - len(missing) + completed, count)
         else:
-            run_in_processes(work, missing, advance=report, workers=engine.workers)
+            run_in_processes(tasks, missing, advance=report, workers=engine.workers)
 
 
-def _at_most_often(advance: Callable[[int, int], None]) -> Callable[[int, int], None]:
+def _throttled(advance: Callable[[int, int], None]) -> Callable[[int, int], None]:
     reported_at, reported = float("-inf"), -1
 
     def report(done: int, total: int) -> None:
@@ -71,10 +71,10 @@ def _at_most_often(advance: Callable[[int, int], None]) -> Callable[[int, int], 
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM raises Interrupted, so that workers are ended and jobs cancelled, unless the caller handles it."""
+    """Raise Interrupted at SIGTERM, to end workers and cancel jobs, unless the caller handles SIGTERM."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted("stopped by SIGTERM; finished tasks are kept, --resume goes on")
+        raise Interrupted("stopped by SIGTERM; finished tasks are kept. Try: the same command with --resume")
 
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield

@@ -1,8 +1,8 @@
-"""Tasks on Ray or Slurm: rounds of datatrove's executors until every task has its marker.
+"""Tasks on Ray or Slurm: rounds of datatrove's executors until every task has its completion marker.
 
-datatrove and Ray log, warn, start threads and read the environment, so they live in a process of their own (driver.py),
-which this one watches together with the markers. Only our markers say what is done; each round is given the
-tasks that are missing, and its logs are in `folder/logs/STAGE/round-N`.
+datatrove and Ray log, warn, start threads and read the environment, so they run in a separate process (driver.py). This
+process watches the driver and the markers. Only the markers count as done; each round runs the missing tasks, with logs
+in `folder/logs/STAGE/round-N`.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertsmith.corpus.engine.order import ERROR_FILE, LOG_FILE, ORDER_FILE, Order
 from bertsmith.corpus.engine.settings import Engine
-from bertsmith.corpus.engine.stage import ONE_CORE, Stage, raise_from
+from bertsmith.corpus.engine.stage import ONE_CORE, TaskStage, raise_from
+from bertsmith.corpus.engine.task_round import ERROR_FILE, LOG_FILE, ROUND_FILE, TaskRound
 from bertsmith.errors import ResourceError
 from bertsmith.runtime.files import disk_errors, write_json
 
 ROUNDS = 3
-SETTLE_SECONDS = 5.0
-"""How long a marker may be seen here after its task has ended elsewhere (attributes are cached by NFS), and how long
-the executor has to end after the last marker."""
+MARKER_TIMEOUT_SECONDS = 5.0
+"""Maximum delay until a marker written by another machine is visible here (NFS caches attributes), and maximum time the
+executor has to end after the last marker."""
 QUEUE_SECONDS = 2.0
-QUEUE_PATIENCE_SECONDS = 300.0
+QUEUE_TIMEOUT_SECONDS = 300.0
 CANCEL_SECONDS = 120.0
 
 
-def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], None]) -> None:
-    """Run the missing tasks. Raises the error of a task, or ResourceError with the tasks missing after 3 rounds."""
+def run_on_cluster(engine: Engine, stage: TaskStage, advance: Callable[[int, int], None]) -> None:
+    """Run the missing tasks. Raises the error of a task, or ResourceError if tasks are missing after 3 rounds."""
     jobs = SlurmJobs(_job_name(stage)) if engine.name == "slurm" else None
     if jobs is not None:
-        jobs.cancel_and_wait()  # those of a run that was killed
+        jobs.cancel_and_wait()  # left by a run that was killed
     shutil.rmtree(stage.logs, ignore_errors=True)
-    where: dict[int, Path] = {}
+    log_files: dict[int, Path] = {}
     for attempt in range(1, ROUNDS + 1):
         missing = stage.missing()
         logs = stage.logs / f"round-{attempt}"
-        order = Order(
+        task_round = TaskRound(
             engine=engine.name,
             address=engine.address,
             workers=engine.workers,
@@ -55,30 +55,31 @@ def run_on_cluster(engine: Engine, stage: Stage, advance: Callable[[int, int], N
             numbers=missing,
             logs=str(logs),
         )
-        where = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
-        with _driver(order) as driver, _cancelled(jobs):
+        log_files = {number: logs / "logs" / f"task_{rank:05d}.log" for rank, number in enumerate(missing)}
+        with _driver(task_round) as driver, _cancelled(jobs):
             _watch(driver, stage, advance, jobs=jobs, logs=logs)
-        if _settled(stage, advance):
+        if _wait_for_markers(stage, advance):
             return
     missing = stage.missing()
-    listed = ", ".join(f"{number} ({where[number]})" for number in missing[:5])
+    listed = ", ".join(f"{number} ({log_files[number]})" for number in missing[:5])
     more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
     raise ResourceError(
-        f"{stage.name}: {len(missing)} of {stage.count} tasks have not ended after {ROUNDS} rounds on {engine.name}: "
-        f"{listed}{more}; all logs are in {stage.logs}. Look there for memory and time limits, and whether every node "
-        f"has {stage.folder} and this Python environment. Finished tasks are kept: --resume goes on."
+        f"{stage.name}: {len(missing)} of {stage.count} tasks have not finished after {ROUNDS} rounds on "
+        f"{engine.name}: {listed}{more}; all logs are in {stage.logs}. Check them for memory and time limits, "
+        f"and that every node has {stage.folder} and this Python environment. Finished tasks are kept. "
+        "Try: the same command with --resume"
     )
 
 
 def _watch(
     driver: subprocess.Popen[bytes],
-    stage: Stage,
+    stage: TaskStage,
     advance: Callable[[int, int], None],
     *,
     jobs: SlurmJobs | None,
     logs: Path,
 ) -> None:
-    """Return when the round is over: nothing runs any more, or every task has its marker and a moment has passed."""
+    """Wait until the round is over: nothing runs any more, or every task has had its marker for a moment."""
     complete_at: float | None = None
     while True:
         over = driver.poll() is not None and (jobs is None or not jobs.any())
@@ -90,15 +91,15 @@ def _watch(
         advance(stage.count - len(missing), stage.count)
         if not missing and complete_at is None:
             complete_at = started
-        if over or (complete_at is not None and started - complete_at > SETTLE_SECONDS):
+        if over or (complete_at is not None and started - complete_at > MARKER_TIMEOUT_SECONDS):
             return
-        # A folder of many markers takes a while to read: at most a twentieth of the time goes to that.
+        # Listing a folder of many markers takes time: spend at most a twentieth of the time on it.
         time.sleep(max(0.2, 20 * (time.monotonic() - started)))
 
 
-def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
-    """Whether every task has its marker, now or soon."""
-    give_up = time.monotonic() + SETTLE_SECONDS
+def _wait_for_markers(stage: TaskStage, advance: Callable[[int, int], None]) -> bool:
+    """Wait a moment for late markers; return whether every task has one."""
+    give_up = time.monotonic() + MARKER_TIMEOUT_SECONDS
     while missing := stage.missing():
         if time.monotonic() > give_up:
             return False
@@ -108,16 +109,16 @@ def _settled(stage: Stage, advance: Callable[[int, int], None]) -> bool:
 
 
 @contextmanager
-def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
-    """The process that talks to the cluster; it is gone when the context is left.
+def _driver(task_round: TaskRound) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the process that talks to the cluster; it has ended when the context exits.
 
-    The order has the number of this process; the driver is killed when this process is.
+    Its round file contains the id of this process, so that the driver is killed with it.
     """
-    logs = Path(order.logs)
+    logs = Path(task_round.logs)
     with disk_errors(logs):
         logs.mkdir(parents=True)
-    write_json(logs / ORDER_FILE, order.as_json() | {"parent": os.getpid()})
-    # A run within a Slurm job starts its own jobs, which inherit nothing from that job.
+    write_json(logs / ROUND_FILE, task_round.as_json() | {"parent": os.getpid()})
+    # Inside a Slurm job, new jobs must not inherit the settings of that job.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     environment |= {key: value for key, value in os.environ.items() if key == "SLURM_CONF"}
     environment |= ONE_CORE | {
@@ -128,12 +129,12 @@ def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
     }
     with (logs / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bertsmith.corpus.engine.driver", str(logs / ORDER_FILE)],
+            [sys.executable, "-m", "bertsmith.corpus.engine.driver", str(logs / ROUND_FILE)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=environment,
-            start_new_session=True,  # Control-C is for this process, which then ends that one
+            start_new_session=True,  # Control-C reaches only this process, which then ends the driver
         )
     try:
         yield process
@@ -148,7 +149,7 @@ def _driver(order: Order) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def _cancelled(jobs: SlurmJobs | None) -> Iterator[None]:
-    """No job is left in the queue when the context is left, whatever happens in it."""
+    """Cancel all jobs when the context exits, whatever happens in it."""
     try:
         yield
     finally:
@@ -157,55 +158,56 @@ def _cancelled(jobs: SlurmJobs | None) -> Iterator[None]:
 
 
 class SlurmJobs:
-    """The jobs of one stage of one work folder, which are known by their name: nothing has to be remembered."""
+    """The jobs of one stage of one work folder, identified by their name, so that no job ids need to be stored."""
 
     def __init__(self, name: str) -> None:
         user = pwd.getpwuid(os.getuid()).pw_name
         self.name = name
-        self._chosen = (f"--name={name}", f"--user={user}")
+        self._filter = (f"--name={name}", f"--user={user}")
         self._asked = float("-inf")
         self._answered = time.monotonic()
         self._any = False
 
     def any(self) -> bool:
-        """Whether a job is waiting or running; asks the queue every other second, as sites ask for."""
+        """Return whether a job is waiting or running; ask the queue at most every 2 s, as clusters recommend."""
         now = time.monotonic()
         if self._any and now - self._asked < QUEUE_SECONDS:
             return True
         self._asked = now
-        command = ["squeue", "--noheader", "--format=%A", *self._chosen]
+        command = ["squeue", "--noheader", "--format=%A", *self._filter]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             self._answered, self._any = now, bool(done.stdout.strip())
             return self._any
-        if now - self._answered > QUEUE_PATIENCE_SECONDS:
+        if now - self._answered > QUEUE_TIMEOUT_SECONDS:
             raise ResourceError(
-                f"squeue has failed for {QUEUE_PATIENCE_SECONDS:.0f} s: {done.stderr.strip()}. --resume goes on."
+                f"squeue has failed for {QUEUE_TIMEOUT_SECONDS:.0f} s: {done.stderr.strip()}. "
+                "Try: the same command with --resume"
             )
         return True
 
     def cancel(self) -> None:
-        subprocess.run(["scancel", "--quiet", *self._chosen], capture_output=True, check=False)
+        subprocess.run(["scancel", "--quiet", *self._filter], capture_output=True, check=False)
 
     def cancel_and_wait(self) -> None:
-        """Raises ResourceError where jobs do not end."""
+        """Cancel the jobs and wait for their end. Raises ResourceError if jobs do not end."""
         self.cancel()
         give_up = time.monotonic() + CANCEL_SECONDS
         while self.any():
             if time.monotonic() > give_up:
                 raise ResourceError(
-                    f"Slurm still has jobs named {self.name} of an earlier run {CANCEL_SECONDS:.0f} s after scancel; "
-                    f"see squeue --name={self.name}, and --resume when they are gone."
+                    f"Slurm still has jobs of an earlier run, {CANCEL_SECONDS:.0f} s after scancel. "
+                    f"Try: wait until squeue --name={self.name} shows none, then use --resume"
                 )
             time.sleep(0.2)
 
 
-def _job_name(stage: Stage) -> str:
+def _job_name(stage: TaskStage) -> str:
     return f"bertsmith-{stage.name}-{hashlib.blake2b(str(stage.folder).encode(), digest_size=4).hexdigest()}"
 
 
-def _name_of(stage: Stage) -> str:
-    """`module:function`, by which another node finds the task."""
+def _name_of(stage: TaskStage) -> str:
+    """Return `module:function`, so that another node can import the task."""
     module, name = stage.task.__module__, stage.task.__qualname__
     assert module != "__main__" and "." not in name and "<" not in name, "a task is a function of a module"
     return f"{module}:{name}"

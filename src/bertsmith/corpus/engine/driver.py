@@ -1,6 +1,6 @@
-"""The process that gives one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ORDER.json`.
+"""The process that submits one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ORDER.json`.
 
-For Ray it stays until the tasks have ended, for Slurm until they are in the queue.
+With Ray it runs until the tasks have ended, with Slurm until they are in the queue.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bertsmith.corpus.engine.local import end_with
-from bertsmith.corpus.engine.order import ERROR_FILE, LOG_FILE, Order
+from bertsmith.corpus.engine.local import exit_with_parent
+from bertsmith.corpus.engine.task_round import ERROR_FILE, LOG_FILE, TaskRound
 from bertsmith.errors import OptionError
 from bertsmith.runtime.files import read_json, write_json
 
 
 def main(path: str) -> int:
-    """Run a round; an error with a message for the user is left next to the order."""
+    """Run a round; write an error for the user next to the round file."""
     content = read_json(Path(path))
-    end_with(content.pop("parent"))
-    order = Order(**content)
+    exit_with_parent(content.pop("parent"))
+    task_round = TaskRound(**content)
     try:
-        if order.engine == "ray":
+        if task_round.engine == "ray":
             from bertsmith.corpus.engine.on_ray import run
         else:
             from bertsmith.corpus.engine.on_slurm import run
-        run(order)
+        run(task_round)
     except OptionError as error:
-        write_json(Path(order.logs) / ERROR_FILE, {"error": "OptionError", "text": str(error)})
+        write_json(Path(task_round.logs) / ERROR_FILE, {"error": "OptionError", "text": str(error)})
         return 2
     except subprocess.CalledProcessError:
-        said = [line for line in (Path(order.logs) / LOG_FILE).read_text().splitlines() if line.startswith("sbatch:")]
-        text = f"--engine-address {order.address}: Slurm refused the job: {' '.join(said)}"
-        write_json(Path(order.logs) / ERROR_FILE, {"error": "OptionError", "text": text})
+        lines = (Path(task_round.logs) / LOG_FILE).read_text().splitlines()
+        messages = [line for line in lines if line.startswith("sbatch:")]
+        text = f"--engine-address {task_round.address}: Slurm refused the job: {' '.join(messages)}"
+        write_json(Path(task_round.logs) / ERROR_FILE, {"error": "OptionError", "text": text})
         return 2
     return 0
 

@@ -1,8 +1,8 @@
 """Tasks in processes of this machine.
 
-Each worker is one process that is sent a number and answers with nothing or an exception; the parent waits on the
-pipes, without threads of its own, and kills every worker the moment it leaves: workers hold no state that killing
-could lose. A worker whose parent is killed is killed too, so that none keeps writing next to a resumed run.
+Each worker process receives a task number and answers with nothing or an exception. The parent waits on the pipes
+without threads and kills every worker when it leaves; workers hold no state that could be lost. A worker is also killed
+when its parent is, so that it cannot write next to a resumed run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
-from bertsmith.corpus.engine.stage import ONE_CORE, Stage, use_one_core
+from bertsmith.corpus.engine.stage import ONE_CORE, TaskStage, use_one_core
 from bertsmith.errors import BertsmithError, ResourceError
 
 PR_SET_PDEATHSIG = 1
@@ -32,7 +32,9 @@ PR_SET_PDEATHSIG = 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]) -> None:
+def run_in_processes(
+    stage: TaskStage, numbers: list[int], *, workers: int, advance: Callable[[int, int], None]
+) -> None:
     """Run tasks in order, `workers` at a time; the first exception ends the others and is raised."""
     done = stage.count - len(numbers)
     waiting = iter(numbers)
@@ -44,14 +46,14 @@ def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance:
                 connection = _start(stage, processes)
                 busy[connection] = _send(connection, next(waiting))
         while busy:
-            for connection in [one for one in wait(list(busy)) if isinstance(one, Connection)]:
+            for connection in [ready for ready in wait(list(busy)) if isinstance(ready, Connection)]:
                 number = busy.pop(connection)
                 try:
                     problem = connection.recv()
                 except (EOFError, ConnectionError):
                     raise ResourceError(
-                        f"{stage.name}: a worker process was killed while it ran task {number}, most often for want "
-                        "of memory. Finished tasks are kept: give fewer --workers, and --resume to go on."
+                        f"{stage.name}: a worker process was killed during task {number}, probably because memory ran "
+                        "out. Finished tasks are kept. Try: fewer --workers, with --resume"
                     ) from None
                 if problem is not None:
                     raise problem
@@ -67,13 +69,13 @@ def run_in_processes(stage: Stage, numbers: list[int], *, workers: int, advance:
             process.join()
 
 
-def end_with(parent: int) -> None:
-    """Have this process killed when its parent ends, however it ends."""
+def exit_with_parent(parent: int) -> None:
+    """Make sure that this process is killed when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it ended before the line above
+    if os.getppid() != parent:  # the parent ended before the lines above
         os._exit(1)
 
 
@@ -85,7 +87,7 @@ def _watch(parent: int) -> None:
 
 @contextmanager
 def _forking() -> Iterator[None]:
-    """What must hold when a process is forked: tokenizers looks at its variable then, and complains."""
+    """Set the environment for a fork: tokenizers checks its variable then, and warns."""
     before = {name: os.environ.get(name) for name in ONE_CORE}
     os.environ.update(ONE_CORE)
     try:
@@ -100,8 +102,8 @@ def _forking() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start(stage: Stage, processes: list[BaseProcess]) -> Connection:
-    """Start a worker: forked on Linux, where no script then needs a main guard. Control-C waits until it is listed."""
+def _start(stage: TaskStage, processes: list[BaseProcess]) -> Connection:
+    """Start a worker: forked on Linux, so scripts need no main guard. Delay Control-C until the worker is listed."""
     context: ForkContext | SpawnContext
     context = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -112,25 +114,25 @@ def _start(stage: Stage, processes: list[BaseProcess]) -> Connection:
         processes.append(process)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    theirs.close()  # so that its end is seen at ours
+    theirs.close()  # so that our end notices when the worker's end closes
     return ours
 
 
 def _send(connection: Connection, number: int) -> int:
-    """Give a worker a task; one that is dead is noticed when its answer is read."""
+    """Send a task to a worker; a dead worker is noticed when its answer is read."""
     with suppress(ConnectionError):
         connection.send(number)
     return number
 
 
-def _work(connection: Connection, stage: Stage, parent: int) -> None:
-    """The life of a worker. Control-C reaches it too, and is the parent's to answer."""
+def _work(connection: Connection, stage: TaskStage, parent: int) -> None:
+    """Run a worker. It ignores Control-C, which the parent handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    end_with(parent)
+    exit_with_parent(parent)
     use_one_core()
-    # A task makes millions of texts and numbers and no cycles: looking for those costs a tenth of its time.
+    # A task creates millions of objects without cycles: looking for cycles would cost a tenth of its time.
     gc.freeze()
     gc.disable()
     while True:
@@ -145,7 +147,7 @@ def _work(connection: Connection, stage: Stage, parent: int) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The exception as it is, if it is ours or Python's and survives the way to the parent; else its text."""
+    """Return the exception if it is ours or Python's and can be pickled; otherwise an exception with its text."""
     if type(error).__module__ == BertsmithError.__module__:
         return error
     trace = "".join(traceback.format_exception(error)).rstrip()

@@ -1,4 +1,4 @@
-"""A round on Slurm, through datatrove's executor; imported only by the driver and by the jobs."""
+"""One round on Slurm, with datatrove's executor; imported only by the driver and the jobs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from datatrove.executor.slurm import SlurmPipelineExecutor
 
-from bertsmith.corpus.engine.order import Order, RunTask
 from bertsmith.corpus.engine.slurm_options import slurm_options
 from bertsmith.corpus.engine.stage import ONE_CORE
+from bertsmith.corpus.engine.task_round import RunTask, TaskRound
 
 
 class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
-    """An array job of tasks only: options that are not given are left to the cluster."""
+    """An array job of tasks only; options that are not set are left to the cluster."""
 
     def get_sbatch_args(self, max_array: int = 1) -> dict[str, Any]:
         arguments: dict[str, Any] = super().get_sbatch_args(max_array)
@@ -24,25 +24,25 @@ class ArrayJob(SlurmPipelineExecutor):  # type: ignore[misc]
         return arguments
 
     def launch_merge_stats(self) -> None:
-        """datatrove's job that sums up its statistics: there are none, and it would wait for ever on a failed task."""
+        """Skip datatrove's job that merges statistics: there are none, and it would wait forever for a failed task."""
 
 
-def run(order: Order) -> None:
-    """Put the tasks into the queue."""
+def run(task_round: TaskRound) -> None:
+    """Submit the tasks to the queue."""
     programs = Path(sys.executable).parent
     ArrayJob(
-        pipeline=[RunTask(order)],
-        tasks=len(order.numbers),
-        workers=min(order.workers, len(order.numbers)),
+        pipeline=[RunTask(task_round)],
+        tasks=len(task_round.numbers),
+        workers=min(task_round.workers, len(task_round.numbers)),
         time="",
         partition="",
         qos="",
-        job_name=order.job_name,
+        job_name=task_round.job_name,
         env_command="; ".join(
             [f'export PATH="{programs}:$PATH"', *(f"export {name}={value}" for name, value in ONE_CORE.items())]
         ),
-        sbatch_args=slurm_options(order.address),
-        logging_dir=order.logs,
+        sbatch_args=slurm_options(task_round.address),
+        logging_dir=task_round.logs,
         skip_completed=False,
         with_srun=False,
     ).run()

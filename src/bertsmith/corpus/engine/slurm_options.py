@@ -1,4 +1,4 @@
-"""What `--engine-address` says for Slurm."""
+"""The value of `--engine-address` for Slurm."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _OPTION = re.compile(r"([a-z][a-z-]*)=(.+)", re.DOTALL)
 
 
 def slurm_options(address: str | None) -> dict[str, str]:
-    """Long options of sbatch: a partition alone, or `key=value` after `key=value`; a value may hold commas.
+    """Parse long options of sbatch: a partition name, or comma-separated `key=value` pairs; values may contain commas.
 
-    Nothing is set that is not given: partition, time and memory are then the cluster's defaults.
+    Options that are not given (partition, time, memory) keep the cluster's defaults.
     """
     if address is None:
         return {}
@@ -24,10 +24,10 @@ def slurm_options(address: str | None) -> dict[str, str]:
         match = _OPTION.fullmatch(part)
         if match is None:
             raise OptionError(
-                f"--engine-address {address}: found {part!r}, expected a partition, or options of sbatch such as "
+                f"--engine-address {address}: found {part!r}, expected a partition or options of sbatch such as "
                 "partition=cpu,time=04:00:00,mem=4G"
             )
         if match[1] in _OURS:
-            raise OptionError(f"--engine-address {address}: {match[1]} is set by bertsmith itself; leave it out")
+            raise OptionError(f"--engine-address {address}: bertsmith sets {match[1]} itself. Try: leave it out")
         options[match[1]] = match[2]
     return options

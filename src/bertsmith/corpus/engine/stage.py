@@ -1,8 +1,8 @@
-"""A stage on the disk: which of its tasks are done, and how one is run.
+"""A stage on disk: which of its tasks are done, and how to run one.
 
-folder/STAGE/00007.json         the marker: task 7 is done
-folder/STAGE/00007.error.json   why task 7 cannot be done: what the user gave, or a full disk (clusters only)
-folder/logs/STAGE/              what the engines of clusters log
+folder/STAGE/00007.json         the completion marker of task 7
+folder/STAGE/00007.error.json   why task 7 failed: a user error or a full disk (clusters only)
+folder/logs/STAGE/              logs of the cluster engines
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ ONE_CORE = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-"""What keeps the libraries of a worker on one core; set before they are loaded, where they are not yet."""
+"""Variables that keep the libraries of a worker on one core; set before the libraries are loaded if possible."""
 
 _MARKER = re.compile(r"(\d{5,})\.json")
 _ERROR = re.compile(r"(\d{5,})\.error\.json")
 
 
-def marker(folder: Path, stage: str, number: int) -> Path:
-    """The file that says that a task is done."""
+def completion_marker(folder: Path, stage: str, number: int) -> Path:
+    """Return the file that marks a task as done."""
     return folder / stage / f"{number:05d}.json"
 
 
 @dataclass(frozen=True)
-class Stage:
-    """`count` tasks of one kind, and their place on the disk."""
+class TaskStage:
+    """`count` tasks of one kind, and their folder on disk."""
 
     folder: Path
     name: str
@@ -47,7 +47,7 @@ class Stage:
     count: int
 
     @property
-    def place(self) -> Path:
+    def task_folder(self) -> Path:
         return self.folder / self.name
 
     @property
@@ -55,31 +55,31 @@ class Stage:
         return self.folder / "logs" / self.name
 
     def begin(self) -> None:
-        """Make the folder of the stage, and forget what went wrong last time."""
-        with disk_errors(self.place):
-            self.place.mkdir(parents=True, exist_ok=True)
+        """Create the folder of the stage, and delete the errors of the last run."""
+        with disk_errors(self.task_folder):
+            self.task_folder.mkdir(parents=True, exist_ok=True)
             for number in self._numbers(_ERROR):
                 self.error_file(number).unlink(missing_ok=True)
 
     def missing(self) -> list[int]:
-        """The tasks without a marker, in order."""
+        """Return the tasks without a marker, in order."""
         done = self._numbers(_MARKER)
         return [number for number in range(self.count) if number not in done]
 
     def error_file(self, number: int) -> Path:
-        return self.place / f"{number:05d}.error.json"
+        return self.task_folder / f"{number:05d}.error.json"
 
     def run(self, number: int) -> None:
         """Run one task unless it is done."""
-        mark = marker(self.folder, self.name, number)
-        if mark.exists():
+        marker = completion_marker(self.folder, self.name, number)
+        if marker.exists():
             return
         self.task(self.folder, number)
-        if not mark.exists():
-            raise BertsmithError(f"{self.name}: task {number} ended without its marker {mark}")
+        if not marker.exists():
+            raise BertsmithError(f"{self.name}: task {number} ended without its marker {marker}")
 
     def run_remotely(self, number: int) -> None:
-        """Run one task; an error with a message for the user is left on the disk for `raise_error`."""
+        """Run one task; write an error for the user to disk, for `raise_error`."""
         try:
             self.run(number)
         except BertsmithError as error:
@@ -88,24 +88,24 @@ class Stage:
             raise
 
     def raise_error(self) -> None:
-        """Raise the error that the first task without a marker left, if any did."""
+        """Raise the saved error of the first failed task, if there is one."""
         for number in sorted(self._numbers(_ERROR)):
-            if not marker(self.folder, self.name, number).exists():
+            if not completion_marker(self.folder, self.name, number).exists():
                 raise_from(self.error_file(number))
 
     def _numbers(self, name: re.Pattern[str]) -> set[int]:
-        with os.scandir(self.place) as entries:
+        with os.scandir(self.task_folder) as entries:
             return {int(match[1]) for entry in entries if (match := name.fullmatch(entry.name))}
 
 
 def raise_from(file: Path) -> None:
-    """Raise the error of `bertsmith.errors` that a file holds."""
+    """Raise the error of `bertsmith.errors` saved in a file."""
     found = read_json(file)
     raise getattr(errors, found["error"])(found["text"])
 
 
 def use_one_core() -> None:
-    """Keep the libraries in this process on one core: there are as many workers as cores."""
+    """Keep the libraries of this process on one core: there are as many workers as cores."""
     os.environ.update(ONE_CORE)
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""What `prepare` does between SOURCE and STORE: each stage with its messages, progress and time.
+"""The stages of `prepare`, from SOURCE to STORE: each with its messages, progress and timing.
 
-`verbs.prepare.STAGES` lists the stages in their order. The work itself is in `corpus.stages`, which other verbs use.
+`verbs.prepare.STAGES` lists the stages in order. The work itself is in `corpus.stages`, which other verbs also use.
 """

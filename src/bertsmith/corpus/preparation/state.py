@@ -1,4 +1,4 @@
-"""A preparation in progress: what its stages hand on to each other."""
+"""The state of a running `prepare`: the inputs and results that its stages share."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from bertsmith.config.prepare import PrepareOptions
-from bertsmith.corpus.decisions import Division
+from bertsmith.corpus.decisions import SplitSummary
 from bertsmith.corpus.deduplication import Duplicates
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan
-from bertsmith.corpus.stages.corpus import Corpus
-from bertsmith.corpus.stages.encode import Encoded
+from bertsmith.corpus.plan import CorpusPlan
+from bertsmith.corpus.stages.cleaned_corpus import Corpus
+from bertsmith.corpus.stages.encode import EncodedCorpus
 from bertsmith.corpus.work_folder import DIVIDED, STORE, read_as
 from bertsmith.records.manifest import DuplicateGroup, Manifest, StoreOptions
 from bertsmith.runtime.machine import AutomaticChoice
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One entry of the list of stages; if the file `done_by` is in the work folder, the stage need not run again."""
+class PreparationStage:
+    """One stage of `prepare`; it is skipped if `completion_file` is already in the work folder."""
 
     run: Callable[[PreparationState], None]
-    done_by: str | None = None
+    completion_file: str | None = None
 
 
 @dataclass(frozen=True)
 class CorpusSplit:
-    """divided.json: all decisions before the encoding; `clusters` are the largest groups of duplicates.
+    """divided.json: all decisions made before encoding; `clusters` are the largest groups of duplicates.
 
-    `model` is the MODEL whose tokenizer was taken, or that it was extended from.
+    `model` is the MODEL whose tokenizer was used or extended.
     """
 
-    division: Division
+    summary: Annotated[SplitSummary, Field(alias="division")]
     clusters: list[DuplicateGroup]
     vocab_size: int
     sha256: str
@@ -46,8 +48,8 @@ class CorpusSplit:
     choices: list[AutomaticChoice]
 
 
-class Clock:
-    """The seconds that a preparation has taken, in all and by stage."""
+class StageTimer:
+    """Seconds that `prepare` has taken, in total and per stage."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -55,7 +57,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of a block to a stage."""
+        """Add the time of a `with` block to a stage."""
         started = time.monotonic()
         try:
             yield
@@ -63,44 +65,44 @@ class Clock:
             self.stages[name] = round(self.stages.get(name, 0.0) + time.monotonic() - started, 2)
 
     def seconds(self) -> float:
-        """The time since the start."""
+        """Return the seconds since the start."""
         return round(time.monotonic() - self.started, 2)
 
 
 @dataclass(kw_only=True)
 class PreparationState:
-    """The inputs of a preparation, and the results of the stages that have run.
+    """Inputs of `prepare`, and the results of its finished stages.
 
     Attributes:
         folder: the work folder.
-        base: the tokenizer of the MODEL that --tokenizer names.
-        identity: the options and files on which the content of the STORE depends.
-        tokenizer, added_words: the tokenizer of the STORE, and how many words it has beyond that of `base`.
+        base: the tokenizer of the MODEL given by --tokenizer.
+        identity: the options and files that determine the STORE.
+        tokenizer, added_words: the tokenizer of the STORE, and the number of words added to that of `base`.
     """
 
     options: PrepareOptions
     engine: Engine
-    plan: Plan
+    plan: CorpusPlan
     folder: Path
     base: Any | None
     identity: StoreOptions
-    clock: Clock
+    timer: StageTimer
     corpus: Corpus = field(init=False)
     duplicates: Duplicates | None = None
     clusters: list[DuplicateGroup] = field(default_factory=list)
-    division: Division = field(init=False)
+    split_summary: SplitSummary = field(init=False)
     tokenizer: Any = None
     added_words: int = 0
     choices: list[AutomaticChoice] = field(default_factory=list)
-    encoded: Encoded = field(init=False)
+    encoded: EncodedCorpus = field(init=False)
     manifest: Manifest = field(init=False)
 
     @property
     def store(self) -> Path:
-        """The STORE that is being made."""
+        """The unfinished STORE in the work folder."""
         return self.folder / STORE
 
     @cached_property
-    def divided(self) -> CorpusSplit:
-        """The decisions of the stages before the encoding, in this run or in the interrupted one."""
+    def corpus_split(self) -> CorpusSplit:
+        """The decisions made before encoding, in this run or in the interrupted one."""
         return read_as(CorpusSplit, self.folder / DIVIDED)

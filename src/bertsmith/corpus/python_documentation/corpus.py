@@ -1,4 +1,4 @@
-"""The corpus of the documentation: the prose of each module, and the JSON lines of all of them."""
+"""The corpus of the documentation: the prose of each module, and the JSON lines of all modules."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bertsmith.corpus.python_documentation.prose import clean_docstring
 from bertsmith.corpus.python_documentation.source import docstrings_in, topics_in
 from bertsmith.runtime.files import write_text
 
-# Tasks of this size take about 0.1 s: the cost of passing them on is small, and the cores finish together.
-_MODULES_A_TASK = 16
+# Tasks of this size take about 0.1 s: sending them costs little, and all cores finish at about the same time.
+_MODULES_PER_TASK = 16
 
 
 @dataclass(frozen=True)
 class DocumentationPart:
     """The prose of one module.
 
-    `id` is the module's name ("torch.nn.functional", "python.topics.assert"), `package` "python" for the
-    standard library, else the distribution's name. `docstring_characters` is the size before cleaning;
-    `dropped` and `dropped_characters` count by reason the blocks that are not prose.
+    `id` is the module's name ("torch.nn.functional", "python.topics.assert"), `package` is "python" for the standard
+    library, else the distribution's name. `docstring_characters` is the size before cleaning; `dropped` and
+    `dropped_characters` count the blocks that are not prose, by reason.
     """
 
     id: str
@@ -40,9 +40,9 @@ class DocumentationPart:
 
 
 def extract(module: DocumentationModule) -> DocumentationPart | None:
-    """The prose of one module; None if its source cannot be read or parsed.
+    """Extract the prose of one module; None if its source cannot be read or parsed.
 
-    Depends only on the file and runs nothing of it, so that modules may be read in any process and order.
+    Depends only on the file and runs none of its code, so modules can be read in any process and order.
     """
     if module.topic:
         topic = topics_in(module.path).get(module.topic)
@@ -72,19 +72,19 @@ def extract(module: DocumentationModule) -> DocumentationPart | None:
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the group; only the parent answers it."""
+    """Ignore Ctrl-C, which reaches every process of the group; only the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _extract_all(modules: list[DocumentationModule], workers: int) -> Generator[DocumentationPart | None, None, None]:
-    """The parts in the order of the modules, whoever read them."""
+    """Yield the parts in the order of the modules, for any number of workers."""
     if workers == 1:
         yield from map(extract, modules)
         return
     # Not "fork": the parent may run threads (torch, a progress bar) whose locks a forked child would inherit.
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _ignore_interrupts)
     try:
-        yield from executor.map(extract, modules, chunksize=_MODULES_A_TASK)
+        yield from executor.map(extract, modules, chunksize=_MODULES_PER_TASK)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -92,14 +92,14 @@ def _extract_all(modules: list[DocumentationModule], workers: int) -> Generator[
 def write_corpus(path: Path, workers: int, advance: Callable[[int, int], None]) -> dict[str, int]:
     """Write the documentation as JSON lines (`id`, `package`, `text` with a blank line between paragraphs).
 
-    The bytes depend only on the installed versions, not on `workers`. A paragraph that occurs again anywhere
-    (the same note in two hundred models) is kept the first time only; a module without prose is not written.
-    `advance` is called with (modules done, modules in all). With more than one worker, a script that calls
-    this needs the usual `if __name__ == "__main__":`, since the processes are spawned.
+    The bytes depend only on the installed versions, not on `workers`. If a paragraph occurs several times (the same
+    note in two hundred models), only the first is kept; a module without prose is not written. `advance` is called with
+    (modules done, all modules). Workers are spawned, so with more than one, a calling script needs the usual `if
+    __name__ == "__main__":`.
 
-    Returns counts: `modules` found, `skipped` of them as unreadable, `missing_distributions`; `documents`,
-    `paragraphs` and `characters` written; `docstring_characters` before cleaning; and for each reason,
-    "repeated" being one of them, `dropped_REASON` paragraphs and their `dropped_REASON_characters`.
+    Returns counts: `modules` found, `skipped` (unreadable), `missing_distributions`; `documents`, `paragraphs` and
+    `characters` written; `docstring_characters` before cleaning; and for each reason, including "repeated",
+    `dropped_REASON` paragraphs and their `dropped_REASON_characters`.
     """
     modules = documentation_modules()
     counts: Counter[str] = Counter(modules=len(modules), missing_distributions=len(missing_distributions()))

@@ -1,4 +1,4 @@
-"""The distributions whose documentation and licences are read: those that every install of bertsmith has."""
+"""The distributions to read documentation and licences from: those that every install of bertsmith has."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ BASE_DISTRIBUTIONS: tuple[str, ...] = (
 
 
 def installed_distributions() -> Iterator[tuple[str, importlib.metadata.Distribution]]:
-    """The distributions of the list that are installed here, with their names in it."""
+    """Yield the installed distributions of the list, with their names in it."""
     for name in BASE_DISTRIBUTIONS:
         try:
             yield name, importlib.metadata.distribution(name)
@@ -89,6 +89,6 @@ def installed_distributions() -> Iterator[tuple[str, importlib.metadata.Distribu
 
 
 def missing_distributions() -> list[str]:
-    """The distributions of the list that are not installed here: the corpus is smaller by their text."""
+    """Return the distributions of the list that are not installed; the corpus lacks their text."""
     found = {name for name, _ in installed_distributions()}
     return [name for name in BASE_DISTRIBUTIONS if name not in found]

@@ -1,7 +1,7 @@
-"""Texts to try the verbs on, from what is installed on this machine.
+"""Example texts for trying the verbs, from the packages installed on this machine.
 
-`quickstart` leaves them next to its models, so that the commands of the README run as they are: a folder of text files
-to pre-train on, and one text of a different style (licences, in the English of lawyers) to adapt a model to.
+`quickstart` writes them next to its models, so that the commands of the README run as they are: a folder of text files
+to pre-train on, and a text of a different style (licences, in legal English) to adapt a model to.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from bertsmith.runtime.files import write_text
 
 _LICENCE_NAMES = ("licen", "copying", "notice")
 _SHORTEST = 60
-"""Characters of a paragraph that is kept: shorter ones are headings, names and numbers."""
+"""Minimum characters of a paragraph: shorter ones are headings, names and numbers."""
 
 
 def write_package_texts(corpus: Path, folder: Path, package: str) -> int:
-    """Write each module of one package in a corpus of `write_corpus` as FOLDER/MODULE.txt; returns how many."""
+    """Write each module of a package in the corpus of `write_corpus` as FOLDER/MODULE.txt; return their number."""
     folder.mkdir(parents=True)
     written = 0
     with corpus.open(encoding="utf-8") as file:
@@ -33,9 +33,9 @@ def write_package_texts(corpus: Path, folder: Path, package: str) -> int:
 
 
 def write_licences(path: Path) -> int:
-    """Write the licences of Python and of the base distributions, each paragraph once; returns their characters.
+    """Write the licences of Python and of the base distributions, each paragraph once; return the number of characters.
 
-    Most packages have one of five licences: of a million characters a quarter is left.
+    Most packages use one of five licences, so a quarter of a million characters is left of one million.
     """
     seen: dict[str, None] = {}
     for file in _licence_files():

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from bertsmith.corpus.python_documentation.distributions import installed_distributions
 from bertsmith.corpus.python_documentation.source import topics_in
 
-# Test suites have few docstrings and a third of the source; the vendored copies repeat other packages.
+# Test suites are a third of the source but have few docstrings; vendored copies repeat other packages.
 _SKIPPED_FOLDERS = frozenset(
     {"test", "tests", "idlelib", "lib2to3", "__pycache__", "site-packages", "dist-packages", "_vendor"}
 )
@@ -19,7 +19,7 @@ _SKIPPED_FOLDERS = frozenset(
 
 @dataclass(frozen=True)
 class DocumentationModule:
-    """One source file to read, or one topic of the file that holds the topics of Python's `help()`."""
+    """One source file to read, or one topic of the file with the topics of Python's `help()`."""
 
     id: str
     package: str
@@ -28,10 +28,10 @@ class DocumentationModule:
 
 
 def documentation_modules() -> list[DocumentationModule]:
-    """Every source file of the standard library and of the installed base distributions, by module name.
+    """Return every source file of the standard library and of the installed base distributions, by module name.
 
-    Takes about a second: it lists folders and reads the records of the distributions, but no source except
-    the names of the topics. A distribution that is not installed is left out (see `missing_distributions`).
+    Takes about a second: it lists folders and reads the records of the distributions, but no source except for the
+    names of the topics. Distributions that are not installed are left out (see `missing_distributions`).
     """
     found: dict[str, DocumentationModule] = {}
     standard_library = Path(sysconfig.get_paths()["stdlib"])
@@ -60,7 +60,7 @@ def _distribution_modules() -> Iterator[DocumentationModule]:
 
 
 def _module_name(relative: PurePath) -> str:
-    """The dotted name of a source file by its place in its folder; empty if it is not a module to be read."""
+    """Return the dotted name of a source file by its path in its folder; empty if the file is skipped."""
     *folders, name = relative.parts
     if not name.endswith(".py") or not _SKIPPED_FOLDERS.isdisjoint(folders):
         return ""

@@ -1,12 +1,11 @@
-"""Docstrings to prose: the sentences that people wrote, without code, tables, parameter lists and markup.
+"""Docstrings to prose: keep the sentences that people wrote, without code, tables, parameter lists and markup.
 
-Documentation is the one large body of English that is on every machine, but less than half of it is English:
-the rest is examples, signatures, shapes and lists of parameters in four dialects (reST, numpy, Google,
-Markdown). A model that is pre-trained on those learns brackets. Lines and indentation separate blocks
-(`blocks.py`), the words decide whether a block is prose. Both would rather lose a good sentence than keep a bad one:
-text is plentiful.
+Documentation is the one large body of English on every machine, but less than half of it is English: the rest is
+examples, signatures, shapes and parameter lists in four dialects (reST, numpy, Google, Markdown). A model pre-trained
+on those learns brackets. Lines and indentation separate blocks (`docstring_blocks.py`); the words decide whether a
+block is prose. In doubt a block is dropped, because there is plenty of text.
 
-Nothing is dropped in silence: every block comes back, with the reason if it was dropped.
+Every block is returned, with the reason if it was dropped.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import functools
 import re
 from typing import NamedTuple
 
-from bertsmith.corpus.python_documentation.blocks import ENTRY, blocks_of
+from bertsmith.corpus.python_documentation.docstring_blocks import ENTRY, docstring_blocks
 
 MINIMUM_WORDS = 6
 
 
 class Paragraph(NamedTuple):
-    """A block of a docstring: clean prose where `reason` is empty, else the lines as they were dropped."""
+    """A block of a docstring: clean prose if `reason` is empty, else the dropped lines."""
 
     text: str
     reason: str
@@ -47,8 +46,8 @@ _LICENCE_WORDS = (
     *("public domain", "spdx-", "redistribut"),
 )
 
-# Inline markup: a character without which the pattern cannot match, the pattern, what it becomes. Applied in
-# this order: links and roles before the quotes that they hold.
+# Inline markup: a character that the pattern needs to match, the pattern, its replacement. Applied in this order:
+# links and roles before the quotes inside them.
 _INLINE = tuple(
     (character, re.compile(pattern), replacement)
     for character, pattern, replacement in (
@@ -78,7 +77,7 @@ _LABEL = re.compile(
 )
 _CODE_WORD = re.compile(r"[`|{}=<>\\$~^]|::|->|\w\[|\w\(\w|__\w|\.\.\.,|-{2,}|\w\*|@|_$")
 _SENTENCE_END = re.compile(r"""(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?]["')\]]*(?=\s+["'(]?[A-Z]|$)""")
-# A lead-in that ends in one of these continues in the code that follows it: no full stop makes it a sentence.
+# A lead-in that ends in one of these words continues in the following code, so it never becomes a sentence.
 _DANGLING_TEXT = """
 a an the and or of to in is are be by as if that with like for so example e.g. i.e. see includes are following
 """
@@ -94,11 +93,11 @@ _FUNCTION_WORDS = frozenset(_FUNCTION_TEXT.split())
 
 
 def clean_docstring(docstring: str) -> list[Paragraph]:
-    """The blocks of a docstring in order, as prose or with the reason for which they were dropped."""
-    # A docstring may spell half a character ("\\ud800"), which no file can hold.
+    """Return the blocks of a docstring in order, as prose or with the reason for dropping them."""
+    # A docstring may contain half a surrogate pair ("\\ud800"), which cannot be encoded.
     lines = docstring.encode("utf-8", errors="replace").decode("utf-8").expandtabs().splitlines()
     paragraphs: list[Paragraph] = []
-    for block in blocks_of(lines):
+    for block in docstring_blocks(lines):
         if block.reason:
             paragraphs.append(Paragraph(" ".join(block.lines), block.reason))
         else:
@@ -115,10 +114,10 @@ def _without_markup(text: str) -> str:
 
 
 def _whole_sentences(text: str, *, is_summary: bool) -> str:
-    """The text up to its last full stop.
+    """Return the text up to its last full stop.
 
-    Two kinds of sentence get the full stop that they lack: a lead-in to an example ("... as follows:"), and
-    the summary line of a docstring, which many write without one.
+    Two kinds of sentence get a missing full stop: a lead-in to an example ("... as follows:"), and the summary line of
+    a docstring, which is often written without one.
     """
     end = 0
     for match in _SENTENCE_END.finditer(text):
@@ -137,14 +136,14 @@ def _is_plain_word(word: str) -> bool:
 
 
 def _judge(lines: list[str], *, is_summary: bool) -> Paragraph:
-    """Remove the markup of a paragraph and decide by its words whether it reads as English sentences."""
+    """Remove the markup of a paragraph and decide from its words whether it consists of English sentences."""
     raw = " ".join(" ".join(lines).split())
     if reason := _why_not_prose(raw, lines):
         return Paragraph(raw, reason)
     text = _whole_sentences(_LABEL.sub("", _without_markup(raw), count=1), is_summary=is_summary)
     if reason := _why_not_sentences(text):
         return Paragraph(raw, reason)
-    # A sentence may begin with the name of something in the code; an entry of a list does as well.
+    # A sentence may begin with a name in the code, but so does an entry of a list.
     begins_with_name = raw[0] in "`:" and not ENTRY.match(text)
     if not (text[0].isupper() or text[0] in "\"'(" or begins_with_name):
         return Paragraph(raw, "fragment")

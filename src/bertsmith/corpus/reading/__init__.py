@@ -1,7 +1,7 @@
-"""Reading: files, folders, addresses and data sets to documents.
+"""Reading: turn files, folders, URLs and datasets into documents.
 
-`find_files` finds and names the files behind SOURCEs, `read_documents` reads one of them. Libraries of one form
-(pyarrow, datasets, trafilatura, markdown-it, fsspec) are imported when a file of that form is read.
+`find_files` finds and names the files of the SOURCEs; `read_documents` reads one of them. Libraries for a single format
+(pyarrow, datasets, trafilatura, markdown-it, fsspec) are imported only when a file of that format is read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import TEXT_KEYS
-from bertsmith.corpus.reading.hub import read_data_set
+from bertsmith.corpus.reading.hub_datasets import read_data_set
 from bertsmith.corpus.reading.jsonl import read_jsonl
+from bertsmith.corpus.reading.long_documents import StreamedDocument, split_long_documents
 from bertsmith.corpus.reading.markup import read_html, read_markdown
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.parquet import read_parquet
-from bertsmith.corpus.reading.parts import StreamedDocument, in_parts
 from bertsmith.corpus.reading.plain_text import detect_documents, read_plain_text
 from bertsmith.corpus.reading.sources import COMPRESSIONS, FORMS, SourceFile, find_files
 from bertsmith.corpus.reading.tables import read_csv, read_tsv
@@ -51,10 +51,10 @@ _READERS: dict[str, _Reader] = {
 
 
 def read_documents(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of one file, in order. A file without text is one document without paragraphs.
+    """Yield the documents of one file, in order. A file without text is one document without paragraphs.
 
-    A document of more than 8,000,000 characters comes in parts, each a document of its own (see `reading.parts`).
-    Raises DataError naming the file, the place, and what was found there.
+    A document of more than 8,000,000 characters is split into several documents (see `reading.long_documents`). Raises
+    DataError with the file, the position, and what was found there.
     """
     notes.position = 0
-    return in_parts(_READERS[file.form](file, options, notes), file.name, notes)
+    return split_long_documents(_READERS[file.form](file, options, notes), file.name, notes)

@@ -1,8 +1,8 @@
-"""A cell of a table or a JSON record as text: one rule for the readers of a corpus and of labelled files.
+"""Text cells of tables and JSON records, with the same rule for a corpus and for labelled files.
 
-A cell is text if it is a string, or bytes that are UTF-8 (older Spark, Impala and Druid write the strings of a Parquet
-file so). Anything else is refused with its place: the print of a list, of an object or of True would be learnt as text
-without a word, and a number is almost always the wrong column.
+A cell is text if it is a string, or bytes in UTF-8 (older Spark, Impala and Druid write Parquet strings as bytes).
+Everything else is refused with its position: otherwise the printed form of a list, an object or True would silently be
+trained on as text, and a number usually means that the wrong column was chosen.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 @dataclass(frozen=True, repr=False)
 class RepeatedName:
-    """The value of a column, or key, whose name occurs several times: nobody can say which of them is meant."""
+    """The value of a column or key whose name occurs several times, so that it is ambiguous."""
 
     positions: tuple[int, ...]
 
     def __repr__(self) -> str:
-        counted = [str(position) for position in self.positions]
-        return f"this name {len(counted)} times (places {', '.join(counted[:-1])} and {counted[-1]})"
+        positions = [str(position) for position in self.positions]
+        return f"this name {len(positions)} times (positions {', '.join(positions[:-1])} and {positions[-1]})"
 
 
 def kind(value: Any) -> str:
-    """What a value of JSON, Parquet or a data set is, in words."""
+    """Describe the type of a value of JSON, Parquet or a dataset in words."""
     if value is None:
         return "null"
     if isinstance(value, RepeatedName):
@@ -51,7 +51,7 @@ def kind(value: Any) -> str:
 
 
 def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
-    """The cell as text. Raises DataError with `where`, what was found, and the advice."""
+    """Return the cell as text. Raises DataError with `where`, what was found, and the advice."""
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -68,27 +68,27 @@ def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
 
 
 def is_printed_bytes(text: str) -> bool:
-    """Whether a text is Python's print of bytes, `b'a fine film'`: it was written by `str()`."""
+    """Return whether a text is the printed form of Python bytes (`b'a fine film'`), as `str()` writes it."""
     return _BYTES.fullmatch(text.strip()) is not None
 
 
-def printed_bytes(where: str, text: str) -> DataError:
-    """The error for a column whose every text is the print of bytes."""
+def printed_bytes_error(where: str, text: str) -> DataError:
+    """Return the error for a column in which every text is printed bytes."""
     return DataError(
-        f"{where}: found {shortened(text)}, the print of bytes; expected a text. Try: decode the column before it is "
-        "written (in pandas column.str.decode('utf-8'))"
+        f"{where}: found {shortened(text)} (printed Python bytes), expected a text. Try: decode the column before "
+        "writing it (in pandas: column.str.decode('utf-8'))"
     )
 
 
 def repeated_names(names: Sequence[str]) -> dict[str, RepeatedName]:
-    """The names that occur several times in a header, with the positions of their columns, from 1."""
-    places: dict[str, list[int]] = {}
+    """Return the names that occur several times in a header, with the positions of their columns, from 1."""
+    positions: dict[str, list[int]] = {}
     for position, name in enumerate(names, start=1):
-        places.setdefault(name, []).append(position)
-    return {name: RepeatedName(tuple(found)) for name, found in places.items() if len(found) > 1}
+        positions.setdefault(name, []).append(position)
+    return {name: RepeatedName(tuple(found)) for name, found in positions.items() if len(found) > 1}
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """`object_pairs_hook` of `json.loads`: an object whose repeated keys hold `RepeatedName`, not the last value."""
+    """`object_pairs_hook` for `json.loads`: repeated keys get `RepeatedName` as their value, not the last value."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else found | repeated_names([key for key, _ in pairs])

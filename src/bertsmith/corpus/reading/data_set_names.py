@@ -1,4 +1,4 @@
-"""`hf:NAME[/CONFIG][:SPLIT]`: what it may mean."""
+"""`hf:NAME[/CONFIG][:SPLIT]`: parse the name of a dataset."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PREFIX = "hf:"
 _SPLIT = re.compile(r"(?P<name>.+?):(?P<split>\w[^/:]*(?:\[[^/]*\])?)")
 
 _DESCRIPTIONS = ("README.md", ".huggingface.yaml", "dataset_infos.json")
-"""Files of a local data set that may name configurations."""
+"""Files of a local dataset that may define configurations."""
 
 
 @dataclass(frozen=True)
 class DataSetName:
-    """A data set of the hub or in a local folder, a configuration of it, and a split.
+    """A dataset on the hub or in a local folder, with a configuration and a split.
 
-    `candidates` are the pairs (NAME, CONFIG or None) that are tried in order; a local folder has one.
+    `candidates` are the pairs (NAME, CONFIG or None) to try in order; a local folder has one.
     """
 
     written: str
@@ -29,9 +29,9 @@ class DataSetName:
 
     @classmethod
     def of(cls, source: str, split: str = "train") -> DataSetName:
-        """Read a source that begins with `hf:`, of this split where it names none.
+        """Parse a source that begins with `hf:`; `split` is the default split.
 
-        An existing folder is NAME before anything else is. Raises DataError for a text that names nothing.
+        An existing folder takes precedence as NAME. Raises DataError for an invalid name.
         """
         written = source.removeprefix(PREFIX)
         if not Path(written).exists() and (found := _SPLIT.fullmatch(written)):
@@ -43,8 +43,8 @@ class DataSetName:
         parts = written.split("/")
         if not all(parts) or len(parts) > 3 or written.startswith((".", "~")):
             raise DataError(
-                f"{source}: neither a folder that is there nor a data set of the hub; "
-                "expected hf:NAME, hf:OWNER/NAME or hf:OWNER/NAME/CONFIG, with :SPLIT behind it where it is not train"
+                f"{source}: neither an existing folder nor the name of a dataset on the hub. "
+                "Expected hf:NAME, hf:OWNER/NAME or hf:OWNER/NAME/CONFIG, followed by :SPLIT unless it is train"
             )
         candidates: tuple[tuple[str, str | None], ...] = ((written, None),)
         if len(parts) == 2:
@@ -55,7 +55,7 @@ class DataSetName:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What tells it from every other: a resolved path or the name, then the configuration, then the split."""
+        """The unique identity: the resolved path or the name, then the configuration, then the split."""
         if self.folder is None:
             return (*self.written.split("/")[:-1], f"{self.written.split('/')[-1]}:{self.split}")
         resolved = [part for part in self.folder.resolve().parts if part != "/"]
@@ -65,13 +65,13 @@ class DataSetName:
 
     @property
     def depth(self) -> int:
-        """How many of the last parts make its name."""
+        """Number of trailing parts that form its name."""
         config = self.candidates[0][1] if self.folder is not None else None
         return len(self.parts) if self.folder is None else 1 + (config.count("/") + 1 if config else 0)
 
 
 def _folder(written: str) -> Path | None:
-    """The path if it is a folder, or the folder it is in if that describes configurations: the last part is one."""
+    """Return the path if it is a folder, or its parent if that defines configurations; the last part then names one."""
     path = Path(written)
     if written and path.is_dir():
         return path

@@ -1,4 +1,4 @@
-"""`.jsonl` and `.ndjson`: a JSON object a line, streamed. Blank lines are no documents."""
+"""`.jsonl` and `.ndjson`: one JSON object per line, streamed. Blank lines are skipped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.cells import kind, unique_keys
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
-from bertsmith.corpus.reading.decoding import lines_of, text_pieces
+from bertsmith.corpus.reading.decoding import read_text_buffers, split_lines
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
 
 
 def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of JSON lines; their ids are the key `id`, or `name#n`."""
+    """Yield the documents of JSON lines; their ids are the key `id`, or `name#n`."""
     number = 0
-    for line_number, line in enumerate(lines_of(text_pieces(file, options, notes)), start=1):
+    for line_number, line in enumerate(split_lines(read_text_buffers(file, options, notes)), start=1):
         if not line or line.isspace():
             continue
         where = f"{file.location}: line {line_number}"
@@ -34,14 +34,14 @@ def read_jsonl(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -
 
 def _record(line: str, where: str) -> dict[str, Any]:
     try:
-        # JSON has no raw control characters in strings; a stray NUL is read and left to cleaning.
+        # JSON allows no raw control characters in strings; accept a stray NUL, which cleaning removes.
         record = json.loads(line, strict="\0" not in line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{where}: not JSON ({error.msg} at column {error.colno}); the line begins with {line.strip()[:40]!r}"
         ) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-        raise DataError(f"{where}: JSON that cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, deeply nested lists
+        raise DataError(f"{where}: this JSON cannot be read: {error}") from None
     if not isinstance(record, dict):
         raise DataError(f'{where}: found {kind(record)}, expected an object such as {{"text": "..."}}')
     return record

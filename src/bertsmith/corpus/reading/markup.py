@@ -1,4 +1,4 @@
-"""`.md` and `.html`: a document a file, its paragraphs without the markup."""
+"""`.md` and `.html`: one document per file, as paragraphs without markup."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.decoding import by_mark, decoded, refuse_binary, text_pieces
+from bertsmith.corpus.reading.decoding import (
+    decode_stream,
+    options_by_byte_order_mark,
+    read_text_buffers,
+    refuse_binary,
+)
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.corpus.reading.unpacking import decompress, open_source
 from bertsmith.errors import DataError
 
-BLOCKS = frozenset(
+BLOCK_ELEMENTS = frozenset(
     (
         *(
             "address",
@@ -35,23 +40,23 @@ BLOCKS = frozenset(
         *("summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
     )
 )
-"""Elements that are paragraphs of their own: those of HTML, and those of the TEI that trafilatura makes."""
-LEFT_OUT = frozenset(("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "textarea"))
+"""Block elements, each a separate paragraph: those of HTML, and those of the TEI that trafilatura produces."""
+SKIPPED_ELEMENTS = frozenset(("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "textarea"))
 _FRONT_MATTER = re.compile(r"---[ \t]*\n[\w-]+[ \t]*:.*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
 
 def read_markdown(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The one document of a markdown file: headings, paragraphs, list items and table cells; no code, no links."""
-    text = "".join(text_pieces(file, options, notes))
+    """Yield the document of a Markdown file: headings, paragraphs, list items, table cells; no code, no links."""
+    text = "".join(read_text_buffers(file, options, notes))
     yield Document(f"{file.name}#0", tuple(_markdown_paragraphs(text, file.location)))
 
 
 def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The one document of a page: its main text as trafilatura finds it, or all of its text where that finds none."""
-    with opened(file) as raw:
-        page = b"".join(unpacked(file, raw, notes))
-    options = by_mark(file, page, options=options, notes=notes)
+    """Yield the document of a page: the main text found by trafilatura, or all text if it finds none."""
+    with open_source(file) as raw:
+        page = b"".join(decompress(file, raw, notes))
+    options = options_by_byte_order_mark(file, page, options=options, notes=notes)
     refuse_binary(file.location, page, options.encoding)
     text = _page_text(file, page, options, notes=notes).replace("\0", "")
     yield Document(f"{file.name}#0", tuple(_page_paragraphs(text, file.location)))
@@ -60,7 +65,7 @@ def read_html(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) ->
 def _markdown_paragraphs(text: str, where: str) -> Iterator[str]:
     from markdown_it import MarkdownIt
 
-    # markdown-it would make U+FFFD of a NUL; cleaning removes them from other forms
+    # markdown-it would turn NUL into U+FFFD; in other formats cleaning removes NUL
     plain = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
     if front := _FRONT_MATTER.match(plain):
         plain = plain[front.end() :]
@@ -82,19 +87,19 @@ def _inline_text(token: Any) -> str:
 
 
 def _page_text(file: SourceFile, page: bytes, options: ReadingOptions, *, notes: ReadingNotes) -> str:
-    """The page decoded by --encoding, or by the encoding it names itself where it is not in that."""
+    """Decode the page by --encoding, or by the encoding that the page declares if --encoding fails."""
     named = _named_encoding(page)
     if named is not None and options.encoding_errors == "strict":
         try:
             page.decode(options.encoding)
         except UnicodeDecodeError:
-            notes.detected.append(f"{file.name}: read as {named}, which the page names")
+            notes.detected.append(f"{file.name}: read as {named}, which the page declares")
             options = ReadingOptions(encoding=named)
-    return "".join(decoded(file, (page,), options, notes=notes, name_lines=True))
+    return "".join(decode_stream(file, (page,), options, notes=notes, name_lines=True))
 
 
 def _named_encoding(page: bytes) -> str | None:
-    """The encoding of a page's `<meta charset>`, if Python knows it and it is one of text."""
+    """Return the encoding in a page's `<meta charset>` if Python knows it as a text encoding."""
     if (found := _CHARSET.search(page[:4096])) is None:
         return None
     try:
@@ -116,14 +121,14 @@ def _page_paragraphs(page: str, where: str) -> list[str]:
     paragraphs = list(_blocks(body)) if body is not None else []
     if paragraphs:
         return paragraphs
-    whole = _tree(page, where)  # once more: trafilatura may have changed the first
+    whole = _tree(page, where)  # parse again: trafilatura may have modified the first tree
     return list(_blocks(whole))
 
 
 def _tree(page: str, where: str) -> Any:
-    """The tree of a page or a part of one; None where there is nothing in it.
+    """Parse a page or a part of a page; return None if it is empty.
 
-    Raises DataError for elements in elements beyond what the parser takes (some 2,000): what is behind them is lost.
+    Raises DataError if elements are nested deeper than the parser allows (about 2,000), because the rest would be lost.
     """
     from lxml import etree, html
 
@@ -135,29 +140,29 @@ def _tree(page: str, where: str) -> Any:
     limit = next((entry for entry in parser.error_log if entry.type_name == "ERR_RESOURCE_LIMIT"), None)
     if limit is not None:
         raise DataError(
-            f"{where}: line {limit.line}: the page cannot be read: {limit.message}. Take it out or mend it."
+            f"{where}: line {limit.line}: the page cannot be read: {limit.message}. Try: repair or remove the file"
         )
     return tree
 
 
 def _blocks(tree: Any) -> Iterator[str]:
-    """The texts of the elements that are paragraphs of their own, in their order, white space made plain."""
+    """Yield the texts of the block elements in order, with normalized white space."""
     from lxml import etree
 
     parts: list[str] = []
-    left_out = 0  # how many elements that are left out are open
+    open_skipped = 0  # number of open elements of SKIPPED_ELEMENTS
     body = tree.find("body")
     top = tree if body is None else body
     for event, element in etree.iterwalk(top, events=("start", "end")):
         starts = event == "start"
-        left_out += (element.tag in LEFT_OUT) * (1 if starts else -1)
-        if element.tag in BLOCKS:
+        open_skipped += (element.tag in SKIPPED_ELEMENTS) * (1 if starts else -1)
+        if element.tag in BLOCK_ELEMENTS:
             if paragraph := " ".join("".join(parts).split()):
                 yield paragraph
             parts = []
         elif element.tag in ("br", "lb"):
             parts.append(" ")
-        if left_out == 0 and (starts or element is not top):
+        if open_skipped == 0 and (starts or element is not top):
             parts.append((element.text if starts else element.tail) or "")
     if paragraph := " ".join("".join(parts).split()):
         yield paragraph

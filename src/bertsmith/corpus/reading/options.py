@@ -1,4 +1,4 @@
-"""How files are read, and what is noted on the way."""
+"""Options for reading files, and notes made while reading."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Literal
 
 @dataclass
 class ReadingOptions:
-    """How files are read; see `config.prepare.SourceOptions`."""
+    """How to read files; see `config.prepare.SourceOptions`."""
 
     documents: Literal["auto", "file", "blank-line", "line"] = "auto"
     text_column: str | None = None
     encoding: str = "utf-8"
     encoding_errors: Literal["strict", "replace"] = "strict"
     separator: str | None = None
-    """What separates the fields of a `.csv` or `.tsv`; None: by the ending and the header."""
+    """Separator of the fields of a `.csv` or `.tsv`; None detects it from the file extension and the header."""
 
 
 @dataclass
 class ReadingNotes:
-    """What was detected and counted while reading."""
+    """Detected formats and counts from reading."""
 
     detected: list[str] = field(default_factory=list)
     replaced_bytes: int = 0
     position: int = 0
-    """Bytes read so far of the present file, as it lies on the disk; an estimate in a parquet file, 0 in `hf:`."""
+    """Bytes of the current file read so far, before decompression; an estimate for Parquet, 0 for `hf:`."""

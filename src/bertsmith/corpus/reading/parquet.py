@@ -1,4 +1,4 @@
-"""`.parquet`: a document a row, a batch of rows in memory. Only the columns of text and id are read."""
+"""`.parquet`: one document per row, with a batch of rows in memory. Only the text and id columns are read."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.unpacking import damaged, opened
+from bertsmith.corpus.reading.unpacking import damaged_file_error, open_source
 from bertsmith.errors import DataError
 
 ROWS = 256
 
 
 def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of a parquet file; their ids are the column `id`, or `name#n`."""
+    """Yield the documents of a Parquet file; their ids are the column `id`, or `name#n`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with opened(file) as raw:
+    with open_source(file) as raw:
         if file.size == 0:
             yield Document(f"{file.name}#0", ())
             return
@@ -40,9 +40,9 @@ def read_parquet(file: SourceFile, options: ReadingOptions, notes: ReadingNotes)
                         yield document_of(value, identifier, fallback=f"{file.name}#{number}", where=where)
                         number += 1
         except UnicodeDecodeError as error:
-            raise DataError(f"{file.location}: after row {number}: a text that is not UTF-8: {error}") from None
+            raise DataError(f"{file.location}: after row {number}: found text that is not UTF-8: {error}") from None
         except (pa.ArrowException, OSError) as error:
-            raise damaged(file, error) from None
+            raise damaged_file_error(file, error) from None
 
 
 def _check_type(file: SourceFile, column: str, kind: Any) -> None:

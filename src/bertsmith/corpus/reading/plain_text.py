@@ -1,7 +1,7 @@
-"""`.txt`: one document or many, by blank lines or by lines.
+"""`.txt`: one or many documents, separated by blank lines or lines.
 
-It is streamed: the first part of the file shows what a document is, and whether blank lines part its paragraphs. Blank
-lines that come later part paragraphs, or documents, as well.
+The file is streamed. Its first part shows what a document is, and whether blank lines separate paragraphs; this then
+holds for the whole file.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import chain, dropwhile, groupby
 from typing import Literal
 
-from bertsmith.corpus.document import Document, blocks_of
-from bertsmith.corpus.reading.decoding import plain_lines, text_pieces
+from bertsmith.corpus.document import Document, line_blocks
+from bertsmith.corpus.reading.decoding import plain_lines, read_text_buffers
+from bertsmith.corpus.reading.long_documents import StreamedDocument
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
-from bertsmith.corpus.reading.parts import StreamedDocument
 from bertsmith.corpus.reading.sources import SourceFile
 
 SENTENCE_END = (
@@ -23,21 +23,21 @@ SENTENCE_END = (
     "꧉",
 )  # fmt: skip
 CLOSING = "\"'”’»›)]）」』】》〉｣"
-"""What may stand between the end of a sentence and the end of its line."""
+"""Characters that may come between the end of a sentence and the end of its line."""
 _WITHOUT_FINAL_MARKS = re.compile("[\u0e01-\u0eff]$")
-"""Thai and Lao sentences end in no mark."""
+"""Thai and Lao, whose sentences have no final mark."""
 WRAPPED_SHARE = 0.75
-"""Wrapped lines are at least this share of the longest line of their block, all but the last."""
+"""All wrapped lines of a block except the last have at least this share of the length of the longest line."""
 DETECT_SHARE = 0.8
 FIRST_PART = 4_000_000
-"""Characters of a file from which its form is detected."""
+"""Characters at the start of a file from which its format is detected."""
 
 
 def read_plain_text(
     file: SourceFile, options: ReadingOptions, notes: ReadingNotes
 ) -> Iterator[Document | StreamedDocument]:
-    """The documents of a plain text."""
-    lines = plain_lines(text_pieces(file, options, notes, name_lines=False))
+    """Yield the documents of a plain text file."""
+    lines = plain_lines(read_text_buffers(file, options, notes, name_lines=False))
     documents = _documents(file.name, lines, options, notes=notes)
     yield next(documents, Document(f"{file.name}#0", ()))
     yield from documents
@@ -46,7 +46,7 @@ def read_plain_text(
 def _documents(
     name: str, lines: Iterator[str], options: ReadingOptions, *, notes: ReadingNotes
 ) -> Iterator[Document | StreamedDocument]:
-    """The documents of these lines; none where all are blank."""
+    """Yield the documents of these lines; none if all lines are blank."""
     if options.documents == "line":
         for number, line in enumerate(filter(None, lines)):
             yield Document(f"{name}#{number}", (line,))
@@ -54,16 +54,16 @@ def _documents(
     head, more = _first_part(lines)
     if not head:
         return
-    form, blocks = options.documents, blocks_of(head)
-    if form == "auto":
-        form, why = detect_documents(head)
-        seen = f"detected from the first part ({FIRST_PART:,} characters): " if more is not None else ""
-        notes.detected.append(f"{name}: {seen}{why}")
-    sentences, several = ends_sentences(blocks), len(blocks) > 1
+    unit, blocks = options.documents, line_blocks(head)
+    if unit == "auto":
+        unit, reason = detect_documents(head)
+        sample = f"detected from the first {FIRST_PART:,} characters: " if more is not None else ""
+        notes.detected.append(f"{name}: {sample}{reason}")
+    sentences, several = lines_end_sentences(blocks), len(blocks) > 1
     lines = chain(head, more or ())
     del head, blocks
     runs = (run for text, run in groupby(lines, bool) if text)
-    if form == "blank-line":
+    if unit == "blank-line":
         for number, run in enumerate(runs):
             if sentences:
                 yield StreamedDocument(f"{name}#{number}", run, lines_are_sentences=True)
@@ -74,7 +74,7 @@ def _documents(
 
 
 def _first_part(lines: Iterator[str]) -> tuple[list[str], Iterator[str] | None]:
-    """The lines that show the form, from the first that is not blank, and the lines after them if there are any."""
+    """Return the lines that show the format, from the first non-blank line, and an iterator over any other lines."""
     head: list[str] = []
     size = 0
     for line in dropwhile(operator.not_, lines):
@@ -86,35 +86,35 @@ def _first_part(lines: Iterator[str]) -> tuple[list[str], Iterator[str] | None]:
 
 
 def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], str]:
-    """What a document of a text file is, and why.
+    """Detect what a document of a text file is; return it with the reason.
 
-    A blank line ends a document only where blocks hold several lines and at least 80% of the lines end in
-    sentence-final punctuation (the form of google-research/bert). Elsewhere it parts the paragraphs of one document.
+    Blank lines separate documents only if blocks have several lines and at least 80% of the lines end in sentence-final
+    punctuation (the format of google-research/bert). Otherwise they separate the paragraphs of one document.
     """
-    blocks = blocks_of(lines)
+    blocks = line_blocks(lines)
     if len(blocks) < 2:
-        return "file", "no blank lines: one document, its lines are paragraphs"
+        return "file", "no blank lines: one document, with a paragraph per line"
     total = sum(len(block) for block in blocks)
     several = sum(len(block) > 1 for block in blocks) * 2 >= len(blocks)
-    if several and ends_sentences(blocks):
+    if several and lines_end_sentences(blocks):
         return (
             "blank-line",
-            f"{total} lines of one sentence each, blank lines between {len(blocks)} documents "
-            "(--documents file reads them as one)",
+            f"{total} lines with one sentence each, blank lines between {len(blocks)} documents "
+            "(--documents file reads them as one document)",
         )
     if all(len(block) == 1 for block in blocks):
-        return "file", f"one document, its {len(blocks)} paragraphs a line each"
+        return "file", f"one document of {len(blocks)} paragraphs, one per line"
     return (
         "file",
         f"one document of {len(blocks)} paragraphs, wrapped lines joined (--documents changes this)",
     )
 
 
-def ends_sentences(blocks: list[list[str]]) -> bool:
-    """Whether at least 80% of the lines end in sentence-final punctuation.
+def lines_end_sentences(blocks: list[list[str]]) -> bool:
+    """Return whether at least 80% of the lines end in sentence-final punctuation.
 
-    In scripts that have none every line counts, unless the lines of its block are about as long as each other: those
-    are wrapped.
+    In scripts without final marks every line counts, unless the lines of its block have about the same length, because
+    then they are wrapped.
     """
     ended = sum(_ends_sentence(line, block) for block in blocks for line in block)
     return ended >= DETECT_SHARE * sum(map(len, blocks))

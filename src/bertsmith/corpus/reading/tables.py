@@ -1,7 +1,7 @@
-"""`.csv` and `.tsv`: a header, then a document a row, streamed.
+"""`.csv` and `.tsv`: a header, then one document per row, streamed.
 
-CSV is CSV as spreadsheets write it: fields may be quoted and hold line ends. TSV is written both with quotes and
-without; which it is shows only in the whole file, so a TSV in which a field begins with a quote is read twice.
+CSV follows spreadsheets: fields may be quoted and contain line breaks. TSV is written both with and without quotes, and
+only the whole file shows which. So a TSV file with a field that begins with a quote is read twice.
 """
 
 from __future__ import annotations
@@ -14,33 +14,34 @@ from itertools import islice
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes
+from bertsmith.corpus.reading.cells import is_printed_bytes, printed_bytes_error
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
-from bertsmith.corpus.reading.decoding import lines_with_ends, text_pieces
+from bertsmith.corpus.reading.decoding import lines_with_ends, read_text_buffers
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
 
 LARGEST_FIELD = 2**31 - 1
-"""Characters; what the csv module takes on every machine."""
+"""Characters; the most that the csv module accepts on every machine."""
 TAB = "\t"
 OTHER_SEPARATORS = (";", TAB, "|")
-"""What separates the fields of a .csv instead of commas."""
+"""Separators other than commas in .csv files."""
 FIRST_ROWS, FIRST_LINES = 20, 1_000
-"""The rows by which the separator is chosen, and the lines in which they are looked for; some rows may be broken."""
+"""Rows used to choose the separator, and the lines searched for them; some rows may be malformed."""
 _NAMES = {",": "commas", ";": "semicolons", TAB: "tabs", "|": "bars", " ": "spaces"}
 _OPENING_QUOTE = re.compile('(?:^|\t)"')
 _EXCEL_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class TableForm:
+class TableFormat:
     """How a table is written.
 
     Attributes:
-        separator: what separates the fields.
-        quoted: whether fields may be quoted; None if no field of a TSV begins with a quote, so that both are the same.
-        detected: why the separator differs from the usual one for the ending, in words; None if it does not.
+        separator: the separator of the fields.
+        quoted: whether fields may be quoted; None for a TSV in which no field begins with a quote, so that it makes no
+            difference.
+        detected: why the separator differs from the default for the extension; None if it does not.
     """
 
     separator: str
@@ -49,27 +50,32 @@ class TableForm:
 
 
 def read_csv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of a CSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, usual=",")
+    """Yield the documents of a CSV file; their ids are the column `id`, or `name#n`."""
+    return _read(file, options, notes, default_separator=",")
 
 
 def read_tsv(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of a TSV file; their ids are the column `id`, or `name#n`."""
-    return _read(file, options, notes, usual=TAB)
+    """Yield the documents of a TSV file; their ids are the column `id`, or `name#n`."""
+    return _read(file, options, notes, default_separator=TAB)
 
 
-def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usual: str) -> Iterator[Document]:
-    aside = ReadingNotes()
-    form = form_of_table(
-        file.location, lambda: lines_with_ends(text_pieces(file, options, aside)), usual=usual, asked=options.separator
+def _read(
+    file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, default_separator: str
+) -> Iterator[Document]:
+    scratch_notes = ReadingNotes()
+    form = detect_table_format(
+        file.location,
+        lambda: lines_with_ends(read_text_buffers(file, options, scratch_notes)),
+        default_separator=default_separator,
+        requested=options.separator,
     )
     if form.detected is not None:
         notes.detected.append(f"{file.name}: {form.detected}")
     if form.separator == TAB and form.quoted is not None:
         notes.detected.append(
-            f"{file.name}: " + ("fields may stand in quotes" if form.quoted else "quotes are ordinary characters")
+            f"{file.name}: " + ("fields may be quoted" if form.quoted else "quotes are ordinary characters")
         )
-    rows = rows_of_table(file.location, lines_with_ends(text_pieces(file, options, notes)), form)
+    rows = rows_of_table(file.location, lines_with_ends(read_text_buffers(file, options, notes)), form)
     header_line = next(rows, None)
     if header_line is None:
         yield Document(f"{file.name}#0", ())
@@ -78,80 +84,82 @@ def _read(file: SourceFile, options: ReadingOptions, notes: ReadingNotes, *, usu
     text = text_column(header, options.text_column, str(file.location), table=True)
     text_at = header.index(text)
     id_at = header.index(ID_KEY) if header.count(ID_KEY) == 1 else None
-    number, again = 0, []
-    printed: str | None = ""  # where the first text is, as long as every text is the print of bytes
+    number, repeated_headers = 0, []
+    printed: str | None = ""  # position of the first text, as long as every text is printed bytes
     for line, row in rows:
         where = f"{file.location}: line {line}"
         if len(row) != len(header):
             raise DataError(f"{where}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
         if repeats_header(where, row, header):
-            again.append(line)
+            repeated_headers.append(line)
             continue
         if printed is not None:
             printed = (printed or where) if is_printed_bytes(row[text_at]) else None
             if printed and number == FIRST_ROWS:
-                raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
+                raise printed_bytes_error(f"{printed}: column {text!r}", row[text_at])
         identifier = row[id_at] if id_at is not None else None
         yield document_of(row[text_at], identifier, fallback=f"{file.name}#{number}", where=f"{where}: column {text!r}")
         number += 1
     if printed:
-        raise printed_bytes(f"{printed}: column {text!r}", row[text_at])
-    if again:
-        notes.detected.append(f"{file.name}: {headers_left_out(again)}")
+        raise printed_bytes_error(f"{printed}: column {text!r}", row[text_at])
+    if repeated_headers:
+        notes.detected.append(f"{file.name}: {headers_left_out(repeated_headers)}")
 
 
-def form_of_table(where: str, lines: Callable[[], Iterable[str]], *, usual: str, asked: str | None) -> TableForm:
-    """How a table is written: its separator is the one asked for, else that of its first rows, else the usual one.
+def detect_table_format(
+    where: str, lines: Callable[[], Iterable[str]], *, default_separator: str, requested: str | None
+) -> TableFormat:
+    """Detect how a table is written: the requested separator, else that of its first rows, else the default.
 
-    Excel in many countries writes semicolons into a .csv, and some programs tabs or bars. They are recognised if the
-    header is one field by commas and several by them, and one of the next rows has as many; or if commas divide the
-    first rows in different ways, and they divide all of them alike. Excel's line `sep=;` says
-    it too. Tabs go with the quotes of TSV, every other separator with those of CSV. `lines` gives the lines of the file
-    anew each time, with their ends.
+    Excel writes semicolons into .csv files in many countries; some programs write tabs or bars. They are recognised if
+    commas give a header of one field but the other separator gives several, and one of the next rows has as many; or if
+    commas split the first rows into different numbers of fields but the other separator splits them all alike. Excel's
+    line `sep=;` also sets the separator. Tabs use the quoting rules of TSV, all other separators those of CSV. `lines`
+    returns a new iterator over the lines of the file, with their ends, at each call.
     """
-    separator, detected = asked or usual, None
-    if asked is None and (said := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
-        separator, detected = said[1], f"the fields are separated by {name_of(said[1])}, as its first line says"
-    elif asked is None and usual == TAB:
+    separator, detected = requested or default_separator, None
+    if requested is None and (declared := _EXCEL_SEPARATOR.match(next(iter(lines()), ""))) is not None:
+        separator = declared[1]
+        detected = f"fields are separated by {name_of(separator)}, as its first line declares"
+    elif requested is None and default_separator == TAB:
         first_lines = [*islice(lines(), FIRST_LINES)]
         if _widths(where, first_lines, TAB)[:1] == [1]:
             separator = next((other for other in (",", ";", "|") if _has_names(where, first_lines, other)), TAB)
         if separator != TAB:
-            detected = f"the fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
-    elif asked is None and usual == ",":
+            detected = f"fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
+    elif requested is None and default_separator == ",":
         first_lines = [*islice(lines(), FIRST_LINES)]
         by_commas = _widths(where, first_lines, ",")
         found = {other: _widths(where, first_lines, other) or [0] for other in OTHER_SEPARATORS}
         if found[TAB][0] not in found[TAB][1:]:  # fields with tabs in quotes
             found[TAB] = _widths(where, first_lines, TAB, quoted=True) or [0]
         header = {other: first for other, (first, *more) in found.items() if not more or first in more}
-        if by_commas[:1] not in ([], [1]):  # the others must divide every row alike
+        if by_commas[:1] not in ([], [1]):  # the others must split every row alike
             header = {other: first for other, first in header.items() if len(found[other]) > 1 == len({*found[other]})}
         best = max(header, key=header.__getitem__, default=",")
         if header.get(best, 1) > 1 and by_commas[:1] not in ([], [1]) and len({*by_commas}) == 1:
             detected = (
-                f"the fields are separated by commas; {name_of(best)} divide its first rows alike as well "
-                f"(--separator {_as_option(best)} reads them so)"
+                f"fields are separated by commas; {name_of(best)} would also fit its first rows "
+                f"(--separator {_as_option(best)})"
             )
         elif header.get(best, 1) > 1:
             separator = best
             detected = (
-                f"the fields are separated by {name_of(best)}, as its first rows show (--separator names a different "
-                "one)"
+                f"fields are separated by {name_of(best)}, as its first rows show (--separator sets a different one)"
             )
-    return TableForm(separator, True if separator != TAB else is_quoted(where, lines), detected)
+    return TableFormat(separator, True if separator != TAB else is_quoted(where, lines), detected)
 
 
 def name_of(separator: str) -> str:
-    """A separator in words."""
+    """Return the name of a separator."""
     return _NAMES.get(separator, repr(separator))
 
 
 def _has_names(where: str, lines: Sequence[str], separator: str) -> bool:
-    """Whether the header holds several names by a separator, and one of the next rows has as many fields."""
+    """Return whether a separator splits the header into several names, and one of the next rows into as many fields."""
     try:
-        header = next((row for _, row in rows_of_table(where, lines[:1], TableForm(separator, True))), [])
-    except DataError:  # a quote that is a character
+        header = next((row for _, row in rows_of_table(where, lines[:1], TableFormat(separator, True))), [])
+    except DataError:  # a quote as an ordinary character
         return False
     if len(header) < 2 or any(re.search(r"\s", name.strip()) or not name.strip() for name in header):
         return False
@@ -159,14 +167,14 @@ def _has_names(where: str, lines: Sequence[str], separator: str) -> bool:
 
 
 def _as_option(separator: str) -> str:
-    """A separator as it is written on the command line."""
+    """Return a separator as written on the command line."""
     return "tab" if separator == TAB else f"'{separator}'"
 
 
 def _widths(where: str, lines: Sequence[str], separator: str, *, quoted: bool | None = None) -> list[int]:
-    """The numbers of fields of the first rows by a separator, as far as they can be read by it."""
+    """Return the number of fields per row for the first rows, as far as they can be read with a separator."""
     widths: list[int] = []
-    form = TableForm(separator, separator != TAB if quoted is None else quoted)
+    form = TableFormat(separator, separator != TAB if quoted is None else quoted)
     try:
         for _, row in islice(rows_of_table(where, lines, form), FIRST_ROWS):
             widths.append(len(row))
@@ -176,10 +184,10 @@ def _widths(where: str, lines: Sequence[str], separator: str, *, quoted: bool | 
 
 
 def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> bool:
-    """Whether a row is the header once more: files were joined with their headers.
+    """Return whether a row repeats the header, as after joining files with headers.
 
-    This does not hold for a table of one column, because its name may well be a text. Raises DataError if the second
-    header has the columns in a different order.
+    Always false for a table of one column, because its name may also be a text. Raises DataError if the second header
+    has its columns in a different order.
     """
     if len(header) < 2 or len(row) != len(header) or not all(isinstance(field, str) for field in row):
         return False
@@ -196,19 +204,18 @@ def repeats_header(where: str, row: Sequence[Any], header: Sequence[str]) -> boo
 
 
 def headers_left_out(numbers: Sequence[int], unit: str = "line") -> str:
-    """The message about rows that repeat the header."""
+    """Return the note about rows that repeat the header."""
     rows = "1 row repeats" if len(numbers) == 1 else f"{len(numbers):,} rows repeat"
     return f"{rows} the header (the first is {unit} {numbers[0]}) and {'is' if len(numbers) == 1 else 'are'} left out"
 
 
-def rows_of_table(where: str, lines: Iterable[str], form: TableForm) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the number of the line each begins on; lines come with their ends.
+def rows_of_table(where: str, lines: Iterable[str], form: TableFormat) -> Iterator[tuple[int, list[str]]]:
+    """Yield the non-blank rows, with the number of the line where each begins; `lines` keep their ends.
 
-    Excel's first line `sep=;` is no row.
+    Excel's first line `sep=;` is skipped. In a table of one column, a field of spaces below the first row counts as a
+    row.
 
-    Where there is one column, a field of spaces below the first row is a row as any other.
-
-    `where` begins the message of the DataError that is raised for what is no CSV.
+    Raises DataError, prefixed with `where`, for malformed CSV.
     """
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.reader(
@@ -233,21 +240,21 @@ def rows_of_table(where: str, lines: Iterable[str], form: TableForm) -> Iterator
 
 
 def _without_separator_line(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, the first of them blank if it is Excel's `sep=;`: so the others keep their numbers."""
+    """Yield the lines, with Excel's `sep=;` replaced by a blank line so that line numbers stay the same."""
     for number, line in enumerate(lines):
         yield "\n" if not number and _EXCEL_SEPARATOR.match(line) else line
 
 
 def is_quoted(where: str, lines: Callable[[], Iterable[str]]) -> bool | None:
-    """Whether the fields of a TSV that begin with a quote are quoted fields; None where none begins with one.
+    """Return whether the fields of a TSV file are quoted; None if none begins with a quote.
 
-    They are where the whole file can be read so and each row has as many fields as the header. `lines` gives the lines
-    of the file anew each time, with their ends.
+    They are quoted if the whole file can be read that way and each row has as many fields as the header. `lines`
+    returns a new iterator over the lines of the file, with their ends, at each call.
     """
     if not any(_OPENING_QUOTE.search(line) for line in lines()):
         return None
     try:
-        widths = {len(row) for _, row in rows_of_table(where, lines(), TableForm(TAB, True))}
+        widths = {len(row) for _, row in rows_of_table(where, lines(), TableFormat(TAB, True))}
     except DataError:
         return False
     return len(widths) == 1

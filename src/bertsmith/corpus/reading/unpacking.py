@@ -1,6 +1,6 @@
-"""Files to bytes: opened here or at an address, unpacked as they are read.
+"""Open files on disk or at a URL, and decompress them while reading.
 
-Compressed files are streamed: memory holds one piece, whatever the size of the file.
+Compressed files are streamed: memory holds one buffer, whatever the size of the file.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.errors import DataError
 
-PIECE = 1 << 20
-PACKED_PIECE = 1 << 14
-"""Bytes of a packed file that are unpacked at once; a small piece, because what comes out is held whole."""
-DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-"""What reading a file raises that is cut off, damaged, or on a disk that fails."""
+BUFFER_BYTES = 1 << 20
+COMPRESSED_BUFFER_BYTES = 1 << 14
+"""Bytes of a compressed file that are decompressed at once; small, because the whole result is in memory."""
+DAMAGE_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+"""Errors raised by reading a truncated or damaged file, or a failing disk."""
 
 
 @contextmanager
-def opened(file: SourceFile) -> Iterator[BinaryIO]:
-    """The file's bytes as they lie on the disk or at the address. Raises DataError where it cannot be opened."""
+def open_source(file: SourceFile) -> Iterator[BinaryIO]:
+    """Open the raw bytes of a file on disk or at a URL. Raises DataError if it cannot be opened."""
     with ExitStack() as stack:
         try:
             if file.is_address:
@@ -45,54 +45,53 @@ def _at_address(location: str, stack: ExitStack) -> BinaryIO:
 
     try:
         system, path = fsspec.url_to_fs(location)
-        stack.callback(lambda: system)  # an archive is closed when its file system is forgotten
+        stack.callback(lambda: system)  # an archive closes when its file system is garbage-collected
         return cast(BinaryIO, system.open(path, "rb"))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 (each file system has exceptions of its own)
+    except Exception as error:  # noqa: BLE001 (every file system raises different exceptions)
         raise DataError(f"{location}: cannot be opened: {error}") from None
 
 
-def unpacked(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[bytes]:
-    """The file's bytes in pieces, unpacked; `notes.position` follows.
+def decompress(file: SourceFile, raw: BinaryIO, notes: ReadingNotes) -> Iterator[bytes]:
+    """Yield the bytes of a file in buffers, decompressed; keep `notes.position` up to date.
 
-    Raises DataError where the file is cut off or damaged.
+    Raises DataError if the file is truncated or damaged.
     """
     try:
-        for piece in _pieces(file.compression, raw):
+        for buffer in _buffers(file.compression, raw):
             notes.position = raw.tell()
-            yield piece
-    except DAMAGE as error:
-        raise damaged(file, error) from None
+            yield buffer
+    except DAMAGE_ERRORS as error:
+        raise damaged_file_error(file, error) from None
 
 
-def damaged(file: SourceFile, error: BaseException) -> DataError:
-    """The error for a file that cannot be read to its end."""
+def damaged_file_error(file: SourceFile, error: BaseException) -> DataError:
+    """Return the error for a file that cannot be read to its end."""
     reason = str(error).rstrip(".")
-    return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file cut off or damaged?")
+    return DataError(f"{file.location}: cannot be read to its end: {reason}. Is the file truncated or damaged?")
 
 
-def _pieces(compression: str, raw: BinaryIO) -> Iterator[bytes]:
+def _buffers(compression: str, raw: BinaryIO) -> Iterator[bytes]:
     if compression == ".zst":
         return _frames(raw, zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj)
     if compression == ".xz":
         return _frames(raw, lzma.LZMADecompressor)
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if compression == ".gz" else raw
-    return iter(lambda: stream.read(PIECE), b"")
+    return iter(lambda: stream.read(BUFFER_BYTES), b"")
 
 
 def _frames(raw: BinaryIO, decompressor: Callable[[], Any]) -> Iterator[bytes]:
-    """All frames of a .zst, all streams of an .xz. Raises EOFError where the last one has no end.
+    """Decompress all frames of a .zst or all streams of an .xz. Raises EOFError if the last one is incomplete.
 
-    The readers of both libraries would take the end of a file that is cut off, or what follows a frame and is none,
-    for the end of the text.
+    The readers of both libraries would accept a truncated file, or ignore garbage after a frame.
     """
     frame: Any = None
-    while packed := raw.read(PACKED_PIECE):
+    while packed := raw.read(COMPRESSED_BUFFER_BYTES):
         while packed:
             frame = frame or decompressor()
-            if piece := frame.decompress(packed):
-                yield piece
+            if buffer := frame.decompress(packed):
+                yield buffer
             packed = frame.unused_data if frame.eof else b""
             frame = None if frame.eof else frame
     if frame is not None:

@@ -1,4 +1,4 @@
-"""Cleaning: a block of documents to a shard of clean sentences, with the fingerprints that duplicates are found by."""
+"""Cleaning: turn a block of documents into a shard of clean sentences, with fingerprints for de-duplication."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy.typing as npt
 
 from bertsmith.corpus.blocks import read_block
 from bertsmith.corpus.chunks import split_chunks
-from bertsmith.corpus.cleaning import EMPTY, CleaningCounts, Dropped, clean_document
-from bertsmith.corpus.decisions import json_lines
+from bertsmith.corpus.cleaning import EMPTY, CleaningCounts, DroppedText, clean_document
+from bertsmith.corpus.decisions import to_json_lines
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.engine import Engine, marker, run_tasks
+from bertsmith.corpus.engine import Engine, completion_marker, run_tasks
 from bertsmith.corpus.fingerprints import MIN_PARAGRAPH, document_digest, text_hash
-from bertsmith.corpus.plan import Plan, load_plan, read_blocks
+from bertsmith.corpus.plan import CorpusPlan, load_plan, read_blocks
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.corpus.shards import Shard, write_shard
 from bertsmith.corpus.splitting import is_held_out, read_ids
-from bertsmith.corpus.stages.sidecars import sidecars, write_fingerprints
+from bertsmith.corpus.stages.fingerprint_files import fingerprint_paths, write_fingerprints
 from bertsmith.corpus.statistics import CleanStatistics
-from bertsmith.corpus.work_folder import CLEAN, numbered, read_as, shard_file, write_as_json
+from bertsmith.corpus.work_folder import CLEAN, read_as, shard_file, stage_file, write_as_json
 from bertsmith.runtime.files import write_text
 
 Array = npt.NDArray[Any]
@@ -32,14 +32,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class CleanedShard:
-    """The record of a task: what was counted while a block was cleaned.
+    """Record of a cleaning task: counts for one block.
 
     Attributes:
-        kept: documents that are left.
-        dropped: documents by the reason for which they were dropped.
-        characters: of the clean text.
-        first_id: the id of the first document that is left.
-        statistics: of `corpus.statistics.CleanStatistics`, if they were asked for.
+        kept: documents kept.
+        dropped: dropped documents by reason.
+        characters: characters of the clean text.
+        first_id: id of the first kept document.
+        statistics: of `corpus.statistics.CleanStatistics`, if the plan asks for them.
     """
 
     documents: int
@@ -56,11 +56,11 @@ def clean(folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) 
     """Clean all blocks into shards."""
     shards = len(read_blocks(folder))
     run_tasks(engine, CLEAN, clean_task, folder=folder, count=shards, advance=advance)
-    return [read_as(CleanedShard, marker(folder, CLEAN, number)) for number in range(shards)]
+    return [read_as(CleanedShard, completion_marker(folder, CLEAN, number)) for number in range(shards)]
 
 
 def clean_task(folder: Path, number: int) -> None:
-    """Clean the documents of a block, split them into sentences, write their shard and its fingerprints."""
+    """Clean the documents of a block, split them into sentences, and write their shard and its fingerprints."""
     plan = load_plan(folder)
     block = read_blocks(folder)[number]
     held_out_ids = read_ids(Path(plan.held_out_file)) if plan.held_out_file is not None else None
@@ -74,9 +74,9 @@ def clean_task(folder: Path, number: int) -> None:
     shard = cleaned.shard(np.array(held_out, bool))
     write_shard(shard_file(folder, number), shard)
     if plan.fingerprints:
-        write_fingerprints(sidecars(folder, number), shard)
+        write_fingerprints(fingerprint_paths(folder, number), shard)
     if plan.keep_dropped:
-        write_text(numbered(folder, CLEAN, number, suffix=".dropped.jsonl"), json_lines(cleaned.gone))
+        write_text(stage_file(folder, CLEAN, number, suffix=".dropped.jsonl"), to_json_lines(cleaned.dropped_texts))
     record = CleanedShard(
         documents=block.documents,
         kept=len(shard.ids),
@@ -87,18 +87,18 @@ def clean_task(folder: Path, number: int) -> None:
         first_id=shard.ids[0] if shard.ids else None,
         statistics=cleaned.statistics.to_dict() if plan.statistics else None,
     )
-    write_as_json(marker(folder, CLEAN, number), record)
+    write_as_json(completion_marker(folder, CLEAN, number), record)
     (folder / block.file).unlink(missing_ok=True)
 
 
 class _Cleaned:
-    """The documents of a block, cleaned and split one after the other, and what was counted and dropped."""
+    """Collects the cleaned documents of a block, with counts and dropped texts."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: CorpusPlan) -> None:
         self.plan = plan
         self.counts, self.statistics = CleaningCounts(), CleanStatistics()
         self.dropped: Counter[str] = Counter()
-        self.gone: list[dict[str, Any]] = []
+        self.dropped_texts: list[dict[str, Any]] = []
         self.characters = 0
         self.ids: list[str] = []
         self._digests: list[int] = []
@@ -108,14 +108,14 @@ class _Cleaned:
         self._sentences: list[str] = []
 
     def add(self, document: Document) -> None:
-        """Clean and split a document; it is kept, or dropped for a reason."""
-        texts: list[Dropped] | None = [] if self.plan.keep_dropped else None
+        """Clean and split a document; keep it, or drop it for a reason."""
+        texts: list[DroppedText] | None = [] if self.plan.keep_dropped else None
         cleaned = clean_document(document, self.plan.cleaning, self.counts, dropped=texts)
         split = split_sentences(cleaned, self.plan.cleaning.language) if isinstance(cleaned, Document) else []
         if texts is not None:
             if isinstance(cleaned, str) and not any(item.paragraph is None for item in texts):
-                texts.append(Dropped(cleaned, "", None))
-            self.gone += [{"id": document.id, **asdict(item)} for item in texts]
+                texts.append(DroppedText(cleaned, "", None))
+            self.dropped_texts += [{"id": document.id, **asdict(item)} for item in texts]
         if not isinstance(cleaned, Document) or not split:
             self.dropped[EMPTY if isinstance(cleaned, Document) else cleaned] += 1
             return
@@ -131,7 +131,7 @@ class _Cleaned:
             self.statistics.add(cleaned)
 
     def shard(self, held_out: Array) -> Shard:
-        """What was kept; `held_out` is bool of [documents]."""
+        """Return the kept documents as a shard; `held_out` is bool of [documents]."""
         chunks = split_chunks(self._sentences)
         return Shard(
             ids=self.ids,

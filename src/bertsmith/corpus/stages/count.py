@@ -1,4 +1,4 @@
-"""Word counts of the training part: what a tokenizer is trained on."""
+"""Word counts of the training part, for training a tokenizer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bertsmith.corpus.decisions import Decision, read_decision
-from bertsmith.corpus.engine import marker, run_tasks
+from bertsmith.corpus.engine import completion_marker, run_tasks
 from bertsmith.corpus.plan import load_plan
 from bertsmith.corpus.shards import Shard, read_shard
-from bertsmith.corpus.stages.corpus import Corpus
-from bertsmith.corpus.work_folder import COUNT, QUOTA, numbered, read_as, shard_file, write_as_json
+from bertsmith.corpus.stages.cleaned_corpus import Corpus
+from bertsmith.corpus.work_folder import COUNT, QUOTA, read_as, shard_file, stage_file, write_as_json
 from bertsmith.runtime import random
 from bertsmith.runtime.files import atomic_write
 from bertsmith.tokenization.word_counts import count_words_of
@@ -25,20 +25,20 @@ from bertsmith.tokenization.word_counts import count_words_of
 Array = npt.NDArray[Any]
 
 SAMPLE_CHARACTERS = 256_000_000
-"""Text that a tokenizer is trained on at most; more changes hardly a piece of it, and takes memory."""
+"""Maximum text that a tokenizer is trained on; more text hardly changes the vocabulary and takes memory."""
 
 
 @dataclass(frozen=True)
 class CountedShard:
-    """The record of a task: the sentences whose words were counted."""
+    """Record of a counting task: the number of sentences whose words were counted."""
 
     sentences: int
 
 
-def count_words(corpus: Corpus, advance: Callable[[int, int], None]) -> dict[str, int]:
-    """How often each word occurs in the training part as written, by BERT's rules, in a sample of at most 256 MB.
+def count_corpus_words(corpus: Corpus, advance: Callable[[int, int], None]) -> dict[str, int]:
+    """Count the words of the training part as written, split by BERT's rules, in a sample of at most 256 MB.
 
-    Every shard gives its share of the sample, whole documents in the order of a hash of their id.
+    Each shard contributes its share of the sample: whole documents, in the order of a hash of their id.
     """
     total = corpus.characters
     quota = [
@@ -51,14 +51,14 @@ def count_words(corpus: Corpus, advance: Callable[[int, int], None]) -> dict[str
 
 
 def forget_counts(corpus: Corpus) -> None:
-    """Let the words be counted again: the training part has changed."""
+    """Delete the word counts, because the training part has changed."""
     shutil.rmtree(corpus.folder / COUNT, ignore_errors=True)
 
 
 def count_task(folder: Path, number: int) -> None:
-    """Count the words of a shard's training part as they are written, in as many characters as its share of the sample.
+    """Count the words of a shard's training part as written, up to its share of the sample.
 
-    Whether capitals and marks stay is decided when the whole text is known (`tokenization.marks`).
+    Whether to keep capitals and accents is decided later, from the whole text (`tokenization.accents`).
     """
     shard = read_shard(shard_file(folder, number))
     decision = read_decision(folder, number)
@@ -68,22 +68,22 @@ def count_task(folder: Path, number: int) -> None:
     words = count_words_of(shard.dictionary, chunk_counts, lowercase=False, longest=None)
     table = pa.table({"word": pa.array(list(words), pa.string()), "count": pa.array(list(words.values()), pa.int64())})
     with (
-        atomic_write(numbered(folder, COUNT, number, suffix=".arrow")) as aside,
-        pa.ipc.new_stream(str(aside), table.schema) as writer,
+        atomic_write(stage_file(folder, COUNT, number, suffix=".arrow")) as temporary_path,
+        pa.ipc.new_stream(str(temporary_path), table.schema) as writer,
     ):
         writer.write_table(table)
-    write_as_json(marker(folder, COUNT, number), CountedShard(int(chosen.sum())))
+    write_as_json(completion_marker(folder, COUNT, number), CountedShard(int(chosen.sum())))
 
 
 def _sample(shard: Shard, decision: Decision, *, quota: int | None, seed: int) -> Array:
-    """bool of [sentences]: those of the training part that are counted; whole documents in the order of a hash."""
+    """Return bool of [sentences]: the training sentences to count, as whole documents in the order of a hash."""
     training: Array = decision.sentences == decision.TRAIN
     if quota is None:
         return training
     sizes = np.fromiter(map(len, shard.dictionary), np.int64, len(shard.dictionary))
     characters = shard.words_of_sentences(sizes + 1) * training
     chosen = np.zeros(len(training), bool)
-    for document in sorted(range(len(shard.ids)), key=lambda place: random.key("sample", seed, shard.ids[place])):
+    for document in sorted(range(len(shard.ids)), key=lambda index: random.key("sample", seed, shard.ids[index])):
         if quota <= 0:
             break
         start, stop = shard.document_sentences[document : document + 2].tolist()
@@ -94,8 +94,8 @@ def _sample(shard: Shard, decision: Decision, *, quota: int | None, seed: int) -
 
 
 def _read_counts(folder: Path, shards: int) -> dict[str, int]:
-    """The word counts of all shards together."""
-    files = [numbered(folder, COUNT, number, suffix=".arrow") for number in range(shards)]
+    """Sum the word counts of all shards."""
+    files = [stage_file(folder, COUNT, number, suffix=".arrow") for number in range(shards)]
     whole = pa.concat_tables([pa.ipc.open_stream(pa.memory_map(str(path))).read_all() for path in files])
     counts = whole.group_by("word").aggregate([("count", "sum")])
     return dict(zip(counts.column("word").to_pylist(), counts.column("count_sum").to_pylist(), strict=True))

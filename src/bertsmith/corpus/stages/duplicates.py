@@ -1,4 +1,4 @@
-"""Duplicates over all shards: found from the fingerprints on the disk, and listed for people."""
+"""Duplicates over all shards: found from the fingerprints on disk, and listed for people."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bertsmith.corpus.decisions import json_lines, name_clusters
+from bertsmith.corpus.decisions import name_clusters, to_json_lines
 from bertsmith.corpus.deduplication import Duplicates, find_duplicates
 from bertsmith.corpus.shards import read_arrays
-from bertsmith.corpus.stages.corpus import Corpus
-from bertsmith.corpus.stages.sidecars import sidecars
+from bertsmith.corpus.stages.cleaned_corpus import Corpus
+from bertsmith.corpus.stages.fingerprint_files import fingerprint_paths
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.records.manifest import DuplicateGroup
 from bertsmith.runtime.files import write_text
@@ -20,10 +20,10 @@ CLUSTERS_SHOWN = 50
 
 
 def find_all_duplicates(corpus: Corpus, *, exact: bool, near: float | None, paragraphs: bool) -> Duplicates:
-    """Duplicates over all shards."""
+    """Find the duplicates over all shards."""
     held_out = [read_arrays(shard_file(corpus.folder, number), "held_out")[0] for number in range(corpus.shards)]
     return find_duplicates(
-        [sidecars(corpus.folder, number) for number in range(corpus.shards)],
+        [fingerprint_paths(corpus.folder, number) for number in range(corpus.shards)],
         corpus.documents,
         np.concatenate(held_out) if held_out else np.zeros(0, bool),
         exact=exact,
@@ -33,8 +33,8 @@ def find_all_duplicates(corpus: Corpus, *, exact: bool, near: float | None, para
 
 
 def write_clusters(corpus: Corpus, duplicates: Duplicates, path: Path) -> list[DuplicateGroup]:
-    """Write all groups of duplicates as JSON lines, the largest first; returns the first fifty."""
+    """Write all clusters of duplicates as JSON lines, largest first; return the first fifty."""
     ordered = sorted(duplicates.clusters, key=lambda cluster: (-len(cluster.dropped), cluster.kept))
-    write_text(path, json_lines(name_clusters(corpus.folder, corpus.documents, ordered)))
+    write_text(path, to_json_lines(name_clusters(corpus.folder, corpus.documents, ordered)))
     shown = name_clusters(corpus.folder, corpus.documents, islice(ordered, CLUSTERS_SHOWN))
     return [DuplicateGroup(**row | {"dropped": row["dropped"][:10], "size": len(row["dropped"]) + 1}) for row in shown]

@@ -1,4 +1,4 @@
-"""Reading: groups of files to blocks of documents."""
+"""Reading: turn groups of files into blocks of documents."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from bertsmith.corpus.blocks import write_block
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.engine import Engine, marker, run_tasks
-from bertsmith.corpus.plan import Block, Plan, load_plan
+from bertsmith.corpus.engine import Engine, completion_marker, run_tasks
+from bertsmith.corpus.plan import CorpusPlan, FileBlock, load_plan
 from bertsmith.corpus.reading import ReadingNotes, read_documents
-from bertsmith.corpus.work_folder import BLOCKS, READ, numbered, read_as, write_as_json
+from bertsmith.corpus.work_folder import BLOCKS, READ, read_as, stage_file, write_as_json
 
 
 @dataclass(frozen=True)
 class ReadGroup:
-    """The record of a task: the blocks that a group of files became."""
+    """Record of a reading task: the blocks made from a group of files."""
 
-    blocks: list[Block]
+    blocks: list[FileBlock]
     documents: int
     detected: list[str]
     replaced_bytes: int
@@ -27,14 +27,14 @@ class ReadGroup:
 
 @dataclass(frozen=True)
 class ReadCounts:
-    """What was noted while all files were read."""
+    """Notes and counts from reading all files."""
 
     documents_in: int
     detected: list[str]
     replaced_bytes: int
 
 
-def read(plan: Plan, folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) -> ReadCounts:
+def read(plan: CorpusPlan, folder: Path, *, engine: Engine, advance: Callable[[int, int], None]) -> ReadCounts:
     """Read all files into blocks."""
     run_tasks(engine, READ, read_task, folder=folder, count=len(plan.groups), advance=advance)
     return arrange_blocks(folder, len(plan.groups))
@@ -45,23 +45,23 @@ def read_task(folder: Path, number: int) -> None:
     plan = load_plan(folder)
     first, last = plan.groups[number]
     notes = ReadingNotes()
-    blocks: list[Block] = []
+    blocks: list[FileBlock] = []
     waiting: list[Document] = []
     size = taken = 0
 
     def write_waiting() -> None:
         nonlocal size
-        path = numbered(folder, READ, number, suffix=f"-{len(blocks):04d}.arrow")
+        path = stage_file(folder, READ, number, suffix=f"-{len(blocks):04d}.arrow")
         write_block(path, waiting)
-        blocks.append(Block(path.relative_to(folder).as_posix(), len(waiting)))
+        blocks.append(FileBlock(path.relative_to(folder).as_posix(), len(waiting)))
         waiting.clear()
         size = 0
 
     for file in plan.files[first:last]:
-        left = None if plan.max_documents is None else plan.max_documents - taken
-        if left == 0:
+        remaining = None if plan.max_documents is None else plan.max_documents - taken
+        if remaining == 0:
             break
-        for document in islice(read_documents(file, plan.reading, notes), left):
+        for document in islice(read_documents(file, plan.reading, notes), remaining):
             waiting.append(document)
             size += sum(map(len, document.paragraphs))
             taken += 1
@@ -70,14 +70,14 @@ def read_task(folder: Path, number: int) -> None:
     if waiting:
         write_waiting()
     write_as_json(
-        marker(folder, READ, number),
+        completion_marker(folder, READ, number),
         ReadGroup(blocks, taken, detected=notes.detected, replaced_bytes=notes.replaced_bytes),
     )
 
 
 def arrange_blocks(folder: Path, groups: int) -> ReadCounts:
-    """Number all blocks; returns what the reading noted."""
-    records = [read_as(ReadGroup, marker(folder, READ, number)) for number in range(groups)]
+    """Number all blocks; return the notes and counts."""
+    records = [read_as(ReadGroup, completion_marker(folder, READ, number)) for number in range(groups)]
     blocks = [block for record in records for block in record.blocks]
     write_as_json(folder / BLOCKS, blocks)
     return ReadCounts(

@@ -1,6 +1,6 @@
 """The report of a STORE: documents, dropped texts with reasons, figures of the text, and the two parts.
 
-All figures are the manifest's. A manifest of an older version may lack some: the sections stay, and say so.
+All figures come from the manifest. If the manifest of an older version lacks some, their sections say so.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.store.dropped import add_documents, add_duplicates, add_paragraphs
+from bertsmith.reporting.store.dropped_sections import add_documents, add_duplicates, add_paragraphs
 from bertsmith.reporting.store.shares import NOT_COUNTED, bytes_by_kind, bytes_text, percent_of
-from bertsmith.reporting.store.text import add_languages, add_lengths, add_words
+from bertsmith.reporting.store.text_sections import add_languages, add_lengths, add_words
 
 _LINES_SHOWN = 10
 
 
 def store_report(name: str, manifest: Manifest) -> str:
-    """report.html of a STORE, from its manifest."""
+    """Return report.html of a STORE, from its manifest."""
     result = manifest.result
-    page = Page(f"{name}: a STORE of {result.tokens:,} tokens", subtitle="Text made ready for pre-training")
+    page = Page(f"{name}: a STORE of {result.tokens:,} tokens", subtitle="Text prepared for pre-training")
     _add_sizes(page, manifest)
     add_documents(page, manifest)
     add_paragraphs(page, manifest)
@@ -36,43 +36,43 @@ def store_report(name: str, manifest: Manifest) -> str:
 
 
 def _add_sizes(page: Page, manifest: Manifest) -> None:
-    """The key figures, above all sections."""
+    """Add the key figures above all sections."""
     result = manifest.result
     sizes = bytes_by_kind(manifest)
     cards = [
         ("Documents", result.documents_kept, f"of {result.documents_in:,} read"),
-        ("Characters", _characters(manifest.characters), "after cleaning, before duplicates go"),
+        ("Characters", _characters(manifest.characters), "after cleaning, before de-duplication"),
         ("Sentences", result.sentences, "in both parts"),
         ("Tokens", result.tokens, "in both parts, without special tokens"),
-        ("On the disk", bytes_text(sum(sizes.values())) if sizes else None, "token ids and tokenizer"),
+        ("On disk", bytes_text(sum(sizes.values())) if sizes else None, "token ids and tokenizer"),
     ]
     page.figures([(label, value, note) for label, value, note in cards if value is not None])
     if manifest.replaced_bytes:
-        page.notice(f"{manifest.replaced_bytes:,} bytes were not in the encoding and were replaced.", "warning")
+        page.notice(f"Replaced {manifest.replaced_bytes:,} bytes that are not valid in the encoding.", "warning")
     detected = manifest.detected
     if detected:
-        page.text("How the files were read, where that was for the program to find out:")
+        page.text("File formats detected automatically:")
         page.code("\n".join(detected[:_LINES_SHOWN]))
     if len(detected) > _LINES_SHOWN:
         rest = {f"{number:,}": line for number, line in enumerate(detected[_LINES_SHOWN:], _LINES_SHOWN + 1)}
-        page.details(f"{len(rest):,} files more", rest)
+        page.details(f"{len(rest):,} more files", rest)
 
 
 def _characters(count: int | None) -> int | str | None:
-    """Millions where all digits would not fit the card."""
+    """Return a count, in millions if its digits would not fit the card."""
     return f"{count / 1e6:,.1f} M" if count is not None and count >= 1e7 else count
 
 
 def _add_parts(page: Page, manifest: Manifest) -> None:
     held, result, parts = manifest.held_out, manifest.result, manifest.parts
-    lead = "What is trained on, and what the model is evaluated on and never sees while it learns."
+    lead = "The training part, and the held-out part: text for evaluation that is never trained on."
     page.section("Parts", lead)
     if held.reason:
         page.text(f"Held out: {held.reason}.")
     both = parts.train + parts.held_out
-    pieces = "pieces" if held.by == "paragraphs" else "documents"
+    unit = "fragments" if held.by == "paragraphs" else "documents"
     page.table(
-        ["part", pieces, "sentences", "tokens", "of all tokens"],
+        ["part", unit, "sentences", "tokens", "of all tokens"],
         [
             (
                 label,
@@ -83,20 +83,20 @@ def _add_parts(page: Page, manifest: Manifest) -> None:
             )
             for label, part in (("training", parts.train), ("held out", parts.held_out), ("both", both))
         ],
-        caption="The two parts, in pieces of documents" if pieces == "pieces" else "The two parts",
+        caption="The two parts, in fragments of documents" if unit == "fragments" else "The two parts",
     )
     documents = result.held_out_documents
     if held.by == "paragraphs" and documents is not None:
         page.text(
-            f"The held-out pieces are from {documents:,} of {result.documents_kept:,} documents. The rest of "
-            "these documents is trained on, so the held-out loss tells nothing about texts of other authors."
+            f"The held-out fragments come from {documents:,} of {result.documents_kept:,} documents. The rest of "
+            "these documents is trained on, so the held-out loss says nothing about texts by other authors."
         )
     sizes = bytes_by_kind(manifest)
     if sizes:
         page.table(
             ["files", "bytes", "share"],
             [(kind, size, percent_of(size, sum(sizes.values()))) for kind, size in sizes.items()],
-            caption=f"Size on the disk, {bytes_text(sum(sizes.values()))} in all",
+            caption=f"Size on disk, {bytes_text(sum(sizes.values()))} in total",
         )
 
 
@@ -104,12 +104,12 @@ def _add_tokenizer(page: Page, manifest: Manifest) -> None:
     result, options = manifest.result, manifest.options
     page.section("Tokenizer")
     given = options.tokenizer
-    origin = f"taken from {given}" if given else "trained on the training part alone"
+    origin = f"taken from {given}" if given else "trained on the training part"
     page.text(f"WordPiece with {result.vocab_size:,} entries, {origin}.")
     for choice in manifest.choices:
         page.text(f"{choice.name}: {choice.value} ({choice.reason}).")
     if result.tokenizer_sha256:
-        page.text("A model fits this STORE if its tokenizer has the same sha256 (of tokenizer.json):")
+        page.text("A model fits this STORE if its tokenizer.json has the same sha256:")
         page.code(result.tokenizer_sha256)
 
 
@@ -120,19 +120,19 @@ def _add_time(page: Page, manifest: Manifest) -> None:
     if not stages:
         page.text(NOT_COUNTED)
         return
-    whole = f" {_seconds(seconds)} in all, with what is between the stages." if seconds is not None else ""
+    whole = f" {_seconds(seconds)} in total, including the time between stages." if seconds is not None else ""
     page.chart(
         bar_chart(
             [(stage, time) for stage, time in stages.items()], title="Seconds by stage", value_format="{:,.2f} s"
         ),
-        f"Seconds by stage, in their order.{whole}",
+        f"Seconds by stage, in order.{whole}",
     )
     if seconds and result.tokens:
-        page.text(f"{result.tokens / seconds:,.0f} tokens a second, from the files to the STORE.")
+        page.text(f"{result.tokens / seconds:,.0f} tokens per second, from the files to the STORE.")
 
 
 def _seconds(seconds: float) -> str:
-    """A time for people."""
+    """Format a time."""
     if seconds < 120:
         return f"{seconds:.1f} seconds"
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

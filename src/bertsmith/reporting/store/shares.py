@@ -1,4 +1,4 @@
-"""Numbers of a STORE in words: shares, bytes, classes of length."""
+"""Numbers of a STORE in words: shares, bytes, length classes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from bertsmith.records.manifest import Manifest
 from bertsmith.reporting.bar_charts import bar_chart
 
-NOT_COUNTED = "The manifest of this STORE does not have these figures."
+NOT_COUNTED = "The manifest of this STORE lacks these figures."
 
 
 def by_count(counts: Mapping[str, int]) -> dict[str, int]:
-    """The most frequent first."""
+    """Sort counts, most frequent first."""
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
@@ -22,12 +22,12 @@ def counts_chart(counts: Mapping[str, int], title: str) -> str:
 
 
 def classes_of(counts: Mapping[str, int]) -> dict[int, int]:
-    """Classes of length by their number, in order; JSON has only names."""
+    """Return length classes by number, in order; JSON has only string keys."""
     return {int(name): count for name, count in sorted(counts.items(), key=lambda item: int(item[0]))}
 
 
 def middle_class(classes: Mapping[int, int]) -> str:
-    """The range of the class in which the middle one of all is."""
+    """Return the range of the class that contains the median."""
     passed, so_far = 0, 0
     for number, count in classes.items():
         passed, so_far = number, so_far + count
@@ -37,20 +37,20 @@ def middle_class(classes: Mapping[int, int]) -> str:
 
 
 def percent_of(count: float, whole: float) -> str:
-    """A share, with the digits that it needs; nothing of nothing is empty."""
+    """Format a share with as many digits as needed; empty if the whole is 0."""
     if not whole:
         return ""
     percent = 100 * count / whole
     if percent in (0, 100):
         return f"{percent:.0f}%"
     if percent < 1:
-        # Two digits that count, without an exponent.
+        # Two significant digits, without an exponent.
         return f"{percent:.{min(1 - math.floor(math.log10(percent)), 8)}f}%"
     return f"{min(percent, 99.9):.1f}%"
 
 
 def bytes_text(size: float) -> str:
-    """Bytes in the unit that gives a short number."""
+    """Format bytes in the unit that gives a short number."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
@@ -59,7 +59,7 @@ def bytes_text(size: float) -> str:
 
 
 def bytes_by_kind(manifest: Manifest) -> dict[str, int]:
-    """The bytes of the files by what they are; the manifest and this report are not among them."""
+    """Return the bytes of the files by kind, without the manifest and this report."""
     kinds = {"train/": "training part", "held_out/": "held-out part", "tokenizer/": "tokenizer"}
     sizes: dict[str, int] = {}
     for name, facts in manifest.files.items():

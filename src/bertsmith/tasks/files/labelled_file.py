@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bertsmith.config.option_names import nearest
-from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
+from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes_error, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.label_checks import NUMBER, SEPARATOR
@@ -231,7 +231,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
                 "is read as it stands; join the items to a text if they are meant"
             )
         if len(texts) == len(rows) and all(map(is_printed_bytes, texts)):
-            raise printed_bytes(f"{rows[0].where}: column {column!r}", texts[0])
+            raise printed_bytes_error(f"{rows[0].where}: column {column!r}", texts[0])
     if pair_name is not None:
         warn_of_empty_second_texts(path, pair_name, [(row.pair or "", row.place) for row in rows])
     return rows

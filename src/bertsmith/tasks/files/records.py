@@ -14,10 +14,10 @@ from typing import Any
 
 from bertsmith.corpus.reading.cells import repeated_names
 from bertsmith.corpus.reading.data_set_names import PREFIX, DataSetName
-from bertsmith.corpus.reading.hub import load_split, next_record
+from bertsmith.corpus.reading.hub_datasets import load_split, next_record
 from bertsmith.corpus.reading.sources import SourceFile
-from bertsmith.corpus.reading.tables import TAB, form_of_table, headers_left_out, repeats_header, rows_of_table
-from bertsmith.corpus.reading.unpacking import damaged, opened
+from bertsmith.corpus.reading.tables import TAB, detect_table_format, headers_left_out, repeats_header, rows_of_table
+from bertsmith.corpus.reading.unpacking import damaged_file_error, open_source
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.text_file import decoded, ending, existing_file, json_lines
@@ -146,7 +146,7 @@ def _of_table(
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    form = form_of_table(str(path), lines, usual=usual, asked=separator)
+    form = detect_table_format(str(path), lines, default_separator=usual, requested=separator)
     if form.detected is not None:
         log_info(f"{path}: {form.detected}")
     if form.separator == TAB and form.quoted:
@@ -189,13 +189,13 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     if not size:
         raise DataError(f"{path}: the file is empty")
     file = SourceFile(path.name, str(path), ".parquet", size=size)
-    with opened(file) as raw:
+    with open_source(file) as raw:
         try:
             # Without a pool of threads: on a busy machine the process was seen to abort when one ended with an error.
             table = pq.ParquetFile(raw).read(use_threads=False)
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise damaged(file, error) from None
+            raise damaged_file_error(file, error) from None
     repeated = repeated_names(table.column_names)
     records = [Record(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
     return _named(str(path), records, _class_names_of_schema(table.schema)) if class_names else records

@@ -13,7 +13,7 @@ from bertsmith.corpus.reading.cells import kind, unique_keys
 from bertsmith.corpus.reading.decoding import decided_encoding, refuse_binary
 from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
-from bertsmith.corpus.reading.unpacking import opened, unpacked
+from bertsmith.corpus.reading.unpacking import decompress, open_source
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import log_info
 
@@ -41,8 +41,8 @@ def _content(path: Path) -> bytes:
     if compression not in COMPRESSIONS:
         return path.read_bytes()
     file = SourceFile(path.name, str(path), ending(path), compression)
-    with opened(file) as packed:
-        return b"".join(unpacked(file, packed, ReadingNotes()))
+    with open_source(file) as packed:
+        return b"".join(decompress(file, packed, ReadingNotes()))
 
 
 def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:

@@ -1,4 +1,4 @@
-"""Ids are those of transformers: 552 texts and 8 pairs for each of the two published vocabularies."""
+"""Ids equal those of transformers: 552 texts and 8 pairs for each of the two published vocabularies."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertsmith.tokenization import encoding
-from bertsmith.tokenization.encoding import BORDER, ChunkEncoder, SentenceEncoder
-from bertsmith.tokenization.entries import SPECIAL_TOKENS
+from bertsmith.tokenization import sentence_encoding
 from bertsmith.tokenization.folder import ids_of, make_tokenizer, save_tokenizer
+from bertsmith.tokenization.sentence_encoding import CHUNK_SEPARATOR, CachedSentenceEncoder, ChunkEncoder
+from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
 
 MODELS = ("bert-base-uncased", "bert-base-cased")
 
 
-def encoder_of(tokenizer: Any) -> SentenceEncoder:
-    return SentenceEncoder(tokenizer.backend_tokenizer.to_str())
+def encoder_of(tokenizer: Any) -> CachedSentenceEncoder:
+    return CachedSentenceEncoder(tokenizer.backend_tokenizer.to_str())
 
 
-def by_chunks(encoder: SentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
-    """Ids and lengths by way of a dictionary of chunks; sentences have single spaces only."""
+def by_chunks(encoder: CachedSentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
+    """Ids and lengths computed from a dictionary of chunks; sentences have single spaces only."""
     places: dict[str, int] = {}
     codes = [places.setdefault(chunk, len(places)) for text in sentences for chunk in text.split(" ") if text]
     lengths = np.array([len(text.split(" ")) if text else 0 for text in sentences], np.int64)
@@ -32,14 +32,14 @@ def by_chunks(encoder: SentenceEncoder, sentences: list[str]) -> tuple[list[int]
     return ids.tolist(), counts.tolist()
 
 
-def stock(encoder: SentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
+def stock(encoder: CachedSentenceEncoder, sentences: list[str]) -> tuple[list[int], list[int]]:
     ids, lengths = encoder.encode(sentences)
     return ids.tolist(), lengths.tolist()
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def golden(request: pytest.FixtureRequest, shared_data: Path) -> tuple[Any, dict[str, Any]]:
-    """Our tokenizer of a published vocabulary, and the cases for it."""
+    """Our tokenizer for a published vocabulary, and its test cases."""
     cases = json.loads((shared_data / "golden" / "hf_bert_cases.json").read_text())["models"][request.param]
     vocabulary = (shared_data / "golden" / f"{request.param}-vocab.txt").read_text(encoding="utf-8").split("\n")
     assert vocabulary.pop() == ""
@@ -115,7 +115,7 @@ def test_many_at_a_time_is_one_by_one(sentences: list[str]) -> None:
 
 
 def test_chunks_give_the_golden_ids(golden: tuple[Any, dict[str, Any]]) -> None:
-    """Every golden text, its white space made plain as cleaning does, all at once and one by one."""
+    """Every golden text, with white space normalized as in cleaning, all at once and one by one."""
     encoder = encoder_of(golden[0])
     assert encoder.by_chunks
     texts = [" ".join(case["text"].split()) for case in golden[1]["cases"]]
@@ -127,22 +127,22 @@ def test_chunks_give_the_golden_ids(golden: tuple[Any, dict[str, Any]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def encoders(shared_data: Path) -> list[SentenceEncoder]:
-    """Of the two published vocabularies: of the uncased one also without its accent stripping, for the flag."""
+def encoders(shared_data: Path) -> list[CachedSentenceEncoder]:
+    """For both published vocabularies, the uncased one also without stripping accents."""
     found = []
     for name, cased in (("bert-base-uncased", False), ("bert-base-cased", True)):
         lines = (shared_data / "golden" / f"{name}-vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
         found.append(encoder_of(make_tokenizer(lines, cased=cased)))
     content = json.loads(found[0]._tokenizer.to_str())
     content["normalizer"] |= {"strip_accents": False, "handle_chinese_chars": False, "clean_text": False}
-    return [*found, SentenceEncoder(json.dumps(content))]
+    return [*found, CachedSentenceEncoder(json.dumps(content))]
 
 
 plain_word = st.text(st.sampled_from("abcdeINTH019.,-'()[]#"), min_size=1, max_size=14)
 any_word = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 odd_word = st.sampled_from(
-    [BORDER, f"a{BORDER}b", "東京都", "naïve", "İstanbul", "ΟΔΟΣ", "ﬁ", "\u200b", "e\u0301", "x" * 100, "y" * 101,
-     "\u037e", "[MASK]", "##ing", "\x00", "a\x00b", "\u00ad", "\ue000", "\U00020000", "👩‍🚀", "½",
+    [CHUNK_SEPARATOR, f"a{CHUNK_SEPARATOR}b", "東京都", "naïve", "İstanbul", "ΟΔΟΣ", "ﬁ", "\u200b", "e\u0301",
+     "x" * 100, "y" * 101, "\u037e", "[MASK]", "##ing", "\x00", "a\x00b", "\u00ad", "\ue000", "\U00020000", "👩‍🚀", "½",
      "\x7f", "“I", "don’t"]
 )  # fmt: skip
 
@@ -150,7 +150,7 @@ odd_word = st.sampled_from(
 @given(st.lists(st.lists(plain_word | any_word | odd_word, max_size=8), max_size=6))
 @settings(max_examples=300, deadline=None)
 def test_chunks_of_any_text_give_the_ids_of_the_stock_tokenizer(
-    encoders: list[SentenceEncoder], sentences: list[list[str]]
+    encoders: list[CachedSentenceEncoder], sentences: list[list[str]]
 ) -> None:
     texts = [" ".join(" ".join(words).split()) for words in sentences]
     for encoder in encoders:
@@ -158,10 +158,10 @@ def test_chunks_of_any_text_give_the_ids_of_the_stock_tokenizer(
 
 
 def test_what_was_learnt_is_bounded_and_forgetting_changes_nothing(
-    encoders: list[SentenceEncoder], monkeypatch: pytest.MonkeyPatch
+    encoders: list[CachedSentenceEncoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "MEMO_ENTRIES", 50)
-    texts = [f"word{number} and überwort{number}, {BORDER}{number}" for number in range(300)]
+    monkeypatch.setattr(sentence_encoding, "CACHE_ENTRIES", 50)
+    texts = [f"word{number} and überwort{number}, {CHUNK_SEPARATOR}{number}" for number in range(300)]
     expected = stock(encoders[0], texts)
     sizes = []
     found: tuple[list[int], list[int]] = ([], [])
@@ -169,12 +169,12 @@ def test_what_was_learnt_is_bounded_and_forgetting_changes_nothing(
         ids, lengths = by_chunks(encoders[0], texts[start : start + 20])
         found[0].extend(ids)
         found[1].extend(lengths)
-        sizes.append(len(encoders[0]._places))
+        sizes.append(len(encoders[0]._index_of))
     assert found == expected
     assert max(sizes) <= 50 + 4 * 20
 
 
-def test_a_tokenizer_that_sees_more_than_chunks_is_left_to_itself(encoders: list[SentenceEncoder]) -> None:
+def test_a_tokenizer_that_sees_more_than_chunks_is_left_to_itself(encoders: list[CachedSentenceEncoder]) -> None:
     content = json.loads(encoders[0]._tokenizer.to_str())
     added = {"id": 1, "content": "new york", "special": False, "single_word": False, "lstrip": False, "rstrip": False}
     for change in (
@@ -182,7 +182,7 @@ def test_a_tokenizer_that_sees_more_than_chunks_is_left_to_itself(encoders: list
         {"pre_tokenizer": {"type": "Whitespace"}},
         {"normalizer": None},
     ):
-        encoder = SentenceEncoder(json.dumps({**content, **change}))
+        encoder = CachedSentenceEncoder(json.dumps({**content, **change}))
         assert not encoder.by_chunks
         texts = ["to new york, New York!", "", "naïve"]
         assert by_chunks(encoder, texts) == stock(encoder, texts)
@@ -195,7 +195,7 @@ def test_truncation_and_padding_in_the_file_cut_nothing() -> None:
         "strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": None,
         "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
     }  # fmt: skip
-    encoder = SentenceEncoder(json.dumps(content))
+    encoder = CachedSentenceEncoder(json.dumps(content))
     assert stock(encoder, ["abcabc"])[1] == [6] == by_chunks(encoder, ["abcabc"])[1]
 
 

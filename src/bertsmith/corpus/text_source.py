@@ -1,4 +1,4 @@
-"""A text as a corpus of its own: read and cleaned as `prepare` does, nothing held out and nothing taken for a copy."""
+"""A separate text as a corpus: read and cleaned as by `prepare`, without a held-out part or de-duplication."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bertsmith.config.prepare import SourceOptions
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.decisions import Decision, read_decision
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan, write_plan
+from bertsmith.corpus.plan import CorpusPlan, write_plan
 from bertsmith.corpus.reading import ReadingOptions, SourceFile
 from bertsmith.corpus.shards import read_shard
-from bertsmith.corpus.stages.corpus import Corpus, read_and_clean
-from bertsmith.corpus.stages.count import count_words
-from bertsmith.corpus.stages.divide import keep_all
+from bertsmith.corpus.stages.cleaned_corpus import Corpus, build_corpus
+from bertsmith.corpus.stages.count import count_corpus_words
+from bertsmith.corpus.stages.split import keep_all
 from bertsmith.corpus.store import TRAIN
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.errors import OptionError
@@ -35,15 +35,15 @@ def read_text(
     workers: int = 1,
     steps: Sequence[str] = DEFAULT_STEPS,
 ) -> Corpus:
-    """Read and clean files in an empty work folder, all documents in one part; what was detected is said.
+    """Read and clean files in an empty work folder, with all documents in one part; print the detected formats.
 
-    Raises DataError where no document is left.
+    Raises DataError if no document is left.
     """
     cleaning = CleaningOptions(steps=frozenset(steps))
-    asked = Plan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents)
-    plan = write_plan(folder, asked)
+    requested = CorpusPlan(files=list(files), reading=reading, cleaning=cleaning, max_documents=max_documents)
+    plan = write_plan(folder, requested)
     with progress("reading", unit="groups of files") as first, progress("cleaning", unit="blocks") as second:
-        corpus = read_and_clean(
+        corpus = build_corpus(
             folder,
             plan,
             Engine(workers=workers),
@@ -58,7 +58,7 @@ def read_text(
 
 
 def reading_of(options: SourceOptions, files: Sequence[SourceFile]) -> ReadingOptions:
-    """How the files of a verb's sources are read. Raises OptionError as `refuse_separator`."""
+    """Return the reading options of a verb's sources. Raises OptionError as `refuse_separator` does."""
     refuse_separator(options.separator, files)
     return ReadingOptions(
         options.documents, options.text_column, options.encoding, options.encoding_errors, options.separator
@@ -66,15 +66,15 @@ def reading_of(options: SourceOptions, files: Sequence[SourceFile]) -> ReadingOp
 
 
 def refuse_separator(separator: str | None, files: Sequence[SourceFile]) -> None:
-    """Raises OptionError if a separator is given, and none of the files has one."""
+    """Raise OptionError if --separator is set but none of the files is a CSV or TSV file."""
     if separator is not None and not any(file.form in (".csv", ".tsv") for file in files):
-        raise OptionError(f"--separator: {files[0].name} is not CSV or TSV, it has no separator; leave it out")
+        raise OptionError(f"--separator: found no CSV or TSV file ({files[0].name} is neither). Try: leave it out")
 
 
-def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:
-    """The documents of a corpus: their paragraphs, each a list of sentences.
+def iterate_texts(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[list[str]]]:
+    """Yield the documents of a corpus: their paragraphs, each a list of sentences.
 
-    `training_only`: without what is held out, and what is dropped as a duplicate.
+    `training_only` leaves out held-out text and duplicates.
     """
     for number in range(corpus.shards):
         shard = read_shard(shard_file(corpus.folder, number))
@@ -92,6 +92,6 @@ def texts_of(corpus: Corpus, *, training_only: bool = False) -> Iterator[list[li
 
 
 def words_as_written(corpus: Corpus) -> dict[str, int]:
-    """How often each word occurs, with its capitals and accents; `words_of_chunks` makes lower case of it."""
+    """Count each word as written, with its capitals and accents; `words_of_chunks` can lowercase the result."""
     with progress("counting words", unit="blocks") as bar:
-        return count_words(corpus, lambda done, total: bar.update(done, total=total))
+        return count_corpus_words(corpus, lambda done, total: bar.update(done, total=total))

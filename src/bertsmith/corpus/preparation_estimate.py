@@ -1,4 +1,4 @@
-"""What a preparation will take, from a sample: documents, bytes, tokens, time, memory and disk."""
+"""An estimate of what `prepare` needs, from a sample: documents, bytes, tokens, time, memory and disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bertsmith.config.verb import Result
 from bertsmith.corpus.chunks import split_chunks
 from bertsmith.corpus.cleaning import CleaningCounts, clean_document
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.fingerprints import signatures, words_of_chunks
-from bertsmith.corpus.plan import Plan, block_characters
+from bertsmith.corpus.fingerprints import hash_words_of_chunks, signatures
+from bertsmith.corpus.plan import CorpusPlan, block_characters
 from bertsmith.corpus.reading import ReadingNotes, SourceFile, read_documents
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.errors import ResourceError
@@ -22,20 +22,20 @@ from bertsmith.runtime.files import free_bytes
 SAMPLE_FILES = 12
 SAMPLE_CHARACTERS = 12_000_000
 
-TOKENS_A_WORD = 1.3
-"""Of the words between white space: punctuation is a token of its own, and rare words are several."""
+TOKENS_PER_WORD = 1.3
+"""Words here are separated by white space: punctuation adds tokens, and rare words become several."""
 ENCODING_SHARE = 0.35
-"""What counting and encoding add to the time of reading and cleaning."""
-DISK_A_BYTE = 1.9
-"""The work folder at its largest, STORE included, for each byte of text."""
-MEMORY_BASE, MEMORY_A_WORKER, MEMORY_A_CHARACTER = 500e6, 250e6, 18
-UNPACKED = {"": 1.0, ".gz": 4.0, ".xz": 6.0, ".zst": 5.0}
-"""Bytes of text for a byte on the disk, at most as good as always."""
+"""Time for counting and encoding, relative to reading and cleaning."""
+DISK_PER_TEXT_BYTE = 1.9
+"""Largest size of the work folder, including the STORE, per byte of text."""
+MEMORY_BASE, MEMORY_PER_WORKER, MEMORY_PER_CHARACTER = 500e6, 250e6, 18
+TEXT_BYTES_PER_FILE_BYTE = {"": 1.0, ".gz": 4.0, ".xz": 6.0, ".zst": 5.0}
+"""Bytes of text per byte of file; a practical upper limit."""
 
 
 @dataclass(frozen=True)
-class Forecast(Result):
-    """What a preparation will take; everything but `files` and `free_bytes` is an estimate from a sample."""
+class PreparationEstimate(Result):
+    """What `prepare` will need. All figures except `files` and `free_bytes` are estimates from a sample."""
 
     store: Path
     files: int
@@ -50,31 +50,30 @@ class Forecast(Result):
     fits: bool
 
 
-def has_ample_space(plan: Plan, free: int) -> bool:
-    """Whether the disk has room even if every file unpacks to several times its size."""
+def has_ample_space(plan: CorpusPlan, free: int) -> bool:
+    """Return whether the disk has room even if every file decompresses to several times its size."""
     if any(file.size is None for file in plan.files):
         return False
-    most = sum((file.size or 0) * UNPACKED[file.compression] for file in plan.files)
-    return most * (4 if any(file.form == ".parquet" for file in plan.files) else 1) * DISK_A_BYTE < free
+    most = sum((file.size or 0) * TEXT_BYTES_PER_FILE_BYTE[file.compression] for file in plan.files)
+    return most * (4 if any(file.form == ".parquet" for file in plan.files) else 1) * DISK_PER_TEXT_BYTE < free
 
 
-def check_disk_space(plan: Plan, workers: int, out: Path) -> None:
-    """Raise ResourceError if the disk would fill; a sample is read only if that is possible at all."""
+def check_disk_space(plan: CorpusPlan, workers: int, out: Path) -> None:
+    """Raise ResourceError if the disk would fill up. Samples the text only if that is possible at all."""
     free = free_bytes(out)
     if has_ample_space(plan, free):
         return
-    expected = forecast(plan, workers, out)
+    expected = estimate_preparation(plan, workers, out)
     if expected.disk_bytes > free:
         raise ResourceError(
-            f"{out}: the disk would fill: about {format_bytes(expected.disk_bytes)} are needed while this works "
-            f"({format_bytes(expected.store_bytes)} of them stay), {format_bytes(free)} are free there. "
-            "Free some space, "
-            "choose another --out, or give --max-documents."
+            f"{out}: the disk would fill up: found {format_bytes(free)} free, expected about "
+            f"{format_bytes(expected.disk_bytes)} ({format_bytes(expected.store_bytes)} for the finished STORE). "
+            "Try: free some space, choose a different --out, or set --max-documents"
         )
 
 
-def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
-    """Read a sample and go through its stages; nothing is written."""
+def estimate_preparation(plan: CorpusPlan, workers: int, out: Path) -> PreparationEstimate:
+    """Process a sample and extrapolate. Writes nothing."""
     known = [file for file in plan.files if file.size is not None]
     chosen = plan.files[:: max(1, len(plan.files) // SAMPLE_FILES)][:SAMPLE_FILES]
     started = time.perf_counter()
@@ -87,8 +86,8 @@ def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
     documents = documents[: plan.max_documents]
     text = sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in documents for paragraph in item.paragraphs)
     if len(known) < len(plan.files):
-        log_info("the size of a source is not known: the figures are those of its beginning, at least")
-    words = _go_through(plan, documents)
+        log_info("the size of a source is unknown: the estimates are lower bounds, from its beginning")
+    words = _process_sample(plan, documents)
     seconds = time.perf_counter() - started
     whole = sum(file.size or 0 for file in known)
     times = whole / packed if packed and len(known) == len(plan.files) else float(len(plan.files)) / len(chosen)
@@ -96,20 +95,20 @@ def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
     if plan.max_documents is not None:
         times = min(times, plan.max_documents / max(len(documents), 1))
     text_bytes = int(text * times)
-    tokens = int(words * times * TOKENS_A_WORD)
+    tokens = int(words * times * TOKENS_PER_WORD)
     store = int(tokens * 2.3)
     characters = min(block_characters(plan.files), max(text_bytes, 1))
     busy = max(1, min(workers, -(-text_bytes // characters)))
     free = free_bytes(out)
-    disk = int(text_bytes * DISK_A_BYTE)
-    return Forecast(
+    disk = int(text_bytes * DISK_PER_TEXT_BYTE)
+    return PreparationEstimate(
         store=out,
         files=len(plan.files),
         documents=round(len(documents) * times),
         text_bytes=text_bytes,
         tokens=tokens,
         seconds=round(seconds * (1 + ENCODING_SHARE) * times / busy + 5, 1),
-        memory_bytes=int(MEMORY_BASE + busy * (MEMORY_A_WORKER + MEMORY_A_CHARACTER * characters)),
+        memory_bytes=int(MEMORY_BASE + busy * (MEMORY_PER_WORKER + MEMORY_PER_CHARACTER * characters)),
         disk_bytes=disk,
         store_bytes=store,
         free_bytes=free,
@@ -117,14 +116,14 @@ def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
     )
 
 
-def _read(plan: Plan, file: SourceFile, characters: int) -> tuple[list[Document], int]:
-    """The first documents of a file, and the bytes of it that were read for them."""
+def _read(plan: CorpusPlan, file: SourceFile, characters: int) -> tuple[list[Document], int]:
+    """Return the first documents of a file and the number of bytes read for them."""
     notes = ReadingNotes()
     taken: list[Document] = []
     size = before = position = 0
     for document in read_documents(file, plan.reading, notes):
         if notes.position != position:
-            # A reader reads ahead: what was given out so far ends somewhere in the piece before this one.
+            # Readers read ahead: the documents so far end somewhere in the previous buffer.
             if position and size >= characters:
                 return taken, (before + position) // 2
             before, position = position, notes.position
@@ -133,8 +132,8 @@ def _read(plan: Plan, file: SourceFile, characters: int) -> tuple[list[Document]
     return taken, file.size or 1
 
 
-def _go_through(plan: Plan, documents: list[Document]) -> int:
-    """Clean, split and hash; returns the number of chunks."""
+def _process_sample(plan: CorpusPlan, documents: list[Document]) -> int:
+    """Clean, split and hash the documents; return the number of chunks."""
     counts = CleaningCounts()
     sentences: list[str] = []
     sizes: list[int] = []
@@ -147,5 +146,5 @@ def _go_through(plan: Plan, documents: list[Document]) -> int:
         return 0
     chunks = split_chunks(sentences)
     if plan.fingerprints:
-        signatures(*words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
+        signatures(*hash_words_of_chunks(chunks.dictionary), codes=chunks.codes, chunks=chunks.lengths)
     return len(chunks.codes)

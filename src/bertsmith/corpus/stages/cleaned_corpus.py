@@ -1,4 +1,4 @@
-"""A corpus in a work folder, read and cleaned: what the stages behind it need."""
+"""A corpus in a work folder, read and cleaned: the input of the later stages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pyarrow as pa
 from bertsmith.corpus.cleaning import CleaningCounts
 from bertsmith.corpus.engine import Engine
 from bertsmith.corpus.fingerprints import min_hash
-from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.plan import CorpusPlan
 from bertsmith.corpus.stages.clean import CleanedShard, clean
 from bertsmith.corpus.stages.read import ReadCounts, read
-from bertsmith.corpus.statistics import added
+from bertsmith.corpus.statistics import sum_counts
 from bertsmith.errors import DataError
 
 Advance = Callable[[int, int], None]
@@ -22,10 +22,10 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus in a work folder, and what was counted while it was read and cleaned."""
+    """A corpus in a work folder, with the counts from reading and cleaning."""
 
     folder: Path
-    plan: Plan
+    plan: CorpusPlan
     engine: Engine
     counts: ReadCounts
     cleaned: list[CleanedShard]
@@ -37,22 +37,24 @@ class Corpus:
 
     @property
     def documents(self) -> list[int]:
-        """Of each shard, the documents that are left after cleaning."""
+        """Documents kept per shard after cleaning."""
         return [shard.kept for shard in self.cleaned]
 
     @property
     def dropped(self) -> dict[str, int]:
-        """The documents that the cleaning dropped, by reason."""
-        return added(shard.dropped for shard in self.cleaned)
+        """Documents dropped by cleaning, by reason."""
+        return sum_counts(shard.dropped for shard in self.cleaned)
 
     @property
     def cleaning(self) -> dict[str, dict[str, int]]:
         """The counts of `CleaningCounts` by name."""
-        return {name: added(vars(shard.cleaning)[name] for shard in self.cleaned) for name in vars(CleaningCounts())}
+        return {
+            name: sum_counts(vars(shard.cleaning)[name] for shard in self.cleaned) for name in vars(CleaningCounts())
+        }
 
     @property
     def characters(self) -> int:
-        """The characters of the clean text."""
+        """Characters of the clean text."""
         return sum(shard.characters for shard in self.cleaned)
 
     @property
@@ -64,21 +66,21 @@ class Corpus:
     def statistics(self) -> dict[str, dict[str, int]]:
         """The counts of `CleanStatistics` by name, if the plan asks for them."""
         found = [shard.statistics for shard in self.cleaned if shard.statistics is not None]
-        return {name: added(each[name] for each in found) for name in ("document_characters", "languages")}
+        return {name: sum_counts(each[name] for each in found) for name in ("document_characters", "languages")}
 
     def check_not_empty(self) -> None:
         """Raise DataError if no document is left after cleaning."""
         if sum(self.documents):
             return
         first, *others = (file.location for file in self.plan.files)
-        where = f"{first} and {len(others)} files more" if others else first
+        where = f"{first} and {len(others)} more files" if others else first
         dropped = ", ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "none"
         raise DataError(
-            f"{where}: no document is left of {self.counts.documents_in:,} that were read; dropped: {dropped}"
+            f"{where}: no document is left after cleaning; read {self.counts.documents_in:,}, dropped: {dropped}"
         )
 
 
-def read_and_clean(folder: Path, plan: Plan, engine: Engine, *, reading: Advance, cleaning: Advance) -> Corpus:
+def build_corpus(folder: Path, plan: CorpusPlan, engine: Engine, *, reading: Advance, cleaning: Advance) -> Corpus:
     """Read all files into blocks, and clean all blocks into shards."""
     _import_libraries()
     counts = read(plan, folder, engine=engine, advance=reading)
@@ -87,6 +89,6 @@ def read_and_clean(folder: Path, plan: Plan, engine: Engine, *, reading: Advance
 
 
 def _import_libraries() -> None:
-    """Import here what every task needs, so that processes that are forked from this one need not do it each."""
+    """Import libraries that every task needs once, so that forked processes inherit them."""
     min_hash()
     pa.array(["pyarrow imports pandas when it is first given a list"])

@@ -1,7 +1,7 @@
-"""`hf:NAME`: a data set of the hub or in a local folder, through the library datasets, streamed.
+"""`hf:NAME`: a dataset on the hub or in a local folder, streamed with the datasets library.
 
-A local folder is read without a connection. For the hub it is asked once whether it can be reached: its client alone
-would try for half a minute.
+A local folder needs no connection. For a dataset on the hub, one request checks that the hub can be reached, because
+its client would retry for half a minute.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from bertsmith.runtime.hub import unreachable
 
 
 def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes) -> Iterator[Document]:
-    """The documents of a split, a row each; their ids are the column `id`, or `name#n`.
+    """Yield the documents of a split, one per row; their ids are the column `id`, or `name#n`.
 
-    Raises DataError where the data set, its configuration, its split or the column of the text is not there, or the
-    hub cannot be reached; the message names what was tried.
+    Raises DataError with what was tried if the dataset, configuration, split or text column is missing, or if the hub
+    cannot be reached.
     """
     rows = load_split(file.location)
     names = rows.column_names
@@ -42,7 +42,7 @@ def read_data_set(file: SourceFile, options: ReadingOptions, notes: ReadingNotes
 
 
 def next_record(records: Iterator[dict[str, Any]], location: str, number: int) -> dict[str, Any] | None:
-    """The next row, whose number is for the DataError that is raised where it cannot be read; None at the end."""
+    """Return the next row, or None at the end. Raises DataError with the row number if it cannot be read."""
     try:
         return next(records, None)
     except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)
@@ -51,7 +51,10 @@ def next_record(records: Iterator[dict[str, Any]], location: str, number: int) -
 
 
 def load_split(location: str) -> Any:
-    """The split of `hf:NAME:SPLIT` as an `IterableDataset`; DataError where it is not there or cannot be reached."""
+    """Load the split of `hf:NAME:SPLIT` as an `IterableDataset`.
+
+    Raises DataError if it does not exist or cannot be reached.
+    """
     name = DataSetName.of(location)
     if name.folder is None:
         _reach_hub(location, name)
@@ -59,34 +62,34 @@ def load_split(location: str) -> Any:
 
     tried = []
     for path, config in name.candidates:
-        what = f"{path}" + (f" (configuration {config})" if config else "")
+        candidate = f"{path}" + (f" (configuration {config})" if config else "")
         try:
             rows = datasets.load_dataset(path, config, split=name.split, streaming=True)
-            # pyarrow reads ahead to the end of a part; this makes parts of the row groups of a parquet file. At the
-            # hub each file would be opened for it before the first row.
+            # pyarrow reads ahead to the end of a shard; resharding makes each row group of a Parquet file a shard. On
+            # the hub, resharding would open every file before the first row.
             return rows.reshard() if name.folder is not None else rows
         except (datasets.exceptions.DatasetNotFoundError, ConnectionError) as error:
-            tried.append(f"{what}: {_in_one_line(error)}")
+            tried.append(f"{candidate}: {_in_one_line(error)}")
         except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)
-            raise DataError(f"{location}: {what}, split {name.split!r}: {_in_one_line(error)}") from None
-    raise DataError(f"{location}: no such data set could be loaded. Tried " + "; ".join(tried) + _ADVICE)
+            raise DataError(f"{location}: {candidate}, split {name.split!r}: {_in_one_line(error)}") from None
+    raise DataError(f"{location}: this dataset could not be loaded. Tried " + "; ".join(tried) + _ADVICE)
 
 
-_ADVICE = ". Check the name and the connection, or give a local folder: hf:./FOLDER"
+_ADVICE = ". Check the name and the connection, or use a local folder: hf:./FOLDER"
 
 
 def _reach_hub(location: str, name: DataSetName) -> None:
-    """Ask the hub for a sign of life, once. In offline mode nothing is asked: datasets answers from its cache."""
+    """Check once that the hub answers. In offline mode skip the check: datasets uses its cache."""
     from huggingface_hub.constants import ENDPOINT
 
     reason = unreachable()
     if reason is not None:
-        wanted = " or ".join(
+        candidates = " or ".join(
             path + (f" (configuration {config})" if config else "") for path, config in name.candidates
         )
         raise DataError(
-            f"{location}: there is no such folder, and the hub ({ENDPOINT}) cannot be reached for the data set "
-            f"{wanted}: {reason}{_ADVICE}"
+            f"{location}: found no such folder, and the hub ({ENDPOINT}) cannot be reached for the dataset "
+            f"{candidates}: {reason}{_ADVICE}"
         )
 
 

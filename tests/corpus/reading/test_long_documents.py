@@ -1,4 +1,4 @@
-"""Long documents in parts, whatever they are read from."""
+"""Long documents are split into parts, in all file formats."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading import ReadingNotes, parts
-from bertsmith.corpus.reading.parts import StreamedDocument, in_parts, parts_of
+from bertsmith.corpus.reading import ReadingNotes, long_documents
+from bertsmith.corpus.reading.long_documents import StreamedDocument, split_document, split_long_documents
 
 Read = Callable[..., list[Document]]
 ReadNoting = Callable[..., tuple[list[Document], ReadingNotes]]
@@ -53,7 +53,7 @@ def test_every_reader_gives_long_documents_in_parts(
     source = f"hf:{tmp_path}" if name == "hf" else tmp_path
     whole, noted = read_noting(source)
     assert whole[0].paragraphs == PARAGRAPHS
-    monkeypatch.setattr(parts, "LONGEST", 18)
+    monkeypatch.setattr(long_documents, "LONGEST_PART", 18)
     documents, notes = read_noting(source)
     first = whole[0].id
     ids = [first, f"{first}+1", f"{first}+2", f"{first}+3"]
@@ -83,11 +83,13 @@ def test_a_paragraph_is_never_cut(read: Read, tmp_path: Path) -> None:
 def test_parts_are_as_few_as_can_be_and_the_same_streamed(paragraphs: list[str], longest: int, sentences: bool) -> None:
     document = Document("x", tuple(paragraphs), sentences)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "LONGEST", longest)
-        found = list(parts_of(document, "a.txt", ReadingNotes()))
-        assert list(in_parts(iter([document]), "a.txt", ReadingNotes())) == found
-        assert list(parts_of(StreamedDocument("x", iter(paragraphs), sentences), "a.txt", ReadingNotes())) == found
-        assert [part for one in found for part in parts_of(one, "a.txt", ReadingNotes())] == found
+        patch.setattr(long_documents, "LONGEST_PART", longest)
+        found = list(split_document(document, "a.txt", ReadingNotes()))
+        assert list(split_long_documents(iter([document]), "a.txt", ReadingNotes())) == found
+        assert (
+            list(split_document(StreamedDocument("x", iter(paragraphs), sentences), "a.txt", ReadingNotes())) == found
+        )
+        assert [part for one in found for part in split_document(one, "a.txt", ReadingNotes())] == found
     assert [paragraph for part in found for paragraph in part.paragraphs] == paragraphs
     for part, following in pairwise(found):
         assert sum(map(len, part.paragraphs)) + len(following.paragraphs[0]) > longest

@@ -1,4 +1,4 @@
-"""The inputs of a preparation: the files, the plan, and the options on which the content of the STORE depends."""
+"""The inputs of `prepare`: the source files, the plan, and the options that determine the STORE."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.corpus.cleaning import CleaningOptions
 from bertsmith.corpus.engine import Engine
-from bertsmith.corpus.plan import Plan
+from bertsmith.corpus.plan import CorpusPlan
 from bertsmith.corpus.reading import SourceFile, find_files
-from bertsmith.corpus.text import reading_of
+from bertsmith.corpus.text_source import reading_of
 from bertsmith.records.manifest import StoreOptions
 from bertsmith.runtime.files import sha256_of
 
 _WITHOUT_EFFECT = ("overwrite", "resume", "dry_run", "workers", "out", "engine", "engine_address")
-"""The options that change nothing in the STORE."""
+"""Options that change nothing in the STORE."""
 
 
 def source_files(options: PrepareOptions, engine: Engine) -> list[SourceFile]:
-    """The files behind the sources; for a cluster by paths that hold in any folder, because its tasks run elsewhere."""
+    """Find the source files. For a cluster their paths are absolute, because its tasks run in other folders."""
     files = find_files(options.sources)
     if engine.name == "local":
         return files
@@ -31,11 +31,11 @@ def source_files(options: PrepareOptions, engine: Engine) -> list[SourceFile]:
     return [replace(file, location=str(file.path.absolute())) if file in on_disk else file for file in files]
 
 
-def plan_of(options: PrepareOptions, files: list[SourceFile]) -> Plan:
-    """The plan of these options, before its files are grouped."""
+def plan_of(options: PrepareOptions, files: list[SourceFile]) -> CorpusPlan:
+    """Return the plan for these options; its files are not grouped yet."""
     steps = choose_steps(options.clean)
     share = options.held_out_share()
-    return Plan(
+    return CorpusPlan(
         files=files,
         reading=reading_of(options, files),
         cleaning=CleaningOptions(steps, options.language, options.min_words),
@@ -50,14 +50,14 @@ def plan_of(options: PrepareOptions, files: list[SourceFile]) -> Plan:
 
 
 def store_options(options: PrepareOptions, files: Sequence[SourceFile]) -> StoreOptions:
-    """The options on which the content of the STORE depends, with checksums of the files."""
-    decisive = {name: value for name, value in options.to_dict().items() if name not in _WITHOUT_EFFECT}
+    """Return the options that determine the STORE, with checksums of the files."""
+    relevant = {name: value for name, value in options.to_dict().items() if name not in _WITHOUT_EFFECT}
     if options.held_out_share() is None:
-        decisive["held_out_sha256"] = sha256_of(Path(options.held_out))
-    return StoreOptions(**decisive, files_sha256=_digest(files))
+        relevant["held_out_sha256"] = sha256_of(Path(options.held_out))
+    return StoreOptions(**relevant, files_sha256=_digest(files))
 
 
 def _digest(files: Sequence[SourceFile]) -> str:
-    """Changes when a file changes: its name, size or time."""
+    """Return a checksum of the names, sizes and times of the files."""
     facts = json.dumps([(file.name, file.location, file.size, file.modified) for file in files])
     return hashlib.sha256(facts.encode()).hexdigest()

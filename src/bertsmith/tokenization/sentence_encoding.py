@@ -1,9 +1,10 @@
-"""Sentences to ids: exactly those of the stock tokenizer, several times faster.
+"""Encode sentences as ids: exactly those of the stock tokenizer, several times faster.
 
-White space is a border for BERT's normaliser and pre-tokeniser, so the ids of a sentence are those of its chunks in a
-row, and the ids of a chunk are those of its words. A corpus repeats both: chunks come as numbers with a dictionary
-(`corpus.chunks`), the dictionary is cut into words with NumPy, and each different word is cut into pieces once. What
-is not printable ASCII, one entry in ten of English text, is normalised and cut by the stock tokenizer's own parts.
+White space is a boundary for BERT's normalizer and pre-tokenizer. So the ids of a sentence are the ids of its chunks,
+concatenated, and the ids of a chunk are the ids of its words. A corpus repeats both. Chunks come as indices with a
+dictionary (`corpus.chunks`), NumPy splits the dictionary into words, and each distinct word is split into tokens once.
+Chunks that are not printable ASCII, one in ten in English text, are normalized and split by the stock tokenizer's own
+components.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ from bertsmith.tokenization.ascii_words import split_plain
 
 Array = npt.NDArray[Any]
 
-BORDER = "¦"
-"""A sign that BERT's normaliser leaves alone and its pre-tokeniser takes for a letter: what stands between chunks."""
+CHUNK_SEPARATOR = "¦"
+"""A sign between chunks that BERT's normalizer leaves unchanged and its pre-tokenizer treats as a letter."""
 CHUNKS_AT_ONCE = 2_000
-MEMO_ENTRIES = 500_000
-"""Words and chunks that are remembered; beyond that everything is forgotten and learnt again."""
+CACHE_ENTRIES = 500_000
+"""Maximum number of cached words and chunks; beyond it the cache is cleared."""
 
 
-class SentenceEncoder:
-    """Encodes corpus text.
+class CachedSentenceEncoder:
+    """Encodes corpus text, with a cache of words and chunks.
 
-    The name of a special token that stands in a text (`[MASK]` in a book about BERT) is read as its characters: in a
-    corpus it is a word, not a place to predict.
+    The name of a special token in a text (`[MASK]` in a book about BERT) is read as ordinary characters: in a corpus it
+    is a word, not a position to predict.
 
     Attributes:
-        by_chunks: whether the tokenizer reads each chunk by itself (BERT's normaliser, with or without NFC behind it,
-            BERT's pre-tokeniser, WordPiece, no added tokens); only then `encode_chunks` may be used.
+        by_chunks: whether the tokenizer reads each chunk independently (BERT's normalizer, optionally followed by NFC,
+            BERT's pre-tokenizer, WordPiece, no added tokens). `encode_chunks` requires this.
     """
 
     def __init__(self, tokenizer_json: str) -> None:
-        """Make an encoder of the content of a tokenizer.json."""
+        """Create an encoder from the content of a tokenizer.json."""
         content = json.loads(tokenizer_json)
         content["truncation"] = content["padding"] = None
         self._tokenizer = Tokenizer.from_str(json.dumps(content))
@@ -66,47 +67,49 @@ class SentenceEncoder:
         self._forget()
 
     def _forget(self) -> None:
-        self._places: dict[str, int] = {}
+        self._index_of: dict[str, int] = {}
         self._ids, self._lengths = array("I"), array("I")
 
     def encode(self, sentences: Sequence[str]) -> tuple[Array, Array]:
-        """The ids of all sentences in a row and the number of ids of each, by the stock tokenizer (uint32)."""
+        """Return the concatenated ids of all sentences and the ids per sentence, from the stock tokenizer (uint32)."""
         encodings = self._tokenizer.encode_batch_fast(list(sentences), add_special_tokens=False)
         lists = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, lists), dtype=np.uint32, count=len(lists))
         ids = np.fromiter(
-            (token for some in lists for token in some), dtype=np.uint32, count=int(lengths.sum(dtype=np.int64))
+            (token for batch in lists for token in batch), dtype=np.uint32, count=int(lengths.sum(dtype=np.int64))
         )
         return ids, lengths
 
     def encode_chunks(self, dictionary: Sequence[str]) -> tuple[Array, Array]:
-        """The ids of all entries in a row and the number of ids of each (uint32)."""
-        if len(self._places) > MEMO_ENTRIES:
+        """Return the concatenated ids of all entries and the number of ids per entry (uint32)."""
+        if len(self._index_of) > CACHE_ENTRIES:
             self._forget()
         plain, words, words_of_entry = split_plain(dictionary, lowercase=self._lowercase)
-        others = [dictionary[place] for place in np.flatnonzero(~plain).tolist()]
+        others = [dictionary[index] for index in np.flatnonzero(~plain).tolist()]
         distinct = words.dictionary.to_pylist()
-        self._learn_words(distinct)
-        self._learn_chunks(others)
-        places = np.fromiter(map(self._places.__getitem__, distinct), np.int64, len(distinct))[words.indices.to_numpy()]
-        # An entry is a list of units: its words, or itself.
+        self._cache_words(distinct)
+        self._cache_chunks(others)
+        indices = np.fromiter(map(self._index_of.__getitem__, distinct), np.int64, len(distinct))[
+            words.indices.to_numpy()
+        ]
+        # An entry consists of units: its words, or the entry itself.
         units = np.ones(len(dictionary), np.int64)
         units[plain] = words_of_entry
         starts = offsets_of(units)[:-1]
-        unit_places = np.zeros(int(units.sum()), np.int64)
-        unit_places[starts[~plain]] = np.fromiter(map(self._places.__getitem__, others), np.int64, len(others))
+        unit_indices = np.zeros(int(units.sum()), np.int64)
+        unit_indices[starts[~plain]] = np.fromiter(map(self._index_of.__getitem__, others), np.int64, len(others))
         is_word = np.repeat(plain, units)
-        unit_places[is_word] = places
+        unit_indices[is_word] = indices
         all_ids = np.frombuffer(self._ids, np.uint32)
         all_lengths = np.frombuffer(self._lengths, np.uint32)
         all_starts = offsets_of(all_lengths)[:-1]
-        lengths = all_lengths[unit_places]
-        ids = gather(all_ids, all_starts[unit_places], lengths.astype(np.int64))
+        lengths = all_lengths[unit_indices]
+        ids = gather(all_ids, all_starts[unit_indices], lengths.astype(np.int64))
         return ids.copy(), sums(lengths, units).astype(np.uint32)
 
-    def _learn_words(self, words: Sequence[str]) -> None:
-        """Remember the ids of words of BERT's pre-tokeniser that are not known yet."""
-        known, ids, lengths = self._places, self._ids, self._lengths
+    def _cache_words(self, words: Sequence[str]) -> None:
+        """Cache the ids of new words of BERT's pre-tokenizer."""
+        known, ids, lengths = self._index_of, self._ids, self._lengths
         for word in words:
             if word not in known:
                 found = self._pieces(word)
@@ -114,30 +117,30 @@ class SentenceEncoder:
                 ids.extend(found)
                 lengths.append(len(found))
 
-    def _learn_chunks(self, chunks: Sequence[str]) -> None:
-        """Remember the ids of whole chunks that are not known yet, normalised and cut by the stock tokenizer."""
-        new = [chunk for chunk in chunks if chunk not in self._places]
+    def _cache_chunks(self, chunks: Sequence[str]) -> None:
+        """Cache the ids of new whole chunks, normalized and split by the stock tokenizer."""
+        new = [chunk for chunk in chunks if chunk not in self._index_of]
         for start in range(0, len(new), CHUNKS_AT_ONCE):
-            some = new[start : start + CHUNKS_AT_ONCE]
-            apart = any(BORDER in chunk for chunk in some)
-            joined = some if apart else [f" {BORDER} ".join(some)]
+            batch = new[start : start + CHUNKS_AT_ONCE]
+            separately = any(CHUNK_SEPARATOR in chunk for chunk in batch)
+            joined = batch if separately else [f" {CHUNK_SEPARATOR} ".join(batch)]
             lists: list[list[int]] = [[]]
             for text in joined:
                 normal = self._tokenizer.normalizer.normalize_str(text)
                 for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(normal):
-                    if word == BORDER and not apart:
+                    if word == CHUNK_SEPARATOR and not separately:
                         lists.append([])
                     else:
                         lists[-1].extend(self._pieces(word))
-                if apart:
+                if separately:
                     lists.append([])
-            for chunk, found in zip(some, lists, strict=False):
-                self._places[chunk] = len(self._lengths)
+            for chunk, found in zip(batch, lists, strict=False):
+                self._index_of[chunk] = len(self._lengths)
                 self._ids.extend(found)
                 self._lengths.append(len(found))
 
     def _pieces(self, word: str) -> list[int]:
-        """The ids of a word by longest match (Devlin et al. 2019, `WordpieceTokenizer`)."""
+        """Return the ids of a word by longest match (Devlin et al. 2019, `WordpieceTokenizer`)."""
         whole = self._vocabulary.get(word)
         if whole is not None and len(word) <= self._longest:
             return [whole]
@@ -160,27 +163,27 @@ class SentenceEncoder:
 
 
 class ChunkEncoder:
-    """Encodes sentences that are given as chunks of one dictionary, which is encoded once."""
+    """Encodes sentences given as chunks of one dictionary, which is encoded once."""
 
-    def __init__(self, encoder: SentenceEncoder, dictionary: Sequence[str]) -> None:
+    def __init__(self, encoder: CachedSentenceEncoder, dictionary: Sequence[str]) -> None:
         self._encoder, self._dictionary = encoder, dictionary
         if encoder.by_chunks:
             self._ids, lengths = encoder.encode_chunks(dictionary)
             self._starts, self._lengths = offsets_of(lengths)[:-1], lengths.astype(np.int64)
 
     def encode(self, codes: Array, lengths: Array) -> tuple[Array, Array]:
-        """The ids of sentences in a row, and the number of ids of each (int64).
+        """Return the concatenated ids of the sentences and the number of ids per sentence (int64).
 
         Args:
-            codes: of [chunks], places in the dictionary.
-            lengths: of [sentences], the chunks of each.
+            codes: of [chunks], dictionary indices.
+            lengths: of [sentences], number of chunks per sentence.
         """
         if self._encoder.by_chunks:
             counts = self._lengths[codes]
             return gather(self._ids, self._starts[codes], counts), sums(counts, lengths)
-        places = codes.tolist()
+        indices = codes.tolist()
         texts = [
-            " ".join([self._dictionary[code] for code in places[start:stop]])
+            " ".join([self._dictionary[code] for code in indices[start:stop]])
             for start, stop in pairwise(offsets_of(lengths).tolist())
         ]
         ids, tokens = self._encoder.encode(texts)

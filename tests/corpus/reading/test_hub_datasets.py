@@ -1,4 +1,4 @@
-"""Data sets by `hf:`, from folders on disk; what is said where the hub cannot be reached."""
+"""Datasets by `hf:`, from folders on disk; messages if the hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Read = Callable[..., list[Document]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data set of two splits in a folder of the present one; nothing may connect."""
+    """A dataset of two splits in a folder of the working directory; nothing may connect."""
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise AssertionError(f"connects to {arguments[1:]}")
@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_folder(read: Read, folder: Path) -> None:
         read("hf:data", text_column="tale")
     with pytest.raises(DataError, match=r"hf:data:train: row 0: column 'n': found a number, expected a text"):
         read("hf:data", text_column="n")
-    with pytest.raises(DataError, match=r"hf:\./none: neither a folder that is there nor a data set of the hub"):
+    with pytest.raises(DataError, match=r"hf:\./none: neither an existing folder nor the name of a dataset on the hub"):
         read("hf:./none")
     (folder / "train.jsonl").write_text('{"text": "One."}\n{"text": \n')
     with pytest.raises(DataError, match=r"hf:data:train"):
@@ -103,7 +103,7 @@ def test_what_a_name_may_mean(
 
 @pytest.mark.parametrize("source", ["hf:", "hf:a//b", "hf:/none/such", "hf:a/b/c/d", "hf:../none"])
 def test_what_names_nothing(source: str) -> None:
-    with pytest.raises(DataError, match=r"neither a folder that is there nor a data set of the hub"):
+    with pytest.raises(DataError, match=r"neither an existing folder nor the name of a dataset on the hub"):
         find_files((source,))
 
 
@@ -120,5 +120,5 @@ def test_the_hub_cannot_be_reached(
     for name in ("getaddrinfo", "create_connection"):
         monkeypatch.setattr(socket, name, refuse)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(DataError, match=r"hf:a/b:train: .* the hub .* cannot be reached for the data set a/b"):
+    with pytest.raises(DataError, match=r"hf:a/b:train: .* the hub .* cannot be reached for the dataset a/b"):
         read("hf:a/b")

@@ -1,4 +1,4 @@
-"""What the text of a STORE is like: languages, lengths, words and vocabulary."""
+"""Report sections about the text of a STORE: languages, lengths, words and vocabulary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bertsmith.reporting.store.shares import NOT_COUNTED, by_count, classes_of, 
 _WORDS_SHOWN = 30
 _LANGUAGES_SHOWN = 15
 _LONGEST_INPUT = 512
-"""Tokens for which BERT has positions."""
+"""Maximum number of tokens for which BERT has positions."""
 _UNKNOWN_MANY = 0.01
 _UNUSED_MANY = 0.1
 
@@ -24,9 +24,9 @@ def add_languages(page: Page, manifest: Manifest) -> None:
         page.text(NOT_COUNTED)
         return
     page.text(
-        f"Identified in a sample of {total:,} documents (a few of every shard, from the middle of each), after "
-        "cleaning and before duplicates go. The shares are those of the sample, and a short or mixed text "
-        "may be taken for another language."
+        f"Identified in a sample of {total:,} documents (a few per shard, from the middle of their text), after "
+        "cleaning and before de-duplication. The shares are those of the sample. Short or mixed texts may be "
+        "identified wrongly."
     )
     shown = dict(list(languages.items())[:_LANGUAGES_SHOWN])
     rest = total - sum(shown.values())
@@ -43,8 +43,9 @@ def add_languages(page: Page, manifest: Manifest) -> None:
     own = languages.get(expected.lower().replace("_", "-").split("-")[0], 0)
     if own < total:
         page.text(
-            f"Sentences are split by the rules of one language, --language {expected}; {total - own:,} of the "
-            f"{total:,} documents of the sample are in another. --clean language drops those that surely are."
+            f"Sentences are split by the rules of one language (--language {expected}), but {total - own:,} of the "
+            f"{total:,} documents in the sample are in other languages. To drop documents that are almost certainly in "
+            "other languages, use --clean language."
         )
 
 
@@ -53,9 +54,7 @@ def _language(code: str) -> str:
 
 
 def add_lengths(page: Page, manifest: Manifest) -> None:
-    page.section(
-        "Lengths", "The ranges double: a bar is for lengths from the number at its left to the next double of it."
-    )
+    page.section("Lengths", "Each bar counts lengths from the number at its left to just below twice that number.")
     statistics = manifest.statistics
     documents = classes_of(statistics.document_characters)
     sentences = classes_of(statistics.sentence_tokens)
@@ -66,8 +65,8 @@ def add_lengths(page: Page, manifest: Manifest) -> None:
             doubling_histogram(
                 documents, title="Documents by their characters", x_label="characters", y_label="documents"
             ),
-            f"Documents by their characters, after cleaning and before duplicates go; {sum(documents.values()):,} in "
-            f"all. The middle one has {middle_class(documents)}.",
+            f"Documents by their characters, after cleaning and before de-duplication; "
+            f"{sum(documents.values()):,} in total. The median document has {middle_class(documents)} characters.",
         )
     if not sentences:
         return
@@ -75,15 +74,15 @@ def add_lengths(page: Page, manifest: Manifest) -> None:
     mean = f", the mean is {tokens / total:.1f}" if tokens else ""
     page.chart(
         doubling_histogram(sentences, title="Sentences by their tokens", x_label="tokens", y_label="sentences"),
-        f"Sentences by their tokens, in both parts; {total:,} in all. "
-        f"The middle one has {middle_class(sentences)}{mean}.",
+        f"Sentences by their tokens, in both parts; {total:,} in total. "
+        f"The median sentence has {middle_class(sentences)} tokens{mean}.",
     )
     long = sum(count for k, count in sentences.items() if 2**k >= _LONGEST_INPUT)
     if long:
         page.text(
             f"Sentences of {_LONGEST_INPUT} tokens or more: {long:,} ({percent_of(long, total)}). BERT has "
-            f"positions for {_LONGEST_INPUT}. A large share points to tables, lists, or a text whose sentences "
-            "have no ends."
+            f"{_LONGEST_INPUT} positions. A large share indicates tables, lists, or text without sentence-final "
+            "punctuation."
         )
 
 
@@ -101,26 +100,25 @@ def add_words(page: Page, manifest: Manifest) -> None:
         page.figures(cards)
     if unknown is not None and unknown > _UNKNOWN_MANY:
         page.notice(
-            f"{unknown:.1%} of the tokens are [UNK]: the vocabulary lacks characters of this text, and the model "
-            "cannot see them. Take a larger --vocab-size, or a tokenizer made for such a text.",
+            f"{unknown:.1%} of the tokens are [UNK]: the vocabulary lacks characters of this text, so the model "
+            "cannot see them. Use a larger --vocab-size, or a tokenizer for this kind of text.",
             "warning",
         )
     if used is not None and entries and entries - used > _UNUSED_MANY * entries:
         page.notice(
-            f"{entries - used:,} entries never occur, so nothing is learnt of them. That is usual for the tokenizer of "
-            "another model; else a smaller --vocab-size does as well."
+            f"{entries - used:,} entries never occur, so they are not trained. That is normal for the tokenizer of "
+            "an existing model; otherwise a smaller --vocab-size is enough."
         )
     words = dict(list(by_count(statistics.frequent_words).items())[:_WORDS_SHOWN])
     if words:
         share = f" Together they are {percent_of(sum(words.values()), tokens)} of its tokens." if tokens else ""
         page.chart(
             counts_chart(words, "The most frequent words"),
-            f"The {len(words)} most frequent words that are entries of the vocabulary, with how often they occur."
-            f"{share}",
+            f"The {len(words)} most frequent words that are entries of the vocabulary, with their counts.{share}",
         )
         page.text(
-            "In running text these are small words: articles, pronouns, prepositions. A word of menus, licences or "
-            "adverts among them is repeated on every page, and worth removing at its source."
+            "In running text these are function words: articles, pronouns, prepositions. A word from menus, licences "
+            "or advertisements among them probably repeats on every page; remove it at its source."
         )
     if not cards and not words:
         page.text(NOT_COUNTED)

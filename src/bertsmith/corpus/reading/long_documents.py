@@ -1,4 +1,4 @@
-"""Long documents in parts: in one piece, a document of a gigabyte would be one block, held whole by one process."""
+"""Split long documents: a document of a gigabyte would otherwise be a single block, held in memory by one process."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from dataclasses import dataclass
 from bertsmith.corpus.document import Document
 from bertsmith.corpus.reading.options import ReadingNotes
 
-LONGEST = 8_000_000
-"""Characters of a document beyond which it is read in parts."""
+LONGEST_PART = 8_000_000
+"""Characters; longer documents are split into parts."""
 
 
 @dataclass(frozen=True)
 class StreamedDocument:
-    """A document whose paragraphs are read as they are taken; they are taken before the next document."""
+    """A document whose paragraphs are read on demand, before the next document."""
 
     id: str
     paragraphs: Iterable[str]
     lines_are_sentences: bool = False
 
 
-def in_parts(
+def split_long_documents(
     documents: Iterator[Document] | Iterator[Document | StreamedDocument], name: str, notes: ReadingNotes
 ) -> Iterator[Document]:
-    """The documents of a file called `name`, those of more than `LONGEST` characters in parts."""
+    """Yield the documents of the file `name`; split those of more than `LONGEST_PART` characters."""
     for document in documents:
         if isinstance(document, Document) and (
-            len(document.paragraphs) < 2 or sum(map(len, document.paragraphs)) <= LONGEST
+            len(document.paragraphs) < 2 or sum(map(len, document.paragraphs)) <= LONGEST_PART
         ):
             yield document
         else:
-            yield from parts_of(document, name, notes)
+            yield from split_document(document, name, notes)
 
 
-def parts_of(document: Document | StreamedDocument, name: str, notes: ReadingNotes) -> Iterator[Document]:
-    """The parts of a document, each a document of its own; the document alone where it is not too long.
+def split_document(document: Document | StreamedDocument, name: str, notes: ReadingNotes) -> Iterator[Document]:
+    """Yield the parts of a document, each as a document; only the document itself if it is short enough.
 
-    Parts end where paragraphs end, so a part of a single paragraph may be longer than `LONGEST`. Their ids are `id`,
+    Parts end at paragraph ends, so a part with a single paragraph can exceed `LONGEST_PART`. Their ids are `id`,
     `id+1`, `id+2` and so on.
     """
     waiting: list[str] = []
     size = before = number = 0
     for paragraph in document.paragraphs:
-        if size + len(paragraph) > LONGEST and waiting:
+        if size + len(paragraph) > LONGEST_PART and waiting:
             yield _part(document, number, waiting)
             waiting = []
             number += 1

@@ -1,7 +1,7 @@
-"""The blocks of a docstring: paragraphs that may be prose, and blocks that cannot be, with the reason.
+"""Split a docstring into blocks: paragraphs that may be prose, and blocks that cannot be prose, with the reason.
 
-Lines and indentation decide, in four dialects (reST, numpy, Google, Markdown). One pass of regular expressions over
-the lines, about 2.5 MB of docstrings a second on one core.
+Lines and indentation decide, in four dialects (reST, numpy, Google, Markdown). A single pass of regular expressions
+over the lines processes about 2.5 MB of docstrings per second on one core.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 
-class Block(NamedTuple):
+class DocstringBlock(NamedTuple):
     """Lines of a docstring; `reason` is empty for a paragraph that may be prose."""
 
     lines: list[str]
     reason: str
 
 
-# Sections whose entries are names with types: the body is dropped with the heading.
+# Sections whose entries are names with types: heading and body are dropped.
 _FIELD_SECTIONS = (
     r"(?:(?:other|keyword|optional|required|positional|additional)[ -])?"
     r"(?:args?|arguments?|param(?:eter)?s?|kwargs|returns?|yields?|raises|throws|warns|receives|"
@@ -53,7 +53,7 @@ def _indent(line: str) -> int:
 
 
 def _end_of_body(lines: list[str], start: int, indent: int) -> int:
-    """The first line from `start` on that is neither blank nor indented by more than `indent`."""
+    """Return the first line from `start` on that is not blank and not indented by more than `indent`."""
     for index in range(start, len(lines)):
         if lines[index].strip() and _indent(lines[index]) <= indent:
             return index
@@ -78,7 +78,7 @@ def _end_of_section(lines: list[str], start: int) -> int:
 
 
 def _dropped_span(lines: list[str], index: int) -> tuple[int, str] | None:
-    """Where a block that begins at `index` and cannot be prose ends, and why; None if it may be prose."""
+    """Return the end of a block that begins at `index` and cannot be prose, and the reason; None if it may be prose."""
     text = lines[index].strip()
     if _is_underlined(lines, index):
         if _FIELD_HEADING.fullmatch(text.rstrip(":")):
@@ -100,7 +100,7 @@ def _dropped_span(lines: list[str], index: int) -> tuple[int, str] | None:
 
 
 def _span_of_symbols(lines: list[str], index: int, *, text: str, indent: int) -> tuple[int, str] | None:
-    """The part of `_dropped_span` for lines that begin with something else than a letter."""
+    """Apply `_dropped_span` to lines that do not begin with a letter."""
     if fence := _FENCE.match(text):
         closing = (end + 1 for end in range(index + 1, len(lines)) if lines[end].strip().startswith(fence[1]))
         return next(closing, len(lines)), "code"
@@ -125,8 +125,8 @@ def _span_of_symbols(lines: list[str], index: int, *, text: str, indent: int) ->
     return None
 
 
-def blocks_of(lines: list[str]) -> Iterator[Block]:
-    """Cut the lines into blocks that cannot be prose, with their reason, and paragraphs that may be."""
+def docstring_blocks(lines: list[str]) -> Iterator[DocstringBlock]:
+    """Split the lines into blocks that cannot be prose, with their reason, and paragraphs that may be prose."""
     paragraph: list[str] = []
     indent = 0
     index = 0
@@ -135,7 +135,7 @@ def blocks_of(lines: list[str]) -> Iterator[Block]:
         text = line.strip()
         span = _dropped_span(lines, index) if text else (index + 1, "")
         if span is None and paragraph and _begins_paragraph(text, _indent(line), paragraph=paragraph, indent=indent):
-            yield Block(paragraph, "")
+            yield DocstringBlock(paragraph, "")
             paragraph = []
         if span is None:
             bullet = _BULLET.match(text)
@@ -152,25 +152,25 @@ def blocks_of(lines: list[str]) -> Iterator[Block]:
             index += 1
             continue
         if paragraph:
-            yield Block(paragraph, "")
+            yield DocstringBlock(paragraph, "")
         end, reason = span
         if reason:
-            yield Block([line.strip() for line in lines[index:end] if line.strip()], reason)
+            yield DocstringBlock([line.strip() for line in lines[index:end] if line.strip()], reason)
         elif paragraph and paragraph[-1].endswith("::"):
-            # reST: what is indented after a double colon is literal.
+            # reST: an indented block after a double colon is literal.
             outer = min(indent, _indent(lines[index - 1]))
             end = _end_of_body(lines, index, outer)
             if literal := [line.strip() for line in lines[index:end] if line.strip()]:
-                yield Block(literal, "code")
+                yield DocstringBlock(literal, "code")
             end = max(end, index + 1)
         paragraph = []
         index = end
     if paragraph:
-        yield Block(paragraph, "")
+        yield DocstringBlock(paragraph, "")
 
 
 def _begins_paragraph(text: str, line_indent: int, *, paragraph: list[str], indent: int) -> bool:
-    """Whether a line that follows another without a blank line is an entry or a list item by itself."""
+    """Return whether a line without a blank line before it starts a list item or entry."""
     previous_end = paragraph[-1][-1]
     if _BULLET.match(text) and (line_indent != indent or previous_end in ".:;,!?" or text[0] in "-*+•"):
         return True

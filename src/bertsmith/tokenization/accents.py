@@ -1,8 +1,9 @@
-"""Which marks of a text an uncased tokenizer keeps: by default, those that are letters of the scripts in the text.
+"""Choose the accents and other marks that an uncased tokenizer keeps: by default, those that are part of the letters.
 
-BERT's uncased normaliser decomposes a text (NFD) and drops every nonspacing mark. That suits English and spoils most
-other scripts: Devanagari में becomes म, kana かぎ (key) and かき (oyster) become one word, and a Hangul syllable falls
-apart into its letters. The choice is one switch for the whole tokenizer, so it follows the scripts of the text:
+BERT's uncased normalizer decomposes a text (NFD) and drops all nonspacing marks. That works for English but damages
+most other scripts: Devanagari में becomes म, kana かぎ (key) and かき (oyster) become the same word, and a Hangul
+syllable is split into its letters. The tokenizer has only one setting for all scripts, so it depends on the scripts in
+the text:
 
 | script | marks | by default | why |
 | --- | --- | --- | --- |
@@ -11,17 +12,17 @@ apart into its letters. The choice is one switch for the whole tokenizer, so it 
 | Chinese | none | - | nothing changes |
 | Devanagari, Bengali, Tamil and all other Indic scripts | vowel signs, virama, nukta | kept | they are the vowels |
 | Thai, Lao, Khmer, Burmese, Tibetan, Javanese, ... | vowels, tones, subjoined letters | kept | they are the vowels |
-| kana | voicing (dakuten, handakuten) | kept | they make another consonant |
-| Hangul | none, but NFD takes syllables apart | kept | a syllable stays one character, also in answers |
+| kana | voicing (dakuten, handakuten) | kept | they change the consonant |
+| Hangul | none, but NFD splits syllables | kept | a syllable stays one character, also in answers |
 | Arabic | vowel points; hamza and madda on their carriers | kept | the hamza is a letter (Urdu, Uyghur: everywhere) |
 
-Any other script keeps its marks. A mark that is kept can be written in two ways: as part of the letter (é, が, the
-syllables of Hangul, as almost every text has them) or as a character behind it (texts from macOS, from PDF files). A
-vocabulary has learnt the first, so the second would be [UNK]. If a part of the text that matters has marks that are
-kept, the tokenizer therefore brings what it reads to Unicode form NFC.
+All other scripts keep their marks. A kept mark can be encoded in two ways: as part of the letter (é, が, the syllables
+of Hangul, as in almost every text) or as a separate character after it (texts from macOS, from PDF files). A vocabulary
+contains the first form, so the second would be [UNK]. If a relevant part of the text has marks that are kept, the
+tokenizer therefore converts its input to Unicode form NFC.
 
-The authors of BERT recommend their cased multilingual model, which drops nothing, for most languages: the uncased one
-spoils scripts other than Latin.
+The authors of BERT recommend their cased multilingual model, which drops nothing, for most languages, because the
+uncased model damages scripts other than Latin.
 """
 
 from __future__ import annotations
@@ -35,14 +36,15 @@ from functools import cache
 from tokenizers.normalizers import BertNormalizer
 
 DROPPED_BY_DEFAULT = frozenset({"LATIN", "GREEK", "CYRILLIC", "HEBREW", "SYRIAC", "CJK"})
-"""Scripts whose marks the uncased default drops, as the first word of their characters' Unicode names."""
+"""Scripts whose marks are dropped by default in uncased tokenizers, as the first word of their characters' Unicode
+names."""
 MIN_SHARE = 0.01
-"""The share of the letters from which a script decides: a few foreign names do not change how a corpus is read."""
-WORTH_SAYING = 0.005
-"""The share of words with marks from which their loss is printed, or, if they are kept, text is brought to NFC. In
-English novels it is 0.002, in French news 0.14."""
+"""Share of the letters from which a script decides, so that a few foreign names have no effect."""
+MIN_REPORTED_SHARE = 0.005
+"""Share of words with marks from which dropping them is reported, or, if they are kept, text is converted to NFC. It is
+0.002 in English novels and 0.14 in French news."""
 
-WHY_COMPOSED = "é is one letter, with its mark in it or behind it; the class of the tokenizer is TokenizersBackend"
+NFC_REASON = "é is one character, however a text encodes it; the class of the tokenizer is TokenizersBackend"
 """The reason for Unicode form NFC."""
 
 _WITHOUT_MARKS = BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
@@ -50,12 +52,12 @@ _SPELLINGS = {"HIRAGANA": "KANA", "KATAKANA": "KANA", "KATAKANA-HIRAGANA": "KANA
 
 
 @dataclass(frozen=True)
-class Marks:
+class AccentSettings:
     """Whether a tokenizer keeps the marks of a text, and why.
 
-    `strip_accents` is the setting of `BertTokenizer`: None leaves it to the case, as in BERT. `reason` holds an example
-    from the text; it is empty if nothing worth printing depends on the choice. With `composed` the tokenizer reads a
-    letter and its mark as one character (Unicode form NFC), however a text writes them.
+    `strip_accents` is the setting of `BertTokenizer`; None follows the case, as in BERT. `reason` contains an example
+    from the text; it is empty if the choice makes no relevant difference. With `composed` the tokenizer reads a letter
+    and its mark as one character (Unicode form NFC), however a text encodes them.
     """
 
     kept: bool
@@ -64,39 +66,39 @@ class Marks:
     composed: bool = False
 
 
-def choose_marks(words: Mapping[str, int], *, cased: bool, accents: str) -> Marks:
-    """Whether a tokenizer of this text keeps its marks.
+def choose_accents(words: Mapping[str, int], *, cased: bool, accents: str) -> AccentSettings:
+    """Choose whether a tokenizer for this text keeps its marks.
 
     Args:
-        words: how often each word occurs, as written (`words_of_chunks` without lower case and stripping).
-        cased: whether the tokenizer keeps capitals; then it keeps marks too by default, as in BERT.
-        accents: `keep`, `strip`, or `auto` for what the scripts of the text ask for.
+        words: count of each word as written (`words_of_chunks` without lowercasing and stripping).
+        cased: whether the tokenizer keeps capitals; then it also keeps marks by default, as in BERT.
+        accents: `keep`, `strip`, or `auto` to follow the scripts of the text.
     """
     words = _composed(words)
     changed = [word for word in words if not word.isascii() and any(map(_changes, word))]
     share = sum(words[word] for word in changed) / max(sum(words.values()), 1)
     if accents == "keep" or (cased and accents == "auto"):
-        return Marks(True, None if cased else False, composed=share >= WORTH_SAYING)
+        return AccentSettings(True, None if cased else False, composed=share >= MIN_REPORTED_SHARE)
     if accents == "auto" and (found := _deciding_script(words)):
         script, of_letters = found
         theirs = [word for word in changed if any(script_of(character) == script for character in word)]
         name = script.title() if script != "KANA" else "kana"
-        return Marks(
+        return AccentSettings(
             True,
             False,
-            f"marks are part of the letters in {name}, {of_letters:.0%} of the text: without them "
+            f"marks are part of the letters in {name}, which is {of_letters:.0%} of the text: without marks, "
             f"{_example(theirs, words)}",
             composed=True,
         )
     strip = True if cased else None
-    if share < WORTH_SAYING:
-        return Marks(False, strip)
-    how = "as asked for" if accents == "strip" else "as in bert-base-uncased, unless you give --accents keep"
-    return Marks(False, strip, f"{how}; {share:.1%} of the words change: {_example(changed, words)}")
+    if share < MIN_REPORTED_SHARE:
+        return AccentSettings(False, strip)
+    why = "set by --accents strip" if accents == "strip" else "as in bert-base-uncased; --accents keep keeps them"
+    return AccentSettings(False, strip, f"{why}; {share:.1%} of the words change: {_example(changed, words)}")
 
 
 def _composed(words: Mapping[str, int]) -> Counter[str]:
-    """The counts of words in Unicode form NFC: in Hangul that is decomposed no letter has a mark."""
+    """Return the counts of words in Unicode form NFC, because letters of decomposed Hangul have no marks."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         counts[word if word.isascii() else unicodedata.normalize("NFC", word)] += count
@@ -104,7 +106,7 @@ def _composed(words: Mapping[str, int]) -> Counter[str]:
 
 
 def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
-    """The most frequent script whose marks are kept and occur in the text, with its share of the letters."""
+    """Return the most frequent script with marks that are kept and occur in the text, and its share of the letters."""
     characters: Counter[str] = Counter()
     total = 0
     for word, count in words.items():
@@ -117,7 +119,7 @@ def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
     affected: set[str] = set()
     for character, count in characters.items():
         if unicodedata.category(character)[0] in "LM":
-            # A mark counts for its script only where that has letters: variation selectors and accents have none.
+            # Only letters count for a script: variation selectors and accents have none.
             letters[script_of(character)] += count if character.isalpha() else 0
             if _changes(character):
                 affected.add(script_of(character))
@@ -130,7 +132,7 @@ def _deciding_script(words: Mapping[str, int]) -> tuple[str, float] | None:
 
 @cache
 def script_of(character: str) -> str:
-    """The script of a letter or mark, by the first word of its Unicode name, such as DEVANAGARI; kana are one."""
+    """Return the script of a letter or mark from its Unicode name, such as DEVANAGARI; all kana are KANA."""
     name = unicodedata.name(character, "")
     for prefix in ("HALFWIDTH ", "FULLWIDTH ", "COMBINING "):
         name = name.removeprefix(prefix)
@@ -139,7 +141,7 @@ def script_of(character: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """The text as a BERT tokenizer that strips accents reads it."""
+    """Return the text as read by a BERT tokenizer that strips accents."""
     return str(_WITHOUT_MARKS.normalize_str(text))
 
 
@@ -149,7 +151,7 @@ def _changes(character: str) -> bool:
 
 
 def _example(changed: Sequence[str], words: Mapping[str, int]) -> str:
-    """The most frequent two words that become one, or else the most frequent word that changes."""
+    """Describe the most frequent two words that become the same, or else the most frequent word that changes."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         counts[word.lower()] += count
@@ -164,6 +166,6 @@ def _example(changed: Sequence[str], words: Mapping[str, int]) -> str:
             best = (second, counts[found[0]], found)
     *_, found = best
     bare = without_marks(found[0])
-    if bare != found[0] and unicodedata.normalize("NFC", bare) == found[0]:  # Hangul: nothing is lost
+    if bare != found[0] and unicodedata.normalize("NFC", bare) == found[0]:  # Hangul, which loses nothing
         return f"the {len(found[0])} characters of {found[0]} are read as {len(bare)}"
     return f"{' and '.join(found)} {'are both' if len(found) > 1 else 'is'} read as {bare}"

@@ -1,4 +1,4 @@
-"""The dropped texts of a shard with their reasons, for people to read: `STORE/dropped`, written if asked for."""
+"""The dropped texts of a shard with their reasons, for people to read: `STORE/dropped`, with --keep-dropped."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.corpus.cleaning import Dropped
-from bertsmith.corpus.decisions import Decision, json_lines
+from bertsmith.corpus.cleaning import DroppedText
+from bertsmith.corpus.decisions import Decision, to_json_lines
 from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS
 from bertsmith.corpus.shards import Shard
-from bertsmith.corpus.work_folder import CLEAN, STORE, numbered
+from bertsmith.corpus.work_folder import CLEAN, STORE, stage_file
 from bertsmith.runtime.files import write_text
 
 WITHOUT_TOKENS = "no tokens"
-"""The reason for which a document is dropped whose characters the tokenizer drops (zero-width spaces and the like)."""
+"""The reason for dropping a document whose characters the tokenizer ignores (such as zero-width spaces)."""
 
 
 def write_dropped(
     folder: Path, number: int, shard: Shard, *, decision: Decision, without_tokens: npt.NDArray[Any]
 ) -> None:
-    """Write a line for each dropped document and paragraph of a shard."""
+    """Write one line per dropped document and paragraph of a shard."""
     rows = []
     for document in [*np.flatnonzero(decision.documents).tolist(), *without_tokens.tolist()]:
         sentences = shard.texts(*shard.document_sentences[document : document + 2].tolist())
-        dropped = Dropped(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
+        dropped = DroppedText(decision.reason(document) or WITHOUT_TOKENS, " ".join(sentences), None)
         rows.append({"id": shard.ids[document], **asdict(dropped)})
     for document, paragraph in decision.paragraphs.tolist():
         if not decision.documents[document]:
             sentences = shard.texts(*shard.sentence_offsets[paragraph : paragraph + 2].tolist())
-            place = paragraph - int(shard.paragraph_offsets[document])
+            index = paragraph - int(shard.paragraph_offsets[document])
             rows.append(
-                {"id": shard.ids[document], **asdict(Dropped(DUPLICATE_PARAGRAPHS, " ".join(sentences), place))}
+                {"id": shard.ids[document], **asdict(DroppedText(DUPLICATE_PARAGRAPHS, " ".join(sentences), index))}
             )
-    cleaned = numbered(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
-    write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + json_lines(rows))
+    cleaned = stage_file(folder, CLEAN, number, suffix=".dropped.jsonl").read_text(encoding="utf-8")
+    write_text(folder / STORE / "dropped" / f"{number:05d}.jsonl", cleaned + to_json_lines(rows))
