@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from bertsmith.tasks.question_answering.encoding import EncodedQuestions, PairTemplate, Pieces, windows
+from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions, PairTemplate, windows
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 
@@ -28,7 +28,7 @@ def inputs_of(questions: int) -> EncodedQuestions:
     """Questions of 14 pieces, five with one context."""
     counts = np.clip(np.random.default_rng(0).lognormal(4.92, 0.42, -(-questions // 5)).astype(int), 20, 900)
     contexts = [
-        Pieces(np.full(count, 9, np.int32), *(np.arange(count, dtype=np.int32) * 5 + add for add in (0, 4)))
+        ContextTokens(np.full(count, 9, np.int32), *(np.arange(count, dtype=np.int32) * 5 + add for add in (0, 4)))
         for count in counts
     ]
     context_of = [number // 5 for number in range(questions)]

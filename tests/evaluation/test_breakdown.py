@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith import PretrainingCollator, TokenStore
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.breakdown import GROUPS, Breakdown, _kinds_of_whole_pieces, frequency_groups, third_of
+from bertsmith.evaluation.breakdown import GROUPS, Breakdown, _kinds_of_whole_pieces, frequency_groups, position_thirds
+from bertsmith.evaluation.held_out_text import held_out_text
 from bertsmith.evaluation.language_model import FixedMaskEvaluation
-from bertsmith.evaluation.text import part_of_text
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
@@ -126,7 +126,7 @@ def test_the_groups_are_those_of_a_naive_computation(
     )
     work = tmp_path / "work"
     work.mkdir()
-    part = part_of_text(str(text), ReadingOptions(), tokenizer, aside=work)
+    part = held_out_text(str(text), ReadingOptions(), tokenizer, aside=work)
     counts = TokenStore(store).unigram_counts()
     evaluation = make(part, objective=objective)
     breakdown = Breakdown(evaluation, tokenizer, counts)
@@ -205,7 +205,7 @@ def test_groups_by_frequency_by_hand() -> None:
 def test_thirds_by_hand() -> None:
     def thirds(length: int) -> str:
         positions = np.arange(length)
-        return "".join(map(str, third_of(positions, np.full(length, length))))
+        return "".join(map(str, position_thirds(positions, np.full(length, length))))
 
     assert [thirds(length) for length in (1, 2, 3, 4, 5, 6, 7)] == [
         "1",

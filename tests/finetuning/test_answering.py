@@ -157,7 +157,7 @@ def test_no_answer_is_as_likely_as_in_the_window_where_it_is_least(run: Path) ->
     start[1, int(inputs.offsets[1]) + 2] = 4.0
     output = {"start_logits": start, "end_logits": end}
     head = QuestionAnswering()
-    answers = head.join(list(head.keep(output, inputs, rows)), inputs)
+    answers = head.gather_outputs(list(head.extract_outputs(output, inputs, rows)), inputs)
     assert answers.no_answer[0] == pytest.approx(1 / (1 + np.exp(4.0 - 3.0)))
     begin, stop, _ = answers.candidates(0)[0]
     piece = int(inputs.firsts[1]) + 2

@@ -23,7 +23,6 @@ from bertsmith.inference.predictor import Predictor
 from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import soft_losses
 from bertsmith.tasks.multiple_choice.head import ChoiceLosses
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tasks.question_answering.head import QuestionLosses
@@ -32,6 +31,7 @@ from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.task_losses import soft_losses
 from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED, SINGLE_LABEL

@@ -75,8 +75,8 @@ def test_every_part_has_pairs_or_none_has(read: Read, part: str) -> None:
     for rows, others, found in ((pairs, single, "one text per row"), (single, pairs, "two texts per row")):
         with pytest.raises(DataError, match=rf"{part}\.jsonl: found {found}, expected .* as in the training file"):
             read(TEXT, {"train": rows, "dev": rows, part: others})
-    assert read(TEXT, {"train": pairs, "dev": pairs}).head.chosen == {"text_columns": ["text", "sentence2"]}
-    assert read(TEXT, {"train": single, "dev": single}).head.chosen == {"text_columns": ["text"]}
+    assert read(TEXT, {"train": pairs, "dev": pairs}).head.fitted_values == {"text_columns": ["text", "sentence2"]}
+    assert read(TEXT, {"train": single, "dev": single}).head.fitted_values == {"text_columns": ["text"]}
 
 
 def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
@@ -88,9 +88,9 @@ def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
 
     data = read(CHOICE, {"train": questions([3, 1, 2]), "dev": questions([1, 2, 2])})
     assert data.dev.targets.tolist() == [0, 1, 1]
-    assert data.head.chosen == {"choice_labels_from": 1}
+    assert data.head.fitted_values == {"choice_labels_from": 1}
     data = read(CHOICE, {"train": questions(["C", "A"]), "dev": questions(["B"])})
-    assert (data.dev.targets.tolist(), data.head.chosen) == ([1], {})
+    assert (data.dev.targets.tolist(), data.head.fitted_values) == ([1], {})
 
 
 def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import bertsmith
 from bertsmith.inference.predictor import Predictor
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 METHODS = {
     "fill_mask": "(text: 'str | list[str]', top_k: 'int' = 5) -> 'FilledMasks | list[FilledMasks]'",
@@ -97,7 +97,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, content in (("__init__", ""), ("command", COMMAND), ("predict", PREDICT), ("head", HEAD)):
         (folder / f"{name}.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(TASKS, "measuring", Entry("measuring", "measure", "toy_measure", "the tokens", trainable=False))
+    monkeypatch.setitem(
+        TASKS, "measuring", TaskEntry("measuring", "measure", "toy_measure", "the tokens", trainable=False)
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)

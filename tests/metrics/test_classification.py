@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bertsmith.metrics.classification import (
     LOWER_IS_BETTER,
-    MAY_BE_NEGATIVE,
+    SIGNED_METRICS,
     Array,
     Metric,
     accuracy,
@@ -189,4 +189,4 @@ def test_over_seeds_is_student_s() -> None:
 
 def test_figures_say_which_way_is_better() -> None:
     assert {"mean_squared_error"} == LOWER_IS_BETTER
-    assert {"matthews", "pearson", "spearman"} == MAY_BE_NEGATIVE
+    assert {"matthews", "pearson", "spearman"} == SIGNED_METRICS

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
+from bertsmith.metrics.entities import (
+    LabelCounts,
+    Entity,
+    Reading,
+    Scheme,
+    count,
+    entities,
+    figures,
+    parse_tag,
+    recognise,
+)
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
 from bertsmith.metrics.resampling import intervals
 from bertsmith.tasks.files.labelled_file import Columns
@@ -203,8 +213,8 @@ def test_figures_by_hand() -> None:
     predicted = [["B-PER", "I-PER", "O"], ["B-PER", "O", "B-ORG"], ["O"]]
     counted = count(gold, predicted)
     assert counted == [
-        {"PER": Counts(1, 1, 1)},
-        {"LOC": Counts(0, 0, 1), "ORG": Counts(0, 1, 0), "PER": Counts(0, 1, 1)},
+        {"PER": LabelCounts(1, 1, 1)},
+        {"LOC": LabelCounts(0, 0, 1), "ORG": LabelCounts(0, 1, 0), "PER": LabelCounts(0, 1, 1)},
         {},
     ]
     overall, by_type = figures(counted)
@@ -235,10 +245,10 @@ def test_intervals_are_over_the_sentences() -> None:
 
     Ten entities a sentence make it no narrower: they are right or wrong together.
     """
-    right, wrong = ["B-X"] * 10, ["O"] * 10
-    recall = figures(count([right] * 400, [right] * 300 + [wrong] * 100))[0]["recall"]
+    correct, wrong = ["B-X"] * 10, ["O"] * 10
+    recall = figures(count([correct] * 400, [correct] * 300 + [wrong] * 100))[0]["recall"]
     assert recall.value == 0.75
     assert recall.high - recall.low == pytest.approx(2 * 1.96 * (0.75 * 0.25 / 400) ** 0.5, rel=0.15)
-    of_tokens = accuracy_of_tokens([right] * 400, [right] * 300 + [wrong] * 100)
+    of_tokens = accuracy_of_tokens([correct] * 400, [correct] * 300 + [wrong] * 100)
     accuracy = intervals({"accuracy": of_tokens})["accuracy"]
     assert (accuracy.low, accuracy.value, accuracy.high) == (recall.low, recall.value, recall.high)

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 from bertsmith.tasks.class_weights import balanced
-from bertsmith.tasks.losses import TaskLosses
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.task_losses import TaskLosses
 from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED

@@ -133,7 +133,7 @@ def test_a_mark_that_is_read_together_with_punctuation_is_no_reason_to_join_word
 def test_the_pieces_of_an_answer_are_its_characters(context: str, answer: str, name: str) -> None:
     inputs = encode_questions(TOKENIZERS[name], ["a"], [context], 512)
     start = context.index(answer)
-    first, last = inputs.pieces_of(0, start, start + len(answer))
+    first, last = inputs.token_span(0, start, start + len(answer))
     pieces = inputs.contexts[0]
     assert context[pieces.starts[first] : pieces.ends[last]] == answer
 
@@ -145,7 +145,7 @@ def test_spans_of_the_same_characters_are_one_candidate() -> None:
     assert len(inputs.contexts[0]) == 5  # two bytes, a blank, two letters
     starts, ends = np.array([0, 1, 0, 3]), np.array([0, 1, 1, 4])
     kept = (0.0, np.array([3, 2, 1, 0], dtype=np.float32), starts, ends)
-    found = QuestionAnswering((), "").join([kept], inputs)
+    found = QuestionAnswering((), "").gather_outputs([kept], inputs)
     assert [(context[start:end], share) for start, end, share in found.candidates(0)] == [
         ("é", pytest.approx(1 / (1 + np.exp(-3)))),
         ("ab", pytest.approx(1 / (1 + np.exp(3)))),

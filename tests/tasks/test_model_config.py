@@ -11,7 +11,7 @@ import transformers
 
 from bertsmith.finetuning.head_model import replaced_labels
 from bertsmith.tasks.model_config import forget_head, has_head, task_of
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 LEVELS = "levels"
@@ -22,14 +22,14 @@ class Rated(SequenceClassification):
     """Ordered levels, by the outputs of a classification head."""
 
     config_keys = (LEVELS,)
-    marker = LEVELS
+    identifying_config_key = LEVELS
 
 
 @pytest.fixture(autouse=True)
 def rating(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rated.task", SimpleNamespace(TASK=Rated))  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "rated", SimpleNamespace(__path__=[]))  # type: ignore[arg-type]
-    monkeypatch.setitem(TASKS, "rating", Entry("rating", "rate", "rated", "the level of a text"))
+    monkeypatch.setitem(TASKS, "rating", TaskEntry("rating", "rate", "rated", "the level of a text"))
 
 
 def test_the_marker_says_which_task_a_shared_class_is_of() -> None:

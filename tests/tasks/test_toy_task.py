@@ -14,7 +14,7 @@ import bertsmith as package
 from bertsmith.errors import OptionError
 from bertsmith.models.loading import load_config
 from bertsmith.tasks.model_config import forget_head, task_of
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 TESTS = Path(__file__).resolve().parents[1]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 16, "learning_rate": 1e-2, "batch_size": 8, "epochs": 15}
@@ -26,7 +26,7 @@ def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
     for schemas in ("bertsmith.finetuning.options", "bertsmith.tasks.score_options"):
         importlib.import_module(schemas)
     monkeypatch.syspath_prepend(TESTS)
-    monkeypatch.setitem(TASKS, "shouting", Entry("shouting", "shout", "toy_task", "whether a text is shouted"))
+    monkeypatch.setitem(TASKS, "shouting", TaskEntry("shouting", "shout", "toy_task", "whether a text is shouted"))
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ CASES = [
 def test_the_cases_have_every_task_and_form() -> None:
     """A new task, or a new form of files, needs a case."""
     tested = {(task, form) for task, _, forms in CASES for form in forms}
-    forms = {name: {*task_class(name).tables, *TASKS[name].file_forms} for name in trainable_tasks()}
+    forms = {name: {*task_class(name).tables, *TASKS[name].file_formats} for name in trainable_tasks()}
     # The tables of questions are read by one function, whatever their form.
     forms["question-answering"] -= {"csv", "tsv"}
     assert tested == {(task, form) for task, found in forms.items() for form in found}

@@ -136,17 +136,17 @@ class FakeRunner:
         size, names = sizes[head.pipeline_tag], ("start_logits", "end_logits") if spans else ("logits",)
         return {name: self.draw.normal(size=size).astype(np.float32) for name in names}
 
-    def kept(self, head: AnyTask, keep: Callable[..., Any], inputs: Any) -> list[Any]:
+    def kept(self, head: AnyTask, extract_outputs: Callable[..., Any], inputs: Any) -> list[Any]:
         found: list[Any] = [None] * len(inputs.lengths)
         for rows in by_length(inputs.lengths, 4 * MAX_LENGTH):
             batch = head.batch(inputs, rows, self.tokenizer.pad_token_id, with_types=True)
             assert all(values.dtype == np.int64 for values in batch.values()), head
-            for row, item in zip(rows, keep(self.outputs_of(head, batch), inputs, rows), strict=True):
+            for row, item in zip(rows, extract_outputs(self.outputs_of(head, batch), inputs, rows), strict=True):
                 found[row] = item
         return found
 
     def head_outputs(self, head: AnyTask, inputs: Any) -> Any:
-        return head.join(self.kept(head, head.keep, inputs), inputs)
+        return head.join(self.kept(head, head.extract_outputs, inputs), inputs)
 
     def forward(self, task: str) -> Callable[..., Iterator[tuple[list[int], Any]]]:
         """Rows of each batch: of masks over the vocabulary, of pairs over two classes, of texts a vector."""
@@ -160,10 +160,10 @@ class FakeRunner:
 
         return outputs
 
-    def doubts(self, head: str) -> list[str] | None:
+    def head_warnings(self, head: str) -> list[str] | None:
         return [f"{head} is random"]
 
-    def once(self, key: str, make: Callable[[], Any]) -> Any:
+    def get_or_create(self, key: str, make: Callable[[], Any]) -> Any:
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
@@ -194,10 +194,10 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     columns = found.following(Columns(), examples, paths[0])
     options = asked(problem_type)
     task = found.for_training(examples, options)
-    items = [item.texts for item in task.items(examples)]
-    assert all([item.texts for item in task.items(other)] == items for other in others), paths
+    items = [item.texts for item in task.comparison_items(examples)]
+    assert all([item.texts for item in task.comparison_items(other)] == items for other in others), paths
     targets = task.targets(examples, files[0])
-    runner = FakeRunner("a model", SimpleNamespace(**task.config_values(), **task.chosen))
+    runner = FakeRunner("a model", SimpleNamespace(**task.config_values(), **task.fitted_values))
     inputs = task.encode(runner.tokenizer, task.trainable_examples(examples), MAX_LENGTH)
     outputs = runner.head_outputs(task, inputs)
     rows = range(len(inputs.lengths))
@@ -207,7 +207,7 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     with_tuned_thresholds = task.with_tuned_thresholds(outputs, targets)
     figures = {metric: interval.to_dict() for metric, interval in with_tuned_thresholds.score(outputs, targets).items()}
     labelled_predictions = list(with_tuned_thresholds.labelled_predictions(examples, outputs, targets))
-    with_tuned_thresholds.score(*with_tuned_thresholds.some(outputs, targets, np.arange(3)))
+    with_tuned_thresholds.score(*with_tuned_thresholds.select_examples(outputs, targets, np.arange(3)))
     if task.has_probabilities:
         assert task.decisions(outputs, targets).logits.dtype == np.float64
         with_tuned_thresholds = task.calibrated(outputs, targets) or with_tuned_thresholds

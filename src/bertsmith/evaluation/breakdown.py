@@ -23,12 +23,12 @@ from bertsmith.objectives.examples import PaddedExamples
 
 Ints = npt.NDArray[np.int64]
 
-FREQUENCY, PIECE, PLACE, SHOWN = "frequency", "piece", "place", "shown"
+FREQUENCY, TOKEN_KIND, POSITION, CORRUPTION = "frequency", "piece", "place", "shown"
 GROUPS: Mapping[str, Sequence[str]] = {
     FREQUENCY: ("never", "below 1", "1 to 10", "10 to 100", "100 to 1,000", "1,000 to 10,000", "10,000 or more"),
-    PIECE: ("whole word", "first piece of a word", "later piece of a word", "number", "punctuation"),
-    PLACE: ("first third", "middle third", "last third"),
-    SHOWN: ("[MASK]", "another token", "itself"),
+    TOKEN_KIND: ("whole word", "first piece of a word", "later piece of a word", "number", "punctuation"),
+    POSITION: ("first third", "middle third", "last third"),
+    CORRUPTION: ("[MASK]", "another token", "itself"),
 }
 """The groups of each division.
 
@@ -93,9 +93,9 @@ class Breakdown:
         kinds = np.where(divided, 1, self._whole_kinds[labels])
         kinds[self.vocabulary.continues[labels]] = 2
         groups = {
-            PIECE: kinds,
-            PLACE: third_of(tokens - starts, stops - starts),
-            SHOWN: np.where(shown == self.vocabulary.mask, 0, np.where(shown == labels, 2, 1)),
+            TOKEN_KIND: kinds,
+            POSITION: position_thirds(tokens - starts, stops - starts),
+            CORRUPTION: np.where(shown == self.vocabulary.mask, 0, np.where(shown == labels, 2, 1)),
         }
         return groups | ({FREQUENCY: self._frequencies[labels]} if self._frequencies is not None else {})
 
@@ -140,7 +140,7 @@ def frequency_groups(counts: Ints) -> Ints:
     return np.where(counts > 0, 1 + np.searchsorted(_BOUNDS, rates, side="right"), 0)
 
 
-def third_of(positions: Ints, lengths: Ints) -> Ints:
+def position_thirds(positions: Ints, lengths: Ints) -> Ints:
     """0, 1 or 2: the third of a sentence in which the middle of a token lies; of two tokens one is in the first third
     and one in the last.
     """

@@ -14,13 +14,13 @@ from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
+from bertsmith.evaluation.held_out_text import fixed_evaluation_text, held_out_text
 from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
+from bertsmith.evaluation.random_sentences import random_sentences
 from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
-from bertsmith.evaluation.sentences import random_sentences
-from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.models.loading import LoadedBert, load_bert, on_device
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.audit import audit_pairs
@@ -94,9 +94,9 @@ def evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
     if options.report is not None:
         check_page(options.report)
     model = _load(options)
-    with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-        data, vocabulary = _read(options, model, Path(aside)), Vocabulary.of(model.tokenizer)
-        evaluation = frozen_text(
+    with tempfile.TemporaryDirectory(prefix="bertsmith-") as temporary_folder:
+        data, vocabulary = _read(options, model, Path(temporary_folder)), Vocabulary.of(model.tokenizer)
+        evaluation = fixed_evaluation_text(
             data.part,
             vocabulary,
             objective=model.objective,
@@ -183,13 +183,13 @@ def _objective(name: str, loaded: LoadedBert, trained: str | None) -> str:
     )
 
 
-def _read(options: EvaluateOptions, model: _Model, aside: Path) -> _Data:
+def _read(options: EvaluateOptions, model: _Model, temporary_folder: Path) -> _Data:
     """The held-out part of a STORE, or a text, which is read into the folder `aside`."""
     store = _store(options, model.tokenizer)
     if store is not None:
         return _Data(store.part(HELD_OUT), store.unigram_counts(), store)
     reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding, separator=options.separator)
-    part = part_of_text(options.data, reading, model.tokenizer, aside=aside)
+    part = held_out_text(options.data, reading, model.tokenizer, temporary_folder=temporary_folder)
     counts = None if model.unigram_counts is None else np.asarray(model.unigram_counts)
     return _Data(part, counts, None)
 

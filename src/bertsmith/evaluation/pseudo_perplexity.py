@@ -22,12 +22,12 @@ import torch
 from torch.nn import functional
 
 from bertsmith.config.verb import Result
-from bertsmith.inference.batched import batches
+from bertsmith.inference.head_outputs import batches
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 
 SENTENCES_AT_ONCE = 64
 """Sentences of similar length that are made into rows at once."""
@@ -155,7 +155,7 @@ def _losses(
 ) -> npt.NDArray[np.float64]:
     """float64 of [rows]: the cross-entropy of each row's token, in nats."""
     ids = [row.input_ids for row in rows]
-    encoded = Encoded(ids, [[0] * len(row) for row in ids], [0] * len(ids))
+    encoded = EncodedTexts(ids, [[0] * len(row) for row in ids], [0] * len(ids))
     device = next(model.parameters()).device
     losses = np.zeros(len(rows))
     for numbers, batch in batches(encoded, model.config, vocabulary.pad, str(device)):

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertsmith.inference.batched import batches
+from bertsmith.inference.head_outputs import batches
 from bertsmith.metrics.anisotropy import anisotropy, mean_cosine
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.pooling import pooled
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 
 SENTENCES = 1_000
 """At most so many sentences are compared, each with each."""
@@ -44,7 +44,7 @@ def sentence_vectors(
     was_training = model.training
     model.eval()
     rows = [[vocabulary.cls, *ids[: max_length - 2], vocabulary.sep] for ids in sentences]
-    encoded = Encoded(rows, [[0] * len(row) for row in rows], [0] * len(rows))
+    encoded = EncodedTexts(rows, [[0] * len(row) for row in rows], [0] * len(rows))
     device = next(model.parameters()).device
     layers, size = int(model.config.num_hidden_layers) + 1, int(model.config.hidden_size)
     vectors = {pooling: np.zeros((layers, len(rows), size), np.float32) for pooling in POOLINGS}

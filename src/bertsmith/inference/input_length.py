@@ -18,7 +18,7 @@ from bertsmith.models.loading import max_tokens
 from bertsmith.records.any_run import run_of_model
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.tasks.model_config import INPUT_LENGTH
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 SHORTEST = 8
 """The least tokens of a row: special tokens, and something between them."""
@@ -32,13 +32,13 @@ def check_length(length: int, config: Any) -> int:
     return length
 
 
-def input_length(model: str, config: Any, task: str, *, asked: int | None = None) -> tuple[int, str]:
+def input_length(model: str, config: Any, task: str, *, requested: int | None = None) -> tuple[int, str]:
     """Tokens per row of a MODEL's head, and the reason; `asked` is --max-length.
 
     Raises OptionError for a length that the model does not take, ModelError for one in config.json.
     """
-    if asked is not None:
-        return check_length(asked, config), "--max-length"
+    if requested is not None:
+        return check_length(requested, config), "--max-length"
     limit = max_tokens(config)
     stored = getattr(config, INPUT_LENGTH, None)
     if stored is not None:
@@ -53,7 +53,7 @@ def input_length(model: str, config: Any, task: str, *, asked: int | None = None
     if recorded is not None:
         return min(recorded, limit), "as its run.json says"
     usual = TASKS[task].max_length
-    if usual != Entry.max_length:
+    if usual != TaskEntry.max_length:
         return min(usual, limit), f"the default of {task}; the model does not say how it was fine-tuned"
     return limit, "all that the model takes; it does not say how it was fine-tuned"
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.inference.batched import batches, head_outputs, kept_rows
+from bertsmith.inference.head_outputs import batches, extracted_rows, head_outputs
 from bertsmith.inference.input_length import input_length
 from bertsmith.inference.results import Tokenized
 from bertsmith.inference.tokenizing import tokenize_text
@@ -34,8 +34,8 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress, log_info, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.batching import TOKENS_A_BATCH
-from bertsmith.tasks.encoded_texts import Encoded, encode
+from bertsmith.tasks.batching import TOKENS_PER_BATCH
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode
 from bertsmith.tasks.model_config import INPUT_LENGTH, has_head
 from bertsmith.tasks.registry import TASKS, trainable_tasks, verbs
 from bertsmith.tasks.runner import Forward
@@ -101,39 +101,39 @@ class Predictor:
         self._with_head(task_class(name))
         return task_class(name).for_model(self.config, None, self.name)
 
-    def row_length(self, task: str, asked: int | None) -> int:
+    def row_length(self, task: str, requested: int | None) -> int:
         """Tokens per row for a task, by `input_length`; printed if config.json does not say it.
 
         Raises OptionError for a length that the model does not take.
         """
-        length, reason = input_length(self.name, self.config, task, asked=asked)
-        if asked is None and getattr(self.config, INPUT_LENGTH, None) is None:
+        length, reason = input_length(self.name, self.config, task, requested=requested)
+        if requested is None and getattr(self.config, INPUT_LENGTH, None) is None:
             note = f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length"
-            self.once(f"length of {task}", partial(log_info, note))
+            self.get_or_create(f"length of {task}", partial(log_info, note))
         return length
 
     def head_outputs(
-        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_PER_BATCH, bar: Progress | None = None
     ) -> Any:
         """The outputs of a head that is the model's own, by examples; `budget` is in tokens per batch."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         return head_outputs(head, model, inputs, pad, precision=self.precision, budget=budget, bar=bar)
 
     def head_logits(
-        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
+        self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_PER_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
         """What a student learns from a head that is the model's own, in the form of `Task.gather_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
-        kept = kept_rows(
+        kept = extracted_rows(
             head, head.logits, model, inputs=inputs, pad_token_id=pad, precision=self.precision, budget=budget, bar=bar
         )
         return head.gather_logits(kept, inputs)
 
     def forward(self, task: str) -> Forward:
         """The FORWARD of a task on batches of encoded texts. Raises ModelError if the MODEL lacks what it needs."""
-        run = self.once(f"forward of {task}", lambda: TASKS[task].module("head").FORWARD(self._models))
+        run = self.get_or_create(f"forward of {task}", lambda: TASKS[task].module("head").FORWARD(self._models))
 
-        def outputs(encoded: Encoded, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+        def outputs(encoded: EncodedTexts, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
             for numbers, batch in self._batches(encoded):
                 with torch.inference_mode(), self._computing():
                     output = run(batch, **settings)
@@ -141,15 +141,15 @@ class Predictor:
 
         return outputs
 
-    def doubts(self, head: str) -> list[str] | None:
+    def head_warnings(self, head: str) -> list[str] | None:
         """Why not to rely on a pre-training head (`mlm`, `nsp`); printed the first time. None if nothing is known."""
         if self.config.model_type != "bert" or head not in self._models.bert.doubts:
             return None
         doubt = f"{self.name}: {self._models.bert.doubts[head]}"
-        self.once(doubt, partial(warn, doubt))
+        self.get_or_create(doubt, partial(warn, doubt))
         return [doubt]
 
-    def once(self, key: str, make: Callable[[], ValueType]) -> ValueType:
+    def get_or_create(self, key: str, make: Callable[[], ValueType]) -> ValueType:
         """The value that `make` returned when this key was first asked for."""
         if key not in self._made:
             self._made[key] = make()
@@ -164,12 +164,12 @@ class Predictor:
         if not has_head(self.config, task):
             architectures = ", ".join(self.config.architectures or []) or "bare encoder"
             raise ModelError(
-                f"{self.name}: has no {head.called} (it is a {architectures}); "
+                f"{self.name}: has no {head.head_name} (it is a {architectures}); "
                 f"bertsmith finetune {task} --model {self.name} makes one"
             )
-        return self._models.auto(head.auto_class, head.called)
+        return self._models.auto(head.auto_class, head.head_name)
 
-    def _batches(self, encoded: Encoded) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
+    def _batches(self, encoded: EncodedTexts) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
         return batches(encoded, self.config, int(self.tokenizer.pad_token_id), self.device)
 
     def _computing(self) -> AbstractContextManager[Any]:

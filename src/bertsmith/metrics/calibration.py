@@ -64,44 +64,44 @@ class Calibration:
         return {"ece": self.ece, "brier": self.brier, "nll": self.nll}
 
 
-def calibration(logits: Floats, gold: Ints, temperature: float = 1.0) -> Calibration:
+def calibration(logits: Floats, labels: Ints, temperature: float = 1.0) -> Calibration:
     """The figures of at least one case.
 
     Args:
         logits: float64 of [cases, classes].
         gold: int64 of [cases], the right class.
     """
-    cases = np.arange(len(gold))
+    cases = np.arange(len(labels))
     logarithms = log_softmax(logits, temperature)
     probabilities = np.exp(logarithms)
-    truth = np.zeros_like(probabilities)
-    truth[cases, gold] = 1
-    right = logits.argmax(axis=1) == gold
-    bins = tuple(_bins(probabilities.max(axis=1), right))
+    labels_one_hot = np.zeros_like(probabilities)
+    labels_one_hot[cases, labels] = 1
+    correct = logits.argmax(axis=1) == labels
+    bins = tuple(_bins(probabilities.max(axis=1), correct))
     return Calibration(
-        ece=sum(bin_.count * abs(bin_.accuracy - bin_.confidence) for bin_ in bins if bin_.count) / len(gold),
-        brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
-        nll=float(-logarithms[cases, gold].mean()),
+        ece=sum(bin_.count * abs(bin_.accuracy - bin_.confidence) for bin_ in bins if bin_.count) / len(labels),
+        brier=float(((probabilities - labels_one_hot) ** 2).sum(axis=1).mean()),
+        nll=float(-logarithms[cases, labels].mean()),
         bins=bins,
-        cases=len(gold),
+        cases=len(labels),
     )
 
 
-def _bins(confidences: Floats, right: npt.NDArray[np.bool_]) -> list[Bin]:
+def _bins(confidences: Floats, correct: npt.NDArray[np.bool_]) -> list[Bin]:
     edges = np.linspace(0, 1, BINS + 1)
     # The highest of some probabilities may be rounded to a little above 1.
     numbers = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, BINS - 1)
     counts = np.bincount(numbers, minlength=BINS)
-    confident, correct = (np.bincount(numbers, weights=each, minlength=BINS) for each in (confidences, right))
+    confident, accurate = (np.bincount(numbers, weights=each, minlength=BINS) for each in (confidences, correct))
     with np.errstate(invalid="ignore"):  # 0 / 0: a bin without cases
-        means, shares = confident / counts, correct / counts
+        means, shares = confident / counts, accurate / counts
     return [
         Bin(float(edges[at]), float(edges[at + 1]), int(counts[at]), float(means[at]), float(shares[at]))
         for at in range(BINS)
     ]
 
 
-def fitted_temperature(logits: Floats, gold: Ints) -> float | None:
+def fitted_temperature(logits: Floats, labels: Ints) -> float | None:
     """The temperature at which the negative log-likelihood is lowest (Guo et al. 2017, section 4.2).
 
     The likelihood is convex in the inverse temperature b, and its derivative, the mean over the cases of the expected
@@ -112,13 +112,13 @@ def fitted_temperature(logits: Floats, gold: Ints) -> float | None:
     """
     found = np.isfinite(logits)
     values = np.where(found, logits, 0.0)
-    of_gold = values[np.arange(len(gold)), gold]
+    label_logits = values[np.arange(len(labels)), labels]
 
     def slope(inverse: float) -> float:
         probabilities = np.exp(log_softmax(logits, 1 / inverse)) if inverse else found / found.sum(1, keepdims=True)
-        return float(((probabilities * values).sum(axis=1) - of_gold).mean())
+        return float(((probabilities * values).sum(axis=1) - label_logits).mean())
 
-    if bool(np.all(of_gold == logits.max(axis=1))) or slope(0.0) >= 0:
+    if bool(np.all(label_logits == logits.max(axis=1))) or slope(0.0) >= 0:
         return None
     low, high = 0.0, 1.0
     while slope(high) < 0:

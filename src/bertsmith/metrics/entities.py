@@ -41,12 +41,12 @@ class Entity(NamedTuple):
     end: int
 
 
-class Counts(NamedTuple):
+class LabelCounts(NamedTuple):
     """Of one type, or of all: the entities that are right, predicted, and in the gold."""
 
-    right: int
+    correct: int
     predicted: int
-    gold: int
+    labelled: int
 
 
 def parse_tag(tag: str) -> tuple[str, str] | None:
@@ -173,26 +173,26 @@ def tags_of(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
 
 
 def count(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], reading: Reading = "lenient"
-) -> list[dict[str, Counts]]:
+    labelled: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], reading: Reading = "lenient"
+) -> list[dict[str, LabelCounts]]:
     """For each sentence the counts of each type that occurs in it on either side."""
     counted = []
-    for true_tags, predicted_tags in zip(gold, predicted, strict=True):
-        true, guessed = set(entities(true_tags, reading)), set(entities(predicted_tags, reading))
+    for label_tags, predicted_tags in zip(labelled, predicted, strict=True):
+        label_entities, predicted_entities = (set(entities(tags, reading)) for tags in (label_tags, predicted_tags))
         counted.append(
             {
-                type_: Counts(
-                    sum(entity.type == type_ for entity in true & guessed),
-                    sum(entity.type == type_ for entity in guessed),
-                    sum(entity.type == type_ for entity in true),
+                type_: LabelCounts(
+                    sum(entity.type == type_ for entity in label_entities & predicted_entities),
+                    sum(entity.type == type_ for entity in predicted_entities),
+                    sum(entity.type == type_ for entity in label_entities),
                 )
-                for type_ in sorted({entity.type for entity in true | guessed})
+                for type_ in sorted({entity.type for entity in label_entities | predicted_entities})
             }
         )
     return counted
 
 
-def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
+def figures(counted: Sequence[dict[str, LabelCounts]]) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
     """What `measure` says over all entities, and of each type, with bootstrap intervals over the sentences."""
     types = sorted({type_ for sentence in counted for type_ in sentence})
     measured = {
@@ -204,7 +204,7 @@ def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], 
     return found[None], {type_: found[type_] for type_ in types}
 
 
-def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> dict[str, SumMeasurement]:
+def measure(counted: Sequence[dict[str, LabelCounts]], type_: str | None = None) -> dict[str, SumMeasurement]:
     """`precision`, `recall` and `f1` over all entities, or of one type, of sums over the sentences.
 
     All are from 0 to 1, and 0 where nothing was predicted or nothing is there to be found.
@@ -219,30 +219,30 @@ def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> d
 
 
 def _precision(sums: Floats) -> Floats:
-    right, predicted, _ = sums.T
-    return ratio(right, predicted)
+    correct, predicted, _ = sums.T
+    return ratio(correct, predicted)
 
 
 def _recall(sums: Floats) -> Floats:
-    right, _, gold = sums.T
-    return ratio(right, gold)
+    correct, _, labelled = sums.T
+    return ratio(correct, labelled)
 
 
 def _f1(sums: Floats) -> Floats:
-    right, predicted, gold = sums.T
-    return ratio(2 * right, predicted + gold)
+    correct, predicted, labelled = sums.T
+    return ratio(2 * correct, predicted + labelled)
 
 
 _FIGURES = {"precision": _precision, "recall": _recall, "f1": _f1}
 """Each of the sums right, predicted, gold: float64 of [rows, 3] to [rows]."""
 
 
-def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> SumMeasurement:
+def token_accuracy(labelled: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> SumMeasurement:
     """The share of tokens whose tag is right, of sums over the sentences."""
     table = np.array(
         [
-            (sum(a == b for a, b in zip(true, guessed, strict=True)), len(true))
-            for true, guessed in zip(gold, predicted, strict=True)
+            (sum(a == b for a, b in zip(label_tags, predicted_tags, strict=True)), len(label_tags))
+            for label_tags, predicted_tags in zip(labelled, predicted, strict=True)
         ],
         dtype=np.float64,
     )

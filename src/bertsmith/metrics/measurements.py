@@ -93,28 +93,28 @@ class ClassMeasurement(Measurement):
         figure: the counts, float64 of [choices, classes, 3], to float64 of [choices].
     """
 
-    gold: Ints
+    labels: Ints
     predicted: Ints
     figure: Callable[[Floats], Floats]
 
     def __len__(self) -> int:
-        return len(self.gold)
+        return len(self.labels)
 
     @property
     def classes(self) -> int:
         """As many as the highest number asks for."""
-        return 1 + int(max(self.gold.max(), self.predicted.max()))
+        return 1 + int(max(self.labels.max(), self.predicted.max()))
 
     def over(self, times: Floats) -> Floats:
         """By counting."""
         return self.figure(self._counts(times, self.classes))
 
     def _counts(self, times: Floats, classes: int) -> Floats:
-        pairs, which = np.unique(self.gold * classes + self.predicted, return_inverse=True)
+        pairs, which = np.unique(self.labels * classes + self.predicted, return_inverse=True)
         times = _by_class(times, which, len(pairs))  # there are few pairs of classes, and many examples
-        gold, predicted = np.divmod(pairs, classes)
-        right = predicted == gold
-        parts = ((times[:, right], gold[right]), (times, predicted), (times, gold))
+        labels, predicted = np.divmod(pairs, classes)
+        correct = predicted == labels
+        parts = ((times[:, correct], labels[correct]), (times, predicted), (times, labels))
         return np.stack([_by_class(weights, names, classes) for weights, names in parts], axis=2)
 
     def differs(self, other: Self) -> Booleans:
@@ -126,7 +126,7 @@ class ClassMeasurement(Measurement):
         """By counting what is exchanged."""
         classes, once, times = max(self.classes, other.classes), np.ones((1, len(self))), swaps.astype(np.float64)
         given, taken = (
-            type(self)(self.gold[where], side.predicted[where], self.figure)._counts(times, classes)
+            type(self)(self.labels[where], side.predicted[where], self.figure)._counts(times, classes)
             for side in (self, other)
         )
         moved = taken - given

@@ -26,7 +26,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-class Question(Protocol):
+class ScorableQuestion(Protocol):
     """What is known of a question: its id and the texts of its right answers, none where it has no answer."""
 
     @property
@@ -70,7 +70,7 @@ def word_f1(answer: str, prediction: str) -> float:
     return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
 
 
-def question_scores(questions: Sequence[Question], predictions: Mapping[str, str]) -> QuestionScores:
+def question_scores(questions: Sequence[ScorableQuestion], predictions: Mapping[str, str]) -> QuestionScores:
     """Score each question by the answer that suits its prediction best.
 
     By the rules of 2.0 where any question has no answers, by those of 1.1 otherwise.

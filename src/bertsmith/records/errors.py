@@ -97,7 +97,7 @@ class Slices(Part):
 
 
 class ErrorReport(Part):
-    """The errors on the examples of a file (`evaluation.errors.error_report`)."""
+    """The errors on the examples of a file (`evaluation.error_analysis.error_report`)."""
 
     examples: int
     wrong: int | None

@@ -110,7 +110,7 @@ class Overlap(Part):
 
 
 class DataReport(Part):
-    """The report on all files (`evaluation.labelled_data`)."""
+    """The report on all files (`evaluation.data_audit`)."""
 
     max_length: int
     parts: dict[str, PartReport]

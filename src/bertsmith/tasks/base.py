@@ -29,7 +29,7 @@ from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.files.label_checks import label_warnings
 from bertsmith.tasks.files.labelled_file import Columns, in_order
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
 from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.values import (
     Array,
@@ -55,7 +55,7 @@ TargetsType = TypeVar("TargetsType", bound=Sized)
 OutputsType = TypeVar("OutputsType")
 
 
-class Labels(ABC, Generic[ExampleType, TargetsType]):
+class TaskLabels(ABC, Generic[ExampleType, TargetsType]):
     """The labels of a task, and their places in a model's configuration.
 
     Attributes:
@@ -76,17 +76,17 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
 
     auto_class: ClassVar[str]
     pipeline_tag: ClassVar[str]
-    called: ClassVar[str]
+    head_name: ClassVar[str]
     config_keys: ClassVar[tuple[str, ...]] = ()
-    marker: ClassVar[str | None] = None
-    without_labels: ClassVar[str] = "a number (regression)"
+    identifying_config_key: ClassVar[str | None] = None
+    output_description: ClassVar[str] = "a number (regression)"
     is_multi_label: bool = False
     is_regression: bool = False
     supports_class_weights: bool = False
 
     def __init__(self, labels: Sequence[str] = (), problem_type: str = "") -> None:
         self.labels, self.problem_type = list(labels), problem_type
-        self.chosen: dict[str, Any] = {}
+        self.fitted_values: dict[str, Any] = {}
 
     @classmethod
     @abstractmethod
@@ -118,7 +118,7 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
     def with_fitted_values(self, chosen: Mapping[str, Any]) -> Self:
         """The task with these values chosen too."""
         task = copy.copy(self)
-        task.chosen = {**self.chosen, **chosen}
+        task.fitted_values = {**self.fitted_values, **chosen}
         return task
 
     @property
@@ -149,7 +149,7 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
         """Warn of classes that a file spells in several ways, or otherwise than the model; most tasks take one only."""
 
 
-class Files(ABC, Generic[ExampleType, OutputsType]):
+class ExampleFiles(ABC, Generic[ExampleType, OutputsType]):
     """The labelled files of a task, and its files of predictions.
 
     Attributes:
@@ -164,17 +164,17 @@ class Files(ABC, Generic[ExampleType, OutputsType]):
         """The examples of a labelled file. Raises DataError with the file and the line of the first mistake."""
 
     @classmethod
-    def reference(cls, examples: Sequence[ExampleType], path: Path) -> Reference | None:
+    def reference(cls, examples: Sequence[ExampleType], path: Path) -> FileReference | None:
         """The facts of a training file that the other files must agree with; None if there are none."""
         return None
 
     @classmethod
-    def following(cls, columns: Columns, examples: Sequence[ExampleType], path: Path) -> Columns:
+    def columns_for_other_files(cls, columns: Columns, examples: Sequence[ExampleType], path: Path) -> Columns:
         """How the other files of a training are read, by its training file."""
-        return replace(columns, like=cls.reference(examples, path))
+        return replace(columns, reference=cls.reference(examples, path))
 
     @classmethod
-    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+    def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
         """The facts that files must agree with, by the configuration of a MODEL; None if it says nothing.
 
         Raises ModelError for strange values.
@@ -198,7 +198,7 @@ class Files(ABC, Generic[ExampleType, OutputsType]):
         return examples
 
     @abstractmethod
-    def items(self, examples: Sequence[ExampleType]) -> Iterable[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[ExampleType]) -> Iterable[ComparisonItem]:
         """The examples in the form in which they are compared with each other."""
 
     def quantity(self, examples: Sequence[ExampleType]) -> tuple[str, list[float]] | None:
@@ -210,7 +210,7 @@ class Files(ABC, Generic[ExampleType, OutputsType]):
         """The lines of the file of predictions, which `bertsmith score` reads."""
 
 
-class Encoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
+class TaskEncoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
     """Examples as inputs of a model, with their targets, also those that a teacher gives.
 
     Attributes:
@@ -239,31 +239,33 @@ class Encoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
         """
 
 
-class Prediction(ABC, Generic[InputsType, TargetsType, OutputsType]):
+class TaskPrediction(ABC, Generic[InputsType, TargetsType, OutputsType]):
     """The outputs of a model as answers to examples, and as a teacher's logits."""
 
     @abstractmethod
-    def keep(self, outputs: ModelOutputs, inputs: InputsType, rows: Sequence[int]) -> Iterable[Any]:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: InputsType, rows: Sequence[int]) -> Iterable[Any]:
         """The part of a batch's outputs that scoring needs, row by row."""
 
     @abstractmethod
-    def join(self, kept: Sequence[Any], inputs: InputsType) -> OutputsType:
+    def gather_outputs(self, kept: Sequence[Any], inputs: InputsType) -> OutputsType:
         """The kept parts of all rows, by examples."""
 
     @abstractmethod
-    def some(self, outputs: OutputsType, targets: TargetsType, numbers: Ints) -> tuple[OutputsType, TargetsType]:
+    def select_examples(
+        self, outputs: OutputsType, targets: TargetsType, numbers: Ints
+    ) -> tuple[OutputsType, TargetsType]:
         """The outputs and targets of some examples, to be scored by themselves."""
 
     def logits(self, outputs: ModelOutputs, inputs: InputsType, rows: Sequence[int]) -> Iterable[Logits]:
         """The logits of each row that a student learns: those that `keep` keeps, unless a task says otherwise."""
-        return self.keep(outputs, inputs, rows)
+        return self.extract_outputs(outputs, inputs, rows)
 
     def gather_logits(self, kept: Sequence[Logits], inputs: InputsType) -> Sequence[Logits]:
         """The logits of all rows in the form in which `soft_targets` takes a teacher's: by examples, or by rows."""
         return kept
 
 
-class Scoring(ABC, Generic[TargetsType, OutputsType]):
+class TaskScoring(ABC, Generic[TargetsType, OutputsType]):
     """The metrics of a task.
 
     Attributes:
@@ -272,7 +274,7 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
         signed_metrics: the metrics that go down to minus `top`.
     """
 
-    top: ClassVar[float] = 1.0
+    maximum_score: ClassVar[float] = 1.0
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     signed_metrics: ClassVar[frozenset[str]] = frozenset()
 
@@ -287,11 +289,11 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
         return -value if metric in cls.lower_is_better else value
 
     @classmethod
-    def possible(cls, metric: str, value: float) -> float:
+    def clip_to_range(cls, metric: str, value: float) -> float:
         """A value cut at the ends of what the metric can be."""
         if metric in cls.lower_is_better:
             return max(value, 0.0)
-        return min(max(value, -cls.top if metric in cls.signed_metrics else 0.0), cls.top)
+        return min(max(value, -cls.maximum_score if metric in cls.signed_metrics else 0.0), cls.maximum_score)
 
     @abstractmethod
     def measure(self, outputs: OutputsType, targets: TargetsType) -> Mapping[str, Measurement]:
@@ -315,12 +317,12 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
         """The metrics of one and the same answer for everything, chosen on the training file."""
 
 
-class Errors(ABC, Generic[ExampleType, TargetsType, OutputsType]):
+class ErrorAnalysis(ABC, Generic[ExampleType, TargetsType, OutputsType]):
     """The errors of a model on labelled examples."""
 
     @property
     @abstractmethod
-    def error(self) -> str:
+    def error_name(self) -> str:
         """The name of the errors of `labelled_predictions`."""
 
     @abstractmethod
@@ -335,12 +337,12 @@ class Errors(ABC, Generic[ExampleType, TargetsType, OutputsType]):
 
 
 class Task(
-    Labels[ExampleType, TargetsType],
-    Files[ExampleType, OutputsType],
-    Encoding[ExampleType, InputsType, TargetsType],
-    Prediction[InputsType, TargetsType, OutputsType],
-    Scoring[TargetsType, OutputsType],
-    Errors[ExampleType, TargetsType, OutputsType],
+    TaskLabels[ExampleType, TargetsType],
+    ExampleFiles[ExampleType, OutputsType],
+    TaskEncoding[ExampleType, InputsType, TargetsType],
+    TaskPrediction[InputsType, TargetsType, OutputsType],
+    TaskScoring[TargetsType, OutputsType],
+    ErrorAnalysis[ExampleType, TargetsType, OutputsType],
     Generic[ExampleType, InputsType, TargetsType, OutputsType],
 ):
     """A task with its labels, and with the values that are chosen on a dev file.
@@ -364,7 +366,7 @@ class Task(
     @property
     def temperature(self) -> float:
         """The number by which logits are divided before they become probabilities."""
-        return float(self.chosen.get(TEMPERATURE, 1.0))
+        return float(self.fitted_values.get(TEMPERATURE, 1.0))
 
     def calibrated(self, outputs: OutputsType, targets: TargetsType) -> Self | None:
         """The task with the temperature that suits these outputs best; None if there is none (see there)."""
@@ -377,13 +379,15 @@ class Task(
 
         Raises ModelError if that is no positive number.
         """
-        said = getattr(config, TEMPERATURE, None)
-        if said is None or not self.has_probabilities:
+        configured_value = getattr(config, TEMPERATURE, None)
+        if configured_value is None or not self.has_probabilities:
             return self
-        number = isinstance(said, (int, float)) and not isinstance(said, bool)
-        if not number or not 0 < said < math.inf:
-            raise ModelError(f"{name}: {TEMPERATURE} in its config.json is {said!r}, expected a number above 0")
-        return self.with_fitted_values({TEMPERATURE: float(said)})
+        number = isinstance(configured_value, (int, float)) and not isinstance(configured_value, bool)
+        if not number or not 0 < configured_value < math.inf:
+            raise ModelError(
+                f"{name}: {TEMPERATURE} in its config.json is {configured_value!r}, expected a number above 0"
+            )
+        return self.with_fitted_values({TEMPERATURE: float(configured_value)})
 
 
 AnyTask = Task[Any, Any, Any, Any]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-TOKENS_A_BATCH = 4_096
+TOKENS_PER_BATCH = 4_096
 
 
-def by_length(lengths: Sequence[int], budget: int = TOKENS_A_BATCH) -> Iterator[list[int]]:
+def length_sorted_batches(lengths: Sequence[int], budget: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
     """The numbers of the texts of each batch; no batch holds more than `budget` tokens after padding.
 
     Texts of like length stand together, so that little is computed on padding. A text longer than the budget

@@ -13,7 +13,7 @@ from bertsmith.tokenization.folder import reset
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedTexts:
     """Texts as ids.
 
     Attributes:
@@ -39,15 +39,15 @@ class Encoded:
         return [len(ids) + cut for ids, cut in zip(self.input_ids, self.truncated_tokens, strict=True)]
 
     @property
-    def windowed(self) -> int | None:
+    def windowed_examples(self) -> int | None:
         """None: texts are cut, never divided into windows."""
         return None
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Encoded:
+def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> EncodedTexts:
     """Encode texts or pairs; tokens beyond `max_length` are cut (pairs: from the longer one) and counted."""
     if not texts:
-        return Encoded([], [], [])
+        return EncodedTexts([], [], [])
     # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.
     second = list(pairs) if pairs is not None else None
     whole = tokenizer(list(texts), second, return_token_type_ids=True, verbose=False)
@@ -65,10 +65,10 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | No
         reset(cast(Any, tokenizer))
         for place, number in enumerate(long):
             ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
-    return Encoded(ids, types, cut)
+    return EncodedTexts(ids, types, cut)
 
 
-def without_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
+def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
     """Of each text whether nothing is left of it for the model: it is empty, white space, or characters that the
     tokenizer drops.
     """
@@ -82,7 +82,7 @@ def without_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
     return found
 
 
-def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
     """The batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
     input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)

@@ -33,9 +33,16 @@ def task_of(config: Any) -> str | None:
 def _tasks_of(config: Any) -> list[str]:
     """The tasks whose class the model is of; of tasks with the same class only the one whose marker it has."""
     fitting = {task: task_class(task) for task in trainable_tasks() if has_class(config, task)}
-    marked = {task: each for task, each in fitting.items() if each.marker and hasattr(config, each.marker)}
+    marked = {
+        task: each
+        for task, each in fitting.items()
+        if each.identifying_config_key and hasattr(config, each.identifying_config_key)
+    }
     taken = {each.auto_class for each in marked.values()}
-    return [*marked, *(task for task, each in fitting.items() if not each.marker and each.auto_class not in taken)]
+    return [
+        *marked,
+        *(task for task, each in fitting.items() if not each.identifying_config_key and each.auto_class not in taken),
+    ]
 
 
 def forget_head(config: Any) -> None:

@@ -26,7 +26,7 @@ from bertsmith.config.option_names import nearest
 
 
 @dataclass(frozen=True)
-class Entry:
+class TaskEntry:
     """A task in the list.
 
     Attributes:
@@ -47,18 +47,18 @@ class Entry:
     aliases: tuple[str, ...] = ()
     trainable: bool = True
     max_length: int = 128
-    file_forms: tuple[str, ...] = ()
+    file_formats: tuple[str, ...] = ()
 
     def module(self, name: str) -> ModuleType:
         """One of the modules of the folder."""
         return importlib.import_module(f"{self.folder}.{name}")
 
 
-def _built_in(name: str, verb: str, summary: str, *, aliases: tuple[str, ...] = (), **values: Any) -> Entry:
-    return Entry(name, verb, f"bertsmith.tasks.{name.replace('-', '_')}", summary, aliases, **values)
+def _built_in(name: str, verb: str, summary: str, *, aliases: tuple[str, ...] = (), **values: Any) -> TaskEntry:
+    return TaskEntry(name, verb, f"bertsmith.tasks.{name.replace('-', '_')}", summary, aliases, **values)
 
 
-TASKS: dict[str, Entry] = {
+TASKS: dict[str, TaskEntry] = {
     entry.name: entry
     for entry in (
         _built_in("fill-mask", "fill-mask", "the most probable words for each [MASK]", trainable=False),
@@ -75,7 +75,7 @@ TASKS: dict[str, Entry] = {
             "tag",
             "the entities of a text, or the label of each word",
             aliases=("ner", "pos", "chunk"),
-            file_forms=("conll", "conllu"),
+            file_formats=("conll", "conllu"),
         ),
         _built_in(
             "question-answering",
@@ -83,14 +83,14 @@ TASKS: dict[str, Entry] = {
             "the answer to a question in a text",
             aliases=("qa", "squad"),
             max_length=384,
-            file_forms=("squad",),
+            file_formats=("squad",),
         ),
         _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", aliases=("swag",)),
     )
 }
 
 
-def verbs() -> dict[str, Entry]:
+def verbs() -> dict[str, TaskEntry]:
     """The tasks by their verbs, in the order of `bertsmith --help`."""
     return {entry.verb: entry for entry in TASKS.values()}
 
@@ -102,7 +102,7 @@ def trainable_tasks() -> tuple[str, ...]:
 
 def default_lengths() -> str:
     """Tokens per row by default, for the help: the usual number, and the tasks with a different one."""
-    usual = Entry.max_length
+    usual = TaskEntry.max_length
     others = (f"{entry.max_length} for {name}" for name, entry in TASKS.items() if entry.max_length != usual)
     return ", ".join([str(usual), *others])
 

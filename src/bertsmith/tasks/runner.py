@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from bertsmith.tasks.encoded_texts import Encoded
+    from bertsmith.tasks.encoded_texts import EncodedTexts
 
 ValueType = TypeVar("ValueType")
 
@@ -17,7 +17,7 @@ ValueType = TypeVar("ValueType")
 class Forward(Protocol):
     """A part of a model, ready to run."""
 
-    def __call__(self, encoded: Encoded, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+    def __call__(self, encoded: EncodedTexts, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
         """Of each batch the numbers of its texts, and the outputs. `settings` are those of the task's FORWARD."""
         ...
 
@@ -41,7 +41,7 @@ class Runner(Protocol):
         """The TASK of this name with the MODEL's labels. Raises ModelError if the MODEL has no such head."""
         ...
 
-    def row_length(self, task: str, asked: int | None) -> int:
+    def row_length(self, task: str, requested: int | None) -> int:
         """Tokens per row for this task; `asked` is --max-length."""
         ...
 
@@ -53,10 +53,10 @@ class Runner(Protocol):
         """The part of the model that a task without a TASK runs. Raises ModelError if the MODEL lacks it."""
         ...
 
-    def doubts(self, head: str) -> list[str] | None:
+    def head_warnings(self, head: str) -> list[str] | None:
         """Why not to rely on a pre-training head (`mlm`, `nsp`); printed the first time. None if nothing is known."""
         ...
 
-    def once(self, key: str, make: Callable[[], ValueType]) -> ValueType:
+    def get_or_create(self, key: str, make: Callable[[], ValueType]) -> ValueType:
         """The value that `make` returned when this key was first asked for."""
         ...

@@ -12,7 +12,7 @@ from bertsmith.errors import OptionError
 from bertsmith.runtime.console import quiet
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.records import DATA_SET, ENDINGS, form_of, names_of
+from bertsmith.tasks.files.table_records import DATA_SET, ENDINGS, detect_format, record_keys
 
 NOTHING = "(nothing)"
 """What stands for an empty field, for people."""
@@ -23,16 +23,16 @@ def column_values(head: type[AnyTask], path: Path, columns: Columns, *, name: st
 
     Raises OptionError where the file has no columns, or not this one.
     """
-    form = form_of(path, columns.form)
-    if form not in (*head.tables, DATA_SET):
+    file_format = detect_format(path, columns.file_format)
+    if file_format not in (*head.tables, DATA_SET):
         named = " or ".join(ending for ending, each in ENDINGS.items() if each in head.tables)
         raise OptionError(
             f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
             f"column {name!r}"
         )
     with quiet():  # the file was read before, and its notes were printed then
-        records = columns.records(path, form)
-    present = names_of(records)
+        records = columns.records(path, file_format)
+    present = record_keys(records)
     if name not in present:
         raise OptionError(
             f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"

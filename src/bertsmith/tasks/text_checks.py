@@ -10,7 +10,7 @@ from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import InputError
 from bertsmith.reporting.numbers import counted, percent
 from bertsmith.runtime.console import warn
-from bertsmith.tasks.encoded_texts import Encoded, without_tokens
+from bertsmith.tasks.encoded_texts import EncodedTexts, find_empty_encodings
 from bertsmith.tasks.values import Inputs
 
 
@@ -26,7 +26,7 @@ def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
 
 def indices_with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, lacking: str) -> list[int]:
     """The numbers of the inputs of which each text has a token; a warning counts the others."""
-    found = iter(without_tokens(tokenizer, [text for texts in inputs for text in texts]))
+    found = iter(find_empty_encodings(tokenizer, [text for texts in inputs for text in texts]))
     empty = [sum(next(found) for _ in texts) > 0 for texts in inputs]
     count = sum(empty)
     if count:
@@ -35,7 +35,7 @@ def indices_with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: s
     return [number for number, nothing in enumerate(empty) if not nothing]
 
 
-def check_input_lengths(encoded: Encoded, verb: str, max_length: int) -> None:
+def check_input_lengths(encoded: EncodedTexts, verb: str, max_length: int) -> None:
     """Raises InputError for the first text that the model does not take whole."""
     for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
         if lost:
@@ -50,7 +50,7 @@ def warn_truncated(inputs: Inputs, length: int, what: str = "texts") -> None:
         return
     are, were, have = ("is", "was", "has") if cut == 1 else ("are", "were", "have")
     share, tokens = f"{cut:,} of {len(lost):,} {what} ({percent(cut / len(lost))})", f"({sum(lost):,} tokens in all)"
-    if inputs.windowed is None:
+    if inputs.windowed_examples is None:
         warn(f"{share} {are} longer than {length} tokens and {were} cut {tokens}")
     else:  # texts are read in windows: only a question or a word can be too long
         warn(f"{share} {have} a question or a word that is too long for rows of {length} tokens and was cut {tokens}")

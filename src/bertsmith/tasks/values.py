@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.metrics.entities import Counts
+from bertsmith.metrics.entities import LabelCounts
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ class Inputs(Protocol):
         ...
 
     @property
-    def windowed(self) -> int | None:
+    def windowed_examples(self) -> int | None:
         """The number of examples that are read in several windows; None for a task that cuts instead."""
         ...
 
@@ -91,16 +91,16 @@ class ComparisonItem:
 
 @dataclass(frozen=True)
 class LabelledPrediction:
-    """The label of an example and a model's answer, as texts.
+    """The label of an example and the model's prediction, as texts.
 
     Attributes:
-        true, predicted: in words.
-        wrong: whether they differ; numbers always do.
-        error: how wrong the answer is, more is worse; the task's `error` names it.
-        probability: of the answer; None for a task without probabilities.
+        label, predicted: in words.
+        wrong: whether they differ; for numbers always true.
+        error: how wrong the prediction is, higher is worse; the task's `error_name` names it.
+        probability: of the prediction; None for a task without probabilities.
     """
 
-    true: str
+    label: str
     predicted: str
     wrong: bool
     error: float
@@ -130,7 +130,7 @@ class ConfusionCounts:
         of: what is counted in `pairs`.
     """
 
-    labels: Mapping[str, Counts]
+    labels: Mapping[str, LabelCounts]
     pairs: Mapping[tuple[str, str], int]
     of: str = "examples"
 
@@ -139,9 +139,11 @@ def count_confusions(
     labels: Sequence[str], pairs: Mapping[tuple[str, str], int], of: str = "examples"
 ) -> ConfusionCounts:
     """The tally of examples or words with one label each."""
-    right = {label: pairs.get((label, label), 0) for label in labels}
+    correct = {label: pairs.get((label, label), 0) for label in labels}
     said, true = (dict.fromkeys(labels, 0) for _ in range(2))
     for (target, predicted), count in pairs.items():
         true[target] += count
         said[predicted] += count
-    return ConfusionCounts({label: Counts(right[label], said[label], true[label]) for label in labels}, pairs, of)
+    return ConfusionCounts(
+        {label: LabelCounts(correct[label], said[label], true[label]) for label in labels}, pairs, of
+    )

@@ -9,12 +9,12 @@ from bertsmith.errors import ModelError
 from bertsmith.tasks.graphemes import whole_clusters
 from bertsmith.tasks.values import Tokenizer
 
-Pieces = list[list[int]]
+WordTokenIds = list[list[int]]
 """The ids of each word of a sentence."""
 AT_ONCE = 1_000
 
 
-def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[Pieces, list[tuple[int, int]]]]:
+def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[WordTokenIds, list[tuple[int, int]]]]:
     """The words that the tokenizer itself sees in each text (for BERT those of its basic tokenizer): their pieces, and
     the characters of each, the end exclusive.
 
@@ -29,7 +29,7 @@ def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[
             # Byte-level tokenizers count the blank before a word to it.
             stripped = [start + len(text[start:end]) - len(text[start:end].lstrip()) for start, end in offsets]
             starts, ends = whole_clusters(text, stripped, [end for _, end in offsets])
-            pieces: Pieces = []
+            pieces: WordTokenIds = []
             spans: list[tuple[int, int]] = []
             before = None
             for token, word, start, end in zip(ids, words, starts.tolist(), ends.tolist(), strict=True):

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.files.class_names import ClassNames, one_name_each, value_of
+from bertsmith.tasks.files.class_names import ClassNames, canonical_value, merged_class_names
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
 from bertsmith.tasks.sequence_classification.labels import targets_of
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 
-def asked(problem_type: str = "single_label_classification") -> Any:
+def requested(problem_type: str = "single_label_classification") -> Any:
     """The options of `finetune` that say something of labels."""
     return SimpleNamespace(problem_type=problem_type)
 
@@ -42,7 +42,7 @@ def asked(problem_type: str = "single_label_classification") -> Any:
     ],
 )
 def test_the_value_of_a_name(name: str, value: str | None) -> None:
-    assert value_of(name) == value
+    assert canonical_value(name) == value
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_value_of_a_name(name: str, value: str | None) -> None:
     ],
 )
 def test_names_are_merged_only_where_a_class_has_several(names: tuple[str, ...], classes: list[str]) -> None:
-    assert one_name_each(names) == classes
+    assert merged_class_names(names) == classes
 
 
 def test_truth_values_and_the_numbers_0_and_1_are_the_same_classes() -> None:
@@ -72,7 +72,7 @@ def test_truth_values_and_the_numbers_0_and_1_are_the_same_classes() -> None:
 
 def test_labels_of_thousands_of_digits_are_names(tmp_path: Path) -> None:
     labels = ["9" * 5000, "1" * 5001]
-    assert SequenceClassification.for_training(rows(*labels), asked()).labels == labels
+    assert SequenceClassification.for_training(rows(*labels), requested()).labels == labels
 
 
 def test_the_classes_of_a_model_by_any_spelling() -> None:
@@ -90,11 +90,11 @@ def rows(*labels: str | float | tuple[str, ...]) -> list[Row]:
 
 def test_the_same_rule_in_training_and_evaluation(caplog: pytest.LogCaptureFixture) -> None:
     train = rows(1, 1.0, "01", 0, "0.0")
-    head = SequenceClassification.for_training(train, asked())
+    head = SequenceClassification.for_training(train, requested())
     assert head.labels == ["0", "1"]
     assert head.targets(train, "f.csv").tolist() == [1, 1, 1, 0, 0]
     assert head.label_counts(train) == {"0": 2, "1": 3}
-    assert [item.label for item in head.items(train)] == ["1", "1", "1", "0", "0"]
+    assert [item.label for item in head.comparison_items(train)] == ["1", "1", "1", "0", "0"]
     with caplog.at_level(logging.WARNING, "bertsmith"):
         head.warn_of_spellings(rows("0", "1"), "dev.csv")
         assert not caplog.text
@@ -108,7 +108,7 @@ def test_the_same_rule_in_training_and_evaluation(caplog: pytest.LogCaptureFixtu
 
 def test_sets_of_labels_are_merged_too() -> None:
     train = rows(("2", "x"), ("2.0",), ("2", "2.0"))
-    head = SequenceClassification.for_training(train, asked(MULTI_LABEL))
+    head = SequenceClassification.for_training(train, requested(MULTI_LABEL))
     assert head.labels == ["2", "x"]
     assert head.targets(train, "f.csv").tolist() == [[1, 1], [1, 0], [1, 0]]
 
@@ -196,17 +196,17 @@ def test_what_looks_like_a_list_and_is_none(field: str) -> None:
 @pytest.mark.parametrize("problem_type", [MULTI_LABEL, "single_label_classification"])
 def test_vectors_name_no_labels(labels: tuple[str | tuple[str, ...], ...], problem_type: str) -> None:
     with pytest.raises(DataError, match=r"f\.csv: line 1: found the label .*a vector of 0 and 1; expected the names"):
-        SequenceClassification.for_training(rows(*labels), asked(problem_type))
+        SequenceClassification.for_training(rows(*labels), requested(problem_type))
     with pytest.raises(DataError, match=r"a vector of 0 and 1"):
         targets_of(rows(*labels), ["0", "1"], problem_type, "f.csv")
 
 
 def test_lists_of_the_labels_0_and_1_are_no_vectors() -> None:
-    assert SequenceClassification.for_training(rows("[0]", "[1]", "[0, 1]", "[]"), asked(MULTI_LABEL)).labels == [
+    assert SequenceClassification.for_training(rows("[0]", "[1]", "[0, 1]", "[]"), requested(MULTI_LABEL)).labels == [
         "0",
         "1",
     ]
-    assert SequenceClassification.for_training(rows("[3, 5]", "[5]"), asked(MULTI_LABEL)).labels == ["3", "5"]
+    assert SequenceClassification.for_training(rows("[3, 5]", "[5]"), requested(MULTI_LABEL)).labels == ["3", "5"]
 
 
 @pytest.mark.parametrize(
@@ -216,13 +216,14 @@ def test_commas_in_the_place_of_bars(labels: tuple[str, ...]) -> None:
     with pytest.raises(
         DataError, match=r"f\.csv: line 1: found the label .*, which looks like 2 labels in one; expect"
     ):
-        SequenceClassification.for_training(rows(*labels), asked(MULTI_LABEL))
+        SequenceClassification.for_training(rows(*labels), requested(MULTI_LABEL))
 
 
 def test_commas_that_belong_to_a_name() -> None:
     labels = ["Paris", "Washington, D.C."]
     assert (
-        SequenceClassification.for_training(rows("Washington, D.C.", "Paris", ""), asked(MULTI_LABEL)).labels == labels
+        SequenceClassification.for_training(rows("Washington, D.C.", "Paris", ""), requested(MULTI_LABEL)).labels
+        == labels
     )
     assert targets_of(rows("Washington, D.C."), labels, MULTI_LABEL, "f").tolist() == [[0, 1]]
     with pytest.raises(DataError, match=r"looks like 2 labels in one; expected them separated by \|: pace\|actors"):
@@ -231,7 +232,7 @@ def test_commas_that_belong_to_a_name() -> None:
 
 def test_a_class_may_hold_commas_where_a_text_has_one(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text('text,label\na,"x,y"\nb,x\n')
-    head = SequenceClassification.for_training(read_rows(tmp_path / "f.csv", Columns()), asked())
+    head = SequenceClassification.for_training(read_rows(tmp_path / "f.csv", Columns()), requested())
     assert head.labels == ["x", "x,y"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings, same_but_for_spelling, spelling_key
+from bertsmith.tasks.files.label_checks import check_are_classes, find_similar_name, label_warnings, spelling_key
 from bertsmith.tasks.files.labelled_file import Row
 from bertsmith.tasks.sequence_classification.labels import targets_of
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
@@ -117,7 +117,7 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
     assert "(12) and " in warning and "(3) differ only in case, white space or Unicode form" in warning
     shown = warning.split(" differ")[0].removeprefix("train: the labels ").split(" and ")
     assert len(set(shown)) == 2, "the two look different in the message"
-    assert same_but_for_spelling(a, ["other", b]) == b
+    assert find_similar_name(a, ["other", b]) == b
     row = Row("x", None, a, "dev.csv", "line 4")
     with pytest.raises(DataError, match=r"^dev.csv: line 4: label .*; the model has .*Write both the same way"):
         targets_of([row], ["other", b], "single_label_classification", "dev.csv")
@@ -127,7 +127,7 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
 
 def test_names_that_differ() -> None:
     assert warned(dict(Counter(["résumé", "resume", "north", "nord", "a-b", "a_b", "\u200b", "\u200c"]))) == []
-    assert same_but_for_spelling("sport", ["sport", "politics"]) is None
+    assert find_similar_name("sport", ["sport", "politics"]) is None
     with pytest.raises(DataError, match=r"is not among those of the model \(a, b\); 1 such labels in all$"):
         targets_of([Row("x", None, "c")], ["a", "b"], "single_label_classification", "dev.csv")
 

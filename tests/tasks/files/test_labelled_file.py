@@ -101,8 +101,8 @@ def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
 
 
 def test_the_form_may_be_said(tmp_path: Path) -> None:
-    assert rows_of(tmp_path, "f.txt", "text\tlabel\na\t1\n", form="tsv") == [Row("a", None, "1")]
-    assert rows_of(tmp_path, "f.tsv", "text,label\na,1\n", form="csv") == [Row("a", None, "1")]
+    assert rows_of(tmp_path, "f.txt", "text\tlabel\na\t1\n", file_format="tsv") == [Row("a", None, "1")]
+    assert rows_of(tmp_path, "f.tsv", "text,label\na,1\n", file_format="csv") == [Row("a", None, "1")]
 
 
 def test_encodings(tmp_path: Path) -> None:
@@ -119,21 +119,25 @@ def test_blank_lines_are_skipped(tmp_path: Path) -> None:
 def test_an_empty_text_is_one_where_there_is_one_column_too(tmp_path: Path, field: str) -> None:
     (tmp_path / "f.csv").write_text(f"text\nabc\n\n{field}\nxyz\n")
     with pytest.raises(DataError, match=r"f\.csv: line 4: the text is empty"):
-        read_rows(tmp_path / "f.csv", Columns(), stand_in="a")
+        read_rows(tmp_path / "f.csv", Columns(), placeholder_label="a")
 
 
 def test_the_columns_of_another_file_come_before_usual_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (first,) = rows_of(tmp_path, "train.csv", "review,sentence2,label\ngood,film,1\n")
     assert first.columns == ("review", "sentence2")
-    like = SequenceClassification.reference([first], tmp_path / "train.csv")
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", like=like)
+    reference = SequenceClassification.reference([first], tmp_path / "train.csv")
+    (row,) = rows_of(
+        tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", reference=reference
+    )
     assert (row.text, row.pair) == ("bad", "play")
     with caplog.at_level("INFO"):
-        (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", like=like)
+        (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", reference=reference)
     assert (row.text, row.pair) == ("bad", "play")
     assert "the texts are in column 'text', those of the training file" in caplog.text
     assert "the second texts are in column 'text_pair', those of the training file" in caplog.text
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", like=like, text="text")
+    (row,) = rows_of(
+        tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", reference=reference, text="text"
+    )
     assert row.text == "id7", "what is asked for comes first"
 
 

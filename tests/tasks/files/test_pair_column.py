@@ -10,10 +10,10 @@ import pytest
 
 from bertsmith.errors import DataError, ModelError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.reference import Reference, text_columns_of
+from bertsmith.tasks.files.reference import FileReference, text_columns_of
 
-SINGLES = Reference("the training file train.csv", text="text")
-PAIRS = Reference("the training file train.csv", text="sentence1", pair="sentence2")
+SINGLES = FileReference("the training file train.csv", text="text")
+PAIRS = FileReference("the training file train.csv", text="sentence1", pair="sentence2")
 LONG = ["the film is good", "the play is bad", "a book was read", "two boats were sold", "we saw a horse", "they left"]
 
 
@@ -56,7 +56,7 @@ def test_a_column_that_holds_no_texts_is_no_second_text(
     assert pairs_of(rows_of(tmp_path, cells, name, first=text)) == [None] * 6
     assert f"column '{name}' is not read, because {reason}; --pair-column {name}" in caplog.text
     assert pairs_of(rows_of(tmp_path, cells, name, first=text, pair=name)) == [str(cell) for cell in cells]
-    assert pairs_of(rows_of(tmp_path, cells, name, first=text, like=SINGLES)) == [None] * 6
+    assert pairs_of(rows_of(tmp_path, cells, name, first=text, reference=SINGLES)) == [None] * 6
 
 
 def test_numbers_are_no_texts_even_if_an_option_names_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,12 +74,12 @@ def test_texts_without_spaces_are_texts(tmp_path: Path) -> None:
 
 def test_all_files_have_pairs_or_none_has(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DataError, match=r"f\.jsonl: found two texts per row, expected one as in the training file"):
-        rows_of(tmp_path, LONG, "sentence2", like=SINGLES)
+        rows_of(tmp_path, LONG, "sentence2", reference=SINGLES)
     with pytest.raises(DataError, match=r"found one text per row, expected two .*'sentence1' and 'sentence2'"):
-        rows_of(tmp_path, LONG, "other", like=PAIRS)
+        rows_of(tmp_path, LONG, "other", reference=PAIRS)
     with pytest.raises(DataError, match=r"one text per row \(column 'sentence2' is empty in every row\)"):
-        rows_of(tmp_path, [""] * 6, "sentence2", like=PAIRS)
-    assert pairs_of(rows_of(tmp_path, LONG, "sentence2", text="text", like=SINGLES)) == [None] * 6
+        rows_of(tmp_path, [""] * 6, "sentence2", reference=PAIRS)
+    assert pairs_of(rows_of(tmp_path, LONG, "sentence2", text="text", reference=SINGLES)) == [None] * 6
 
 
 def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -87,17 +87,17 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
         text_columns: Any = ("text",)
 
     single = text_columns_of(Config, "runs/x")
-    assert single == Reference("the training file of runs/x", of_model=True, text="text")
-    assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", like=single)) == [None] * 6
+    assert single == FileReference("the training file of runs/x", is_from_model=True, text="text")
+    assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", reference=single)) == [None] * 6
     assert "column 'hypothesis' is not read: the training file of runs/x has single texts" in caplog.text
     caplog.clear()
-    assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", like=single, pair="hypothesis")) == LONG
+    assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", reference=single, pair="hypothesis")) == LONG
     assert "read as pairs by --pair-column, but the training file of runs/x has single texts" in caplog.text
     Config.text_columns = ["premise", "hypothesis"]
     pairs = text_columns_of(Config, "runs/x")
-    assert pairs_of(rows_of(tmp_path, LONG, "text_pair", like=pairs)) == LONG
+    assert pairs_of(rows_of(tmp_path, LONG, "text_pair", reference=pairs)) == LONG
     with pytest.raises(DataError, match=r"found one text per row, expected two as in the training file of runs/x"):
-        rows_of(tmp_path, LONG, "other", like=pairs)
+        rows_of(tmp_path, LONG, "other", reference=pairs)
     for wrong in ([], "text", ["a", "b", "c"], [1], 5):
         Config.text_columns = wrong
         with pytest.raises(ModelError, match=r"runs/x: text_columns in its config.json is "):

@@ -10,12 +10,12 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.multiple_choice.choice_file import Question, read_prompts, read_questions
+from bertsmith.tasks.multiple_choice.choice_file import ChoiceQuestion, read_choice_questions, read_prompts
 
 
-def questions_of(folder: Path, name: str, content: str, **columns: Any) -> list[Question]:
+def questions_of(folder: Path, name: str, content: str, **columns: Any) -> list[ChoiceQuestion]:
     (folder / name).write_text(content, encoding="utf-8")
-    return read_questions(folder / name, Columns(**columns))
+    return read_choice_questions(folder / name, Columns(**columns))
 
 
 def test_the_form_of_codah(tmp_path: Path) -> None:
@@ -23,14 +23,14 @@ def test_the_form_of_codah(tmp_path: Path) -> None:
     content = 'o\tA "boy" ran. He\tfell.\tflew "up.\tsang.\tslept.\t2\n'
     columns = {"no_header": True, "text": "1", "choices": ("2", "3", "4", "5"), "label": "6"}
     assert questions_of(tmp_path, "f.tsv", content, **columns) == [
-        Question('A "boy" ran. He', ("fell.", 'flew "up.', "sang.", "slept."), 2)
+        ChoiceQuestion('A "boy" ran. He', ("fell.", 'flew "up.', "sang.", "slept."), 2)
     ]
 
 
 @pytest.mark.parametrize("name", ["train", "dev", "test"])
 def test_codah(shared_data: Path, name: str) -> None:
     columns = Columns(no_header=True, text="1", choices=("2", "3", "4", "5"), label="6")
-    found = read_questions(shared_data / "multiple-choice" / "codah" / f"{name}.tsv", columns)
+    found = read_choice_questions(shared_data / "multiple-choice" / "codah" / f"{name}.tsv", columns)
     assert len(found) == {"train": 1665, "dev": 556, "test": 555}[name]
     assert {question.label for question in found} == {0, 1, 2, 3}
     assert {len(question.choices) for question in found} == {4}
@@ -51,11 +51,11 @@ def test_usual_columns_are_found(
     values = [f"value {number}" for number in range(header.count(",") + 1)]
     values[label] = "1"
     (found,) = questions_of(tmp_path, "f.csv", f"{header}\n{','.join(values)}\n")
-    assert found == Question(values[prompt], tuple(values[number] for number in choices), 1)
+    assert found == ChoiceQuestion(values[prompt], tuple(values[number] for number in choices), 1)
 
 
 def test_numbers_of_choices_may_differ(tmp_path: Path) -> None:
-    expected = [Question("a", ("b", "c"), 1), Question("d", ("e", "f", "g"), 2)]
+    expected = [ChoiceQuestion("a", ("b", "c"), 1), ChoiceQuestion("d", ("e", "f", "g"), 2)]
     assert questions_of(tmp_path, "f.csv", "prompt,ending0,ending1,ending2,label\na,b,c,,1\nd,e,f,g,2\n") == expected
     lines = [{"question": one.prompt, "choices": one.choices, "label": str(one.label)} for one in expected]
     assert questions_of(tmp_path, "f.jsonl", "\n".join(map(json.dumps, lines))) == expected
@@ -118,16 +118,16 @@ def test_a_column_has_one_use(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"column 'choice0' is taken for the choice 0 \(from 0\) and for the choice 1"
     ):
-        read_questions(tmp_path / "f.csv", Columns(choices=("choice0", "choice0")))
+        read_choice_questions(tmp_path / "f.csv", Columns(choices=("choice0", "choice0")))
     with pytest.raises(OptionError, match="column 'prompt' is taken for the prompt and for the choice 0"):
-        read_questions(tmp_path / "f.csv", Columns(choices=("prompt", "choice0")))
+        read_choice_questions(tmp_path / "f.csv", Columns(choices=("prompt", "choice0")))
 
 
 def test_later_records_may_have_more_choices(tmp_path: Path) -> None:
     records = [{"prompt": "p", "choice0": "a", "choice1": "b", "label": 0}]
     records.append(records[0] | {"choice2": "c", "label": 1})
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert [question.choices for question in read_questions(tmp_path / "f.jsonl", Columns())] == [
+    assert [question.choices for question in read_choice_questions(tmp_path / "f.jsonl", Columns())] == [
         ("a", "b"),
         ("a", "b", "c"),
     ]

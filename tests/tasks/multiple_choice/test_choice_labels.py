@@ -12,8 +12,8 @@ import pytest
 
 from bertsmith.errors import DataError, ModelError
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.reference import Reference
-from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.multiple_choice.choice_file import read_choice_questions
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1, KEYS, LETTERS, TEXTS
 from bertsmith.tasks.multiple_choice.task import LABELS_FROM_KEY, MultipleChoice
 
@@ -24,8 +24,8 @@ def lists(folder: Path, labels: Sequence[Any], choices: Any = WORDS, **columns: 
     """The indices and the form of labels of a file with a list of choices."""
     rows = [{"question": f"q{number}", "choices": choices, "answerKey": label} for number, label in enumerate(labels)]
     (folder / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = read_questions(folder / "f.jsonl", Columns(**columns))
-    return [question.label for question in found], found[0].form
+    found = read_choice_questions(folder / "f.jsonl", Columns(**columns))
+    return [question.label for question in found], found[0].label_format
 
 
 def numbered(folder: Path, labels: Sequence[Any], start: int = 1, **columns: Any) -> list[int]:
@@ -33,7 +33,7 @@ def numbered(folder: Path, labels: Sequence[Any], start: int = 1, **columns: Any
     header = ["prompt", *(f"choice{start + number}" for number in range(4)), "label"]
     lines = [",".join(header), *(",".join([f"p{at}", *WORDS, str(label)]) for at, label in enumerate(labels))]
     (folder / "f.csv").write_text("\n".join(lines) + "\n")
-    return [question.label for question in read_questions(folder / "f.csv", Columns(**columns))]
+    return [question.label for question in read_choice_questions(folder / "f.csv", Columns(**columns))]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def numbered(folder: Path, labels: Sequence[Any], start: int = 1, **columns: Any
         (["map", " boat "], [3, 0], TEXTS),
     ],
 )
-def test_forms_of_labels(tmp_path: Path, labels: list[Any], indices: list[int], form: str) -> None:
-    assert lists(tmp_path, labels) == (indices, form)
+def test_forms_of_labels(tmp_path: Path, labels: list[Any], indices: list[int], label_format: str) -> None:
+    assert lists(tmp_path, labels) == (indices, label_format)
 
 
 @pytest.mark.parametrize("keys", [["A", "B", "C", "D"], ["1", "2", "3", "4"], ["w", "x", "y", "z"], [4, 3, 2, 1]])
@@ -70,7 +70,7 @@ def test_rows_with_different_keys(tmp_path: Path) -> None:
         {"question": "r", "choices": {"label": ["1", "2", "3", "4"], "text": WORDS}, "answerKey": "3"},
     ]
     (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [question.label for question in read_questions(tmp_path / "f.jsonl", Columns())] == [2, 2]
+    assert [question.label for question in read_choice_questions(tmp_path / "f.jsonl", Columns())] == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -139,28 +139,28 @@ def test_a_text_that_two_choices_have_is_no_label(tmp_path: Path) -> None:
 def test_all_files_have_the_form_of_the_training_file(tmp_path: Path) -> None:
     """A dev file in which the last choice is never right is not shifted."""
     lists(tmp_path, [4, 1, 2])
-    train = read_questions(tmp_path / "f.jsonl", Columns())
-    like = MultipleChoice.reference(train, Path("train.jsonl"))
-    assert lists(tmp_path, [1, 2, 3], like=like) == ([0, 1, 2], FROM_1)
+    train = read_choice_questions(tmp_path / "f.jsonl", Columns())
+    reference = MultipleChoice.reference(train, Path("train.jsonl"))
+    assert lists(tmp_path, [1, 2, 3], reference=reference) == ([0, 1, 2], FROM_1)
     with pytest.raises(DataError, match=r"found 0, expected the index .* from 1 to 4, as in the training file train"):
-        lists(tmp_path, [0, 3], like=like)
-    letters = Reference("the training file t", choice_labels=LETTERS)
+        lists(tmp_path, [0, 3], reference=reference)
+    letters = FileReference("the training file t", choice_labels=LETTERS)
     with pytest.raises(DataError, match=r"found 1, expected the letter of one of 4 choices, from A to D, as in"):
-        lists(tmp_path, [1, 4], like=letters)
+        lists(tmp_path, [1, 4], reference=letters)
     head = MultipleChoice.for_training(train, SimpleNamespace(problem_type="single_label_classification"))
-    assert head.chosen == {LABELS_FROM_KEY: 1}
+    assert head.fitted_values == {LABELS_FROM_KEY: 1}
 
 
 def test_a_model_says_from_where_labels_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Config:
         choice_labels_from: Any = 1
 
-    like = MultipleChoice.reference_of_model(Config, "runs/x")
+    reference = MultipleChoice.reference_of_model(Config, "runs/x")
     caplog.set_level("INFO")
-    assert lists(tmp_path, [1, 2, 3], like=like) == ([0, 1, 2], FROM_1)
+    assert lists(tmp_path, [1, 2, 3], reference=reference) == ([0, 1, 2], FROM_1)
     assert "the labels are taken as positions counted from 1, as in the training file of runs/x" in caplog.text
-    assert lists(tmp_path, [0, 3], like=like) == ([0, 3], FROM_0), "what is certain comes first"
-    assert numbered(tmp_path, [1, 2], like=like) == [0, 1]
+    assert lists(tmp_path, [0, 3], reference=reference) == ([0, 3], FROM_0), "what is certain comes first"
+    assert numbered(tmp_path, [1, 2], reference=reference) == [0, 1]
     Config.choice_labels_from = 2
     with pytest.raises(ModelError, match=r"runs/x: choice_labels_from in its config.json is 2, expected 0 or 1"):
         MultipleChoice.reference_of_model(Config, "runs/x")

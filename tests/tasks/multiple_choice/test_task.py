@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 import bertsmith as package
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import head_outputs, tensors
-from bertsmith.tasks.multiple_choice.choice_file import Question
+from bertsmith.inference.head_outputs import head_outputs, tensors
+from bertsmith.tasks.multiple_choice.choice_file import ChoiceQuestion
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices
 from bertsmith.tasks.multiple_choice.head import ChoiceLosses
@@ -40,9 +40,11 @@ def model() -> transformers.BertForMultipleChoice:
     return transformers.BertForMultipleChoice(config).eval()
 
 
-def questions() -> list[Question]:
+def questions() -> list[ChoiceQuestion]:
     return [
-        Question(" ".join("abc"[: 1 + number % 3]), tuple("d e f g h"[: 1 + 2 * (at % 5)] for at in range(count)), at_)
+        ChoiceQuestion(
+            " ".join("abc"[: 1 + number % 3]), tuple("d e f g h"[: 1 + 2 * (at % 5)] for at in range(count)), at_
+        )
         for number, (count, at_) in enumerate(zip(COUNTS, (0, 3, 2, 1, 1, 0), strict=True))
     ]
 
@@ -52,7 +54,7 @@ def inputs(tokenizer: PreTrainedTokenizerBase) -> EncodedChoices:
     return MultipleChoice().encode(tokenizer, questions(), 32)
 
 
-def by_stock(model: Any, tokenizer: PreTrainedTokenizerBase, question: Question) -> Any:
+def by_stock(model: Any, tokenizer: PreTrainedTokenizerBase, question: ChoiceQuestion) -> Any:
     """Stock's output for one example alone, in the form of transformers' own example of the task."""
     count = len(question.choices)
     batch = tokenizer([question.prompt] * count, list(question.choices), padding=True, return_tensors="pt")
@@ -69,7 +71,7 @@ def test_lengths_are_those_of_the_padded_example(inputs: EncodedChoices) -> None
 
 
 def test_what_is_beyond_the_length_is_cut_and_counted(tokenizer: PreTrainedTokenizerBase) -> None:
-    found = MultipleChoice().encode(tokenizer, [Question("a b c d e f", ("g", "h i j"), 0)], 8)
+    found = MultipleChoice().encode(tokenizer, [ChoiceQuestion("a b c d e f", ("g", "h i j"), 0)], 8)
     assert found.pairs.lengths == [8, 8]
     assert found.truncated_tokens == [2 + 4] and found.full_lengths == [12]
 
@@ -140,14 +142,18 @@ def test_figures_and_baseline() -> None:
     found = head.score(outputs, gold)["accuracy"]
     assert found.value == 0.5 and found.low < 0.5 < found.high
     assert head.baseline(np.array([1, 1, 0]), gold) == {"accuracy": 0.5}
-    assert head.label_counts([Question("", ("a",) * 3, label) for label in (1, 1, 0)]) == {"0": 1, "1": 2, "2": 0}
+    assert head.label_counts([ChoiceQuestion("", ("a",) * 3, label) for label in (1, 1, 0)]) == {"0": 1, "1": 2, "2": 0}
 
 
 def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    for form, label, said in ((FROM_1, 1, True), (FROM_1, 2, False), (FROM_0, 1, False)):
+    for label_format, label, said in ((FROM_1, 1, True), (FROM_1, 2, False), (FROM_0, 1, False)):
         caplog.clear()
-        list(MultipleChoice().predictions([Question("p", ("a", "b", "c"), label, form=form)], [np.zeros(3)]))
+        list(
+            MultipleChoice().predictions(
+                [ChoiceQuestion("p", ("a", "b", "c"), label, label_format=label_format)], [np.zeros(3)]
+            )
+        )
         assert ("with --labels-from 1 it gives the same figures" in caplog.text) == said
 
 

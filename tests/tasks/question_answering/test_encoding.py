@@ -70,7 +70,7 @@ def test_a_long_question_is_cut_and_counted(run: Path) -> None:
 def test_characters_and_pieces(run: Path, answer: str) -> None:
     inputs = encode_questions(load_tokenizer(str(run)), [QUESTION], [CONTEXT], 32)
     start = CONTEXT.index(answer)
-    first, last = inputs.pieces_of(0, start, start + len(answer))
+    first, last = inputs.token_span(0, start, start + len(answer))
     context = inputs.contexts[0]
     assert CONTEXT[int(context.starts[first]) : int(context.ends[last])] == answer.strip()
 
@@ -78,8 +78,8 @@ def test_characters_and_pieces(run: Path, answer: str) -> None:
 def test_an_answer_that_the_tokenizer_drops_is_the_piece_behind_it(run: Path) -> None:
     inputs = encode_questions(load_tokenizer(str(run)), [QUESTION], ["bread\u200b near \u200b"], 32)
     context = inputs.contexts[0]
-    assert inputs.pieces_of(0, 5, 6) == (place := context.starts.tolist().index(7), place)
-    assert inputs.pieces_of(0, 12, 13) == (len(context) - 1, len(context) - 1)
+    assert inputs.token_span(0, 5, 6) == (place := context.starts.tolist().index(7), place)
+    assert inputs.token_span(0, 12, 13) == (len(context) - 1, len(context) - 1)
 
 
 def test_a_context_without_pieces(run: Path) -> None:

@@ -18,9 +18,9 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.question_answering.squad_file import (
     ContextQuestion,
-    Question,
+    SquadQuestion,
     read_context_questions,
-    read_questions,
+    read_squad_questions,
 )
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.slice_columns import column_values
@@ -66,12 +66,12 @@ def test_every_form_says_the_same(tmp_path: Path) -> None:
     assert answered == ContextQuestion("1", ("baker",), "Who?", CONTEXT, (start, start + 5))
     assert impossible.answers == () and impossible.span is None
     for name in ("a.jsonl", "b.jsonl", "c.json"):
-        assert [(item.id, item.answers) for item in read_questions(tmp_path / name, Columns())] == [
+        assert [(item.id, item.answers) for item in read_squad_questions(tmp_path / name, Columns())] == [
             ("1", ("baker",)),
             ("2", ()),
         ]
     (tmp_path / "c.json").rename(tmp_path / "c.txt")
-    assert read_context_questions(tmp_path / "c.txt", Columns(form="squad")) == found[0]
+    assert read_context_questions(tmp_path / "c.txt", Columns(file_format="squad")) == found[0]
 
 
 def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
         (Columns(pair="a"), "--pair-column: the columns"),
         (Columns(choices=("a", "b")), "--choice-columns: questions have neither tags nor choices"),
         (Columns(no_header=True), "--no-header: the columns"),
-        (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
-        (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
-        (Columns(form="conll"), "--format conll: questions are in squad"),
+        (Columns(file_format="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
+        (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
+        (Columns(file_format="conll"), "--format conll: questions are in squad"),
         (Columns(labels_are="plain"), "--labels-are: questions have neither tags nor choices"),
         (Columns(label_names=("O",)), "--label-names: questions have neither tags nor choices"),
     ],
@@ -202,7 +202,7 @@ def test_ids_that_are_numbers_or_missing(tmp_path: Path, caplog: pytest.LogCaptu
         caplog.clear()
         assert [item.id for item in read(path)] == expected
         assert "no id in 3 of 6 questions; the number of each in the file, from 1, is its id" in caplog.text
-        assert [item.id for item in read_questions(path, Columns())] == expected
+        assert [item.id for item in read_squad_questions(path, Columns())] == expected
     path = squad(tmp_path / "twice.json", question(id=262), question(id="262"))
     with pytest.raises(DataError, match=r"qas\[0\]: the id '262' occurs twice, expected one question per id"):
         read(path)
@@ -258,7 +258,7 @@ def test_json_lines_with_another_ending(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.json", question(), question())
     with pytest.raises(DataError, match=r"line 2: not JSON .*JSON lines need --format jsonl"):
         read(path)
-    assert len(read_context_questions(path, Columns(form="jsonl"))) == 2
+    assert len(read_context_questions(path, Columns(file_format="jsonl"))) == 2
 
 
 def test_parquet_and_data_sets(tmp_path: Path) -> None:
@@ -276,8 +276,8 @@ def test_parquet_and_data_sets(tmp_path: Path) -> None:
     found = read(folder / "validation.parquet")
     assert found == expected and found[1].place == "row 2"
     assert read(Path(f"hf:{folder}:validation")) == expected
-    assert read_questions(Path(f"hf:{folder}:validation"), Columns()) == [
-        Question(item.id, item.answers) for item in expected
+    assert read_squad_questions(Path(f"hf:{folder}:validation"), Columns()) == [
+        SquadQuestion(item.id, item.answers) for item in expected
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.tasks.token_classification.encoding import encode_words, tokenize_words, windows
+from bertsmith.tasks.token_classification.encoding import encode_words, sentence_windows, tokenize_words
 from bertsmith.tasks.words_of_text import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -72,7 +72,7 @@ def test_the_words_of_a_text_and_where_they_stand(tokenizer: PreTrainedTokenizer
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.integers(12, 40))
 def test_every_word_is_predicted_once_where_it_sees_most(lengths: list[int], room: int) -> None:
-    found = windows(lengths, room)
+    found = sentence_windows(lengths, room)
     assert sorted(word for window in found for word in window.predicted) == list(range(len(lengths)))
     offsets = np.cumsum([0, *lengths])
 

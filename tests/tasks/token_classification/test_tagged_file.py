@@ -22,11 +22,11 @@ def read(tmp_path: Path) -> Callable[..., list[tuple[list[str], list[str]]]]:
     """Tokens and tags of the sentences of a file of this content."""
 
     def call(
-        content: str, ending: str = ".txt", stand_in: str | None = None, **columns: object
+        content: str, ending: str = ".txt", placeholder_label: str | None = None, **columns: object
     ) -> list[tuple[list[str], list[str]]]:
         file = tmp_path / f"file{ending}"
         file.write_text(content, encoding="utf-8")
-        found = read_tagged(file, Columns(**columns), stand_in=stand_in)  # type: ignore[arg-type]
+        found = read_tagged(file, Columns(**columns), placeholder_label=placeholder_label)  # type: ignore[arg-type]
         return [(each.tokens, each.tags) for each in found]
 
     return call
@@ -56,8 +56,8 @@ def test_columns_and_json_lines_give_the_same(read: Read) -> None:
     expected = [(["New York", "is"], ["B-LOC", "O"]), (["\u200b"], ["O"])]
     columns = "New York\tB-LOC\nis\tO\n\n\u200b\tO\n"
     lines = "".join(json.dumps({"tokens": tokens, "tags": tags}) + "\n" for tokens, tags in expected)
-    assert read(columns) == read(columns, ".csv") == read(columns, ".jsonl", form="conll") == expected
-    assert read(lines, ".jsonl") == read(lines, ".txt", form="jsonl") == expected
+    assert read(columns) == read(columns, ".csv") == read(columns, ".jsonl", file_format="conll") == expected
+    assert read(lines, ".jsonl") == read(lines, ".txt", file_format="jsonl") == expected
     renamed = lines.replace("tokens", "w").replace("tags", "t")
     assert read(renamed, ".jsonl", text="w", label="t") == expected
 
@@ -170,7 +170,7 @@ def test_comment_lines_are_skipped_and_counted(read: Read, said: list[str], name
     first = next(number for number, line in enumerate(content.split("\n"), start=1) if line.startswith("#"))
     many = f"{count} comment lines are" if count > 1 else "1 comment line is"
     assert f": {many} skipped, the first is line {first}: '#" in said[0]
-    without_tags = read(content, **columns, stand_in="O")
+    without_tags = read(content, **columns, placeholder_label="O")
     assert [tokens for tokens, _ in without_tags] == [["Oslo"], ["liegt"]]
 
 
@@ -381,8 +381,8 @@ def test_conllu_is_read_by_name_whatever_its_ending(
 )
 def test_columns_of_conllu_by_name_or_number(read: Read, label: str, tags: list[str]) -> None:
     assert read(FRENCH, ".conllu", label=label)[1] == (["New York", "#"], tags)
-    assert read(FRENCH, form="conllu", label=label, text="form") == read(FRENCH, label=label, text="1")
-    assert read(FRENCH, ".conllu", stand_in="X")[1] == (["New York", "#"], ["X", "X"])
+    assert read(FRENCH, file_format="conllu", label=label, text="form") == read(FRENCH, label=label, text="1")
+    assert read(FRENCH, ".conllu", placeholder_label="X")[1] == (["New York", "#"], ["X", "X"])
 
 
 def test_other_columns_than_those_of_conllu(read: Read) -> None:
@@ -390,7 +390,7 @@ def test_other_columns_than_those_of_conllu(read: Read) -> None:
     plus = "# global.columns = ID FORM UPOS NER\n1-2\tau\t_\t_\n1\tà\tADP\tO\n2\tle\tDET\tO\n3\tBois\tNOUN\tB-LOC\n"
     assert read(plus, ".conllup", label="ner") == [(["à", "le", "Bois"], ["O", "O", "B-LOC"])]
     assert read(plus, ".conllup")[0][1] == ["ADP", "DET", "NOUN"]
-    assert read(FRENCH, ".conllu", form="conll", text="1", label="3")[0][0][2:5] == ["au", "à", "le"]
+    assert read(FRENCH, ".conllu", file_format="conll", text="1", label="3")[0][0][2:5] == ["au", "à", "le"]
 
 
 @pytest.mark.parametrize(
@@ -485,9 +485,9 @@ def test_names_of_numbers_on_either_side(tmp_path: Path) -> None:
     numbers.write_text("a 1\nb 0\n")
     names.write_text("a B-X\nb O\n")
     for files in ((numbers, names), (names, numbers), (numbers, numbers)):
-        gold, predicted, kind, why = read_scored(*files, Columns(label_names=given))
+        gold, predicted, kind, reason = read_scored(*files, Columns(label_names=given))
         assert gold == predicted and gold[0].tags == ["B-X", "O"] and kind == "entities"
-        assert why == "by the tags of both files; --labels-are overrides this"
+        assert reason == "by the tags of both files; --labels-are overrides this"
     with pytest.raises(DataError, match="found the tag 'B-X', expected a number from 0 to 1"):
         read_scored(names, names, Columns(label_names=given))
 

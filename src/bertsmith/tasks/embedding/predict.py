@@ -37,7 +37,7 @@ def embed(
     without a token has no vector.
     """
     if pooling is None:
-        pooling = runner.once("pooling", lambda: _pooling(runner.name))
+        pooling = runner.get_or_create("pooling", lambda: _pooling(runner.name))
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
     places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
@@ -54,11 +54,11 @@ def embed(
 def _pooling(name: str) -> str:
     """How the folder of a sentence encoder pools; the mean for every other model."""
     encoder = sentence_encoder(name)
-    said = None if encoder is None else encoder.pooling
-    if said is None or said == POOLINGS[0]:
+    configured = None if encoder is None else encoder.pooling
+    if configured is None or configured == POOLINGS[0]:
         return POOLINGS[0]
-    if said not in POOLINGS:
-        warn(f"{name}: its pooling is {said}, which embed does not have: the mean is taken instead")
+    if configured not in POOLINGS:
+        warn(f"{name}: its pooling is {configured}, which embed does not have: the mean is taken instead")
         return POOLINGS[0]
-    log_info(f"pooling: {said} (the 1_Pooling of {name}; --pooling overrides it)")
-    return said
+    log_info(f"pooling: {configured} (the 1_Pooling of {name}; --pooling overrides it)")
+    return configured

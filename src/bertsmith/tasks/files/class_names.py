@@ -20,7 +20,7 @@ SHOWN = 10
 """Classes that a warning lists."""
 
 
-def value_of(name: str) -> str | None:
+def canonical_value(name: str) -> str | None:
     """The simplest spelling of a number or a truth value (1, 0.5, true); None for any other name."""
     if name.lower() in ("true", "false"):
         return name.lower()
@@ -30,7 +30,7 @@ def value_of(name: str) -> str | None:
     return f"{number:f}" if number else "0"
 
 
-def one_name_each(names: Iterable[str]) -> list[str]:
+def merged_class_names(names: Iterable[str]) -> list[str]:
     """The names of the classes that these spellings stand for: the simplest spelling where a class has several."""
     values = _values(set(names))
     count = Counter(values.values())
@@ -39,7 +39,7 @@ def one_name_each(names: Iterable[str]) -> list[str]:
 
 def _values(names: Collection[str]) -> dict[str, str | None]:
     """The value of each name; true is 1 and false is 0 if the other names have no other values."""
-    values = {name: value_of(name) for name in names}
+    values = {name: canonical_value(name) for name in names}
     found = set(values.values())
     if found <= {*_AS_NUMBER, *_NUMBERS} and found & _NUMBERS:
         return {name: _AS_NUMBER.get(str(value), value) for name, value in values.items()}
@@ -51,17 +51,17 @@ class ClassNames:
 
     def __init__(self, labels: Iterable[str]) -> None:
         self._labels = frozenset(labels)
-        values = [(value_of(label), label) for label in self._labels]
+        values = [(canonical_value(label), label) for label in self._labels]
         count = Counter(value for value, _ in values)
         self._by_value = {value: label for value, label in values if value is not None and count[value] == 1}
         if len(values) == len(_AS_NUMBER) and set(self._by_value) in (set(_AS_NUMBER), _NUMBERS):
-            for truth, number in _AS_NUMBER.items():
-                label = self._by_value.get(truth) or self._by_value[number]
-                self._by_value |= {truth: label, number: label}
+            for truth_value, number in _AS_NUMBER.items():
+                label = self._by_value.get(truth_value) or self._by_value[number]
+                self._by_value |= {truth_value: label, number: label}
 
     def __getitem__(self, spelling: str) -> str:
         """The class of a spelling: the label itself, or the only one of the same value; else the spelling."""
-        value = None if spelling in self._labels else value_of(spelling)
+        value = None if spelling in self._labels else canonical_value(spelling)
         return spelling if value is None else self._by_value.get(value, spelling)
 
     def merged(self, spellings: Iterable[str]) -> str | None:

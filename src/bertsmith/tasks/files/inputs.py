@@ -16,17 +16,17 @@ from bertsmith.tasks.files.text_file import text_lines
 from bertsmith.tasks.predict_options import TextsOptions
 
 
-def texts_of(options: TextsOptions, verb: str) -> list[str]:
+def read_input_texts(options: TextsOptions, verb: str) -> list[str]:
     """The texts that the options name: the arguments, or one per line of a file or of standard input, blank lines too.
 
     Raises OptionError if texts come from two sides or none, DataError if a file cannot be read.
     """
     if options.texts and options.input is not None:
         raise OptionError(f"{verb}: texts are given as arguments and with --input; give one of them")
-    return list(options.texts) or [text for _, text in lines_of(options.input, verb)]
+    return list(options.texts) or [text for _, text in read_input_lines(options.input, verb)]
 
 
-def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
+def read_input_lines(file: Path | None, verb: str) -> list[tuple[str, str]]:
     """The lines of a file or of standard input, blank ones too, each with its place before it."""
     if file is None and sys.stdin.isatty():
         raise OptionError(
@@ -47,7 +47,7 @@ def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
     return [(f"{name}: line {number}", line) for number, line in enumerate(lines, start=1)]
 
 
-def pair_of(where: str, line: str) -> tuple[str, str]:
+def parse_sentence_pair(where: str, line: str) -> tuple[str, str]:
     """The two texts of a line: A, a tab, B; both are empty if the line is blank."""
     if not line.strip():
         return "", ""

@@ -38,22 +38,22 @@ def spelling_key(name: str) -> str:
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf") or name
 
 
-def same_but_for_spelling(name: str, known: Iterable[str]) -> str | None:
+def find_similar_name(name: str, known: Iterable[str]) -> str | None:
     """The first known name, other than this one, that differs only in its spelling."""
     key = spelling_key(name)
     return next((other for other in known if other != name and spelling_key(other) == key), None)
 
 
-def spelt(name: str) -> str:
+def quoted_name(name: str) -> str:
     """A name in a message, with escapes for characters that cannot be seen or that have several forms."""
     plain = unicodedata.normalize("NFC", name) == name and all(char == " " or char.isprintable() for char in name)
     return repr(name) if plain else ascii(name)
 
 
-def differs_in_spelling(name: str, near: str) -> str:
+def spelling_advice(name: str, near: str) -> str:
     """The end of an error about a label that a model lacks, if the model has the label in a different spelling."""
     return (
-        f"; the model has {spelt(near)}, which differs from {spelt(name)} only in case, white space or Unicode form. "
+        f"; the model has {quoted_name(near)}, which differs from {quoted_name(name)} only in case, white space or Unicode form. "
         "Write both the same way"
     )
 
@@ -110,7 +110,7 @@ def label_warnings(
         joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]
         if joined:
             yield (
-                f"train: {spelt(joined[0])} is a class, and its parts are classes as well; if a text may have several "
+                f"train: {quoted_name(joined[0])} is a class, and its parts are classes as well; if a text may have several "
                 "labels, give --problem-type multi_label_classification"
             )
     for name in MISSING:
@@ -120,7 +120,7 @@ def label_warnings(
     for name in counts:
         groups[spelling_key(name)].append(name)
     for names in (names for names in groups.values() if len(names) > 1):
-        shown = " and ".join(f"{spelt(name)} ({counts[name]:,})" for name in names)
+        shown = " and ".join(f"{quoted_name(name)} ({counts[name]:,})" for name in names)
         yield (
             f"train: the labels {shown} differ only in case, white space or Unicode form, and are learnt as different "
             "classes; if they are one class, write them the same way in all files"
@@ -136,7 +136,7 @@ def label_warnings(
         )
     decimals = [name for name in numbers if not _is_whole(name)]
     if len(counts) / 2 < len(decimals) < len(counts):
-        others = ", ".join(spelt(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
+        others = ", ".join(quoted_name(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
         yield (
             f"train: {len(decimals):,} of {len(counts):,} different labels are decimals, but all are read as classes, "
             f"because of {others}; --problem-type regression needs a number in every row"

@@ -25,8 +25,8 @@ from bertsmith.tasks.files.printed_lists import (
     are_printed_lists,
     list_in_text,
 )
-from bertsmith.tasks.files.records import Record, form_of, is_table, read_records
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import FileRecord, detect_format, is_table, read_records
 from bertsmith.tasks.files.text_file import existing_file, finite
 from bertsmith.tasks.registry import TASKS
 
@@ -44,7 +44,7 @@ class Columns:
     pair: str | None = None
     label: str | None = None
     no_header: bool = False
-    form: str | None = None
+    file_format: str | None = None
     encoding: str = "utf-8"
     choices: tuple[str, ...] | None = None
     skip_broken: bool = False
@@ -57,7 +57,7 @@ class Columns:
     """The number of the first choice in the labels of choices, 0 or 1; None to find it out."""
     separator: str | None = None
     """What separates the fields of a table; None: by its ending and its first rows."""
-    like: Reference | None = None
+    reference: FileReference | None = None
     """What the file must agree with; its columns come before those of usual names."""
 
     @classmethod
@@ -68,7 +68,7 @@ class Columns:
             pair=options.pair_column if isinstance(options, LabelledOptions) else None,
             label=options.label_column,
             no_header=options.no_header,
-            form=options.format,
+            file_format=options.format,
             encoding=options.encoding,
             choices=options.choice_columns,
             skip_broken=options.skip_broken_rows,
@@ -78,11 +78,11 @@ class Columns:
             separator=options.separator,
         )
 
-    def records(self, path: Path, form: str, *, class_names: bool = True) -> list[Record]:
+    def records(self, path: Path, file_format: str, *, class_names: bool = True) -> list[FileRecord]:
         """The rows of a file or data set of this form, read as the options say (`read_records`)."""
         return read_records(
             path,
-            form,
+            file_format,
             self.encoding,
             separator=self.separator,
             no_header=self.no_header,
@@ -156,7 +156,7 @@ class Row:
             raise DataError(f"{self.where}: a label stands twice in {self.label!r}")
         return found
 
-    def number(self, why: str) -> float:
+    def number(self, reason: str) -> float:
         """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
         written = str(self.label).strip()
         try:
@@ -166,11 +166,11 @@ class Row:
             value = math.nan
         if not math.isfinite(value):
             comma = f" such as {written.replace(',', '.')}" if NUMBER.fullmatch(written) and "," in written else ""
-            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{comma}{why}")
+            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{comma}{reason}")
         return value
 
 
-def read_rows(path: Path, columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
+def read_rows(path: Path, columns: Columns, *, placeholder_label: Label | None = None) -> list[Row]:
     """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake.
 
     Where there is a `stand_in`, every row has it for its label, and no column of labels is looked at.
@@ -179,27 +179,36 @@ def read_rows(path: Path, columns: Columns, *, stand_in: Label | None = None) ->
         raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
     if columns.labels_from is not None:
         raise OptionError("--labels-from: a labelled text has no choices; the option belongs to multiple-choice")
-    return rows_of(path, labelled_records(path, columns, class_names=stand_in is None), columns, stand_in=stand_in)
+    return labelled_rows(
+        path,
+        labelled_records(path, columns, class_names=placeholder_label is None),
+        columns,
+        placeholder_label=placeholder_label,
+    )
 
 
-def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
+def labelled_rows(
+    path: Path, records: Sequence[FileRecord], columns: Columns, *, placeholder_label: Label | None = None
+) -> list[Row]:
     """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
     present = list(records[0].values)
-    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    like = columns.like
-    usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
-    text_name = find(columns.text, usual=usual, what="text", option="--text-column", position="0")
-    if columns.text is None and text_name != usual[0] and like is not None:
-        log_info(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
+    find = partial(find_column, path, present, can_lack_header=is_table(detect_format(path, columns.file_format)))
+    reference = columns.reference
+    usual_names = TEXT_COLUMNS if reference is None or reference.text is None else (reference.text, *TEXT_COLUMNS)
+    text_name = find(columns.text, usual_names=usual_names, what="text", option="--text-column", position="0")
+    if columns.text is None and text_name != usual_names[0] and reference is not None:
+        log_info(f"{path}: the texts are in column {text_name!r}, those of {reference.source} in {reference.text!r}")
     label_name = None
-    if stand_in is None:
-        label_name = find(columns.label, usual=LABEL_COLUMNS, what="label", option="--label-column", position="1")
+    if placeholder_label is None:
+        label_name = find(columns.label, usual_names=LABEL_COLUMNS, what="label", option="--label-column", position="1")
     if columns.pair is None:
-        pair_name = second_text_column(path, records, text_name, text_is_chosen=columns.text is not None, like=like)
+        pair_name = second_text_column(
+            path, records, text_name, text_is_chosen=columns.text is not None, reference=reference
+        )
     else:
-        pair_name = find(columns.pair, usual=(), what="pair", option="--pair-column", position=None)
-        if like is not None and like.of_model and like.pair is None:
-            warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
+        pair_name = find(columns.pair, usual_names=(), what="pair", option="--pair-column", position=None)
+        if reference is not None and reference.is_from_model and reference.pair is None:
+            warn(f"{path}: read as pairs by --pair-column, but {reference.source} has single texts")
     refuse_shared_columns(path, [("text", text_name), ("label", label_name), ("second text", pair_name)])
     rows = []
     for record in records:
@@ -215,7 +224,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         pair = None
         if pair_name:
             pair = text_of_cell(values[pair_name], f"{where}: column {pair_name!r}", advice=_advice("pair"))
-        label = stand_in
+        label = placeholder_label
         if label_name is not None:
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
@@ -237,29 +246,29 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     return rows
 
 
-def reference_of(rows: Sequence[Row], path: Path) -> Reference:
+def text_reference(rows: Sequence[Row], path: Path) -> FileReference:
     """What the other files of a training must agree with, by the rows of the training file."""
     text, pair = rows[0].columns
-    return Reference(f"the training file {path}", text=text, pair=pair)
+    return FileReference(f"the training file {path}", text=text, pair=pair)
 
 
-def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:
+def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[FileRecord]:
     """The rows of a file or data set by their columns, at least one; `class_names` as in `read_records`.
 
     Raises DataError where it is none of the forms.
     """
     columns.refuse_tag_options()
-    form = form_of(path, columns.form)
-    if form is None:
+    file_format = detect_format(path, columns.file_format)
+    if file_format is None:
         existing_file(path, "a labelled file")
         raise DataError(
             f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format (columns of "
             "tokens and tags are for token-classification)"
         )
-    owner = next((name for name, entry in TASKS.items() if form in entry.file_forms), None)
+    owner = next((name for name, entry in TASKS.items() if file_format in entry.file_formats), None)
     if owner is not None:
-        raise OptionError(f"--format {form}: is for {owner}; expected csv, tsv, jsonl or parquet")
-    return columns.records(path, form, class_names=class_names)
+        raise OptionError(f"--format {file_format}: is for {owner}; expected csv, tsv, jsonl or parquet")
+    return columns.records(path, file_format, class_names=class_names)
 
 
 def _refuse_header(where: str, text: str, label: Label, *, text_name: str, label_name: str) -> None:
@@ -325,12 +334,12 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(names, key=Decimal) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
-def column_name(
+def find_column(
     path: Path,
     present: list[str],
-    asked: str | None,
+    requested: str | None,
     *,
-    usual: tuple[str, ...],
+    usual_names: tuple[str, ...],
     what: str,
     option: str,
     position: str | None,
@@ -342,14 +351,16 @@ def column_name(
     every row, or none.
     """
     candidates: tuple[str, ...] = (
-        (asked,) if asked is not None else (*usual, *((position,) if position is not None and "0" in present else ()))
+        (requested,)
+        if requested is not None
+        else (*usual_names, *((position,) if position is not None and "0" in present else ()))
     )
     for name in candidates:
         if name in present:
             return name
-    wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
+    wanted = f"column {requested!r}" if requested is not None else f"column of the {what} by its usual names"
     joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
-    near = nearest(asked, present) if asked is not None else ""
+    near = nearest(requested, present) if requested is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
         + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")

@@ -8,8 +8,8 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.label_checks import NUMBER
-from bertsmith.tasks.files.records import Record, names_of
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import FileRecord, record_keys
 
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 VAGUE = "pair"
@@ -21,16 +21,16 @@ FEW_ROWS = 5
 
 
 def second_text_column(
-    path: Path, records: Sequence[Record], text: str, *, text_is_chosen: bool, like: Reference | None
+    path: Path, records: Sequence[FileRecord], text: str, *, text_is_chosen: bool, reference: FileReference | None
 ) -> str | None:
     """The column of the second text, None for single texts; prints what was decided.
 
     `text` is the column of the first text, `text_is_chosen` whether an option names it. Raises DataError if the file
     does not agree with the training file in having pairs, or the model reads pairs and the file has none.
     """
-    present = [name for name in names_of(records) if name != text]
-    if like is not None and like.pair is not None:
-        return _as_the_pairs_of(like, path, records, present=present, text_is_chosen=text_is_chosen)
+    present = [name for name in record_keys(records) if name != text]
+    if reference is not None and reference.pair is not None:
+        return _as_the_pairs_of(reference, path, records, present=present, text_is_chosen=text_is_chosen)
     if text_is_chosen:
         return None
     found = None
@@ -46,35 +46,37 @@ def second_text_column(
         log_info(f"{path}: column {name!r} is not read, because {reason}{advice}")
     if found is None:
         return None
-    if like is None:
+    if reference is None:
         log_info(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
         return found
-    if not like.of_model:
+    if not reference.is_from_model:
         raise DataError(
-            f"{path}: found two texts per row, expected one as in {like.source}. Give --text-column {text} to read "
+            f"{path}: found two texts per row, expected one as in {reference.source}. Give --text-column {text} to read "
             f"only the texts, or name the second text of all files with --pair-column"
         )
     warn(
-        f"{path}: column {found!r} is not read: {like.source} has single texts; --pair-column {found} makes "
+        f"{path}: column {found!r} is not read: {reference.source} has single texts; --pair-column {found} makes "
         "it the second text"
     )
     return None
 
 
 def _as_the_pairs_of(
-    like: Reference, path: Path, records: Sequence[Record], *, present: Sequence[str], text_is_chosen: bool
+    reference: FileReference, path: Path, records: Sequence[FileRecord], *, present: Sequence[str], text_is_chosen: bool
 ) -> str:
-    assert like.pair is not None
-    usual: tuple[str, ...] = () if text_is_chosen else PAIR_COLUMNS
-    for name in (name for name in (like.pair, *usual) if name in present):
+    assert reference.pair is not None
+    usual_names: tuple[str, ...] = () if text_is_chosen else PAIR_COLUMNS
+    for name in (name for name in (reference.pair, *usual_names) if name in present):
         if any(_filled(record.values.get(name)) for record in records):
-            if name != like.pair:
-                log_info(f"{path}: the second texts are in column {name!r}, those of {like.source} in {like.pair!r}")
+            if name != reference.pair:
+                log_info(
+                    f"{path}: the second texts are in column {name!r}, those of {reference.source} in {reference.pair!r}"
+                )
             return name
-    empty = f" (column {like.pair!r} is empty in every row)" if like.pair in present else ""
+    empty = f" (column {reference.pair!r} is empty in every row)" if reference.pair in present else ""
     raise DataError(
-        f"{path}: found one text per row{empty}, expected two as in {like.source} (columns {like.text!r} and "
-        f"{like.pair!r}); name the columns with --text-column and --pair-column"
+        f"{path}: found one text per row{empty}, expected two as in {reference.source} (columns {reference.text!r} and "
+        f"{reference.pair!r}); name the columns with --text-column and --pair-column"
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError
-from bertsmith.tasks.files.text_file import decoded_predictions, existing_file, json_lines
+from bertsmith.tasks.files.text_file import decoded_predictions, existing_file, parse_json_lines
 
 
 def aligned_lines(
-    path: Path, name: str, texts: Sequence[str], *, gold: Path, expected: str
+    path: Path, name: str, texts: Sequence[str], *, labels_path: Path, expected: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of predictions with their places; each holds under a name the text of the row that it is for.
 
@@ -21,19 +21,19 @@ def aligned_lines(
     """
     existing_file(path, expected)
     count = 0
-    for line, record in json_lines(path, decoded_predictions(path)):
+    for line, record in parse_json_lines(path, decoded_predictions(path)):
         where = f"{path}: line {line}"
         if count == len(texts):
-            raise DataError(f"{where}: more predictions than the {len(texts)} rows of {gold}")
+            raise DataError(f"{where}: more predictions than the {len(texts)} rows of {labels_path}")
         if record.get(name) != texts[count]:
             raise DataError(
                 f"{where}: the {name} is {short_text(record.get(name))}, expected {short_text(texts[count])} of row "
-                f"{count + 1} of {gold}; predictions stand in the order of the rows"
+                f"{count + 1} of {labels_path}; predictions stand in the order of the rows"
             )
         count += 1
         yield where, record
     if count < len(texts):
-        raise DataError(f"{path}: {count} predictions, expected {len(texts)}, one for each row of {gold}")
+        raise DataError(f"{path}: {count} predictions, expected {len(texts)}, one for each row of {labels_path}")
 
 
 def short_text(text: object) -> str:

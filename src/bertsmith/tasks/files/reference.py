@@ -16,7 +16,7 @@ TEXT_COLUMNS_KEY = "text_columns"
 
 
 @dataclass(frozen=True)
-class Reference:
+class FileReference:
     """The file that others must agree with.
 
     Attributes:
@@ -27,21 +27,28 @@ class Reference:
     """
 
     source: str
-    of_model: bool = False
+    is_from_model: bool = False
     text: str | None = None
     pair: str | None = None
     choice_labels: str | None = None
 
 
-def text_columns_of(config: Any, name: str) -> Reference | None:
+def text_columns_of(config: Any, name: str) -> FileReference | None:
     """The columns that a MODEL's configuration names, None if it says nothing. Raises ModelError for other values."""
-    said = getattr(config, TEXT_COLUMNS_KEY, None)
-    if said is None:
+    configured_value = getattr(config, TEXT_COLUMNS_KEY, None)
+    if configured_value is None:
         return None
-    if not isinstance(said, (list, tuple)) or len(said) not in (1, 2) or not all(isinstance(it, str) for it in said):
+    if (
+        not isinstance(configured_value, (list, tuple))
+        or len(configured_value) not in (1, 2)
+        or not all(isinstance(it, str) for it in configured_value)
+    ):
         raise ModelError(
-            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {said!r}, expected a list of one or two names of columns"
+            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {configured_value!r}, expected a list of one or two names of columns"
         )
-    return Reference(
-        f"the training file of {name}", of_model=True, text=said[0], pair=said[1] if len(said) == 2 else None
+    return FileReference(
+        f"the training file of {name}",
+        is_from_model=True,
+        text=configured_value[0],
+        pair=configured_value[1] if len(configured_value) == 2 else None,
     )

@@ -45,7 +45,7 @@ def _content(path: Path) -> bytes:
         return b"".join(unpacked(file, packed, ReadingNotes()))
 
 
-def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
+def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
     """The text of a file, unpacked, without a byte order mark; a mark decides the encoding, which is printed.
 
     Raises DataError where it is empty or binary, or, with the advice, where it is of another encoding.
@@ -54,9 +54,9 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
-        encoding, why = decided_encoding(raw, encoding)
-        if why is not None:
-            log_info(f"{path}: {why}")
+        encoding, reason = decided_encoding(raw, encoding)
+        if reason is not None:
+            log_info(f"{path}: {reason}")
             advice = "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode(encoding).removeprefix("\ufeff")
@@ -74,13 +74,13 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
 
 def decoded_predictions(path: Path) -> str:
     """The text of a file of predictions, which is UTF-8 whatever the data is in."""
-    return decoded(path, "utf-8", advice="predictions are read as UTF-8, convert the file")
+    return decode_labelled_file(path, "utf-8", advice="predictions are read as UTF-8, convert the file")
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
     """The JSON object in a UTF-8 file, unpacked; `what` was expected. Raises DataError where it is something else."""
     existing_file(path, what)
-    text = decoded(path, "utf-8", advice=f"JSON is, expected {what}")
+    text = decode_labelled_file(path, "utf-8", advice=f"JSON is, expected {what}")
     try:
         content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
@@ -104,7 +104,7 @@ def text_lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+def parse_json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
     """The objects in JSON lines, each with the number of its line; blank lines are left out."""
     records = []
     for number, line in enumerate(text.split("\n"), start=1):

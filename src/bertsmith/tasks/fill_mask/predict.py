@@ -72,16 +72,16 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     for place, ids in zip(places, encoded.input_ids, strict=True):
         if mask not in ids:
             raise InputError(f"fill-mask: no {tokenizer.mask_token} in the text {shortened(texts[place])!r}")
-    top_k, warnings = min(top_k, int(runner.config.vocab_size)), runner.doubts("mlm")
+    top_k, warnings = min(top_k, int(runner.config.vocab_size)), runner.head_warnings("mlm")
     answers = [FilledMasks(given, [], warnings) for given in texts]
     if places:
         for numbers, logits in runner.forward("fill-mask")(encoded, mask_token_id=mask):
-            of_masks = iter(logits)
+            mask_logits = iter(logits)
             for number in numbers:
                 ids = encoded.input_ids[number]
                 positions = [position for position, token in enumerate(ids) if token == mask]
                 masks = [
-                    _filled(runner, ids, position, *_most_probable(next(of_masks), top_k)) for position in positions
+                    _filled(runner, ids, position, *_most_probable(next(mask_logits), top_k)) for position in positions
                 ]
                 answers[places[number]].masks.extend(masks)
     return answers[0] if isinstance(text, str) else answers

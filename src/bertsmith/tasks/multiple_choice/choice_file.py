@@ -14,14 +14,14 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import (
     LABEL_COLUMNS,
     Columns,
-    column_name,
+    find_column,
     labelled_records,
     refuse_shared_columns,
 )
-from bertsmith.tasks.files.records import form_of, is_table, names_of
-from bertsmith.tasks.files.reference import Reference
-from bertsmith.tasks.files.text_file import decoded, existing_file, finite, json_object, text_lines
-from bertsmith.tasks.multiple_choice.choice_labels import LabelledChoices, indices, label_form
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import detect_format, is_table, record_keys
+from bertsmith.tasks.files.text_file import decode_labelled_file, existing_file, finite, json_object, text_lines
+from bertsmith.tasks.multiple_choice.choice_labels import LabelledChoices, indices, infer_label_format
 
 CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
 PROMPT_COLUMNS = ("prompt", "question", "question_stem", "startphrase", "context", "premise", "text", "sentence")
@@ -31,7 +31,7 @@ NUMBERED_COLUMNS = ("choice", "ending", "option")
 
 
 @dataclass(frozen=True)
-class Question:
+class ChoiceQuestion:
     """A prompt and its choices; `label` is the index of the right one, from 0; `place` says where it stands.
 
     `form` is how the file writes the labels (`choice_labels.FORMS`), empty if they were not looked at.
@@ -41,10 +41,12 @@ class Question:
     choices: tuple[str, ...]
     label: int
     place: str = field(default="", compare=False)
-    form: str = field(default="", compare=False)
+    label_format: str = field(default="", compare=False)
 
 
-def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None) -> list[Question]:
+def read_choice_questions(
+    path: Path, columns: Columns, *, placeholder_label: int | None = None
+) -> list[ChoiceQuestion]:
     """The questions of a labelled file, each with at least two choices; in a table empty last fields are no choices.
 
     Where there is a `stand_in`, every question has it for its label, and no column of labels is looked at.
@@ -54,15 +56,15 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
     """
     if columns.pair is not None:
         raise OptionError("--pair-column: a question has choices; name their columns with --choice-columns")
-    records = labelled_records(path, columns, class_names=stand_in is None)
+    records = labelled_records(path, columns, class_names=placeholder_label is None)
     present = list(records[0].values)
-    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    prompt_name = find(columns.text, usual=PROMPT_COLUMNS, what="prompt", option="--text-column", position="0")
-    choice_names = _choice_columns(path, names_of(records), columns.choices)
+    find = partial(find_column, path, present, can_lack_header=is_table(detect_format(path, columns.file_format)))
+    prompt_name = find(columns.text, usual_names=PROMPT_COLUMNS, what="prompt", option="--text-column", position="0")
+    choice_names = _choice_columns(path, record_keys(records), columns.choices)
     label_name = None
-    if stand_in is None:
+    if placeholder_label is None:
         label_name = find(
-            columns.label, usual=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
+            columns.label, usual_names=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
         )
     choices_of = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
     refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choices_of])
@@ -78,39 +80,39 @@ def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None)
             raise DataError(f"{where}: the prompt is empty")
         prompts.append(prompt)
         choices, keys = _choices(where, values, choice_names)
-        label = values[label_name] if label_name is not None else stand_in
+        label = values[label_name] if label_name is not None else placeholder_label
         labelled.append(LabelledChoices(f"{where}: the label (column {label_name!r})", label, choices, keys))
-    form, found = "", [stand_in or 0] * len(records)
+    label_format, found = "", [placeholder_label or 0] * len(records)
     if label_name is not None:
-        form = label_form(
+        label_format = infer_label_format(
             path,
             labelled,
             labels_from=columns.labels_from,
             columns_from=_first_number(choice_names),
-            like=columns.like,
+            reference=columns.reference,
         )
-        found = indices(labelled, form, columns.like)
+        found = indices(labelled, label_format, columns.reference)
     return [
-        Question(prompt, row.choices, index, record.place, form)
+        ChoiceQuestion(prompt, row.choices, index, record.place, label_format)
         for prompt, row, index, record in zip(prompts, labelled, found, records, strict=True)
     ]
 
 
-def reference_of(questions: Sequence[Question], path: Path) -> Reference:
+def choice_reference(questions: Sequence[ChoiceQuestion], path: Path) -> FileReference:
     """What the other files of a training must agree with, by the questions of the training file: the form of labels."""
-    return Reference(f"the training file {path}", choice_labels=questions[0].form)
+    return FileReference(f"the training file {path}", choice_labels=questions[0].label_format)
 
 
-def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
+def _choice_columns(path: Path, present: list[str], requested: tuple[str, ...] | None) -> tuple[str, ...]:
     """The columns of the choices: one that holds lists, or one for each choice."""
     shown = ", ".join(map(repr, present))
-    if asked is not None:
-        lacking = [name for name in asked if name not in present]
+    if requested is not None:
+        lacking = [name for name in requested if name not in present]
         if lacking:
             raise DataError(
                 f"{path}: no column {lacking[0]!r}; the columns there are {shown}. Name it with --choice-columns"
             )
-        return asked
+        return requested
     for name in LIST_COLUMNS:
         if name in present:
             return (name,)
@@ -191,7 +193,7 @@ def _choice(where: str, value: Any) -> str:
 def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:
     """The prompts of `choose --input`: JSON lines with `prompt` and `choices`; None for each blank line."""
     existing_file(path, "JSON lines with 'prompt' and 'choices'")
-    for number, line in enumerate(text_lines(decoded(path, "utf-8")), start=1):
+    for number, line in enumerate(text_lines(decode_labelled_file(path, "utf-8")), start=1):
         if not line.strip():
             yield None
             continue

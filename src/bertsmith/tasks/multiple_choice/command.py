@@ -16,7 +16,7 @@ from bertsmith.tasks.files.inputs import warn_of_blank_lines
 from bertsmith.tasks.predict_options import MaxLength, ModelOptions, Precision
 from bertsmith.tasks.runner import Runner
 
-Question = tuple[str, Sequence[str]] | None
+PromptAndChoices = tuple[str, Sequence[str]] | None
 """A prompt and its choices; None for a blank line."""
 
 
@@ -33,7 +33,7 @@ class ChooseOptions(ModelOptions):
     precision: Precision = "fp32"
 
 
-def _read(options: ChooseOptions, verb: str) -> list[Question]:
+def _read(options: ChooseOptions, verb: str) -> list[PromptAndChoices]:
     from bertsmith.tasks.multiple_choice.choice_file import read_prompts
 
     if options.input is not None:
@@ -50,15 +50,15 @@ def _read(options: ChooseOptions, verb: str) -> list[Question]:
     return [(options.prompt, options.choice)]
 
 
-def _predict(model: Runner, options: ChooseOptions, lines: list[Question]) -> Iterable[Result]:
-    from bertsmith.tasks.multiple_choice.predict import Choice, choose
+def _predict(model: Runner, options: ChooseOptions, lines: list[PromptAndChoices]) -> Iterable[Result]:
+    from bertsmith.tasks.multiple_choice.predict import PredictedChoice, choose
 
     questions = [line for line in lines if line is not None]
     prompts, choices = [prompt for prompt, _ in questions], [choices for _, choices in questions]
     answers = iter(choose(model, prompts, choices, max_length=options.max_length))
     warn_of_blank_lines(lines.count(None), len(lines))
     for line in lines:
-        yield next(answers) if line is not None else Choice("")
+        yield next(answers) if line is not None else PredictedChoice("")
 
 
 def _show(result: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
 from bertsmith.tasks.values import Batch, Ints, Tokenizer
 
 
@@ -24,7 +24,7 @@ class EncodedChoices:
         starts: int64 of [examples + 1]: where the choices of each example begin in them.
     """
 
-    pairs: Encoded
+    pairs: EncodedTexts
     starts: Ints
 
     def choices(self, row: int) -> range:
@@ -51,7 +51,7 @@ class EncodedChoices:
         return cut
 
     @property
-    def windowed(self) -> int | None:
+    def windowed_examples(self) -> int | None:
         """None: pairs that are too long are cut."""
         return None
 

@@ -17,7 +17,7 @@ NAME = "multiple-choice"
 
 
 @dataclass(frozen=True)
-class Choice(Result):
+class PredictedChoice(Result):
     """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order.
 
     All three are None if the prompt or a choice has no token.
@@ -31,18 +31,20 @@ class Choice(Result):
 
 
 @overload
-def choose(runner: Runner, prompt: str, choices: Sequence[str], *, max_length: int | None = None) -> Choice: ...
+def choose(
+    runner: Runner, prompt: str, choices: Sequence[str], *, max_length: int | None = None
+) -> PredictedChoice: ...
 @overload
 def choose(
     runner: Runner, prompt: list[str], choices: Sequence[Sequence[str]], *, max_length: int | None = None
-) -> list[Choice]: ...
+) -> list[PredictedChoice]: ...
 def choose(
     runner: Runner,
     prompt: str | list[str],
     choices: Sequence[str] | Sequence[Sequence[str]],
     *,
     max_length: int | None = None,
-) -> Choice | list[Choice]:
+) -> PredictedChoice | list[PredictedChoice]:
     """Which of several texts goes with a prompt; for a list of prompts a list of choices each.
 
     Raises InputError for fewer than two choices, ModelError without a multiple-choice head.
@@ -60,7 +62,7 @@ def choose(
     check_texts("choose", prompts, "prompt")
     head = runner.task(NAME)
     length = runner.row_length(NAME, max_length)
-    answers = [Choice(asked) for asked in prompts]
+    answers = [PredictedChoice(asked) for asked in prompts]
     questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
     places = indices_with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
     if places:
@@ -70,5 +72,5 @@ def choose(
         outputs = runner.head_outputs(head, encoded)
         for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, head.temperature)
-            answers[place] = Choice(prompts[place], given[place][index], index, shares, cut)
+            answers[place] = PredictedChoice(prompts[place], given[place][index], index, shares, cut)
     return answers[0] if isinstance(prompt, str) else answers

@@ -6,7 +6,7 @@ import numpy as np
 
 from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.multiple_choice.choice_file import read_choice_questions
 from bertsmith.tasks.multiple_choice.prediction_file import read_indices
 from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
@@ -14,7 +14,7 @@ from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 def score(options: ScoreOptions) -> ExampleScores:
     """The `accuracy` (interval over the questions), and the number of questions."""
-    questions = read_questions(options.gold, Columns.of(options))
+    questions = read_choice_questions(options.gold, Columns.of(options))
     targets = np.array([question.label for question in questions])
     predicted = np.array(read_indices(options.predictions, questions, options.gold))
     return ExampleScores(bootstrapped({"accuracy": accuracy}, targets, predicted), len(questions))

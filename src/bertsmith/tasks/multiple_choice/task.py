@@ -21,8 +21,8 @@ from bertsmith.metrics.probabilities import log_softmax, softmax
 from bertsmith.runtime.console import log_info
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.reference import Reference
-from bertsmith.tasks.multiple_choice.choice_file import Question, read_questions, reference_of
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.multiple_choice.choice_file import ChoiceQuestion, choice_reference, read_choice_questions
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_1, POSITIONS
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices, batch_of_choices, encode_choices
 from bertsmith.tasks.values import (
@@ -52,25 +52,25 @@ def probabilities(scores: Logits, temperature: float = 1.0) -> list[float]:
     return found
 
 
-class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
+class MultipleChoice(Task[ChoiceQuestion, EncodedChoices, Ints, Scores]):
     """One row of choices and one score per choice for each example; pairs beyond the length are cut."""
 
     auto_class = "AutoModelForMultipleChoice"
     pipeline_tag = "multiple-choice"
-    called = "multiple-choice head"
+    head_name = "multiple-choice head"
     config_keys = (LABELS_FROM_KEY,)
     has_probabilities = True
 
     # Labels
 
     @classmethod
-    def for_training(cls, examples: Sequence[Question], options: TaskOptions) -> MultipleChoice:
+    def for_training(cls, examples: Sequence[ChoiceQuestion], options: TaskOptions) -> MultipleChoice:
         """The task, which has no labels: the index of the right choice is no class."""
         if options.problem_type != SINGLE_LABEL:
             raise OptionError(f"--problem-type {options.problem_type}: of a question's choices one is right")
         task = cls()
-        if examples[0].form in POSITIONS:
-            task.chosen = {LABELS_FROM_KEY: POSITIONS.index(examples[0].form)}
+        if examples[0].label_format in POSITIONS:
+            task.fitted_values = {LABELS_FROM_KEY: POSITIONS.index(examples[0].label_format)}
         return task
 
     @classmethod
@@ -86,11 +86,11 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
         """Nothing: a model scores any number of choices."""
         return {}
 
-    def targets(self, examples: Sequence[Question], where: str) -> Ints:
+    def targets(self, examples: Sequence[ChoiceQuestion], where: str) -> Ints:
         """int64 of [examples]: the index of the right choice."""
         return np.array([example.label for example in examples], dtype=np.int64)
 
-    def label_counts(self, examples: Sequence[Question]) -> Mapping[str, int]:
+    def label_counts(self, examples: Sequence[ChoiceQuestion]) -> Mapping[str, int]:
         """How often the right choice is at each index."""
         counts = Counter(example.label for example in examples)
         return {str(index): counts[index] for index in range(max(len(example.choices) for example in examples))}
@@ -98,37 +98,37 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
     # Files
 
     @classmethod
-    def read(cls, path: Path, columns: Columns) -> list[Question]:
+    def read(cls, path: Path, columns: Columns) -> list[ChoiceQuestion]:
         """The questions of CSV, TSV or JSON lines."""
-        return read_questions(path, columns)
+        return read_choice_questions(path, columns)
 
     @classmethod
-    def reference(cls, examples: Sequence[Question], path: Path) -> Reference:
+    def reference(cls, examples: Sequence[ChoiceQuestion], path: Path) -> FileReference:
         """The form of the labels."""
-        return reference_of(examples, path)
+        return choice_reference(examples, path)
 
     @classmethod
-    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+    def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
         """Whether the labels were counted from 0 or from 1."""
-        said = getattr(config, LABELS_FROM_KEY, None)
-        if said is None:
+        first = getattr(config, LABELS_FROM_KEY, None)
+        if first is None:
             return None
-        if said not in (0, 1):
-            raise ModelError(f"{name}: {LABELS_FROM_KEY} in its config.json is {said!r}, expected 0 or 1")
-        return Reference(f"the training file of {name}", of_model=True, choice_labels=POSITIONS[said])
+        if first not in (0, 1):
+            raise ModelError(f"{name}: {LABELS_FROM_KEY} in its config.json is {first!r}, expected 0 or 1")
+        return FileReference(f"the training file of {name}", is_from_model=True, choice_labels=POSITIONS[first])
 
-    def read_unlabelled(self, path: Path, columns: Columns) -> list[Question]:
+    def read_unlabelled(self, path: Path, columns: Columns) -> list[ChoiceQuestion]:
         """The questions."""
-        return read_questions(path, columns, stand_in=0)
+        return read_choice_questions(path, columns, placeholder_label=0)
 
-    def items(self, examples: Sequence[Question]) -> Iterator[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[ChoiceQuestion]) -> Iterator[ComparisonItem]:
         """The prompt with its choices, and the index of the right one."""
         for question in examples:
             yield ComparisonItem((question.prompt, *question.choices), str(question.label), question.place)
 
-    def predictions(self, examples: Sequence[Question], outputs: Scores) -> Iterator[str]:
+    def predictions(self, examples: Sequence[ChoiceQuestion], outputs: Scores) -> Iterator[str]:
         """JSON lines: the prompt, the index of the right choice, and the answer of `choose`."""
-        if examples[0].form == FROM_1 and all(example.label < len(example.choices) - 1 for example in examples):
+        if examples[0].label_format == FROM_1 and all(example.label < len(example.choices) - 1 for example in examples):
             log_info("score cannot see that these labels count from 1; with --labels-from 1 it gives the same figures")
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
@@ -137,7 +137,7 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
 
     # Encoding
 
-    def encode(self, tokenizer: Tokenizer, examples: Sequence[Question], max_length: int) -> EncodedChoices:
+    def encode(self, tokenizer: Tokenizer, examples: Sequence[ChoiceQuestion], max_length: int) -> EncodedChoices:
         """As `encode_choices`."""
         prompts, choices = [example.prompt for example in examples], [example.choices for example in examples]
         return encode_choices(tokenizer, prompts, choices, max_length=max_length)
@@ -160,12 +160,12 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
 
     # Prediction
 
-    def keep(self, outputs: ModelOutputs, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[Logits]:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedChoices, rows: Sequence[int]) -> Iterator[Logits]:
         """The scores of each example's own choices."""
         for row, scores in zip(rows, outputs["logits"], strict=True):
             yield scores[: len(inputs.choices(row))]
 
-    def join(self, kept: Sequence[Logits], inputs: EncodedChoices) -> Scores:
+    def gather_outputs(self, kept: Sequence[Logits], inputs: EncodedChoices) -> Scores:
         """The scores of all examples."""
         return list(kept)
 
@@ -176,7 +176,7 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
             logits[row, : len(scores)] = scores
         return Decisions(logits, targets)
 
-    def some(self, outputs: Scores, targets: Ints, numbers: Ints) -> tuple[Scores, Ints]:
+    def select_examples(self, outputs: Scores, targets: Ints, numbers: Ints) -> tuple[Scores, Ints]:
         """The examples."""
         return [outputs[number] for number in numbers], targets[numbers]
 
@@ -204,19 +204,19 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
     # Errors
 
     @property
-    def error(self) -> str:
+    def error_name(self) -> str:
         """The loss of an example."""
         return "loss"
 
     def labelled_predictions(
-        self, examples: Sequence[Question], outputs: Scores, targets: Ints
+        self, examples: Sequence[ChoiceQuestion], outputs: Scores, targets: Ints
     ) -> Iterator[LabelledPrediction]:
         """The choices; the loss is in nats."""
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
             loss = -float(log_softmax((scores / self.temperature).astype(np.float64))[example.label])
-            true, said = (f"{number}: {example.choices[number]}" for number in (example.label, index))
-            yield LabelledPrediction(true, said, index != example.label, loss, shares[index])
+            label, predicted = (f"{number}: {example.choices[number]}" for number in (example.label, index))
+            yield LabelledPrediction(label, predicted, index != example.label, loss, shares[index])
 
 
 TASK = MultipleChoice

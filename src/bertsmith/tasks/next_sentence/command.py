@@ -11,7 +11,7 @@ from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import lines_of, pair_of, warn_of_blank_lines
+from bertsmith.tasks.files.inputs import parse_sentence_pair, read_input_lines, warn_of_blank_lines
 from bertsmith.tasks.predict_options import ModelOptions, Precision
 from bertsmith.tasks.runner import Runner
 
@@ -35,7 +35,7 @@ def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
         if options.input is not None:
             raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
         return [(options.a, options.b)]
-    pairs = [pair_of(where, line) for where, line in lines_of(options.input, verb)]
+    pairs = [parse_sentence_pair(where, line) for where, line in read_input_lines(options.input, verb)]
     warn_of_blank_lines(pairs.count(("", "")), len(pairs))
     return pairs
 

@@ -39,6 +39,8 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
     check_input_lengths(encoded, "next-sentence", runner.max_length)
     if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
-        return NextSentence(warnings=runner.doubts("nsp"))
+        return NextSentence(warnings=runner.head_warnings("nsp"))
     ((_, (logits,)),) = run(encoded)
-    return NextSentence(float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))
+    return NextSentence(
+        float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.head_warnings("nsp")
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.metrics.probabilities import sigmoid, softmax
-from bertsmith.tasks.question_answering.encoding import EncodedQuestions, Pieces
+from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions
 from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merged
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.values import Ints, Logits, ModelOutputs
@@ -45,7 +45,7 @@ class Answers:
         starts, ends = self.spans.starts[question], self.spans.ends[question]
         return list(zip(starts[:found].tolist(), ends[:found].tolist(), softmax(scores[:found]).tolist(), strict=True))
 
-    def some(self, numbers: Ints) -> Answers:
+    def select(self, numbers: Ints) -> Answers:
         """Those to some of the questions."""
         spans = Spans(self.spans.scores[numbers], self.spans.starts[numbers], self.spans.ends[numbers])
         return Answers(spans, self.no_answer[numbers])
@@ -56,7 +56,7 @@ def best_of_windows(outputs: ModelOutputs, inputs: EncodedQuestions, rows: Seque
     start, end = outputs["start_logits"], outputs["end_logits"]
     numbers = np.asarray(rows, dtype=np.int64)
     spans = best_spans(
-        start, end, inputs.offsets[numbers], count=inputs.counts[numbers], top=CANDIDATES, longest=LONGEST
+        start, end, inputs.offsets[numbers], count=inputs.counts[numbers], top_k=CANDIDATES, longest=LONGEST
     )
     firsts = inputs.firsts[numbers][:, None]
     return list(zip(start[:, 0] + end[:, 0], spans.scores, spans.starts + firsts, spans.ends + firsts, strict=True))
@@ -73,13 +73,13 @@ def answers_of(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
         size = len(item[1])
         scores[row, :size], starts[row, :size], ends[row, :size] = item[1:]
     np.minimum.at(nothing, inputs.owners, np.array([item[0] for item in kept], dtype=np.float64))
-    spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top=CANDIDATES)
+    spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top_k=CANDIDATES)
     for question in range(count):
         _in_characters(spans_of, question, inputs.contexts[inputs.context_of[question]])
     return Answers(spans_of, sigmoid(nothing - spans_of.scores[:, 0]))
 
 
-def _in_characters(spans: Spans, question: int, context: Pieces) -> None:
+def _in_characters(spans: Spans, question: int, context: ContextTokens) -> None:
     """Give the spans of a question, which are in pieces, in characters of its context.
 
     Pieces of one character make spans of the same characters; such a span is kept once, at its best score.

@@ -11,7 +11,7 @@ def texts(record: FinetuningRecord) -> TaskTexts:
     """The texts of every model with this task."""
     return TaskTexts(
         use="It marks the words of a context that answer a question",
-        output=QuestionAnswering.without_labels,
+        output=QuestionAnswering.output_description,
         wrong="questions get an answer that differs from the expected one",
         limit="Not for questions to which the context holds no answer, unless its training file had such.",
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.graphemes import whole_clusters
 from bertsmith.tasks.values import Ints, Tokenizer
 
@@ -23,7 +23,7 @@ AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ContextTokens:
     """A text as pieces: their ids, and the characters of each, `starts` to `ends` (exclusive); int32 of [pieces].
 
     The characters are whole grapheme clusters, so pieces that share a cluster have the same characters.
@@ -82,7 +82,7 @@ class EncodedQuestions:
 
     template: PairTemplate
     questions: list[list[int]]
-    contexts: list[Pieces]
+    contexts: list[ContextTokens]
     context_of: list[int]
     owners: Ints
     firsts: Ints
@@ -109,13 +109,13 @@ class EncodedQuestions:
         return found
 
     @property
-    def windowed(self) -> int:
+    def windowed_examples(self) -> int:
         """How many questions have a context in several windows."""
         return int(np.sum(np.bincount(self.owners, minlength=len(self.questions)) > 1))
 
-    def rows(self, numbers: Sequence[int]) -> Encoded:
+    def rows(self, numbers: Sequence[int]) -> EncodedTexts:
         """The ids and types of some rows."""
-        made = Encoded([], [], [0] * len(numbers))
+        made = EncodedTexts([], [], [0] * len(numbers))
         for number in numbers:
             owner, first = int(self.owners[number]), int(self.firsts[number])
             context = self.contexts[self.context_of[owner]].ids[first : first + int(self.counts[number])]
@@ -124,7 +124,7 @@ class EncodedQuestions:
             made.token_type_ids.append(types)
         return made
 
-    def pieces_of(self, question: int, start: int, end: int) -> tuple[int, int]:
+    def token_span(self, question: int, start: int, end: int) -> tuple[int, int]:
         """The first and the last piece (inclusive) of the characters `start` to `end` of a question's context.
 
         Where the tokenizer drops these characters it is the piece that follows.
@@ -134,7 +134,7 @@ class EncodedQuestions:
         return first, max(int(np.searchsorted(context.starts, end, side="left")) - 1, first)
 
 
-def windows(count: int, room: int) -> list[tuple[int, int]]:
+def context_windows(count: int, room: int) -> list[tuple[int, int]]:
     """First piece and number of pieces of the windows of a context of `count` pieces; a row has room for `room`.
 
     Each begins `room` minus the overlap behind the one before it; the last one is as full as it can be.
@@ -157,19 +157,19 @@ def encode_questions(
     pieces = _pieces(tokenizer, list(number))
     context_of = [number[text] for text in contexts]
     whole = [item.ids.tolist() for item in _pieces(tokenizer, questions)]
-    asked = [ids[:limit] for ids in whole]
+    question_ids = [ids[:limit] for ids in whole]
     rows = [
         (owner, first, count)
-        for owner, (ids, context) in enumerate(zip(asked, context_of, strict=True))
-        for first, count in windows(len(pieces[context]), room - len(ids))
+        for owner, (ids, context) in enumerate(zip(question_ids, context_of, strict=True))
+        for first, count in context_windows(len(pieces[context]), room - len(ids))
     ]
     owners, firsts, counts = np.array(rows, dtype=np.int64).reshape(-1, 3).T
     full = [len(ids) + len(pieces[context]) + len(template) for ids, context in zip(whole, context_of, strict=True)]
-    cut = [len(ids) - len(kept) for ids, kept in zip(whole, asked, strict=True)]
-    return EncodedQuestions(template, asked, pieces, context_of, owners, firsts, counts, full, cut)
+    cut = [len(ids) - len(kept) for ids, kept in zip(whole, question_ids, strict=True)]
+    return EncodedQuestions(template, question_ids, pieces, context_of, owners, firsts, counts, full, cut)
 
 
-def _pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
+def _pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[ContextTokens]:
     found = []
     for at in range(0, len(texts), AT_ONCE):
         given = list(texts[at : at + AT_ONCE])
@@ -186,5 +186,5 @@ def _pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Pieces]:
             # Byte-level tokenizers count the blank before a word to it.
             starts += np.array([text[start:end][:1].isspace() for start, end in offsets], dtype=np.int32)
             starts, ends = (place.astype(np.int32) for place in whole_clusters(text, starts, ends))
-            found.append(Pieces(np.array(ids, dtype=np.int32), starts, ends))
+            found.append(ContextTokens(np.array(ids, dtype=np.int32), starts, ends))
     return found

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import TaskLosses, soft_losses
+from bertsmith.tasks.task_losses import TaskLosses, soft_losses
 from bertsmith.tasks.values import MISSING_LOGIT
 
 

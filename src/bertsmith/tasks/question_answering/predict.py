@@ -27,7 +27,7 @@ class AnswerCandidate(Result):
 
 
 @dataclass(frozen=True)
-class Answer(Result):
+class PredictedAnswer(Result):
     """The answer to a question, `context[start:end]`; the empty text if the question is left unanswered.
 
     `score` is the probability of the answer among the 20 best spans, of an unanswered question that of no answer.
@@ -55,7 +55,7 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> Answer: ...
+) -> PredictedAnswer: ...
 @overload
 def answer(
     runner: Runner,
@@ -65,7 +65,7 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> list[Answer]: ...
+) -> list[PredictedAnswer]: ...
 def answer(
     runner: Runner,
     question: str | list[str],
@@ -74,7 +74,7 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> Answer | list[Answer]:
+) -> PredictedAnswer | list[PredictedAnswer]:
     """The span of a context that answers a question; lists: a context for each question.
 
     A long context is read in overlapping windows of `max_length` tokens, by default the length that the model was
@@ -103,7 +103,7 @@ def answer(
         nothing = float(outputs.no_answer[number])
         best = found[0] if found and nothing <= threshold else AnswerCandidate("", 0, 0, nothing)
         candidates = found[:top_k] if top_k > 1 else None
-        answers.append(Answer(best.answer, best.start, best.end, best.score, nothing, candidates))
+        answers.append(PredictedAnswer(best.answer, best.start, best.end, best.score, nothing, candidates))
     return answers[0] if isinstance(question, str) else answers
 
 

@@ -68,8 +68,8 @@ class AnswerScores(Scores):
 def score(options: ScoreOptions) -> AnswerScores:
     """`exact_match` and `f1`, at a threshold if probabilities of no answer are given."""
     gold = options.gold
-    questions = squad_file.read_questions(gold, Columns.of(options))
-    predictions = squad_file.read_predictions(options.predictions)
+    questions = squad_file.read_squad_questions(gold, Columns.of(options))
+    predictions = squad_file.read_answer_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
     if unknown == len(predictions):
@@ -108,7 +108,7 @@ def score(options: ScoreOptions) -> AnswerScores:
 
 
 def _probabilities(
-    options: ScoreOptions, questions: list[squad_file.Question], scores: squad.QuestionScores
+    options: ScoreOptions, questions: list[squad_file.SquadQuestion], scores: squad.QuestionScores
 ) -> npt.NDArray[np.float64]:
     """float64 of [questions]: the probability of no answer; 0 where there is no prediction either."""
     assert options.no_answer_probabilities is not None

@@ -27,7 +27,7 @@ class Spans:
     ends: Ints
 
 
-def best_spans(start: Logits, end: Logits, first: Ints, *, count: Ints, top: int, longest: int) -> Spans:
+def best_spans(start: Logits, end: Logits, first: Ints, *, count: Ints, top_k: int, longest: int) -> Spans:
     """The `top` best spans of each row of logits.
 
     The best spans start at the best starts, a start being as good as its best span: so only as many starts as spans
@@ -46,10 +46,10 @@ def best_spans(start: Logits, end: Logits, first: Ints, *, count: Ints, top: int
     ends = np.pad(np.where(outside, np.float32(-np.inf), end), ((0, 0), (0, width - 1)), constant_values=-np.inf)
     behind = np.lib.stride_tricks.sliding_window_view(ends, width, axis=1)  # [rows, length, width]: ends of each start
     starts = np.where(outside, np.float32(-np.inf), start)
-    chosen = _highest(starts + behind.max(axis=2), min(top, length))
+    chosen = _highest(starts + behind.max(axis=2), min(top_k, length))
     rows = np.arange(len(start))[:, None]
     candidates = (starts[rows, chosen][:, :, None] + behind[rows, chosen]).reshape(len(start), -1)
-    flat = _highest(candidates, min(top, candidates.shape[1]))
+    flat = _highest(candidates, min(top_k, candidates.shape[1]))
     found = chosen[rows, flat // width]
     # Tokens are numbered from the first one that a span may hold; a score of minus infinity has no place.
     numbered = np.maximum(found - first[:, None], 0)
@@ -64,7 +64,7 @@ def _highest(scores: Logits, count: int) -> Ints:
     return order
 
 
-def merged(spans: Spans, owners: Ints, count: int, *, top: int) -> Spans:
+def merged(spans: Spans, owners: Ints, count: int, *, top_k: int) -> Spans:
     """The spans of windows as those of whole texts: the `top` best of each; the same span counts once, at its best.
 
     Args:
@@ -81,8 +81,8 @@ def merged(spans: Spans, owners: Ints, count: int, *, top: int) -> Spans:
     order = order[np.lexsort((ends[order], starts[order], -scores[order], owner[order]))]
     owner = owner[order]
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    order, owner, rank = order[rank < top], owner[rank < top], rank[rank < top]
-    shape = (count, top)
+    order, owner, rank = order[rank < top_k], owner[rank < top_k], rank[rank < top_k]
+    shape = (count, top_k)
     made = Spans(np.full(shape, -np.inf, np.float32), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
     made.scores[owner, rank] = scores[order]
     made.starts[owner, rank], made.ends[owner, rank] = starts[order], ends[order]

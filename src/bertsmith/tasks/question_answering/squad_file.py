@@ -24,12 +24,12 @@ from bertsmith.errors import DataError, OptionError, shortened
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.printed_lists import value_in_text
-from bertsmith.tasks.files.records import DATA_SET, form_of, is_table
+from bertsmith.tasks.files.table_records import DATA_SET, detect_format, is_table
 from bertsmith.tasks.files.text_file import finite, read_json_object
-from bertsmith.tasks.question_answering.answer_places import PlacedAnswer, place_answers
+from bertsmith.tasks.question_answering.answer_spans import PlacedAnswer, place_answers
 
 SQUAD = "squad"
-FORMS = (SQUAD, "jsonl", "parquet", "csv", "tsv")
+FORMATS = (SQUAD, "jsonl", "parquet", "csv", "tsv")
 SQUAD_JSON = "SQuAD JSON: an object with 'data', then paragraphs, qas and answers (JSON lines need --format jsonl)"
 QUESTION = "question"
 CONTEXTS, ANSWERS = ("context", "passage", "paragraph"), ("answers", "answer")
@@ -39,7 +39,7 @@ EMPTY_LIST = "; a question without an answer has an empty list of answers"
 
 
 @dataclass(frozen=True)
-class Question:
+class SquadQuestion:
     """A question: its id and the texts of its right answers, none if it has no answer (SQuAD 2.0)."""
 
     id: str
@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class ContextQuestion(Question):
+class ContextQuestion(SquadQuestion):
     """A question together with the text that answers it.
 
     Attributes:
@@ -63,7 +63,7 @@ class ContextQuestion(Question):
 
 
 @dataclass(frozen=True)
-class _Found:
+class _RawQuestion:
     """A question as the file has it, the object that holds its context, and the place of both."""
 
     id: str
@@ -82,14 +82,16 @@ class _Answer:
     place: str
 
 
-def read_questions(path: Path, columns: Columns) -> list[Question]:
+def read_squad_questions(path: Path, columns: Columns) -> list[SquadQuestion]:
     """The questions of a file or data set in their order, without their contexts.
 
     Raises DataError, with the place, if the file is of another form, has no question, or has an id twice; OptionError
     for a form or an option that such files do not have.
     """
     return [
-        Question(found.id, tuple(_text(path, answer.text, f"{answer.place}.text") for answer in _answers(path, found)))
+        SquadQuestion(
+            found.id, tuple(_text(path, answer.text, f"{answer.place}.text") for answer in _answers(path, found))
+        )
         for found in _questions(path, columns)
     ]
 
@@ -144,23 +146,23 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     ]
 
 
-def _questions(path: Path, columns: Columns) -> list[_Found]:
+def _questions(path: Path, columns: Columns) -> list[_RawQuestion]:
     """Each question; ids are unique, and there is at least one."""
-    form = _checked_form(path, columns)
-    found: dict[str, _Found] = {}
+    file_format = _checked_format(path, columns)
+    found: dict[str, _RawQuestion] = {}
     numbered: list[str] = []
-    objects = _of_squad(path) if form == SQUAD else _of_records(path, form, columns)
+    objects = _of_squad(path) if file_format == SQUAD else _of_records(path, file_format, columns)
     for number, (fields, place, holder, holder_place) in enumerate(objects, start=1):
         name = _id(path, fields, place)
         if name is None:
             name = str(number)
             numbered.append(name)
         if name in found:
-            why = "expected one question per id"
+            reason = "expected one question per id"
             if name in numbered:
-                why = "once as the number of a question without an id; give every question an id"
-            raise DataError(f"{path}: {place}: the id {name!r} occurs twice, {why}")
-        found[name] = _Found(name, fields, place, holder, holder_place)
+                reason = "once as the number of a question without an id; give every question an id"
+            raise DataError(f"{path}: {place}: the id {name!r} occurs twice, {reason}")
+        found[name] = _RawQuestion(name, fields, place, holder, holder_place)
     if not found:
         raise DataError(f"{path}: no question in this file")
     if numbered:
@@ -171,7 +173,7 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
     return list(found.values())
 
 
-def _checked_form(path: Path, columns: Columns) -> str:
+def _checked_format(path: Path, columns: Columns) -> str:
     """The form of a file or data set. Raises OptionError for a form or an option that questions do not have."""
     names: dict[str, object] = {
         "--text-column": columns.text,
@@ -194,16 +196,16 @@ def _checked_form(path: Path, columns: Columns) -> str:
     for option, given in others.items():
         if given is not None:
             raise OptionError(f"{option}: questions have neither tags nor choices; leave the option out")
-    form = form_of(path, columns.form) or SQUAD
-    if form not in (*FORMS, DATA_SET):
-        raise OptionError(f"--format {form}: questions are in squad (SQuAD JSON), {', '.join(FORMS[1:])}")
-    if form == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+    file_format = detect_format(path, columns.file_format) or SQUAD
+    if file_format not in (*FORMATS, DATA_SET):
+        raise OptionError(f"--format {file_format}: questions are in squad (SQuAD JSON), {', '.join(FORMATS[1:])}")
+    if file_format == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8; leave it out")
-    if form == SQUAD and columns.separator is not None:
+    if file_format == SQUAD and columns.separator is not None:
         raise OptionError("--separator: SQuAD JSON is no table; leave it out")
-    if form == SQUAD and columns.skip_broken:
+    if file_format == SQUAD and columns.skip_broken:
         raise OptionError("--skip-broken-rows: SQuAD JSON is no table; leave it out")
-    return form
+    return file_format
 
 
 _Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
@@ -222,12 +224,12 @@ def _of_squad(path: Path) -> _Objects:
                 yield question, place, paragraph, inside
 
 
-def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
+def _of_records(path: Path, file_format: str, columns: Columns) -> _Objects:
     empty = 0
-    records = columns.records(path, form, class_names=False)
+    records = columns.records(path, file_format, class_names=False)
     for record in records:
         fields = record.values
-        if is_table(form):
+        if is_table(file_format):
             fields = {name: _cell(f"{path}: {record.place}.{name}", name, text) for name, text in fields.items()}
             empty += any(fields.get(name) == [] for name in ANSWERS)
         yield fields, record.place, fields, record.place
@@ -293,7 +295,7 @@ def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], *, place: 
     )
 
 
-def _answers(path: Path, found: _Found) -> list[_Answer]:
+def _answers(path: Path, found: _RawQuestion) -> list[_Answer]:
     """The answers of a question, in whichever of the forms."""
     name = _name(path, found.fields, ANSWERS, place=found.place)
     value, place = found.fields[name], f"{found.place}.{name}"
@@ -344,7 +346,7 @@ def _is_true(value: Any) -> bool:
     return value is True or str(value).strip().lower() in ("true", "1", "1.0")
 
 
-def read_predictions(path: Path) -> dict[str, str]:
+def read_answer_predictions(path: Path) -> dict[str, str]:
     """The official form of predictions: an object of id to text. Raises DataError where it is another."""
     content = read_json_object(path, "an object of id to text")
     for name, text in content.items():

@@ -49,10 +49,10 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
     auto_class = "AutoModelForQuestionAnswering"
     pipeline_tag = "question-answering"
-    called = "question-answering head"
+    head_name = "question-answering head"
     config_keys = (NO_ANSWER_THRESHOLD,)
-    without_labels = "a span of the context"
-    top = 100.0
+    output_description = "a span of the context"
+    maximum_score = 100.0
     needs_same_rows = True
 
     # Labels
@@ -86,7 +86,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
     @property
     def threshold(self) -> float:
         """A question whose probability of no answer is above it is left unanswered; 1 answers all."""
-        return float(self.chosen.get(NO_ANSWER_THRESHOLD, ALWAYS_ANSWERS))
+        return float(self.fitted_values.get(NO_ANSWER_THRESHOLD, ALWAYS_ANSWERS))
 
     def config_values(self) -> dict[str, Any]:
         """Two outputs: start and end."""
@@ -118,7 +118,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         """Those without answers, and those with an answer in their context."""
         return [example for example in examples if example.span is not None or not example.answers]
 
-    def items(self, examples: Sequence[ContextQuestion]) -> Iterator[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[ContextQuestion]) -> Iterator[ComparisonItem]:
         """The question with its context, and the first of the answers."""
         for example in examples:
             answer = example.answers[0] if example.answers else ""
@@ -160,7 +160,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
             span, first, count = targets[owner].span, int(inputs.firsts[row]), int(inputs.counts[row])
             found[place, 2] = length
             if span is not None and count:
-                start, end = inputs.pieces_of(owner, *span)
+                start, end = inputs.token_span(owner, *span)
                 if first <= start and end < first + count:
                     offset = int(inputs.offsets[row]) - first
                     found[place, :2] = start + offset, end + offset
@@ -176,11 +176,11 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
     # Prediction
 
-    def keep(self, outputs: ModelOutputs, inputs: EncodedQuestions, rows: Sequence[int]) -> list[Kept]:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedQuestions, rows: Sequence[int]) -> list[Kept]:
         """The best spans of each window, in pieces of the context, and the score of "no answer"."""
         return best_of_windows(outputs, inputs, rows)
 
-    def join(self, kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
+    def gather_outputs(self, kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
         """The best spans over all windows of a question."""
         return answers_of(kept, inputs)
 
@@ -208,11 +208,11 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         above = outputs.no_answer[outputs.no_answer > threshold]
         return self.with_threshold((threshold + float(above.min(initial=ALWAYS_ANSWERS))) / 2)
 
-    def some(
+    def select_examples(
         self, outputs: Answers, targets: Sequence[ContextQuestion], numbers: Ints
     ) -> tuple[Answers, Sequence[ContextQuestion]]:
         """The questions with their candidates."""
-        return outputs.some(numbers), [targets[number] for number in numbers]
+        return outputs.select(numbers), [targets[number] for number in numbers]
 
     # Scoring
 
@@ -241,7 +241,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
     # Errors
 
     @property
-    def error(self) -> str:
+    def error_name(self) -> str:
         """The part that an answer lacks; of two answers that lack as much the more probable one is worse."""
         return "1 - F1"
 

@@ -26,7 +26,7 @@ _SEVERAL = replace(
 _NUMBER = replace(
     _ONE,
     use="It says a number of a text, or of a pair of texts where its training file has pairs",
-    output=SequenceClassification.without_labels,
+    output=SequenceClassification.output_description,
     limit=None,
 )
 

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import (
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
+from bertsmith.tasks.task_losses import (
     TaskLosses,
     binary_logits,
     soft_losses,
@@ -15,7 +16,6 @@ from bertsmith.tasks.losses import (
     weighted_loss_sum,
     weighted_sum,
 )
-from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
 
 def loss_sum(logits: Tensor, targets: Tensor, problem_type: str) -> Tensor:

@@ -24,7 +24,7 @@ def metrics_of(labels: Sequence[str], problem_type: str) -> Mapping[str, Metric]
     return SET_METRICS if problem_type == MULTI_LABEL else class_metrics(len(labels))
 
 
-def measured(labels: Sequence[str], problem_type: str, logits: Logits, targets: Targets) -> dict[str, Measurement]:
+def label_metrics(labels: Sequence[str], problem_type: str, logits: Logits, targets: Targets) -> dict[str, Measurement]:
     """The metrics of a model's logits, [texts, labels], whose labels may be in any order."""
     if problem_type == REGRESSION:
         answers: Array = logits[:, 0].astype(np.float64)
@@ -32,10 +32,12 @@ def measured(labels: Sequence[str], problem_type: str, logits: Logits, targets: 
         answers = label_probabilities(logits) > THRESHOLD
     else:
         answers = logits.argmax(axis=1)
-    return compared(labels, problem_type, answers, targets)
+    return scored_predictions(labels, problem_type, answers, targets)
 
 
-def compared(labels: Sequence[str], problem_type: str, answers: Array, targets: Targets) -> dict[str, Measurement]:
+def scored_predictions(
+    labels: Sequence[str], problem_type: str, answers: Array, targets: Targets
+) -> dict[str, Measurement]:
     """The metrics of answers: numbers, bool of [texts, labels], or the numbers of labels."""
     sides: list[Array] = [targets, answers]
     if problem_type == MULTI_LABEL:

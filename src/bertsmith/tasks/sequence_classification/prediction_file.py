@@ -33,14 +33,16 @@ class PredictedRow:
         return "label" if self.label is not None else "value" if self.labels is None else "labels"
 
 
-def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[PredictedRow]:
+def read_label_predictions(path: Path, rows: Sequence[Row], labels_path: Path) -> list[PredictedRow]:
     """The predictions for the rows of a labelled file, line by line.
 
     Raises DataError, with the line, for a line that is no prediction or is for a different text than the row at its
     place, and if labels and values are mixed or lines are missing.
     """
     found: list[PredictedRow] = []
-    for where, record in aligned_lines(path, "text", [row.text for row in rows], gold=gold, expected=_EXPECTED):
+    for where, record in aligned_lines(
+        path, "text", [row.text for row in rows], labels_path=labels_path, expected=_EXPECTED
+    ):
         found.append(_prediction(where, record))
         if found[-1].kind != found[0].kind:
             raise DataError(

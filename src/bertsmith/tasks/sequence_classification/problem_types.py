@@ -13,7 +13,7 @@ REGRESSION = "regression"
 
 def problem_type_of(config: Any) -> str:
     """The problem type in a model's configuration."""
-    said = getattr(config, "problem_type", None)
-    if said is None:
+    configured_value = getattr(config, "problem_type", None)
+    if configured_value is None:
         return REGRESSION if config.num_labels == 1 else SINGLE_LABEL
-    return str(said)
+    return str(configured_value)

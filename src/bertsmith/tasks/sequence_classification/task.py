@@ -13,20 +13,26 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.errors import OptionError
-from bertsmith.metrics.classification import LOWER_IS_BETTER, MAY_BE_NEGATIVE
-from bertsmith.metrics.entities import Counts
+from bertsmith.metrics.classification import LOWER_IS_BETTER, SIGNED_METRICS
+from bertsmith.metrics.entities import LabelCounts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.probabilities import binary_cross_entropies, log_softmax
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import Task
-from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.label_checks import SEPARATOR, check_are_classes, label_warnings
-from bertsmith.tasks.files.labelled_file import Columns, Label, Row, in_order, read_rows, reference_of
-from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY, Reference, text_columns_of
+from bertsmith.tasks.files.labelled_file import Columns, Label, Row, in_order, read_rows, text_reference
+from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY, FileReference, text_columns_of
 from bertsmith.tasks.sequence_classification.answers import THRESHOLD, decode, label_probabilities
-from bertsmith.tasks.sequence_classification.labels import labels_of, names_of, spellings, targets_of
-from bertsmith.tasks.sequence_classification.metrics import Targets, compared, constant_answer, measured, metrics_of
+from bertsmith.tasks.sequence_classification.labels import class_names_of_row, encode_labels, sequence_labels, spellings
+from bertsmith.tasks.sequence_classification.metrics import (
+    Targets,
+    constant_answer,
+    label_metrics,
+    metrics_of,
+    scored_predictions,
+)
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION, problem_type_of
 from bertsmith.tasks.values import (
     SINGLE_LABEL,
@@ -47,15 +53,15 @@ NO_LABEL = "(none)"
 """An empty set of labels, for people."""
 
 
-class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
+class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     """One row of ids and one row of logits per text; texts beyond the length are cut."""
 
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
-    called = "classification head"
+    head_name = "classification head"
     config_keys = (TEXT_COLUMNS_KEY,)
     lower_is_better = LOWER_IS_BETTER
-    signed_metrics = MAY_BE_NEGATIVE
+    signed_metrics = SIGNED_METRICS
 
     def __init__(self, labels: Sequence[str] = (), problem_type: str = SINGLE_LABEL) -> None:
         super().__init__(labels, problem_type)
@@ -68,15 +74,15 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     def for_training(cls, examples: Sequence[Row], options: TaskOptions) -> SequenceClassification:
         """The labels of the file, none for regression."""
         problem_type = options.problem_type or SINGLE_LABEL
-        task = cls(labels_of(examples, problem_type), problem_type)
-        task.chosen = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
+        task = cls(sequence_labels(examples, problem_type), problem_type)
+        task.fitted_values = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
         return task
 
     @classmethod
     def for_model(cls, config: Any, options: TaskOptions | None, name: str) -> SequenceClassification:
         """The labels of the MODEL, none for regression."""
-        asked = None if options is None else options.problem_type
-        chosen = asked or problem_type_of(config)
+        requested = None if options is None else options.problem_type
+        chosen = requested or problem_type_of(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
             raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
@@ -91,11 +97,11 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
         return ClassNames(self.labels)
 
     def _names(self, row: Row) -> tuple[str, ...]:
-        return names_of(row, self.problem_type, self._class_names)
+        return class_names_of_row(row, self.problem_type, self._class_names)
 
     def targets(self, examples: Sequence[Row], where: str) -> Targets:
         """float64 of [texts], for several labels of [texts, labels]."""
-        return targets_of(examples, self.labels, self.problem_type, where)
+        return encode_labels(examples, self.labels, self.problem_type, where)
 
     def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
         """Texts of each label."""
@@ -107,7 +113,9 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     def check_labels(self, examples: Sequence[Row], where: str, options: TaskOptions) -> None:
         """Numbers with decimals are no classes, unless the option insists on it."""
         if self._may_be_numbers(options):
-            check_are_classes(where, self.labels, ((item.label, item.place) for item in self.items(examples)))
+            check_are_classes(
+                where, self.labels, ((item.label, item.place) for item in self.comparison_items(examples))
+            )
 
     def label_warnings(self, counts: Mapping[str, int], targets: Targets, options: TaskOptions) -> Iterable[str]:
         """Also of numbers that may not be classes, and of sets with at most one label."""
@@ -133,23 +141,23 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
         return read_rows(path, columns)
 
     @classmethod
-    def reference(cls, examples: Sequence[Row], path: Path) -> Reference:
+    def reference(cls, examples: Sequence[Row], path: Path) -> FileReference:
         """The columns of the texts."""
-        return reference_of(examples, path)
+        return text_reference(examples, path)
 
     @classmethod
-    def reference_of_model(cls, config: Any, name: str) -> Reference | None:
+    def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
         """The columns of the texts."""
         return text_columns_of(config, name)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
         """The rows, of pairs if the training file has pairs."""
-        stand_in: Label = 0
+        placeholder_label: Label = 0
         if not self.is_regression:
-            stand_in = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
-        return read_rows(path, columns, stand_in=stand_in)
+            placeholder_label = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
+        return read_rows(path, columns, placeholder_label=placeholder_label)
 
-    def items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
         """The text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
@@ -168,30 +176,30 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     # Encoding
 
-    def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> Encoded:
+    def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> EncodedTexts:
         """Texts, or pairs if the file has them."""
         pairs = [row.pair or "" for row in examples] if examples[0].pair is not None else None
         return encode(tokenizer, [row.text for row in examples], pairs, max_length)
 
-    def batch(self, inputs: Encoded, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
         """As `padded`."""
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
-    def row_targets(self, inputs: Encoded, targets: Targets, rows: Sequence[int]) -> Targets:
+    def row_targets(self, inputs: EncodedTexts, targets: Targets, rows: Sequence[int]) -> Targets:
         """float64 of [rows], for several labels of [rows, labels]."""
         return targets[list(rows)]
 
-    def soft_targets(self, inputs: Encoded, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
+    def soft_targets(self, inputs: EncodedTexts, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
         """float32 of [rows, labels]."""
         return np.stack([logits(row) for row in rows])
 
     # Prediction
 
-    def keep(self, outputs: ModelOutputs, inputs: Encoded, rows: Sequence[int]) -> Logits:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedTexts, rows: Sequence[int]) -> Logits:
         """The logits of each text: float32 of [labels]."""
         return outputs["logits"]
 
-    def join(self, kept: Sequence[Logits], inputs: Encoded) -> Logits:
+    def gather_outputs(self, kept: Sequence[Logits], inputs: EncodedTexts) -> Logits:
         """float32 of [texts, labels]."""
         return np.stack(kept)
 
@@ -203,7 +211,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
         """One per text."""
         return Decisions(outputs.astype(np.float64), targets.astype(np.int64))
 
-    def some(self, outputs: Logits, targets: Targets, numbers: Ints) -> tuple[Logits, Targets]:
+    def select_examples(self, outputs: Logits, targets: Targets, numbers: Ints) -> tuple[Logits, Targets]:
         """The rows."""
         return outputs[numbers], targets[numbers]
 
@@ -216,7 +224,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     def measure(self, outputs: Logits, targets: Targets) -> dict[str, Measurement]:
         """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
-        return measured(self.labels, self.problem_type, outputs, targets)
+        return label_metrics(self.labels, self.problem_type, outputs, targets)
 
     @property
     def baseline_answer(self) -> str:
@@ -229,13 +237,13 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
         """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
         answers = constant_answer(self.problem_type, train, targets)
-        found = compared(self.labels, self.problem_type, answers, targets)
+        found = scored_predictions(self.labels, self.problem_type, answers, targets)
         return {name: measurement.value for name, measurement in found.items()}
 
     # Errors
 
     @property
-    def error(self) -> str:
+    def error_name(self) -> str:
         """The loss of a text, or the distance of two numbers."""
         return "difference" if self.is_regression else "loss"
 
@@ -244,16 +252,16 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     ) -> Iterator[LabelledPrediction]:
         """The label, or the labels, or the number; the loss is in nats."""
         if self.is_regression:
-            for true, said in zip(targets.tolist(), outputs[:, 0].tolist(), strict=True):
-                yield LabelledPrediction(f"{true:.4g}", f"{said:.4g}", True, abs(said - true))
+            for label, predicted in zip(targets.tolist(), outputs[:, 0].tolist(), strict=True):
+                yield LabelledPrediction(f"{label:.4g}", f"{predicted:.4g}", True, abs(predicted - label))
             return
         losses = self._losses((outputs / self.temperature).astype(np.float64), targets)
         for row, answer, loss in zip(examples, self.answers(outputs), losses.tolist(), strict=True):
-            true = self._names(row)
-            said = tuple(answer["labels"]) if self.is_multi_label else (answer["label"],)
-            share = None if self.is_multi_label else answer["probabilities"][said[0]]
-            shown = [SEPARATOR.join(names) or NO_LABEL for names in (true, said)]
-            yield LabelledPrediction(shown[0], shown[1], set(true) != set(said), loss, share)
+            label = self._names(row)
+            predicted = tuple(answer["labels"]) if self.is_multi_label else (answer["label"],)
+            share = None if self.is_multi_label else answer["probabilities"][predicted[0]]
+            shown = [SEPARATOR.join(names) or NO_LABEL for names in (label, predicted)]
+            yield LabelledPrediction(shown[0], shown[1], set(label) != set(predicted), loss, share)
 
     def _losses(self, logits: npt.NDArray[np.float64], targets: Targets) -> npt.NDArray[np.float64]:
         """float64 of [texts], in nats."""
@@ -268,9 +276,11 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
         if self.is_regression:
             return None
         if self.is_multi_label:
-            said, true = label_probabilities(outputs) > THRESHOLD, targets > 0
-            sums = zip((said & true).sum(0), said.sum(0), true.sum(0), strict=True)
-            return ConfusionCounts(dict(zip(self.labels, (Counts(*map(int, each)) for each in sums), strict=True)), {})
+            predicted, label = label_probabilities(outputs) > THRESHOLD, targets > 0
+            sums = zip((predicted & label).sum(0), predicted.sum(0), label.sum(0), strict=True)
+            return ConfusionCounts(
+                dict(zip(self.labels, (LabelCounts(*map(int, each)) for each in sums), strict=True)), {}
+            )
         names = ([self.labels[int(number)] for number in side] for side in (targets, outputs.argmax(axis=1)))
         return count_confusions(in_order(self.labels), Counter(zip(*names, strict=True)))
 

@@ -8,7 +8,7 @@ from typing import Any
 from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import MaxLength, PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -37,7 +37,7 @@ COMMAND = TaskCommand(
     "tag",
     "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
     TagOptions,
-    texts_of,
+    read_input_texts,
     _predict,
     _show,
     'bertsmith tag runs/diseases "A patient with cystic fibrosis."',

@@ -78,7 +78,7 @@ def read_sentences(
     token_column: int = 0,
     tag_column: int = -1,
     *,
-    stand_in: str | None = None,
+    placeholder_label: str | None = None,
     first_words: Collection[str] = (),
 ) -> list[Sentence]:
     """The sentences of columns in a text; `path` is its file's.
@@ -101,7 +101,7 @@ def read_sentences(
         if line.may_be_comment and not known and not sentences[-1].tokens and layout.is_comment(line):
             comments.append(line)
             continue
-        token, tag = _token_and_tag(path, line, layout, token_column, tag_column, stand_in)
+        token, tag = _token_and_tag(path, line, layout, token_column, tag_column, placeholder_label)
         sentences[-1].tokens.append(token)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(line.number)
@@ -162,11 +162,11 @@ class _Layout:
 
 
 def _token_and_tag(
-    path: Path, line: _Line, layout: _Layout, token_column: int, tag_column: int, stand_in: str | None
+    path: Path, line: _Line, layout: _Layout, token_column: int, tag_column: int, placeholder_label: str | None
 ) -> tuple[str, str]:
     """The token of a line and its tag. Raises DataError for a line that does not have them."""
     where, columns = f"{path}: line {line.number}", line.columns
-    if stand_in is None and (len(columns) < 2 or not columns[-1].strip()):
+    if placeholder_label is None and (len(columns) < 2 or not columns[-1].strip()):
         found = "\t".join(columns).strip()
         raise DataError(f"{where}: found {found!r}, expected a token and, as last column, its tag")
     first = layout.first_like(line)
@@ -174,31 +174,33 @@ def _token_and_tag(
     if len(columns) != width:
         advice = "; a comment may only come before the first token of a sentence" if line.may_be_comment else ""
         raise DataError(f"{where}: {len(columns)} columns, expected {width} as in line {first.number}{advice}")
-    for column in (token_column, *((tag_column,) if stand_in is None else ())):
+    for column in (token_column, *((tag_column,) if placeholder_label is None else ())):
         if column >= width:
             raise DataError(f"{where}: {width} columns, so there is no column {column} (from 0)")
-    tag = columns[tag_column].strip() if stand_in is None else stand_in
+    tag = columns[tag_column].strip() if placeholder_label is None else placeholder_label
     if not tag:
         raise DataError(f"{where}: the tag (column {tag_column}, from 0) is empty")
     return columns[token_column], tag
 
 
-def check_same_tokens(gold: Sequence[Sentence], gold_path: Path, other: Sequence[Sentence], *, path: Path) -> None:
+def check_same_tokens(
+    labelled: Sequence[Sentence], labels_path: Path, predicted: Sequence[Sentence], *, path: Path
+) -> None:
     """Raises DataError, with the line, where two files are not of the same tokens in the same sentences."""
-    for number, (expected, found) in enumerate(zip(gold, other, strict=False), start=1):
+    for number, (expected, found) in enumerate(zip(labelled, predicted, strict=False), start=1):
         for place, (token, wanted) in enumerate(zip(found.tokens, expected.tokens, strict=False)):
             if token != wanted:
                 raise DataError(
                     f"{path}: line {found.lines[place]}: the token is {token!r}, expected {wanted!r} as in line "
-                    f"{expected.lines[place]} of {gold_path}"
+                    f"{expected.lines[place]} of {labels_path}"
                 )
         if len(found.tokens) != len(expected.tokens):
             raise DataError(
                 f"{path}: line {found.lines[0]}: sentence {number} has {len(found.tokens)} tokens, expected "
-                f"{len(expected.tokens)} as in line {expected.lines[0]} of {gold_path}"
+                f"{len(expected.tokens)} as in line {expected.lines[0]} of {labels_path}"
             )
-    if len(other) != len(gold):
-        raise DataError(f"{path}: {len(other)} sentences, expected {len(gold)} as in {gold_path}")
+    if len(predicted) != len(labelled):
+        raise DataError(f"{path}: {len(predicted)} sentences, expected {len(labelled)} as in {labels_path}")
 
 
 def check_scheme(sentences: Sequence[Sentence], path: Path, scheme: Scheme) -> None:

@@ -50,7 +50,7 @@ def has_shape(text: str) -> bool:
 
 
 def read_conllu(
-    path: Path, text: str, word_column: str | None, *, tag_column: str | None, stand_in: str | None = None
+    path: Path, text: str, word_column: str | None, *, tag_column: str | None, placeholder_label: str | None = None
 ) -> list[Sentence]:
     """The sentences of CoNLL-U in a text; `path` is its file's. Columns are by name or number; FORM and UPOS if None.
 
@@ -58,9 +58,9 @@ def read_conllu(
     the file and the line of the first mistake, OptionError for a column that CoNLL-U does not have.
     """
     names = _names(path, text)
-    word_at = _column(path, "--text-column", names, asked=word_column, usual="form")
-    tag_at = _column(path, "--label-column", names, asked=tag_column, usual="upos")
-    id_at = _column(path, "the ID", names, asked=None, usual="id")
+    word_at = _column(path, "--text-column", names, requested=word_column, default_column="form")
+    tag_at = _column(path, "--label-column", names, requested=tag_column, default_column="upos")
+    id_at = _column(path, "the ID", names, requested=None, default_column="id")
     sentences, left_out = [Sentence(file=str(path))], Counter[str]()
     last = 0
     for number, line in numbered_lines(text):
@@ -93,7 +93,11 @@ def read_conllu(
         word = columns[word_at].strip()
         if not word:
             raise DataError(f"{where}: the {names[word_at].upper()} is empty")
-        tag = _annotation(where, word, names[tag_at], tag=columns[tag_at].strip()) if stand_in is None else stand_in
+        tag = (
+            _annotation(where, word, names[tag_at], tag=columns[tag_at].strip())
+            if placeholder_label is None
+            else placeholder_label
+        )
         sentences[-1].tokens.append(word)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(number)
@@ -102,7 +106,7 @@ def read_conllu(
     if not sentences:
         raise DataError(f"{path}: no word in this file")
     _check_has_text(path, sentences)
-    tags = "" if stand_in is not None else f", tags from {names[tag_at].upper()}"
+    tags = "" if placeholder_label is not None else f", tags from {names[tag_at].upper()}"
     log_info(f"{path}: CoNLL-U, words from {names[word_at].upper()}{tags}{_counted(left_out)}")
     return sentences
 
@@ -127,15 +131,15 @@ def _names(path: Path, text: str) -> list[str]:
     return names
 
 
-def _column(path: Path, option: str, names: Sequence[str], *, asked: str | None, usual: str) -> int:
+def _column(path: Path, option: str, names: Sequence[str], *, requested: str | None, default_column: str) -> int:
     """The number of a column that is asked for by name or number, else of the usual one."""
-    name = usual if asked is None else asked.strip().lower()
+    name = default_column if requested is None else requested.strip().lower()
     if name in names:
         return list(names).index(name)
     if name.isdecimal() and int(name) < len(names):
         return int(name)
     raise OptionError(
-        f"{option}: {path} has no column {name if asked is None else asked!r}; expected one of {', '.join(names)}, "
+        f"{option}: {path} has no column {name if requested is None else requested!r}; expected one of {', '.join(names)}, "
         f"or a number from 0 to {len(names) - 1}{nearest(name, names)}"
     )
 

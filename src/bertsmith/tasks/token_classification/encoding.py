@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.values import Ints, Tokenizer
-from bertsmith.tasks.words_of_text import AT_ONCE, Pieces, tokenized_words
+from bertsmith.tasks.words_of_text import AT_ONCE, WordTokenIds, tokenized_words
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class EncodedWords:
         truncated_tokens: tokens of each sentence that no row holds: pieces of a word that is longer than a row.
     """
 
-    rows: Encoded
+    rows: EncodedTexts
     sentences: list[int]
     words: list[Ints]
     places: list[Ints]
@@ -59,12 +59,12 @@ class EncodedWords:
         return self.rows.lengths
 
     @property
-    def windowed(self) -> int:
+    def windowed_examples(self) -> int:
         """How many sentences are divided."""
         return int(np.sum(np.bincount(self.sentences, minlength=len(self.num_words)) > 1))
 
 
-def windows(lengths: Sequence[int], room: int) -> list[Window]:
+def sentence_windows(lengths: Sequence[int], room: int) -> list[Window]:
     """The windows of a sentence by the pieces of its words, each from 1 to `room`; a row holds `room` pieces."""
     count = len(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
@@ -95,29 +95,29 @@ def _spans(offsets: Ints, room: int) -> list[tuple[int, int]]:
         start = min(max(half, start + 1), end)
 
 
-def tokenize_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
+def tokenize_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[WordTokenIds]:
     """The pieces of each word, sentence by sentence; each word is read by itself, as between white space."""
     unknown = [int(tokenizer.unk_token_id)]
     for at in range(0, len(sentences), AT_ONCE):
         part = [list(words) for words in sentences[at : at + AT_ONCE]]
         found = tokenized_words(tokenizer, part, is_split_into_words=True)
         for number, words in enumerate(part):
-            pieces: Pieces = [[] for _ in words]
+            pieces: WordTokenIds = [[] for _ in words]
             for token, word in zip(found["input_ids"][number], found.word_ids(number), strict=True):
                 if word is not None:
                     pieces[word].append(token)
             yield [ids or unknown for ids in pieces]
 
 
-def encode_words(tokenizer: Tokenizer, sentences: Iterator[Pieces], max_length: int) -> EncodedWords:
+def encode_words(tokenizer: Tokenizer, sentences: Iterator[WordTokenIds], max_length: int) -> EncodedWords:
     """The words of sentences, at least one in each, as rows of at most `max_length` tokens."""
     first, last, room = int(tokenizer.cls_token_id), int(tokenizer.sep_token_id), max_length - 2
-    found = EncodedWords(Encoded([], [], []), [], [], [], [], [], [])
+    found = EncodedWords(EncodedTexts([], [], []), [], [], [], [], [], [])
     for number, whole in enumerate(sentences):
         pieces = [ids[:room] for ids in whole]
         lengths = [len(ids) for ids in pieces]
         starts = np.cumsum([0, *lengths])
-        for window in windows(lengths, room):
+        for window in sentence_windows(lengths, room):
             ids = [first, *(token for word in pieces[window.start : window.end] for token in word), last]
             found.rows.input_ids.append(ids)
             found.rows.token_type_ids.append([0] * len(ids))

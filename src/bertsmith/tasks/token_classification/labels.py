@@ -14,7 +14,7 @@ import numpy as np
 from bertsmith.errors import DataError
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Scheme, parse_tag
-from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.files.label_checks import find_similar_name, spelling_advice
 from bertsmith.tasks.token_classification.conll_file import Sentence
 from bertsmith.tasks.token_classification.tag_kinds import LabelsAre, advice_on_numbers
 from bertsmith.tasks.values import IGNORED, Ints
@@ -37,7 +37,7 @@ class Targets:
     def __len__(self) -> int:
         return len(self.tags)
 
-    def some(self, chosen: Ints) -> Targets:
+    def select(self, chosen: Ints) -> Targets:
         """Those of some sentences, in the scheme of all."""
         tags, numbers = [self.tags[number] for number in chosen], [self.numbers[number] for number in chosen]
         return Targets(tags, self.scheme, numbers)
@@ -50,13 +50,13 @@ def labels_to_learn(sentences: Sequence[Sentence], labels_are: LabelsAre) -> lis
         if len(labels) < 2:
             raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
         return labels
-    found = {tag for sentence in sentences for tag in bio(sentence.tags)} - {"O"}
+    found = {tag for sentence in sentences for tag in to_bio(sentence.tags)} - {"O"}
     if not found:
         raise DataError("the training file has no entity, every tag is O; is it the right column?")
     return ["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})]
 
 
-def bio(tags: Sequence[str]) -> list[str]:
+def to_bio(tags: Sequence[str]) -> list[str]:
     """Tags of any scheme in BIO, with the same entities."""
     return entities.tags_of(entities.entities(tags), len(tags), "BIO")
 
@@ -70,11 +70,11 @@ def check_known(
             if not _is_known(tag, known, types):
                 shown = known if types is None else ["O", *sorted(types)]
                 spelt = known if types is None else [f"{tag[:2]}{name}" for name in sorted(types)]
-                near = same_but_for_spelling(tag, spelt)
+                near = find_similar_name(tag, spelt)
                 advice = "; take it out, or train on a file that has it"
                 raise DataError(
                     f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
-                    f"({', '.join(shown[:20])}){advice if near is None else differs_in_spelling(tag, near)}"
+                    f"({', '.join(shown[:20])}){advice if near is None else spelling_advice(tag, near)}"
                     f"{advice_on_numbers(tag)}"
                 )
 
@@ -86,12 +86,12 @@ def _is_known(tag: str, known: Sequence[str], types: Collection[str] | None) -> 
     return parsed is not None and (parsed[0] == "O" or parsed[1] in types)
 
 
-def targets_of(sentences: Sequence[Sentence], labels: Sequence[str], *, plain: bool) -> Targets:
+def encode_tags(sentences: Sequence[Sentence], labels: Sequence[str], *, plain: bool) -> Targets:
     """The tags of sentences, whose labels are known; of entities their types."""
     number = {label: place for place, label in enumerate(labels)}
     tags = [sentence.tags for sentence in sentences]
-    learnt = tags if plain else [bio(each) for each in tags]
-    numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in learnt]
+    label_tags = tags if plain else [to_bio(each) for each in tags]
+    numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in label_tags]
     return Targets(tags, None if plain else entities.recognise(tags), numbers)
 
 

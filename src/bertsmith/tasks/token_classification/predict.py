@@ -9,7 +9,7 @@ from bertsmith.config.verb import Result
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 from bertsmith.tasks.token_classification.encoding import encode_words
-from bertsmith.tasks.words_of_text import Pieces, words_of_text
+from bertsmith.tasks.words_of_text import WordTokenIds, words_of_text
 
 NAME = "token-classification"
 
@@ -50,7 +50,7 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
     length = runner.row_length(NAME, max_length)
     answers = [Tagging(given, []) for given in texts]
     indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
-    pieces: list[Pieces] = []
+    pieces: list[WordTokenIds] = []
     places: list[tuple[int, list[tuple[int, int]]]] = []
     for number, (words, spans) in enumerate(words_of_text(runner.tokenizer, texts)):
         if words:

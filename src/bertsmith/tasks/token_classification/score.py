@@ -66,41 +66,43 @@ class EntityScores(Scores):
         return self.types
 
 
-def _entities(true: int, predicted: int) -> str:
-    return f"{true:,} {'entity' if true == 1 else 'entities'}, {predicted:,} predicted"
+def _entities(labelled: int, predicted: int) -> str:
+    return f"{labelled:,} {'entity' if labelled == 1 else 'entities'}, {predicted:,} predicted"
 
 
 def score(options: ScoreOptions) -> EntityScores:
     """The figures of entities and words; of plain labels only the `accuracy` of words."""
-    true, predicted, kind, why = read_scored(options.gold, options.predictions, Columns.of(options))
-    log_info(f"labels: {kind} ({why})")
+    labelled, predicted, kind, reason = read_scored(options.gold, options.predictions, Columns.of(options))
+    log_info(f"labels: {kind} ({reason})")
     plain = kind == "plain"
-    check_same_tokens(true, options.gold, predicted, path=options.predictions)
-    true_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (true, predicted))
-    of_tokens = intervals({"accuracy": entities.token_accuracy(true_tags, predicted_tags)})
-    tokens = sum(len(sentence.tokens) for sentence in true)
+    check_same_tokens(labelled, options.gold, predicted, path=options.predictions)
+    label_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (labelled, predicted))
+    token_scores = intervals({"accuracy": entities.token_accuracy(label_tags, predicted_tags)})
+    tokens = sum(len(sentence.tokens) for sentence in labelled)
     if plain:
         if options.scheme is not None or options.strict:
-            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels ({why})")
-        return EntityScores(of_tokens, {}, 0, 0, len(true), tokens, None)
+            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels ({reason})")
+        return EntityScores(token_scores, {}, 0, 0, len(labelled), tokens, None)
     scheme = options.scheme
     if scheme is None:
-        scheme = entities.recognise(true_tags)
+        scheme = entities.recognise(label_tags)
         log_info(f"scheme: {scheme}, by the tags of {options.gold}")
-    check_scheme(true, options.gold, scheme)
+    check_scheme(labelled, options.gold, scheme)
     check_scheme(predicted, options.predictions, scheme)
-    counts = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")
+    counts = entities.count(label_tags, predicted_tags, scheme if options.strict else "lenient")
     overall, by_type = entities.figures(counts)
     totals = {
-        name: entities.Counts(*np.sum([sentence[name] for sentence in counts if name in sentence], axis=0).tolist())
+        name: entities.LabelCounts(
+            *np.sum([sentence[name] for sentence in counts if name in sentence], axis=0).tolist()
+        )
         for name in by_type
     }
     return EntityScores(
-        {**overall, **of_tokens},
-        {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
-        sum(total.gold for total in totals.values()),
+        {**overall, **token_scores},
+        {name: TypeScores(figures, totals[name].labelled, totals[name].predicted) for name, figures in by_type.items()},
+        sum(total.labelled for total in totals.values()),
         sum(total.predicted for total in totals.values()),
-        len(true),
+        len(labelled),
         tokens,
         scheme,
     )

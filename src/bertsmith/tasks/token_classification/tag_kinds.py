@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.entities import are_plain, bioes_of, hyphenated, parse_tag
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tasks.files.text_file import decoded
+from bertsmith.tasks.files.text_file import decode_labelled_file
 from bertsmith.tasks.token_classification.conll_file import Sentence
 
 LabelsAre = Literal["plain", "entities"]
@@ -48,7 +48,7 @@ def looks_like(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:
     return "plain" if are_plain(tags) or are_plain(tags | predicted) else "entities"
 
 
-def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> LabelsAre:
+def infer_tag_kind(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> LabelsAre:
     """The kind of tags by the tags themselves; `others` are predictions for the same words.
 
     Raises DataError if every tag is a number, or some look like tags of entities in another spelling.
@@ -66,7 +66,7 @@ def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> L
             f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and every other tag is a number too; "
             f"{_NAMES_ADVICE}, or name a different column with --label-column; --labels-are plain keeps the numbers"
         )
-    suspects = _entities_in_another_spelling(tags)
+    suspects = _suspected_entity_tags(tags)
     for where, tag in _places(sentences):
         if tag in suspects:
             raise DataError(
@@ -76,7 +76,7 @@ def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> L
     return "plain"
 
 
-def of_kind(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
+def convert_tags(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
     """The sentences with tags of this kind: of entities those of BILOU, BMES and BMEWO in BIOES, which is printed.
 
     Raises DataError, with the line, for a tag that is not an entity's where it should be.
@@ -112,7 +112,7 @@ def advice_on_numbers(tag: str) -> str:
     return f"; if it is the number of a tag, {_NAMES_ADVICE}" if _NUMBER.fullmatch(tag) else ""
 
 
-def _entities_in_another_spelling(tags: set[str]) -> set[str]:
+def _suspected_entity_tags(tags: set[str]) -> set[str]:
     """Those of plain tags that look like entities': all but O do, or there are B and, say, I of the same type."""
     looks = {tag: found for tag in tags if (found := hyphenated(tag)) is not None}
     types = {found[2:] for tag, found in looks.items() if found[0] == "B" and tag != "o"}
@@ -137,7 +137,7 @@ def are_numbers(sentences: Sequence[Sentence]) -> bool:
     return all(_NUMBER.fullmatch(tag) for tag in _tags(sentences))
 
 
-def names_of_labels(given: Sequence[str]) -> list[str]:
+def numbered_label_names(given: Sequence[str]) -> list[str]:
     """The names that `--label-names` gives: themselves, or one per line of the file that it names.
 
     Raises OptionError or DataError for an empty name or one that is given twice.
@@ -151,7 +151,7 @@ def names_of_labels(given: Sequence[str]) -> list[str]:
                 "with a name per line"
             )
         where = str(path)
-        names = [line.strip() for line in decoded(path, "utf-8").rstrip().split("\n")]
+        names = [line.strip() for line in decode_labelled_file(path, "utf-8").rstrip().split("\n")]
     for number, name in enumerate(names):
         if not name:
             raise OptionError(f"{where}: the name of number {number} is empty, expected a name")

@@ -29,13 +29,13 @@ from bertsmith.tasks.token_classification.conll_file import Sentence
 from bertsmith.tasks.token_classification.encoding import EncodedWords, encode_words, tokenize_words
 from bertsmith.tasks.token_classification.labels import (
     Targets,
-    bio,
     check_known,
+    encode_tags,
     first_tags,
     labels_to_learn,
-    targets_of,
+    to_bio,
 )
-from bertsmith.tasks.token_classification.metrics import entity_confusion_counts, measured, word_confusion_counts
+from bertsmith.tasks.token_classification.metrics import entity_confusion_counts, tag_metrics, word_confusion_counts
 from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE, LabelsAre, kind_line, looks_like
 from bertsmith.tasks.token_classification.tagged_file import read_tagged
 from bertsmith.tasks.values import (
@@ -62,7 +62,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     auto_class = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
-    called = "tagging head"
+    head_name = "tagging head"
     config_keys = (LABELS_ARE,)
     decision_unit = "words"
     tables = ("jsonl", "parquet")
@@ -72,7 +72,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         self, labels: Sequence[str] = (), problem_type: str = "", *, labels_are: LabelsAre | None = None
     ) -> None:
         super().__init__(labels, problem_type)
-        self.chosen = {LABELS_ARE: labels_are or looks_like(set(self.labels))}
+        self.fitted_values = {LABELS_ARE: labels_are or looks_like(set(self.labels))}
         self.types = {parsed[1] for parsed in map(parse_tag, self.labels) if parsed is not None} - {""}
 
     # Labels
@@ -80,7 +80,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
     @property
     def labels_are(self) -> LabelsAre:
         """The kind of the labels. A training that an older version began has not chosen it."""
-        kind: LabelsAre = self.chosen.get(LABELS_ARE) or looks_like(set(self.labels))
+        kind: LabelsAre = self.fitted_values.get(LABELS_ARE) or looks_like(set(self.labels))
         return kind
 
     @property
@@ -105,13 +105,13 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
             raise OptionError(
                 f"--problem-type {options.problem_type}: {name} tags words, whose tags are classes; leave it out"
             )
-        asked = None if options is None else options.labels_are
-        said = asked or getattr(config, LABELS_ARE, None)
-        if said not in (None, *get_args(LabelsAre)):
-            raise ModelError(f"{name}: {LABELS_ARE} in its config.json is {said!r}, expected 'plain' or 'entities'")
+        requested = None if options is None else options.labels_are
+        kind = requested or getattr(config, LABELS_ARE, None)
+        if kind not in (None, *get_args(LabelsAre)):
+            raise ModelError(f"{name}: {LABELS_ARE} in its config.json is {kind!r}, expected 'plain' or 'entities'")
         labels = [config.id2label[number] for number in range(len(config.id2label))]
-        in_bioes = entities.bioes_of(labels) if (said or looks_like(set(labels))) == "entities" else None
-        task = cls([in_bioes[1][label] for label in labels] if in_bioes is not None else labels, labels_are=said)
+        in_bioes = entities.bioes_of(labels) if (kind or looks_like(set(labels))) == "entities" else None
+        task = cls([in_bioes[1][label] for label in labels] if in_bioes is not None else labels, labels_are=kind)
         unknown = [label for label in task.labels if not task.plain and parse_tag(label) is None]
         if unknown:
             raise ModelError(
@@ -129,11 +129,11 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
     def targets(self, examples: Sequence[Sentence], where: str) -> Targets:
         """The tags, once the model knows them all; of entities their types."""
         check_known(examples, where, self.labels, types=None if self.plain else self.types)
-        return targets_of(examples, self.labels, plain=self.plain)
+        return encode_tags(examples, self.labels, plain=self.plain)
 
     def label_counts(self, examples: Sequence[Sentence]) -> Mapping[str, int]:
         """Words of each label."""
-        counts = Counter(tag for each in examples for tag in (each.tags if self.plain else bio(each.tags)))
+        counts = Counter(tag for each in examples for tag in (each.tags if self.plain else to_bio(each.tags)))
         return {label: counts[label] for label in self.labels}
 
     def compared_labels(self, counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -148,7 +148,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         return read_tagged(path, columns)
 
     @classmethod
-    def following(cls, columns: Columns, examples: Sequence[Sentence], path: Path) -> Columns:
+    def columns_for_other_files(cls, columns: Columns, examples: Sequence[Sentence], path: Path) -> Columns:
         """The tags of all files are of the kind of those of the training file."""
         tags = {*chain(*(each.tags for each in examples))}
         return replace(columns, labels_are=columns.labels_are or looks_like(tags))
@@ -159,9 +159,9 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Sentence]:
         """The sentences; files of columns need only the column of the tokens."""
-        return read_tagged(path, columns, stand_in=self.labels[0])
+        return read_tagged(path, columns, placeholder_label=self.labels[0])
 
-    def items(self, examples: Sequence[Sentence]) -> Iterator[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[Sentence]) -> Iterator[ComparisonItem]:
         """The tokens as one text, and the tags."""
         for sentence in examples:
             place = f"{sentence.unit} {sentence.lines[0]}"
@@ -176,10 +176,10 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
         if looks_like({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
             yield kind_line(self.labels_are)
-        for number, (sentence, guessed) in enumerate(zip(examples, predicted, strict=True)):
+        for number, (sentence, guesses) in enumerate(zip(examples, predicted, strict=True)):
             if number:
                 yield ""
-            for columns in zip(sentence.tokens, sentence.tags, guessed, strict=True):
+            for columns in zip(sentence.tokens, sentence.tags, guesses, strict=True):
                 yield "\t".join(columns)
 
     # Encoding
@@ -210,7 +210,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     # Prediction
 
-    def keep(self, outputs: ModelOutputs, inputs: EncodedWords, rows: Sequence[int]) -> Iterator[Logits]:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedWords, rows: Sequence[int]) -> Iterator[Logits]:
         """The logits at the first piece of each word that is predicted in a row: float32 of [words, labels]."""
         for place, row in enumerate(rows):
             yield outputs["logits"][place, inputs.places[row]]
@@ -222,7 +222,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
             found[sentence][words] = logits
         return found
 
-    def join(self, kept: Sequence[Logits], inputs: EncodedWords) -> Tagged:
+    def gather_outputs(self, kept: Sequence[Logits], inputs: EncodedWords) -> Tagged:
         """The words of each sentence from all of its windows."""
         return Tagged(self.gather_logits(kept, inputs))
 
@@ -242,9 +242,9 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         logits, numbers = np.concatenate(outputs.logits), np.concatenate(targets.numbers)
         return Decisions(logits[numbers != IGNORED].astype(np.float64), numbers[numbers != IGNORED])
 
-    def some(self, outputs: Tagged, targets: Targets, numbers: Ints) -> tuple[Tagged, Targets]:
+    def select_examples(self, outputs: Tagged, targets: Targets, numbers: Ints) -> tuple[Tagged, Targets]:
         """The sentences."""
-        return Tagged([outputs.logits[number] for number in numbers]), targets.some(numbers)
+        return Tagged([outputs.logits[number] for number in numbers]), targets.select(numbers)
 
     # Scoring
 
@@ -255,7 +255,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     def measure(self, outputs: Tagged, targets: Targets) -> dict[str, SumMeasurement]:
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
-        return measured(targets.tags, self.tags(outputs, targets.scheme), plain=self.plain)
+        return tag_metrics(targets.tags, self.tags(outputs, targets.scheme), plain=self.plain)
 
     @property
     def baseline_answer(self) -> str:
@@ -268,13 +268,13 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         if self.plain:
             counts = np.bincount(np.concatenate(train.numbers), minlength=len(self.labels))
             constant = self.labels[int(counts.argmax())]
-        answers = measured(targets.tags, [[constant] * len(tags) for tags in targets.tags], plain=self.plain)
+        answers = tag_metrics(targets.tags, [[constant] * len(tags) for tags in targets.tags], plain=self.plain)
         return {name: measurement.value for name, measurement in answers.items()}
 
     # Errors
 
     @property
-    def error(self) -> str:
+    def error_name(self) -> str:
         """The number of words with a wrong tag."""
         return "wrong words"
 
@@ -282,9 +282,9 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         self, examples: Sequence[Sentence], outputs: Tagged, targets: Targets
     ) -> Iterator[LabelledPrediction]:
         """The entities; with plain labels the words whose label is wrong."""
-        for example, said in zip(examples, self.tags(outputs, targets.scheme), strict=True):
-            places = [at for at, (a, b) in enumerate(zip(example.tags, said, strict=True)) if a != b]
-            shown = [self._shown(example.tokens, tags, places) for tags in (example.tags, said)]
+        for example, predicted in zip(examples, self.tags(outputs, targets.scheme), strict=True):
+            places = [at for at, (a, b) in enumerate(zip(example.tags, predicted, strict=True)) if a != b]
+            shown = [self._shown(example.tokens, tags, places) for tags in (example.tags, predicted)]
             yield LabelledPrediction(shown[0], shown[1], bool(places), float(len(places)))
 
     def _shown(self, tokens: Sequence[str], tags: list[str], wrong: Sequence[int]) -> str:

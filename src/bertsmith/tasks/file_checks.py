@@ -16,7 +16,7 @@ from pathlib import Path
 from bertsmith.runtime.console import quiet
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.records import form_of, is_data_set
+from bertsmith.tasks.files.table_records import detect_format, is_data_set
 
 LARGE = 8_000_000
 """Bytes of a file, packed or not, from which on it is read once only: 8 MB of CSV take a third of a second."""
@@ -28,7 +28,7 @@ def check_task_files(task: str, train: Path, others: Iterable[Path | None], *, c
         return
     found = task_class(task)
     with quiet():
-        columns = found.following(columns, found.read(train, columns), train)
+        columns = found.columns_for_other_files(columns, found.read(train, columns), train)
         for path in others:
             if path is not None and _is_small(path, columns):
                 found.read(path, columns)
@@ -36,6 +36,6 @@ def check_task_files(task: str, train: Path, others: Iterable[Path | None], *, c
 
 def _is_small(path: Path, columns: Columns) -> bool:
     """Whether a file is looked at: a small file that needs no large library, or one that does not exist."""
-    if is_data_set(path) or form_of(path, columns.form) == "parquet":
+    if is_data_set(path) or detect_format(path, columns.file_format) == "parquet":
         return False
     return not path.is_file() or path.stat().st_size < LARGE

@@ -31,7 +31,7 @@ ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
 """The parts that a file can be of, in a sentence, and how good that is for its figures."""
 
 
-def part_of(model: str, name: str, sha256: str | None) -> str:
+def dataset_role(model: str, name: str, sha256: str | None) -> str:
     """Which part of a MODEL's fine-tuning a file was, as a key of SAID; a data set, without checksum, by its name."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder

@@ -63,7 +63,7 @@ def labelled_data_report(
     head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, LabelledSplit], *, max_length: int
 ) -> DataReport:
     """The report on the parts, `train` among them."""
-    items = {name: list(head.items(part.examples)) for name, part in parts.items()}
+    items = {name: list(head.comparison_items(part.examples)) for name, part in parts.items()}
     found = {
         name: _part_report(head, tokenizer, part, items=items[name], max_length=max_length)
         for name, part in parts.items()

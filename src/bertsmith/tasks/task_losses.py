@@ -49,7 +49,7 @@ class TaskLosses(ABC):
         """float32 scalar: as `loss_sum`, of a teacher's logits (`soft_targets`); of labels only the places count."""
 
 
-def losses_of(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> TaskLosses:
+def task_losses(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> TaskLosses:
     """The losses of the task of a name."""
     found: TaskLosses = TASKS[name].module("head").LOSSES(task, class_weights)
     return found

@@ -12,30 +12,32 @@ from bertsmith.inference.predictor import Predictor
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import log_info, progress, warn
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.encoded_texts import without_tokens
+from bertsmith.tasks.encoded_texts import find_empty_encodings
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.records import with_split
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import with_split
 from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.text_checks import warn_truncated
 from bertsmith.tasks.values import Inputs
 
 
 @dataclass(frozen=True)
-class LabelledFile:
+class LabelledExamples:
     """The examples of a labelled file, in the form of their task's head; `name` is the file's."""
 
     name: str
     examples: list[Any]
 
     @classmethod
-    def read(cls, head: AnyTask, data: str, options: HeadMeasureOptions, *, like: Reference | None) -> LabelledFile:
-        """A file, or the test part of a data set, read as the MODEL's training file was (`like`).
+    def read(
+        cls, head: AnyTask, data: str, options: HeadMeasureOptions, *, reference: FileReference | None
+    ) -> LabelledExamples:
+        """A file, or the test part of a data set, read as the MODEL's training file was (`reference`).
 
         Raises DataError with the place of the first mistake.
         """
         path = with_split(Path(data), "test")
-        return cls(str(path), head.read(path, head.columns(replace(Columns.of(options), like=like))))
+        return cls(str(path), head.read(path, head.columns(replace(Columns.of(options), reference=reference))))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class ScoredExamples:
         return sum(self.inputs.truncated_tokens)
 
 
-def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> ScoredExamples:
+def predict_examples(model: str, task: str, file: LabelledExamples, *, options: HeadMeasureOptions) -> ScoredExamples:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
     Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
@@ -69,12 +71,14 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
     head.warn_of_spellings(file.examples, file.name)
     length = predictor.row_length(task, options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
-    if inputs.windowed:
-        said = counted(inputs.windowed, "example")
+    if inputs.windowed_examples:
+        said = counted(inputs.windowed_examples, "example")
         log_info(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
     warn_truncated(inputs, length, "examples")
-    if inputs.windowed is None:
-        empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
+    if inputs.windowed_examples is None:
+        empty = sum(
+            find_empty_encodings(predictor.tokenizer, [item.texts[0] for item in head.comparison_items(file.examples)])
+        )
         if empty:
             warn(
                 f"the tokenizer drops the text of {empty:,} of {counted(len(file.examples), 'example')}; they count in "

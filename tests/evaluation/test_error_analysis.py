@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bertsmith.errors import OptionError
-from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
-from bertsmith.evaluation.head import ScoredExamples
+from bertsmith.evaluation.error_analysis import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
+from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
@@ -28,9 +28,9 @@ def rows(labels: list[Any], text: str = "text") -> list[Row]:
     return [Row(f"{text} {number}", None, label, "f", f"line {number + 2}") for number, label in enumerate(labels)]
 
 
-def encoded(lengths: list[int], cut: list[int] | None = None) -> Encoded:
+def encoded(lengths: list[int], cut: list[int] | None = None) -> EncodedTexts:
     ids = [[1] * length for length in lengths]
-    return Encoded(ids, ids, cut or [0] * len(lengths))
+    return EncodedTexts(ids, ids, cut or [0] * len(lengths))
 
 
 def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> ScoredExamples:
@@ -192,7 +192,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
     head = SequenceClassification(["no", "yes"], CLASSES)
     examples = rows(["no"] * 60)
     outputs = certain(head, ["no"] * 30 + ["yes"] * 30)
-    inputs = Encoded([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
+    inputs = EncodedTexts([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
     found = ScoredExamples(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
     column = ["often"] * 38 + [f"value {number}" for number in range(22)]
     by_length, by_limit, by_column = report_of(found, {"kind": column})["slices"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.evaluation.labelled_data import LabelledSplit, labelled_data_report, summary
+from bertsmith.evaluation.data_audit import LabelledSplit, labelled_data_report, summary
 from bertsmith.records.labelled_files import DataReport
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns, Row
@@ -192,7 +192,7 @@ FOUND: dict[str, tuple[str, Columns, dict[str, str], dict[str, int]]] = {
     ),
     "TREC": (
         SINGLE,
-        Columns(no_header=True, form="tsv"),
+        Columns(no_header=True, file_format="tsv"),
         {"train": "classification/trec/train_5500.label", "test": "classification/trec/TREC_10.label"},
         {"train/test": 10},
     ),

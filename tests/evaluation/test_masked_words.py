@@ -10,7 +10,7 @@ import torch
 
 from bertsmith import TokenStore
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.samples import LONGEST, SHORTEST, guess, masked_words
+from bertsmith.evaluation.masked_words import LONGEST, SHORTEST, masked_words, predict_masked_words
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import load_bert
 from bertsmith.tokenization.folder import load_tokenizer
@@ -50,7 +50,7 @@ def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
     hidden = masked_words(part, predictor.tokenizer, 3, positions=128)
     model = load_bert(str(run)).model
     model.train()
-    samples = guess(model, predictor.tokenizer, hidden, top_k=4)
+    samples = predict_masked_words(model, predictor.tokenizer, hidden, top_k=4)
     assert model.training
     assert len(samples) == len(hidden)
     for item, sample in zip(hidden, samples, strict=True):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.answer_places import PlacedAnswer, place_answers
+from bertsmith.tasks.question_answering.answer_spans import PlacedAnswer, place_answers
 
 Count = Callable[[str], int]
 """The offset that a tool gives to the place behind a text."""

@@ -16,18 +16,20 @@ from bertsmith.runtime.console import log_info
 from bertsmith.tokenization.folder import save_tokenizer
 
 
-def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, *, aside: Path) -> TokenPart:
+def held_out_text(source: str, reading: ReadingOptions, tokenizer: Any, *, temporary_folder: Path) -> TokenPart:
     """The text of a SOURCE as a part, in an empty work folder. Raises DataError where nothing of it is left."""
     # Nothing of the text is left out: what is measured on it is measured on all of it.
     files = find_files((source,), any_ending=True)
     refuse_separator(reading.separator, files)
-    corpus = read_text(aside, files, reading, part=HELD_OUT, steps=("unicode", "controls"))
-    save_tokenizer(tokenizer, aside / "store" / "tokenizer")
+    corpus = read_text(temporary_folder, files, reading, part=HELD_OUT, steps=("unicode", "controls"))
+    save_tokenizer(tokenizer, temporary_folder / "store" / "tokenizer")
     encode(corpus, len(tokenizer), lambda done, total: None)
-    return TokenPart(aside / "store" / HELD_OUT)
+    return TokenPart(temporary_folder / "store" / HELD_OUT)
 
 
-def frozen_text(part: TokenPart, vocabulary: Vocabulary, *, objective: str, **settings: Any) -> FixedMaskEvaluation:
+def fixed_evaluation_text(
+    part: TokenPart, vocabulary: Vocabulary, *, objective: str, **settings: Any
+) -> FixedMaskEvaluation:
     """The frozen examples (`settings` are those of FixedMaskEvaluation).
 
     Of a text too short for random next sentences they are those of masked language modelling alone.

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
-from bertsmith.tasks.encoded_texts import Encoded, padded
+from bertsmith.tasks.batching import TOKENS_PER_BATCH, length_sorted_batches
+from bertsmith.tasks.encoded_texts import EncodedTexts, padded
 from bertsmith.tasks.values import Array, Inputs, ModelOutputs
 
 
@@ -31,11 +31,11 @@ def arrays(output: Mapping[str, Any]) -> ModelOutputs:
 
 
 def batches(
-    encoded: Encoded, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_A_BATCH
+    encoded: EncodedTexts, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_PER_BATCH
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
     """The numbers of the texts of each batch, and the batch on the device."""
     with_types = getattr(model_config, "type_vocab_size", 0) > 1
-    for numbers in by_length(encoded.lengths, budget):
+    for numbers in length_sorted_batches(encoded.lengths, budget):
         yield numbers, tensors(padded(encoded, numbers, pad_token_id, with_types=with_types), device)
 
 
@@ -46,14 +46,14 @@ def head_outputs(
     pad_token_id: int,
     *,
     precision: str = "fp32",
-    budget: int = TOKENS_A_BATCH,
+    budget: int = TOKENS_PER_BATCH,
     bar: Progress | None = None,
 ) -> Any:
     """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""
-    return task.join(
-        kept_rows(
+    return task.gather_outputs(
+        extracted_rows(
             task,
-            task.keep,
+            task.extract_outputs,
             model,
             inputs=inputs,
             pad_token_id=pad_token_id,
@@ -66,9 +66,9 @@ def head_outputs(
 
 
 @torch.inference_mode()
-def kept_rows(
+def extracted_rows(
     task: AnyTask,
-    keep: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
+    extract_outputs: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
     model: Any,
     *,
     inputs: Inputs,
@@ -85,11 +85,11 @@ def kept_rows(
     lengths = inputs.lengths
     kept: list[Any] = [None] * len(lengths)
     done = 0
-    for rows in by_length(lengths, budget):
+    for rows in length_sorted_batches(lengths, budget):
         batch = tensors(task.batch(inputs, rows, pad_token_id, with_types=with_types), device)
         with computing(precision, device):
             output = arrays(model(**batch))
-        for row, item in zip(rows, keep(output, inputs, rows), strict=True):
+        for row, item in zip(rows, extract_outputs(output, inputs, rows), strict=True):
             kept[row] = item
         done += len(rows)
         if bar is not None:

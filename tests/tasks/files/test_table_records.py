@@ -16,7 +16,7 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.records import HiddenLabelsError, with_split
+from bertsmith.tasks.files.table_records import HiddenLabelsError, with_split
 from bertsmith.tasks.token_classification.tagged_file import read_tagged
 
 ROWS = [Row("good", None, "1"), Row("bad", None, "0")]
@@ -121,7 +121,7 @@ def test_data_sets_have_the_split_of_their_part(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError, match=r"hf:data:test: .*split 'test'"):
         read_rows(with_split(Path("hf:data"), "test"), Columns())
     with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set and no file"):
-        read_rows(Path("hf:data:train"), Columns(form="csv"))
+        read_rows(Path("hf:data:train"), Columns(file_format="csv"))
 
 
 def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,10 +130,10 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from bertsmith.corpus.reading import hub
 
-    asked = []
+    requested = []
 
     def load(path: str, config: str | None, *, split: str, streaming: bool) -> Any:
-        asked.append((path, config, split))
+        requested.append((path, config, split))
         if config is None:
             raise datasets.exceptions.DatasetNotFoundError(f"{path} is not there")
         table = {"sentence1": ["a"], "sentence2": ["b"], "label": [1], "idx": [0]}
@@ -148,7 +148,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_dataset", load)
     monkeypatch.setattr(hub, "_reach_hub", lambda *_: None)
     assert read_rows(with_split(Path("hf:glue/mrpc"), "validation"), Columns()) == [Row("a", "b", "equivalent")]
-    assert asked == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
+    assert requested == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
 
 
 def test_no_connection() -> None:
@@ -198,7 +198,11 @@ GLUE: dict[str, tuple[str, Columns, int]] = {
     "CODAH dev": ("multiple-choice/codah/dev.tsv", Columns("1", None, "6", no_header=True), 556),
     "CODAH test": ("multiple-choice/codah/test.tsv", Columns("1", None, "6", no_header=True), 555),
     "AG news": ("classification/ag-news/test.csv", Columns("1", "2", "0", no_header=True), 7600),
-    "SMS": ("classification/sms-spam/SMSSpamCollection", Columns("1", None, "0", no_header=True, form="tsv"), 5574),
+    "SMS": (
+        "classification/sms-spam/SMSSpamCollection",
+        Columns("1", None, "0", no_header=True, file_format="tsv"),
+        5574,
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.tasks.registry import TASKS, trainable_tasks
 
 
-def texts_of(record: FinetuningRecord) -> TaskTexts:
+def card_texts(record: FinetuningRecord) -> TaskTexts:
     """The texts of a RUN of `finetune`. Raises InputError for a task that this version lacks."""
     if record.task not in trainable_tasks():
         raise InputError(

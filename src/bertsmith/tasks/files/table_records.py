@@ -20,7 +20,7 @@ from bertsmith.corpus.reading.tables import TAB, form_of_table, headers_left_out
 from bertsmith.corpus.reading.unpacking import damaged, opened
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tasks.files.text_file import decoded, ending, existing_file, json_lines
+from bertsmith.tasks.files.text_file import decode_labelled_file, ending, existing_file, parse_json_lines
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 DATA_SET = "hf"
@@ -36,7 +36,7 @@ class HiddenLabelsError(DataError):
 
 
 @dataclass(frozen=True)
-class Record:
+class FileRecord:
     """A row: its values by column, and where it stands: `line` or `row` (of what has no lines), both from 1."""
 
     values: dict[str, Any]
@@ -49,7 +49,7 @@ class Record:
         return f"{self.unit} {self.number}"
 
 
-def names_of(records: Iterable[Record]) -> list[str]:
+def record_keys(records: Iterable[FileRecord]) -> list[str]:
     """The columns of all records, each once: in JSON lines a record may lack some of them."""
     return list(dict.fromkeys(name for record in records for name in record.values))
 
@@ -59,9 +59,9 @@ def is_data_set(path: Path) -> bool:
     return str(path).startswith(PREFIX)
 
 
-def is_table(form: str | None) -> bool:
+def is_table(file_format: str | None) -> bool:
     """Whether a form is of lines with fields, below a header or without one."""
-    return form in ("csv", "tsv")
+    return file_format in ("csv", "tsv")
 
 
 def with_split(path: Path, split: str) -> Path:
@@ -72,25 +72,25 @@ def with_split(path: Path, split: str) -> Path:
     return Path(f"{PREFIX}{name.written}:{name.split}")
 
 
-def form_of(path: Path, asked: str | None) -> str | None:
+def detect_format(path: Path, requested: str | None) -> str | None:
     """One of ENDINGS' forms or DATA_SET: what `--format` says, else the ending; None where that says nothing."""
     if not is_data_set(path):
-        return asked or ENDINGS.get(ending(path))
-    if asked is not None:
-        raise OptionError(f"--format {asked}: {path} is a data set and no file; leave it out")
+        return requested or ENDINGS.get(ending(path))
+    if requested is not None:
+        raise OptionError(f"--format {requested}: {path} is a data set and no file; leave it out")
     return DATA_SET
 
 
 def read_records(
     path: Path,
-    form: str,
+    file_format: str,
     encoding: str,
     *,
     separator: str | None = None,
     no_header: bool = False,
     skip_broken: bool = False,
     class_names: bool = True,
-) -> list[Record]:
+) -> list[FileRecord]:
     """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
 
     A column whose name the header holds several times has `RepeatedName` for its values. Rows that repeat the header
@@ -99,32 +99,37 @@ def read_records(
     classes stay numbers, whatever they are. Raises DataError with the file and the line or row of the first mistake,
     and where there is no row.
     """
-    if no_header and not is_table(form):
+    if no_header and not is_table(file_format):
         raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
-    if skip_broken and not is_table(form):
+    if skip_broken and not is_table(file_format):
         raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
-    if separator is not None and not is_table(form):
+    if separator is not None and not is_table(file_format):
         raise OptionError(f"--separator: {path} is not CSV or TSV and has no separator; leave the option out")
-    if form == DATA_SET:
+    if file_format == DATA_SET:
         records = _without_headers(path, _of_data_set(path, class_names))
     else:
         existing_file(path, "a labelled file (.csv, .tsv, .jsonl or .parquet)")
-        if form == "parquet":
+        if file_format == "parquet":
             records = _without_headers(path, _of_parquet(path, class_names))
-        elif form == "jsonl":
-            lines = json_lines(path, decoded(path, encoding))
-            records = _without_headers(path, [Record(values, line) for line, values in lines])
+        elif file_format == "jsonl":
+            lines = parse_json_lines(path, decode_labelled_file(path, encoding))
+            records = _without_headers(path, [FileRecord(values, line) for line, values in lines])
         else:
-            usual = "," if form == "csv" else TAB
+            default_separator = "," if file_format == "csv" else TAB
             records = _of_table(
-                path, decoded(path, encoding), usual, separator=separator, no_header=no_header, skip_broken=skip_broken
+                path,
+                decode_labelled_file(path, encoding),
+                default_separator,
+                separator=separator,
+                no_header=no_header,
+                skip_broken=skip_broken,
             )
     if not records:
         raise DataError(f"{path}: no rows in this file")
     return records
 
 
-def _without_headers(path: Path, records: list[Record]) -> list[Record]:
+def _without_headers(path: Path, records: list[FileRecord]) -> list[FileRecord]:
     """The records that are not the header of a table that this file was made from."""
     again = [
         record
@@ -139,19 +144,19 @@ def _without_headers(path: Path, records: list[Record]) -> list[Record]:
 
 
 def _of_table(
-    path: Path, text: str, usual: str, *, separator: str | None, no_header: bool, skip_broken: bool
-) -> list[Record]:
+    path: Path, text: str, default_separator: str, *, separator: str | None, no_header: bool, skip_broken: bool
+) -> list[FileRecord]:
     """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
 
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    form = form_of_table(str(path), lines, usual=usual, asked=separator)
-    if form.detected is not None:
-        log_info(f"{path}: {form.detected}")
-    if form.separator == TAB and form.quoted:
+    layout = form_of_table(str(path), lines, usual=default_separator, asked=separator)
+    if layout.detected is not None:
+        log_info(f"{path}: {layout.detected}")
+    if layout.separator == TAB and layout.quoted:
         log_info(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
-    rows = list(rows_of_table(str(path), lines(), form))
+    rows = list(rows_of_table(str(path), lines(), layout))
     if not rows:
         return []
     if no_header:
@@ -169,7 +174,7 @@ def _of_table(
         if not no_header and repeats_header(f"{path}: line {line}", row, header):
             again.append(line)
             continue
-        records.append(Record(dict(zip(header, row, strict=True)) | repeated, line))
+        records.append(FileRecord(dict(zip(header, row, strict=True)) | repeated, line))
     if again:
         warn(f"{path}: {headers_left_out(again)}")
     if broken:
@@ -181,7 +186,7 @@ def _of_table(
     return records
 
 
-def _of_parquet(path: Path, class_names: bool) -> list[Record]:
+def _of_parquet(path: Path, class_names: bool) -> list[FileRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -197,17 +202,17 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(file, error) from None
     repeated = repeated_names(table.column_names)
-    records = [Record(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
+    records = [FileRecord(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
     return _named(str(path), records, _class_names_of_schema(table.schema)) if class_names else records
 
 
-def _of_data_set(path: Path, class_names: bool) -> list[Record]:
+def _of_data_set(path: Path, class_names: bool) -> list[FileRecord]:
     location = str(path)
     split = load_split(location)
     rows = iter(split)
-    records: list[Record] = []
+    records: list[FileRecord] = []
     while (row := next_record(rows, location, len(records) + 1)) is not None:
-        records.append(Record(row, len(records) + 1, "row"))
+        records.append(FileRecord(row, len(records) + 1, "row"))
     return _named(location, records, _class_names(split.features or {})) if class_names else records
 
 
@@ -232,7 +237,7 @@ def _class_names(features: Any) -> dict[str, list[str]]:
     return found
 
 
-def _named(where: str, records: list[Record], names: dict[str, list[str]]) -> list[Record]:
+def _named(where: str, records: list[FileRecord], names: dict[str, list[str]]) -> list[FileRecord]:
     """The records with the names of their classes in the place of the numbers."""
     for column in names:
         if records and all(record.values.get(column) == HIDDEN for record in records):
@@ -243,7 +248,7 @@ def _named(where: str, records: list[Record], names: dict[str, list[str]]) -> li
     return [_named_record(where, record, names) for record in records]
 
 
-def _named_record(where: str, record: Record, names: dict[str, list[str]]) -> Record:
+def _named_record(where: str, record: FileRecord, names: dict[str, list[str]]) -> FileRecord:
     for column, classes in names.items():
 
         def name(number: int | None, column: str = column, classes: list[str] = classes) -> str | None:

@@ -39,7 +39,7 @@ class PlacedAnswer:
 
 
 @dataclass(frozen=True)
-class Rule:
+class OffsetRule:
     """A way to count offsets: what each code point of a text counts, and what the first one has for its offset."""
 
     words: str
@@ -69,8 +69,8 @@ def _bytes(codes: Codes) -> Ints:
 
 
 def _line_break_as_two(codes: Codes) -> Ints:
-    alone: npt.NDArray[np.bool_] = (codes == ord("\n")) & (np.append(0, codes[:-1]) != ord("\r"))
-    return 1 + alone.astype(np.int64)
+    lone_line_feeds: npt.NDArray[np.bool_] = (codes == ord("\n")) & (np.append(0, codes[:-1]) != ord("\r"))
+    return 1 + lone_line_feeds.astype(np.int64)
 
 
 def _line_break_as_one(codes: Codes) -> Ints:
@@ -78,17 +78,17 @@ def _line_break_as_one(codes: Codes) -> Ints:
     return 1 - followed.astype(np.int64)
 
 
-CHARACTERS = Rule("characters")
+CHARACTERS = OffsetRule("characters")
 RULES = (
-    Rule("UTF-16 units (as JavaScript, Java and C# count)", _units),
-    Rule("bytes of UTF-8", _bytes),
-    Rule("characters, with two for each line break", _line_break_as_two),
-    Rule("characters, with one for each line break (CR LF)", _line_break_as_one),
+    OffsetRule("UTF-16 units (as JavaScript, Java and C# count)", _units),
+    OffsetRule("bytes of UTF-8", _bytes),
+    OffsetRule("characters, with two for each line break", _line_break_as_two),
+    OffsetRule("characters, with one for each line break (CR LF)", _line_break_as_one),
 )
 
 
 @lru_cache(maxsize=16)  # the questions of a context follow each other
-def _offsets(rule: Rule, context: str) -> Ints:
+def _offsets(rule: OffsetRule, context: str) -> Ints:
     """int64 of [code points]: the offset of each by the rule, counted from 0."""
     assert rule.widths is not None
     codes = np.frombuffer(context.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -102,7 +102,7 @@ def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | No
     Prints the rule unless it is characters, how many answers are taken where their text occurs, and how many have no
     place. `where` is the file.
     """
-    spans = _by_one_rule(where, answers)
+    spans = _locate_by_single_rule(where, answers)
     moved: list[str] = []
     several: list[str] = []
     missing: list[str] = []
@@ -130,7 +130,7 @@ def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | No
     return spans
 
 
-def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
+def _locate_by_single_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
     """The answers that are at their offset by the rule of the file; None for the others."""
     plain = [_at(answer, CHARACTERS.position(answer)) for answer in answers]
     voters = [
@@ -158,9 +158,9 @@ def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | Non
     return spans
 
 
-def _shifted(shift: int) -> Rule:
+def _shifted(shift: int) -> OffsetRule:
     words = "counted from 1" if shift == 1 else f"each {abs(shift):,} too {'large' if shift > 0 else 'small'}"
-    return Rule(f"characters, {words}", first=shift)
+    return OffsetRule(f"characters, {words}", first=shift)
 
 
 def _shift(answers: Sequence[PlacedAnswer]) -> int | None:
