@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions, PairTemplate, windows
+from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions, PairTemplate, context_windows
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 
@@ -36,7 +36,7 @@ def inputs_of(questions: int) -> EncodedQuestions:
     rows = [
         (number, first, count)
         for number, context in enumerate(context_of)
-        for first, count in windows(len(contexts[context]), room)
+        for first, count in context_windows(len(contexts[context]), room)
     ]
     asked = [[9] * QUESTION for _ in range(questions)]
     return EncodedQuestions(TEMPLATE, asked, contexts, context_of, *np.array(rows).T, [0] * questions, [0] * questions)

@@ -16,14 +16,14 @@ def test_a_text_without_a_mask(refused: Callable[..., str], run: Path, holds: Ca
 
 def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
     text = "the " * 100 + "[MASK]."
-    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64; shorten it")
+    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64. Try: shorten it")
     holds(refused("next-sentence", run, "the " * 60, "a " * 60), "the text has 123 tokens, the model takes 64")
 
 
 def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
     answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
     assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
-    assert "warning: 1 of 2 texts (50.0%) is longer than 64 tokens and was cut (38 tokens in all)" in answer.stderr
+    assert "warning: 1 of 2 texts (50.0%) is longer than 64 tokens and was cut (38 tokens in total)" in answer.stderr
 
 
 def test_inputs_that_cannot_be_read(

@@ -121,7 +121,7 @@ def test_thresholds_that_mean_nothing(
     scored: Callable[..., tuple[str, Path, Path]], tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message, *_ = scored("question-answering", QUESTIONS, '{"1": "x"}', "--no-answer-threshold", 0.5)
-    holds(message, "--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")
+    holds(message, "--no-answer-threshold needs probabilities. Try: --no-answer-probabilities FILE")
     (tmp_path / "p.json").write_text('{"1": 0.5}')
     more = ("--no-answer-probabilities", tmp_path / "p.json")
     message, gold, _ = scored("question-answering", of_2('[{"text": "x"}]'), '{"1": "x"}', *more)

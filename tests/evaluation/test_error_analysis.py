@@ -241,4 +241,4 @@ def test_files_without_columns_are_refused(task: str, name: str, ending: str, tm
     path.write_text("x")
     with pytest.raises(OptionError) as error:
         column_values(task_class(task), path, Columns(), name="kind")
-    assert "has no columns beside the examples" in str(error.value) and ending in str(error.value)
+    assert "is not a table, so it has no column to slice by" in str(error.value) and ending in str(error.value)

@@ -269,7 +269,7 @@ def test_treebanks_are_learnt_measured_and_scored_alike(
     answer = bertsmith("evaluate", tmp_path / "run", data)
     assert answer.code == 2 and "the tag 'PRON' is not among those of the model (xNOUN, xPRON, xVERB)" in answer.stderr
     answer = bertsmith("evaluate", tmp_path / "run", data, *labels, "--slice", "genre")
-    assert answer.code == 2 and "has no columns beside the examples" in answer.stderr
+    assert answer.code == 2 and "is not a table, so it has no column to slice by" in answer.stderr
 
 
 def test_on_the_command_line(bertsmith: Callable[..., Any], tuned: FinetuneResult, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
     with caplog.at_level(logging.WARNING, "bertsmith"):
         short, cut = model.embed(["milk", long])
     assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
-    assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in all)" in caplog.text
+    assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in total)" in caplog.text
     stock = transformers.BertModel.from_pretrained(bert).eval()
     inputs = tokenizer(long, truncation=True, max_length=48, return_tensors="pt")
     assert inputs["input_ids"][0, -1] == tokenizer.sep_token_id

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bertsmith.metrics.entities import (
-    LabelCounts,
     Entity,
+    LabelCounts,
     Reading,
     Scheme,
     count,

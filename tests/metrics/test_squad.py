@@ -20,7 +20,7 @@ from bertsmith.metrics.squad import (
     question_scores,
     word_f1,
 )
-from bertsmith.tasks.question_answering.squad_file import Question
+from bertsmith.tasks.question_answering.squad_file import SquadQuestion
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_f1_by_hand() -> None:
 
 def scored(*cases: tuple[tuple[str, ...], str | None]) -> QuestionScores:
     """The scores of answers and predictions; None is no prediction."""
-    questions = [Question(str(number), answers) for number, (answers, _) in enumerate(cases)]
+    questions = [SquadQuestion(str(number), answers) for number, (answers, _) in enumerate(cases)]
     return question_scores(questions, {str(n): text for n, (_, text) in enumerate(cases) if text is not None})
 
 

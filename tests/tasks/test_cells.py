@@ -17,8 +17,8 @@ from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, r
 from bertsmith.corpus.reading.cells import text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.text_file import json_lines, read_json_object
-from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.files.text_file import parse_json_lines, read_json_object
+from bertsmith.tasks.multiple_choice.choice_file import read_choice_questions
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.slice_columns import column_values
 
@@ -134,9 +134,9 @@ def test_prompts_and_choices_are_texts(tmp_path: Path, record: dict[str, Any], m
     file = tmp_path / "f.jsonl"
     file.write_text(json.dumps(record | {"label": 0}))
     with pytest.raises(DataError, match=f"line 1: {message}"):
-        read_questions(file, Columns())
+        read_choice_questions(file, Columns())
     file.write_text('{"prompt": "2 + 2", "choices": [3, 4], "label": 1}')
-    assert read_questions(file, Columns())[0].choices == ("3", "4"), "the answer to a sum may be a number"
+    assert read_choice_questions(file, Columns())[0].choices == ("3", "4"), "the answer to a sum may be a number"
 
 
 # Halves of surrogate pairs
@@ -161,7 +161,7 @@ def test_half_a_pair_is_refused_with_its_place(line: str, place: str, tmp_path: 
 
 
 def test_whole_pairs_are_characters(tmp_path: Path) -> None:
-    assert json_lines(tmp_path, r'{"a": "\ud83d\ude00", "b": "\\ud83d"}') == [(1, {"a": "😀", "b": r"\ud83d"})]
+    assert parse_json_lines(tmp_path, r'{"a": "\ud83d\ude00", "b": "\\ud83d"}') == [(1, {"a": "😀", "b": r"\ud83d"})]
 
 
 def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:

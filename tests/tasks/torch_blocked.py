@@ -30,7 +30,7 @@ from tokenizers.processors import TemplateProcessing  # noqa: E402
 import bertsmith.tasks  # noqa: E402
 from bertsmith.records.finetuning import FinetuningRecord  # noqa: E402
 from bertsmith.tasks.base import AnyTask, task_class  # noqa: E402
-from bertsmith.tasks.batching import by_length  # noqa: E402
+from bertsmith.tasks.batching import length_sorted_batches  # noqa: E402
 from bertsmith.tasks.encoded_texts import padded  # noqa: E402
 from bertsmith.tasks.files.labelled_file import Columns  # noqa: E402
 from bertsmith.tasks.registry import TASKS, trainable_tasks  # noqa: E402
@@ -138,7 +138,7 @@ class FakeRunner:
 
     def kept(self, head: AnyTask, extract_outputs: Callable[..., Any], inputs: Any) -> list[Any]:
         found: list[Any] = [None] * len(inputs.lengths)
-        for rows in by_length(inputs.lengths, 4 * MAX_LENGTH):
+        for rows in length_sorted_batches(inputs.lengths, 4 * MAX_LENGTH):
             batch = head.batch(inputs, rows, self.tokenizer.pad_token_id, with_types=True)
             assert all(values.dtype == np.int64 for values in batch.values()), head
             for row, item in zip(rows, extract_outputs(self.outputs_of(head, batch), inputs, rows), strict=True):
@@ -153,7 +153,7 @@ class FakeRunner:
         width = {"fill-mask": len(self.tokenizer), "next-sentence": 2, "embedding": HIDDEN}[task]
 
         def outputs(encoded: Any, **settings: Any) -> Iterator[tuple[list[int], Any]]:
-            for numbers in by_length(encoded.lengths):
+            for numbers in length_sorted_batches(encoded.lengths):
                 ids = padded(encoded, numbers, self.tokenizer.pad_token_id, with_types=True)["input_ids"]
                 count = int((ids == settings["mask_token_id"]).sum()) if task == "fill-mask" else len(numbers)
                 yield numbers, self.draw.normal(size=(count, width)).astype(np.float32)

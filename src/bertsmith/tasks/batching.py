@@ -1,4 +1,4 @@
-"""Texts to batches: sorted by length, as many at once as a budget of tokens allows."""
+"""Batches of texts of similar length, within a budget of tokens per batch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TOKENS_PER_BATCH = 4_096
 
 
 def length_sorted_batches(lengths: Sequence[int], budget: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
-    """The numbers of the texts of each batch; no batch holds more than `budget` tokens after padding.
+    """Yield the indices of the texts in each batch; a padded batch has at most `budget` tokens.
 
-    Texts of like length stand together, so that little is computed on padding. A text longer than the budget
-    is alone.
+    Texts of similar length share a batch, so little work is spent on padding. A text longer than the budget gets a
+    batch to itself.
     """
     order = sorted(range(len(lengths)), key=lambda number: lengths[number])
     batch: list[int] = []

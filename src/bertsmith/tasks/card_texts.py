@@ -1,4 +1,4 @@
-"""The sentences of card and report for the task of a RUN."""
+"""The task-specific sentences of model card and report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bertsmith.tasks.registry import TASKS, trainable_tasks
 
 
 def card_texts(record: FinetuningRecord) -> TaskTexts:
-    """The texts of a RUN of `finetune`. Raises InputError for a task that this version lacks."""
+    """Return the texts for a RUN of `finetune`. Raises InputError for a task that this version does not have."""
     if record.task not in trainable_tasks():
         raise InputError(
-            f"run.json: `task`: found {record.task!r}, expected one of {', '.join(trainable_tasks())}; a different "
-            "version of bertsmith wrote it. Use that version"
+            f"run.json: `task`: found {record.task!r}, expected one of {', '.join(trainable_tasks())}. It was written "
+            "by a different version of bertsmith. Try: use that version"
         )
     texts: TaskTexts = TASKS[record.task].module("card").CARD(record)
     return texts

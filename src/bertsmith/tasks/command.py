@@ -1,6 +1,6 @@
-"""The declaration of a task's verb, from which the command line is built: `COMMAND` in the `command.py` of its folder.
+"""The declaration of a task's verb: `COMMAND` in the `command.py` of its folder. The command line is built from it.
 
-`read` comes before the model is loaded, so that a mistake in the inputs is answered at once.
+`read` runs before the model is loaded, so mistakes in the inputs are reported immediately.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class TaskCommand(Generic[OptionsType, InputsType]):
     """A verb that predicts.
 
     Attributes:
-        name: as on the command line.
-        summary: what it answers, for its help.
-        schema: its options; `model` and `precision` are among them.
-        read: the inputs that the options name; it is given the verb too, for messages.
-        predict: the results for the inputs, in their order.
-        show: a result for people.
+        name: the verb on the command line.
+        summary: what the verb answers, for its help.
+        schema: its options, including `model` and `precision`.
+        read: reads the inputs that the options name; also receives the verb, for messages.
+        predict: returns the results for the inputs, in their order.
+        show: formats a result for the terminal.
         example: a command line, for its help.
-        arguments: what it takes after a MODEL with this config.json, for the command that a training suggests next.
+        arguments: example arguments for a MODEL with this config.json, for the next command that a training suggests.
     """
 
     name: str

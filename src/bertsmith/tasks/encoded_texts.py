@@ -1,4 +1,4 @@
-"""Texts, or pairs of texts, as ids: texts that are longer than the model are cut, and the cut tokens counted."""
+"""Texts, or pairs of texts, encoded as ids. Texts longer than the model allows are truncated; the tokens are counted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class EncodedTexts:
     """Texts as ids.
 
     Attributes:
-        input_ids, token_type_ids: a list of ids for each text, special tokens included, not padded.
-        truncated_tokens: how many tokens of each text were cut.
+        input_ids, token_type_ids: a list per text, with special tokens, not padded.
+        truncated_tokens: number of tokens cut from each text.
     """
 
     input_ids: list[list[int]]
@@ -35,20 +35,20 @@ class EncodedTexts:
 
     @property
     def full_lengths(self) -> list[int]:
-        """Tokens of each text before anything was cut."""
+        """Tokens of each text before truncation."""
         return [len(ids) + cut for ids, cut in zip(self.input_ids, self.truncated_tokens, strict=True)]
 
     @property
     def windowed_examples(self) -> int | None:
-        """None: texts are cut, never divided into windows."""
+        """None: texts are truncated, never divided into windows."""
         return None
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> EncodedTexts:
-    """Encode texts or pairs; tokens beyond `max_length` are cut (pairs: from the longer one) and counted."""
+    """Encode texts or pairs; cut and count tokens beyond `max_length` (in a pair, from the longer text)."""
     if not texts:
         return EncodedTexts([], [], [])
-    # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.
+    # verbose=False: long texts are cut below, so the warning of transformers about them would be wrong.
     second = list(pairs) if pairs is not None else None
     whole = tokenizer(list(texts), second, return_token_type_ids=True, verbose=False)
     ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
@@ -69,8 +69,8 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | No
 
 
 def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
-    """Of each text whether nothing is left of it for the model: it is empty, white space, or characters that the
-    tokenizer drops.
+    """Return for each text whether the model sees no token of it: the text is empty or white space, or the tokenizer
+    drops all of its characters.
     """
     # No tokenizer drops letters and digits, and some make a token of white space.
     found = [not text.strip() for text in texts]
@@ -83,7 +83,7 @@ def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[boo
 
 
 def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
-    """The batch of some texts, padded to the longest: int64 of [texts, length]."""
+    """Return a batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
     input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)
     types, mask = np.zeros_like(input_ids), np.zeros_like(input_ids)

@@ -1,10 +1,10 @@
-"""A first look at labelled files, before torch and transformers are imported.
+"""Early checks of labelled files, before torch and transformers are imported.
 
-A wrong name of a column is the most frequent mistake, and importing what trains takes some seconds. So the command line
-reads small files once with the task, which needs neither, and answers a mistake at once. Larger files are
-read when the training reads them: to parse them twice would cost more than it saves.
+The most frequent mistake is a wrong column name, and importing torch and transformers takes seconds. So the command
+line first reads small files with the task, which needs neither, and reports mistakes immediately. Larger files are read
+only by the training itself: parsing them twice would cost more than it saves.
 
-Dev and test files follow the training file (how choices are numbered, what kind the tags are), so they are looked at
+How dev and test files are read depends on the training file (numbering of choices, kind of tags), so they are checked
 only if the training file is.
 """
 
@@ -19,11 +19,11 @@ from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.table_records import detect_format, is_data_set
 
 LARGE = 8_000_000
-"""Bytes of a file, packed or not, from which on it is read once only: 8 MB of CSV take a third of a second."""
+"""Files of at least this many bytes, compressed or not, are not checked: 8 MB of CSV take a third of a second."""
 
 
 def check_task_files(task: str, train: Path, others: Iterable[Path | None], *, columns: Columns) -> None:
-    """Read the small files among these. Raises as the task's `read` does; their notes come when the files are used."""
+    """Read the small files among these, without their notes. Raises the same errors as the task's `read`."""
     if not _is_small(train, columns):
         return
     found = task_class(task)
@@ -35,7 +35,7 @@ def check_task_files(task: str, train: Path, others: Iterable[Path | None], *, c
 
 
 def _is_small(path: Path, columns: Columns) -> bool:
-    """Whether a file is looked at: a small file that needs no large library, or one that does not exist."""
+    """Return whether a file is checked: a small file that needs no large library, or a missing file."""
     if is_data_set(path) or detect_format(path, columns.file_format) == "parquet":
         return False
     return not path.is_file() or path.stat().st_size < LARGE

@@ -1,4 +1,4 @@
-"""Options of `score`: a labelled file and a file of predictions to figures."""
+"""Options of `score`, which compares a prediction file with a labelled file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bertsmith.tasks.registry import TASKS, known_task, trainable_tasks
 
 @dataclass(frozen=True)
 class FileScoring:
-    """How a task scores predictions, as SCORE in the `score.py` of its folder.
+    """How a task scores predictions: SCORE in the `score.py` of its folder.
 
     Attributes:
-        score: the function of the options that gives the `Scores`.
-        options: the options that it uses, of those that not every task has.
+        score: the function from the options to `Scores`.
+        options: the task-specific options that it uses.
     """
 
     score: Callable[[ScoreOptions], Any]
@@ -28,13 +28,13 @@ class FileScoring:
 
 
 def scoring_of(task: str) -> FileScoring:
-    """How a task scores predictions."""
+    """Return how a task scores predictions."""
     found: FileScoring = TASKS[task].module("score").SCORE
     return found
 
 
 class ScoreOptions(LabelledFileOptions):
-    """Score predictions that are in a file."""
+    """Score a file of predictions."""
 
     positional: ClassVar[tuple[str, ...]] = ("task", "gold", "predictions")
 
@@ -67,7 +67,7 @@ class ScoreOptions(LabelledFileOptions):
         for name, field in type(self).model_fields.items():
             tasks = [task for task, options in used.items() if name in options]
             if tasks and self.task not in tasks and getattr(self, name) != field.default:
-                raise ValueError(f"--{external_name(name)} belongs to {' and '.join(tasks)}, found {self.task}")
+                raise ValueError(f"--{external_name(name)} is for {' and '.join(tasks)}, found the task {self.task}")
         if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
-            raise ValueError("--no-answer-threshold needs the probabilities: give --no-answer-probabilities FILE")
+            raise ValueError("--no-answer-threshold needs probabilities. Try: --no-answer-probabilities FILE")
         return self

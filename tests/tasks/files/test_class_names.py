@@ -12,7 +12,7 @@ import pytest
 from bertsmith.errors import DataError
 from bertsmith.tasks.files.class_names import ClassNames, canonical_value, merged_class_names
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.sequence_classification.labels import targets_of
+from bertsmith.tasks.sequence_classification.labels import encode_labels
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
@@ -101,7 +101,10 @@ def test_the_same_rule_in_training_and_evaluation(caplog: pytest.LogCaptureFixtu
         head.warn_of_spellings(train, "train.csv")
     (warning,) = caplog.messages
     assert "train.csv: labels of the same value are one class: 0 (spelt 0, 0.0), 1 (spelt 01, 1, 1.0)" in warning
-    assert targets_of(rows("TRUE", "false"), ["false", "true"], "single_label_classification", "f").tolist() == [1, 0]
+    assert encode_labels(rows("TRUE", "false"), ["false", "true"], "single_label_classification", "f").tolist() == [
+        1,
+        0,
+    ]
     with pytest.raises(DataError, match=r"f\.csv: line 2: label '2\.0' is not among those of the model"):
         head.targets(rows("1.0", "2.0"), "f.csv")
 
@@ -198,7 +201,7 @@ def test_vectors_name_no_labels(labels: tuple[str | tuple[str, ...], ...], probl
     with pytest.raises(DataError, match=r"f\.csv: line 1: found the label .*a vector of 0 and 1; expected the names"):
         SequenceClassification.for_training(rows(*labels), requested(problem_type))
     with pytest.raises(DataError, match=r"a vector of 0 and 1"):
-        targets_of(rows(*labels), ["0", "1"], problem_type, "f.csv")
+        encode_labels(rows(*labels), ["0", "1"], problem_type, "f.csv")
 
 
 def test_lists_of_the_labels_0_and_1_are_no_vectors() -> None:
@@ -225,9 +228,9 @@ def test_commas_that_belong_to_a_name() -> None:
         SequenceClassification.for_training(rows("Washington, D.C.", "Paris", ""), requested(MULTI_LABEL)).labels
         == labels
     )
-    assert targets_of(rows("Washington, D.C."), labels, MULTI_LABEL, "f").tolist() == [[0, 1]]
+    assert encode_labels(rows("Washington, D.C."), labels, MULTI_LABEL, "f").tolist() == [[0, 1]]
     with pytest.raises(DataError, match=r"looks like 2 labels in one; expected them separated by \|: pace\|actors"):
-        targets_of(rows("pace,actors"), ["actors", "pace"], MULTI_LABEL, "f")
+        encode_labels(rows("pace,actors"), ["actors", "pace"], MULTI_LABEL, "f")
 
 
 def test_a_class_may_hold_commas_where_a_text_has_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bertsmith.errors import DataError
 from bertsmith.tasks.files.label_checks import check_are_classes, find_similar_name, label_warnings, spelling_key
 from bertsmith.tasks.files.labelled_file import Row
-from bertsmith.tasks.sequence_classification.labels import targets_of
+from bertsmith.tasks.sequence_classification.labels import encode_labels
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 
 
@@ -78,7 +78,7 @@ def test_several_labels_that_are_decimals() -> None:
 def test_decimals_that_only_another_file_has() -> None:
     rows = [Row("a", None, "0.5", "dev.csv", "line 2")]
     with pytest.raises(DataError, match=r"label '0.5' is not among .* to learn, train with --problem-type regression"):
-        targets_of(rows, ["0", "1"], "single_label_classification", "dev.csv")
+        encode_labels(rows, ["0", "1"], "single_label_classification", "dev.csv")
 
 
 def test_labels_that_are_missing_values() -> None:
@@ -120,16 +120,16 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
     assert find_similar_name(a, ["other", b]) == b
     row = Row("x", None, a, "dev.csv", "line 4")
     with pytest.raises(DataError, match=r"^dev.csv: line 4: label .*; the model has .*Write both the same way"):
-        targets_of([row], ["other", b], "single_label_classification", "dev.csv")
+        encode_labels([row], ["other", b], "single_label_classification", "dev.csv")
     with pytest.raises(DataError, match=r"; the model has .*Write both the same way"):
-        targets_of([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")
+        encode_labels([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")
 
 
 def test_names_that_differ() -> None:
     assert warned(dict(Counter(["résumé", "resume", "north", "nord", "a-b", "a_b", "\u200b", "\u200c"]))) == []
     assert find_similar_name("sport", ["sport", "politics"]) is None
     with pytest.raises(DataError, match=r"is not among those of the model \(a, b\); 1 such labels in all$"):
-        targets_of([Row("x", None, "c")], ["a", "b"], "single_label_classification", "dev.csv")
+        encode_labels([Row("x", None, "c")], ["a", "b"], "single_label_classification", "dev.csv")
 
 
 def test_white_space_around_names_in_lists_is_no_part_of_them(tmp_path: Path) -> None:

@@ -8,21 +8,27 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import in_order
-from bertsmith.tasks.files.text_file import decoded, decoded_predictions, existing_file, json_lines, read_json_object
+from bertsmith.tasks.files.text_file import (
+    decode_labelled_file,
+    decoded_predictions,
+    existing_file,
+    parse_json_lines,
+    read_json_object,
+)
 
 
 def test_encodings(tmp_path: Path) -> None:
     file = tmp_path / "text"
     file.write_bytes(b"\xef\xbb\xbfa\r\nb")
-    assert decoded(file, "UTF_8") == "a\r\nb"
+    assert decode_labelled_file(file, "UTF_8") == "a\r\nb"
     file.write_bytes(b"caf\xe9")
-    assert decoded(file, "latin-1") == "café"
+    assert decode_labelled_file(file, "latin-1") == "café"
     with pytest.raises(DataError, match=r"text: line 1, byte 3 \(0xe9\) is not utf-8; give --encoding, windows-1252"):
-        decoded(file, "utf-8")
+        decode_labelled_file(file, "utf-8")
     with pytest.raises(DataError, match=r"byte 3 \(0xe9\) is not utf-8; predictions are read as UTF-8"):
         decoded_predictions(file)
     with pytest.raises(OptionError, match="--encoding: found 'utf-88'"):
-        decoded(file, "utf-88")
+        decode_labelled_file(file, "utf-88")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -39,9 +45,9 @@ def test_json(tmp_path: Path) -> None:
     file.write_bytes(b'{"a": "\xe9"}')
     with pytest.raises(DataError, match=r"line 1, byte 7 \(0xe9\) is not utf-8; JSON is, expected an object"):
         read_json_object(file, "an object")
-    assert json_lines(file, '{"a": 1}\r\n\n{"b": 2}') == [(1, {"a": 1}), (3, {"b": 2})]
+    assert parse_json_lines(file, '{"a": 1}\r\n\n{"b": 2}') == [(1, {"a": 1}), (3, {"b": 2})]
     with pytest.raises(DataError, match="line 2: found a list, expected an object"):
-        json_lines(file, "\n[1]")
+        parse_json_lines(file, "\n[1]")
 
 
 def test_labels_are_in_the_order_of_their_classes() -> None:

@@ -37,7 +37,7 @@ def numbered(folder: Path, labels: Sequence[Any], start: int = 1, **columns: Any
 
 
 @pytest.mark.parametrize(
-    ("labels", "indices", "form"),
+    ("labels", "indices", "label_format"),
     [
         ([0, 3, 1], [0, 3, 1], FROM_0),
         ([4, 1, 2], [3, 0, 1], FROM_1),

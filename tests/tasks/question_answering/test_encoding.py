@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.encoding import QUESTION_TOKENS, encode_questions, windows
+from bertsmith.tasks.question_answering.encoding import QUESTION_TOKENS, context_windows, encode_questions
 from bertsmith.tokenization.folder import load_tokenizer
 
 CONTEXT = "The old baker sold 😀 some bread\u200b near the river, and nobody noticed. " * 6
@@ -18,7 +18,7 @@ QUESTION = "What was sold near the river?"
 
 @given(count=st.integers(0, 2_000), room=st.integers(1, 400))
 def test_windows_hold_every_piece_and_overlap(count: int, room: int) -> None:
-    found = windows(count, room)
+    found = context_windows(count, room)
     assert sorted({piece for first, size in found for piece in range(first, first + size)}) == list(range(count))
     assert all(size <= room for _, size in found)
     if len(found) > 1:

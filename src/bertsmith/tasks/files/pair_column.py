@@ -1,4 +1,4 @@
-"""The column of the second text if no option names it: by its usual names, and as the reference has it."""
+"""Detection of the column of the second text: by its usual names, and by the columns of the training file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from bertsmith.tasks.files.table_records import FileRecord, record_keys
 
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 VAGUE = "pair"
-"""A name that other columns have as well (the number of a pair, a group): it is a second text only next to `text`, and
-if its cells look like texts."""
+"""A name that other columns also have (the number of a pair, a group). Such a column is a second text only if the first
+text is in `text` and its own cells look like texts."""
 NO_SPACES = "\u0e00"
-"""From here on Unicode has the scripts that are written without spaces between words (Thai, Lao, Japanese ...)."""
+"""From this code point on, Unicode has scripts without spaces between words (Thai, Lao, Japanese ...)."""
 FEW_ROWS = 5
 
 
 def second_text_column(
     path: Path, records: Sequence[FileRecord], text: str, *, text_is_chosen: bool, reference: FileReference | None
 ) -> str | None:
-    """The column of the second text, None for single texts; prints what was decided.
+    """Return the column of the second text, None for single texts; print the decision.
 
-    `text` is the column of the first text, `text_is_chosen` whether an option names it. Raises DataError if the file
-    does not agree with the training file in having pairs, or the model reads pairs and the file has none.
+    Raises DataError if the file has pairs and the training file does not, or the reverse.
+
+    Args:
+        text: the column of the first text.
+        text_is_chosen: whether an option names this column.
     """
     present = [name for name in record_keys(records) if name != text]
     if reference is not None and reference.pair is not None:
@@ -40,23 +43,26 @@ def second_text_column(
         if reason is None:
             found = name
             break
-        # Numbers of JSON and Parquet are refused as texts, whatever the options say.
+        # Numbers in JSON and Parquet are never accepted as texts.
         can_be_text = all(isinstance(cell, str | bytes) for cell in cells if _filled(cell))
-        advice = f"; --pair-column {name} makes it the second text" if can_be_text else ""
+        advice = f"; to use it as the second text, give --pair-column {name}" if can_be_text else ""
         log_info(f"{path}: column {name!r} is not read, because {reason}{advice}")
     if found is None:
         return None
     if reference is None:
-        log_info(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
+        log_info(
+            f"{path}: read as pairs, with the second text in column {found!r}; for single texts give "
+            f"--text-column {text}"
+        )
         return found
     if not reference.is_from_model:
         raise DataError(
-            f"{path}: found two texts per row, expected one as in {reference.source}. Give --text-column {text} to read "
-            f"only the texts, or name the second text of all files with --pair-column"
+            f"{path}: found two texts per row, expected one as in {reference.source}. Try: --text-column {text} to "
+            f"read single texts, or --pair-column to read pairs from all files"
         )
     warn(
-        f"{path}: column {found!r} is not read: {reference.source} has single texts; --pair-column {found} makes "
-        "it the second text"
+        f"{path}: column {found!r} is not read, because {reference.source} has single texts; to use it as the second "
+        f"text, give --pair-column {found}"
     )
     return None
 
@@ -70,13 +76,14 @@ def _as_the_pairs_of(
         if any(_filled(record.values.get(name)) for record in records):
             if name != reference.pair:
                 log_info(
-                    f"{path}: the second texts are in column {name!r}, those of {reference.source} in {reference.pair!r}"
+                    f"{path}: second texts are read from column {name!r}; in {reference.source} they are in column "
+                    f"{reference.pair!r}"
                 )
             return name
     empty = f" (column {reference.pair!r} is empty in every row)" if reference.pair in present else ""
     raise DataError(
         f"{path}: found one text per row{empty}, expected two as in {reference.source} (columns {reference.text!r} and "
-        f"{reference.pair!r}); name the columns with --text-column and --pair-column"
+        f"{reference.pair!r}). Try: --text-column and --pair-column"
     )
 
 
@@ -85,12 +92,12 @@ def _filled(value: object) -> bool:
 
 
 def _no_text(name: str, text: str, cells: Sequence[object]) -> str | None:
-    """Why the column of a usual name is no second text, None if it is."""
+    """Return the reason why a column with a usual name is not a second text; None if it is."""
     values = [str(cell).strip() for cell in cells if _filled(cell)]
     if not values:
         return "it is empty in every row"
     if all(NUMBER.fullmatch(value) for value in values):
-        return "it holds only numbers"
+        return "it has only numbers"
     if name != VAGUE:
         return None
     if text != "text":
@@ -107,10 +114,10 @@ def _has_several_words(text: str) -> bool:
 
 
 def warn_of_empty_second_texts(path: Path, name: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Warn of rows without a second text; `rows` are the second text and the place of each row."""
+    """Warn about rows without a second text; `rows` has the second text and the location of each row."""
     empty = [place for text, place in rows if not text.strip()]
     if empty:
         warn(
-            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, the first is "
-            f"{empty[0]}; they are read as pairs all the same"
+            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, first in "
+            f"{empty[0]}; these rows are still read as pairs"
         )

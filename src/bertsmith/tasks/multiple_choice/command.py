@@ -21,7 +21,7 @@ PromptAndChoices = tuple[str, Sequence[str]] | None
 
 
 class ChooseOptions(ModelOptions):
-    """Which of several texts goes with a prompt."""
+    """Choose the text that goes with a prompt."""
 
     positional: ClassVar[tuple[str, ...]] = ("model",)
     repeated: ClassVar[tuple[str, ...]] = ("choice",)
@@ -38,12 +38,13 @@ def _read(options: ChooseOptions, verb: str) -> list[PromptAndChoices]:
 
     if options.input is not None:
         if options.prompt is not None or options.choice:
-            raise OptionError(f"{verb}: a prompt is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: found a prompt as an option and --input, expected one of the two")
         return list(read_prompts(options.input))
     if options.prompt is None or len(options.choice) < 2:
         raise OptionError(
-            f"{verb}: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices; "
-            f'give bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
+            f"{verb}: found {'no' if options.prompt is None else 'a'} prompt and {len(options.choice)} choices, "
+            "expected a prompt and at least two choices. "
+            f'Try: bertsmith {verb} MODEL --prompt "..." --choice "..." --choice "...", or --input FILE'
         )
     if not options.prompt.strip() or not all(choice.strip() for choice in options.choice):
         raise OptionError(f"{verb}: the prompt or a choice is empty")
@@ -70,11 +71,11 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "choose",
-    "Which of several texts goes with a prompt, with the probability of each.",
+    "Choose the text that goes with a prompt, with the probability of each choice.",
     ChooseOptions,
     _read,
     _predict,
     _show,
     'bertsmith choose runs/endings --prompt "He opened the door." --choice "The room was dark." --choice "It rained."',
-    arguments=lambda config: '--prompt "A text." --choice "One end." --choice "Another."',
+    arguments=lambda config: '--prompt "A text." --choice "One ending." --choice "A different ending."',
 )

@@ -1,4 +1,4 @@
-"""choose: which of several texts goes with a prompt."""
+"""choose: the text that goes with a prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "multiple-choice"
 
 @dataclass(frozen=True)
 class PredictedChoice(Result):
-    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order.
+    """The choice that goes with a prompt, its index from 0, and the probabilities of all choices in order.
 
     All three are None if the prompt or a choice has no token.
     """
@@ -45,14 +45,16 @@ def choose(
     *,
     max_length: int | None = None,
 ) -> PredictedChoice | list[PredictedChoice]:
-    """Which of several texts goes with a prompt; for a list of prompts a list of choices each.
+    """Choose the text that goes with a prompt, or, for a list of prompts and a list of choices for each, with each.
 
-    Raises InputError for fewer than two choices, ModelError without a multiple-choice head.
+    Raises InputError for fewer than two choices, ModelError if the model has no multiple-choice head.
     """
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     given: list[Any] = [choices] if isinstance(prompt, str) else list(choices)
     if len(given) != len(prompts):
-        raise InputError(f"choose: {len(prompts)} prompts and choices for {len(given)}, expected some for each")
+        raise InputError(
+            f"choose: found {len(prompts)} prompts and {len(given)} lists of choices, expected one list per prompt"
+        )
     if not prompts:
         return []
     for found in given:

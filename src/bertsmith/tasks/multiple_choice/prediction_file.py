@@ -1,4 +1,4 @@
-"""Predictions of multiple-choice, as `bertsmith evaluate --predictions` writes them."""
+"""Prediction files of multiple-choice, as `bertsmith evaluate --predictions` writes them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _EXPECTED = "JSON lines with 'prompt' and 'index', as bertsmith evaluate --predi
 
 
 def read_indices(path: Path, questions: Sequence[ChoiceQuestion], labels_path: Path) -> list[int]:
-    """The predicted index of each question of a multiple-choice file, line by line.
+    """Read the predicted index of each question of a multiple-choice file, line by line.
 
-    Raises DataError, with the line, for a line that is no prediction or is for a different question, and if lines are
-    missing.
+    Raises DataError, with the line, for a line that is not a prediction or belongs to a different question, and if
+    lines are missing.
     """
     found: list[int] = []
     prompts = [question.prompt for question in questions]
@@ -28,8 +28,8 @@ def read_indices(path: Path, questions: Sequence[ChoiceQuestion], labels_path: P
             )
         if record.get("choice", choices[index]) != choices[index]:
             raise DataError(
-                f"{where}: the choice is {short_text(record['choice'])}, expected {short_text(choices[index])}, "
-                f"the one with the index {index} in {labels_path}"
+                f"{where}: found the choice {short_text(record['choice'])}, expected {short_text(choices[index])}, "
+                f"which has index {index} in {labels_path}"
             )
         found.append(index)
     return found

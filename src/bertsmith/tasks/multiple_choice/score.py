@@ -13,7 +13,7 @@ from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 
 def score(options: ScoreOptions) -> ExampleScores:
-    """The `accuracy` (interval over the questions), and the number of questions."""
+    """Return `accuracy` (interval over the questions) and the number of questions."""
     questions = read_choice_questions(options.gold, Columns.of(options))
     targets = np.array([question.label for question in questions])
     predicted = np.array(read_indices(options.predictions, questions, options.gold))

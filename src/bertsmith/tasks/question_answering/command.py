@@ -22,7 +22,7 @@ Question = tuple[str, str] | None
 
 
 class AnswerOptions(ModelOptions):
-    """The answer to a question in a context."""
+    """Answer a question from a context."""
 
     positional: ClassVar[tuple[str, ...]] = ("model",)
 
@@ -44,10 +44,10 @@ class AnswerOptions(ModelOptions):
 
 def _read(options: AnswerOptions, verb: str) -> list[Question]:
     if (options.question is None) != (options.context is None):
-        raise OptionError(f'{verb}: give both texts: bertsmith {verb} MODEL --question "..." --context "..."')
+        raise OptionError(f'{verb}: expected both texts. Try: bertsmith {verb} MODEL --question "..." --context "..."')
     if options.question is not None and options.context is not None:
         if options.input is not None:
-            raise OptionError(f"{verb}: a question is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: found a question as an option and --input, expected one of the two")
         return [(options.question, options.context)]
     lines = read_input_lines(options.input, verb)
     return [_question(where, line) if line.strip() else None for where, line in lines]
@@ -62,7 +62,7 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
         found = kind(value) if name in record else "nothing"
-        raise DataError(f"{where}: {name!r}: found {found}, expected a text")
+        raise DataError(f"{where}: {name!r}: found {found}, expected text")
     if not value.strip():
         raise DataError(f"{where}: {name!r}: the text is empty")
     return value
@@ -102,7 +102,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "answer",
-    "The answer to a question in a context, with its characters; long contexts are read in windows.",
+    "Find the answer to a question in a context, with its position; long contexts are read in windows.",
     AnswerOptions,
     _read,
     _predict,

@@ -29,7 +29,7 @@ class ClassifyOptions(PredictOptions):
 def _read(options: ClassifyOptions, verb: str) -> list[str]:
     texts = read_input_texts(options, verb)
     if options.pair is not None and len(texts) > 1:
-        raise OptionError(f"{verb}: --pair belongs to one text, found {len(texts)}")
+        raise OptionError(f"{verb}: --pair needs exactly one text, found {len(texts)}")
     return texts
 
 

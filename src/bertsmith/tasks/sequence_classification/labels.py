@@ -1,4 +1,4 @@
-"""The labels of texts as classes: those of a training file, and the targets of any file."""
+"""The labels of texts as classes: the labels of a training file, and the targets of any file."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, R
 
 
 def sequence_labels(rows: Sequence[Row], problem_type: str) -> list[str]:
-    """The labels of a training file, sorted (as numbers if all are whole numbers); none for regression."""
+    """Return the labels of a training file, sorted (as numbers if all are whole numbers); empty for regression."""
     if problem_type == REGRESSION:
         return []
     _check_forms(rows, problem_type)
     names = merged_class_names(name for row in rows for name in spellings(row, problem_type))
     if not names:
-        raise DataError("the training file has no label, every field of labels is empty; is it the right column?")
+        raise DataError("the label column of the training file is empty in every row; is it the right column?")
     if len(names) < 2:
         what = "label" if problem_type == MULTI_LABEL else "class"
-        raise DataError(f"the training file has one {what} alone, {names[0]!r}; expected at least two")
+        raise DataError(f"the training file has only one {what}, {names[0]!r}; expected at least two")
     return in_order(names)
 
 
 def spellings(row: Row, problem_type: str) -> tuple[str, ...]:
-    """The labels of a row as the file spells them: one, or as many as it has."""
+    """Return the labels of a row as the file spells them."""
     return row.label_set if problem_type == MULTI_LABEL else (row.class_name,)
 
 
 def class_names_of_row(row: Row, problem_type: str, classes: ClassNames) -> tuple[str, ...]:
-    """The labels of a row by the names of their classes."""
+    """Return the class names of the labels of a row."""
     return tuple(dict.fromkeys(classes[name] for name in spellings(row, problem_type)))
 
 
 def _check_forms(rows: Sequence[Row], problem_type: str, labels: Sequence[str] = ()) -> None:
-    """Raises DataError for labels that are vectors, or several in one field with the wrong separator."""
+    """Raise DataError for labels that are vectors, or several labels with a wrong separator."""
     refuse_vectors(rows)
     if problem_type == MULTI_LABEL:
         refuse_other_separators(rows, labels)
 
 
 def encode_labels(rows: Sequence[Row], labels: Sequence[str], problem_type: str, where: str) -> npt.NDArray[np.float64]:
-    """float64 of [rows]: the number of each row's class, or its value; for several labels of [rows, labels], 0 or 1.
+    """Return the class number or the value of each row: float64 of [rows]; multi-label: [rows, labels] of 0 or 1.
 
-    Raises DataError for a label that the training file lacks, or a value that is not a finite number.
+    Raises DataError for a label that the training file does not have, or a value that is not a finite number.
     """
     if problem_type == REGRESSION:
         return np.array([row.number(" for regression") for row in rows])
@@ -62,9 +62,9 @@ def encode_labels(rows: Sequence[Row], labels: Sequence[str], problem_type: str,
         near = find_similar_name(unknown[0], labels)
         decimals = are_decimals({*labels, *unknown})
         raise DataError(
-            f"{first.where}: label {unknown[0]!r} is not among those of the model ({', '.join(labels[:20])})"
-            + (f"; {len(unknown)} such labels in all" if near is None else spelling_advice(unknown[0], near))
-            + (f". If the labels are numbers to learn, train with --problem-type {REGRESSION}" if decimals else "")
+            f"{first.where}: found the label {unknown[0]!r}, expected a label of the model ({', '.join(labels[:20])})"
+            + (f"; {len(unknown)} such labels in total" if near is None else spelling_advice(unknown[0], near))
+            + (f". To predict numbers, train with --problem-type {REGRESSION}" if decimals else "")
         )
     if problem_type == MULTI_LABEL:
         sets = np.zeros((len(rows), len(labels)))

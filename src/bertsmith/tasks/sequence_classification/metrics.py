@@ -1,4 +1,4 @@
-"""The metrics of labels, of sets of labels, and of numbers, the main one first, in the order of the labels."""
+"""The metrics of labels, label sets and numbers, the main metric first."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Targets = npt.NDArray[np.float64]
 
 
 def metrics_of(labels: Sequence[str], problem_type: str) -> Mapping[str, Metric]:
-    """The metrics of a problem type."""
+    """Return the metrics of a problem type."""
     if problem_type == REGRESSION:
         return NUMBER_METRICS
     return SET_METRICS if problem_type == MULTI_LABEL else class_metrics(len(labels))
 
 
 def label_metrics(labels: Sequence[str], problem_type: str, logits: Logits, targets: Targets) -> dict[str, Measurement]:
-    """The metrics of a model's logits, [texts, labels], whose labels may be in any order."""
+    """Return the metrics of a model's logits: [texts, labels], labels in any order."""
     if problem_type == REGRESSION:
         answers: Array = logits[:, 0].astype(np.float64)
     elif problem_type == MULTI_LABEL:
@@ -38,13 +38,13 @@ def label_metrics(labels: Sequence[str], problem_type: str, logits: Logits, targ
 def scored_predictions(
     labels: Sequence[str], problem_type: str, answers: Array, targets: Targets
 ) -> dict[str, Measurement]:
-    """The metrics of answers: numbers, bool of [texts, labels], or the numbers of labels."""
+    """Return the metrics of answers: values, bool of [texts, labels], or class numbers."""
     sides: list[Array] = [targets, answers]
     if problem_type == MULTI_LABEL:
         columns = [list(labels).index(label) for label in in_order(labels)]
         sides = [side[:, columns] for side in sides]
     elif problem_type != REGRESSION:
-        # Classes are numbered in the order of the labels, which a model need not keep.
+        # The metrics number classes in sorted order; the model's order may differ.
         order = {label: place for place, label in enumerate(in_order(labels))}
         places = np.array([order[label] for label in labels])
         sides = [places[side.astype(np.int64)] for side in sides]
@@ -52,8 +52,9 @@ def scored_predictions(
 
 
 def constant_answer(problem_type: str, train: Targets, targets: Targets) -> Array:
-    """The answers of the baseline: the most frequent class, the labels that more than half of the texts have, or the
-    mean."""
+    """Return the answers of the baseline: the most frequent class, the labels of more than half of the texts, or the
+    mean.
+    """
     if problem_type == REGRESSION:
         return np.full_like(targets, train.mean())
     if problem_type == MULTI_LABEL:

@@ -12,7 +12,7 @@ REGRESSION = "regression"
 
 
 def problem_type_of(config: Any) -> str:
-    """The problem type in a model's configuration."""
+    """Return the problem type of a model's configuration."""
     configured_value = getattr(config, "problem_type", None)
     if configured_value is None:
         return REGRESSION if config.num_labels == 1 else SINGLE_LABEL

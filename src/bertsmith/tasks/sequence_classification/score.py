@@ -1,4 +1,4 @@
-"""score: the figures of predicted labels, of sets of labels, or of numbers."""
+"""score: the metrics of predicted labels, label sets or numbers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bertsmith.tasks.sequence_classification.prediction_file import PredictedRow
 
 @dataclass(frozen=True)
 class LabelScores(ExampleScores):
-    """Metrics of labels, of sets of labels, or of numbers (intervals over the examples).
+    """Metrics of labels, label sets or numbers (intervals over the examples).
 
     Attributes:
-        labels: in their order; none for numbers.
-        positive_label: the class that `f1` is of, the second of two; None if there are more or fewer, or a text may
-            have several.
+        labels: the labels in order; empty for numbers.
+        positive_label: the class of `f1`, the second of two; None if there are not exactly two classes, or if texts may
+            have several labels.
     """
 
     labels: list[str]
@@ -40,17 +40,17 @@ class LabelScores(ExampleScores):
 
 
 def score(options: ScoreOptions) -> LabelScores:
-    """The figures that suit the predictions: of values, of one label each, or of several."""
+    """Return the metrics for the kind of predictions: values, single labels or label sets."""
     same = options.gold.exists() and options.predictions.exists() and options.gold.samefile(options.predictions)
     if same and options.label_column is None:
         raise OptionError(
-            f"GOLD and PREDICTIONS are one file, {options.gold}, whose column 'label' is what was predicted; give "
-            "--label-column gold to score it by the labels in it"
+            f"GOLD and PREDICTIONS are the same file, {options.gold}, whose column 'label' has the predictions. Try: "
+            "--label-column gold to score them against the labels in the file"
         )
     rows = read_rows(options.gold, Columns.of(options))
     predictions = read_label_predictions(options.predictions, rows, options.gold)
     if predictions[0].kind == "value":
-        reason = f": {options.predictions} holds values, not labels"
+        reason = f", because {options.predictions} has values, not labels"
         targets = np.array([row.number(reason) for row in rows])
         values = np.array([prediction.value for prediction in predictions], dtype=np.float64)
         return LabelScores(bootstrapped(NUMBER_METRICS, targets, values), len(rows), [], None)
@@ -86,10 +86,10 @@ def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequ
 def _check_spellings(
     rows: Sequence[Row], labelled: Sequence[tuple[str, ...]], predicted: set[str], *, all_known: bool
 ) -> None:
-    """Raise DataError for a label that the predictions have only in a different spelling: it would never be right.
+    """Raise DataError for a label that the predictions have only in a different spelling: it could never be correct.
 
-    `all_known` says that `predicted` holds every label of the model. Otherwise a label that GOLD has in both spellings
-    may be one that was never predicted.
+    `all_known` means that `predicted` has every label of the model. Otherwise a label that GOLD has in both spellings
+    may be a label that was never predicted.
     """
     gold = set(chain(*labelled))
     for name in sorted(gold - predicted):
@@ -97,7 +97,7 @@ def _check_spellings(
         if near is not None:
             row = next(row for row, names in zip(rows, labelled, strict=True) if name in names)
             raise DataError(
-                f"{row.where}: label {name!r} is not among those of the predictions{spelling_advice(name, near)}"
+                f"{row.where}: the label {name!r} is not among the labels of the predictions{spelling_advice(name, near)}"
             )
 
 

@@ -1,4 +1,4 @@
-"""sequence-classification: the label of a text or of a pair, several labels (multi-label), or a number (regression)."""
+"""sequence-classification: a label for a text or a pair, several labels (multi-label), or a number (regression)."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ from bertsmith.tasks.values import (
 )
 
 NO_LABEL = "(none)"
-"""An empty set of labels, for people."""
+"""The display name of an empty label set."""
 
 
 class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
-    """One row of ids and one row of logits per text; texts beyond the length are cut."""
+    """One row of ids and one row of logits per text; long texts are truncated."""
 
     auto_class = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
@@ -72,7 +72,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @classmethod
     def for_training(cls, examples: Sequence[Row], options: TaskOptions) -> SequenceClassification:
-        """The labels of the file, none for regression."""
+        """Return the task with the labels of the file; without labels for regression."""
         problem_type = options.problem_type or SINGLE_LABEL
         task = cls(sequence_labels(examples, problem_type), problem_type)
         task.fitted_values = {TEXT_COLUMNS_KEY: [name for name in examples[0].columns if name]}
@@ -80,7 +80,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @classmethod
     def for_model(cls, config: Any, options: TaskOptions | None, name: str) -> SequenceClassification:
-        """The labels of the MODEL, none for regression."""
+        """Return the task with the labels of the MODEL; without labels for regression."""
         requested = None if options is None else options.problem_type
         chosen = requested or problem_type_of(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
@@ -89,7 +89,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         return cls(labels, chosen).with_model_temperature(config, name)
 
     def config_values(self) -> dict[str, Any]:
-        """The labels and the problem type."""
+        """Return the labels and the problem type."""
         return super().config_values() | {"problem_type": self.problem_type}
 
     @cached_property
@@ -100,25 +100,25 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         return class_names_of_row(row, self.problem_type, self._class_names)
 
     def targets(self, examples: Sequence[Row], where: str) -> Targets:
-        """float64 of [texts], for several labels of [texts, labels]."""
+        """Return the targets: float64 of [texts]; multi-label: [texts, labels]."""
         return encode_labels(examples, self.labels, self.problem_type, where)
 
     def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
-        """Texts of each label."""
+        """Count the texts of each label."""
         if self.is_regression:
             return {}
         counts = Counter(name for row in examples for name in self._names(row))
         return {label: counts[label] for label in self.labels}
 
     def check_labels(self, examples: Sequence[Row], where: str, options: TaskOptions) -> None:
-        """Numbers with decimals are no classes, unless the option insists on it."""
+        """Raise DataError if the labels are decimal numbers and --problem-type was not given."""
         if self._may_be_numbers(options):
             check_are_classes(
                 where, self.labels, ((item.label, item.place) for item in self.comparison_items(examples))
             )
 
     def label_warnings(self, counts: Mapping[str, int], targets: Targets, options: TaskOptions) -> Iterable[str]:
-        """Also of numbers that may not be classes, and of sets with at most one label."""
+        """Return warnings, also about numbers that may not be classes, and about label sets with at most one label."""
         most = int(targets.sum(axis=1).max()) if self.is_multi_label else None
         return label_warnings(counts, may_be_numbers=self._may_be_numbers(options), labels_per_text=most)
 
@@ -126,7 +126,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         return self.problem_type == SINGLE_LABEL and "problem_type" not in options.model_fields_set
 
     def warn_of_spellings(self, examples: Sequence[Row], where: str) -> None:
-        """Numbers and truth values."""
+        """Warn about numbers and booleans with several spellings."""
         if self.is_regression:
             return
         merged = self._class_names.merged(name for row in examples for name in spellings(row, self.problem_type))
@@ -137,39 +137,39 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @classmethod
     def read(cls, path: Path, columns: Columns) -> list[Row]:
-        """The rows of CSV, TSV or JSON lines."""
+        """Read the rows of CSV, TSV or JSON lines."""
         return read_rows(path, columns)
 
     @classmethod
     def reference(cls, examples: Sequence[Row], path: Path) -> FileReference:
-        """The columns of the texts."""
+        """Return the text columns of the training file."""
         return text_reference(examples, path)
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
-        """The columns of the texts."""
+        """Return the text columns of the training file."""
         return text_columns_of(config, name)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
-        """The rows, of pairs if the training file has pairs."""
+        """Read the rows without their labels, as pairs if the training file has pairs."""
         placeholder_label: Label = 0
         if not self.is_regression:
             placeholder_label = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
         return read_rows(path, columns, placeholder_label=placeholder_label)
 
     def comparison_items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
-        """The text or the pair, and the label."""
+        """Yield the text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
             label = str(row.label) if self.is_regression else SEPARATOR.join(self._names(row))
             yield ComparisonItem(texts, label, row.place)
 
     def quantity(self, examples: Sequence[Row]) -> tuple[str, list[float]] | None:
-        """The numbers of regression."""
+        """Return the labels of regression."""
         return ("label", [row.number(" for regression") for row in examples]) if self.is_regression else None
 
     def predictions(self, examples: Sequence[Row], outputs: Logits) -> Iterator[str]:
-        """JSON lines: the text, its label in the file, and the answer of `classify`."""
+        """Yield JSON lines: the text, its label in the file, and the answer of `classify`."""
         for row, answer in zip(examples, self.answers(outputs), strict=True):
             label = row.label_set if self.is_multi_label else row.label
             yield json.dumps({"text": row.text, "gold": label, **answer}, ensure_ascii=False)
@@ -177,65 +177,65 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     # Encoding
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> EncodedTexts:
-        """Texts, or pairs if the file has them."""
+        """Encode the texts, or the pairs if the file has pairs."""
         pairs = [row.pair or "" for row in examples] if examples[0].pair is not None else None
         return encode(tokenizer, [row.text for row in examples], pairs, max_length)
 
     def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
-        """As `padded`."""
+        """Return a batch as `padded` does."""
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
     def row_targets(self, inputs: EncodedTexts, targets: Targets, rows: Sequence[int]) -> Targets:
-        """float64 of [rows], for several labels of [rows, labels]."""
+        """Return the targets: float64 of [rows]; multi-label: [rows, labels]."""
         return targets[list(rows)]
 
     def soft_targets(self, inputs: EncodedTexts, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
-        """float32 of [rows, labels]."""
+        """Return the teacher's logits: float32 of [rows, labels]."""
         return np.stack([logits(row) for row in rows])
 
     # Prediction
 
     def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedTexts, rows: Sequence[int]) -> Logits:
-        """The logits of each text: float32 of [labels]."""
+        """Return the logits of each text: float32 of [labels]."""
         return outputs["logits"]
 
     def gather_outputs(self, kept: Sequence[Logits], inputs: EncodedTexts) -> Logits:
-        """float32 of [texts, labels]."""
+        """Return all logits: float32 of [texts, labels]."""
         return np.stack(kept)
 
     def answers(self, outputs: Logits) -> list[dict[str, Any]]:
-        """As `decode`, with the labels and the temperature of the model."""
+        """Return answers as `decode` does, with the labels and the temperature of the model."""
         return decode(outputs, dict(enumerate(self.labels)), self.problem_type, temperature=self.temperature)
 
     def decisions(self, outputs: Logits, targets: Targets) -> Decisions:
-        """One per text."""
+        """Return one decision per text."""
         return Decisions(outputs.astype(np.float64), targets.astype(np.int64))
 
     def select_examples(self, outputs: Logits, targets: Targets, numbers: Ints) -> tuple[Logits, Targets]:
-        """The rows."""
+        """Return the logits and targets of some texts."""
         return outputs[numbers], targets[numbers]
 
     # Scoring
 
     @property
     def main_metric(self) -> str:
-        """Accuracy, for regression Pearson's correlation, for several labels micro-averaged F1."""
+        """Accuracy; for regression Pearson's correlation; for multi-label tasks micro-averaged F1."""
         return next(iter(metrics_of(self.labels, self.problem_type)))
 
     def measure(self, outputs: Logits, targets: Targets) -> dict[str, Measurement]:
-        """`accuracy`, with two classes `f1` of the second, `macro_f1`, `matthews`; or those of numbers, or of sets."""
+        """Return `accuracy`, `f1` of the second of two classes, `macro_f1`, `matthews`; or metrics of numbers or sets."""
         return label_metrics(self.labels, self.problem_type, outputs, targets)
 
     @property
     def baseline_answer(self) -> str:
-        """The same for sets and numbers."""
+        """What the baseline answers, by problem type."""
         return {
             REGRESSION: "always giving the mean of the training labels",
             MULTI_LABEL: "always giving the labels that most texts have",
         }.get(self.problem_type, super().baseline_answer)
 
     def baseline(self, train: Targets, targets: Targets) -> dict[str, float]:
-        """Always the most frequent class, the labels that more than half of the texts have, or the mean."""
+        """Return the metrics of `constant_answer`."""
         answers = constant_answer(self.problem_type, train, targets)
         found = scored_predictions(self.labels, self.problem_type, answers, targets)
         return {name: measurement.value for name, measurement in found.items()}
@@ -244,13 +244,13 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @property
     def error_name(self) -> str:
-        """The loss of a text, or the distance of two numbers."""
+        """The loss of a text in nats, or the difference of two numbers."""
         return "difference" if self.is_regression else "loss"
 
     def labelled_predictions(
         self, examples: Sequence[Row], outputs: Logits, targets: Targets
     ) -> Iterator[LabelledPrediction]:
-        """The label, or the labels, or the number; the loss is in nats."""
+        """Yield the label, the labels or the number of each text with its prediction; losses are in nats."""
         if self.is_regression:
             for label, predicted in zip(targets.tolist(), outputs[:, 0].tolist(), strict=True):
                 yield LabelledPrediction(f"{label:.4g}", f"{predicted:.4g}", True, abs(predicted - label))
@@ -264,7 +264,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
             yield LabelledPrediction(shown[0], shown[1], set(label) != set(predicted), loss, share)
 
     def _losses(self, logits: npt.NDArray[np.float64], targets: Targets) -> npt.NDArray[np.float64]:
-        """float64 of [texts], in nats."""
+        """Return the losses in nats: float64 of [texts]."""
         if self.is_multi_label:
             found: npt.NDArray[np.float64] = binary_cross_entropies(logits, targets).sum(axis=1)
         else:
@@ -272,7 +272,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         return found
 
     def confusion_counts(self, outputs: Logits, targets: Targets) -> ConfusionCounts | None:
-        """Of texts; a text of several labels has no pair of them. None for numbers."""
+        """Count labels and predictions of texts; multi-label tasks have no pairs. None for regression."""
         if self.is_regression:
             return None
         if self.is_multi_label:

@@ -35,7 +35,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "tag",
-    "The entities of a text with their characters, or the label of each word; long texts are read in windows.",
+    "Find the entities of a text with their positions, or the label of each word; long texts are read in windows.",
     TagOptions,
     read_input_texts,
     _predict,

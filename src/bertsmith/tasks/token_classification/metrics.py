@@ -1,4 +1,4 @@
-"""The metrics of tags: F1 of entities as conlleval reads them, accuracy of words; and the counts of each label."""
+"""The metrics of tags: F1 of entities as in conlleval, accuracy of words, and counts per label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tags = Sequence[Sequence[str]]
 
 
 def tag_metrics(labelled: Tags, predicted: Tags, *, plain: bool) -> dict[str, SumMeasurement]:
-    """`f1`, `precision`, `recall` of entities and `accuracy` of words; of plain labels only `accuracy`."""
+    """Return `f1`, `precision`, `recall` of entities and `accuracy` of words; for plain labels only `accuracy`."""
     word_metrics = {"accuracy": entities.token_accuracy(labelled, predicted)}
     if plain:
         return word_metrics
@@ -25,12 +25,12 @@ def tag_metrics(labelled: Tags, predicted: Tags, *, plain: bool) -> dict[str, Su
 
 
 def word_confusion_counts(labelled: Tags, predicted: Tags, labels: Sequence[str]) -> ConfusionCounts:
-    """The plain labels of words."""
+    """Count the plain labels of words."""
     return count_confusions(labels, _pairs(labelled, predicted), "words")
 
 
 def entity_confusion_counts(labelled: Tags, predicted: Tags, types: Iterable[str]) -> ConfusionCounts:
-    """The entities of each type; the pairs are of words, by the types of their entities."""
+    """Count the entities of each type; the pairs count words by the type of their entity."""
     sums = {type_: np.zeros(3, dtype=np.int64) for type_ in sorted(types)}
     for sentence in entities.count(labelled, predicted):
         for type_, counts in sentence.items():
@@ -47,6 +47,6 @@ def _pairs(labelled: Tags, predicted: Tags) -> Counter[tuple[str, str]]:
 
 
 def _type(tag: str) -> str:
-    """The type of the entity of a word, or O."""
+    """Return the entity type of a word's tag, or O."""
     prefix, type_ = parse_tag(tag) or ("O", "")
     return type_ or prefix

@@ -1,4 +1,4 @@
-"""score: the figures of predicted tags, of entities as conlleval reads them, or of plain labels."""
+"""score: the metrics of predicted tags, with entities read as in conlleval, or plain labels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from bertsmith.tasks.token_classification.tagged_file import read_scored
 
 @dataclass(frozen=True)
 class TypeScores(Scores):
-    """The entities of one type: `precision`, `recall` and `f1`; the number of them in GOLD, and in PREDICTIONS."""
+    """`precision`, `recall` and `f1` of one entity type, and the number of its entities in GOLD and in PREDICTIONS."""
 
     gold: int
     predicted: int
 
     @property
     def headline(self) -> str:
-        """The numbers of entities."""
+        """The number of entities."""
         return _entities(self.gold, self.predicted)
 
 
@@ -36,13 +36,13 @@ class TypeScores(Scores):
 class EntityScores(Scores):
     """token-classification: `precision`, `recall`, `f1` of entities, `accuracy` of tokens (intervals over sentences).
 
-    Plain labels, such as parts of speech, have only `accuracy`, no entities, and no scheme.
+    Plain labels, such as parts of speech, have only `accuracy`.
 
     Attributes:
-        types: the same for each type.
-        gold, predicted: entities.
-        sentences, tokens: the numbers of both in the files.
-        scheme: the scheme of the tags, None for plain labels.
+        types: the metrics of each entity type.
+        gold, predicted: number of entities in GOLD and in PREDICTIONS.
+        sentences, tokens: number of sentences and tokens in the files.
+        scheme: the scheme of the tags; None for plain labels.
     """
 
     types: dict[str, TypeScores]
@@ -54,7 +54,7 @@ class EntityScores(Scores):
 
     @property
     def headline(self) -> str:
-        """The numbers of sentences, tokens and entities."""
+        """The number of sentences, tokens and entities."""
         sentences = f"{counted(self.sentences, 'sentence')}, {counted(self.tokens, 'token')}"
         if self.scheme is None:
             return f"{sentences} (plain labels)"
@@ -62,7 +62,7 @@ class EntityScores(Scores):
 
     @property
     def parts(self) -> Mapping[str, Scores]:
-        """Those of each type."""
+        """The scores of each entity type."""
         return self.types
 
 
@@ -71,7 +71,7 @@ def _entities(labelled: int, predicted: int) -> str:
 
 
 def score(options: ScoreOptions) -> EntityScores:
-    """The figures of entities and words; of plain labels only the `accuracy` of words."""
+    """Return the metrics of entities and words; for plain labels only the `accuracy` of words."""
     labelled, predicted, kind, reason = read_scored(options.gold, options.predictions, Columns.of(options))
     log_info(f"labels: {kind} ({reason})")
     plain = kind == "plain"
@@ -81,12 +81,12 @@ def score(options: ScoreOptions) -> EntityScores:
     tokens = sum(len(sentence.tokens) for sentence in labelled)
     if plain:
         if options.scheme is not None or options.strict:
-            raise OptionError(f"--scheme and --strict are for entities; {options.gold} holds plain labels ({reason})")
+            raise OptionError(f"--scheme and --strict are for entities, but {options.gold} has plain labels ({reason})")
         return EntityScores(token_scores, {}, 0, 0, len(labelled), tokens, None)
     scheme = options.scheme
     if scheme is None:
         scheme = entities.recognise(label_tags)
-        log_info(f"scheme: {scheme}, by the tags of {options.gold}")
+        log_info(f"scheme: {scheme} (detected from the tags of {options.gold})")
     check_scheme(labelled, options.gold, scheme)
     check_scheme(predicted, options.predictions, scheme)
     counts = entities.count(label_tags, predicted_tags, scheme if options.strict else "lenient")
