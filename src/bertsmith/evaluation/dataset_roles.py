@@ -1,4 +1,4 @@
-"""What a labelled file was for a fine-tuned model: whether it was trained or chosen on it."""
+"""The role of a labelled file in the fine-tuning of a MODEL: whether the MODEL was trained or selected on it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from bertsmith.records.any_run import run_of_model
 from bertsmith.records.finetuning import FinetuningRecord
 
 ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
-    "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
+    "train": ("The MODEL was trained on this file: the metrics say nothing about new texts.", "warning"),
     "unlabelled": (
-        "It is the file whose texts the MODEL learnt from its teacher, without their labels: its figures say little of "
+        "The MODEL learned the texts of this file from its teacher, without their labels: the metrics say little about "
         "new texts.",
         "warning",
     ),
     "dev": (
-        "It is the dev file of the MODEL's fine-tuning, on which its checkpoint was chosen: its figures are a little "
-        "too good.",
+        "The checkpoint of the MODEL was selected on this file, its dev file: the metrics are slightly too good.",
         "info",
     ),
-    "test": ("It is the test file of the MODEL's fine-tuning: nothing was trained or chosen on it.", "good"),
+    "test": ("This is the test file of the MODEL: it was used neither for training nor for selection.", "good"),
     "none": (
-        "It is none of the files of the MODEL's fine-tuning, by their checksums (data sets by name); single texts may "
-        "stand in both.",
+        "This file was not used in the fine-tuning of the MODEL, judging by checksums (data sets: by name); individual "
+        "texts may still overlap.",
         "info",
     ),
-    "unknown": ("Whether the MODEL was trained or chosen on it is not known: there is no run.json.", "info"),
+    "unknown": (
+        "It is unknown whether the MODEL was trained or selected on this file: it has no run.json.",
+        "info",
+    ),
 }
-"""The parts that a file can be of, in a sentence, and how good that is for its figures."""
+"""The roles of a file: a sentence about its metrics, and the tone of the note."""
 
 
 def dataset_role(model: str, name: str, sha256: str | None) -> str:
-    """Which part of a MODEL's fine-tuning a file was, as a key of SAID; a data set, without checksum, by its name."""
+    """Return the role of a file, a key of ROLE_NOTES. Data sets have no checksum and are compared by name."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder
     record = run_of_model(run)

@@ -1,4 +1,4 @@
-"""The errors of a model and the calibration of its probabilities, for run.json and for pages."""
+"""The errors of a model and the calibration of its probabilities, for run.json and report pages."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.values import ConfusionCounts, LabelledPrediction
 
 WORST = 20
-"""The number of the worst errors that are kept."""
+"""Number of worst errors that are kept."""
 TEXT, ANSWER = 240, 160
-"""Characters of a text, and of a label or an answer, that are kept."""
+"""Maximum characters of a text, and of a label or an answer."""
 MATRIX = 15
-"""Labels of a confusion matrix; the rest are one."""
+"""Maximum labels of a confusion matrix; all other labels are combined."""
 LABELS = 200
-"""Labels whose figures are kept, the most frequent ones."""
+"""Maximum number of labels with metrics; the most frequent labels are kept."""
 VALUES = 20
-"""Slices of a column; the rest are one."""
+"""Maximum slices of a column; all other values are combined."""
 OTHER = "(other)"
 LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
 
 
 def error_report(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
-    """The errors on some examples; `columns` are values of each example to make slices by."""
+    """Return the errors on some examples; `columns` has values per example, to slice by."""
     head, confusion_counts = (
         scored_examples.head,
         scored_examples.head.confusion_counts(scored_examples.outputs, scored_examples.targets),
@@ -60,7 +60,7 @@ def error_report(scored_examples: ScoredExamples, columns: Mapping[str, Sequence
         worst=_worst(scored_examples, labelled_predictions, wrong),
         slices=slices(scored_examples, columns or {}),
     )
-    # Fields that are not set are left out of the file.
+    # Unset fields are left out of the file.
     if head.has_probabilities:
         report.calibration = calibration_report(head, scored_examples.outputs, scored_examples.targets)
     if confusion_counts is not None:
@@ -71,7 +71,7 @@ def error_report(scored_examples: ScoredExamples, columns: Mapping[str, Sequence
 
 
 def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> CalibrationReport:
-    """The calibration of a head that has probabilities."""
+    """Return the calibration of a head with probabilities."""
     found = head.decisions(outputs, targets)
     now = calibration(found.logits, found.targets, head.temperature)
     report = CalibrationReport(
@@ -85,7 +85,7 @@ def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> Calibration
 
 
 def calibration_figures(report: CalibrationReport) -> Temperature:
-    """The part of a calibration in a verb's JSON: the figures, the temperature and the figures before it."""
+    """Return the part of a calibration for a verb's JSON: metrics, temperature, and metrics without the temperature."""
     found = Temperature(ece=report.ece, brier=report.brier, nll=report.nll)
     if (before := report.before) is not None:
         found.temperature = report.temperature
@@ -94,7 +94,7 @@ def calibration_figures(report: CalibrationReport) -> Temperature:
 
 
 def _bins(found: Calibration) -> list[CalibrationBin]:
-    """Those that hold cases."""
+    """Return the non-empty bins."""
     return [CalibrationBin(**asdict(each)) for each in found.bins if each.count]
 
 
@@ -120,7 +120,7 @@ def _worst(
 
 
 def _labels(confusion_counts: ConfusionCounts) -> list[LabelFigures]:
-    """In the order of the labels; of many the most frequent ones."""
+    """Return the metrics of the labels in order; at most the `LABELS` most frequent labels."""
     kept = set(sorted(confusion_counts.labels, key=lambda label: -confusion_counts.labels[label].labelled)[:LABELS])
     return [
         LabelFigures(
@@ -155,14 +155,14 @@ def _confusion(confusion_counts: ConfusionCounts) -> Confusion:
 
 @dataclass(frozen=True)
 class _Slicing:
-    """The examples divided: the name of the part that each is in, and the parts in order."""
+    """The slice of each example, and the slices in order."""
 
     parts: Sequence[str]
     order: Sequence[str]
 
 
 def slices(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
-    """The main metric by the quarters of the lengths, by what the model could not read at once, and by columns."""
+    """Return the main metric by quartile of the length, by whether the text was too long, and by columns."""
     lengths = np.array(scored_examples.inputs.full_lengths)
     made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored_examples)}
     worth = [_sliced(scored_examples, by, slicing) for by, slicing in made.items() if len(slicing.order) > 1]
@@ -170,7 +170,7 @@ def slices(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]]
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> _Slicing:
-    """Quarters; equal lengths are in one."""
+    """Slice by quartiles of the length; examples of equal length are in the same slice."""
     borders = sorted({int(np.quantile(lengths, share, method="lower")) for share in (0.25, 0.5, 0.75, 1.0)})
     lows = [int(lengths.min()), *(border + 1 for border in borders[:-1])]
     names = [f"{low:,} to {high:,}" if low < high else f"{low:,}" for low, high in zip(lows, borders, strict=True)]
@@ -186,7 +186,7 @@ def _by_limit(lengths: npt.NDArray[np.int64], scored_examples: ScoredExamples) -
 
 
 def _by_value(values: Sequence[str]) -> _Slicing:
-    """The most frequent values first."""
+    """Slice by value, the most frequent first."""
     frequent = [value for value, _ in Counter(values).most_common()]
     kept = frequent[:VALUES]
     parts = [value if value in kept else OTHER for value in values]

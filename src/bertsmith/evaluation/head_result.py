@@ -1,4 +1,4 @@
-"""The result of `evaluate` for a head on a labelled file: figures, predictions, and the page with the errors."""
+"""The result of `evaluate` for a head on a labelled file: metrics, predictions, and a page with the errors."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from bertsmith.tasks.slice_columns import column_values
 class HeadFigures(Result):
     """The metrics of a head on a labelled file, each with a bootstrap interval over the examples.
 
-    `windowed_examples` counts those that are longer than `max_length` and read in windows, for the heads that do so.
-    `calibration` holds `ece`, `brier` and `nll` of a head with probabilities; if the model has a temperature also
-    that and `before`, the same without it. `slices` are those of the column that was asked for: the `metric`, and in
-    `rows` of each value `name`, `examples`, `value`, `low`, `high`.
+    Attributes:
+        windowed_examples: number of examples longer than `max_length`, for heads that read them in windows.
+        calibration: `ece`, `brier` and `nll` of a head with probabilities; if the model has a temperature, also
+            `temperature`, and `before` with the same metrics without it.
+        slices: the requested column: its `metric`, and per value in `rows` `name`, `examples`, `value`, `low`, `high`.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "slices", "report")
@@ -46,7 +47,7 @@ class HeadFigures(Result):
 
 
 def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
-    """Measure the head of a MODEL of this task, and write what the options ask for."""
+    """Measure the head of a MODEL, and write the predictions and the page that the options request."""
     _check_outputs(options)
     config = load_config(options.model)
     reference = task_class(task).reference_of_model(config, options.model)
@@ -81,25 +82,27 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
 
 
 def _check_outputs(options: EvaluateOptions) -> None:
-    """Raises OptionError if predictions or page cannot be written, before anything is measured."""
+    """Raise OptionError if predictions or page cannot be written, before anything is measured."""
     if options.predictions is not None and options.predictions.is_dir():
-        raise OptionError(f"--predictions {options.predictions}: is a folder, expected the name of a file to write")
+        raise OptionError(f"--predictions {options.predictions}: found a folder, expected the name of a file to write")
     if options.predictions is not None and options.predictions.resolve() == Path(options.data).resolve():
-        raise OptionError(f"--predictions {options.predictions}: is DATA itself; expected the name of another file")
+        raise OptionError(
+            f"--predictions {options.predictions}: found the name of DATA itself, expected a different file"
+        )
     if options.report is not None:
         check_page(options.report)
 
 
 def _measured(options: EvaluateOptions, file: LabelledExamples, found: ScoredExamples) -> Measured:
-    """How a head was measured, for its page."""
+    """Return how a head was measured, for its page."""
     path = Path(file.name)
     sha256 = None if is_data_set(path) else sha256_of(path)
     facts: list[tuple[str, Cell]] = [
         ("file", file.name),
-        ("SHA-256", sha256 or "a data set, no file"),
+        ("SHA-256", sha256 or "(a data set, not a file)"),
         ("rows", len(file.examples)),
         ("model", options.model),
-        ("tokens a row, at most", found.max_length),
+        ("maximum tokens per row", found.max_length),
         ("precision", options.precision),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]

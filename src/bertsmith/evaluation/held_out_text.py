@@ -1,4 +1,4 @@
-"""A text to measure a language model on: read, cleaned and encoded as `prepare` does, all of it measured."""
+"""A text on which a language model is measured: read, cleaned and encoded as in `prepare`, without leaving text out."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bertsmith.tokenization.folder import save_tokenizer
 
 
 def held_out_text(source: str, reading: ReadingOptions, tokenizer: Any, *, temporary_folder: Path) -> TokenPart:
-    """The text of a SOURCE as a part, in an empty work folder. Raises DataError where nothing of it is left."""
-    # Nothing of the text is left out: what is measured on it is measured on all of it.
+    """Read the text of a SOURCE as a part, into an empty folder. Raises DataError if no text is left."""
+    # No filters or de-duplication: the whole text is measured.
     files = find_files((source,), any_ending=True)
     refuse_separator(reading.separator, files)
     corpus = read_text(temporary_folder, files, reading, part=HELD_OUT, steps=("unicode", "controls"))
@@ -30,14 +30,14 @@ def held_out_text(source: str, reading: ReadingOptions, tokenizer: Any, *, tempo
 def fixed_evaluation_text(
     part: TokenPart, vocabulary: Vocabulary, *, objective: str, **settings: Any
 ) -> FixedMaskEvaluation:
-    """The frozen examples (`settings` are those of FixedMaskEvaluation).
+    """Return the evaluation of a text (`settings` are those of FixedMaskEvaluation).
 
-    Of a text too short for random next sentences they are those of masked language modelling alone.
+    If the text is too short for random next sentences, only masked language modelling is measured.
     """
     try:
         return FixedMaskEvaluation(part, vocabulary, objective=objective, **settings)
     except DataError:
         if objective in ("mlm", "nsp"):
             raise
-    log_info("the text is too short for random next sentences: only masked language modelling is measured")
+    log_info("the text is too short for next-sentence prediction: only masked language modelling is measured")
     return FixedMaskEvaluation(part, vocabulary, objective="mlm", **settings)

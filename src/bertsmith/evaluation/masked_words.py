@@ -1,4 +1,4 @@
-"""Held-out sentences with one hidden word, and a model's predictions for it: for people to read."""
+"""Held-out sentences with one masked word, and a model's predictions for the word: samples for the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORTEST, LONGEST = 8, 28
 
 @dataclass(frozen=True)
 class MaskedWord:
-    """A sentence as ids, the place of the hidden word, and its id."""
+    """A sentence as ids, the position of the masked word, and its id."""
 
     ids: list[int]
     position: int
@@ -27,9 +27,9 @@ class MaskedWord:
 def masked_words(
     part: TokenPart, tokenizer: PreTrainedTokenizerBase, count: int, *, positions: int, seed: int = 0
 ) -> list[MaskedWord]:
-    """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time.
+    """Choose up to `count` sentences of 8 to 28 tokens, and a word in each; reproducible.
 
-    With [CLS] and [SEP] they fit a model with this many `positions`.
+    The word is a single token of letters. With [CLS] and [SEP], the sentences fit a model with `positions` positions.
     """
     lengths = part.sentence_offsets[1:] - part.sentence_offsets[:-1]
     longest = min(LONGEST, positions - 2)
@@ -57,7 +57,7 @@ def masked_words(
 def predict_masked_words(
     model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[MaskedWord], *, top_k: int = 5
 ) -> list[Sample]:
-    """The guesses of the model for each hidden word, and the rank and probability of the true one, for the reports."""
+    """Return the model's predictions for each masked word, and the rank and probability of the correct word."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device

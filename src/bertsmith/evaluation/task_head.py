@@ -1,4 +1,4 @@
-"""A head on a labelled file: its answers, and the labels."""
+"""Run the head of a MODEL on a labelled file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bertsmith.tasks.values import Inputs
 
 @dataclass(frozen=True)
 class LabelledExamples:
-    """The examples of a labelled file, in the form of their task's head; `name` is the file's."""
+    """The examples of the labelled file `name`."""
 
     name: str
     examples: list[Any]
@@ -32,9 +32,9 @@ class LabelledExamples:
     def read(
         cls, head: AnyTask, data: str, options: HeadMeasureOptions, *, reference: FileReference | None
     ) -> LabelledExamples:
-        """A file, or the test part of a data set, read as the MODEL's training file was (`reference`).
+        """Read a file, or the test split of a data set, like the MODEL's training file (`reference`).
 
-        Raises DataError with the place of the first mistake.
+        Raises DataError with the location of the first mistake.
         """
         path = with_split(Path(data), "test")
         return cls(str(path), head.read(path, head.columns(replace(Columns.of(options), reference=reference))))
@@ -42,10 +42,7 @@ class LabelledExamples:
 
 @dataclass(frozen=True)
 class ScoredExamples:
-    """The answers of a head to examples, and the labels, all in the head's own form.
-
-    `max_length` is the number of tokens per row that it reads.
-    """
+    """Examples with the head's inputs, outputs and targets; `max_length` is the number of tokens per row."""
 
     head: AnyTask
     examples: Sequence[Any]
@@ -56,14 +53,14 @@ class ScoredExamples:
 
     @property
     def truncated_tokens(self) -> int:
-        """Tokens of all examples that were cut."""
+        """Total number of truncated tokens."""
         return sum(self.inputs.truncated_tokens)
 
 
 def predict_examples(model: str, task: str, file: LabelledExamples, *, options: HeadMeasureOptions) -> ScoredExamples:
-    """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
+    """Run the head of a MODEL on the examples. The model is freed afterwards.
 
-    Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
+    Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not allow.
     """
     predictor = Predictor(model, precision=options.precision)
     head = task_class(task).for_model(predictor.config, options, model)
@@ -72,8 +69,8 @@ def predict_examples(model: str, task: str, file: LabelledExamples, *, options: 
     length = predictor.row_length(task, options.max_length)
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed_examples:
-        said = counted(inputs.windowed_examples, "example")
-        log_info(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
+        count = counted(inputs.windowed_examples, "example")
+        log_info(f"{file.name}: {count} longer than {length} tokens, read in overlapping windows")
     warn_truncated(inputs, length, "examples")
     if inputs.windowed_examples is None:
         empty = sum(
@@ -81,8 +78,8 @@ def predict_examples(model: str, task: str, file: LabelledExamples, *, options: 
         )
         if empty:
             warn(
-                f"the tokenizer drops the text of {empty:,} of {counted(len(file.examples), 'example')}; they count in "
-                f"the figures, but `bertsmith {TASKS[task].verb}` gives such texts no answer"
+                f"{empty:,} of {counted(len(file.examples), 'example')} have no token, because the tokenizer drops "
+                f"their text; they count in the metrics, but `bertsmith {TASKS[task].verb}` gives no answer to them"
             )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, budget=options.batch_size * length, bar=bar)

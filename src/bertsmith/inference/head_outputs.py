@@ -1,6 +1,6 @@
-"""A model over many texts: sorted by length, in flat memory, answers in the order of the texts.
+"""Run a model on many texts, in batches of similar length and constant memory; results are in the order of the texts.
 
-Tasks take and give NumPy arrays; here they become tensors on a device, and the outputs of a model arrays.
+Tasks use NumPy arrays. This module converts them to tensors on a device, and model outputs back to arrays.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from bertsmith.tasks.values import Array, Inputs, ModelOutputs
 
 
 def tensors(arrays: Mapping[str, Array], device: str = "cpu") -> dict[str, Tensor]:
-    """The arrays of a batch as tensors on a device."""
+    """Convert the arrays of a batch to tensors on a device."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in arrays.items()}
 
 
 def arrays(output: Mapping[str, Any]) -> ModelOutputs:
-    """The outputs of a model that are tensors, in float32."""
+    """Convert the tensors in a model's output to float32 arrays."""
     return {name: value.float().cpu().numpy() for name, value in output.items() if isinstance(value, Tensor)}
 
 
 def batches(
     encoded: EncodedTexts, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_PER_BATCH
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """The numbers of the texts of each batch, and the batch on the device."""
+    """Yield the text indices of each batch, and the batch on the device."""
     with_types = getattr(model_config, "type_vocab_size", 0) > 1
     for numbers in length_sorted_batches(encoded.lengths, budget):
         yield numbers, tensors(padded(encoded, numbers, pad_token_id, with_types=with_types), device)
@@ -49,7 +49,7 @@ def head_outputs(
     budget: int = TOKENS_PER_BATCH,
     bar: Progress | None = None,
 ) -> Any:
-    """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""
+    """Return the outputs of a task's head, by example. The model is in evaluation mode during the call."""
     return task.gather_outputs(
         extracted_rows(
             task,
@@ -77,7 +77,7 @@ def extracted_rows(
     budget: int,
     bar: Progress | None,
 ) -> list[Any]:
-    """The part that `keep` takes of the model's output for each row; of the mode as `head_outputs`."""
+    """Return what `extract_outputs` takes from the model's output for each row; mode as in `head_outputs`."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type

@@ -15,7 +15,7 @@ from bertsmith.tasks.runner import Runner
 
 
 class EmbedOptions(PredictOptions):
-    """One vector a text."""
+    """Compute one vector per text."""
 
     pooling: Literal["mean", "cls", "max"] | None = Field(
         None,
@@ -39,7 +39,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "embed",
-    "One vector a text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
+    "Compute one vector per text: the mean or maximum over its tokens, or the vector of [CLS], from any layer.",
     EmbedOptions,
     read_input_texts,
     _predict,

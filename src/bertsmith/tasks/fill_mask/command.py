@@ -38,7 +38,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "fill-mask",
-    "The most probable tokens for each [MASK] of a text, each mask by itself.",
+    "Predict the most probable tokens for each [MASK] of a text, independently for each mask.",
     FillMaskOptions,
     read_input_texts,
     _predict,

@@ -19,7 +19,7 @@ Pair = tuple[str, str]
 
 
 class NextSentenceOptions(ModelOptions):
-    """Judge whether B is the sentence after A."""
+    """Predict whether B is the sentence after A."""
 
     positional: ClassVar[tuple[str, ...]] = ("model", "a", "b")
 
@@ -30,10 +30,10 @@ class NextSentenceOptions(ModelOptions):
 
 def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
     if (options.a is None) != (options.b is None):
-        raise OptionError(f'{verb}: give both sentences: bertsmith {verb} MODEL "A." "B."')
+        raise OptionError(f'{verb}: expected two sentences. Try: bertsmith {verb} MODEL "A." "B."')
     if options.a is not None and options.b is not None:
         if options.input is not None:
-            raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
+            raise OptionError(f"{verb}: found sentences as arguments and --input, expected one of the two")
         return [(options.a, options.b)]
     pairs = [parse_sentence_pair(where, line) for where, line in read_input_lines(options.input, verb)]
     warn_of_blank_lines(pairs.count(("", "")), len(pairs))
@@ -55,7 +55,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "next-sentence",
-    "Whether B is the sentence after A: label, probability, logits (index 0 stands for IsNext).",
+    "Predict whether B is the sentence after A: label, probability, logits (index 0 is IsNext).",
     NextSentenceOptions,
     _read,
     _predict,
