@@ -40,7 +40,7 @@ def test_a_label_that_training_does_not_know(
 ) -> None:
     train = labelled(tmp_path / "train.csv")
     dev = labelled(tmp_path / "dev.csv", labels=("good", "mediocre"))
-    holds(finetune(train, dev), dev, "line 3: label 'mediocre' is not among those of the model (bad, good)")
+    holds(finetune(train, dev), dev, "line 3: found the label 'mediocre', expected a label of the model (bad, good)")
 
 
 def test_one_class_only(
@@ -64,9 +64,13 @@ def test_several_labels_for_one_class(finetune: Callable[..., str], tmp_path: Pa
     train = tmp_path / "train.jsonl"
     train.write_text('{"text": "one", "label": ["a"]}\n{"text": "two", "label": []}\n')
     message = finetune(train)
-    holds(message, train, "line 1: the label is a list; give --problem-type multi_label_classification")
+    holds(
+        message,
+        train,
+        "line 1: found a list of labels, expected one label. Try: --problem-type multi_label_classification",
+    )
     message = finetune(train, None, "--problem-type", "multi_label_classification")
-    holds(message, "the training file has one label alone, 'a'; expected at least two")
+    holds(message, "the training file has only one label, 'a'; expected at least two")
 
 
 def test_a_label_that_is_no_number(
@@ -101,7 +105,11 @@ def test_a_label_that_is_no_number(
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', ("line 2: not JSON",)),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', ("line 2: column 'label' is missing",)),
         ("a.jsonl", b"[1]\n", ("line 1: found a list, expected an object",)),
-        ("a.doc", b"text,label\nfine,a\n", ("the ending is not .csv, .tsv, .jsonl or .parquet", "--format")),
+        (
+            "a.doc",
+            b"text,label\nfine,a\n",
+            ("found an unknown file extension, expected .csv, .tsv, .jsonl or .parquet", "--format"),
+        ),
     ],
 )
 def test_a_labelled_file_that_is_wrong(
@@ -133,7 +141,7 @@ def test_columns_of_another_width(
     train.write_text("Cystic\tB-X\nfibrosis\n")
     data = ("--train", train, "--dev", train, "--out", tmp_path / "out", "--max-length", 32)
     message = refused("finetune", "token-classification", "--model", run, *data)
-    holds(message, train, "line 2: found 'fibrosis', expected a token and, as last column, its tag")
+    holds(message, train, "line 2: found 'fibrosis', expected a token and, in the last column, its tag")
     train.write_text("Cystic NN B-X\nfibrosis I-X\n")
     message = refused("finetune", "token-classification", "--model", run, *data)
     holds(message, train, "line 2: 2 columns, expected 3 as in line 1")
@@ -158,7 +166,7 @@ def test_a_head_of_other_labels(
     holds(
         refused("evaluate", tmp_path / "a", other),
         other,
-        "line 2: label 'fast' is not among those of the model (bad, good)",
+        "line 2: found the label 'fast', expected a label of the model (bad, good)",
     )
     data = ("--train", other, "--dev", other, "--out", tmp_path / "b", "--dry-run")
     second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick)

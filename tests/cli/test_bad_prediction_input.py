@@ -34,7 +34,7 @@ def test_inputs_that_cannot_be_read(
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
     holds(refused("embed", run, stdin=b"\xff"), "standard input: line 1, byte 0 is not UTF-8")
-    holds(refused("embed", run, stdin=""), "standard input: no text in it")
+    holds(refused("embed", run, stdin=""), "standard input: it is empty")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,10 @@ def test_a_pair_that_is_none(
     (tmp_path / "pairs").write_text("It rang.\tNobody came.\n\nIt rang again.\n")
     message = refused("next-sentence", run, "--input", tmp_path / "pairs")
     holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected A, a tab, B")
-    holds(refused("next-sentence", run, "It rang."), 'give both sentences: bertsmith next-sentence MODEL "A." "B."')
+    holds(
+        refused("next-sentence", run, "It rang."),
+        'expected two sentences. Try: bertsmith next-sentence MODEL "A." "B."',
+    )
 
 
 def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
@@ -101,7 +104,7 @@ def test_questions_that_cannot_be_answered(
 
 
 def test_half_a_question(refused: Callable[..., str], run: Path, tmp_path: Path, holds: Callable[..., None]) -> None:
-    holds(refused("answer", run, "--question", "who?"), "answer: give both texts")
+    holds(refused("answer", run, "--question", "who?"), "answer: expected both texts")
     both = ("--question", "who?", "--context", "the baker")
-    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and with --input; give one of them")
+    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and --input, expected one of the two")
     holds(refused("answer", run, *both), "has no question-answering head")

@@ -69,13 +69,13 @@ def test_repeats_contradictions_and_overlaps(tokenizer: PreTrainedTokenizerBase)
     assert report["overlaps"]["train/test"]["examples_in_both"] == 1
     assert report["overlaps"]["dev/test"]["examples_in_both"] == 1
     assert report["warnings"] == [
-        "train: 1 text has different labels in different places: 'a boat' is 'a' (line 3) and 'b' (line 4)",
-        "dev: 2 of its 3 texts stand in train too, as 'bread' (train line 5, dev line 1); figures on them say nothing "
-        "of new texts, take them out of one part",
-        "test: 1 of its 3 texts stand in train too, as 'the bell' (train line 1, test line 1); figures on them say "
-        "nothing of new texts, take them out of one part",
-        "test: 1 of its 3 texts stand in dev too, as 'a horse' (dev line 3, test line 3); figures on them say nothing "
-        "of new texts, take them out of one part",
+        "train: 1 text occurs with contradictory labels, such as 'a boat' with 'a' (line 3) and 'b' (line 4)",
+        "dev: 2 of its 3 texts are also in train, such as 'bread' (train line 5, dev line 1). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
+        "test: 1 of its 3 texts are also in train, such as 'the bell' (train line 1, test line 1). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
+        "test: 1 of its 3 texts are also in dev, such as 'a horse' (dev line 3, test line 3). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
     ]
 
 
@@ -85,7 +85,7 @@ def test_pairs_are_compared_together(tokenizer: PreTrainedTokenizerBase) -> None
     report = report_on(tokenizer, {"train": [pair, turned], "dev": [other]})
     assert report["parts"]["train"]["contradictions"]["texts"] == 0
     assert report["overlaps"]["train/dev"]["examples_in_both"] == 0
-    assert list(summary(DataReport.model_validate(report)))[-1] == "no text is in both parts of train/dev"
+    assert list(summary(DataReport.model_validate(report)))[-1] == "no overlap between train/dev"
 
 
 @pytest.mark.parametrize(("rare", "warned"), [(1, True), (2, False)])
@@ -126,7 +126,7 @@ def test_answers_have_lengths_and_whole_numbers_a_bin_each(tokenizer: PreTrained
     train = [ContextQuestion(str(at), answers, "what", "the red bell") for at, answers in enumerate(texts)]
     train[1] = replace(train[1], span=(0, 12))
     told = report_on(tokenizer, {"train": train}, task="question-answering")["parts"]["train"]["quantity"]
-    assert told["name"] == "words of the answer, 0 where there is none"
+    assert told["name"] == "words of the answer, 0 if there is none"
     assert [(bin_["low"], bin_["count"]) for bin_ in told["bins"]] == [(-0.5, 1), (0.5, 0), (1.5, 1), (2.5, 1)]
 
 

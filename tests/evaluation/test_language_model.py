@@ -267,7 +267,7 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     asked = ("--details", "--pseudo-perplexity", "--max-sentences", 5, "--sequence-length", 32)
     answer = bertsmith("evaluate", run, corpus_file, *asked)
     assert answer.code == 0
-    assert "learnt from the training pairs of a STORE; a text has none" in answer.stderr
+    assert "it is fitted on training pairs, which only a STORE has" in answer.stderr
     assert "lengths alone give" not in answer.stdout
     for words in (
         "pseudo-perplexity",

@@ -181,20 +181,20 @@ def test_questions_that_nothing_can_be_learnt_from(bertsmith: Callable[..., Any]
     said = bertsmith(
         "finetune", TASK, "--train", tmp_path / "some.jsonl", *options, "--out", tmp_path / "run", "--json"
     )
-    assert "no answer can be found in the context of 1 of 21 questions, the first is '21'" in said.stderr
+    assert "the answers of 1 of 21 questions were not found in their contexts, first '21'" in said.stderr
     train, dev = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["files"]
     assert (train["examples"], train["left_out_examples"], dev["examples"]) == (20, 1, 21)
     assert "left_out_examples" not in dev and said.json["num_examples"] == 21
     (tmp_path / "none.jsonl").write_text(json.dumps(bad))
-    with pytest.raises(DataError, match="no question of the training file has an answer that stands in its context"):
+    with pytest.raises(DataError, match="no question of the training file has an answer that occurs in its context"):
         finetune(TASK, model=run, train=tmp_path / "none.jsonl", dev=good, out=tmp_path / "none")
 
 
 def test_mistakes_of_options_and_models(tuned: tuple[FinetuneResult, Path], run: Path, tmp_path: Path) -> None:
     result, dev = tuned
-    with pytest.raises(OptionError, match="--problem-type regression: the answers of question-answering are spans"):
+    with pytest.raises(OptionError, match="--problem-type regression: is not for question-answering"):
         finetune(TASK, model=run, train=dev, dev=dev, out=tmp_path / "run", problem_type="regression")
-    with pytest.raises(OptionError, match=r"the answers of .* are spans; leave it out"):
+    with pytest.raises(OptionError, match=r"is a question-answering model. Try: leave the option out"):
         evaluate(result.run, dev, problem_type="regression")
     with pytest.raises(ModelError, match=r"has no question-answering head .*; bertsmith finetune question-answering"):
         package.load(run).answer("who?", "the baker")

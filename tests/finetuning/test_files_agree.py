@@ -64,9 +64,9 @@ def test_warnings_about_labels_stand_in_the_report(read: Read) -> None:
         read(TEXT, {"train": rows, "dev": texts(["NEWS"])})
     many = texts([str(number) for number in range(60)])
     warnings = read(TEXT, {"train": many, "dev": many}).report.warnings
-    assert warnings[0].startswith("train: 60 different numbers are read as classes")
+    assert warnings[0].startswith("train: 60 different numbers are used as classes")
     insisted = read(TEXT, {"train": many, "dev": many}, problem_type="single_label_classification")
-    assert not any("are read as classes" in warning for warning in insisted.report.warnings)
+    assert not any("are used as classes" in warning for warning in insisted.report.warnings)
 
 
 @pytest.mark.parametrize("part", ["dev", "test"])

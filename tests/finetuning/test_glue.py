@@ -532,7 +532,7 @@ def test_a_damaged_file_does_not_lose_the_other_tasks(
     found = json.loads(answer.stdout)
     assert list(found["tasks"]) == ["CoLA"]
     assert "line 14: 2 fields, expected 5" in found["failures"]["MRPC"]["message"]
-    assert "label 'perhaps' is not among those of the model" in found["failures"]["RTE"]["message"]
+    assert "found the label 'perhaps', expected a label of the model" in found["failures"]["RTE"]["message"]
     assert found["missing"] == [name for name in NAMES if name != "CoLA"]
     assert answer.stderr.splitlines()[-3] == "error: 2 of the tasks failed, the others are kept:"
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

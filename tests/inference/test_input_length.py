@@ -59,16 +59,16 @@ def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | Non
 @pytest.mark.parametrize(
     ("values", "record", "task", "asked", "expected"),
     [
-        ({}, None, CLASSIFY, None, (48, "all that the model takes; it does not say how it was fine-tuned")),
-        ({"input_length": 16}, None, CLASSIFY, None, (16, "as it was fine-tuned")),
-        ({"input_length": 16}, record_of(), CLASSIFY, None, (16, "as it was fine-tuned")),
+        ({}, None, CLASSIFY, None, (48, "the model's maximum; it has no record of its fine-tuning length")),
+        ({"input_length": 16}, None, CLASSIFY, None, (16, "as in fine-tuning")),
+        ({"input_length": 16}, record_of(), CLASSIFY, None, (16, "as in fine-tuning")),
         ({"input_length": 16}, record_of(), CLASSIFY, 40, (40, "--max-length")),
-        ({}, record_of(), CLASSIFY, None, (20, "as its run.json says")),
-        ({}, record_of(reported=None, option=24), CLASSIFY, None, (24, "as its run.json says")),
-        ({}, record_of(reported=None), CLASSIFY, None, (48, "as its run.json says")),
-        ({}, record_of("token-classification"), CLASSIFY, None, (48, "all that the model takes; it does")),
+        ({}, record_of(), CLASSIFY, None, (20, "from its run.json")),
+        ({}, record_of(reported=None, option=24), CLASSIFY, None, (24, "from its run.json")),
+        ({}, record_of(reported=None), CLASSIFY, None, (48, "from its run.json")),
+        ({}, record_of("token-classification"), CLASSIFY, None, (48, "the model's maximum; it has")),
         ({"max_position_embeddings": 512}, None, ANSWER, None, (384, "the default of question-answering; the model")),
-        ({"max_position_embeddings": 512}, record_of(reported=None), CLASSIFY, None, (128, "as its run.json says")),
+        ({"max_position_embeddings": 512}, record_of(reported=None), CLASSIFY, None, (128, "from its run.json")),
     ],
 )
 def test_where_the_length_comes_from(
@@ -94,7 +94,9 @@ def test_a_seed_of_an_earlier_run_is_read_as_the_run_says(of_length: Callable[..
 @pytest.mark.parametrize("asked", [49, 7, -1])
 def test_a_length_that_the_model_does_not_take_is_refused(of_length: Callable[..., Path], asked: int) -> None:
     model = of_length("model", input_length=16)
-    with pytest.raises(OptionError, match=rf"--max-length {asked}: the model has 48 positions; give 8 to 48"):
+    with pytest.raises(
+        OptionError, match=rf"--max-length: found {asked}, expected 8 to 48, the number of positions of the model"
+    ):
         bertsmith.load(model).classify("hello", max_length=asked)
 
 
@@ -166,7 +168,7 @@ def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     elsewhere = bertsmith.load(of_length("elsewhere"))
     elsewhere.classify(["hello"])
     elsewhere.classify(["hello"])
-    assert caplog.text.count("elsewhere: rows of at most 48 tokens (all that the model takes; it does not say") == 1
+    assert caplog.text.count("elsewhere: reading at most 48 tokens per row (the model's maximum; it has no record") == 1
     caplog.clear()
     elsewhere.classify("hello", max_length=20)
     bertsmith.load(of_length("own", input_length=16)).classify("hello")
@@ -196,7 +198,7 @@ def test_an_example_without_a_token_is_measured_with_a_warning(
     data = tmp_path / "data.csv"
     data.write_text("text,label\nhello,good\n\u200b,bad\n")
     evaluate(str(of_length("short", input_length=12)), str(data))
-    assert "the tokenizer drops the text of 1 of 2 examples" in caplog.text
+    assert "1 of 2 examples have no token, because the tokenizer drops their text" in caplog.text
 
 
 def test_models_of_different_lengths_are_compared_each_at_its_own(
@@ -263,4 +265,4 @@ def test_lines_of_a_model_of_pairs_hold_both_texts(
     wrong = bertsmith("classify", pair, "--input", tmp_path / "lines")
     assert wrong.code == 2 and f"{tmp_path / 'lines'}: line 3: found 'hello', expected A, a tab, B" in wrong.stderr
     single = bertsmith("classify", pair, "hello")
-    assert single.code == 2 and "Give the second text with --pair" in single.stderr
+    assert single.code == 2 and "Try: --pair with the second text" in single.stderr

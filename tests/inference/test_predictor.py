@@ -371,9 +371,9 @@ def test_an_encoder_without_heads_embeds_and_refuses_the_rest(encoder: Path) -> 
     model = bertsmith.load(encoder)
     assert len(model.embed("hello").embedding) == 32
     assert model.hidden_states("hello").shape == (1, 3, 32)
-    with pytest.raises(ModelError, match=r"has no trained MLM head; bertsmith pretrain STORE --from"):
+    with pytest.raises(ModelError, match=r"has no trained MLM head. Try: bertsmith pretrain STORE --from"):
         model.fill_mask(MOVIE)
-    with pytest.raises(ModelError, match=r"has no trained NSP head; bertsmith pretrain STORE --from"):
+    with pytest.raises(ModelError, match=r"has no trained NSP head. Try: bertsmith pretrain STORE --from"):
         model.next_sentence("a", "b")
     with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\); bertsmith finetune"):
         model.classify("a")
@@ -412,7 +412,7 @@ def test_a_distilbert_fills_masks_as_stock(bert: Path, tmp_path: Path) -> None:
     (mask,) = model.fill_mask(MOVIE).masks
     assert [entry.id for entry in mask.predictions] == logits.topk(5).indices.tolist()
     torch.testing.assert_close(model.hidden_states(MOVIE), states, rtol=1e-5, atol=1e-5)
-    with pytest.raises(ModelError, match="no NSP head"):
+    with pytest.raises(ModelError, match="which has an NSP head"):
         model.next_sentence("a", "b")
 
 

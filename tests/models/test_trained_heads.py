@@ -51,7 +51,9 @@ def test_a_head_that_no_run_trained_counts_as_missing(
     for model in (run, run / "checkpoints" / "step-1", made(objective, run)):
         loaded = load_bert(str(model))
         assert {"mlm": loaded.has_mlm_head, "nsp": loaded.has_nsp_head} == {objective: True, head: False}
-        with pytest.raises(ModelError, match=f"has no trained {head.upper()} head; bertsmith pretrain STORE --from"):
+        with pytest.raises(
+            ModelError, match=f"has no trained {head.upper()} head. Try: bertsmith pretrain STORE --from"
+        ):
             answers(model, head)
         assert answers(model, objective).warnings is None
     command = ("fill-mask", run, TEXT) if head == "mlm" else ("next-sentence", run, *PAIR)

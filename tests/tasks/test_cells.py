@@ -319,8 +319,12 @@ def test_names_that_hold_separators_are_a_hint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "no_header", "advice"),
     [
-        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave out --no-header"),
-        ("id,text,label\n1,a,x\nID,Sentence,label\n", False, "line 3: .* give each of the joined files on its own"),
+        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave --no-header out"),
+        (
+            "id,text,label\n1,a,x\nID,Sentence,label\n",
+            False,
+            "line 3: .* give each of the concatenated files separately",
+        ),
     ],
 )
 def test_a_row_that_is_a_header(tmp_path: Path, content: str, no_header: bool, advice: str) -> None:
@@ -370,7 +374,7 @@ def test_an_id_that_occurs_twice_in_parquet_is_no_id(tmp_path: Path) -> None:
 def test_texts_that_are_printed_lists_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "f.csv").write_text("text,label\n\"['a', 'b']\",x\n\"['c']\",y\n")
     read_rows(tmp_path / "f.csv", Columns())
-    assert "column 'text': every text is the print of a list, such as ['a', 'b']" in caplog.text
+    assert "column 'text': every text looks like a printed list, such as ['a', 'b']" in caplog.text
 
 
 def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def _cut(ids: Sequence[int], vocabulary: Vocabulary, most: int) -> list[int]:
 
 
 def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
-    """Return the rows of a sentence: one per token, and a second row for each token that is not the last of its word."""
+    """Return the rows of a sentence: one per token, plus one for each token that is not the last of its word."""
     hidden = vocabulary.special_or_padding
     rows = []
     end = len(ids)

@@ -34,9 +34,9 @@ def sentence_vectors(
 ) -> dict[str, Any] | None:
     """Return the similarity of sentence vectors as JSON; None for fewer than two sentences.
 
-    `sentences` in the JSON is their number. `mean` and `cls` have the metrics for the last layer with these poolings (as
-    in `embed`). `by_layer` has the mean cosine for both poolings per `layer`; layer 0 is the embeddings. The model is in
-    evaluation mode during the call; its mode is restored afterwards.
+    `sentences` in the JSON is their number. `mean` and `cls` have the metrics for the last layer with these poolings
+    (as in `embed`). `by_layer` has the mean cosine for both poolings per `layer`; layer 0 is the embeddings. The model
+    is in evaluation mode during the call; its mode is restored afterwards.
 
     Args:
         sentences: ids without special tokens.

@@ -4,16 +4,16 @@ There are two questions and two methods. Both resample examples (texts, sentence
 was sampled. Both keep the pairing of answers, because most examples are easy for both models or hard for both.
 
 - *How large is the difference?* The paired bootstrap (Efron 1979; Koehn 2004) resamples the examples with replacement,
-  the same for both models, and computes the difference B - A for each resample. The interval is the percentile interval,
+  the same for both models, and computes the difference B - A each time. The result is the percentile interval,
   expanded to the level of Student's t (Hesterberg 2015); the degrees of freedom are the number of examples on which the
   models differ, minus one. The other examples add no variance. If few examples differ, the plain percentile interval is
   too narrow: with 4 wins to 0 among 300 examples it would report a real difference. If fewer than six examples differ,
   the interval always includes 0. In simulations it contains the true difference at least 93 times in 100
   (`tests/metrics/test_comparison.py`); BCa intervals do not if few examples differ.
 - *Would two equally good models differ this much?* The paired permutation test (Fisher 1935; "approximate
-  randomization", Yeh 2000): if the models were equivalent, their answers to each example could be exchanged. The p-value
-  is the share of exchanges with at least as large a difference, in either direction. All exchanges are computed if there
-  are few (for accuracy this is McNemar's exact test), otherwise a sample.
+  randomization", Yeh 2000): if the models were equivalent, their answers to each example could be exchanged. The
+  p-value is the share of exchanges with at least as large a difference, in either direction. All exchanges are
+  computed if there are few (for accuracy this is McNemar's exact test), otherwise a sample.
 
 Neither method assumes a distribution, so both are valid for metrics that are not means over the examples, such as F1
 and correlations, for which a t-test is not (Dror et al. 2018; on the interpretation see Berg-Kirkpatrick et al. 2012).

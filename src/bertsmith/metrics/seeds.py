@@ -27,10 +27,10 @@ def one_figure(metric: MeanFigure, over_seeds: OverSeeds, best: int) -> TableFig
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the interval between two order statistics that contains the median with at least 95%, for any distribution.
+    """Return the interval between two order statistics that contains the median with a probability of at least 95%.
 
-    See Conover 1999, "Practical Nonparametric Statistics", 3.2. None for fewer than six values: the range of five values
-    has only 93.75%.
+    It holds for any distribution (Conover 1999, "Practical Nonparametric Statistics", 3.2). None for fewer than six
+    values: for the range of five values the probability is only 93.75%.
     """
     count, ordered, tail, place = len(values), sorted(values), 0.0, -1
     while 2 * (tail + comb(count, place + 1) / 2**count) <= 0.05:

@@ -1,8 +1,8 @@
 """Exact match and F1 of answers, from 0 to 100, as the official scripts of SQuAD 1.1 and 2.0 define them.
 
-SQuAD 1.1 (Rajpurkar et al. 2016): each question has answers. SQuAD 2.0 (Rajpurkar, Jia and Liang 2018): empty text means
-"no answer", which is correct if a question has no answers. The versions differ in another case: if a text is empty after
-normalisation ("The"), F1 is 0 in 1.1; in 2.0 it is 1 if both texts are empty.
+SQuAD 1.1 (Rajpurkar et al. 2016): each question has answers. SQuAD 2.0 (Rajpurkar, Jia and Liang 2018): empty text
+means "no answer", which is correct if a question has no answers. The versions also differ if a text is empty after
+normalisation ("The"): F1 is 0 in 1.1; in 2.0 it is 1 if both texts are empty.
 
 A question without a prediction is wrong and counts in the total, as in the script of 1.1; the script of 2.0 fails.
 """

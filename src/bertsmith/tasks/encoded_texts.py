@@ -1,4 +1,4 @@
-"""Texts, or pairs of texts, encoded as ids. Texts longer than the model allows are truncated; the tokens are counted."""
+"""Texts, or pairs of texts, encoded as ids. Long texts are truncated, and the cut tokens are counted."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _JOINING = regex.compile(
     r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=Regional_Indicator}"
     r"\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
 )
-"""Code points that can join others in a cluster (`\\r` because of CR LF). Without them, each code point is a cluster."""
+"""Code points that can join others in a cluster (`\\r` due to CR LF). Without them, each code point is a cluster."""
 
 
 def whole_clusters(

@@ -1,4 +1,4 @@
-"""The interface between predictions and a loaded MODEL: ids in, NumPy arrays out, whatever the backend (torch or not)."""
+"""The interface between predictions and a loaded MODEL: ids in, NumPy arrays out, for any backend."""
 
 from __future__ import annotations
 

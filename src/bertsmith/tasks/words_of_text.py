@@ -17,8 +17,9 @@ AT_ONCE = 1_000
 def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[WordTokenIds, list[tuple[int, int]]]]:
     """Yield for each text the token ids and the characters (end exclusive) of the words that the tokenizer sees.
 
-    For BERT these are the words of its basic tokenizer. A word has whole grapheme clusters: a tokenizer word that begins
-    inside a cluster, such as a lone combining mark, is added to the word before. So no two words share a character.
+    For BERT these are the words of its basic tokenizer. A word has whole grapheme clusters: a tokenizer word that
+    begins inside a cluster, such as a lone combining mark, is added to the word before. So no two words share a
+    character.
     """
     for at in range(0, len(texts), AT_ONCE):
         part = list(texts[at : at + AT_ONCE])

@@ -100,12 +100,15 @@ def test_the_same_rule_in_training_and_evaluation(caplog: pytest.LogCaptureFixtu
         assert not caplog.text
         head.warn_of_spellings(train, "train.csv")
     (warning,) = caplog.messages
-    assert "train.csv: labels of the same value are one class: 0 (spelt 0, 0.0), 1 (spelt 01, 1, 1.0)" in warning
+    assert (
+        "train.csv: labels with the same value are read as one class: 0 (spelled 0, 0.0), 1 (spelled 01, 1, 1.0)"
+        in warning
+    )
     assert encode_labels(rows("TRUE", "false"), ["false", "true"], "single_label_classification", "f").tolist() == [
         1,
         0,
     ]
-    with pytest.raises(DataError, match=r"f\.csv: line 2: label '2\.0' is not among those of the model"):
+    with pytest.raises(DataError, match=r"f\.csv: line 2: found the label '2\.0', expected a label of the model"):
         head.targets(rows("1.0", "2.0"), "f.csv")
 
 
@@ -147,7 +150,9 @@ def test_lists_that_a_field_holds_as_text(field: str, labels: tuple[str, ...]) -
     (row,) = rows(field)
     assert row.label_set == labels
     if row.listed is not None:
-        with pytest.raises(DataError, match=r"line 1: the label is a list; give --problem-type multi_label"):
+        with pytest.raises(
+            DataError, match=r"line 1: found a list of labels, expected one label. Try: --problem-type multi_label"
+        ):
             assert row.class_name
 
 
@@ -175,7 +180,7 @@ def test_lists_that_a_field_holds_as_text(field: str, labels: tuple[str, ...]) -
 def test_what_looks_like_a_list_and_is_none(field: str) -> None:
     (row,) = rows(field)
     if field[-1] in ']})"':
-        with pytest.raises(DataError, match="looks like a list and cannot be read as one"):
+        with pytest.raises(DataError, match="looks like a list but cannot be parsed"):
             assert row.label_set
     else:
         assert row.label_set == (field,)
@@ -198,7 +203,7 @@ def test_what_looks_like_a_list_and_is_none(field: str) -> None:
 )
 @pytest.mark.parametrize("problem_type", [MULTI_LABEL, "single_label_classification"])
 def test_vectors_name_no_labels(labels: tuple[str | tuple[str, ...], ...], problem_type: str) -> None:
-    with pytest.raises(DataError, match=r"f\.csv: line 1: found the label .*a vector of 0 and 1; expected the names"):
+    with pytest.raises(DataError, match=r"f\.csv: line 1: found the label .*a vector of 0 and 1; expected label names"):
         SequenceClassification.for_training(rows(*labels), requested(problem_type))
     with pytest.raises(DataError, match=r"a vector of 0 and 1"):
         encode_labels(rows(*labels), ["0", "1"], problem_type, "f.csv")
@@ -216,9 +221,7 @@ def test_lists_of_the_labels_0_and_1_are_no_vectors() -> None:
     "labels", [("pace,actors", "actors", ""), ("a; b", "c", "b;c"), ("a,b", "b,a"), ("music, a", "music")]
 )
 def test_commas_in_the_place_of_bars(labels: tuple[str, ...]) -> None:
-    with pytest.raises(
-        DataError, match=r"f\.csv: line 1: found the label .*, which looks like 2 labels in one; expect"
-    ):
+    with pytest.raises(DataError, match=r"f\.csv: line 1: found the label .*, which looks like 2 labels; expect"):
         SequenceClassification.for_training(rows(*labels), requested(MULTI_LABEL))
 
 
@@ -229,7 +232,7 @@ def test_commas_that_belong_to_a_name() -> None:
         == labels
     )
     assert encode_labels(rows("Washington, D.C."), labels, MULTI_LABEL, "f").tolist() == [[0, 1]]
-    with pytest.raises(DataError, match=r"looks like 2 labels in one; expected them separated by \|: pace\|actors"):
+    with pytest.raises(DataError, match=r"looks like 2 labels; expected labels separated by \|: pace\|actors"):
         encode_labels(rows("pace,actors"), ["actors", "pace"], MULTI_LABEL, "f")
 
 

@@ -33,7 +33,7 @@ def test_second_texts_by_their_usual_names_are_said(
 ) -> None:
     caplog.set_level("INFO")
     assert pairs_of(rows_of(tmp_path, LONG, name)) == LONG
-    assert f"f.jsonl: read as pairs, the second text is column '{name}'" in caplog.text
+    assert f"f.jsonl: read as pairs, with the second text in column '{name}'" in caplog.text
     caplog.clear()
     assert pairs_of(rows_of(tmp_path, LONG, name, first="body", text="body", pair=name)) == LONG
 
@@ -41,8 +41,8 @@ def test_second_texts_by_their_usual_names_are_said(
 @pytest.mark.parametrize(
     ("name", "text", "cells", "reason"),
     [
-        ("pair", "text", ["0", "1", "2", "3", "4", "5"], "it holds only numbers"),
-        ("sentence2", "text", ["0.5", "1", "2", "3", "4", "5"], "it holds only numbers"),
+        ("pair", "text", ["0", "1", "2", "3", "4", "5"], "it has only numbers"),
+        ("sentence2", "text", ["0.5", "1", "2", "3", "4", "5"], "it has only numbers"),
         ("pair", "text", ["a", "b", "c", "d", "e", "f"], "most of its cells are single words"),
         ("pair", "text", ["set one"] * 6, "it has only 1 different value"),
         ("pair", "sentence", LONG, "the texts are in column 'sentence'"),
@@ -62,7 +62,7 @@ def test_a_column_that_holds_no_texts_is_no_second_text(
 def test_numbers_are_no_texts_even_if_an_option_names_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert pairs_of(rows_of(tmp_path, list(range(6)), "pair")) == [None] * 6
-    assert caplog.messages[-1].endswith("column 'pair' is not read, because it holds only numbers")
+    assert caplog.messages[-1].endswith("column 'pair' is not read, because it has only numbers")
     with pytest.raises(DataError, match=r"column 'pair': found a number, expected a text"):
         rows_of(tmp_path, list(range(6)), "pair", pair="pair")
 
@@ -92,7 +92,7 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
     assert "column 'hypothesis' is not read: the training file of runs/x has single texts" in caplog.text
     caplog.clear()
     assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", reference=single, pair="hypothesis")) == LONG
-    assert "read as pairs by --pair-column, but the training file of runs/x has single texts" in caplog.text
+    assert "read as pairs because of --pair-column, but the training file of runs/x has single texts" in caplog.text
     Config.text_columns = ["premise", "hypothesis"]
     pairs = text_columns_of(Config, "runs/x")
     assert pairs_of(rows_of(tmp_path, LONG, "text_pair", reference=pairs)) == LONG
@@ -115,7 +115,7 @@ def test_a_second_text_that_the_first_record_lacks(tmp_path: Path) -> None:
 
 def test_empty_second_texts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert pairs_of(rows_of(tmp_path, [*LONG, "", " "], "sentence2")) == [*LONG, "", " "]
-    assert "the second text (column 'sentence2') is empty in 2 of 8 rows, the first is line 7" in caplog.text
+    assert "the second text (column 'sentence2') is empty in 2 of 8 rows, first in line 7" in caplog.text
     caplog.clear()
     rows_of(tmp_path, LONG, "sentence2")
     assert not caplog.text

@@ -99,7 +99,9 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HiddenLabelsError, match="column 'label' holds -1 in every row"):
         read_rows(file, Columns())
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, -1]}, features=kinds).to_parquet(file)
-    with pytest.raises(DataError, match=r"row 2: column 'label' holds -1, which is none of the 2 classes \(no, yes\)"):
+    with pytest.raises(
+        DataError, match=r"row 2: found -1 in column 'label', expected the number of one of the 2 classes \(no, yes\)"
+    ):
         read_rows(file, Columns())
 
 
@@ -120,7 +122,7 @@ def test_data_sets_have_the_split_of_their_part(tmp_path: Path, monkeypatch: pyt
     assert with_split(Path("train.csv"), "train") == Path("train.csv")
     with pytest.raises(DataError, match=r"hf:data:test: .*split 'test'"):
         read_rows(with_split(Path("hf:data"), "test"), Columns())
-    with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set and no file"):
+    with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set, not a file"):
         read_rows(Path("hf:data:train"), Columns(file_format="csv"))
 
 
@@ -172,7 +174,7 @@ def test_quotes_in_tsv(tmp_path: Path, caplog: pytest.LogCaptureFixture, content
     file.write_text(content)
     with caplog.at_level(logging.INFO, "bertsmith"):
         assert [row.text for row in read_rows(file, Columns())] == texts
-    said = f"{file}: quotes are taken as quoting" in caplog.text
+    said = f"{file}: quotes are read as quoting" in caplog.text
     assert said == (not any(text.count('"') % 2 or text.startswith('"') for text in texts))
 
 

@@ -85,7 +85,7 @@ HEADER = "prompt,choice0,choice1,choice2,label\n"
         ("prompt,one,two,label\n", "no rows in this file"),
         (
             "prompt,one,two,label\na,b,c,0\n",
-            "no columns of choices .*'prompt', 'one', 'two', 'label'.*--choice-columns",
+            "no columns with the usual names for choices .*'prompt', 'one', 'two', 'label'.*--choice-columns",
         ),
         ("what,choice0,choice1,label\na,b,c,0\n", "no column of the prompt .*'what', 'choice0'.*--text-column"),
         ("prompt,choice0,choice1,right\na,b,c,0\n", "no column of the label .*'right'.*--label-column"),
@@ -115,11 +115,9 @@ def test_mistakes_in_json_lines(tmp_path: Path, record: dict[str, Any], message:
 
 def test_a_column_has_one_use(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("prompt,choice0,choice1,label\na,b,c,0\n")
-    with pytest.raises(
-        OptionError, match=r"column 'choice0' is taken for the choice 0 \(from 0\) and for the choice 1"
-    ):
+    with pytest.raises(OptionError, match=r"column 'choice0' is used for the choice 0 \(from 0\) and for the choice 1"):
         read_choice_questions(tmp_path / "f.csv", Columns(choices=("choice0", "choice0")))
-    with pytest.raises(OptionError, match="column 'prompt' is taken for the prompt and for the choice 0"):
+    with pytest.raises(OptionError, match="column 'prompt' is used for the prompt and for the choice 0"):
         read_choice_questions(tmp_path / "f.csv", Columns(choices=("prompt", "choice0")))
 
 
@@ -137,9 +135,9 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     content = f"{HEADER}a,b,c,d,0\n"
     with pytest.raises(DataError, match=r"no column 'x'; the columns there are 'prompt', .*--choice-columns"):
         questions_of(tmp_path, "f.csv", content, choices=("choice0", "x"))
-    with pytest.raises(OptionError, match="--pair-column: a question has choices"):
+    with pytest.raises(OptionError, match="--pair-column: is not for multiple-choice"):
         questions_of(tmp_path, "f.csv", content, pair="choice0")
-    with pytest.raises(DataError, match=r"no column of the label by its usual names; .*--label-column"):
+    with pytest.raises(DataError, match=r"no column of the label with a usual name; .*--label-column"):
         questions_of(tmp_path, "f.csv", "a,b,c,0\n", no_header=True, choices=("1", "2"))
 
 

@@ -77,7 +77,10 @@ def test_rows_with_different_keys(tmp_path: Path) -> None:
     ("choices", "message"),
     [
         ({"label": ["A"], "text": WORDS}, "found 1 keys .'label'. for 4 choices"),
-        ({"label": ["A", "A", "B", "C"], "text": WORDS}, "found the keys 'A', 'A', 'B', 'C', expected different ones"),
+        (
+            {"label": ["A", "A", "B", "C"], "text": WORDS},
+            "found the keys 'A', 'A', 'B', 'C', expected different, non-empty keys",
+        ),
         ({"label": "A", "text": WORDS}, "found a text keys"),
         ({"text": WORDS}, "'choices': found an object, expected a list of choices"),
     ],
@@ -88,7 +91,7 @@ def test_keys_that_are_wrong(tmp_path: Path, choices: Any, message: str) -> None
 
 
 def test_columns_from_1_without_a_certain_label_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"f\.csv: no label is 0 .*numbered from 1\. Give --labels-from 1"):
+    with pytest.raises(DataError, match=r"f\.csv: no label is 0 .*numbered from 1\. Try: --labels-from 1"):
         numbered(tmp_path, [1, 2, 3, 1])
     assert numbered(tmp_path, [1, 2, 3, 1], labels_from=1) == [0, 1, 2, 0]
     assert numbered(tmp_path, [1, 2, 3, 1], labels_from=0) == [1, 2, 3, 1]
@@ -112,7 +115,7 @@ def test_lists_without_a_certain_label_are_warned_of(tmp_path: Path, caplog: pyt
 def test_labels_from_1_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     lists(tmp_path, [1, 4])
-    assert "the labels are positions counted from 1: none is 0, and 4 is the last of 4 choices (line 2" in caplog.text
+    assert "labels are read as positions from 1: no label is 0, and 4 is the last of 4 choices (line 2" in caplog.text
 
 
 def test_a_label_with_two_meanings_is_refused(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_a_model_says_from_where_labels_count(tmp_path: Path, caplog: pytest.Log
     reference = MultipleChoice.reference_of_model(Config, "runs/x")
     caplog.set_level("INFO")
     assert lists(tmp_path, [1, 2, 3], reference=reference) == ([0, 1, 2], FROM_1)
-    assert "the labels are taken as positions counted from 1, as in the training file of runs/x" in caplog.text
+    assert "labels are read as positions from 1, as in the training file of runs/x" in caplog.text
     assert lists(tmp_path, [0, 3], reference=reference) == ([0, 3], FROM_0), "what is certain comes first"
     assert numbered(tmp_path, [1, 2], reference=reference) == [0, 1]
     Config.choice_labels_from = 2

@@ -154,12 +154,12 @@ def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture)
                 [ChoiceQuestion("p", ("a", "b", "c"), label, label_format=label_format)], [np.zeros(3)]
             )
         )
-        assert ("with --labels-from 1 it gives the same figures" in caplog.text) == said
+        assert ("to score these predictions, give --labels-from 1" in caplog.text) == said
 
 
 def test_one_choice_is_right() -> None:
     for problem_type in ("regression", "multi_label_classification"):
-        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: of a question's choices one is right"):
+        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: is not for multiple-choice"):
             MultipleChoice.for_training(questions(), SimpleNamespace(problem_type=problem_type))
         with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x chooses one"):
             MultipleChoice.for_model(None, SimpleNamespace(problem_type=problem_type), "x")
@@ -199,7 +199,7 @@ def test_choose_in_python(chooser: Path) -> None:
     one = loaded.choose("a", ["b", "c"])
     assert loaded.choose(["a"], [["b", "c"]]) == [one]
     assert loaded.choose([], []) == []
-    with pytest.raises(InputError, match="2 prompts and choices for 1"):
+    with pytest.raises(InputError, match="found 2 prompts and 1 lists of choices"):
         loaded.choose(["a", "b"], [["c", "d"]])
     with pytest.raises(InputError, match="expected a list of at least two choices"):
         loaded.choose("a", ["b"])
@@ -234,10 +234,10 @@ def test_choose_cuts_and_says_so(chooser: Path, bertsmith: Any) -> None:
 
 def test_what_choose_refuses(chooser: Path, run: Path, bertsmith: Any, tmp_path: Path) -> None:
     for given, message in (
-        ((), "choose: found no prompt and 0 choices; give bertsmith choose MODEL --prompt"),
+        ((), "found no prompt and 0 choices, expected a prompt and at least two choices. Try: bertsmith choose MODEL"),
         (("--prompt", "a", "--choice", "b"), "choose: found a prompt and 1 choices"),
         (("--prompt", "a", "--choice", "b", "--choice", " "), "choose: the prompt or a choice is empty"),
-        (("--prompt", "a", "--input", tmp_path / "none"), "with --input; give one of them"),
+        (("--prompt", "a", "--input", tmp_path / "none"), "and --input, expected one of the two"),
         (("--input", tmp_path / "none"), "none: no such file"),
     ):
         answer = bertsmith("choose", chooser, *given)

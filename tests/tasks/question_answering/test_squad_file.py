@@ -82,7 +82,7 @@ def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
     ("text", "start", "expected", "said"),
     [
         ("baker", CONTEXT.index("baker"), "baker", ""),
-        ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, the first is line 1.answers[0]"),
+        ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, first line 1.answers[0]"),
         ("baker", -3, "baker", "the offset is wrong for 1 of 1 answers"),
         ("baker", None, "baker", ""),
         ("sold", CONTEXT.rindex("sold") - 2, None, "the text occurs several times (1) or not at all (0)"),
@@ -99,7 +99,7 @@ def test_an_answer_that_is_not_at_its_offset(
     assert found.answers == (text,)
     assert (found.span and CONTEXT[slice(*found.span)]) == expected
     assert said in caplog.text if said else not caplog.text
-    lost = "no answer can be found in the context of 1 of 1 questions, the first is '1'" in caplog.text
+    lost = "the answers of 1 of 1 questions were not found in their contexts, first '1'" in caplog.text
     assert lost == (expected is None)
 
 
@@ -132,20 +132,20 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": "Who?", "context": "", "answers": []}, "line 2.context: the text is empty"),
         (question({"text": "", "start": 0}), "line 2.answers[0].text: the text is empty; a question without an answer"),
         (question({"start": 0}), "line 2.answers[0].text: found nothing, expected a text"),
-        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text for its offset, expected a whole"),
-        (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false for its offset"),
-        (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number for its offset"),
+        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text as the offset, expected a whole"),
+        (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false as the offset"),
+        (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number as the offset"),
         (question({"text": "a"}, "a"), "line 2.answers[1]: found a text, expected an object"),
         ({**question(), "answers": {"start": 4}}, "line 2.answers: found an object without 'text', expected a list"),
         (
             {**question(), "answers": {"text": ["a"], "answer_start": []}},
-            "line 2.answers: 1 texts and 0 offsets, expected one for each",
+            "line 2.answers: found 1 texts and 0 offsets, expected one offset per text",
         ),
         ({**question(), "answers": ["a", "b"], "start": 4}, "line 2.answers: 2 texts and 1 offsets"),
         (question(id=True), "line 2.id: found true or false, expected a text or a whole number"),
         (question(id=7.5), "line 2.id: found a number, expected a text or a whole number"),
         (question(id="1"), "line 2: the id '1' occurs twice, once as the number of a question without an id"),
-        (question({"text": "baker", "start": 6}, is_impossible=True), "line 2: is_impossible is true, but there are"),
+        (question({"text": "baker", "start": 6}, is_impossible=True), "line 2: found is_impossible true and"),
     ],
 )
 def test_a_line_that_is_no_question(tmp_path: Path, record: Any, said: str) -> None:
@@ -176,16 +176,16 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (Columns(text="a"), "--text-column: the columns of questions have fixed names"),
+        (Columns(text="a"), "--text-column: is not for question-answering, whose columns have fixed names"),
         (Columns(label="a"), "--label-column: the columns"),
         (Columns(pair="a"), "--pair-column: the columns"),
-        (Columns(choices=("a", "b")), "--choice-columns: questions have neither tags nor choices"),
+        (Columns(choices=("a", "b")), "--choice-columns: is not for question-answering"),
         (Columns(no_header=True), "--no-header: the columns"),
         (Columns(file_format="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
-        (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
-        (Columns(file_format="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: questions have neither tags nor choices"),
-        (Columns(label_names=("O",)), "--label-names: questions have neither tags nor choices"),
+        (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is not a table"),
+        (Columns(file_format="conll"), "--format conll: is not for question-answering, expected squad"),
+        (Columns(labels_are="plain"), "--labels-are: is not for question-answering"),
+        (Columns(label_names=("O",)), "--label-names: is not for question-answering"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:
@@ -201,7 +201,7 @@ def test_ids_that_are_numbers_or_missing(tmp_path: Path, caplog: pytest.LogCaptu
     for path in (lines(tmp_path / "a.jsonl", *questions), squad(tmp_path / "a.json", *questions)):
         caplog.clear()
         assert [item.id for item in read(path)] == expected
-        assert "no id in 3 of 6 questions; the number of each in the file, from 1, is its id" in caplog.text
+        assert "3 of 6 questions have no id; their number in the file, from 1, is used as the id" in caplog.text
         assert [item.id for item in read_squad_questions(path, Columns())] == expected
     path = squad(tmp_path / "twice.json", question(id=262), question(id="262"))
     with pytest.raises(DataError, match=r"qas\[0\]: the id '262' occurs twice, expected one question per id"):
@@ -297,7 +297,7 @@ def test_rows_of_parquet_with_columns_of_pandas(tmp_path: Path) -> None:
     assert [item.id for item in found] == ["5", "6"]
     assert [item.span and CONTEXT[slice(*item.span)] for item in found] == ["bread", "sailors"]
     pq.write_table(table.set_column(3, "answer", pa.array([b"bread", b"sailors"])), tmp_path / "bytes.parquet")
-    with pytest.raises(DataError, match=r"row 1.answer: found bytes, expected a list of answers, an object or a text"):
+    with pytest.raises(DataError, match=r"row 1.answer: found bytes, expected a list of answers, an object or text"):
         read(tmp_path / "bytes.parquet")
 
 
@@ -336,9 +336,7 @@ def test_tables_of_questions(
         ContextQuestion("a", ("bread",), "What?", CONTEXT, (BREAD, BREAD + 5)),
         ContextQuestion("b", (), "Who?", CONTEXT),
     ]
-    assert (
-        "the cell of the answer is empty in 1 of 2 questions; they count as questions without an answer" in caplog.text
-    )
+    assert "the answer is empty in 1 of 2 questions; they are read as questions without an answer" in caplog.text
 
 
 def test_lists_as_numpy_prints_them(tmp_path: Path) -> None:
@@ -381,7 +379,7 @@ def test_a_cell_that_is_no_answer(tmp_path: Path, name: str, cell: str) -> None:
 def test_a_plausible_answer_of_a_table_is_no_answer(tmp_path: Path) -> None:
     header = ["question", "context", "answer", "is_impossible"]
     path = table_of(tmp_path / "a.csv", header, ["What?", CONTEXT, "bread", "True"])
-    with pytest.raises(DataError, match="line 2: is_impossible is true, but there are answers"):
+    with pytest.raises(DataError, match="line 2: found is_impossible true and answers"):
         read(path)
 
 

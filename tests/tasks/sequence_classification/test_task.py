@@ -105,10 +105,13 @@ def test_one_class_is_an_error_and_regression_has_none() -> None:
 
 def test_targets_are_the_numbers_of_the_classes() -> None:
     assert encode_labels(rows("b", " a", "b"), ["a", "b"], SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
-    message = r"dev\.csv: line 2: label 'c' is not among those of the model \(a, b\); 2 such labels in all"
+    message = r"dev\.csv: line 2: found the label 'c', expected a label of the model \(a, b\); 2 such labels in total"
     with pytest.raises(DataError, match=message):
         encode_labels(rows("a", "c", "d"), ["a", "b"], SINGLE_LABEL, "dev.csv")
-    with pytest.raises(DataError, match=r"dev\.csv: line 2: the label is a list; give --problem-type multi_label_cl"):
+    with pytest.raises(
+        DataError,
+        match=r"dev\.csv: line 2: found a list of labels, expected one label. Try: --problem-type multi_label_cl",
+    ):
         encode_labels(rows("a", ("a", "b")), ["a", "b"], SINGLE_LABEL, "dev.csv")
 
 
@@ -120,10 +123,13 @@ def test_targets_of_several_labels_are_sets() -> None:
     assert sets.tolist() == [[0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
     with pytest.raises(DataError, match=r"dev\.csv: line 2: label 'd' is not among "):
         encode_labels(rows("a", "a|d"), ["a", "b"], MULTI_LABEL, "dev.csv")
-    for wrong, message in (("a||b", "one of the labels in 'a||b' is empty"), ("a|a", "a label stands twice in 'a|a'")):
+    for wrong, message in (
+        ("a||b", "found an empty name among the labels 'a||b'"),
+        ("a|a", "found a label twice in 'a|a'"),
+    ):
         with pytest.raises(DataError, match=rf"dev\.csv: line 1: {re.escape(message)}"):
             encode_labels(rows(wrong), ["a", "b"], MULTI_LABEL, "dev.csv")
-    with pytest.raises(DataError, match="has no label, every field of labels is empty"):
+    with pytest.raises(DataError, match="the label column of the training file is empty in every row"):
         sequence_labels(rows("", ()), MULTI_LABEL)
     with pytest.raises(DataError, match="one label alone, 'a'; expected at least two"):
         sequence_labels(rows("a", ()), MULTI_LABEL)

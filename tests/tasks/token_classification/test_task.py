@@ -62,7 +62,7 @@ def test_plain_labels_are_kept() -> None:
     head = TokenClassification.for_training([tagged("VB", "NN", "VB")], requested())
     assert head.labels == ["NN", "VB"] and head.main_metric == "accuracy"
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
-    with pytest.raises(DataError, match=r"f: line 2: the tag 'JJ' is not among those of the model \(NN, VB\)"):
+    with pytest.raises(DataError, match=r"f: line 2: found the tag 'JJ', expected a tag of the model \(NN, VB\)"):
         head.targets([tagged("NN", "JJ")], "f")
     with pytest.raises(DataError, match=r"the tag 'nn' is not among .*; the model has 'NN'"):
         head.targets([tagged("nn", "VB")], "f")
@@ -71,7 +71,7 @@ def test_plain_labels_are_kept() -> None:
 def test_labels_that_cannot_be_learnt() -> None:
     with pytest.raises(DataError, match="has no entity, every tag is O"):
         TokenClassification.for_training([tagged("O", "O")], requested())
-    with pytest.raises(DataError, match="has one tag alone, 'NN'; expected at least two"):
+    with pytest.raises(DataError, match="has only one tag, 'NN'; expected at least two"):
         TokenClassification.for_training([tagged("NN", "NN")], requested())
     with pytest.raises(OptionError, match="--problem-type regression"):
         TokenClassification.for_training([BIO], requested("regression"))
@@ -80,7 +80,7 @@ def test_labels_that_cannot_be_learnt() -> None:
 def test_types_that_the_model_lacks() -> None:
     head = TokenClassification.for_training([tagged("B-X", "O")], requested())
     assert head.targets([tagged("B-X", "I-X")], "f").numbers[0].tolist() == [1, 2], "I-X needs no training example"
-    with pytest.raises(DataError, match=r"dev: line 2: the tag 'B-Z' is not among those of the model \(O, X\)"):
+    with pytest.raises(DataError, match=r"dev: line 2: found the tag 'B-Z', expected a tag of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
     with pytest.raises(
         DataError, match=r"'B-x' is not among .*; the model has 'B-X', which differs from 'B-x' only in"

@@ -33,7 +33,7 @@ REGRESSION_OR_CLASSES = (
 
 
 def spelling_key(name: str) -> str:
-    """Return a key that is equal for names that differ only in case, white space, invisible characters or Unicode form."""
+    """Return a key without case, white space, invisible characters and differences of Unicode form."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf") or name
 

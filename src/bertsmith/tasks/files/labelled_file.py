@@ -368,7 +368,7 @@ def find_column(
     for name in candidates:
         if name in present:
             return name
-    wanted = f"column {requested!r}" if requested is not None else f"column with a usual name for the {what}"
+    wanted = f"column {requested!r}" if requested is not None else f"column of the {what} with a usual name"
     joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
     near = nearest(requested, present) if requested is not None else ""
     raise DataError(

@@ -44,7 +44,8 @@ def text_columns_of(config: Any, name: str) -> FileReference | None:
         or not all(isinstance(it, str) for it in configured_value)
     ):
         raise ModelError(
-            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {configured_value!r}, expected a list of one or two column names"
+            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {configured_value!r}, expected a list of one or two "
+            "column names"
         )
     return FileReference(
         f"the training file of {name}",

@@ -149,7 +149,7 @@ def _without_headers(path: Path, records: list[FileRecord]) -> list[FileRecord]:
 def _of_table(
     path: Path, text: str, default_separator: str, *, separator: str | None, no_header: bool, skip_broken: bool
 ) -> list[FileRecord]:
-    """Read a table. In TSV a quote is an ordinary character (as in GLUE), unless each opening quote has a closing one."""
+    """Read a table. In TSV a quote is an ordinary character (as in GLUE), unless all opening quotes are closed."""
 
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")

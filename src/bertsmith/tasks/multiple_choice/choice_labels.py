@@ -20,7 +20,7 @@ from bertsmith.tasks.files.reference import FileReference
 FROM_0, FROM_1, KEYS, LETTERS, TEXTS = "from 0", "from 1", "keys", "letters", "texts"
 POSITIONS = (FROM_0, FROM_1)
 LABEL_FORMATS = (KEYS, FROM_0, FROM_1, LETTERS, TEXTS)
-"""In order of preference: the first format that fits is used, unless another format fits and gives different choices."""
+"""In order of preference: the first format that fits is used, unless a second one fits and gives different choices."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,7 @@ def _infer_position_format(
         )
         return FROM_1
     if reference is not None and reference.choice_labels in POSITIONS:
-        log_info(
-            f"{path}: the labels are taken as positions counted {reference.choice_labels}, as in {reference.source}"
-        )
+        log_info(f"{path}: labels are read as positions {reference.choice_labels}, as in {reference.source}")
         return str(reference.choice_labels)
     found = "no label is 0 and no label is the number of choices, so positions may count from 0 or from 1"
     if columns_from == 1 and len(rows) > 1:
@@ -133,9 +131,8 @@ def indices(rows: Sequence[LabelledChoices], label_format: str, reference: FileR
     for row in rows:
         index = row.index(label_format)
         if index is None:
-            raise DataError(
-                f"{row.where}: found {row.label!r}, expected {_expected(row, label_format)}{_hint(row, label_format, reference)}"
-            )
+            hint = _hint(row, label_format, reference)
+            raise DataError(f"{row.where}: found {row.label!r}, expected {_expected(row, label_format)}{hint}")
         found.append(index)
     return found
 

@@ -15,8 +15,8 @@ from bertsmith.tasks.values import MISSING_LOGIT
 class QuestionLosses(TaskLosses):
     """Losses of start and end logits per token of a row.
 
-    Padding is excluded from the softmax. The stock model includes it, so its loss depends on the batch; for a single row
-    the losses are equal.
+    Padding is excluded from the softmax. The stock model includes it, so its loss depends on the batch; for a single
+    row both losses are equal.
     """
 
     def loss_count(self, targets: Tensor) -> int:

@@ -7,8 +7,8 @@ TSV with the columns `question`, `context`, `answers` and optionally `id`. The a
 - an object of lists `{"text": [...], "answer_start": [...]}`, as in the library datasets,
 - a text or a list of texts, with the offsets in a column `answer_start` or `start`.
 
-A question without an answer has an empty list; in CSV and TSV the cell is empty. An id may be a whole number. A question
-without an id gets its number in the file, from 1, as its id.
+A question without an answer has an empty list; in CSV and TSV the cell is empty. An id may be a whole number. The id of
+a question without an id is its number in the file, from 1.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ _Objects = Iterator[tuple[dict[str, Any], str, dict[str, Any], str]]
 
 
 def _of_squad(path: Path) -> _Objects:
-    """Yield the questions of articles and paragraphs; `data` may also contain questions directly, with their contexts."""
+    """Yield the questions of articles and paragraphs; `data` may also contain questions with their contexts."""
     content = read_json_object(path, SQUAD_JSON)
     for article, at in _items(path, content, "data", at=""):
         if QUESTION in article:

@@ -1,7 +1,7 @@
 """question-answering: the span of a context that answers a question, or "no answer" (SQuAD 1.1 and 2.0).
 
-A model scores each token as the start and as the end of the answer. [CLS] (position 0) means "no answer"; it is also the
-target of a window without the whole answer (Devlin et al. 2019, sections 4.2 and 4.3). Answers are cut from the
+A model scores each token as the start and as the end of the answer. [CLS] (position 0) means "no answer"; it is also
+the target of a window without the whole answer (Devlin et al. 2019, sections 4.2 and 4.3). Answers are cut from the
 characters of the context, never decoded from tokens.
 """
 

@@ -97,7 +97,7 @@ def _check_spellings(
         if near is not None:
             row = next(row for row, names in zip(rows, labelled, strict=True) if name in names)
             raise DataError(
-                f"{row.where}: the label {name!r} is not among the labels of the predictions{spelling_advice(name, near)}"
+                f"{row.where}: the label {name!r} is not a label of the predictions{spelling_advice(name, near)}"
             )
 
 

@@ -223,7 +223,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         return next(iter(metrics_of(self.labels, self.problem_type)))
 
     def measure(self, outputs: Logits, targets: Targets) -> dict[str, Measurement]:
-        """Return `accuracy`, `f1` of the second of two classes, `macro_f1`, `matthews`; or metrics of numbers or sets."""
+        """Return `accuracy`, `f1` (for two classes), `macro_f1`, `matthews`; or the metrics of numbers or label sets."""
         return label_metrics(self.labels, self.problem_type, outputs, targets)
 
     @property

@@ -144,8 +144,8 @@ def _column(path: Path, option: str, names: Sequence[str], *, requested: str | N
     if name.isdecimal() and int(name) < len(names):
         return int(name)
     raise OptionError(
-        f"{option}: {path} has no column {name if requested is None else requested!r}; expected one of {', '.join(names)}, "
-        f"or a number from 0 to {len(names) - 1}{nearest(name, names)}"
+        f"{option}: {path} has no column {name if requested is None else requested!r}; expected one of "
+        f"{', '.join(names)}, or a number from 0 to {len(names) - 1}{nearest(name, names)}"
     )
 
 

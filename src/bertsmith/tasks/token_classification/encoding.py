@@ -1,9 +1,9 @@
 """Words as rows of tokens, in overlapping windows if a sentence is longer than a row.
 
-Every word has at least one token: a word that the tokenizer drops (a zero-width space) gets the unknown token. The first
-token represents the word. Windows have whole words and overlap by half. Each word is predicted once, in the window in
-which it is furthest from the window's edges (as Devlin et al. 2019 do for answers); the ends of a sentence do not count
-as edges.
+Every word has at least one token: a word that the tokenizer drops (a zero-width space) gets the unknown token. The
+first token represents the word. Windows have whole words and overlap by half. Each word is predicted once, in the
+window in which it is furthest from the window's edges (as Devlin et al. 2019 do for answers); the ends of a sentence do
+not count as edges.
 """
 
 from __future__ import annotations

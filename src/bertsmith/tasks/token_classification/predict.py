@@ -41,8 +41,8 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
     """Return the entities of a text; with plain labels (parts of speech), every word.
 
     Words are what the tokenizer sees as words: for BERT, runs of letters and digits, and single punctuation marks. A
-    text of more than `max_length` tokens (default: the length that the model was fine-tuned with) is read in overlapping
-    windows. Raises ModelError if the model has no tagging head.
+    text of more than `max_length` tokens (default: the length that the model was fine-tuned with) is read in
+    overlapping windows. Raises ModelError if the model has no tagging head.
     """
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("tag", texts)

@@ -112,8 +112,8 @@ def _sentences(path: Path, columns: Columns, placeholder_label: str | None) -> t
 def _predicted(path: Path, label: str | None, first_words: Collection[str]) -> tuple[list[Sentence], LabelsAre | None]:
     """Return the sentences of a prediction file, and the kind of tags in its first line (None if there is no kind).
 
-    The file has CoNLL columns (first and last), or is CoNLL-U (FORM and the column `label`). `first_words` are the first
-    words of the sentences; lines with these words are not comments.
+    The file has CoNLL columns (first and last), or is CoNLL-U (FORM and the column `label`). `first_words` are the
+    first words of the sentences; lines with these words are not comments.
     """
     existing_file(path, "a file of columns, token and predicted tag")
     text = decoded_predictions(path)
@@ -130,7 +130,8 @@ def _has_shape_of_conllu(path: Path, text: str) -> bool:
     found = conllu_file.has_shape(text)
     if found:
         log_info(
-            f"{path}: read as CoNLL-U, because it has the ten columns of CoNLL-U; --format conll reads columns by number"
+            f"{path}: read as CoNLL-U, because it has the ten columns of CoNLL-U; --format conll reads columns by "
+            "number"
         )
     return found
 
