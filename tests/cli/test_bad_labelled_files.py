@@ -94,7 +94,7 @@ def test_a_label_that_is_no_number(
     [
         ("a.csv", b"", ("the file is empty",)),
         ("a.csv", b"text,label\n", ("no rows in this file",)),
-        ("a.csv", b"text,label\nfine,a\ntoo,many,fields\n", ("line 3: 3 fields, expected 2 (text, label)",)),
+        ("a.csv", b"text,label\nfine,a\ntoo,many,fields\n", ("line 3: found 3 fields, expected 2 (text, label)",)),
         ("a.csv", b'text,label\n"open,a\n', ("line 2",)),
         ("a.csv", b"text,label\n ,a\n", ("line 2: the text is empty",)),
         ("a.csv", b"text,label\nfine,\n", ("line 2: the label is empty",)),
@@ -144,7 +144,7 @@ def test_columns_of_another_width(
     holds(message, train, "line 2: found 'fibrosis', expected a token and, in the last column, its tag")
     train.write_text("Cystic NN B-X\nfibrosis I-X\n")
     message = refused("finetune", "token-classification", "--model", run, *data)
-    holds(message, train, "line 2: 2 columns, expected 3 as in line 1")
+    holds(message, train, "line 2: found 2 columns, expected 3 as in line 1")
 
 
 def test_a_head_of_other_labels(

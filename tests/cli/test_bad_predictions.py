@@ -188,7 +188,7 @@ ONE, TWO = '{"text": "one", "label": "a"}\n', '{"text": "two", "label": "b"}\n'
         (None, ("no such file",)),
         ("", ("the file is empty",)),
         (ONE, ("found 1 predictions, expected 2, one per row of",)),
-        (ONE + TWO + TWO, ("line 3: more predictions than the 2 rows of",)),
+        (ONE + TWO + TWO, ("line 3: found more predictions than the 2 rows of",)),
         (TWO + ONE, ("line 1: the text is 'two', expected 'one' of row 1 of", "in the order of the rows")),
         (ONE + "{", ("line 2: not JSON",)),
         (ONE + "[" * 100_000, ("line 2: JSON that cannot be read (nested too deeply)",)),

@@ -1,4 +1,4 @@
-"""The report on labelled data: what is found in small files made for it, and in real ones."""
+"""The report on labelled data: findings in small constructed files and in real files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_pairs_are_compared_together(tokenizer: PreTrainedTokenizerBase) -> None
 
 @pytest.mark.parametrize(("rare", "warned"), [(1, True), (2, False)])
 def test_a_rare_label_is_warned_of(tokenizer: PreTrainedTokenizerBase, rare: int, warned: bool) -> None:
-    """More than ten times as many of one label as of another."""
+    """One label has more than ten times as many examples as a different label."""
     train = [*rows(*(f"a {number}" for number in range(20)), label="often")]
     train += rows(*(f"b {number}" for number in range(rare)), label="rare")
     warnings = report_on(tokenizer, {"train": train})["warnings"]
@@ -204,7 +204,7 @@ REPEATED = {"CoLA": 19, "SST-2": 371, "RTE": 2, "TREC": 71}
 def test_overlaps_of_real_files(
     tokenizer: PreTrainedTokenizerBase, shared_data: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The counts are those of the data's own notes, which were made by other means."""
+    """The counts are those in the documentation of the data, made independently."""
     task, columns, files, overlaps = FOUND[name]
     examples: dict[str, Any] = {}
     for part, file in files.items():

@@ -1,4 +1,4 @@
-"""What is told of a head's errors: calibration, labels, confusions, slices and the worst examples."""
+"""The error report of a head: calibration, labels, confusions, slices and the worst examples."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report_of(*given: Any) -> dict[str, Any]:
 
 
 def certain(head: AnyTask, said: list[str], logit: float = 2.0) -> Any:
-    """Logits that say these labels."""
+    """Logits that predict these labels."""
     return np.array([[logit * (label == name) for label in head.labels] for name in said], dtype=np.float32)
 
 
@@ -134,7 +134,7 @@ def tagged(tmp_path: Path, name: str, sentences: list[list[tuple[str, str]]]) ->
 
 
 def test_words(tmp_path: Path) -> None:
-    """One sentence is right but for the type of an entity of two words; in the other a word is taken for one."""
+    """One sentence has a wrong type for an entity of two words; in the other a word is predicted as an entity."""
     first = [("Ann", "B-PER"), ("Lee", "I-PER"), ("sang", "O")]
     second = [("in", "O"), ("Rome", "B-LOC"), ("today", "O")]
     head = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
@@ -157,7 +157,7 @@ def test_words(tmp_path: Path) -> None:
 
 
 class _Words:
-    """Two sentences of three words, a row each."""
+    """Two sentences of three words, one row per sentence."""
 
     num_words = (3, 3)
     sentences = (0, 1)

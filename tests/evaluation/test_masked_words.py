@@ -1,4 +1,4 @@
-"""Samples for people: whole words of held-out sentences, the same each time, and the model's own guesses."""
+"""Samples for the report: whole words of held-out sentences, reproducible, and the model's predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of sentences are those of `embed`, and so are the figures of how alike they are."""
+"""Sentence vectors and their similarities equal those computed from `embed`."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     head = task_class("token-classification").for_model(predictor.config, None, "")
     examples = head.read(sample, Columns())
     inputs = head.encode(predictor.tokenizer, examples, 32)
-    assert inputs.windowed
+    assert inputs.windowed_examples
     outputs = predictor.head_outputs(head, inputs)
     assert [len(words) for words in seen] == [len(example.tokens) for example in examples]
     for words, numbers in zip(seen, outputs.numbers, strict=True):

@@ -129,7 +129,7 @@ def encoded(task: str, sample: Path, run: Path) -> tuple[AnyTask, LabelledData]:
 def test_what_a_head_says_of_itself(task: str) -> None:
     head = task_class(task)
     assert hasattr(transformers, head.auto_class)
-    assert head.pipeline_tag and head.called and head.__doc__
+    assert head.pipeline_tag and head.head_name and head.__doc__
     ending = head.auto_class.removeprefix("AutoModel")
     assert task_of(transformers.BertConfig(architectures=[f"Bert{ending}"])) == task
     assert has_head(transformers.BertConfig(architectures=[f"DistilBert{ending}"]), task)
@@ -147,7 +147,7 @@ def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run:
     batch = task_class(task).for_training(examples, ASKED).batch(data.encoded, range(24), 0, with_types=False)
     assert batch["input_ids"].shape[-1] == LENGTH < max(data.encoded.full_lengths)
     assert max(data.encoded.lengths) <= batch["input_ids"][0].size
-    windowed = data.encoded.windowed
+    windowed = data.encoded.windowed_examples
     if windowed is None:
         assert len(data.encoded.lengths) == 24 and sum(data.encoded.truncated_tokens) > 0
     else:

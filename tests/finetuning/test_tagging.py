@@ -342,6 +342,6 @@ def test_real_files_keep_every_word(run: Path, shared_data: Path, name: str) -> 
     )
     inputs = head.encode(load_tokenizer(str(run)), examples, 32)
     targets, rows = head.targets(examples, str(file)), list(range(len(inputs.lengths)))
-    assert inputs.windowed > 0
+    assert inputs.windowed_examples > 0
     learnt = head.row_targets(inputs, targets, rows) != IGNORED
     assert learnt.sum() == sum(len(sentence.tokens) for sentence in examples)

@@ -1,4 +1,4 @@
-"""The length that a head reads: `classify`, `evaluate` and stock's pipeline give each long text the same label."""
+"""The input length of a head: `classify`, `evaluate` and the stock pipeline give long texts the same labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSIFY, ANSWER = "sequence-classification", "question-answering"
 
 @pytest.fixture
 def of_length(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a copy of the classifier (48 positions) with these values in its config.json, and this run.json."""
+    """Make a copy of the classifier (48 positions) with these values in its config.json, and this run.json."""
 
     def make(name: str, record: dict[str, Any] | None = None, **values: Any) -> Path:
         folder = tmp_path / name

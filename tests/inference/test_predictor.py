@@ -1,4 +1,4 @@
-"""The Predictor answers as the tutorials' code with stock transformers does, for one text and for many."""
+"""The Predictor gives the same answers as stock transformers in tutorials, for one text and for many."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_an_empty_text_by_itself_has_no_answer(
 def test_embeddings_are_the_pooled_states_of_stock(
     model: Predictor, tokenizer: Any, bert: Path, pooling: str, layer: int
 ) -> None:
-    """Many texts of mixed length at once against stock, one by one."""
+    """Many texts of mixed length at once, compared with the stock model text by text."""
     stock = transformers.BertModel.from_pretrained(bert).eval()
     found = model.embed(TEXTS, pooling=pooling, layer=layer)
     for text, answer in zip(TEXTS, found, strict=True):
@@ -260,7 +260,7 @@ def test_next_sentence_is_stocks(model: Predictor, tokenizer: Any, bert: Path, a
 
 
 def test_both_labels_can_be_answered(bert: Path, tmp_path: Path) -> None:
-    """Index 0 is "is next", in the logits and in the name."""
+    """Index 0 is IsNext, in the logits and in the label."""
     for bias, label in (([5.0, -5.0], "IsNext"), ([-5.0, 5.0], "NotNext")):
         stock = transformers.BertForPreTraining.from_pretrained(bert)
         with torch.no_grad():
@@ -347,7 +347,7 @@ def test_tokenize_is_the_tokenizer(model: Predictor, tokenizer: Any) -> None:
 
 
 def test_a_tokenizer_that_cuts_and_pads_by_itself_does_neither_here(bert: Path, tmp_path: Path) -> None:
-    """The file of all-MiniLM's tokenizer carries truncation and padding to 128."""
+    """The tokenizer file of all-MiniLM sets truncation and padding to 128."""
     import shutil
 
     folder = tmp_path / "model"
@@ -418,7 +418,7 @@ def test_a_distilbert_fills_masks_as_stock(bert: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [40, 46, 47, 60])
 def test_a_roberta_has_fewer_places_than_rows_of_positions(bert: Path, tmp_path: Path, words: int) -> None:
-    """Its positions begin behind the id of the padding token: 50 rows are 49 places here."""
+    """RoBERTa's positions begin after the id of the padding token: 50 embeddings are 49 positions here."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
     config = transformers.RobertaConfig(
         vocab_size=len(tokenizer),

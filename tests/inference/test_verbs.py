@@ -1,4 +1,4 @@
-"""The verbs of the tasks are methods of the Predictor, and a new task's are without a change elsewhere."""
+"""The verbs of the tasks are methods of the Predictor; a new task needs no change elsewhere."""
 
 from __future__ import annotations
 

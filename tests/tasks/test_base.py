@@ -1,4 +1,4 @@
-"""What every task has from the protocol: which way its metrics are better, and what they can be."""
+"""What every task inherits: the direction and the range of its metrics."""
 
 from __future__ import annotations
 

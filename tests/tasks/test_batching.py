@@ -1,4 +1,4 @@
-"""Batches by length: every text once, none over the budget, little padding."""
+"""Batches by length: every text once, no batch over the budget, little padding."""
 
 from __future__ import annotations
 

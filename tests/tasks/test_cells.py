@@ -1,4 +1,4 @@
-"""Cells that are no text, names that occur twice, headers in the middle, separators, byte order marks."""
+"""Cells that are not text, repeated column names, repeated headers, separators, byte order marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class weights: scikit-learn's formula, torch's weighted mean, and the same update for every division of a batch."""
+"""Class weights: scikit-learn's formula, torch's weighted mean, and the same update for every split of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes in labelled files are answered before torch and transformers are imported."""
+"""Mistakes in labelled files are reported before torch and transformers are imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of a model by its configuration, also of tasks that share a class of transformers."""
+"""The task of a model from its configuration, also for tasks that share a transformers class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASS = "BertForSequenceClassification"
 
 
 class Rated(SequenceClassification):
-    """Ordered levels, by the outputs of a classification head."""
+    """Ordered levels, predicted from the outputs of a classification head."""
 
     config_keys = (LEVELS,)
     identifying_config_key = LEVELS
@@ -45,7 +45,7 @@ def test_the_marker_says_which_task_a_shared_class_is_of() -> None:
 
 
 def test_the_head_of_a_different_task_of_the_same_class_starts_afresh() -> None:
-    """Its weights would be loaded: they are of the right shape."""
+    """The old weights have the right shape, so they would be loaded."""
     rated: Any = transformers.BertConfig(architectures=[CLASS], num_labels=2, **{LEVELS: ["bad", "fair", "good"]})
     settings: Any = SimpleNamespace(
         head=SequenceClassification(["no", "yes"]), options=SimpleNamespace(task="sequence-classification")

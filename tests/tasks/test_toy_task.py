@@ -1,4 +1,4 @@
-"""A new task is one folder and one line: it is trained, measured, scored and used, and has its report and card."""
+"""A new task is one folder and one line: it can be trained, evaluated, scored and used, and has a report and a card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 16, "learning_rate":
 
 @pytest.fixture(autouse=True)
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line. The schemas list the tasks in their help when they are imported: here without this one."""
+    """Register the task. Schemas list the tasks in their help at import, so this task is missing there."""
     for schemas in ("bertsmith.finetuning.options", "bertsmith.tasks.score_options"):
         importlib.import_module(schemas)
     monkeypatch.syspath_prepend(TESTS)

@@ -1,4 +1,4 @@
-"""Only `head.py` and `losses.py` of the tasks need torch: an exported model reads, answers and is scored without it."""
+"""Only `head.py` and `task_losses.py` need torch: an exported model is read, used and scored without it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_module_but_heads_and_losses_can_be_imported() -> None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules that a module imports, inside functions and for types too."""
+    """The modules that a module imports, including imports inside functions and for types."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         yield from [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         yield from [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -81,13 +81,13 @@ def samples(task: str, problem_type: str) -> list[dict[str, Any]]:
 
 
 def squad(line: dict[str, Any]) -> dict[str, Any]:
-    """A question in the form of SQuAD."""
+    """A question in SQuAD format."""
     answers = [{"text": each["text"], "answer_start": each["start"]} for each in line["answers"]]
     return {key: line[key] for key in ("id", "question")} | {"answers": answers, "is_impossible": not answers}
 
 
 def written(folder: Path, task: str, form: str, lines: list[dict[str, Any]]) -> Path:
-    """The examples as a file of this form."""
+    """The examples as a file in this format."""
     path = folder / f"sample.{ {'squad': 'json'}.get(form, form) }"
     if form == "jsonl":
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -127,7 +127,7 @@ CASES = [
 
 
 def test_the_cases_have_every_task_and_form() -> None:
-    """A new task, or a new form of files, needs a case."""
+    """A new task, or a new file format, needs a case."""
     tested = {(task, form) for task, _, forms in CASES for form in forms}
     forms = {name: {*task_class(name).tables, *TASKS[name].file_formats} for name in trainable_tasks()}
     # The tables of questions are read by one function, whatever their form.
@@ -139,7 +139,7 @@ def test_the_cases_have_every_task_and_form() -> None:
 def test_labelled_files_are_read_answered_and_scored(
     task: str, problem_type: str, forms: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """What `score` says of the predictions is what `evaluate` says of the answers."""
+    """`score` on the predictions gives the same metrics as `evaluate`."""
     lines = samples(task, problem_type)
     found = blocked("head", task, problem_type, *(written(tmp_path, task, form, lines) for form in forms))
     assert found["judged"] == found["examples"] == 10 <= found["rows"]

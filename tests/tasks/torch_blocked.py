@@ -59,7 +59,7 @@ class Encodings(dict[str, Any]):
 
 
 class StandIn:
-    """A fast tokenizer of transformers, as far as the tasks need it, on the library tokenizers alone."""
+    """The parts of a fast transformers tokenizer that tasks use, built on the library tokenizers only."""
 
     pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id = range(5)
     mask_token, name_or_path = "[MASK]", "a stand-in"
@@ -124,7 +124,7 @@ class FakeRunner:
         return asked or self.max_length
 
     def outputs_of(self, head: AnyTask, batch: dict[str, Any]) -> dict[str, Any]:
-        """The outputs of stock's model for the task: float32."""
+        """The outputs of the stock model for the task: float32."""
         shape = batch["input_ids"].shape
         spans = head.pipeline_tag == "question-answering"
         sizes = {
@@ -149,7 +149,7 @@ class FakeRunner:
         return head.join(self.kept(head, head.extract_outputs, inputs), inputs)
 
     def forward(self, task: str) -> Callable[..., Iterator[tuple[list[int], Any]]]:
-        """Rows of each batch: of masks over the vocabulary, of pairs over two classes, of texts a vector."""
+        """Outputs of each batch: per mask over the vocabulary, per pair over two classes, per text a vector."""
         width = {"fill-mask": len(self.tokenizer), "next-sentence": 2, "embedding": HIDDEN}[task]
 
         def outputs(encoded: Any, **settings: Any) -> Iterator[tuple[list[int], Any]]:
@@ -187,7 +187,7 @@ def asked(problem_type: str) -> Any:
 
 
 def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
-    """A labelled file in several forms: all are read alike; the examples are encoded, answered, measured and scored."""
+    """Read a labelled file in several formats with equal results; encode, predict, measure and score the examples."""
     found = task_class(name)
     paths = [Path(file) for file in files]
     examples, *others = [found.read(path, Columns()) for path in paths]
@@ -257,7 +257,7 @@ VERBS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 
 
 def verb(name: str, folder: str) -> dict[str, Any]:
-    """The results of the verb of a task, as its command line makes them."""
+    """The results of a task's verb, as on the command line."""
     command = TASKS[name].module("command").COMMAND
     results, shown = [], []
     for config, values in VERBS[name]:
@@ -270,12 +270,12 @@ def verb(name: str, folder: str) -> dict[str, Any]:
 
 
 def cards() -> dict[str, Any]:
-    """The sentences of cards and reports."""
+    """The sentences for cards and reports."""
     return {name: TASKS[name].module("card").CARD(record_of(name)).use for name in trainable_tasks()}
 
 
 def record_of(task: str) -> FinetuningRecord:
-    """A RUN of the task with the options by default."""
+    """A RUN of the task with default options."""
     return FinetuningRecord.model_validate({"kind": "finetuning", "task": task, "options": {}, "data": {"files": []}})
 
 

@@ -1,4 +1,4 @@
-"""The scores of a file of predictions of shouting."""
+"""The scores of a prediction file of shouting."""
 
 from __future__ import annotations
 

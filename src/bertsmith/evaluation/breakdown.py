@@ -55,7 +55,7 @@ class Breakdown:
     ) -> None:
         self.plan, self.vocabulary = evaluation.plan, evaluation.vocabulary
         self.unigram_nats = evaluation.unigram_nats
-        self._whole_kinds = _kinds_of_whole_pieces(tokenizer, self.vocabulary.size)
+        self._whole_kinds = _kinds_of_whole_words(tokenizer, self.vocabulary.size)
         self._frequencies = frequency_groups(unigram_counts) if unigram_counts is not None else None
         self._sums = {name: np.zeros((len(groups), 4)) for name, groups in GROUPS.items()}
 
@@ -148,7 +148,7 @@ def position_thirds(positions: Ints, lengths: Ints) -> Ints:
     return 3 * (2 * positions + 1) // (2 * lengths)
 
 
-def _kinds_of_whole_pieces(tokenizer: PreTrainedTokenizerBase, size: int) -> Ints:
+def _kinds_of_whole_words(tokenizer: PreTrainedTokenizerBase, size: int) -> Ints:
     """Return the group of each token if it is a whole word, number or punctuation: int64 of [vocabulary]."""
     pieces = [piece or "" for piece in tokenizer.convert_ids_to_tokens(list(range(size)))]
     kinds = [0 if any(map(str.isalpha, piece)) else 3 if any(map(str.isnumeric, piece)) else 4 for piece in pieces]

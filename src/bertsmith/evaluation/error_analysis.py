@@ -40,7 +40,7 @@ LABELS = 200
 VALUES = 20
 """Maximum slices of a column; all other values are combined."""
 OTHER = "(other)"
-LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
+LENGTH, TOO_LONG = "length in tokens", "length limit of the model"
 
 
 def error_report(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
@@ -164,9 +164,9 @@ class _Slicing:
 def slices(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
     """Return the main metric by quartile of the length, by whether the text was too long, and by columns."""
     lengths = np.array(scored_examples.inputs.full_lengths)
-    made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored_examples)}
-    worth = [_sliced(scored_examples, by, slicing) for by, slicing in made.items() if len(slicing.order) > 1]
-    return worth + [_sliced(scored_examples, column, _by_value(values)) for column, values in columns.items()]
+    slicings = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored_examples)}
+    by_input = [_sliced(scored_examples, by, slicing) for by, slicing in slicings.items() if len(slicing.order) > 1]
+    return by_input + [_sliced(scored_examples, column, _by_value(values)) for column, values in columns.items()]
 
 
 def _by_length(lengths: npt.NDArray[np.int64]) -> _Slicing:

@@ -1,8 +1,8 @@
 """Evaluation of a language model on fixed masks: the same predictions and pairs each time, in constant memory.
 
-Masks and pairs depend on (store, seed) of the evaluation, not on the training seed, so runs can be compared. The loss is
-compared with that of the smoothed unigram distribution at the same positions: a model that does not beat it has learned
-only token frequencies.
+Masks and pairs depend on (store, seed) of the evaluation, not on the training seed, so runs can be compared. The loss
+is compared with that of the smoothed unigram distribution at the same positions: a model that does not beat it has
+learned only token frequencies.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ class _Row:
     input_ids: list[int]
     position: int
     label: int
-    of_token: bool
-    of_word: bool
+    counts_for_tokens: bool
+    counts_for_words: bool
 
 
 @torch.inference_mode()
@@ -95,8 +95,11 @@ def pseudo_perplexity(
         rows = [row for number in chosen for row in _rows(number, kept[number], vocabulary)]
         nats = _losses(model, vocabulary, rows, precision=precision)
         for row, loss in zip(rows, nats.tolist(), strict=True):
-            sums[:2, row.sentence] += row.of_token * loss, row.of_token
-            sums[2:, row.sentence] += row.of_word * loss, row.of_token and not vocabulary.continues[row.label]
+            sums[:2, row.sentence] += row.counts_for_tokens * loss, row.counts_for_tokens
+            sums[2:, row.sentence] += (
+                row.counts_for_words * loss,
+                row.counts_for_tokens and not vocabulary.continues[row.label],
+            )
         if bar is not None:
             bar.update(start + len(chosen), total=len(order))
     model.train(was_training)
@@ -136,19 +139,40 @@ def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
         label = ids[at]
         if not hidden[label]:
             last_piece = end == at + 1
-            rows.append(_row(number, ids, at, end=at + 1, vocabulary=vocabulary, of_token=True, of_word=last_piece))
+            rows.append(
+                _row(
+                    number,
+                    ids,
+                    at,
+                    end=at + 1,
+                    vocabulary=vocabulary,
+                    counts_for_tokens=True,
+                    counts_for_words=last_piece,
+                )
+            )
             if not last_piece:
-                rows.append(_row(number, ids, at, end=end, vocabulary=vocabulary, of_token=False, of_word=True))
+                rows.append(
+                    _row(
+                        number, ids, at, end=end, vocabulary=vocabulary, counts_for_tokens=False, counts_for_words=True
+                    )
+                )
         if not vocabulary.continues[label]:
             end = at
     return rows
 
 
 def _row(
-    number: int, ids: list[int], at: int, *, end: int, vocabulary: Vocabulary, of_token: bool, of_word: bool
+    number: int,
+    ids: list[int],
+    at: int,
+    *,
+    end: int,
+    vocabulary: Vocabulary,
+    counts_for_tokens: bool,
+    counts_for_words: bool,
 ) -> _Row:
     masked = [vocabulary.cls, *ids[:at], *[vocabulary.mask] * (end - at), *ids[end:], vocabulary.sep]
-    return _Row(number, masked, at + 1, ids[at], of_token, of_word)
+    return _Row(number, masked, at + 1, ids[at], counts_for_tokens, counts_for_words)
 
 
 def _losses(

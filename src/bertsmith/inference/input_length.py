@@ -56,9 +56,9 @@ def input_length(model: str, config: Any, task: str, *, requested: int | None = 
     recorded = _recorded(Path(model), task)
     if recorded is not None:
         return min(recorded, limit), "from its run.json"
-    usual = TASKS[task].max_length
-    if usual != TaskEntry.max_length:
-        return min(usual, limit), f"the default of {task}; the model has no record of its fine-tuning length"
+    default = TASKS[task].max_length
+    if default != TaskEntry.max_length:
+        return min(default, limit), f"the default of {task}; the model has no record of its fine-tuning length"
     return limit, "the model's maximum; it has no record of its fine-tuning length"
 
 

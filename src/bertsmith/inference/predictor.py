@@ -64,7 +64,7 @@ class Predictor:
         self.precision = choose_precision(precision, self.device).value
         self.max_length = max_tokens(self.config)
         self._models = LoadedModels(self.name, self.config, self.device)
-        self._made: dict[str, Any] = {}
+        self._created: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> MethodType:
         """Return the verb of a task as a method."""
@@ -151,9 +151,9 @@ class Predictor:
 
     def get_or_create(self, key: str, make: Callable[[], ValueType]) -> ValueType:
         """Return the value for this key; the first call creates it with `make`."""
-        if key not in self._made:
-            self._made[key] = make()
-        value: ValueType = self._made[key]
+        if key not in self._created:
+            self._created[key] = make()
+        value: ValueType = self._created[key]
         return value
 
     # The backend

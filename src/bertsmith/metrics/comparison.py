@@ -122,8 +122,8 @@ def p_value(a: Measurement, b: Measurement, where: Booleans) -> float:
     observed, count, extreme = abs(b.value - a.value), 0, 0
     exact = 2 ** min(int(where.sum()), 64) <= EXCHANGES
     for swaps in _all_exchanges(int(where.sum())) if exact else _some_exchanges(int(where.sum())):
-        of_a, of_b = a.exchanged(b, where, swaps)
-        extreme += int(np.sum(np.abs(of_b - of_a) >= observed - _SAME))
+        figures_a, figures_b = a.exchanged(b, where, swaps)
+        extreme += int(np.sum(np.abs(figures_b - figures_a) >= observed - _SAME))
         count += len(swaps)
     return extreme / count if exact else (1 + extreme) / (1 + count)
 

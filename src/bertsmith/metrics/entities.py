@@ -69,7 +69,7 @@ def are_plain(tags: Collection[str]) -> bool:
     return not any(tag == "O" or (tag[:1] in ("B", "I", "E", "S") and tag[1:2] == "-") for tag in tags)
 
 
-def bioes_of(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
+def convert_to_bioes(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
     """Return the scheme of tags in BILOU, BMES or BMEWO, and the BIOES form of each tag; None for other tags."""
     prefixes = {tag[0] if tag[1:2] in ("", "-") else tag for tag in tags if tag and tag != "O"}
     for scheme, letters in _SPELLINGS.items():
@@ -159,7 +159,7 @@ def recognise(sentences: Sequence[Sequence[str]]) -> Scheme:
     return "IOB1"
 
 
-def tags_of(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
+def tags_from_entities(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
     """Return the tags of a sentence of `count` tokens with these entities, sorted and not overlapping."""
     tags, before = ["O"] * count, Entity("", -1, -1)
     for entity in found:

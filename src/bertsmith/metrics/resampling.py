@@ -41,20 +41,20 @@ def bootstrap_draws(examples: int, resamples: int) -> Iterator[Floats]:
         yield times
 
 
-def resampled(measured: Mapping[Name, Measurement], resamples: int) -> dict[Name, Floats]:
+def resampled(measurements: Mapping[Name, Measurement], resamples: int) -> dict[Name, Floats]:
     """Return each metric over the same resamples of the same examples: float64 of [resamples]."""
-    found: dict[Name, list[Floats]] = {name: [] for name in measured}
-    examples = len(next(iter(measured.values())))
+    found: dict[Name, list[Floats]] = {name: [] for name in measurements}
+    examples = len(next(iter(measurements.values())))
     for times in bootstrap_draws(examples, resamples):
-        for name, measurement in measured.items():
+        for name, measurement in measurements.items():
             found[name].append(measurement.over(times))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def intervals(measured: Mapping[Name, Measurement], resamples: int = RESAMPLES) -> dict[Name, Interval]:
+def intervals(measurements: Mapping[Name, Measurement], resamples: int = RESAMPLES) -> dict[Name, Interval]:
     """Return metrics of the same examples, each with its 95% percentile interval; reproducible."""
-    over = resampled(measured, resamples)
-    return {name: interval(measurement.value, over[name]) for name, measurement in measured.items()}
+    over = resampled(measurements, resamples)
+    return {name: interval(measurement.value, over[name]) for name, measurement in measurements.items()}
 
 
 def interval(value: float, over: Floats) -> Interval:

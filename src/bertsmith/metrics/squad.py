@@ -99,8 +99,8 @@ def question_scores(questions: Sequence[ScorableQuestion], predictions: Mapping[
 def at_threshold(scores: QuestionScores, probabilities: Floats, threshold: float) -> QuestionScores:
     """Return the scores if questions with a probability of no answer above the threshold are left unanswered."""
     left = scores.predicted & (probabilities > threshold)
-    right = np.where(scores.has_answer, 0.0, 1.0)
-    return replace(scores, exact=np.where(left, right, scores.exact), f1=np.where(left, right, scores.f1))
+    correct = np.where(scores.has_answer, 0.0, 1.0)
+    return replace(scores, exact=np.where(left, correct, scores.exact), f1=np.where(left, correct, scores.f1))
 
 
 def best_threshold(values: Floats, scores: QuestionScores, probabilities: Floats) -> tuple[float, float]:

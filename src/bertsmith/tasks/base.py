@@ -29,7 +29,7 @@ from bertsmith.metrics.calibration import fitted_temperature
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.resampling import Interval, intervals
 from bertsmith.tasks.files.label_checks import label_warnings
-from bertsmith.tasks.files.labelled_file import Columns, in_order
+from bertsmith.tasks.files.labelled_file import Columns, sort_labels
 from bertsmith.tasks.files.reference import FileReference
 from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.values import (
@@ -126,7 +126,7 @@ class TaskLabels(ABC, Generic[ExampleType, TargetsType]):
     @property
     def classes(self) -> list[str]:
         """The possible answers in order; by default the labels."""
-        return in_order(self.labels)
+        return sort_labels(self.labels)
 
     @abstractmethod
     def targets(self, examples: Sequence[ExampleType], where: str) -> TargetsType:

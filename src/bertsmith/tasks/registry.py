@@ -102,9 +102,9 @@ def trainable_tasks() -> tuple[str, ...]:
 
 def default_lengths() -> str:
     """Return the default tokens per row for the help: the general default, then the tasks that differ from it."""
-    usual = TaskEntry.max_length
-    others = (f"{entry.max_length} for {name}" for name, entry in TASKS.items() if entry.max_length != usual)
-    return ", ".join([str(usual), *others])
+    default = TaskEntry.max_length
+    others = (f"{entry.max_length} for {name}" for name, entry in TASKS.items() if entry.max_length != default)
+    return ", ".join([str(default), *others])
 
 
 def known_task(value: str, suites: Sequence[str] = ()) -> str:

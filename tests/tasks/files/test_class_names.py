@@ -1,4 +1,4 @@
-"""One class, one name, however numbers and truth values are spelt."""
+"""One name per class, however numbers and booleans are spelled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 
 def requested(problem_type: str = "single_label_classification") -> Any:
-    """The options of `finetune` that say something of labels."""
+    """The options of `finetune` about labels."""
     return SimpleNamespace(problem_type=problem_type)
 
 
@@ -80,7 +80,7 @@ def test_the_classes_of_a_model_by_any_spelling() -> None:
     assert [classes[name] for name in ("0.0", "01", "True", "x", "2.0", "X")] == ["0", "1", "true", "x", "2.0", "X"]
     assert classes.merged(["0", "1", "2.0"]) is None, "2.0 is unknown, which is another message"
     said = classes.merged(["0", "0.0", "01", "1"])
-    assert said is not None and "0 (spelt 0, 0.0), 1 (spelt 01, 1)" in said
+    assert said is not None and "0 (spelled 0, 0.0), 1 (spelled 01, 1)" in said
     assert ClassNames(["1", "01"])["1.0"] == "1.0", "a model with both of them: neither is meant for certain"
 
 

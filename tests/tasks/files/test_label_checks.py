@@ -1,4 +1,4 @@
-"""Labels that look wrong: numbers that are used as classes, and names that differ only in their spelling."""
+"""Labels that look wrong: numbers used as classes, and names that differ only in spelling."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
     assert len(set(shown)) == 2, "the two look different in the message"
     assert find_similar_name(a, ["other", b]) == b
     row = Row("x", None, a, "dev.csv", "line 4")
-    with pytest.raises(DataError, match=r"^dev.csv: line 4: label .*; the model has .*Write both the same way"):
+    with pytest.raises(
+        DataError, match=r"^dev.csv: line 4: found the label .*; the model has .*Write both the same way"
+    ):
         encode_labels([row], ["other", b], "single_label_classification", "dev.csv")
     with pytest.raises(DataError, match=r"; the model has .*Write both the same way"):
         encode_labels([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")

@@ -1,4 +1,4 @@
-"""Labelled files as they are found in the wild, and every mistake at its line."""
+"""Labelled files as they occur in practice; every mistake is reported at its line."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
 
 
 def test_a_named_text_column_is_a_single_text(tmp_path: Path) -> None:
-    """A usual name of a second text does not make pairs of what was named."""
+    """If an option names the text column, a column with a usual name for second texts does not make pairs."""
     content = "sentence1,sentence2,label\na,b,1\n"
     assert rows_of(tmp_path, "f.csv", content, text="sentence2") == [Row("b", None, "1")]
 
@@ -164,9 +164,9 @@ def test_whatever_json_writes_is_read_again(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: 1 fields, expected 2 \(text, label\)"),
-        ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: 3 fields, expected 2"),
-        ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: 4 fields, expected 2"),
+        ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: found 1 fields, expected 2 \(text, label\)"),
+        ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: found 3 fields, expected 2"),
+        ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: found 4 fields, expected 2"),
         ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),

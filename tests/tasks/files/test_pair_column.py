@@ -1,4 +1,4 @@
-"""Pairs or single texts: which column is the second text, and that all files of a model agree."""
+"""Pairs or single texts: detection of the second text's column, and agreement of all files of a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from bertsmith.errors import DataError, ModelError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.reference import FileReference, text_columns_of
+from bertsmith.tasks.files.reference import FileReference, configured_text_columns
 
 SINGLES = FileReference("the training file train.csv", text="text")
 PAIRS = FileReference("the training file train.csv", text="sentence1", pair="sentence2")
@@ -54,7 +54,10 @@ def test_a_column_that_holds_no_texts_is_no_second_text(
 ) -> None:
     caplog.set_level("INFO")
     assert pairs_of(rows_of(tmp_path, cells, name, first=text)) == [None] * 6
-    assert f"column '{name}' is not read, because {reason}; --pair-column {name}" in caplog.text
+    assert (
+        f"column '{name}' is not read, because {reason}; to use it as the second text, give --pair-column {name}"
+        in caplog.text
+    )
     assert pairs_of(rows_of(tmp_path, cells, name, first=text, pair=name)) == [str(cell) for cell in cells]
     assert pairs_of(rows_of(tmp_path, cells, name, first=text, reference=SINGLES)) == [None] * 6
 
@@ -86,23 +89,23 @@ def test_a_model_says_how_its_files_are_read(tmp_path: Path, caplog: pytest.LogC
     class Config:
         text_columns: Any = ("text",)
 
-    single = text_columns_of(Config, "runs/x")
+    single = configured_text_columns(Config, "runs/x")
     assert single == FileReference("the training file of runs/x", is_from_model=True, text="text")
     assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", reference=single)) == [None] * 6
-    assert "column 'hypothesis' is not read: the training file of runs/x has single texts" in caplog.text
+    assert "column 'hypothesis' is not read, because the training file of runs/x has single texts" in caplog.text
     caplog.clear()
     assert pairs_of(rows_of(tmp_path, LONG, "hypothesis", reference=single, pair="hypothesis")) == LONG
     assert "read as pairs because of --pair-column, but the training file of runs/x has single texts" in caplog.text
     Config.text_columns = ["premise", "hypothesis"]
-    pairs = text_columns_of(Config, "runs/x")
+    pairs = configured_text_columns(Config, "runs/x")
     assert pairs_of(rows_of(tmp_path, LONG, "text_pair", reference=pairs)) == LONG
     with pytest.raises(DataError, match=r"found one text per row, expected two as in the training file of runs/x"):
         rows_of(tmp_path, LONG, "other", reference=pairs)
     for wrong in ([], "text", ["a", "b", "c"], [1], 5):
         Config.text_columns = wrong
         with pytest.raises(ModelError, match=r"runs/x: text_columns in its config.json is "):
-            text_columns_of(Config, "runs/x")
-    assert text_columns_of(object(), "runs/x") is None
+            configured_text_columns(Config, "runs/x")
+    assert configured_text_columns(object(), "runs/x") is None
 
 
 def test_a_second_text_that_the_first_record_lacks(tmp_path: Path) -> None:

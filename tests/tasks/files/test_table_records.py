@@ -1,4 +1,4 @@
-"""The forms that labelled data comes in: packed files, Parquet, data sets, TSV with quotes and without; real files."""
+"""Formats of labelled data: compressed files, Parquet, data sets, TSV with and without quotes; real files."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_parquet_of_sentences(tmp_path: Path) -> None:
 
 
 def test_classes_have_their_names(tmp_path: Path) -> None:
-    """A data set that keeps its labels as numbers of named classes, in Parquet as the hub has it and by hf:."""
+    """A data set with ClassLabel numbers, in Parquet files of the hub and by hf:."""
     import datasets
 
     (tmp_path / "data").mkdir()
@@ -96,7 +96,7 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
     kinds = features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["no", "yes"]))
     file = tmp_path / "test.parquet"
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [-1, -1]}, features=kinds).to_parquet(file)
-    with pytest.raises(HiddenLabelsError, match="column 'label' holds -1 in every row"):
+    with pytest.raises(HiddenLabelsError, match="column 'label' is -1 in every row"):
         read_rows(file, Columns())
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, -1]}, features=kinds).to_parquet(file)
     with pytest.raises(
@@ -127,7 +127,7 @@ def test_data_sets_have_the_split_of_their_part(tmp_path: Path, monkeypatch: pyt
 
 
 def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`hf:glue/mrpc` asks for the data set glue/mrpc, then for the configuration mrpc of glue."""
+    """`hf:glue/mrpc` first means the data set glue/mrpc, then the configuration mrpc of glue."""
     import datasets
 
     from bertsmith.corpus.reading import hub
@@ -169,7 +169,7 @@ def test_no_connection() -> None:
     ],
 )
 def test_quotes_in_tsv(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str, texts: list[str]) -> None:
-    """They quote where the whole file can be read so; it is said, because quotes are lost from the text then."""
+    """Quotes are quoting if the whole file can be read that way; a note says so, because the text loses its quotes."""
     file = tmp_path / "f.tsv"
     file.write_text(content)
     with caplog.at_level(logging.INFO, "bertsmith"):
@@ -210,7 +210,7 @@ GLUE: dict[str, tuple[str, Columns, int]] = {
 
 @pytest.mark.parametrize("name", GLUE)
 def test_real_files_have_all_of_their_rows(shared_data: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The counts are those that the data's own notes give."""
+    """The counts are those in the documentation of the data."""
     path, columns, count = GLUE[name]
     with caplog.at_level(logging.INFO, "bertsmith"):
         rows = read_rows(shared_data / path, columns)
@@ -221,7 +221,7 @@ def test_real_files_have_all_of_their_rows(shared_data: Path, name: str, caplog:
 
 
 def test_a_film_review_in_windows_1252(shared_data: Path, tmp_path: Path) -> None:
-    """Byte 0x85 is an ellipsis there; whoever reads it as latin-1 has U+0085, which ends no line of a file either."""
+    """Byte 0x85 is an ellipsis in windows-1252. In latin-1 it is U+0085, which does not end a line either."""
     lines = (shared_data / "classification" / "sentence-polarity" / "rt-polarity.neg").read_bytes().splitlines()
     file = tmp_path / "reviews.tsv"
     file.write_bytes(b"text\tlabel\n" + b"".join(line + b"\t0\n" for line in lines))

@@ -1,4 +1,4 @@
-"""Texts and JSON as users have them, read by all tasks."""
+"""Text and JSON files of users, as all tasks read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.files.labelled_file import in_order
+from bertsmith.tasks.files.labelled_file import sort_labels
 from bertsmith.tasks.files.text_file import (
     decode_labelled_file,
     decoded_predictions,
@@ -51,5 +51,5 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_labels_are_in_the_order_of_their_classes() -> None:
-    assert in_order(["10", "9", "-1", "9"]) == ["-1", "9", "10"]
-    assert in_order(["10", "9", "x"]) == ["10", "9", "x"]
+    assert sort_labels(["10", "9", "-1", "9"]) == ["-1", "9", "10"]
+    assert sort_labels(["10", "9", "x"]) == ["10", "9", "x"]

@@ -1,4 +1,4 @@
-"""Files of questions as they are found, and every mistake at its line."""
+"""Multiple-choice files as they occur in practice; every mistake is reported at its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def questions_of(folder: Path, name: str, content: str, **columns: Any) -> list[
 
 
 def test_the_form_of_codah(tmp_path: Path) -> None:
-    """Without a header and without quotes, columns by number."""
+    """No header and no quotes; columns by number."""
     content = 'o\tA "boy" ran. He\tfell.\tflew "up.\tsang.\tslept.\t2\n'
     columns = {"no_header": True, "text": "1", "choices": ("2", "3", "4", "5"), "label": "6"}
     assert questions_of(tmp_path, "f.tsv", content, **columns) == [
@@ -80,8 +80,8 @@ HEADER = "prompt,choice0,choice1,choice2,label\n"
         (f"{HEADER}a,b,c,d,\n", "line 2: the label .*: found ''"),
         (f"{HEADER} ,b,c,d,0\n", "line 2: the prompt is empty"),
         (f"{HEADER}a,b,,d,0\n", r"line 2: choice 1 \(from 0\) is empty"),
-        (f"{HEADER}a,b,,,0\n", "line 2: 1 choices, expected at least two"),
-        (f"{HEADER}a,b,c,0\n", "line 2: 4 fields, expected 5"),
+        (f"{HEADER}a,b,,,0\n", "line 2: found 1 choices, expected at least two"),
+        (f"{HEADER}a,b,c,0\n", "line 2: found 4 fields, expected 5"),
         ("prompt,one,two,label\n", "no rows in this file"),
         (
             "prompt,one,two,label\na,b,c,0\n",
@@ -147,7 +147,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
         ("", "the file is empty"),
         ('{"prompt": "a"}\n', "line 1: 'choices': found nothing, expected a list of texts"),
         ('{"prompt": " ", "choices": ["a", "b"]}\n', "line 1: 'prompt': found an empty text"),
-        ('{"prompt": "a", "choices": ["a"]}\n', "line 1: 1 choices, expected at least two"),
+        ('{"prompt": "a", "choices": ["a"]}\n', "line 1: found 1 choices, expected at least two"),
         ('{"prompt": "a", "choices": ["a", ""]}\n', r"line 1: choice 1 \(from 0\) is empty"),
         ("a question\n", "line 1: not JSON"),
         ("\n\r\n{}\n", "line 3: 'prompt': found nothing"),

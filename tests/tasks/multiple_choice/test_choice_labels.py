@@ -1,4 +1,4 @@
-"""How the right choice is written: positions from 0 or 1, letters, keys, texts; one form for all files."""
+"""Formats of choice labels: positions from 0 or 1, letters, keys, texts; one format for all files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS = ["boat", "horse", "bell", "map"]
 
 
 def lists(folder: Path, labels: Sequence[Any], choices: Any = WORDS, **columns: Any) -> tuple[list[int], str]:
-    """The indices and the form of labels of a file with a list of choices."""
+    """Indices and label format of a file with a list of choices."""
     rows = [{"question": f"q{number}", "choices": choices, "answerKey": label} for number, label in enumerate(labels)]
     (folder / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read_choice_questions(folder / "f.jsonl", Columns(**columns))
@@ -29,7 +29,7 @@ def lists(folder: Path, labels: Sequence[Any], choices: Any = WORDS, **columns: 
 
 
 def numbered(folder: Path, labels: Sequence[Any], start: int = 1, **columns: Any) -> list[int]:
-    """The indices of labels of a table with numbered columns of choices."""
+    """Label indices of a table with numbered choice columns."""
     header = ["prompt", *(f"choice{start + number}" for number in range(4)), "label"]
     lines = [",".join(header), *(",".join([f"p{at}", *WORDS, str(label)]) for at, label in enumerate(labels))]
     (folder / "f.csv").write_text("\n".join(lines) + "\n")
@@ -53,7 +53,7 @@ def test_forms_of_labels(tmp_path: Path, labels: list[Any], indices: list[int], 
 
 @pytest.mark.parametrize("keys", [["A", "B", "C", "D"], ["1", "2", "3", "4"], ["w", "x", "y", "z"], [4, 3, 2, 1]])
 def test_keys_of_choices(tmp_path: Path, keys: list[Any]) -> None:
-    """As in ARC, OpenBookQA and CommonsenseQA: a label is the key of a choice, whatever the keys are."""
+    """As in ARC, OpenBookQA and CommonsenseQA, a label is the key of a choice; any keys work."""
     for choices in (
         {"label": keys, "text": WORDS},
         [{"label": key, "text": word} for key, word in zip(keys, WORDS, strict=True)],
@@ -140,7 +140,7 @@ def test_a_text_that_two_choices_have_is_no_label(tmp_path: Path) -> None:
 
 
 def test_all_files_have_the_form_of_the_training_file(tmp_path: Path) -> None:
-    """A dev file in which the last choice is never right is not shifted."""
+    """A dev file in which the last choice is never correct is not shifted."""
     lists(tmp_path, [4, 1, 2])
     train = read_choice_questions(tmp_path / "f.jsonl", Columns())
     reference = MultipleChoice.reference(train, Path("train.jsonl"))

@@ -55,7 +55,7 @@ def inputs(tokenizer: PreTrainedTokenizerBase) -> EncodedChoices:
 
 
 def by_stock(model: Any, tokenizer: PreTrainedTokenizerBase, question: ChoiceQuestion) -> Any:
-    """Stock's output for one example alone, in the form of transformers' own example of the task."""
+    """The stock model's output for a single example, called as in transformers' example script."""
     count = len(question.choices)
     batch = tokenizer([question.prompt] * count, list(question.choices), padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_a_batch_of_unequal_numbers(inputs: EncodedChoices) -> None:
 def test_the_loss_is_the_sum_of_stocks_over_the_examples(
     model: Any, tokenizer: PreTrainedTokenizerBase, inputs: EncodedChoices, rows: list[int], attention: str
 ) -> None:
-    """Also where choices are missing: as if each example were computed alone."""
+    """Also if choices are missing: as if each example were computed separately."""
     head = MultipleChoice()
     model.set_attn_implementation(attention)
     batch = tensors(head.batch(inputs, rows, 0, with_types=True))
@@ -111,7 +111,7 @@ def test_the_loss_is_the_sum_of_stocks_over_the_examples(
 
 
 def test_missing_choices_have_no_gradient(model: Any, inputs: EncodedChoices) -> None:
-    """The gradient of a batch is the sum of those of its examples, and finite."""
+    """The gradient of a batch is finite and equals the sum of its examples' gradients."""
     head, rows = MultipleChoice(), [0, 1, 2]
     gradients = []
     for parts in ([rows], [[row] for row in rows]):
@@ -161,7 +161,7 @@ def test_one_choice_is_right() -> None:
     for problem_type in ("regression", "multi_label_classification"):
         with pytest.raises(OptionError, match=f"--problem-type {problem_type}: is not for multiple-choice"):
             MultipleChoice.for_training(questions(), SimpleNamespace(problem_type=problem_type))
-        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x chooses one"):
+        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x is a multiple-choice model"):
             MultipleChoice.for_model(None, SimpleNamespace(problem_type=problem_type), "x")
 
 

@@ -1,4 +1,4 @@
-"""One rule for the offsets of a file: however a tool counts, its answers are where it took them from, or nowhere."""
+"""One rule for the offsets of a file: answers are located correctly or not at all, however a tool counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = ("ten", "ships", "Zoë", "ten", "naïve", "😀", "ten", "👩\u200d🔬
 
 
 def file_of(count: Count, *, answers: int = 40, seed: int = 0) -> tuple[list[PlacedAnswer], list[tuple[int, int]]]:
-    """The answers of contexts of random words as a tool writes them, and where they are; many occur several times."""
+    """Answers in contexts of random words, offsets as a tool writes them, and spans; many occur repeatedly."""
     draw = random.Random(seed)
     found, spans = [], []
     for number in range(answers):
@@ -69,7 +69,7 @@ def test_line_breaks_that_count_as_one(printed: pytest.LogCaptureFixture) -> Non
 
 @given(st.integers(0, 1_000), st.sampled_from(["characters", "UTF-16 units", "bytes of UTF-8"]), st.integers(0, 2))
 def test_a_few_wrong_offsets_change_no_other_answer(seed: int, tool: str, wrong: int) -> None:
-    """What is wrong is placed by its text if that occurs once, and nowhere otherwise."""
+    """An answer with a wrong offset is located by its text if the text occurs once, otherwise not at all."""
     answers, spans = file_of(TOOLS[tool], answers=60, seed=seed)
     for number in range(wrong):
         whole = answers[number]
@@ -92,7 +92,7 @@ def test_an_answer_that_another_rule_hits_too_follows_the_rule_of_the_file(print
 
 
 def test_a_file_of_two_rules_is_read_as_characters(printed: pytest.LogCaptureFixture) -> None:
-    """A rule must speak for 95% of the answers that it would place otherwise."""
+    """A rule must locate 95% of the answers on which it differs from characters."""
     (by_units, _), (plain, spans) = file_of(TOOLS["UTF-16 units"]), file_of(len, seed=1)
     found = place_answers("a.json", by_units[:20] + plain)
     assert found[20:] == spans and "are read as" not in printed.text

@@ -1,4 +1,4 @@
-"""Questions and contexts as rows: every piece of a context is in a row, and its characters are exact."""
+"""Questions and contexts as rows: every token of a context is in a row, and its characters are exact."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_a_row_is_the_pair_of_the_tokenizer(run: Path) -> None:
         assert rows.input_ids[number] == stock["input_ids"]
         assert rows.token_type_ids[number] == stock["token_type_ids"]
     assert inputs.lengths == inputs.full_lengths == [len(ids) for ids in rows.input_ids]
-    assert inputs.windowed == 0 and inputs.truncated_tokens == [0, 0]
+    assert inputs.windowed_examples == 0 and inputs.truncated_tokens == [0, 0]
 
 
 @pytest.mark.parametrize("length", [24, 40, 64])
 def test_windows_of_a_context(run: Path, length: int) -> None:
     tokenizer = load_tokenizer(str(run))
     inputs = encode_questions(tokenizer, [QUESTION, QUESTION], [CONTEXT, "The baker."], length)
-    assert max(inputs.lengths) == length and inputs.windowed == 1
+    assert max(inputs.lengths) == length and inputs.windowed_examples == 1
     rows = inputs.rows(range(len(inputs.owners)))
     stock = tokenizer(CONTEXT, add_special_tokens=False)["input_ids"]
     seen = {}

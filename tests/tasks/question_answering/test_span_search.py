@@ -1,4 +1,4 @@
-"""The best spans, against a plain loop over all of them."""
+"""The best spans equal those of a plain loop over all spans."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merged
+from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merge_spans
 
 Found = list[tuple[float, int, int]]
 
 
 def every_span(start: list[float], end: list[float], first: int, count: int, longest: int) -> Found:
-    """All spans of a row, the best first."""
+    """All spans of a row, best first."""
     spans = [
         (start[first + begin] + end[first + stop], begin, stop)
         for begin in range(count)
@@ -66,7 +66,7 @@ def test_windows_become_texts(seed: int, top_k: int) -> None:
     scores[draw.random((7, 5)) < 0.2] = -np.inf
     starts = draw.integers(0, 3, (7, 5))
     spans = Spans(scores, starts, starts + draw.integers(0, 2, (7, 5)))
-    found = merged(spans, owners, 4, top_k=top_k)
+    found = merge_spans(spans, owners, 4, top_k=top_k)
     assert found.scores.shape == (4, top_k)
     for owner in range(4):
         best: dict[tuple[int, int], float] = {}

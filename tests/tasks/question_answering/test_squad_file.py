@@ -1,4 +1,4 @@
-"""Files of questions: three forms of answers, offsets that are wrong, and what is no such file."""
+"""Question files: three formats of answers, wrong offsets, and invalid files."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": "Who?", "answers": []}, "line 2: no 'context', expected question, context and answers; found"),
         (
             {"question": "Who?", "passage": "a", "paragraph": "a", "answers": []},
-            "line 2: found 'passage' and 'paragraph', expected one 'context'",
+            "line 2: found 'passage' and 'paragraph', expected only 'context'",
         ),
         ({"data": [{"paragraphs": []}]}, "line 2: no 'context', expected question, context and answers; found 'data'"),
         ({"context": "a", "answers": []}, "line 2.question: found nothing, expected a text"),
@@ -240,7 +240,7 @@ def test_a_column_of_answers_comes_before_other_columns(tmp_path: Path) -> None:
 
 
 def test_squad_json_may_hold_the_questions_themselves(tmp_path: Path) -> None:
-    """As run_qa.py of transformers reads it: `data` is a list of questions, each with its context."""
+    """As transformers' run_qa.py reads it, `data` is a list of questions, each with its context."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"data": [question({"text": "bread", "start": BREAD}, id="a")]}))
     assert read(path) == [ContextQuestion("a", ("bread",), "Who?", CONTEXT, (BREAD, BREAD + 5))]
@@ -282,7 +282,7 @@ def test_parquet_and_data_sets(tmp_path: Path) -> None:
 
 
 def test_rows_of_parquet_with_columns_of_pandas(tmp_path: Path) -> None:
-    """Numbers with a gap are floats there, and a whole column of numbers is one of ids."""
+    """In pandas, numbers with gaps are floats; ids may be whole numbers."""
     table = pa.table(
         {
             "id": [5.0, 6.0],
@@ -394,7 +394,7 @@ def test_the_encoding_of_a_table(tmp_path: Path) -> None:
 def test_the_offsets_of_squad_are_characters(
     shared_data: Path, caplog: pytest.LogCaptureFixture, version: str, spans: int
 ) -> None:
-    """Each first answer is exactly at its offset, and nothing is printed."""
+    """Every first answer is exactly at its offset, and nothing is printed."""
     path = shared_data / "squad" / f"dev-{version}.json"
     found = read(path)
     first = {

@@ -190,7 +190,7 @@ def test_more_classes_have_no_f1_of_one() -> None:
 
 
 def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
-    """The first output of a foreign model may be the label that stands second."""
+    """The first output of a third-party model may be the second label."""
     logits, gold = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), np.array([0.0, 0, 0, 1])
     as_they_are, turned = (SequenceClassification(labels, SINGLE_LABEL).values(logits, gold) for labels in ("ab", "ba"))
     assert as_they_are["f1"] == pytest.approx(2 / 3), "of the second output"
@@ -199,7 +199,7 @@ def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
 
 
 def test_several_labels() -> None:
-    """A label is answered above a probability of 0.5, which is a logit of 0."""
+    """A label is predicted if its probability is above 0.5, which is a logit of 0."""
     logits = np.array([[2.0, -1.0, 0.0], [-300.0, 1e-3, 300.0], [-1.0, -1.0, -1.0]], dtype=np.float32)
     first, second, third = decode(logits, {0: "a", 1: "b", 2: "c"}, MULTI_LABEL)
     assert first["labels"] == ["a"] and second["labels"] == ["b", "c"] and third["labels"] == []

@@ -1,4 +1,4 @@
-"""Words as pieces and windows: every word has a piece, and is predicted once where it sees most."""
+"""Words as tokens and windows: every word has a token and is predicted once, where it has the most context."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerBase:
-    """Letters, their continuations, and some marks."""
+    """A vocabulary of letters, their continuations, and some punctuation."""
     return make_tokenizer([*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS), *".'-!"], cased=False)
 
 
@@ -96,7 +96,7 @@ def test_every_word_is_predicted_once_where_it_sees_most(lengths: list[int], roo
 def test_rows_of_a_long_sentence(tokenizer: PreTrainedTokenizerBase) -> None:
     words = [LETTERS[number] for number in range(20)]
     inputs = encode_words(tokenizer, tokenize_words(tokenizer, [["a"], words]), 10)
-    assert inputs.windowed == 1 and inputs.num_words == [1, 20] and inputs.full_lengths == [3, 22]
+    assert inputs.windowed_examples == 1 and inputs.num_words == [1, 20] and inputs.full_lengths == [3, 22]
     assert max(inputs.lengths) == 10 and inputs.truncated_tokens == [0, 0]
     for row, sentence in enumerate(inputs.sentences):
         ids = inputs.rows.input_ids[row]

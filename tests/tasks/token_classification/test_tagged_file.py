@@ -1,4 +1,4 @@
-"""Sentences with tags: columns and JSON lines give the same, and each mistake is told at its line."""
+"""Tagged sentences: CoNLL columns and JSON lines give the same result; every mistake is reported at its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bertsmith.tasks.token_classification.tagged_file import read_scored, read_t
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., list[tuple[list[str], list[str]]]]:
-    """Tokens and tags of the sentences of a file of this content."""
+    """Tokens and tags of the sentences of a file with this content."""
 
     def call(
         content: str, ending: str = ".txt", placeholder_label: str | None = None, **columns: object
@@ -80,8 +80,8 @@ def test_plain_labels(read: Read, tags: tuple[str, str]) -> None:
         ("", "the file is empty"),
         ("\n", "no token in this file"),
         ("a O\nb\n", "line 2: found 'b', expected a token and, in the last column, its tag"),
-        ("a x O\nb O\n", "line 2: 2 columns, expected 3 as in line 1"),
-        ("a\tO\n\nb\tx\tO\n", "line 3: 3 columns, expected 2 as in line 1"),
+        ("a x O\nb O\n", "line 2: found 2 columns, expected 3 as in line 1"),
+        ("a\tO\n\nb\tx\tO\n", "line 3: found 3 columns, expected 2 as in line 1"),
         ("a B-X\nb X\n", "line 2: found the tag 'X', expected O, or B-"),
         ("a O\nb NN\n", "line 2: found the tag 'NN', expected O, or B-"),
     ],
@@ -388,7 +388,7 @@ def test_columns_of_conllu_by_name_or_number(read: Read, label: str, tags: list[
 
 
 def test_other_columns_than_those_of_conllu(read: Read) -> None:
-    """CoNLL-U Plus names them; `--format conll` reads any file by number."""
+    """CoNLL-U Plus names its columns; `--format conll` reads any file by column number."""
     plus = "# global.columns = ID FORM UPOS NER\n1-2\tau\t_\t_\n1\tà\tADP\tO\n2\tle\tDET\tO\n3\tBois\tNOUN\tB-LOC\n"
     assert read(plus, ".conllup", label="ner") == [(["à", "le", "Bois"], ["O", "O", "B-LOC"])]
     assert read(plus, ".conllup")[0][1] == ["ADP", "DET", "NOUN"]
@@ -444,7 +444,7 @@ def test_columns_that_conllu_does_not_have(read: Read, columns: dict[str, str], 
 
 
 def test_ten_columns_of_another_kind_are_no_conllu(read: Read) -> None:
-    """Not without an ID first, a head in its place, or tabs."""
+    """CoNLL-U needs an ID first, a head in the HEAD column, and tabs."""
     line = "1\tOslo\tx\tx\tx\tx\tx\tx\tx\tB-LOC\n"
     assert read(line) == [(["1"], ["B-LOC"])]
     assert read(FRENCH.split("\n")[2].replace("\t", " ").replace(" _ _", " O O") + "\n")[0][0] == ["1"]
@@ -461,7 +461,7 @@ def test_ten_columns_of_another_kind_are_no_conllu(read: Read) -> None:
 def test_real_treebanks(
     shared_data: Path, said: list[str], language: str, sentences: int, words: int, labels: int, note: str
 ) -> None:
-    """The counts are those of awk: IDs that are whole numbers, lines that begin with #, ranges."""
+    """The counts were made with awk: whole-number IDs, lines that begin with #, ranges."""
     found = read_tagged(shared_data / "ud" / f"{language}_pud-ud-test.conllu.gz", Columns())
     assert (len(found), sum(len(each.tokens) for each in found)) == (sentences, words)
     assert len({tag for each in found for tag in each.tags}) == labels

@@ -1,4 +1,4 @@
-"""Tags of words: labels, targets, the loss and what is said of each word, without a trained model."""
+"""Tags of words: labels, targets, loss and predictions, without a trained model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def requested(problem_type: str = "single_label_classification", **options: Any) -> Any:
-    """The options of `finetune` that say something of labels."""
+    """The options of `finetune` about labels."""
     return SimpleNamespace(**{"problem_type": problem_type, "labels_are": None, "model_fields_set": set()} | options)
 
 
@@ -101,7 +101,7 @@ def test_the_first_piece_of_each_word_is_learnt(tokenizer: PreTrainedTokenizerBa
 
 
 def echo(head: TokenClassification, ids: np.ndarray) -> ModelOutputs:
-    """A model's output whose label for each piece follows from its id."""
+    """A model's output in which the label of each token follows from its id."""
     return {"logits": np.eye(len(head.labels), dtype=np.float32)[ids % len(head.labels)] * 5}
 
 
@@ -125,7 +125,7 @@ def test_windows_change_nothing_of_what_each_word_is_told(words: list[str], leng
 
 
 def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
-    """Outputs that say these labels, with probabilities that rise from 0.6 to 1 along a sentence."""
+    """Outputs that predict these labels, with probabilities that rise from 0.6 to 1 along a sentence."""
     logits = []
     for tags in sentences:
         shares = np.linspace(0.6, 1, len(tags))
@@ -175,10 +175,12 @@ TAGS = st.lists(st.sampled_from([f"{prefix}-{type_}" for prefix in "BIES" for ty
 @given(TAGS, st.sampled_from(["BIO", "BIOES", "IOB1"]))
 def test_entities_are_the_same_in_every_scheme(tags: list[str], scheme: entities.Scheme) -> None:
     found = entities.entities(tags)
-    converted = entities.tags_of(found, len(tags), scheme)
+    converted = entities.tags_from_entities(found, len(tags), scheme)
     assert entities.entities(converted) == found
     assert entities.entities(converted, scheme) == found, "also for who reads the scheme strictly"
-    assert scheme == "BIOES" or entities.tags_of(entities.entities(converted), len(tags), scheme) == converted
+    assert (
+        scheme == "BIOES" or entities.tags_from_entities(entities.entities(converted), len(tags), scheme) == converted
+    )
 
 
 def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:

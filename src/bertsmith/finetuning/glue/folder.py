@@ -15,7 +15,7 @@ from bertsmith.errors import DataError
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.runtime.console import log_info, quiet
 from bertsmith.tasks.files.class_names import ClassNames
-from bertsmith.tasks.files.labelled_file import Columns, in_order, labelled_records, labelled_rows
+from bertsmith.tasks.files.labelled_file import Columns, labelled_records, labelled_rows, sort_labels
 from bertsmith.tasks.files.table_records import ENDINGS, FileRecord, HiddenLabelsError, detect_format, is_table
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
@@ -129,7 +129,7 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
     part = _part(path, layout, records, skip_broken=skip_broken)
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
-            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
+            f"{path}: the labels are {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
             f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
             "holds the numbers"
         )

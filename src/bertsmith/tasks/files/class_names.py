@@ -68,11 +68,11 @@ class ClassNames:
         by_label: dict[str, list[str]] = {}
         for spelling in sorted(set(spellings)):
             by_label.setdefault(self[spelling], []).append(spelling)
-        odd = {label: found for label, found in by_label.items() if found != [label]}
-        if not any(label in self._labels for label in odd):
+        differing = {label: found for label, found in by_label.items() if found != [label]}
+        if not any(label in self._labels for label in differing):
             return None
-        shown = [f"{label} (spelled {', '.join(found)})" for label, found in [*odd.items()][:SHOWN]]
-        more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+        shown = [f"{label} (spelled {', '.join(found)})" for label, found in [*differing.items()][:SHOWN]]
+        more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
         return (
             f"labels with the same value are read as one class: {', '.join(shown)}{more}. If they are different "
             "classes, use names that are not numbers"

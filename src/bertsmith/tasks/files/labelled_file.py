@@ -339,7 +339,7 @@ def _one_label(where: str, value: Any) -> str | int | float:
     )
 
 
-def in_order(labels: Iterable[str]) -> list[str]:
+def sort_labels(labels: Iterable[str]) -> list[str]:
     """Sort labels: as numbers if all are whole numbers, else as texts."""
     names = sorted(set(labels))
     return sorted(names, key=Decimal) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names

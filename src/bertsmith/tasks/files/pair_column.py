@@ -33,7 +33,7 @@ def second_text_column(
     """
     present = [name for name in record_keys(records) if name != text]
     if reference is not None and reference.pair is not None:
-        return _as_the_pairs_of(reference, path, records, present=present, text_is_chosen=text_is_chosen)
+        return _pair_column_of_training(reference, path, records, present=present, text_is_chosen=text_is_chosen)
     if text_is_chosen:
         return None
     found = None
@@ -67,7 +67,7 @@ def second_text_column(
     return None
 
 
-def _as_the_pairs_of(
+def _pair_column_of_training(
     reference: FileReference, path: Path, records: Sequence[FileRecord], *, present: Sequence[str], text_is_chosen: bool
 ) -> str:
     assert reference.pair is not None

@@ -33,7 +33,7 @@ class FileReference:
     choice_labels: str | None = None
 
 
-def text_columns_of(config: Any, name: str) -> FileReference | None:
+def configured_text_columns(config: Any, name: str) -> FileReference | None:
     """Return the columns in a MODEL's configuration; None if it has none. Raises ModelError for invalid values."""
     configured_value = getattr(config, TEXT_COLUMNS_KEY, None)
     if configured_value is None:

@@ -69,8 +69,8 @@ def read_choice_questions(
         label_name = find(
             columns.label, usual_names=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
         )
-    choices_of = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
-    refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choices_of])
+    choice_roles = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
+    refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choice_roles])
     prompts, labelled = [], []
     for record in records:
         where, values = f"{path}: {record.place}", record.values

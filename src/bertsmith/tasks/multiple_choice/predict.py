@@ -64,12 +64,14 @@ def choose(
     check_texts("choose", prompts, "prompt")
     head = runner.task(NAME)
     length = runner.row_length(NAME, max_length)
-    answers = [PredictedChoice(asked) for asked in prompts]
-    questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
+    answers = [PredictedChoice(requested_prompt) for requested_prompt in prompts]
+    questions = [
+        (requested_prompt, *offered_choices) for requested_prompt, offered_choices in zip(prompts, given, strict=True)
+    ]
     places = indices_with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
     if places:
-        asked, offered = [prompts[place] for place in places], [given[place] for place in places]
-        encoded = encode_choices(runner.tokenizer, asked, offered, max_length=length)
+        requested_prompt, offered_choices = [prompts[place] for place in places], [given[place] for place in places]
+        encoded = encode_choices(runner.tokenizer, requested_prompt, offered_choices, max_length=length)
         warn_truncated(encoded, length, "prompts with their choices")
         outputs = runner.head_outputs(head, encoded)
         for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):

@@ -144,10 +144,10 @@ def _locate_by_single_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[
     for other in (*RULES, *((_shifted(shift),) if shift is not None else ())):
         found = [_at(answer, other.position(answer)) for answer in answers]
         differing = [number for number in voters if found[number] != plain[number]]
-        right = sum(found[number] is not None for number in differing)
+        located = sum(found[number] is not None for number in differing)
         lost = sum(plain[number] is not None for number in differing)
-        if right >= AGREEMENT * len(differing) and right - lost > gain:
-            rule, spans, gain = other, found, right - lost
+        if located >= AGREEMENT * len(differing) and located - lost > gain:
+            rule, spans, gain = other, found, located - lost
     if rule is not CHARACTERS:
         by_rule, by_characters = (sum(side[number] is not None for number in voters) for side in (spans, plain))
         log_info(

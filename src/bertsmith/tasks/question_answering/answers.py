@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bertsmith.metrics.probabilities import sigmoid, softmax
 from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions
-from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merged
+from bertsmith.tasks.question_answering.span_search import Spans, best_spans, merge_spans
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.values import Ints, Logits, ModelOutputs
 
@@ -65,7 +65,7 @@ def best_of_windows(outputs: ModelOutputs, inputs: EncodedQuestions, rows: Seque
     return list(zip(start[:, 0] + end[:, 0], spans.scores, spans.starts + firsts, spans.ends + firsts, strict=True))
 
 
-def answers_of(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
+def merge_windows(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
     """Merge the windows of each question: the best spans of all windows, and the lowest score of "no answer"."""
     count = len(inputs.questions)
     width = max(len(item[1]) for item in kept)
@@ -76,13 +76,13 @@ def answers_of(kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
         size = len(item[1])
         scores[row, :size], starts[row, :size], ends[row, :size] = item[1:]
     np.minimum.at(nothing, inputs.owners, np.array([item[0] for item in kept], dtype=np.float64))
-    spans_of = merged(Spans(scores, starts, ends), inputs.owners, count, top_k=CANDIDATES)
+    merged_spans = merge_spans(Spans(scores, starts, ends), inputs.owners, count, top_k=CANDIDATES)
     for question in range(count):
-        _in_characters(spans_of, question, inputs.contexts[inputs.context_of[question]])
-    return Answers(spans_of, sigmoid(nothing - spans_of.scores[:, 0]))
+        _convert_to_characters(merged_spans, question, inputs.contexts[inputs.context_of[question]])
+    return Answers(merged_spans, sigmoid(nothing - merged_spans.scores[:, 0]))
 
 
-def _in_characters(spans: Spans, question: int, context: ContextTokens) -> None:
+def _convert_to_characters(spans: Spans, question: int, context: ContextTokens) -> None:
     """Convert the spans of a question from tokens to characters of its context, in place.
 
     If several tokens share a character, different token spans have the same characters; the best of them is kept.

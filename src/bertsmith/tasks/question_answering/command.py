@@ -91,8 +91,8 @@ def _show(result: Any) -> str:
     if result.answer is None:
         return "blank line: no answer"
     nothing = percent(result.no_answer_probability)
-    said = f"{result.answer}   ({percent(result.score)}, no answer {nothing})" if result.answer else None
-    lines = [said or f"no answer   ({nothing})"]
+    best_answer = f"{result.answer}   ({percent(result.score)}, no answer {nothing})" if result.answer else None
+    lines = [best_answer or f"no answer   ({nothing})"]
     lines += [
         f"  {percent(candidate.score):>6}  {candidate.answer}   ({candidate.start} to {candidate.end})"
         for candidate in result.candidates or []

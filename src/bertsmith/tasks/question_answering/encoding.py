@@ -101,9 +101,9 @@ class EncodedQuestions:
     @property
     def lengths(self) -> list[int]:
         """Tokens of each row."""
-        return self.lengths_of(range(len(self.owners)))
+        return self.row_lengths(range(len(self.owners)))
 
-    def lengths_of(self, rows: Sequence[int]) -> list[int]:
+    def row_lengths(self, rows: Sequence[int]) -> list[int]:
         """Return the tokens of some rows."""
         chosen = np.asarray(rows, dtype=np.int64)
         found: list[int] = (self.offsets[chosen] + self.counts[chosen] + len(self.template.behind)).tolist()

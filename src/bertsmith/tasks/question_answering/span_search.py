@@ -64,7 +64,7 @@ def _highest(scores: Logits, count: int) -> Ints:
     return order
 
 
-def merged(spans: Spans, owners: Ints, count: int, *, top_k: int) -> Spans:
+def merge_spans(spans: Spans, owners: Ints, count: int, *, top_k: int) -> Spans:
     """Merge the spans of windows into the `top_k` best spans of each text; equal spans count once, with the best score.
 
     Args:

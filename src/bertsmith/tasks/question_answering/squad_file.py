@@ -252,8 +252,8 @@ def _cell(where: str, name: str, cell: Any) -> Any:
     if written[0] not in "[{":
         return cell
     value = value_in_text(written)
-    of_answers = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
-    if isinstance(value, dict) or of_answers or (isinstance(value, list) and name in STARTS):
+    is_answer_list = isinstance(value, list) and all(isinstance(item, (str, dict)) for item in value)
+    if isinstance(value, dict) or is_answer_list or (isinstance(value, list) and name in STARTS):
         return value
     if written[0] == "{" or "'" in written or '"' in written or name in STARTS:
         raise DataError(

@@ -21,7 +21,7 @@ from bertsmith.metrics.measurements import SumMeasurement
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.question_answering.answers import Answers, Kept, answers_of, best_of_windows, best_texts
+from bertsmith.tasks.question_answering.answers import Answers, Kept, best_of_windows, best_texts, merge_windows
 from bertsmith.tasks.question_answering.encoding import EncodedQuestions, encode_questions
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion, read_context_questions
 from bertsmith.tasks.values import (
@@ -157,7 +157,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
         Both positions are 0 if the row does not contain the whole answer.
         """
-        found, lengths = np.zeros((len(rows), 3), dtype=np.int64), inputs.lengths_of(rows)
+        found, lengths = np.zeros((len(rows), 3), dtype=np.int64), inputs.row_lengths(rows)
         for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             owner = int(inputs.owners[row])
             span, first, count = targets[owner].span, int(inputs.firsts[row]), int(inputs.counts[row])
@@ -185,12 +185,12 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
     def gather_outputs(self, kept: Sequence[Kept], inputs: EncodedQuestions) -> Answers:
         """Return the best spans of each question over all of its windows."""
-        return answers_of(kept, inputs)
+        return merge_windows(kept, inputs)
 
     def logits(self, outputs: ModelOutputs, inputs: EncodedQuestions, rows: Sequence[int]) -> Iterator[Logits]:
         """Yield start and end logits per row: float32 of [2, length of the row]."""
         logits = np.stack([outputs["start_logits"], outputs["end_logits"]], axis=1)
-        for found, length in zip(logits, inputs.lengths_of(rows), strict=True):
+        for found, length in zip(logits, inputs.row_lengths(rows), strict=True):
             yield found[:, :length]
 
     def texts(self, questions: Sequence[ContextQuestion], outputs: Answers) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bertsmith.errors import DataError
 from bertsmith.tasks.files.class_names import ClassNames, merged_class_names
 from bertsmith.tasks.files.label_checks import are_decimals, find_similar_name, spelling_advice
-from bertsmith.tasks.files.labelled_file import Row, in_order
+from bertsmith.tasks.files.labelled_file import Row, sort_labels
 from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
@@ -26,7 +26,7 @@ def sequence_labels(rows: Sequence[Row], problem_type: str) -> list[str]:
     if len(names) < 2:
         what = "label" if problem_type == MULTI_LABEL else "class"
         raise DataError(f"the training file has only one {what}, {names[0]!r}; expected at least two")
-    return in_order(names)
+    return sort_labels(names)
 
 
 def spellings(row: Row, problem_type: str) -> tuple[str, ...]:

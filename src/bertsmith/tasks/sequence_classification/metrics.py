@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, Array, Metric, class_metrics
 from bertsmith.metrics.measurements import Measurement
-from bertsmith.tasks.files.labelled_file import in_order
+from bertsmith.tasks.files.labelled_file import sort_labels
 from bertsmith.tasks.sequence_classification.answers import THRESHOLD, label_probabilities
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.values import Logits
@@ -17,7 +17,7 @@ from bertsmith.tasks.values import Logits
 Targets = npt.NDArray[np.float64]
 
 
-def metrics_of(labels: Sequence[str], problem_type: str) -> Mapping[str, Metric]:
+def metrics_for(labels: Sequence[str], problem_type: str) -> Mapping[str, Metric]:
     """Return the metrics of a problem type."""
     if problem_type == REGRESSION:
         return NUMBER_METRICS
@@ -41,14 +41,14 @@ def scored_predictions(
     """Return the metrics of answers: values, bool of [texts, labels], or class numbers."""
     sides: list[Array] = [targets, answers]
     if problem_type == MULTI_LABEL:
-        columns = [list(labels).index(label) for label in in_order(labels)]
+        columns = [list(labels).index(label) for label in sort_labels(labels)]
         sides = [side[:, columns] for side in sides]
     elif problem_type != REGRESSION:
         # The metrics number classes in sorted order; the model's order may differ.
-        order = {label: place for place, label in enumerate(in_order(labels))}
+        order = {label: place for place, label in enumerate(sort_labels(labels))}
         places = np.array([order[label] for label in labels])
         sides = [places[side.astype(np.int64)] for side in sides]
-    return {name: metric.measure(*sides) for name, metric in metrics_of(labels, problem_type).items()}
+    return {name: metric.measure(*sides) for name, metric in metrics_for(labels, problem_type).items()}
 
 
 def constant_answer(problem_type: str, train: Targets, targets: Targets) -> Array:

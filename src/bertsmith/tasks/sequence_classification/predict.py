@@ -8,7 +8,7 @@ from typing import ClassVar, overload
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
 from bertsmith.tasks.encoded_texts import encode
-from bertsmith.tasks.files.reference import text_columns_of
+from bertsmith.tasks.files.reference import configured_text_columns
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
@@ -81,7 +81,7 @@ def classify(
 
 def text_columns(runner: Runner) -> tuple[str, ...] | None:
     """Return the columns that the model was fine-tuned on, one or two; None if its configuration does not say."""
-    known = text_columns_of(runner.config, runner.name)
+    known = configured_text_columns(runner.config, runner.name)
     return None if known is None else tuple(name for name in (known.text, known.pair) if name is not None)
 
 

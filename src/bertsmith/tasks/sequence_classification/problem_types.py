@@ -11,7 +11,7 @@ MULTI_LABEL = "multi_label_classification"
 REGRESSION = "regression"
 
 
-def problem_type_of(config: Any) -> str:
+def configured_problem_type(config: Any) -> str:
     """Return the problem type of a model's configuration."""
     configured_value = getattr(config, "problem_type", None)
     if configured_value is None:

@@ -13,7 +13,7 @@ from bertsmith.metrics.classification import NUMBER_METRICS, SET_METRICS, class_
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.files.class_names import ClassNames, merged_class_names
 from bertsmith.tasks.files.label_checks import find_similar_name, spelling_advice
-from bertsmith.tasks.files.labelled_file import Columns, Row, in_order, read_rows
+from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows, sort_labels
 from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 from bertsmith.tasks.sequence_classification.label_forms import refuse_other_separators, refuse_vectors
@@ -70,7 +70,7 @@ def _score_classes(options: ScoreOptions, rows: Sequence[Row], predictions: Sequ
         warn(f"{options.gold} and {options.predictions}: {merged}")
     labelled, answers = ([tuple(classes[name] for name in names) for names in side] for side in (labelled, answers))
     _check_spellings(rows, labelled, set(chain(*answers)) | known, all_known=bool(known))
-    labels = in_order(chain(*labelled, *answers, known))
+    labels = sort_labels(chain(*labelled, *answers, known))
     number = {label: place for place, label in enumerate(labels)}
     if several:
         sets = np.zeros((2, len(rows), len(labels)), dtype=bool)

@@ -22,18 +22,18 @@ from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.label_checks import SEPARATOR, check_are_classes, label_warnings
-from bertsmith.tasks.files.labelled_file import Columns, Label, Row, in_order, read_rows, text_reference
-from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY, FileReference, text_columns_of
+from bertsmith.tasks.files.labelled_file import Columns, Label, Row, read_rows, sort_labels, text_reference
+from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY, FileReference, configured_text_columns
 from bertsmith.tasks.sequence_classification.answers import THRESHOLD, decode, label_probabilities
 from bertsmith.tasks.sequence_classification.labels import class_names_of_row, encode_labels, sequence_labels, spellings
 from bertsmith.tasks.sequence_classification.metrics import (
     Targets,
     constant_answer,
     label_metrics,
-    metrics_of,
+    metrics_for,
     scored_predictions,
 )
-from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION, problem_type_of
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION, configured_problem_type
 from bertsmith.tasks.values import (
     SINGLE_LABEL,
     Batch,
@@ -82,7 +82,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     def for_model(cls, config: Any, options: TaskOptions | None, name: str) -> SequenceClassification:
         """Return the task with the labels of the MODEL; without labels for regression."""
         requested = None if options is None else options.problem_type
-        chosen = requested or problem_type_of(config)
+        chosen = requested or configured_problem_type(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
             raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
@@ -148,7 +148,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
         """Return the text columns of the training file."""
-        return text_columns_of(config, name)
+        return configured_text_columns(config, name)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
         """Read the rows without their labels, as pairs if the training file has pairs."""
@@ -220,10 +220,10 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     @property
     def main_metric(self) -> str:
         """Accuracy; for regression Pearson's correlation; for multi-label tasks micro-averaged F1."""
-        return next(iter(metrics_of(self.labels, self.problem_type)))
+        return next(iter(metrics_for(self.labels, self.problem_type)))
 
     def measure(self, outputs: Logits, targets: Targets) -> dict[str, Measurement]:
-        """Return `accuracy`, `f1` (for two classes), `macro_f1`, `matthews`; or the metrics of numbers or label sets."""
+        """Return `accuracy`, `f1` (for two classes), `macro_f1`, `matthews`; or those of numbers or sets."""
         return label_metrics(self.labels, self.problem_type, outputs, targets)
 
     @property
@@ -282,7 +282,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
                 dict(zip(self.labels, (LabelCounts(*map(int, each)) for each in sums), strict=True)), {}
             )
         names = ([self.labels[int(number)] for number in side] for side in (targets, outputs.argmax(axis=1)))
-        return count_confusions(in_order(self.labels), Counter(zip(*names, strict=True)))
+        return count_confusions(sort_labels(self.labels), Counter(zip(*names, strict=True)))
 
 
 TASK = SequenceClassification

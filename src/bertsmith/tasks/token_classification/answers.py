@@ -42,18 +42,18 @@ class Span:
     score: float
 
 
-def spans_of(tagged: Tagged, labels: Sequence[str], temperature: float, *, plain: bool) -> list[list[Span]]:
+def tagged_spans(tagged: Tagged, labels: Sequence[str], temperature: float, *, plain: bool) -> list[list[Span]]:
     """Return the entities of each sentence; with plain labels, every word."""
     return [
         [
             Span(type_, start, end, float(probabilities[start:end].mean()))
-            for type_, start, end in entities_of([labels[number] for number in numbers], plain=plain)
+            for type_, start, end in entities_from_tags([labels[number] for number in numbers], plain=plain)
         ]
         for numbers, probabilities in zip(tagged.numbers, tagged.probabilities(temperature), strict=True)
     ]
 
 
-def entities_of(tags: list[str], *, plain: bool) -> list[Entity]:
+def entities_from_tags(tags: list[str], *, plain: bool) -> list[Entity]:
     """Return the entities of a sentence from its tags; with plain labels, every word."""
     if plain:
         return [Entity(tag, place, place + 1) for place, tag in enumerate(tags)]

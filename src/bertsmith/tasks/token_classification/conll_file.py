@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertsmith.errors import DataError, shortened
-from bertsmith.metrics.entities import Scheme, bioes_of, parse_tag
+from bertsmith.metrics.entities import Scheme, convert_to_bioes, parse_tag
 from bertsmith.runtime.console import log_info
 
 _BLANKS = re.compile(r"[ ]+")
@@ -136,9 +136,11 @@ class _Layout:
         for line in certain:
             self.firsts.setdefault(line.tabs, line)
         self.tags = {tag for line in certain if (tag := self._tag(line))}
-        self.of_entities = bioes_of(self.tags) is not None or all(parse_tag(tag) is not None for tag in self.tags)
+        self.has_entity_tags = convert_to_bioes(self.tags) is not None or all(
+            parse_tag(tag) is not None for tag in self.tags
+        )
 
-    def first_like(self, line: _Line) -> _Line:
+    def first_word_line(self, line: _Line) -> _Line:
         """Return the first word line that is separated in the same way; the line itself if there is none."""
         return self.firsts.setdefault(line.tabs, line)
 
@@ -155,7 +157,7 @@ class _Layout:
         tag = self._tag(line)
         if tag in self.tags or tag == "O" or (parse_tag(tag) is not None and "-" in tag):
             return False
-        if not self.of_entities and as_others and (tag == line.columns[0] or _CAPITALS.fullmatch(tag)):
+        if not self.has_entity_tags and as_others and (tag == line.columns[0] or _CAPITALS.fullmatch(tag)):
             return False
         return line.columns[0] == _COMMENT or line.columns[0].startswith(f"{_COMMENT} ") or not as_others
 
@@ -172,7 +174,7 @@ def _token_and_tag(
     if placeholder_label is None and (len(columns) < 2 or not columns[-1].strip()):
         found = "\t".join(columns).strip()
         raise DataError(f"{where}: found {found!r}, expected a token and, in the last column, its tag")
-    first = layout.first_like(line)
+    first = layout.first_word_line(line)
     width = len(first.columns)
     if len(columns) != width:
         advice = "; comments are allowed only before the first token of a sentence" if line.may_be_comment else ""

@@ -165,5 +165,5 @@ def _counted(left_out: Counter[str]) -> str:
     counts = [f"{left_out[name]:,} {name}{'s' * (left_out[name] > 1)}" for name in names if left_out[name]]
     if not counts:
         return ""
-    of_ranges = " (the words of a range are tagged, not its token)" if left_out["range"] else ""
-    return f"; left out: {', '.join(counts)}{of_ranges}"
+    range_note = " (the words of a range are tagged, not its token)" if left_out["range"] else ""
+    return f"; left out: {', '.join(counts)}{range_note}"

@@ -58,7 +58,7 @@ def labels_to_learn(sentences: Sequence[Sentence], labels_are: LabelsAre) -> lis
 
 def to_bio(tags: Sequence[str]) -> list[str]:
     """Convert tags of any scheme to BIO, with the same entities."""
-    return entities.tags_of(entities.entities(tags), len(tags), "BIO")
+    return entities.tags_from_entities(entities.entities(tags), len(tags), "BIO")
 
 
 def check_known(

@@ -35,8 +35,8 @@ def entity_confusion_counts(labelled: Tags, predicted: Tags, types: Iterable[str
     for sentence in entities.count(labelled, predicted):
         for type_, counts in sentence.items():
             sums[type_] += counts
-    types_of = ([[_type(tag) for tag in tags] for tags in side] for side in (labelled, predicted))
-    pairs = _pairs(*types_of)
+    type_tags = ([[_type(tag) for tag in tags] for tags in side] for side in (labelled, predicted))
+    pairs = _pairs(*type_tags)
     return ConfusionCounts({type_: LabelCounts(*map(int, each)) for type_, each in sums.items()}, pairs, "words")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.metrics.entities import are_plain, bioes_of, hyphenated, parse_tag
+from bertsmith.metrics.entities import are_plain, convert_to_bioes, hyphenated, parse_tag
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.text_file import decode_labelled_file
 from bertsmith.tasks.token_classification.conll_file import Sentence
@@ -41,7 +41,7 @@ def kind_in_first_line(text: str) -> LabelsAre | None:
     return next((kind for kind in kinds if first == kind_line(kind)), None)
 
 
-def looks_like(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:
+def detect_kind(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:
     """Return the kind of some tags, with or without the predicted tags.
 
     Tags are plain labels if some tag is not an entity tag, and no tag is O or begins with B-, I-, E- or S-.
@@ -55,7 +55,7 @@ def infer_tag_kind(sentences: Sequence[Sentence], others: Sequence[Sentence] = (
     Raises DataError if every tag is a number, or if tags look like entity tags in a different spelling.
     """
     tags, every = _tags(sentences), _tags([*sentences, *others])
-    if looks_like(tags, every) == "entities":
+    if detect_kind(tags, every) == "entities":
         if all(parse_tag(tag) is not None and "-" not in tag and tag != "O" for tag in every):
             warn(
                 f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as entity tags; "
@@ -85,7 +85,7 @@ def convert_tags(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentenc
     if kind == "plain":
         return list(sentences)
     tags = _tags(sentences)
-    in_bioes = bioes_of(tags)
+    in_bioes = convert_to_bioes(tags)
     if in_bioes is not None:
         scheme, spellings = in_bioes
         changed = sorted({f"{tag[0]} as {new[0]}" for tag, new in spellings.items() if new != tag})

@@ -23,7 +23,7 @@ from bertsmith.metrics.measurements import SumMeasurement
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.token_classification.answers import Span, Tagged, entities_of, spans_of
+from bertsmith.tasks.token_classification.answers import Span, Tagged, entities_from_tags, tagged_spans
 from bertsmith.tasks.token_classification.conll_file import Sentence
 from bertsmith.tasks.token_classification.encoding import EncodedWords, encode_words, tokenize_words
 from bertsmith.tasks.token_classification.labels import (
@@ -35,7 +35,7 @@ from bertsmith.tasks.token_classification.labels import (
     to_bio,
 )
 from bertsmith.tasks.token_classification.metrics import entity_confusion_counts, tag_metrics, word_confusion_counts
-from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE, LabelsAre, kind_line, looks_like
+from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE, LabelsAre, detect_kind, kind_line
 from bertsmith.tasks.token_classification.tagged_file import read_tagged
 from bertsmith.tasks.values import (
     IGNORED,
@@ -71,7 +71,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         self, labels: Sequence[str] = (), problem_type: str = "", *, labels_are: LabelsAre | None = None
     ) -> None:
         super().__init__(labels, problem_type)
-        self.fitted_values = {LABELS_ARE: labels_are or looks_like(set(self.labels))}
+        self.fitted_values = {LABELS_ARE: labels_are or detect_kind(set(self.labels))}
         self.types = {parsed[1] for parsed in map(parse_tag, self.labels) if parsed is not None} - {""}
 
     # Labels
@@ -79,7 +79,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
     @property
     def labels_are(self) -> LabelsAre:
         """The kind of the labels; detected if a training began with a version that did not store it."""
-        kind: LabelsAre = self.fitted_values.get(LABELS_ARE) or looks_like(set(self.labels))
+        kind: LabelsAre = self.fitted_values.get(LABELS_ARE) or detect_kind(set(self.labels))
         return kind
 
     @property
@@ -94,7 +94,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
             raise OptionError(
                 f"--problem-type {options.problem_type}: is not for token-classification, where each word has one class"
             )
-        kind = options.labels_are or looks_like({tag for sentence in examples for tag in sentence.tags})
+        kind = options.labels_are or detect_kind({tag for sentence in examples for tag in sentence.tags})
         return cls(labels_to_learn(examples, kind), labels_are=kind)
 
     @classmethod
@@ -110,7 +110,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         if kind not in (None, *get_args(LabelsAre)):
             raise ModelError(f"{name}: {LABELS_ARE} in its config.json is {kind!r}, expected 'plain' or 'entities'")
         labels = [config.id2label[number] for number in range(len(config.id2label))]
-        in_bioes = entities.bioes_of(labels) if (kind or looks_like(set(labels))) == "entities" else None
+        in_bioes = entities.convert_to_bioes(labels) if (kind or detect_kind(set(labels))) == "entities" else None
         task = cls([in_bioes[1][label] for label in labels] if in_bioes is not None else labels, labels_are=kind)
         unknown = [label for label in task.labels if not task.plain and parse_tag(label) is None]
         if unknown:
@@ -151,7 +151,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
     def columns_for_other_files(cls, columns: Columns, examples: Sequence[Sentence], path: Path) -> Columns:
         """Return columns with the kind of tags of the training file."""
         tags = {*chain(*(each.tags for each in examples))}
-        return replace(columns, labels_are=columns.labels_are or looks_like(tags))
+        return replace(columns, labels_are=columns.labels_are or detect_kind(tags))
 
     def columns(self, columns: Columns) -> Columns:
         """Return columns with the kind of tags of this task."""
@@ -174,7 +174,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """
         tags = [sentence.tags for sentence in examples]
         predicted = self.tags(outputs, None if self.plain else entities.recognise(tags))
-        if looks_like({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
+        if detect_kind({*chain(*tags)}, {*chain(*predicted)}) != self.labels_are:
             yield kind_line(self.labels_are)
         for number, (sentence, guesses) in enumerate(zip(examples, predicted, strict=True)):
             if number:
@@ -231,11 +231,11 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         found = [[self.labels[number] for number in numbers] for numbers in outputs.numbers]
         if scheme is None:
             return found
-        return [entities.tags_of(entities.entities(tags), len(tags), scheme) for tags in found]
+        return [entities.tags_from_entities(entities.entities(tags), len(tags), scheme) for tags in found]
 
     def spans(self, outputs: Tagged) -> list[list[Span]]:
         """Return the entities of each sentence; with plain labels, every word."""
-        return spans_of(outputs, self.labels, self.temperature, plain=self.plain)
+        return tagged_spans(outputs, self.labels, self.temperature, plain=self.plain)
 
     def decisions(self, outputs: Tagged, targets: Targets) -> Decisions:
         """Return one decision per word, except for words whose tag the model does not have."""
@@ -291,7 +291,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """Describe the entities of a sentence, or the plain labels of its wrong words."""
         if self.plain:
             return "; ".join(f"{tokens[at]}: {tags[at]}" for at in wrong)
-        found = (f"{it.type}: {' '.join(tokens[it.start : it.end])}" for it in entities_of(tags, plain=False))
+        found = (f"{it.type}: {' '.join(tokens[it.start : it.end])}" for it in entities_from_tags(tags, plain=False))
         return "; ".join(found) or NO_ENTITY
 
     def confusion_counts(self, outputs: Tagged, targets: Targets) -> ConfusionCounts:
