@@ -150,7 +150,7 @@ def test_a_threshold_is_exclusive_and_leaves_missing_predictions_wrong() -> None
 
 
 def test_intervals_are_over_the_questions_of_their_kind() -> None:
-    """900 questions with an answer (80% correct) and 100 without (50% correct): intervals as by normal approximation."""
+    """900 questions with an answer (80% correct) and 100 without (50% correct): intervals by normal approximation."""
     known = [(("x",), "x" if number % 10 < 8 else "y") for number in range(900)]
     cases: list[tuple[tuple[str, ...], str | None]] = [*known, *(((), "" if n % 2 else "x") for n in range(100))]
     found = intervals(measure(scored(*cases)))

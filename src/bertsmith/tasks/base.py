@@ -2,14 +2,16 @@
 
 Examples go through a task in this order. Only the task itself looks inside the intermediate values:
 
-    file -- read --> examples -- encode --> inputs -- batch --> model -- extract_outputs, gather_outputs --> outputs
-                     examples -- targets --> targets -- row_targets --> losses
-                     outputs, targets -- measure --> metrics;  -- labelled_predictions --> errors
+    file              -- read -->             examples
+    examples          -- encode -->           inputs         -- batch -->           model inputs
+    examples          -- targets -->          targets        -- row_targets -->     targets of the losses
+    model outputs     -- extract_outputs -->  kept outputs   -- gather_outputs -->  outputs
+    outputs, targets  -- measure -->          metrics
+    outputs, targets  -- labelled_predictions -->  labels, predictions and errors of examples
 
 Inputs are rows of ids: one row per example, or several if the example is read in windows. A batch is a set of rows.
 Losses (`task_losses.py`, the only part that needs torch) are sums; the Trainer divides them by the counts of the whole
-update. `extract_outputs` keeps only what scoring needs of each batch, so the logits of a whole file are never in
-memory.
+update. `extract_outputs` keeps only what scoring needs of a batch, so memory never holds the logits of a whole file.
 
 To add a task, assign a subclass of `Task` to TASK in the `task.py` of its folder and add a line to `registry.py`.
 """
@@ -237,7 +239,7 @@ class TaskEncoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
     def soft_targets(self, inputs: InputsType, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
         """Return a teacher's logits for some rows of the student, as the losses expect them.
 
-        `logits` returns the logits of one item of `gather_logits` (an example or a row), flat: float32 of [numbers].
+        `logits` returns the logits of an item of `gather_logits`, flat: float32 of [numbers].
         """
 
 
@@ -377,10 +379,7 @@ class Task(
         return None if temperature is None else self.with_fitted_values({TEMPERATURE: temperature})
 
     def with_model_temperature(self, config: Any, name: str) -> Self:
-        """Return the task with the temperature of a MODEL's configuration, if it has one.
-
-        Raises ModelError if the temperature is not a positive number.
-        """
+        """Return the task with the temperature of a MODEL's configuration, if any. Raises ModelError if it is invalid."""
         configured_value = getattr(config, TEMPERATURE, None)
         if configured_value is None or not self.has_probabilities:
             return self

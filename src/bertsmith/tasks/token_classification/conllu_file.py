@@ -52,13 +52,10 @@ def has_shape(text: str) -> bool:
 def read_conllu(
     path: Path, text: str, word_column: str | None, *, tag_column: str | None, placeholder_label: str | None = None
 ) -> list[Sentence]:
-    """Read the sentences in the CoNLL-U text of the file `path`.
+    """Read the sentences in the CoNLL-U text of the file `path`; columns are names or numbers, None for FORM and UPOS.
 
-    Raises DataError with file and line of the first mistake, OptionError for a column that CoNLL-U does not have.
-
-    Args:
-        word_column, tag_column: name or number of a column; None for FORM and UPOS.
-        placeholder_label: if given, every word gets this tag, and the tag column is ignored.
+    With a `placeholder_label`, every word gets this tag, and the tag column is ignored. Raises DataError with file and
+    line of the first mistake, OptionError for a column that CoNLL-U does not have.
     """
     names = _names(path, text)
     word_at = _column(path, "--text-column", names, requested=word_column, default_column="form")
@@ -98,11 +95,9 @@ def read_conllu(
         word = columns[word_at].strip()
         if not word:
             raise DataError(f"{where}: the {names[word_at].upper()} is empty")
-        tag = (
-            _annotation(where, word, names[tag_at], tag=columns[tag_at].strip())
-            if placeholder_label is None
-            else placeholder_label
-        )
+        tag = placeholder_label
+        if tag is None:
+            tag = _annotation(where, word, names[tag_at], tag=columns[tag_at].strip())
         sentences[-1].tokens.append(word)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(number)
