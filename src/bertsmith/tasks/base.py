@@ -379,7 +379,7 @@ class Task(
         return None if temperature is None else self.with_fitted_values({TEMPERATURE: temperature})
 
     def with_model_temperature(self, config: Any, name: str) -> Self:
-        """Return the task with the temperature of a MODEL's configuration, if any. Raises ModelError if it is invalid."""
+        """Return the task with the temperature of a MODEL's config, if any. Raises ModelError if it is invalid."""
         configured_value = getattr(config, TEMPERATURE, None)
         if configured_value is None or not self.has_probabilities:
             return self

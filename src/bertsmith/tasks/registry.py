@@ -85,7 +85,7 @@ TASKS: dict[str, TaskEntry] = {
             max_length=384,
             file_formats=("squad",),
         ),
-        _built_in("multiple-choice", "choose", "which of several texts goes with a prompt", aliases=("swag",)),
+        _built_in("multiple-choice", "choose", "the best of several choices for a prompt", aliases=("swag",)),
     )
 }
 
