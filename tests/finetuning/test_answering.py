@@ -192,7 +192,7 @@ def test_questions_that_nothing_can_be_learnt_from(bertsmith: Callable[..., Any]
 
 def test_mistakes_of_options_and_models(tuned: tuple[FinetuneResult, Path], run: Path, tmp_path: Path) -> None:
     result, dev = tuned
-    with pytest.raises(OptionError, match="--problem-type regression: is not for question-answering"):
+    with pytest.raises(OptionError, match="--problem-type regression is not for question-answering"):
         finetune(TASK, model=run, train=dev, dev=dev, out=tmp_path / "run", problem_type="regression")
     with pytest.raises(OptionError, match=r"is a question-answering model. Try: leave the option out"):
         evaluate(result.run, dev, problem_type="regression")

@@ -370,7 +370,7 @@ def test_of_a_part_of_the_training_file_the_rest_may_be_taught(options: dict[str
 def test_questions_without_answers_are_labelled_ones(options: dict[str, Any], tmp_path: Path) -> None:
     lines = [{"question": "what", "context": "bread near", "answers": [{"text": "bread", "start": 0}]}] * 4
     file = written(tmp_path / "questions.jsonl", lines)
-    with pytest.raises(OptionError, match=r"--unlabelled .*: is not for question-answering, where a missing"):
+    with pytest.raises(OptionError, match=r"--unlabelled .* is not for question-answering, where a missing"):
         finetune(
             "question-answering", **{**options, "train": file, "dev": file, "unlabelled": file}, out=tmp_path / "run"
         )

@@ -280,6 +280,6 @@ def test_options_of_tags_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,0\n")
     for columns in (Columns(labels_are="plain"), Columns(label_names=("no", "yes"))):
         with pytest.raises(
-            OptionError, match=r"--label.*: is only for the tags of token-classification. Try: leave the option out"
+            OptionError, match=r"--label.* is only for the tags of token-classification. Try: leave the option out"
         ):
             read_rows(tmp_path / "f.csv", columns)

@@ -135,7 +135,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     content = f"{HEADER}a,b,c,d,0\n"
     with pytest.raises(DataError, match=r"no column 'x'; the columns there are 'prompt', .*--choice-columns"):
         questions_of(tmp_path, "f.csv", content, choices=("choice0", "x"))
-    with pytest.raises(OptionError, match="--pair-column: is not for multiple-choice"):
+    with pytest.raises(OptionError, match="--pair-column is not for multiple-choice"):
         questions_of(tmp_path, "f.csv", content, pair="choice0")
     with pytest.raises(DataError, match=r"no column of the label with a usual name; .*--label-column"):
         questions_of(tmp_path, "f.csv", "a,b,c,0\n", no_header=True, choices=("1", "2"))

@@ -159,7 +159,7 @@ def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture)
 
 def test_one_choice_is_right() -> None:
     for problem_type in ("regression", "multi_label_classification"):
-        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: is not for multiple-choice"):
+        with pytest.raises(OptionError, match=f"--problem-type {problem_type} is not for multiple-choice"):
             MultipleChoice.for_training(questions(), SimpleNamespace(problem_type=problem_type))
         with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x is a multiple-choice model"):
             MultipleChoice.for_model(None, SimpleNamespace(problem_type=problem_type), "x")

@@ -176,16 +176,16 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (Columns(text="a"), "--text-column: is not for question-answering, whose columns have fixed names"),
+        (Columns(text="a"), "--text-column is not for question-answering, whose columns have fixed names"),
         (Columns(label="a"), "--label-column: the columns"),
         (Columns(pair="a"), "--pair-column: the columns"),
-        (Columns(choices=("a", "b")), "--choice-columns: is not for question-answering"),
+        (Columns(choices=("a", "b")), "--choice-columns is not for question-answering"),
         (Columns(no_header=True), "--no-header: the columns"),
         (Columns(file_format="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is not a table"),
-        (Columns(file_format="conll"), "--format conll: is not for question-answering, expected squad"),
-        (Columns(labels_are="plain"), "--labels-are: is not for question-answering"),
-        (Columns(label_names=("O",)), "--label-names: is not for question-answering"),
+        (Columns(file_format="conll"), "--format conll is not for question-answering, expected squad"),
+        (Columns(labels_are="plain"), "--labels-are is not for question-answering"),
+        (Columns(label_names=("O",)), "--label-names is not for question-answering"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:

@@ -119,9 +119,9 @@ def test_json_lines_that_are_wrong(read: Read, record: dict[str, object], messag
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"form": "csv"}, "--format csv: is not for token-classification, expected conll"),
-        ({"pair": "1"}, "--pair-column: is not for token-classification"),
-        ({"no_header": True}, "--no-header: is not for token-classification, whose files have no header"),
+        ({"file_format": "csv"}, "--format csv is not for token-classification, expected conll"),
+        ({"pair": "1"}, "--pair-column is not for token-classification"),
+        ({"no_header": True}, "--no-header is not for token-classification, whose files have no header"),
         ({"label": "tag"}, "--label-column: found 'tag', expected a number"),
         ({"text": "-1"}, "--text-column: found '-1', expected a number"),
     ],
@@ -433,7 +433,7 @@ def test_a_treebank_without_its_text(read: Read) -> None:
         ({"label": "10"}, "--label-column: .* has no column '10'; .* or a number from 0 to 9"),
         ({"text": "word"}, "--text-column: .* has no column 'word'"),
         (
-            {"form": "conll", "label": "upos"},
+            {"file_format": "conll", "label": "upos"},
             "--label-column: found 'upos', .* Try: --format c",
         ),
     ],

@@ -94,7 +94,7 @@ class Columns:
         """Raise OptionError for an option that is only for tagged sentences."""
         for option, given in (("--labels-are", self.labels_are), ("--label-names", self.label_names)):
             if given is not None:
-                raise OptionError(f"{option}: is only for the tags of token-classification. Try: leave the option out")
+                raise OptionError(f"{option} is only for the tags of token-classification. Try: leave the option out")
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,9 @@ def read_rows(path: Path, columns: Columns, *, placeholder_label: Label | None =
     With a `placeholder_label`, every row gets this label, and the label column is ignored.
     """
     if columns.choices is not None:
-        raise OptionError("--choice-columns: is only for multiple-choice. Try: leave the option out")
+        raise OptionError("--choice-columns is only for multiple-choice. Try: leave the option out")
     if columns.labels_from is not None:
-        raise OptionError("--labels-from: is only for multiple-choice. Try: leave the option out")
+        raise OptionError("--labels-from is only for multiple-choice. Try: leave the option out")
     return labelled_rows(
         path,
         labelled_records(path, columns, class_names=placeholder_label is None),

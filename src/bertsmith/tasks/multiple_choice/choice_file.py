@@ -58,7 +58,7 @@ def read_choice_questions(
     Raises DataError with file and line of the first mistake, OptionError for a column that such files do not have.
     """
     if columns.pair is not None:
-        raise OptionError("--pair-column: is not for multiple-choice. Try: --choice-columns")
+        raise OptionError("--pair-column is not for multiple-choice. Try: --choice-columns")
     records = labelled_records(path, columns, class_names=placeholder_label is None)
     present = list(records[0].values)
     find = partial(find_column, path, present, can_lack_header=is_table(detect_format(path, columns.file_format)))

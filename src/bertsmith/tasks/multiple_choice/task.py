@@ -68,7 +68,7 @@ class MultipleChoice(Task[ChoiceQuestion, EncodedChoices, Ints, Scores]):
         """Return the task. It has no labels: the index of the correct choice is not a class."""
         if options.problem_type != SINGLE_LABEL:
             raise OptionError(
-                f"--problem-type {options.problem_type}: is not for multiple-choice, where one choice is correct"
+                f"--problem-type {options.problem_type} is not for multiple-choice, where one choice is correct"
             )
         task = cls()
         if examples[0].label_format in POSITIONS:

@@ -190,15 +190,15 @@ def _checked_format(path: Path, columns: Columns) -> str:
     for option, given in names.items():
         if given is not None:
             raise OptionError(
-                f"{option}: is not for question-answering, whose columns have fixed names (question, context, answers, "
+                f"{option} is not for question-answering, whose columns have fixed names (question, context, answers, "
                 "id). Try: rename the columns in the file, and leave the option out"
             )
     for option, given in others.items():
         if given is not None:
-            raise OptionError(f"{option}: is not for question-answering. Try: leave the option out")
+            raise OptionError(f"{option} is not for question-answering. Try: leave the option out")
     file_format = detect_format(path, columns.file_format) or SQUAD
     if file_format not in (*FORMATS, DATA_SET):
-        raise OptionError(f"--format {file_format}: is not for question-answering, expected {', '.join(FORMATS)}")
+        raise OptionError(f"--format {file_format} is not for question-answering, expected {', '.join(FORMATS)}")
     if file_format == SQUAD and columns.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise OptionError(f"--encoding {columns.encoding}: SQuAD JSON is UTF-8. Try: leave the option out")
     if file_format == SQUAD and columns.separator is not None:

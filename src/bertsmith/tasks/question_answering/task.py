@@ -61,7 +61,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
     def for_training(cls, examples: Sequence[ContextQuestion], options: TaskOptions) -> QuestionAnswering:
         """Return the task, which has no labels. Raises DataError if the file has no answer to learn from."""
         if options.problem_type != SINGLE_LABEL:
-            raise OptionError(f"--problem-type {options.problem_type}: is not for question-answering")
+            raise OptionError(f"--problem-type {options.problem_type} is not for question-answering")
         if all(example.span is None for example in examples):
             raise DataError("no question of the training file has an answer that occurs in its context")
         return cls()
@@ -113,7 +113,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
     def read_unlabelled(self, path: Path, columns: Columns) -> list[ContextQuestion]:
         """Raise OptionError: a missing answer means that the question has no answer."""
         raise OptionError(
-            f"--unlabelled {path}: is not for question-answering, where a missing answer is a label (the context does "
+            f"--unlabelled {path} is not for question-answering, where a missing answer is a label (the context does "
             "not answer the question). Try: leave the option out"
         )
 

@@ -77,23 +77,23 @@ def _sentences(path: Path, columns: Columns, placeholder_label: str | None) -> t
         file_format = "conllu" if ending(path) in conllu_file.ENDINGS else "conll"
     if file_format not in FORMATS:
         raise OptionError(
-            f"--format {file_format}: is not for token-classification, expected conll (a token and its tag per line), "
+            f"--format {file_format} is not for token-classification, expected conll (a token and its tag per line), "
             "conllu, jsonl or parquet"
         )
     if columns.pair is not None:
-        raise OptionError("--pair-column: is not for token-classification. Try: leave the option out")
+        raise OptionError("--pair-column is not for token-classification. Try: leave the option out")
     if columns.choices is not None:
-        raise OptionError("--choice-columns: is only for multiple-choice. Try: leave the option out")
+        raise OptionError("--choice-columns is only for multiple-choice. Try: leave the option out")
     if columns.labels_from is not None:
-        raise OptionError("--labels-from: is only for multiple-choice. Try: leave the option out")
+        raise OptionError("--labels-from is only for multiple-choice. Try: leave the option out")
     if columns.no_header:
         raise OptionError(
-            "--no-header: is not for token-classification, whose files have no header. Try: leave the option out"
+            "--no-header is not for token-classification, whose files have no header. Try: leave the option out"
         )
     if columns.separator is not None:
-        raise OptionError("--separator: is only for CSV and TSV. Try: leave the option out")
+        raise OptionError("--separator is only for CSV and TSV. Try: leave the option out")
     if columns.skip_broken:
-        raise OptionError("--skip-broken-rows: is only for CSV and TSV. Try: leave the option out")
+        raise OptionError("--skip-broken-rows is only for CSV and TSV. Try: leave the option out")
     if file_format not in ("conll", "conllu"):
         return _of_records(path, file_format, columns, placeholder_label=placeholder_label), file_format
     existing_file(path, "a file of columns, token and tag")

@@ -92,7 +92,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """Return the task with the labels O, then B and I of each type; or the plain labels, sorted."""
         if options.problem_type != SINGLE_LABEL:
             raise OptionError(
-                f"--problem-type {options.problem_type}: is not for token-classification, where each word has one class"
+                f"--problem-type {options.problem_type} is not for token-classification, where each word has one class"
             )
         kind = options.labels_are or detect_kind({tag for sentence in examples for tag in sentence.tags})
         return cls(labels_to_learn(examples, kind), labels_are=kind)
