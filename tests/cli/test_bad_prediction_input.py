@@ -90,8 +90,8 @@ def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds
     [
         ("{", "line 1: not JSON"),
         ("[]", "line 1: found a list, expected an object"),
-        ('{"question": "who?"}', "line 1: 'context': found nothing, expected a text"),
-        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected a text"),
+        ('{"question": "who?"}', "line 1: 'context': found nothing, expected text"),
+        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected text"),
         ('{"question": " ", "context": "a"}', "line 1: 'question': the text is empty"),
     ],
 )

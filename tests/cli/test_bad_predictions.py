@@ -54,12 +54,12 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
         (of_2("null"), ("data[0].paragraphs[0].qas[0].answers: found null, expected a list",)),
         (
             of_2('[{"text": "x"}, {}]'),
-            ("data[0].paragraphs[0].qas[0].answers[1].text: found nothing, expected a text",),
+            ("data[0].paragraphs[0].qas[0].answers[1].text: found nothing, expected text",),
         ),
         (QUESTIONS.replace('"2"', '"1"'), ("data[0].paragraphs[0].qas[1]: the id '1' occurs twice",)),
         (
             QUESTIONS.replace('"2"', "[2]"),
-            ("data[0].paragraphs[0].qas[1].id: found a list, expected a text or a whole number",),
+            ("data[0].paragraphs[0].qas[1].id: found a list, expected text or a whole number",),
         ),
     ],
 )
@@ -153,7 +153,7 @@ TAGS = "a B-X\nb I-X\n\nc O\n"
     [
         (None, ("no such file",)),
         ("", ("the file is empty",)),
-        ("\n \n", ("no token in this file",)),
+        ("\n \n", ("found no token in this file",)),
         ("a B-X\nb\n", ("line 2: found 'b', expected a token and, in the last column, its tag",)),
         ("a B-X\nb\t\n", ("line 2: found 'b', expected a token",)),
         ("a B-X\nb PER\n", ("line 2: found the tag 'PER', expected O, or B-, I-, E- or S- and a type",)),

@@ -153,10 +153,10 @@ def test_prompts_and_choices_are_texts(tmp_path: Path, record: dict[str, Any], m
 )
 def test_half_a_pair_is_refused_with_its_place(line: str, place: str, tmp_path: Path) -> None:
     (tmp_path / "f.jsonl").write_text('{"text": "a", "label": 1}\n' + line)
-    with pytest.raises(DataError, match=rf"f\.jsonl: line 2: {place}.* holds half of a surrogate pair \(\\u"):
+    with pytest.raises(DataError, match=rf"f\.jsonl: line 2: {place}.* contains half of a surrogate pair \(\\u"):
         read_rows(tmp_path / "f.jsonl", Columns())
     (tmp_path / "f.json").write_text(line)
-    with pytest.raises(DataError, match=r"f\.json: .* holds half of a surrogate pair"):
+    with pytest.raises(DataError, match=r"f\.json: .* contains half of a surrogate pair"):
         read_json_object(tmp_path / "f.json", "an object")
 
 

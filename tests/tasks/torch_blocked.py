@@ -146,7 +146,7 @@ class FakeRunner:
         return found
 
     def head_outputs(self, head: AnyTask, inputs: Any) -> Any:
-        return head.join(self.kept(head, head.extract_outputs, inputs), inputs)
+        return head.gather_outputs(self.kept(head, head.extract_outputs, inputs), inputs)
 
     def forward(self, task: str) -> Callable[..., Iterator[tuple[list[int], Any]]]:
         """Outputs of each batch: per mask over the vocabulary, per pair over two classes, per text a vector."""
@@ -191,7 +191,7 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     found = task_class(name)
     paths = [Path(file) for file in files]
     examples, *others = [found.read(path, Columns()) for path in paths]
-    columns = found.following(Columns(), examples, paths[0])
+    columns = found.columns_for_other_files(Columns(), examples, paths[0])
     options = asked(problem_type)
     task = found.for_training(examples, options)
     items = [item.texts for item in task.comparison_items(examples)]

@@ -67,7 +67,7 @@ class ScoreOptions(LabelledFileOptions):
         for name, field in type(self).model_fields.items():
             tasks = [task for task, options in used.items() if name in options]
             if tasks and self.task not in tasks and getattr(self, name) != field.default:
-                raise ValueError(f"--{external_name(name)} is for {' and '.join(tasks)}, found the task {self.task}")
+                raise ValueError(f"--{external_name(name)} belongs to {' and '.join(tasks)}, found {self.task}")
         if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
             raise ValueError("--no-answer-threshold needs probabilities. Try: --no-answer-probabilities FILE")
         return self

@@ -121,8 +121,8 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
             "line 2: found 'passage' and 'paragraph', expected only 'context'",
         ),
         ({"data": [{"paragraphs": []}]}, "line 2: no 'context', expected question, context and answers; found 'data'"),
-        ({"context": "a", "answers": []}, "line 2.question: found nothing, expected a text"),
-        ({"question": 7, "context": "a", "answers": []}, "line 2.question: found a number, expected a text"),
+        ({"context": "a", "answers": []}, "line 2.question: found nothing, expected text"),
+        ({"question": 7, "context": "a", "answers": []}, "line 2.question: found a number, expected text"),
         (
             {"question": "Who?", "context": "a", "answers": None},
             "line 2.answers: found null, expected a list of answers",
@@ -131,7 +131,7 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": " ", "context": "a", "answers": []}, "line 2.question: the text is empty"),
         ({"question": "Who?", "context": "", "answers": []}, "line 2.context: the text is empty"),
         (question({"text": "", "start": 0}), "line 2.answers[0].text: the text is empty; a question without an answer"),
-        (question({"start": 0}), "line 2.answers[0].text: found nothing, expected a text"),
+        (question({"start": 0}), "line 2.answers[0].text: found nothing, expected text"),
         (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text as the offset, expected a whole"),
         (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false as the offset"),
         (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number as the offset"),
@@ -141,9 +141,9 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
             {**question(), "answers": {"text": ["a"], "answer_start": []}},
             "line 2.answers: found 1 texts and 0 offsets, expected one offset per text",
         ),
-        ({**question(), "answers": ["a", "b"], "start": 4}, "line 2.answers: 2 texts and 1 offsets"),
-        (question(id=True), "line 2.id: found true or false, expected a text or a whole number"),
-        (question(id=7.5), "line 2.id: found a number, expected a text or a whole number"),
+        ({**question(), "answers": ["a", "b"], "start": 4}, "line 2.answers: found 2 texts and 1 offsets"),
+        (question(id=True), "line 2.id: found true or false, expected text or a whole number"),
+        (question(id=7.5), "line 2.id: found a number, expected text or a whole number"),
         (question(id="1"), "line 2: the id '1' occurs twice, once as the number of a question without an id"),
         (question({"text": "baker", "start": 6}, is_impossible=True), "line 2: found is_impossible true and"),
     ],
@@ -177,10 +177,10 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
     ("columns", "said"),
     [
         (Columns(text="a"), "--text-column is not for question-answering, whose columns have fixed names"),
-        (Columns(label="a"), "--label-column: the columns"),
-        (Columns(pair="a"), "--pair-column: the columns"),
+        (Columns(label="a"), "--label-column is not for question-answering"),
+        (Columns(pair="a"), "--pair-column is not for question-answering"),
         (Columns(choices=("a", "b")), "--choice-columns is not for question-answering"),
-        (Columns(no_header=True), "--no-header: the columns"),
+        (Columns(no_header=True), "--no-header is not for question-answering"),
         (Columns(file_format="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
         (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is not a table"),
         (Columns(file_format="conll"), "--format conll is not for question-answering, expected squad"),
@@ -372,7 +372,7 @@ def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> No
 def test_a_cell_that_is_no_answer(tmp_path: Path, name: str, cell: str) -> None:
     cells = {"question": "What?", "context": CONTEXT, "answers": "bread", name: cell}
     path = table_of(tmp_path / "a.csv", list(cells), list(cells.values()))
-    with pytest.raises(DataError, match=r"a\.csv: line 2\.\w+.*: found .*, expected a"):
+    with pytest.raises(DataError, match=r"a\.csv: line 2\.\w+.*: found .*, expected "):
         read(path)
 
 

@@ -98,7 +98,7 @@ def test_the_classes_of_a_file(labels: tuple[str | int, ...], classes: list[str]
 
 
 def test_one_class_is_an_error_and_regression_has_none() -> None:
-    with pytest.raises(DataError, match="one class alone, 'a'; expected at least two"):
+    with pytest.raises(DataError, match="only one class, 'a'; expected at least two"):
         sequence_labels(rows("a", "a"), SINGLE_LABEL)
     assert sequence_labels(rows("1.5", "1.5"), REGRESSION) == []
 
@@ -121,7 +121,7 @@ def test_targets_of_several_labels_are_sets() -> None:
     assert labels == ["3", "a", "b", "c"]
     sets = encode_labels(given, labels, MULTI_LABEL, "dev.csv")
     assert sets.tolist() == [[0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    with pytest.raises(DataError, match=r"dev\.csv: line 2: label 'd' is not among "):
+    with pytest.raises(DataError, match=r"dev\.csv: line 2: found the label 'd', expected a label of the model "):
         encode_labels(rows("a", "a|d"), ["a", "b"], MULTI_LABEL, "dev.csv")
     for wrong, message in (
         ("a||b", "found an empty name among the labels 'a||b'"),
@@ -131,14 +131,16 @@ def test_targets_of_several_labels_are_sets() -> None:
             encode_labels(rows(wrong), ["a", "b"], MULTI_LABEL, "dev.csv")
     with pytest.raises(DataError, match="the label column of the training file is empty in every row"):
         sequence_labels(rows("", ()), MULTI_LABEL)
-    with pytest.raises(DataError, match="one label alone, 'a'; expected at least two"):
+    with pytest.raises(DataError, match="only one label, 'a'; expected at least two"):
         sequence_labels(rows("a", ()), MULTI_LABEL)
 
 
 def test_targets_of_regression_are_finite_numbers() -> None:
     assert encode_labels(rows("1.5", 2, "-3e1"), [], REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
     for wrong in ("good", "nan", "inf", "", float("nan"), ("1", "2")):
-        with pytest.raises(DataError, match=r"dev\.csv: line 2: label .* expected a finite number for regression"):
+        with pytest.raises(
+            DataError, match=r"dev\.csv: line 2: found the label .* expected a finite number for regression"
+        ):
             encode_labels(rows(1, wrong), [], REGRESSION, "dev.csv")
 
 

@@ -78,7 +78,7 @@ def test_plain_labels(read: Read, tags: tuple[str, str]) -> None:
     ("content", "message"),
     [
         ("", "the file is empty"),
-        ("\n", "no token in this file"),
+        ("\n", "found no token in this file"),
         ("a O\nb\n", "line 2: found 'b', expected a token and, in the last column, its tag"),
         ("a x O\nb O\n", "line 2: found 2 columns, expected 3 as in line 1"),
         ("a\tO\n\nb\tx\tO\n", "line 3: found 3 columns, expected 2 as in line 1"),
@@ -122,8 +122,8 @@ def test_json_lines_that_are_wrong(read: Read, record: dict[str, object], messag
         ({"file_format": "csv"}, "--format csv is not for token-classification, expected conll"),
         ({"pair": "1"}, "--pair-column is not for token-classification"),
         ({"no_header": True}, "--no-header is not for token-classification, whose files have no header"),
-        ({"label": "tag"}, "--label-column: found 'tag', expected a number"),
-        ({"text": "-1"}, "--text-column: found '-1', expected a number"),
+        ({"label": "tag"}, "--label-column: found 'tag', expected a column number"),
+        ({"text": "-1"}, "--text-column: found '-1', expected a column number"),
     ],
 )
 def test_options_that_such_files_do_not_have(read: Read, columns: dict[str, object], message: str) -> None:
@@ -133,7 +133,7 @@ def test_options_that_such_files_do_not_have(read: Read, columns: dict[str, obje
 
 
 def test_a_column_that_is_not_there(read: Read) -> None:
-    with pytest.raises(DataError, match=r"line 1: 2 columns, so there is no column 2 \(from 0\)"):
+    with pytest.raises(DataError, match=r"line 1: found 2 columns, so there is no column 2 \(from 0\)"):
         read("a O\n", label="2")
 
 
@@ -307,7 +307,7 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
     with pytest.raises(DataError, match="line 1: found the tag -100, expected a number from 0 to 3"):
         read(records.replace("3", "-100"), ".jsonl", label_names=names)
     with pytest.raises(
-        DataError, match=r"line 2: found the tag 'B-PER', expected a number from 0 to 3, .* leave the op"
+        DataError, match=r"line 2: found the tag 'B-PER', expected a number from 0 to 3, .* Try: leave --label"
     ):
         read("EU 3\nPeter B-PER\n", label_names=names)
     with pytest.raises(DataError, match="found true or false in the list, expected texts or whole numbers"):

@@ -64,12 +64,12 @@ def test_plain_labels_are_kept() -> None:
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
     with pytest.raises(DataError, match=r"f: line 2: found the tag 'JJ', expected a tag of the model \(NN, VB\)"):
         head.targets([tagged("NN", "JJ")], "f")
-    with pytest.raises(DataError, match=r"the tag 'nn' is not among .*; the model has 'NN'"):
+    with pytest.raises(DataError, match=r"found the tag 'nn', expected a tag of the model .*; the model has 'NN'"):
         head.targets([tagged("nn", "VB")], "f")
 
 
 def test_labels_that_cannot_be_learnt() -> None:
-    with pytest.raises(DataError, match="has no entity, every tag is O"):
+    with pytest.raises(DataError, match="has no entity: every tag is O"):
         TokenClassification.for_training([tagged("O", "O")], requested())
     with pytest.raises(DataError, match="has only one tag, 'NN'; expected at least two"):
         TokenClassification.for_training([tagged("NN", "NN")], requested())
@@ -83,10 +83,10 @@ def test_types_that_the_model_lacks() -> None:
     with pytest.raises(DataError, match=r"dev: line 2: found the tag 'B-Z', expected a tag of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
     with pytest.raises(
-        DataError, match=r"'B-x' is not among .*; the model has 'B-X', which differs from 'B-x' only in"
+        DataError, match=r"found the tag 'B-x', expected .*; the model has 'B-X', which differs from 'B-x' only in"
     ):
         head.targets([tagged("O", "B-x")], "dev")
-    with pytest.raises(DataError, match="line 1: the tag 'NN' is not among"):
+    with pytest.raises(DataError, match="line 1: found the tag 'NN', expected a tag of the model"):
         head.targets([tagged("NN")], "dev")
 
 
@@ -217,7 +217,7 @@ def test_labels_of_a_model_in_bilou_are_read_as_bioes() -> None:
 def test_a_number_that_is_no_label_shows_how_to_name_it() -> None:
     head = TokenClassification(["NN", "VB"])
     with pytest.raises(
-        DataError, match=r"the tag '3' is not among .*; if it is the number of a tag, .*--label-names FILE"
+        DataError, match=r"found the tag '3', expected .*; if it is the number of a tag, .*--label-names FILE"
     ):
         head.targets([tagged("NN", "3")], "f")
 
@@ -230,9 +230,9 @@ def test_predictions_tell_score_the_kind_of_tags_that_look_like_another_kind(tmp
     assert lines == ["# labels_are = plain", "a\tB\tB", "b\tE\tS"]
     predictions.write_text("\n".join(lines))
     _, found, kind, reason = read_scored(gold, predictions, Columns())
-    assert (kind, reason) == ("plain", f"by the first line of {predictions}; --labels-are overrides this")
+    assert (kind, reason) == ("plain", f"detected from the first line of {predictions}; --labels-are overrides this")
     assert (found[0].tags, found[0].lines) == (["B", "S"], [2, 3])
-    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "by --labels-are")
+    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "from --labels-are")
     predictions.write_text("\n".join(lines[1:]))
     assert read_scored(gold, predictions, Columns())[2] == "entities"
     nouns = TokenClassification(["NN", "VB"])
