@@ -22,7 +22,7 @@ def test_a_page_that_cannot_be_written(
 ) -> None:
     """It is said before anything is measured."""
     message = refused("evaluate", run, store, "--report", tmp_path)
-    holds(message, f"--report {tmp_path}: is a folder, expected the name of an .html file")
+    holds(message, f"--report {tmp_path}: found a folder, expected the name of an .html file")
     missing = tmp_path / "none" / "page.html"
     message = refused("evaluate", run, store, "--report", missing)
     holds(message, f"--report {missing}: the folder {missing.parent}", f"mkdir -p {missing.parent}")

@@ -26,7 +26,7 @@ def test_a_labelled_file_without_the_column(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None], labelled: Callable[..., Path]
 ) -> None:
     train = labelled(tmp_path / "train.csv", header="words,verdict")
-    holds(finetune(train), train, "no column of the text by its usual names", "'words', 'verdict'", "--text-column")
+    holds(finetune(train), train, "no column of the text with a usual name", "'words', 'verdict'", "--text-column")
     message = finetune(train, None, "--text-column", "words")
     holds(message, train, "no column of the label", "'words', 'verdict'", "--label-column")
     message = finetune(train, None, "--text-column", "word", "--label-column", "verdict")
@@ -47,7 +47,7 @@ def test_one_class_only(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None], labelled: Callable[..., Path]
 ) -> None:
     train = labelled(tmp_path / "train.csv", labels=("good", "good"))
-    holds(finetune(train), "one class alone, 'good'; expected at least two")
+    holds(finetune(train), "only one class, 'good'; expected at least two")
 
 
 def test_a_figure_that_a_task_does_not_have(
@@ -78,7 +78,7 @@ def test_a_label_that_is_no_number(
 ) -> None:
     train = labelled(tmp_path / "train.csv")
     message = finetune(train, None, "--problem-type", "regression")
-    holds(message, train, "line 2: label 'good', expected a finite number for regression")
+    holds(message, train, "line 2: found the label 'good', expected a finite number for regression")
     scores = tmp_path / "scores.csv"
     scores.write_text("text,score\nfine,1.5\nbad,nan\n")
     message = finetune(scores, None, "--problem-type", "regression")

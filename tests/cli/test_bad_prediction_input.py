@@ -11,7 +11,7 @@ import pytest
 
 def test_a_text_without_a_mask(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
     message = refused("fill-mask", run, "the baker found [MASK].", "no mask here")
-    holds(message, "fill-mask: no [MASK] in the text 'no mask here'")
+    holds(message, "fill-mask: found no [MASK] in the text 'no mask here'")
 
 
 def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
@@ -74,7 +74,7 @@ def test_a_pair_that_is_none(
 ) -> None:
     (tmp_path / "pairs").write_text("It rang.\tNobody came.\n\nIt rang again.\n")
     message = refused("next-sentence", run, "--input", tmp_path / "pairs")
-    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected A, a tab, B")
+    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected two texts separated by a tab")
     holds(
         refused("next-sentence", run, "It rang."),
         'expected two sentences. Try: bertsmith next-sentence MODEL "A." "B."',

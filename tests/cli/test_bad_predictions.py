@@ -44,7 +44,7 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
         (None, ("no such file",)),
         ("", ("the file is empty",)),
         ("{\n{", ("line 2: not JSON", "expected SQuAD JSON")),
-        ("[" * 100_000, ("JSON that cannot be read (nested too deeply)",)),
+        ("[" * 100_000, ("found JSON that Python cannot read (nested too deeply)",)),
         ("9" * 5_000, ("found JSON that Python cannot read (a number with too many digits)",)),
         ("[]", ("found a list, expected SQuAD JSON: an object with 'data'",)),
         ("{}", ("data is missing, expected SQuAD JSON: an object with 'data', then paragraphs, qas",)),
@@ -158,9 +158,9 @@ TAGS = "a B-X\nb I-X\n\nc O\n"
         ("a B-X\nb\t\n", ("line 2: found 'b', expected a token",)),
         ("a B-X\nb PER\n", ("line 2: found the tag 'PER', expected O, or B-, I-, E- or S- and a type",)),
         ("a B-X\nB I-X\n\nc O\n", ("line 2: found the token 'B', expected 'b' as in line 2 of",)),
-        ("a B-X\n\nc O\n", ("line 1: sentence 1 has 1 tokens, expected 2 as in line 1 of",)),
-        ("a B-X\nb I-X\nc O\n", ("line 1: sentence 1 has 3 tokens, expected 2 as in line 1 of",)),
-        ("a B-X\nb I-X\n\nc O\nd O\n", ("line 4: sentence 2 has 2 tokens, expected 1 as in line 4 of",)),
+        ("a B-X\n\nc O\n", ("line 1: found 1 tokens in sentence 1, expected 2 as in line 1 of",)),
+        ("a B-X\nb I-X\nc O\n", ("line 1: found 3 tokens in sentence 1, expected 2 as in line 1 of",)),
+        ("a B-X\nb I-X\n\nc O\nd O\n", ("line 4: found 2 tokens in sentence 2, expected 1 as in line 4 of",)),
         ("a B-X\nb I-X\n", ("1 sentences, expected 2 as in",)),
         ("a B-X\nb I-X\n\nc O\n\nd O\n", ("3 sentences, expected 2 as in",)),
         ("a B-X\nb I-X\n\nc S-X\n", ("line 4: found the tag 'S-X', expected a tag of BIO. Try: --scheme BIOES",)),
@@ -189,18 +189,18 @@ ONE, TWO = '{"text": "one", "label": "a"}\n', '{"text": "two", "label": "b"}\n'
         ("", ("the file is empty",)),
         (ONE, ("found 1 predictions, expected 2, one per row of",)),
         (ONE + TWO + TWO, ("line 3: found more predictions than the 2 rows of",)),
-        (TWO + ONE, ("line 1: the text is 'two', expected 'one' of row 1 of", "in the order of the rows")),
+        (TWO + ONE, ("line 1: the text is 'two', expected 'one' as in row 1 of", "in the order of the rows")),
         (ONE + "{", ("line 2: not JSON",)),
-        (ONE + "[" * 100_000, ("line 2: JSON that cannot be read (nested too deeply)",)),
-        ('{"label": "a"}\n', ("line 1: the text is missing, expected 'one' of row 1",)),
+        (ONE + "[" * 100_000, ("line 2: found JSON that Python cannot read (nested too deeply)",)),
+        ('{"label": "a"}\n', ("line 1: the text is missing, expected 'one' as in row 1",)),
         (
             '{"text": "one"}\n',
-            ("line 1: neither 'label', 'labels' nor 'value', expected JSON lines", "evaluate --predictions"),
+            ("line 1: found neither 'label', 'labels' nor 'value', expected JSON lines", "evaluate --predictions"),
         ),
         ('{"text": "one", "label": 1}\n', ("line 1: 'label': found a number, expected the text of a label",)),
         ('{"text": "one", "value": NaN}\n', ("line 1: 'value': found nan, expected a finite number",)),
-        (ONE + '{"text": "two", "value": 1}\n', ("line 2: 'label' and 'value' are mixed",)),
-        (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: 'label' and 'labels' are mixed",)),
+        (ONE + '{"text": "two", "value": 1}\n', ("line 2: found 'value', expected 'label'",)),
+        (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: found 'labels', expected 'label'",)),
         ('{"text": "one", "labels": "a"}\n', ("line 1: 'labels': found a text, expected a list of labels",)),
         ('{"text": "one", "labels": ["a", 1]}\n', ("line 1: 'labels': found 1 in the list, expected the texts",)),
         (
@@ -222,7 +222,9 @@ def test_labels_that_do_not_fit(
 def test_values_for_classes(scored: Callable[..., tuple[str, Path, Path]], holds: Callable[..., None]) -> None:
     values = '{"text": "one", "value": 1}\n{"text": "two", "value": 2}\n'
     message, gold, file = scored(TASK, ROWS_OF_GOLD, values, ending=".csv")
-    holds(message, gold, "line 2: label 'a', expected a finite number:", file, "has values, not labels")
+    holds(
+        message, gold, "line 2: found the label 'a', expected a finite number, because", file, "has values, not labels"
+    )
 
 
 def test_predictions_that_are_scored_by_themselves(

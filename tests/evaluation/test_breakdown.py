@@ -126,7 +126,7 @@ def test_the_groups_are_those_of_a_naive_computation(
     )
     work = tmp_path / "work"
     work.mkdir()
-    part = held_out_text(str(text), ReadingOptions(), tokenizer, aside=work)
+    part = held_out_text(str(text), ReadingOptions(), tokenizer, temporary_folder=work)
     counts = TokenStore(store).unigram_counts()
     evaluation = make(part, objective=objective)
     breakdown = Breakdown(evaluation, tokenizer, counts)

@@ -140,7 +140,7 @@ def test_words(tmp_path: Path) -> None:
     head = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
     said = [["B-LOC", "I-LOC", "O"], ["O", "B-LOC", "B-LOC"]]
     tagged_ = task_class("token-classification")
-    outputs = tagged_.join(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
+    outputs = tagged_.gather_outputs(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
     report = report_of(scored(head, tagged(tmp_path, "t.conll", [first, second]), outputs, [5, 9]))
     assert [(each["place"], each["true"], each["predicted"], each["error"]) for each in report["worst"]] == [
         ("line 1", "PER: Ann Lee", "LOC: Ann Lee", 2),

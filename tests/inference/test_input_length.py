@@ -80,7 +80,7 @@ def test_where_the_length_comes_from(
     expected: tuple[int, str],
 ) -> None:
     model = of_length("model", record, **values)
-    length, reason = input_length(str(model), load_config(str(model)), task, asked=asked)
+    length, reason = input_length(str(model), load_config(str(model)), task, requested=asked)
     assert length == expected[0] and reason.startswith(expected[1])
 
 
@@ -153,8 +153,8 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
     short, elsewhere = of_length("short", input_length=12), of_length("elsewhere")
     at_12, at_48 = labels(short, 12), labels(elsewhere, 48)
     assert sum(a != b for a, b in zip(at_12, at_48, strict=True)) > 1, "the length changes labels"
-    assert labels(short, 48, asked=48) == at_48
-    assert labels(elsewhere, 12, asked=12) == at_12
+    assert labels(short, 48, requested=48) == at_48
+    assert labels(elsewhere, 12, requested=12) == at_12
     cut = sum(len(text.split()) + 2 > 12 for text in texts)
     if not pairs:
         assert f"{cut} of 40 texts ({cut / 40:.1%}) are longer than 12 tokens and were cut" in caplog.text
@@ -244,7 +244,8 @@ def test_pairs_and_single_texts_are_told_apart(of_length: Callable[..., Path]) -
     pair = bertsmith.load(of_length("pair", text_columns=["premise", "hypothesis"]))
     assert single.classify("hello").label and pair.classify("hello", "milk").label
     with pytest.raises(
-        InputError, match=r"found a pair of texts; .*single was fine-tuned on single texts \(column 're"
+        InputError,
+        match=r"found a pair of texts, expected a single text, as .*single was fine-tuned on single texts \(column 're",
     ):
         single.classify("hello", "milk")
     with pytest.raises(
@@ -263,6 +264,9 @@ def test_lines_of_a_model_of_pairs_hold_both_texts(
     assert blank["label"] is None and other["probabilities"] != first["probabilities"]
     (tmp_path / "lines").write_text("hello\tmilk\n\nhello\n")
     wrong = bertsmith("classify", pair, "--input", tmp_path / "lines")
-    assert wrong.code == 2 and f"{tmp_path / 'lines'}: line 3: found 'hello', expected A, a tab, B" in wrong.stderr
+    assert (
+        wrong.code == 2
+        and f"{tmp_path / 'lines'}: line 3: found 'hello', expected two texts separated by a tab" in wrong.stderr
+    )
     single = bertsmith("classify", pair, "hello")
     assert single.code == 2 and "Try: --pair with the second text" in single.stderr

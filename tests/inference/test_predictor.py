@@ -375,7 +375,7 @@ def test_an_encoder_without_heads_embeds_and_refuses_the_rest(encoder: Path) -> 
         model.fill_mask(MOVIE)
     with pytest.raises(ModelError, match=r"has no trained NSP head. Try: bertsmith pretrain STORE --from"):
         model.next_sentence("a", "b")
-    with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\); bertsmith finetune"):
+    with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\)\. Try: bertsmith finetune"):
         model.classify("a")
 
 

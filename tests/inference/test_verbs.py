@@ -22,16 +22,16 @@ METHODS = {
     "classify": "(text: 'str | list[str]', pair: 'str | list[str] | None' = None, *, max_length: 'int | None' = None) "
     "-> 'Classification | list[Classification]'",
     "choose": "(prompt: 'str | list[str]', choices: 'Sequence[str] | Sequence[Sequence[str]]', *, "
-    "max_length: 'int | None' = None) -> 'Choice | list[Choice]'",
+    "max_length: 'int | None' = None) -> 'PredictedChoice | list[PredictedChoice]'",
     "tag": "(text: 'str | list[str]', *, max_length: 'int | None' = None) -> 'Tagging | list[Tagging]'",
     "answer": "(question: 'str | list[str]', context: 'str | list[str]', *, top_k: 'int' = 1, "
-    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) -> 'Answer | list[Answer]'",
+    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) -> 'PredictedAnswer | list[PredictedAnswer]'",
 }
 
 COMMAND = '''
 from bertsmith.config.verb import Result
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 
 
@@ -52,7 +52,7 @@ def show(result):
 
 
 EXAMPLE = "bertsmith measure runs/books hello"
-COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, texts_of, predict, show, EXAMPLE)
+COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, read_input_texts, predict, show, EXAMPLE)
 '''
 PREDICT = '''
 from dataclasses import dataclass

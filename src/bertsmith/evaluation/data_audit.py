@@ -194,7 +194,7 @@ def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
             else ""
         )
         yield (
-            f"train: the label {name!r} is rare ({counts[rare]:,} examples, {most!r} has {counts[often]:,}), so a "
+            f"train: the label {name!r} is rare: {counts[rare]:,} against {counts[often]:,} of {most!r}, so a "
             f"model may never predict it{advice}"
         )
     for name, part in report.parts.items():
