@@ -72,9 +72,9 @@ def main() -> None:
         start, end = torch.randn(2, len(numbers), LENGTH, generator=draw)
         output = {"start_logits": start.numpy(), "end_logits": end.numpy()}
         with timed(seconds, "windows"):
-            kept += head.keep(output, inputs, numbers)
+            kept += head.extract_outputs(output, inputs, numbers)
     with timed(seconds, "questions"):
-        answers = head.join(kept, inputs)
+        answers = head.gather_outputs(kept, inputs)
     with timed(seconds, "texts"):
         texts = head.texts(questions, answers)
     assert len(texts) == options.questions and all(texts.values())

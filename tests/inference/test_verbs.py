@@ -25,7 +25,8 @@ METHODS = {
     "max_length: 'int | None' = None) -> 'PredictedChoice | list[PredictedChoice]'",
     "tag": "(text: 'str | list[str]', *, max_length: 'int | None' = None) -> 'Tagging | list[Tagging]'",
     "answer": "(question: 'str | list[str]', context: 'str | list[str]', *, top_k: 'int' = 1, "
-    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) -> 'PredictedAnswer | list[PredictedAnswer]'",
+    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) "
+    "-> 'PredictedAnswer | list[PredictedAnswer]'",
 }
 
 COMMAND = '''
