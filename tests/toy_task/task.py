@@ -109,8 +109,8 @@ class Shouting(Task[Row, EncodedTexts, Ints, Logits]):
     def labelled_predictions(
         self, examples: Sequence[Row], outputs: Logits, targets: Ints
     ) -> Iterator[LabelledPrediction]:
-        for row, said, logits in zip(examples, self.answers(outputs), outputs, strict=True):
-            yield LabelledPrediction(row.class_name, said, said != row.class_name, float(np.ptp(logits)))
+        for row, predicted, logits in zip(examples, self.answers(outputs), outputs, strict=True):
+            yield LabelledPrediction(row.class_name, predicted, predicted != row.class_name, float(np.ptp(logits)))
 
 
 TASK = Shouting
