@@ -82,7 +82,7 @@ def test_a_label_that_is_no_number(
     scores = tmp_path / "scores.csv"
     scores.write_text("text,score\nfine,1.5\nbad,nan\n")
     message = finetune(scores, None, "--problem-type", "regression")
-    holds(message, scores, "line 3: label 'nan', expected a finite number for regression")
+    holds(message, scores, "line 3: found the label 'nan', expected a finite number for regression")
     scores = tmp_path / "scores.jsonl"
     scores.write_text('{"text": "fine", "score": 1.5}\n{"text": "bad", "score": NaN}\n')
     message = finetune(scores, None, "--problem-type", "regression")

@@ -196,7 +196,9 @@ def test_mistakes_of_options_and_models(tuned: tuple[FinetuneResult, Path], run:
         finetune(TASK, model=run, train=dev, dev=dev, out=tmp_path / "run", problem_type="regression")
     with pytest.raises(OptionError, match=r"is a question-answering model. Try: leave the option out"):
         evaluate(result.run, dev, problem_type="regression")
-    with pytest.raises(ModelError, match=r"has no question-answering head .* Try: bertsmith finetune question-answering"):
+    with pytest.raises(
+        ModelError, match=r"has no question-answering head .* Try: bertsmith finetune question-answering"
+    ):
         package.load(run).answer("who?", "the baker")
     config = transformers.BertConfig(no_answer_threshold="high")
     with pytest.raises(ModelError, match=r"no_answer_threshold in its config\.json is 'high', expected a number"):

@@ -60,7 +60,9 @@ def test_warnings_about_labels_stand_in_the_report(read: Read) -> None:
     rows = texts(["Sport", "sport", "news", "sport"])
     (spelling, *_) = read(TEXT, {"train": rows, "dev": rows}).report.warnings
     assert spelling.startswith("train: the labels 'Sport' (1) and 'sport' (2) differ only in case")
-    with pytest.raises(DataError, match=r"dev\.jsonl: line 1: label 'NEWS' .*; the model has 'news', which differs"):
+    with pytest.raises(
+        DataError, match=r"dev\.jsonl: line 1: found the label 'NEWS', .*; the model has 'news', which differs"
+    ):
         read(TEXT, {"train": rows, "dev": texts(["NEWS"])})
     many = texts([str(number) for number in range(60)])
     warnings = read(TEXT, {"train": many, "dev": many}).report.warnings

@@ -57,7 +57,7 @@ def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | Non
 
 
 @pytest.mark.parametrize(
-    ("values", "record", "task", "asked", "expected"),
+    ("values", "record", "task", "requested", "expected"),
     [
         ({}, None, CLASSIFY, None, (48, "the model's maximum; it has no record of its fine-tuning length")),
         ({"input_length": 16}, None, CLASSIFY, None, (16, "as in fine-tuning")),
@@ -76,11 +76,11 @@ def test_where_the_length_comes_from(
     values: dict[str, Any],
     record: dict[str, Any] | None,
     task: str,
-    asked: int | None,
+    requested: int | None,
     expected: tuple[int, str],
 ) -> None:
     model = of_length("model", record, **values)
-    length, reason = input_length(str(model), load_config(str(model)), task, requested=asked)
+    length, reason = input_length(str(model), load_config(str(model)), task, requested=requested)
     assert length == expected[0] and reason.startswith(expected[1])
 
 
@@ -91,13 +91,13 @@ def test_a_seed_of_an_earlier_run_is_read_as_the_run_says(of_length: Callable[..
     assert input_length(str(seed), load_config(str(seed)), CLASSIFY)[0] == 20
 
 
-@pytest.mark.parametrize("asked", [49, 7, -1])
-def test_a_length_that_the_model_does_not_take_is_refused(of_length: Callable[..., Path], asked: int) -> None:
+@pytest.mark.parametrize("requested", [49, 7, -1])
+def test_a_length_that_the_model_does_not_take_is_refused(of_length: Callable[..., Path], requested: int) -> None:
     model = of_length("model", input_length=16)
     with pytest.raises(
-        OptionError, match=rf"--max-length: found {asked}, expected 8 to 48, the number of positions of the model"
+        OptionError, match=rf"--max-length: found {requested}, expected 8 to 48, the number of positions of the model"
     ):
-        bertsmith.load(model).classify("hello", max_length=asked)
+        bertsmith.load(model).classify("hello", max_length=requested)
 
 
 @pytest.mark.parametrize("stored", ["16", 7, 49, True, 16.0])
@@ -137,9 +137,9 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
     rows = [{"text": a, "label": "good", **({"pair": b} if pairs else {})} for a, b in zip(texts, second, strict=True)]
     data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
-    def labels(model: Path, length: int, asked: int | None = None) -> list[str | None]:
-        found = bertsmith.load(model).classify(texts, second if pairs else None, max_length=asked)
-        evaluate(str(model), str(data), predictions=predictions, max_length=asked)
+    def labels(model: Path, length: int, requested: int | None = None) -> list[str | None]:
+        found = bertsmith.load(model).classify(texts, second if pairs else None, max_length=requested)
+        evaluate(str(model), str(data), predictions=predictions, max_length=requested)
         measured = [json.loads(line) for line in predictions.read_text().splitlines()]
         pipeline = transformers.pipeline("text-classification", str(model), device=-1)
         given = [{"text": a, "text_pair": b} for a, b in zip(texts, second, strict=True)] if pairs else texts
@@ -249,7 +249,8 @@ def test_pairs_and_single_texts_are_told_apart(of_length: Callable[..., Path]) -
     ):
         single.classify("hello", "milk")
     with pytest.raises(
-        InputError, match=r"found a single text; .* pairs \(columns 'premise' and 'hypothesis', in this"
+        InputError,
+        match=r"found a single text, expected a pair, .* pairs \(columns 'premise' and 'hypothesis', in this",
     ):
         pair.classify(["hello", "milk"])
 

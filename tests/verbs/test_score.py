@@ -103,7 +103,7 @@ def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., A
     assert answer.json["exact_match"] == pytest.approx(100 / 3)
     missing, unknown = answer.stderr.splitlines()
     assert "1 of 3 questions have no prediction and count as wrong" in missing
-    assert f"2 ids are not in {gold}and are ignored" in unknown
+    assert f"2 ids are not in {gold} and are ignored" in unknown
 
 
 # token-classification
@@ -246,7 +246,7 @@ def test_a_class_that_could_have_been_chosen_makes_three(tmp_path: Path) -> None
 def test_a_label_in_a_different_spelling_is_no_wrong_answer(tmp_path: Path) -> None:
     """It would count as wrong in every row."""
     gold = labelled(tmp_path / "gold.jsonl", ["Good", "bad", "Good"])
-    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label 'Good' is not .* has 'good', which differs"):
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: the label 'Good' is not .* has 'good', which differs"):
         package.score("sequence-classification", gold, predicted(tmp_path / "p.jsonl", label=["good", "bad", "bad"]))
     both = labelled(tmp_path / "both.jsonl", ["Good", "good", "bad"])
     guesses = predicted(tmp_path / "q.jsonl", label=["good", "good", "bad"])
@@ -321,7 +321,7 @@ def test_a_number_beyond_float_is_named(tmp_path: Path) -> None:
     gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
     gold.write_text('{"text": "a", "label": ' + "9" * 400 + "}\n")
     predictions.write_text('{"text": "a", "value": 1.0}\n')
-    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label .* expected a finite number"):
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: found the label .* expected a finite number"):
         package.score("sequence-classification", gold, predictions)
 
 
