@@ -80,7 +80,7 @@ def converted(path: Path, content: Sentences, scheme: str) -> Path:
     made: Sentences = []
     for words in content:
         found = entities.entities([tag for _, tag in words])
-        tags = entities.tags_of(found, len(words), scheme)  # type: ignore[arg-type]
+        tags = entities.tags_from_entities(found, len(words), scheme)  # type: ignore[arg-type]
         made.append([(word, tag) for (word, _), tag in zip(words, tags, strict=True)])
     return written(path, made)
 
@@ -301,7 +301,7 @@ def test_what_comes_next_is_tag(bertsmith: Callable[..., Any], run: Path, folder
 
 def test_a_model_with_another_head(tuned: FinetuneResult, run: Path, folder: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"has no tagging head \(it is a BertForPreTraining\); bertsmith finetune token"
+        ModelError, match=r"has no tagging head \(it is a BertForPreTraining\)\. Try: bertsmith finetune token"
     ):
         package.load(run).tag("a")
     with pytest.raises(ModelError, match="has no classification head"):

@@ -298,7 +298,7 @@ def test_the_record_the_card_and_the_report_name_the_file(options: dict[str, Any
     assert report["overlaps"]["unlabelled/dev"]["examples_in_both"] >= 2
     assert report["overlaps"]["train/unlabelled"]["examples_in_both"] >= 3
     (warning,) = (text for text in record["warnings"] if "unlabelled" in text)
-    assert warning.startswith("dev: ") and "stand in unlabelled too" in warning
+    assert warning.startswith("dev: ") and "are also in unlabelled" in warning
     assert sum(record["data"]["labels"].values()) == 48, "labels are counted in the training file alone"
     assert result.baseline == finetune(TASK, **{**options, "unlabelled": None}, out=tmp_path / "b").baseline
     steps = -(-93 // QUICK["batch_size"])
@@ -338,7 +338,7 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     copied.write_bytes(options["dev"].read_bytes())
     refused(OptionError, "--unlabelled belongs to --teacher, which is missing", teacher=None)
     refused(DataError, r"empty\.jsonl: the file is empty", unlabelled=empty)
-    refused(DataError, r"columns\.jsonl: no column of the text by its usual names.*'words'", unlabelled=columns)
+    refused(DataError, r"columns\.jsonl: no column of the text with a usual name.*'words'", unlabelled=columns)
     refused(DataError, "found two texts per row, expected one as in the training file", unlabelled=pairs)
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
