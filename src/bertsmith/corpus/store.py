@@ -32,7 +32,7 @@ from bertsmith.runtime.ragged import offsets_of
 
 TRAIN = "train"
 HELD_OUT = "held_out"
-TOKENS_PER_BATCH = 1 << 22
+TOKENS_A_BATCH = 1 << 22
 
 Array = npt.NDArray[Any]
 
@@ -105,7 +105,7 @@ def write_rows(
         start = 0
         while start < len(firsts):
             # Batches of some four million tokens: a batch is read as one array, and its offsets have 32 bits.
-            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_PER_BATCH)))
+            stop = max(start + 1, int(np.searchsorted(tokens, tokens[start] + TOKENS_A_BATCH)))
             stop = min(stop, len(firsts))
             writer.write_batch(
                 pa.record_batch(
