@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from bertsmith.tasks.question_answering.encoding import EncodedQuestions, PairTemplate, Pieces, windows
+from bertsmith.tasks.question_answering.encoding import ContextTokens, EncodedQuestions, PairTemplate, context_windows
 from bertsmith.tasks.question_answering.squad_file import ContextQuestion
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 
@@ -28,7 +28,7 @@ def inputs_of(questions: int) -> EncodedQuestions:
     """Return questions of 14 pieces, five per context."""
     counts = np.clip(np.random.default_rng(0).lognormal(4.92, 0.42, -(-questions // 5)).astype(int), 20, 900)
     contexts = [
-        Pieces(np.full(count, 9, np.int32), *(np.arange(count, dtype=np.int32) * 5 + add for add in (0, 4)))
+        ContextTokens(np.full(count, 9, np.int32), *(np.arange(count, dtype=np.int32) * 5 + add for add in (0, 4)))
         for count in counts
     ]
     context_of = [number // 5 for number in range(questions)]
@@ -36,7 +36,7 @@ def inputs_of(questions: int) -> EncodedQuestions:
     rows = [
         (number, first, count)
         for number, context in enumerate(context_of)
-        for first, count in windows(len(contexts[context]), room)
+        for first, count in context_windows(len(contexts[context]), room)
     ]
     asked = [[9] * QUESTION for _ in range(questions)]
     return EncodedQuestions(TEMPLATE, asked, contexts, context_of, *np.array(rows).T, [0] * questions, [0] * questions)
@@ -72,9 +72,9 @@ def main() -> None:
         start, end = torch.randn(2, len(numbers), LENGTH, generator=draw)
         output = {"start_logits": start.numpy(), "end_logits": end.numpy()}
         with timed(seconds, "windows"):
-            kept += head.keep(output, inputs, numbers)
+            kept += head.extract_outputs(output, inputs, numbers)
     with timed(seconds, "questions"):
-        answers = head.join(kept, inputs)
+        answers = head.gather_outputs(kept, inputs)
     with timed(seconds, "texts"):
         texts = head.texts(questions, answers)
     assert len(texts) == options.questions and all(texts.values())

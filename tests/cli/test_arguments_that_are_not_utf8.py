@@ -46,7 +46,8 @@ def test_a_source_may_have_any_name(bertsmith: Callable[..., Any], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("a \ud83d b", r"holds half of a surrogate pair \(\\ud83d\)"), (5, "found a number, expected")]
+    ("text", "found"),
+    [("a \ud83d b", r"contains half of a surrogate pair \(\\ud83d\)"), (5, "found a number, expected")],
 )
 def test_texts_of_python(run: Path, text: Any, found: str) -> None:
     from bertsmith.verbs.predict import load
@@ -79,4 +80,6 @@ def test_json_lines_of_input(refused: Callable[..., str], tmp_path: Path, verb: 
         '{"prompt": "He", "choices": ["a", "\\ud83d"], "question": "Who", "context": "\\udc00"}\n'
     )
     message = refused(verb, tmp_path, "--input", tmp_path / "f.jsonl")
-    assert "f.jsonl: line 1: 'choices'[1] holds half of a surrogate pair (\\ud83d), which is not a character" in message
+    assert (
+        "f.jsonl: line 1: 'choices'[1] contains half of a surrogate pair (\\ud83d), which is not a character" in message
+    )

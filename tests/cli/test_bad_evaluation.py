@@ -22,10 +22,10 @@ def test_a_page_that_cannot_be_written(
 ) -> None:
     """It is said before anything is measured."""
     message = refused("evaluate", run, store, "--report", tmp_path)
-    holds(message, f"--report {tmp_path}: is a folder, expected the name of an .html file")
+    holds(message, f"--report {tmp_path}: found a folder, expected the name of an .html file")
     missing = tmp_path / "none" / "page.html"
     message = refused("evaluate", run, store, "--report", missing)
-    holds(message, f"--report {missing}: there is no folder {missing.parent}", f"mkdir -p {missing.parent}")
+    holds(message, f"--report {missing}: the folder {missing.parent}", f"mkdir -p {missing.parent}")
 
 
 def test_figures_of_a_language_model_asked_of_a_head(
@@ -40,7 +40,9 @@ def test_figures_of_a_language_model_asked_of_a_head(
     BertForSequenceClassification.from_pretrained(run).save_pretrained(head)
     load_tokenizer(str(run)).save_pretrained(head)
     data = labelled(tmp_path / "data.csv")
-    holds(refused("evaluate", head, data, "--predictions", data), f"--predictions {data}: is DATA itself")
+    holds(
+        refused("evaluate", head, data, "--predictions", data), f"--predictions {data}: found the name of DATA itself"
+    )
     for name, *value in (("--pseudo-perplexity",), ("--details",), ("--seed", 1), ("--sequence-length", 32)):
         message = refused("evaluate", head, data, name, *value)
         holds(message, f"{name}: only for language models; {head} is a sequence-classification model")
@@ -52,7 +54,7 @@ def test_what_a_language_model_has_no_use_for(
     for name, *value in (("--skip-broken-rows",), ("--max-length", 32), ("--slice", "text"), ("--format", "csv")):
         message = refused("evaluate", run, store, name, *value)
         holds(message, f"{name}: only for a head on a labelled file; {run} has none")
-    holds(refused("evaluate", run, store, "--separator", ";"), f"--separator: {store} is a STORE, which is no table")
+    holds(refused("evaluate", run, store, "--separator", ";"), f"--separator: {store} is a STORE, not a table")
     message = refused("evaluate", run, store, "--max-sentences", 3)
     holds(message, "--max-sentences: found without --pseudo-perplexity, expected both")
 

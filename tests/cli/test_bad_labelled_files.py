@@ -26,7 +26,7 @@ def test_a_labelled_file_without_the_column(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None], labelled: Callable[..., Path]
 ) -> None:
     train = labelled(tmp_path / "train.csv", header="words,verdict")
-    holds(finetune(train), train, "no column of the text by its usual names", "'words', 'verdict'", "--text-column")
+    holds(finetune(train), train, "no column of the text with a usual name", "'words', 'verdict'", "--text-column")
     message = finetune(train, None, "--text-column", "words")
     holds(message, train, "no column of the label", "'words', 'verdict'", "--label-column")
     message = finetune(train, None, "--text-column", "word", "--label-column", "verdict")
@@ -40,14 +40,14 @@ def test_a_label_that_training_does_not_know(
 ) -> None:
     train = labelled(tmp_path / "train.csv")
     dev = labelled(tmp_path / "dev.csv", labels=("good", "mediocre"))
-    holds(finetune(train, dev), dev, "line 3: label 'mediocre' is not among those of the model (bad, good)")
+    holds(finetune(train, dev), dev, "line 3: found the label 'mediocre', expected a label of the model (bad, good)")
 
 
 def test_one_class_only(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None], labelled: Callable[..., Path]
 ) -> None:
     train = labelled(tmp_path / "train.csv", labels=("good", "good"))
-    holds(finetune(train), "one class alone, 'good'; expected at least two")
+    holds(finetune(train), "only one class, 'good'; expected at least two")
 
 
 def test_a_figure_that_a_task_does_not_have(
@@ -64,9 +64,13 @@ def test_several_labels_for_one_class(finetune: Callable[..., str], tmp_path: Pa
     train = tmp_path / "train.jsonl"
     train.write_text('{"text": "one", "label": ["a"]}\n{"text": "two", "label": []}\n')
     message = finetune(train)
-    holds(message, train, "line 1: the label is a list; give --problem-type multi_label_classification")
+    holds(
+        message,
+        train,
+        "line 1: found a list of labels, expected one label. Try: --problem-type multi_label_classification",
+    )
     message = finetune(train, None, "--problem-type", "multi_label_classification")
-    holds(message, "the training file has one label alone, 'a'; expected at least two")
+    holds(message, "the training file has only one label, 'a'; expected at least two")
 
 
 def test_a_label_that_is_no_number(
@@ -74,11 +78,11 @@ def test_a_label_that_is_no_number(
 ) -> None:
     train = labelled(tmp_path / "train.csv")
     message = finetune(train, None, "--problem-type", "regression")
-    holds(message, train, "line 2: label 'good', expected a finite number for regression")
+    holds(message, train, "line 2: found the label 'good', expected a finite number for regression")
     scores = tmp_path / "scores.csv"
     scores.write_text("text,score\nfine,1.5\nbad,nan\n")
     message = finetune(scores, None, "--problem-type", "regression")
-    holds(message, scores, "line 3: label 'nan', expected a finite number for regression")
+    holds(message, scores, "line 3: found the label 'nan', expected a finite number for regression")
     scores = tmp_path / "scores.jsonl"
     scores.write_text('{"text": "fine", "score": 1.5}\n{"text": "bad", "score": NaN}\n')
     message = finetune(scores, None, "--problem-type", "regression")
@@ -90,7 +94,7 @@ def test_a_label_that_is_no_number(
     [
         ("a.csv", b"", ("the file is empty",)),
         ("a.csv", b"text,label\n", ("no rows in this file",)),
-        ("a.csv", b"text,label\nfine,a\ntoo,many,fields\n", ("line 3: 3 fields, expected 2 (text, label)",)),
+        ("a.csv", b"text,label\nfine,a\ntoo,many,fields\n", ("line 3: found 3 fields, expected 2 (text, label)",)),
         ("a.csv", b'text,label\n"open,a\n', ("line 2",)),
         ("a.csv", b"text,label\n ,a\n", ("line 2: the text is empty",)),
         ("a.csv", b"text,label\nfine,\n", ("line 2: the label is empty",)),
@@ -101,7 +105,11 @@ def test_a_label_that_is_no_number(
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text"\n', ("line 2: not JSON",)),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', ("line 2: column 'label' is missing",)),
         ("a.jsonl", b"[1]\n", ("line 1: found a list, expected an object",)),
-        ("a.doc", b"text,label\nfine,a\n", ("the ending is not .csv, .tsv, .jsonl or .parquet", "--format")),
+        (
+            "a.doc",
+            b"text,label\nfine,a\n",
+            ("found an unknown file extension, expected .csv, .tsv, .jsonl or .parquet", "--format"),
+        ),
     ],
 )
 def test_a_labelled_file_that_is_wrong(
@@ -135,10 +143,10 @@ def test_columns_of_another_width(
     train.write_text("Cystic\tB-X\nfibrosis\n")
     data = ("--train", train, "--dev", train, "--out", tmp_path / "out", "--max-length", 32)
     message = refused("finetune", "token-classification", "--model", run, *data)
-    holds(message, train, "line 2: found 'fibrosis', expected a token and, as last column, its tag")
+    holds(message, train, "line 2: found 'fibrosis', expected a token and, in the last column, its tag")
     train.write_text("Cystic NN B-X\nfibrosis I-X\n")
     message = refused("finetune", "token-classification", "--model", run, *data)
-    holds(message, train, "line 2: 2 columns, expected 3 as in line 1")
+    holds(message, train, "line 2: found 2 columns, expected 3 as in line 1")
 
 
 def test_a_head_of_other_labels(
@@ -160,7 +168,7 @@ def test_a_head_of_other_labels(
     holds(
         refused("evaluate", tmp_path / "a", other),
         other,
-        "line 2: label 'fast' is not among those of the model (bad, good)",
+        "line 2: found the label 'fast', expected a label of the model (bad, good)",
     )
     data = ("--train", other, "--dev", other, "--out", tmp_path / "b", "--dry-run")
     second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick, "--verbose")

@@ -204,7 +204,7 @@ def test_a_store_of_another_tokenizer(
     message = refused("pretrain", other, *out, "--from", run, "--sequence-length", 32)
     holds(message, "its tokenizer (256 entries) differs from that of", "(192)", f"--tokenizer {run}")
     message = refused("evaluate", run, other)
-    holds(message, other, "was prepared with another tokenizer", f"--tokenizer {run}")
+    holds(message, other, "was prepared with a different tokenizer", f"--tokenizer {run}")
 
 
 def test_a_store_that_is_cut_off(

@@ -11,19 +11,19 @@ import pytest
 
 def test_a_text_without_a_mask(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
     message = refused("fill-mask", run, "the baker found [MASK].", "no mask here")
-    holds(message, "fill-mask: no [MASK] in the text 'no mask here'")
+    holds(message, "fill-mask: found no [MASK] in the text 'no mask here'")
 
 
 def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
     text = "the " * 100 + "[MASK]."
-    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64; shorten it")
+    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64. Try: shorten it")
     holds(refused("next-sentence", run, "the " * 60, "a " * 60), "the text has 123 tokens, the model takes 64")
 
 
 def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
     answer = bertsmith("embed", run, "the " * 100, "the end", "--json")
     assert [item["truncated_tokens"] for item in answer.json_lines] == [38, 0]
-    assert "warning: 1 of 2 texts (50.0%) is longer than 64 tokens and was cut (38 tokens in all)" in answer.stderr
+    assert "warning: 1 of 2 texts (50.0%) is longer than 64 tokens and was cut (38 tokens in total)" in answer.stderr
 
 
 def test_inputs_that_cannot_be_read(
@@ -34,7 +34,7 @@ def test_inputs_that_cannot_be_read(
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
     holds(refused("embed", run, stdin=b"\xff"), "standard input: line 1, byte 0 is not UTF-8")
-    holds(refused("embed", run, stdin=""), "standard input: no text in it")
+    holds(refused("embed", run, stdin=""), "standard input: it is empty")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_pair_that_is_none(
 ) -> None:
     (tmp_path / "pairs").write_text("It rang.\tNobody came.\n\nIt rang again.\n")
     message = refused("next-sentence", run, "--input", tmp_path / "pairs")
-    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected A, a tab, B")
+    holds(message, tmp_path / "pairs", "line 3: found 'It rang again.', expected two texts separated by a tab")
     holds(refused("next-sentence", run, "It rang."), 'expected two. Try: bertsmith next-sentence MODEL "A." "B."')
 
 
@@ -87,8 +87,8 @@ def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds
     [
         ("{", "line 1: not JSON"),
         ("[]", "line 1: found a list, expected an object"),
-        ('{"question": "who?"}', "line 1: 'context': found nothing, expected a text"),
-        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected a text"),
+        ('{"question": "who?"}', "line 1: 'context': found nothing, expected text"),
+        ('{"question": 1, "context": "a"}', "line 1: 'question': found a number, expected text"),
         ('{"question": " ", "context": "a"}', "line 1: 'question': the text is empty"),
     ],
 )
@@ -103,5 +103,5 @@ def test_questions_that_cannot_be_answered(
 def test_half_a_question(refused: Callable[..., str], run: Path, tmp_path: Path, holds: Callable[..., None]) -> None:
     holds(refused("answer", run, "--question", "who?"), "answer: found one of --question and --context, expected both")
     both = ("--question", "who?", "--context", "the baker")
-    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and with --input; give one of them")
+    holds(refused("answer", run, *both, "--input", tmp_path / "q.jsonl"), "and --input, expected one of the two")
     holds(refused("answer", run, *both), "has no question-answering head")

@@ -44,8 +44,8 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
         (None, ("no such file",)),
         ("", ("the file is empty",)),
         ("{\n{", ("line 2: not JSON", "expected SQuAD JSON")),
-        ("[" * 100_000, ("JSON that cannot be read (nested too deeply)",)),
-        ("9" * 5_000, ("JSON that cannot be read (a number of too many digits)",)),
+        ("[" * 100_000, ("found JSON that Python cannot read (nested too deeply)",)),
+        ("9" * 5_000, ("found JSON that Python cannot read (a number with too many digits)",)),
         ("[]", ("found a list, expected SQuAD JSON: an object with 'data'",)),
         ("{}", ("data is missing, expected SQuAD JSON: an object with 'data', then paragraphs, qas",)),
         ('{"data": {}}', ("data: found an object, expected a list",)),
@@ -54,12 +54,12 @@ def scored(refused: Callable[..., str], tmp_path: Path) -> Callable[..., tuple[s
         (of_2("null"), ("data[0].paragraphs[0].qas[0].answers: found null, expected a list",)),
         (
             of_2('[{"text": "x"}, {}]'),
-            ("data[0].paragraphs[0].qas[0].answers[1].text: found nothing, expected a text",),
+            ("data[0].paragraphs[0].qas[0].answers[1].text: found nothing, expected text",),
         ),
         (QUESTIONS.replace('"2"', '"1"'), ("data[0].paragraphs[0].qas[1]: the id '1' occurs twice",)),
         (
             QUESTIONS.replace('"2"', "[2]"),
-            ("data[0].paragraphs[0].qas[1].id: found a list, expected a text or a whole number",),
+            ("data[0].paragraphs[0].qas[1].id: found a list, expected text or a whole number",),
         ),
     ],
 )
@@ -78,7 +78,7 @@ def test_questions_that_are_none(
         ('["x"]', ("found a list, expected an object of id to text",)),
         ('{"1": ["x", 0.5]}', ("id '1': found a list, expected the text of the answer",)),
         ('{"1": null}', ("id '1': found null, expected the text of the answer",)),
-        ('{"7": "x", "8": "x"}', ("none of its 2 ids is that of a question of",)),
+        ('{"7": "x", "8": "x"}', ("none of its 2 ids is the id of a question in",)),
     ],
 )
 def test_answers_that_are_none(
@@ -99,7 +99,7 @@ def test_answers_that_are_none(
         ('{"1": 1' + "0" * 400 + "}", ("id '1': found 10000", "expected a finite number")),
         ('{"1": "0.5"}', ("id '1': found a text, expected a number",)),
         ('{"1": true}', ("id '1': found true or false, expected a number",)),
-        ('{"1": 0.5}', ("1 questions with a prediction have no probability, the first is '2'",)),
+        ('{"1": 0.5}', ("no probability for 1 questions with a prediction, first '2'",)),
         ("[0.5]", ("found a list, expected an object of id to number",)),
     ],
 )
@@ -153,17 +153,17 @@ TAGS = "a B-X\nb I-X\n\nc O\n"
     [
         (None, ("no such file",)),
         ("", ("the file is empty",)),
-        ("\n \n", ("no token in this file",)),
-        ("a B-X\nb\n", ("line 2: found 'b', expected a token and, as last column, its tag",)),
+        ("\n \n", ("found no token in this file",)),
+        ("a B-X\nb\n", ("line 2: found 'b', expected a token and, in the last column, its tag",)),
         ("a B-X\nb\t\n", ("line 2: found 'b', expected a token",)),
         ("a B-X\nb PER\n", ("line 2: found the tag 'PER', expected O, or B-, I-, E- or S- and a type",)),
-        ("a B-X\nB I-X\n\nc O\n", ("line 2: the token is 'B', expected 'b' as in line 2 of",)),
-        ("a B-X\n\nc O\n", ("line 1: sentence 1 has 1 tokens, expected 2 as in line 1 of",)),
-        ("a B-X\nb I-X\nc O\n", ("line 1: sentence 1 has 3 tokens, expected 2 as in line 1 of",)),
-        ("a B-X\nb I-X\n\nc O\nd O\n", ("line 4: sentence 2 has 2 tokens, expected 1 as in line 4 of",)),
+        ("a B-X\nB I-X\n\nc O\n", ("line 2: found the token 'B', expected 'b' as in line 2 of",)),
+        ("a B-X\n\nc O\n", ("line 1: found 1 tokens in sentence 1, expected 2 as in line 1 of",)),
+        ("a B-X\nb I-X\nc O\n", ("line 1: found 3 tokens in sentence 1, expected 2 as in line 1 of",)),
+        ("a B-X\nb I-X\n\nc O\nd O\n", ("line 4: found 2 tokens in sentence 2, expected 1 as in line 4 of",)),
         ("a B-X\nb I-X\n", ("1 sentences, expected 2 as in",)),
         ("a B-X\nb I-X\n\nc O\n\nd O\n", ("3 sentences, expected 2 as in",)),
-        ("a B-X\nb I-X\n\nc S-X\n", ("line 4: the tag is 'S-X', which BIO does not have; give --scheme BIOES",)),
+        ("a B-X\nb I-X\n\nc S-X\n", ("line 4: found the tag 'S-X', expected a tag of BIO. Try: --scheme BIOES",)),
     ],
 )
 def test_tags_that_do_not_fit(
@@ -187,20 +187,20 @@ ONE, TWO = '{"text": "one", "label": "a"}\n', '{"text": "two", "label": "b"}\n'
     [
         (None, ("no such file",)),
         ("", ("the file is empty",)),
-        (ONE, ("1 predictions, expected 2, one for each row of",)),
-        (ONE + TWO + TWO, ("line 3: more predictions than the 2 rows of",)),
-        (TWO + ONE, ("line 1: the text is 'two', expected 'one' of row 1 of", "in the order of the rows")),
+        (ONE, ("found 1 predictions, expected 2, one per row of",)),
+        (ONE + TWO + TWO, ("line 3: found more predictions than the 2 rows of",)),
+        (TWO + ONE, ("line 1: the text is 'two', expected 'one' as in row 1 of", "in the order of the rows")),
         (ONE + "{", ("line 2: not JSON",)),
-        (ONE + "[" * 100_000, ("line 2: JSON that cannot be read (nested too deeply)",)),
-        ('{"label": "a"}\n', ("line 1: the text is missing, expected 'one' of row 1",)),
+        (ONE + "[" * 100_000, ("line 2: found JSON that Python cannot read (nested too deeply)",)),
+        ('{"label": "a"}\n', ("line 1: the text is missing, expected 'one' as in row 1",)),
         (
             '{"text": "one"}\n',
-            ("line 1: neither 'label', 'labels' nor 'value', expected JSON lines", "evaluate --predictions"),
+            ("line 1: found neither 'label', 'labels' nor 'value', expected JSON lines", "evaluate --predictions"),
         ),
         ('{"text": "one", "label": 1}\n', ("line 1: 'label': found a number, expected the text of a label",)),
         ('{"text": "one", "value": NaN}\n', ("line 1: 'value': found nan, expected a finite number",)),
-        (ONE + '{"text": "two", "value": 1}\n', ("line 2: 'label' and 'value' are mixed",)),
-        (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: 'label' and 'labels' are mixed",)),
+        (ONE + '{"text": "two", "value": 1}\n', ("line 2: found 'value', expected 'label'",)),
+        (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: found 'labels', expected 'label'",)),
         ('{"text": "one", "labels": "a"}\n', ("line 1: 'labels': found a text, expected a list of labels",)),
         ('{"text": "one", "labels": ["a", 1]}\n', ("line 1: 'labels': found 1 in the list, expected the texts",)),
         (
@@ -222,7 +222,9 @@ def test_labels_that_do_not_fit(
 def test_values_for_classes(scored: Callable[..., tuple[str, Path, Path]], holds: Callable[..., None]) -> None:
     values = '{"text": "one", "value": 1}\n{"text": "two", "value": 2}\n'
     message, gold, file = scored(TASK, ROWS_OF_GOLD, values, ending=".csv")
-    holds(message, gold, "line 2: label 'a', expected a finite number:", file, "holds values, not labels")
+    holds(
+        message, gold, "line 2: found the label 'a', expected a finite number, because", file, "has values, not labels"
+    )
 
 
 def test_predictions_that_are_scored_by_themselves(
@@ -231,7 +233,7 @@ def test_predictions_that_are_scored_by_themselves(
     file = tmp_path / "p.jsonl"
     file.write_text(ONE)
     message = refused("score", TASK, file, file)
-    holds(message, "LABELS and PREDICTIONS are one file", file, "give --label-column gold")
+    holds(message, "LABELS and PREDICTIONS are the same file", file, "Try: --label-column gold")
 
 
 def test_predictions_that_spell_the_classes_in_another_way(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
@@ -246,4 +248,4 @@ def test_predictions_that_spell_the_classes_in_another_way(bertsmith: Callable[.
     answer = bertsmith("score", "sequence-classification", *files, "--json")
     assert answer.json["labels"] == ["0", "1"]
     assert answer.json["accuracy"] == pytest.approx(2 / 3)
-    assert "labels of the same value are one class: 0 (spelt 0, 0.0), 1 (spelt 1, 1.0)" in answer.stderr
+    assert "labels with the same value are read as one class: 0 (spelled 0, 0.0), 1 (spelled 1, 1.0)" in answer.stderr

@@ -192,14 +192,15 @@ def test_without_texts_a_terminal_is_not_waited_for(bertsmith: Callable[..., Any
     answer = bertsmith("fill-mask", run)
     assert answer.code == 2
     assert (
-        'give it as an argument (bertsmith fill-mask MODEL "..."), with --input FILE, or on standard' in answer.stderr
+        'no text. Try: bertsmith fill-mask MODEL "A text.", or give lines of text with --input FILE or on standard'
+        in answer.stderr
     )
 
 
 def test_texts_from_two_sides_are_refused(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
     answer = bertsmith("embed", run, "a text", "--input", tmp_path / "texts.txt")
     assert answer.code == 2
-    assert answer.stderr == "error: embed: texts are given as arguments and with --input; give one of them\n"
+    assert answer.stderr == "error: embed: found texts as arguments and --input, expected one of the two\n"
 
 
 def test_a_text_that_begins_with_a_hyphen(bertsmith: Callable[..., Any], run: Path) -> None:

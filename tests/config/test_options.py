@@ -74,13 +74,13 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
         FinetuneOptions,
         {**FINETUNE, "task": "classification"},
         "TASK: found 'classification', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice, or the suite glue; 'sequence-classification' does that",
+        "question-answering, multiple-choice, or the suite glue; did you mean 'sequence-classification'?",
     ),
     (
         FinetuneOptions,
         {**FINETUNE, "task": "NER"},
         "TASK: found 'NER', expected one of sequence-classification, token-classification, "
-        "question-answering, multiple-choice, or the suite glue; 'token-classification' does that",
+        "question-answering, multiple-choice, or the suite glue; did you mean 'token-classification'?",
     ),
     (
         FinetuneOptions,

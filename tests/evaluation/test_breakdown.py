@@ -1,4 +1,4 @@
-"""The breakdown of masked predictions: its means are the whole figures, its groups those of a naive computation."""
+"""The breakdown of masked predictions: its means equal the whole evaluation, its groups a naive computation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerBase
 from bertsmith import PretrainingCollator, TokenStore
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.breakdown import GROUPS, Breakdown, _kinds_of_whole_pieces, frequency_groups, third_of
+from bertsmith.evaluation.breakdown import GROUPS, Breakdown, _kinds_of_whole_words, frequency_groups, position_thirds
+from bertsmith.evaluation.held_out_text import held_out_text
 from bertsmith.evaluation.language_model import FixedMaskEvaluation
-from bertsmith.evaluation.text import part_of_text
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
@@ -119,14 +119,14 @@ def test_the_groups_are_those_of_a_naive_computation(
     tmp_path: Path,
     objective: str,
 ) -> None:
-    """Word by word through the text: the ids of every sentence, and which tokens each example holds of it."""
+    """Word by word through the text: the ids of every sentence, and the tokens of it that are in each example."""
     text = tmp_path / "text.txt"
     text.write_text(
         "\n\n".join(f"{WORDS} {'many ' * (number % 5)} voyages were made, by the captain." for number in range(60))
     )
     work = tmp_path / "work"
     work.mkdir()
-    part = part_of_text(str(text), ReadingOptions(), tokenizer, aside=work)
+    part = held_out_text(str(text), ReadingOptions(), tokenizer, temporary_folder=work)
     counts = TokenStore(store).unigram_counts()
     evaluation = make(part, objective=objective)
     breakdown = Breakdown(evaluation, tokenizer, counts)
@@ -181,12 +181,12 @@ def test_kinds_of_pieces_by_hand() -> None:
         def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
             return [pieces[one] for one in ids]
 
-    kinds = [GROUPS["piece"][kind] for kind in _kinds_of_whole_pieces(Known(), len(pieces))]  # type: ignore[arg-type]
+    kinds = [GROUPS["piece"][kind] for kind in _kinds_of_whole_words(Known(), len(pieces))]  # type: ignore[arg-type]
     assert kinds == ["whole word", "number", "whole word", "number", "punctuation", "punctuation", "whole word"]
 
 
 def test_groups_by_frequency_by_hand() -> None:
-    """Of ten million: 0, then 9, 10, 99, 100, 12,345, 100,000 and the rest."""
+    """Out of ten million tokens: 0, 9, 10, 99, 100, 12,345, 100,000 and the rest."""
     counts = np.array([0, 9, 10, 99, 100, 12_345, 100_000, 10_000_000 - 112_563])
     assert counts.sum() == 10_000_000
     names = [GROUPS["frequency"][group] for group in frequency_groups(counts)]
@@ -205,7 +205,7 @@ def test_groups_by_frequency_by_hand() -> None:
 def test_thirds_by_hand() -> None:
     def thirds(length: int) -> str:
         positions = np.arange(length)
-        return "".join(map(str, third_of(positions, np.full(length, length))))
+        return "".join(map(str, position_thirds(positions, np.full(length, length))))
 
     assert [thirds(length) for length in (1, 2, 3, 4, 5, 6, 7)] == [
         "1",

@@ -1,4 +1,4 @@
-"""Frozen evaluation: the same figures each time, for any batch size, and those of a naive computation."""
+"""Evaluation on fixed masks: reproducible, independent of batch size, and equal to a naive computation."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_model_is_measured_without_dropout_and_left_as_it_was(
 def test_the_figures_are_those_of_a_naive_computation_with_stock(
     make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining, run: Path, store: Path
 ) -> None:
-    """One example at a time, all positions, through the public data set, collator and the stock model."""
+    """One example at a time, all positions, with the public data set, collator and the stock model."""
     found = make()(model)
     stock = transformers.BertForPreTraining.from_pretrained(run).eval()
     dataset = PretrainingDataset(store, part=HELD_OUT, sequence_length=LENGTH)
@@ -143,7 +143,7 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
 
 
 def test_the_unigram_baseline_by_hand(make: Callable[..., FixedMaskEvaluation], store: Path) -> None:
-    """One is added to every count: 7, 0, 1 and 0 for the rest of 256 entries become 8/264, 1/264, 2/264."""
+    """With add-one smoothing, the counts 7, 0, 1 and 0 for the rest of 256 entries become 8/264, 1/264, 2/264."""
     counts = np.zeros(len(TokenStore(store).unigram_counts()), dtype=np.int64)
     counts[:3] = 7, 0, 1
     nats = make(unigram_counts=counts).unigram_nats
@@ -154,7 +154,7 @@ def test_the_unigram_baseline_by_hand(make: Callable[..., FixedMaskEvaluation], 
 def test_a_model_that_knows_the_unigram_distribution_alone_has_its_loss(
     make: Callable[..., FixedMaskEvaluation], store: Path
 ) -> None:
-    """Zero vectors and the logarithm of the counts as biases: the loss is the baseline, token for token."""
+    """With zero vectors and log counts as biases, the loss equals the baseline for every token."""
     counts = torch.from_numpy(TokenStore(store).unigram_counts()).double() + 1
     config = transformers.BertConfig(
         vocab_size=len(counts),
@@ -267,7 +267,7 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     asked = ("--details", "--pseudo-perplexity", "--max-sentences", 5, "--sequence-length", 32)
     answer = bertsmith("evaluate", run, corpus_file, *asked)
     assert answer.code == 0
-    assert "learnt from the training pairs of a STORE; a text has none" in answer.stderr
+    assert "it is fitted on training pairs, which only a STORE has" in answer.stderr
     assert "segment lengths alone (" not in answer.stdout
     for words in (
         "pseudo-perplexity",

@@ -1,4 +1,4 @@
-"""Pseudo-perplexity against stock transformers, token by token, and against what is known in closed form."""
+"""Pseudo-perplexity compared with stock transformers token by token, and with closed-form results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sentences(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
 
 @torch.no_grad()
 def stock_losses(stock: torch.nn.Module, ids: list[int], hidden: list[list[int]], special: list[int]) -> list[float]:
-    """The loss of the first place of each of the `hidden` ones, with all of these masked; one row at a time."""
+    """The loss at the first of the `hidden` positions, with all of them masked; one row at a time."""
     cls, sep, mask = special
     losses = []
     for places in hidden:
@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_stock(
 def test_a_model_that_knows_frequencies_alone_has_their_loss(
     vocabulary: Vocabulary, sentences: list[list[int]]
 ) -> None:
-    """Zero vectors and logarithms as biases: whatever is masked, a token costs what its frequency says."""
+    """With zero vectors and log frequencies as biases, the loss of a token depends only on its frequency."""
     shares = np.random.default_rng(0).dirichlet(np.ones(vocabulary.size))
     config = transformers.BertConfig(
         vocab_size=vocabulary.size,
@@ -119,7 +119,7 @@ def test_a_model_that_knows_frequencies_alone_has_their_loss(
 def test_company_and_order_change_nothing(
     model: BertForPreTraining, vocabulary: Vocabulary, sentences: list[list[int]]
 ) -> None:
-    """More sentences than are made into rows at once, in another order."""
+    """More sentences than are converted at once, in a different order."""
     many = [sentences[0], sentences[2]] * 40
     found = pseudo_perplexity(model, vocabulary, many, max_length=64)
     turned = pseudo_perplexity(model, vocabulary, many[::-1], max_length=64)
@@ -169,7 +169,7 @@ def test_a_long_sentence_is_cut_before_a_word(
 
 
 def test_the_standard_error_of_equal_sentences_is_that_of_a_mean() -> None:
-    """Of sums 2, 4, 9 over two tokens each the means are 1, 2, 4.5; of one sentence there is none."""
+    """Sums 2, 4, 9 over two tokens each have means 1, 2, 4.5; a single sentence has no standard error."""
     means = np.array([1.0, 2.0, 4.5])
     assert _standard_error(2 * means, np.full(3, 2.0)) == pytest.approx(means.std(ddof=1) / math.sqrt(3))
     assert _standard_error(np.array([3.0]), np.array([2.0])) is None

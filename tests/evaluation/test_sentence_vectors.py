@@ -1,4 +1,4 @@
-"""The vectors of sentences are those of `embed`, and so are the figures of how alike they are."""
+"""Sentence vectors and their similarities equal those computed from `embed`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import bertsmith
 from bertsmith import TokenStore
 from bertsmith.corpus.store import HELD_OUT
+from bertsmith.evaluation.random_sentences import random_sentences
 from bertsmith.evaluation.sentence_vectors import sentence_vectors
-from bertsmith.evaluation.sentences import random_sentences
 from bertsmith.metrics.anisotropy import anisotropy
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary

@@ -157,7 +157,7 @@ def test_no_answer_is_as_likely_as_in_the_window_where_it_is_least(run: Path) ->
     start[1, int(inputs.offsets[1]) + 2] = 4.0
     output = {"start_logits": start, "end_logits": end}
     head = QuestionAnswering()
-    answers = head.join(list(head.keep(output, inputs, rows)), inputs)
+    answers = head.gather_outputs(list(head.extract_outputs(output, inputs, rows)), inputs)
     assert answers.no_answer[0] == pytest.approx(1 / (1 + np.exp(4.0 - 3.0)))
     begin, stop, _ = answers.candidates(0)[0]
     piece = int(inputs.firsts[1]) + 2
@@ -181,22 +181,24 @@ def test_questions_that_nothing_can_be_learnt_from(bertsmith: Callable[..., Any]
     said = bertsmith(
         "finetune", TASK, "--train", tmp_path / "some.jsonl", *options, "--out", tmp_path / "run", "--json"
     )
-    assert "no answer can be found in the context of 1 of 21 questions, the first is '21'" in said.stderr
+    assert "the answers of 1 of 21 questions were not found in their contexts, first '21'" in said.stderr
     train, dev = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["files"]
     assert (train["examples"], train["left_out_examples"], dev["examples"]) == (20, 1, 21)
     assert "left_out_examples" not in dev and said.json["num_examples"] == 21
     (tmp_path / "none.jsonl").write_text(json.dumps(bad))
-    with pytest.raises(DataError, match="no question of the training file has an answer that stands in its context"):
+    with pytest.raises(DataError, match="no question of the training file has an answer that occurs in its context"):
         finetune(TASK, model=run, train=tmp_path / "none.jsonl", dev=good, out=tmp_path / "none")
 
 
 def test_mistakes_of_options_and_models(tuned: tuple[FinetuneResult, Path], run: Path, tmp_path: Path) -> None:
     result, dev = tuned
-    with pytest.raises(OptionError, match="--problem-type regression: the answers of question-answering are spans"):
+    with pytest.raises(OptionError, match="--problem-type regression is not for question-answering"):
         finetune(TASK, model=run, train=dev, dev=dev, out=tmp_path / "run", problem_type="regression")
-    with pytest.raises(OptionError, match=r"the answers of .* are spans; leave it out"):
+    with pytest.raises(OptionError, match=r"is a question-answering model. Try: leave the option out"):
         evaluate(result.run, dev, problem_type="regression")
-    with pytest.raises(ModelError, match=r"has no question-answering head .*; bertsmith finetune question-answering"):
+    with pytest.raises(
+        ModelError, match=r"has no question-answering head .* Try: bertsmith finetune question-answering"
+    ):
         package.load(run).answer("who?", "the baker")
     config = transformers.BertConfig(no_answer_threshold="high")
     with pytest.raises(ModelError, match=r"no_answer_threshold in its config\.json is 'high', expected a number"):

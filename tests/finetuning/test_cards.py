@@ -19,7 +19,7 @@ from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.search import Trial
 from bertsmith.reporting.head_card import _training, head_card
 from bertsmith.reporting.model_card import HubNames
-from bertsmith.tasks.texts import texts_of
+from bertsmith.tasks.card_texts import card_texts
 from bertsmith.verbs.cards import hub_ancestor, hub_data_sets
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.pretrain import pretrain
@@ -190,7 +190,7 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
     record["baseline"]["accuracy"] = record["metrics"]["accuracy"]["low"]
     record["learnt_nothing"] = None
     limits = sections(
-        ModelCard(head_card("n", typed(record), HubNames(), texts=texts_of(typed(record)), verb="classify"))
+        ModelCard(head_card("n", typed(record), HubNames(), texts=card_texts(typed(record)), verb="classify"))
     )["Limits"]
     assert "under 20 training examples: `food` 19." in limits
     assert "F1 below 50.0% on the test file (and how often they are true there): `food` 49.0% of 7." in limits
@@ -213,7 +213,7 @@ def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -
     hub = HubNames(
         "text-classification", "google-bert/bert-base-uncased", ["nyu-mll/glue"], ("nyu-mll/glue", "mrpc", "test")
     )
-    data = ModelCard(head_card("head", typed(record), hub, texts=texts_of(typed(record)), verb="classify")).data
+    data = ModelCard(head_card("head", typed(record), hub, texts=card_texts(typed(record)), verb="classify")).data
     assert (data.base_model, data.datasets) == ("google-bert/bert-base-uncased", ["nyu-mll/glue"])
     assert data.to_dict()["base_model_relation"] == "finetune"
     results = {result.metric_name: result for result in data.eval_results}

@@ -23,7 +23,6 @@ from bertsmith.inference.predictor import Predictor
 from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import soft_losses
 from bertsmith.tasks.multiple_choice.head import ChoiceLosses
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tasks.question_answering.head import QuestionLosses
@@ -32,6 +31,7 @@ from bertsmith.tasks.registry import trainable_tasks
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.task_losses import soft_losses
 from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED, SINGLE_LABEL
@@ -186,7 +186,7 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     head = task_class("token-classification").for_model(predictor.config, None, "")
     examples = head.read(sample, Columns())
     inputs = head.encode(predictor.tokenizer, examples, 32)
-    assert inputs.windowed
+    assert inputs.windowed_examples
     outputs = predictor.head_outputs(head, inputs)
     assert [len(words) for words in seen] == [len(example.tokens) for example in examples]
     for words, numbers in zip(seen, outputs.numbers, strict=True):

@@ -23,7 +23,7 @@ from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.tasks.base import task_class
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
@@ -38,14 +38,14 @@ def batches_of(data: LabelledData, *, seed: int = 0) -> HeadBatches:
     return HeadBatches(data, SequenceLosses(TASK), 8, pad_token_id=0, with_types=True, seed=seed)
 
 
-def losses_of(labels: tuple[str, ...]) -> SequenceClassification:
+def task_losses(labels: tuple[str, ...]) -> SequenceClassification:
     return SequenceClassification(labels, SINGLE_LABEL)
 
 
 def data_of(count: int, *, seed: int = 0) -> LabelledData:
     draw = random.Random(seed)
     ids = [[2, *[5 + number % 90] * draw.randint(1, 40), 3] for number in range(count)]
-    return LabelledData(Encoded(ids, [[0] * len(item) for item in ids], [0] * count), np.arange(count) % 2.0)
+    return LabelledData(EncodedTexts(ids, [[0] * len(item) for item in ids], [0] * count), np.arange(count) % 2.0)
 
 
 @pytest.mark.parametrize("count", [5, 8, 100, 1000])
@@ -140,17 +140,17 @@ def test_a_head_of_other_labels_starts_fresh(
     run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
 ) -> None:
     torch.manual_seed(0)
-    load_head(head_settings(losses_of(("a", "b", "c")), run)).save_pretrained(tmp_path)
-    model = load_head(head_settings(losses_of(("no", "yes")), tmp_path))
+    load_head(head_settings(task_losses(("a", "b", "c")), run)).save_pretrained(tmp_path)
+    model = load_head(head_settings(task_losses(("no", "yes")), tmp_path))
     assert model.classifier.weight.shape[0] == 2
     before = load_file(tmp_path / "model.safetensors")
     for labels in (("d", "e", "f"), ("c", "b", "a")):
-        other = load_head(head_settings(losses_of(labels), tmp_path)).state_dict()
+        other = load_head(head_settings(task_losses(labels), tmp_path)).state_dict()
         assert not torch.equal(other["classifier.weight"], before["classifier.weight"]), "it has the weights of others"
         assert other["classifier.weight"].std() == pytest.approx(0.02, rel=0.5)
         assert not other["classifier.bias"].any()
         assert all(torch.equal(other[name], before[name]) for name in before if name.startswith("bert."))
-    again = load_head(head_settings(losses_of(("a", "b", "c")), tmp_path))
+    again = load_head(head_settings(task_losses(("a", "b", "c")), tmp_path))
     assert torch.equal(
         again.state_dict()["classifier.weight"], load_file(tmp_path / "model.safetensors")["classifier.weight"]
     )

@@ -60,13 +60,15 @@ def test_warnings_about_labels_stand_in_the_report(read: Read) -> None:
     rows = texts(["Sport", "sport", "news", "sport"])
     (spelling, *_) = read(TEXT, {"train": rows, "dev": rows}).report.warnings
     assert spelling.startswith("train: the labels 'Sport' (1) and 'sport' (2) differ only in case")
-    with pytest.raises(DataError, match=r"dev\.jsonl: line 1: label 'NEWS' .*; the model has 'news', which differs"):
+    with pytest.raises(
+        DataError, match=r"dev\.jsonl: line 1: found the label 'NEWS', .*; the model has 'news', which differs"
+    ):
         read(TEXT, {"train": rows, "dev": texts(["NEWS"])})
     many = texts([str(number) for number in range(60)])
     warnings = read(TEXT, {"train": many, "dev": many}).report.warnings
-    assert warnings[0].startswith("train: 60 different numbers are read as classes")
+    assert warnings[0].startswith("train: 60 different numbers are used as classes")
     insisted = read(TEXT, {"train": many, "dev": many}, problem_type="single_label_classification")
-    assert not any("are read as classes" in warning for warning in insisted.report.warnings)
+    assert not any("are used as classes" in warning for warning in insisted.report.warnings)
 
 
 @pytest.mark.parametrize("part", ["dev", "test"])
@@ -75,8 +77,8 @@ def test_every_part_has_pairs_or_none_has(read: Read, part: str) -> None:
     for rows, others, found in ((pairs, single, "one text per row"), (single, pairs, "two texts per row")):
         with pytest.raises(DataError, match=rf"{part}\.jsonl: found {found}, expected .* as in the training file"):
             read(TEXT, {"train": rows, "dev": rows, part: others})
-    assert read(TEXT, {"train": pairs, "dev": pairs}).head.chosen == {"text_columns": ["text", "sentence2"]}
-    assert read(TEXT, {"train": single, "dev": single}).head.chosen == {"text_columns": ["text"]}
+    assert read(TEXT, {"train": pairs, "dev": pairs}).head.fitted_values == {"text_columns": ["text", "sentence2"]}
+    assert read(TEXT, {"train": single, "dev": single}).head.fitted_values == {"text_columns": ["text"]}
 
 
 def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
@@ -88,9 +90,9 @@ def test_a_dev_file_is_read_as_the_training_file(read: Read) -> None:
 
     data = read(CHOICE, {"train": questions([3, 1, 2]), "dev": questions([1, 2, 2])})
     assert data.dev.targets.tolist() == [0, 1, 1]
-    assert data.head.chosen == {"choice_labels_from": 1}
+    assert data.head.fitted_values == {"choice_labels_from": 1}
     data = read(CHOICE, {"train": questions(["C", "A"]), "dev": questions(["B"])})
-    assert (data.dev.targets.tolist(), data.head.chosen) == ([1], {})
+    assert (data.dev.targets.tolist(), data.head.fitted_values) == ([1], {})
 
 
 def test_models_of_pairs_and_of_single_texts_have_no_file_in_common() -> None:

@@ -170,9 +170,9 @@ def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
 @pytest.mark.parametrize(
     ("part", "count", "said"),
     [
-        ("train", 240, "that the MODEL was trained on: its figures say nothing of new texts"),
-        ("dev", 60, "on which its checkpoint was chosen"),
-        ("test", 80, "nothing was trained or chosen on it"),
+        ("train", 240, "The MODEL was trained on this file: the metrics say nothing about new texts"),
+        ("dev", 60, "The checkpoint of the MODEL was selected on this file"),
+        ("test", 80, "it was used neither for training nor for selection"),
         ("other", 20, "none of the files of the MODEL&#39;s fine-tuning"),
     ],
 )
@@ -194,7 +194,9 @@ def test_the_page_of_evaluate_says_how_it_was_measured(
     moved = tmp_path / "moved"
     shutil.copytree(tuned.run, moved, ignore=shutil.ignore_patterns("run.json"))
     evaluate(moved, copy, max_length=32, report=page)
-    assert "is not known: there is no run.json" in page.read_text()
+    assert (
+        "It is unknown whether the MODEL was trained or selected on this file: it has no run.json" in page.read_text()
+    )
 
 
 def test_a_slice_of_long_values_is_cut_for_people_alone(
@@ -377,7 +379,9 @@ def test_mistakes_cost_nothing(run: Path, labelled: Labelled, tmp_path: Path) ->
         finetune("sequence-classification", **{**options, "max_length": 100})
     other = tmp_path / "other.jsonl"
     other.write_text('{"text": "a", "label": "animal"}\n')
-    with pytest.raises(DataError, match=r"other\.jsonl: line 1: label 'animal' is not among those"):
+    with pytest.raises(
+        DataError, match=r"other\.jsonl: line 1: found the label 'animal', expected a label of the model"
+    ):
         finetune("sequence-classification", **{**options, "dev": other})
     with pytest.raises(OptionError, match="found 'classification', expected one of sequence-classification"):
         finetune("classification", **options)

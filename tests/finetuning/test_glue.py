@@ -538,8 +538,8 @@ def test_a_damaged_file_does_not_lose_the_other_tasks(
     assert answer.code == 2
     found = json.loads(answer.stdout)
     assert list(found["tasks"]) == ["CoLA"]
-    assert "line 14: 2 fields, expected 5" in found["failures"]["MRPC"]["message"]
-    assert "label 'perhaps' is not among those of the model" in found["failures"]["RTE"]["message"]
+    assert "line 14: found 2 fields, expected 5" in found["failures"]["MRPC"]["message"]
+    assert "found the label 'perhaps', expected a label of the model" in found["failures"]["RTE"]["message"]
     assert found["missing"] == [name for name in NAMES if name != "CoLA"]
     assert answer.stderr.splitlines()[-3] == "error: 2 tasks failed, the results of the others are kept:"
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -581,7 +581,7 @@ def test_a_task_that_diverges_is_no_mistake_of_the_user(
 def test_where_no_task_can_be_read_nothing_is_written(run: Path, glue: Glue, tmp_path: Path) -> None:
     data = glue("RTE")
     (data / "RTE" / "train.tsv").write_text("index\tsentence1\tsentence2\tlabel\n0\ta\n")
-    with pytest.raises(DataError, match=r"train\.tsv: line 2: 2 fields, expected 4"):
+    with pytest.raises(DataError, match=r"train\.tsv: line 2: found 2 fields, expected 4"):
         finetune_glue(model=run, data=data, out=tmp_path / "out", **QUICK)
     assert not (tmp_path / "out").exists()
 

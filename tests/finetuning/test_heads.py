@@ -18,13 +18,13 @@ from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import head_outputs, tensors
+from bertsmith.inference.head_outputs import head_outputs, tensors
 from bertsmith.models.loading import load_config
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import losses_of
 from bertsmith.tasks.model_config import has_head, task_of
 from bertsmith.tasks.registry import trainable_tasks
+from bertsmith.tasks.task_losses import task_losses
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate
@@ -129,7 +129,7 @@ def encoded(task: str, sample: Path, run: Path) -> tuple[AnyTask, LabelledData]:
 def test_what_a_head_says_of_itself(task: str) -> None:
     head = task_class(task)
     assert hasattr(transformers, head.auto_class)
-    assert head.pipeline_tag and head.called and head.__doc__
+    assert head.pipeline_tag and head.head_name and head.__doc__
     ending = head.auto_class.removeprefix("AutoModel")
     assert task_of(transformers.BertConfig(architectures=[f"Bert{ending}"])) == task
     assert has_head(transformers.BertConfig(architectures=[f"DistilBert{ending}"]), task)
@@ -142,12 +142,12 @@ def test_inputs_and_targets_belong_to_the_examples(task: str, sample: Path, run:
     assert (
         len(examples) == len(data.targets) == len(data.encoded.full_lengths) == len(data.encoded.truncated_tokens) == 24
     )
-    items = list(task_class(task).for_training(examples, ASKED).items(examples))
+    items = list(task_class(task).for_training(examples, ASKED).comparison_items(examples))
     assert len(items) == 24 and all(item.texts and item.label and item.place for item in items)
     batch = task_class(task).for_training(examples, ASKED).batch(data.encoded, range(24), 0, with_types=False)
     assert batch["input_ids"].shape[-1] == LENGTH < max(data.encoded.full_lengths)
     assert max(data.encoded.lengths) <= batch["input_ids"][0].size
-    windowed = data.encoded.windowed
+    windowed = data.encoded.windowed_examples
     if windowed is None:
         assert len(data.encoded.lengths) == 24 and sum(data.encoded.truncated_tokens) > 0
     else:
@@ -160,7 +160,7 @@ def test_the_loss_is_stocks_times_its_count(
     """Row by row, because padding has a share in the loss of stock's question answering."""
     head, data = encoded(task, sample, still)
     torch.manual_seed(0)
-    model, losses = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval(), losses_of(task, head)
+    model, losses = load_head(head_settings(head, still, task=task, max_length=LENGTH)).eval(), task_losses(task, head)
     rows = [3, 0, 12, 6]
     stock = 0.0
     for row in rows:

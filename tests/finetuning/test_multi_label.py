@@ -18,7 +18,7 @@ from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import tensors
+from bertsmith.inference.head_outputs import tensors
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL

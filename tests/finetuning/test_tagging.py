@@ -80,7 +80,7 @@ def converted(path: Path, content: Sentences, scheme: str) -> Path:
     made: Sentences = []
     for words in content:
         found = entities.entities([tag for _, tag in words])
-        tags = entities.tags_of(found, len(words), scheme)  # type: ignore[arg-type]
+        tags = entities.tags_from_entities(found, len(words), scheme)  # type: ignore[arg-type]
         made.append([(word, tag) for (word, _), tag in zip(words, tags, strict=True)])
     return written(path, made)
 
@@ -267,9 +267,11 @@ def test_treebanks_are_learnt_measured_and_scored_alike(
     compared = bertsmith("compare", tmp_path / "run", tmp_path / "run", data, *labels, "--json").json
     assert compared["metrics"]["accuracy"]["a"] == scored["accuracy"]
     answer = bertsmith("evaluate", tmp_path / "run", data)
-    assert answer.code == 2 and "the tag 'PRON' is not among those of the model (xNOUN, xPRON, xVERB)" in answer.stderr
+    assert (
+        answer.code == 2 and "found the tag 'PRON', expected a tag of the model (xNOUN, xPRON, xVERB)" in answer.stderr
+    )
     answer = bertsmith("evaluate", tmp_path / "run", data, *labels, "--slice", "genre")
-    assert answer.code == 2 and "has no columns beside the examples" in answer.stderr
+    assert answer.code == 2 and "is not a table, so it has no column to slice by" in answer.stderr
 
 
 def test_on_the_command_line(bertsmith: Callable[..., Any], tuned: FinetuneResult, tmp_path: Path) -> None:
@@ -299,12 +301,12 @@ def test_what_comes_next_is_tag(bertsmith: Callable[..., Any], run: Path, folder
 
 def test_a_model_with_another_head(tuned: FinetuneResult, run: Path, folder: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"has no tagging head \(it is a BertForPreTraining\); bertsmith finetune token"
+        ModelError, match=r"has no tagging head \(it is a BertForPreTraining\)\. Try: bertsmith finetune token"
     ):
         package.load(run).tag("a")
     with pytest.raises(ModelError, match="has no classification head"):
         package.load(tuned.run).classify("a")
-    with pytest.raises(OptionError, match="tags words, whose tags are classes; leave it out"):
+    with pytest.raises(OptionError, match=r"is a token-classification model\. Try: leave the option out"):
         evaluate(tuned.run, folder / "dev.conll", problem_type="regression")
 
 
@@ -316,7 +318,7 @@ def test_data_that_does_not_fit(
     data = ("--train", folder / "train.conll", "--dev", dev, "--out", tmp_path / "run", "--max-length", 32)
     for answer in (bertsmith("finetune", TASK, "--model", run, *data), bertsmith("evaluate", tuned.run, dev)):
         assert answer.code == 2
-        assert f"{dev}: line 2: the tag 'B-LOC' is not among those of the model (O, FOOD, PER)" in answer.stderr
+        assert f"{dev}: line 2: found the tag 'B-LOC', expected a tag of the model (O, FOOD, PER)" in answer.stderr
     dev.write_text("")
     assert "the file is empty" in bertsmith("evaluate", tuned.run, dev).stderr
     dev.write_text("text,label\nsome words,good\n")
@@ -340,6 +342,6 @@ def test_real_files_keep_every_word(run: Path, shared_data: Path, name: str) -> 
     )
     inputs = head.encode(load_tokenizer(str(run)), examples, 32)
     targets, rows = head.targets(examples, str(file)), list(range(len(inputs.lengths)))
-    assert inputs.windowed > 0
+    assert inputs.windowed_examples > 0
     learnt = head.row_targets(inputs, targets, rows) != IGNORED
     assert learnt.sum() == sum(len(sentence.tokens) for sentence in examples)

@@ -22,7 +22,7 @@ from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledD
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
 from bertsmith.runtime.machine import AutomaticChoice
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.values import SINGLE_LABEL
@@ -37,7 +37,9 @@ QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate":
 
 
 def budgeted(lengths: list[int], *, budget: int, streams: int, batch_size: int) -> BudgetedBatches:
-    encoded = Encoded([[5] * length for length in lengths], [[0] * length for length in lengths], [0] * len(lengths))
+    encoded = EncodedTexts(
+        [[5] * length for length in lengths], [[0] * length for length in lengths], [0] * len(lengths)
+    )
     data = LabelledData(encoded, np.zeros(len(lengths)))
     head = SequenceLosses(SequenceClassification(("no", "yes"), SINGLE_LABEL))
     return BudgetedBatches(

@@ -15,19 +15,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
-from bertsmith.evaluation.protocol import part_of
+from bertsmith.evaluation.dataset_roles import dataset_role
 from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import tensors
+from bertsmith.inference.head_outputs import tensors
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.losses import losses_of
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.task_losses import task_losses
 from bertsmith.tasks.values import SINGLE_LABEL
 from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import RunFolder, read_metrics
@@ -132,7 +132,7 @@ def test_the_loss_is_that_of_stock_modules(
     """Of a batch of both kinds, and of each kind alone; where none is labelled it has a gradient all the same."""
     weighted, kind = kind == "weighted", "classes" if kind == "weighted" else kind
     head, data, said = both(kind, run, tmp_path)
-    losses = losses_of(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
+    losses = task_losses(TASK_OF.get(kind, TASK), head, CLASS_WEIGHTS if weighted else None)
     model = load_head(head_settings(head, run, **LEARNT, **task_of(kind))).eval()
     batches = HeadBatches(data, losses, 16, pad_token_id=0, with_types=True, seed=0)
     numbers = range(16)
@@ -298,7 +298,7 @@ def test_the_record_the_card_and_the_report_name_the_file(options: dict[str, Any
     assert report["overlaps"]["unlabelled/dev"]["examples_in_both"] >= 2
     assert report["overlaps"]["train/unlabelled"]["examples_in_both"] >= 3
     (warning,) = (text for text in record["warnings"] if "unlabelled" in text)
-    assert warning.startswith("dev: ") and "stand in unlabelled too" in warning
+    assert warning.startswith("dev: ") and "are also in unlabelled" in warning
     assert sum(record["data"]["labels"].values()) == 48, "labels are counted in the training file alone"
     assert result.baseline == finetune(TASK, **{**options, "unlabelled": None}, out=tmp_path / "b").baseline
     steps = -(-93 // QUICK["batch_size"])
@@ -307,7 +307,7 @@ def test_the_record_the_card_and_the_report_name_the_file(options: dict[str, Any
     assert f"| unlabelled | `{mixed}` | 45 |" in card and file["sha256"] in card
     assert "the whole loss of 45 examples without labels" in card
     assert "mixed.jsonl" in (result.run / "report.html").read_text()
-    assert part_of(str(result.run), str(mixed), file["sha256"]) == "unlabelled"
+    assert dataset_role(str(result.run), str(mixed), file["sha256"]) == "unlabelled"
 
 
 def test_numbers_are_reported_without_those_that_stand_in(still: Path, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     copied.write_bytes(options["dev"].read_bytes())
     refused(OptionError, "--unlabelled needs --teacher, which is missing", teacher=None)
     refused(DataError, r"empty\.jsonl: the file is empty", unlabelled=empty)
-    refused(DataError, r"columns\.jsonl: no column of the text by its usual names.*'words'", unlabelled=columns)
+    refused(DataError, r"columns\.jsonl: no column of the text with a usual name.*'words'", unlabelled=columns)
     refused(DataError, "found two texts per row, expected one as in the training file", unlabelled=pairs)
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
@@ -370,7 +370,7 @@ def test_of_a_part_of_the_training_file_the_rest_may_be_taught(options: dict[str
 def test_questions_without_answers_are_labelled_ones(options: dict[str, Any], tmp_path: Path) -> None:
     lines = [{"question": "what", "context": "bread near", "answers": [{"text": "bread", "start": 0}]}] * 4
     file = written(tmp_path / "questions.jsonl", lines)
-    with pytest.raises(OptionError, match=r"--unlabelled .*: question-answering has none: a question without"):
+    with pytest.raises(OptionError, match=r"--unlabelled .* is not for question-answering, where a missing"):
         finetune(
             "question-answering", **{**options, "train": file, "dev": file, "unlabelled": file}, out=tmp_path / "run"
         )

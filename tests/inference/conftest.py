@@ -1,4 +1,4 @@
-"""Models with the literature's words in their vocabulary, untrained: what is tested is that answers equal stock's."""
+"""Untrained models with a small vocabulary: the tests check that answers equal those of the stock models."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stock BertModel: no head at all, as all-MiniLM is."""
+    """A stock BertModel without a head, like all-MiniLM."""
     return saved(tmp_path_factory.mktemp("models") / "encoder", "BertModel")
 
 
 @pytest.fixture(scope="session")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stock BertForSequenceClassification of three labels."""
+    """A stock BertForSequenceClassification with three labels."""
     labels = {0: "good", 1: "bad", 2: "neither"}
     return saved(
         tmp_path_factory.mktemp("models") / "classifier",

@@ -1,4 +1,4 @@
-"""The length that a head reads: `classify`, `evaluate` and stock's pipeline give each long text the same label."""
+"""The input length of a head: `classify`, `evaluate` and the stock pipeline give long texts the same labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSIFY, ANSWER = "sequence-classification", "question-answering"
 
 @pytest.fixture
 def of_length(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a copy of the classifier (48 positions) with these values in its config.json, and this run.json."""
+    """Make a copy of the classifier (48 positions) with these values in its config.json, and this run.json."""
 
     def make(name: str, record: dict[str, Any] | None = None, **values: Any) -> Path:
         folder = tmp_path / name
@@ -57,18 +57,18 @@ def record_of(task: str = CLASSIFY, reported: int | None = 20, option: int | Non
 
 
 @pytest.mark.parametrize(
-    ("values", "record", "task", "asked", "expected"),
+    ("values", "record", "task", "requested", "expected"),
     [
-        ({}, None, CLASSIFY, None, (48, "all that the model takes; it does not say how it was fine-tuned")),
-        ({"input_length": 16}, None, CLASSIFY, None, (16, "as it was fine-tuned")),
-        ({"input_length": 16}, record_of(), CLASSIFY, None, (16, "as it was fine-tuned")),
+        ({}, None, CLASSIFY, None, (48, "the model's maximum; it has no record of its fine-tuning length")),
+        ({"input_length": 16}, None, CLASSIFY, None, (16, "as in fine-tuning")),
+        ({"input_length": 16}, record_of(), CLASSIFY, None, (16, "as in fine-tuning")),
         ({"input_length": 16}, record_of(), CLASSIFY, 40, (40, "--max-length")),
-        ({}, record_of(), CLASSIFY, None, (20, "as its run.json says")),
-        ({}, record_of(reported=None, option=24), CLASSIFY, None, (24, "as its run.json says")),
-        ({}, record_of(reported=None), CLASSIFY, None, (48, "as its run.json says")),
-        ({}, record_of("token-classification"), CLASSIFY, None, (48, "all that the model takes; it does")),
+        ({}, record_of(), CLASSIFY, None, (20, "from its run.json")),
+        ({}, record_of(reported=None, option=24), CLASSIFY, None, (24, "from its run.json")),
+        ({}, record_of(reported=None), CLASSIFY, None, (48, "from its run.json")),
+        ({}, record_of("token-classification"), CLASSIFY, None, (48, "the model's maximum; it has")),
         ({"max_position_embeddings": 512}, None, ANSWER, None, (384, "the default of question-answering; the model")),
-        ({"max_position_embeddings": 512}, record_of(reported=None), CLASSIFY, None, (128, "as its run.json says")),
+        ({"max_position_embeddings": 512}, record_of(reported=None), CLASSIFY, None, (128, "from its run.json")),
     ],
 )
 def test_where_the_length_comes_from(
@@ -76,11 +76,11 @@ def test_where_the_length_comes_from(
     values: dict[str, Any],
     record: dict[str, Any] | None,
     task: str,
-    asked: int | None,
+    requested: int | None,
     expected: tuple[int, str],
 ) -> None:
     model = of_length("model", record, **values)
-    length, reason = input_length(str(model), load_config(str(model)), task, asked=asked)
+    length, reason = input_length(str(model), load_config(str(model)), task, requested=requested)
     assert length == expected[0] and reason.startswith(expected[1])
 
 
@@ -91,11 +91,13 @@ def test_a_seed_of_an_earlier_run_is_read_as_the_run_says(of_length: Callable[..
     assert input_length(str(seed), load_config(str(seed)), CLASSIFY)[0] == 20
 
 
-@pytest.mark.parametrize("asked", [49, 7, -1])
-def test_a_length_that_the_model_does_not_take_is_refused(of_length: Callable[..., Path], asked: int) -> None:
+@pytest.mark.parametrize("requested", [49, 7, -1])
+def test_a_length_that_the_model_does_not_take_is_refused(of_length: Callable[..., Path], requested: int) -> None:
     model = of_length("model", input_length=16)
-    with pytest.raises(OptionError, match=rf"--max-length {asked}: the model has 48 positions; give 8 to 48"):
-        bertsmith.load(model).classify("hello", max_length=asked)
+    with pytest.raises(
+        OptionError, match=rf"--max-length: found {requested}, expected 8 to 48, the number of positions of the model"
+    ):
+        bertsmith.load(model).classify("hello", max_length=requested)
 
 
 @pytest.mark.parametrize("stored", ["16", 7, 49, True, 16.0])
@@ -135,9 +137,9 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
     rows = [{"text": a, "label": "good", **({"pair": b} if pairs else {})} for a, b in zip(texts, second, strict=True)]
     data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
-    def labels(model: Path, length: int, asked: int | None = None) -> list[str | None]:
-        found = bertsmith.load(model).classify(texts, second if pairs else None, max_length=asked)
-        evaluate(str(model), str(data), predictions=predictions, max_length=asked)
+    def labels(model: Path, length: int, requested: int | None = None) -> list[str | None]:
+        found = bertsmith.load(model).classify(texts, second if pairs else None, max_length=requested)
+        evaluate(str(model), str(data), predictions=predictions, max_length=requested)
         measured = [json.loads(line) for line in predictions.read_text().splitlines()]
         pipeline = transformers.pipeline("text-classification", str(model), device=-1)
         given = [{"text": a, "text_pair": b} for a, b in zip(texts, second, strict=True)] if pairs else texts
@@ -151,8 +153,8 @@ def test_classify_and_evaluate_and_stocks_pipeline_agree_on_long_texts(
     short, elsewhere = of_length("short", input_length=12), of_length("elsewhere")
     at_12, at_48 = labels(short, 12), labels(elsewhere, 48)
     assert sum(a != b for a, b in zip(at_12, at_48, strict=True)) > 1, "the length changes labels"
-    assert labels(short, 48, asked=48) == at_48
-    assert labels(elsewhere, 12, asked=12) == at_12
+    assert labels(short, 48, requested=48) == at_48
+    assert labels(elsewhere, 12, requested=12) == at_12
     cut = sum(len(text.split()) + 2 > 12 for text in texts)
     if not pairs:
         assert f"{cut} of 40 texts ({cut / 40:.1%}) are longer than 12 tokens and were cut" in caplog.text
@@ -166,7 +168,7 @@ def test_the_length_of_a_model_from_elsewhere_is_printed_once(
     elsewhere = bertsmith.load(of_length("elsewhere"))
     elsewhere.classify(["hello"])
     elsewhere.classify(["hello"])
-    assert caplog.text.count("elsewhere: rows of at most 48 tokens (all that the model takes; it does not say") == 1
+    assert caplog.text.count("elsewhere: reading at most 48 tokens per row (the model's maximum; it has no record") == 1
     caplog.clear()
     elsewhere.classify("hello", max_length=20)
     bertsmith.load(of_length("own", input_length=16)).classify("hello")
@@ -196,7 +198,7 @@ def test_an_example_without_a_token_is_measured_with_a_warning(
     data = tmp_path / "data.csv"
     data.write_text("text,label\nhello,good\n\u200b,bad\n")
     evaluate(str(of_length("short", input_length=12)), str(data))
-    assert "the tokenizer drops the text of 1 of 2 examples" in caplog.text
+    assert "1 of 2 examples have no token, because the tokenizer drops their text" in caplog.text
 
 
 def test_models_of_different_lengths_are_compared_each_at_its_own(
@@ -242,11 +244,13 @@ def test_pairs_and_single_texts_are_told_apart(of_length: Callable[..., Path]) -
     pair = bertsmith.load(of_length("pair", text_columns=["premise", "hypothesis"]))
     assert single.classify("hello").label and pair.classify("hello", "milk").label
     with pytest.raises(
-        InputError, match=r"found a pair of texts; .*single was fine-tuned on single texts \(column 're"
+        InputError,
+        match=r"found a pair of texts, expected a single text, as .*single was fine-tuned on single texts \(column 're",
     ):
         single.classify("hello", "milk")
     with pytest.raises(
-        InputError, match=r"found a single text; .* pairs \(columns 'premise' and 'hypothesis', in this"
+        InputError,
+        match=r"found a single text, expected a pair, .* pairs \(columns 'premise' and 'hypothesis', in this",
     ):
         pair.classify(["hello", "milk"])
 
@@ -261,6 +265,9 @@ def test_lines_of_a_model_of_pairs_hold_both_texts(
     assert blank["label"] is None and other["probabilities"] != first["probabilities"]
     (tmp_path / "lines").write_text("hello\tmilk\n\nhello\n")
     wrong = bertsmith("classify", pair, "--input", tmp_path / "lines")
-    assert wrong.code == 2 and f"{tmp_path / 'lines'}: line 3: found 'hello', expected A, a tab, B" in wrong.stderr
+    assert (
+        wrong.code == 2
+        and f"{tmp_path / 'lines'}: line 3: found 'hello', expected two texts separated by a tab" in wrong.stderr
+    )
     single = bertsmith("classify", pair, "hello")
-    assert single.code == 2 and "Give the second text with --pair" in single.stderr
+    assert single.code == 2 and "Try: --pair with the second text" in single.stderr

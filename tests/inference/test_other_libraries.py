@@ -1,4 +1,4 @@
-"""A RUN in libraries of others: the encoder of transformers' EncoderDecoderModel, and a sentence-transformers model."""
+"""A RUN in other libraries: as transformers' EncoderDecoderModel, and as a sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS = ["The queen sold a strange map.", "two horses", "A tired soldier found t
 
 @pytest.mark.filterwarnings("ignore:Version v4.12.0:FutureWarning")  # transformers says it at every loss
 def test_a_run_is_the_encoder_and_decoder_of_stocks_model(run: Path) -> None:
-    """Same hidden states as BertModel's, a loss, and a gradient for every weight of both sides."""
+    """The hidden states equal BertModel's, and every weight of encoder and decoder gets a gradient."""
     model = transformers.EncoderDecoderModel.from_encoder_decoder_pretrained(run, run)
     tokenizer = transformers.AutoTokenizer.from_pretrained(run)
     model.config.decoder_start_token_id = tokenizer.cls_token_id
@@ -39,7 +39,7 @@ def test_a_run_is_the_encoder_and_decoder_of_stocks_model(run: Path) -> None:
 
 
 def test_a_run_is_a_model_of_sentence_transformers(run: Path) -> None:
-    """With mean pooling its embeddings are those of `embed`."""
+    """With mean pooling, its embeddings equal those of `embed`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of the library itself while it is imported
         library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")

@@ -1,4 +1,4 @@
-"""The Predictor answers as the tutorials' code with stock transformers does, for one text and for many."""
+"""The Predictor gives the same answers as stock transformers in tutorials, for one text and for many."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_an_empty_text_by_itself_has_no_answer(
 def test_embeddings_are_the_pooled_states_of_stock(
     model: Predictor, tokenizer: Any, bert: Path, pooling: str, layer: int
 ) -> None:
-    """Many texts of mixed length at once against stock, one by one."""
+    """Many texts of mixed length at once, compared with the stock model text by text."""
     stock = transformers.BertModel.from_pretrained(bert).eval()
     found = model.embed(TEXTS, pooling=pooling, layer=layer)
     for text, answer in zip(TEXTS, found, strict=True):
@@ -143,7 +143,7 @@ def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
     with caplog.at_level(logging.WARNING, "bertsmith"):
         short, cut = model.embed(["milk", long])
     assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
-    assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in all)" in caplog.text
+    assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in total)" in caplog.text
     stock = transformers.BertModel.from_pretrained(bert).eval()
     inputs = tokenizer(long, truncation=True, max_length=48, return_tensors="pt")
     assert inputs["input_ids"][0, -1] == tokenizer.sep_token_id
@@ -260,7 +260,7 @@ def test_next_sentence_is_stocks(model: Predictor, tokenizer: Any, bert: Path, a
 
 
 def test_both_labels_can_be_answered(bert: Path, tmp_path: Path) -> None:
-    """Index 0 is "is next", in the logits and in the name."""
+    """Index 0 is IsNext, in the logits and in the label."""
     for bias, label in (([5.0, -5.0], "IsNext"), ([-5.0, 5.0], "NotNext")):
         stock = transformers.BertForPreTraining.from_pretrained(bert)
         with torch.no_grad():
@@ -347,7 +347,7 @@ def test_tokenize_is_the_tokenizer(model: Predictor, tokenizer: Any) -> None:
 
 
 def test_a_tokenizer_that_cuts_and_pads_by_itself_does_neither_here(bert: Path, tmp_path: Path) -> None:
-    """The file of all-MiniLM's tokenizer carries truncation and padding to 128."""
+    """The tokenizer file of all-MiniLM sets truncation and padding to 128."""
     import shutil
 
     folder = tmp_path / "model"
@@ -371,11 +371,11 @@ def test_an_encoder_without_heads_embeds_and_refuses_the_rest(encoder: Path) -> 
     model = bertsmith.load(encoder)
     assert len(model.embed("hello").embedding) == 32
     assert model.hidden_states("hello").shape == (1, 3, 32)
-    with pytest.raises(ModelError, match=r"has no trained MLM head; bertsmith pretrain STORE --from"):
+    with pytest.raises(ModelError, match=r"has no trained MLM head. Try: bertsmith pretrain STORE --from"):
         model.fill_mask(MOVIE)
-    with pytest.raises(ModelError, match=r"has no trained NSP head; bertsmith pretrain STORE --from"):
+    with pytest.raises(ModelError, match=r"has no trained NSP head. Try: bertsmith pretrain STORE --from"):
         model.next_sentence("a", "b")
-    with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\); bertsmith finetune"):
+    with pytest.raises(ModelError, match=r"no classification head \(it is a BertModel\)\. Try: bertsmith finetune"):
         model.classify("a")
 
 
@@ -412,13 +412,13 @@ def test_a_distilbert_fills_masks_as_stock(bert: Path, tmp_path: Path) -> None:
     (mask,) = model.fill_mask(MOVIE).masks
     assert [entry.id for entry in mask.predictions] == logits.topk(5).indices.tolist()
     torch.testing.assert_close(model.hidden_states(MOVIE), states, rtol=1e-5, atol=1e-5)
-    with pytest.raises(ModelError, match="no NSP head"):
+    with pytest.raises(ModelError, match="which has an NSP head"):
         model.next_sentence("a", "b")
 
 
 @pytest.mark.parametrize("words", [40, 46, 47, 60])
 def test_a_roberta_has_fewer_places_than_rows_of_positions(bert: Path, tmp_path: Path, words: int) -> None:
-    """Its positions begin behind the id of the padding token: 50 rows are 49 places here."""
+    """RoBERTa's positions begin after the id of the padding token: 50 embeddings are 49 positions here."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
     config = transformers.RobertaConfig(
         vocab_size=len(tokenizer),

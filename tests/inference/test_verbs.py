@@ -1,4 +1,4 @@
-"""The verbs of the tasks are methods of the Predictor, and a new task's are without a change elsewhere."""
+"""The verbs of the tasks are methods of the Predictor; a new task needs no change elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import bertsmith
 from bertsmith.inference.predictor import Predictor
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 METHODS = {
     "fill_mask": "(text: 'str | list[str]', top_k: 'int' = 5) -> 'FilledMasks | list[FilledMasks]'",
@@ -22,16 +22,17 @@ METHODS = {
     "classify": "(text: 'str | list[str]', pair: 'str | list[str] | None' = None, *, max_length: 'int | None' = None) "
     "-> 'Classification | list[Classification]'",
     "choose": "(prompt: 'str | list[str]', choices: 'Sequence[str] | Sequence[Sequence[str]]', *, "
-    "max_length: 'int | None' = None) -> 'Choice | list[Choice]'",
+    "max_length: 'int | None' = None) -> 'PredictedChoice | list[PredictedChoice]'",
     "tag": "(text: 'str | list[str]', *, max_length: 'int | None' = None) -> 'Tagging | list[Tagging]'",
     "answer": "(question: 'str | list[str]', context: 'str | list[str]', *, top_k: 'int' = 1, "
-    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) -> 'Answer | list[Answer]'",
+    "no_answer_threshold: 'float | None' = None, max_length: 'int | None' = None) "
+    "-> 'PredictedAnswer | list[PredictedAnswer]'",
 }
 
 COMMAND = '''
 from bertsmith.config.verb import Result
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 
 
@@ -52,7 +53,7 @@ def show(result):
 
 
 EXAMPLE = "bertsmith measure runs/books hello"
-COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, texts_of, predict, show, EXAMPLE)
+COMMAND = TaskCommand("measure", "The tokens of a text.", MeasureOptions, read_input_texts, predict, show, EXAMPLE)
 '''
 PREDICT = '''
 from dataclasses import dataclass
@@ -97,7 +98,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, content in (("__init__", ""), ("command", COMMAND), ("predict", PREDICT), ("head", HEAD)):
         (folder / f"{name}.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(TASKS, "measuring", Entry("measuring", "measure", "toy_measure", "the tokens", trainable=False))
+    monkeypatch.setitem(
+        TASKS, "measuring", TaskEntry("measuring", "measure", "toy_measure", "the tokens", trainable=False)
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)

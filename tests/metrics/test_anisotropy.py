@@ -1,4 +1,4 @@
-"""How alike vectors are: known cases, and a comparison of every pair one by one."""
+"""Similarity of vectors: known cases, and a comparison of every pair."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_vectors_on_one_line_have_one_component() -> None:
 
 
 def test_four_vectors_by_hand() -> None:
-    """Two pairs of opposites: of six pairs two have the cosine -1, four the cosine 0."""
+    """Two pairs of opposite vectors: of six pairs, two have cosine -1 and four have cosine 0."""
     found = anisotropy(np.array([[2.0, 0], [-2, 0], [0, 1], [0, -1]]))
     assert found.mean_cosine == pytest.approx(-1 / 3) == found.centred_mean_cosine
     assert found.first_component_share == pytest.approx(8 / 10)

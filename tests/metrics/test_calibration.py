@@ -1,4 +1,4 @@
-"""ECE, Brier, log-likelihood and the temperature, against values by hand and other computations."""
+"""ECE, Brier score, log-likelihood and temperature, compared with hand calculations and independent code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def logits_of(probabilities: list[list[float]]) -> Floats:
 
 
 def cases(seed: int, *, sharpness: float = 1.0, count: int = 400, classes: int = 4) -> tuple[Floats, Ints]:
-    """Logits and labels drawn from their own probabilities, the logits then multiplied: above 1 over-confident."""
+    """Logits, and labels drawn from their probabilities; then the logits are scaled (above 1: over-confident)."""
     draw = np.random.default_rng(seed)
     logits = draw.normal(0, 2, (count, classes))
     probabilities = np.exp(log_softmax(logits))
@@ -33,7 +33,7 @@ def cases(seed: int, *, sharpness: float = 1.0, count: int = 400, classes: int =
 
 
 def test_by_hand() -> None:
-    """Bins of 1/15: 0.6 is the upper border of (8/15, 9/15], 0.9 and 0.92 are in (13/15, 14/15]."""
+    """Bins of width 1/15: 0.6 is the upper end of (8/15, 9/15]; 0.9 and 0.92 are in (13/15, 14/15]."""
     found = calibration(logits_of([[0.6, 0.4], [0.9, 0.1], [0.08, 0.92], [0.3, 0.7]]), np.array([0, 0, 0, 1]))
     assert [(bin_.count, round(bin_.low * BINS)) for bin_ in found.bins if bin_.count] == [(1, 8), (1, 10), (2, 13)]
     assert found.ece == pytest.approx((1 * (1 - 0.6) + 1 * (1 - 0.7) + 2 * abs(0.5 - 0.91)) / 4)

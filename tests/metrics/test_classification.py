@@ -1,4 +1,4 @@
-"""Metrics against hand computations and the definitions that scikit-learn and SciPy implement; intervals."""
+"""Metrics compared with hand calculations and the definitions in scikit-learn and SciPy; intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bertsmith.metrics.classification import (
     LOWER_IS_BETTER,
-    MAY_BE_NEGATIVE,
+    SIGNED_METRICS,
     Array,
     Metric,
     accuracy,
@@ -40,7 +40,7 @@ def arrays(pairs: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray
 
 
 def f1_by_precision_and_recall(pairs: Sequence[tuple[int, int]]) -> float:
-    """scikit-learn's `f1_score(average="macro", zero_division=0)`, by precision and recall of each label."""
+    """scikit-learn's `f1_score(average="macro", zero_division=0)`, from precision and recall per label."""
     scores = []
     for label in {value for pair in pairs for value in pair}:
         right = sum(gold == predicted == label for gold, predicted in pairs)
@@ -189,4 +189,4 @@ def test_over_seeds_is_student_s() -> None:
 
 def test_figures_say_which_way_is_better() -> None:
     assert {"mean_squared_error"} == LOWER_IS_BETTER
-    assert {"matthews", "pearson", "spearman"} == MAY_BE_NEGATIVE
+    assert {"matthews", "pearson", "spearman"} == SIGNED_METRICS

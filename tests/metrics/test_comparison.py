@@ -1,4 +1,4 @@
-"""Differences between two models: against hand computations, exact tests, and by simulation."""
+"""Differences between two models: compared with hand calculations, exact tests and simulations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def compared(metric: Metric, gold: Answers, a: Answers, b: Answers) -> Differenc
 
 
 def right(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[Answers, Answers, Answers]:
-    """Gold 1 everywhere, and answers that are right so many times."""
+    """Labels that are all 1, and answers of which this number is correct."""
     parts = [(1, 0, only_a), (0, 1, only_b), (1, 1, both), (0, 0, neither)]
     a, b = (np.concatenate([np.full(part[2], part[side]) for part in parts]).astype(float) for side in (0, 1))
     return np.ones(len(a)), a, b
@@ -54,7 +54,7 @@ def test_a_sample_of_exchanges_is_near_it(only_a: int, only_b: int) -> None:
 
 @pytest.mark.parametrize("examples", [7, 10, 300, 3_000])
 def test_a_difference_is_real_from_six_wins_without_a_loss(examples: int) -> None:
-    """As by McNemar's exact test (0.06 of five, 0.03 of six), whatever the number of examples on which both agree."""
+    """As in McNemar's exact test (p is 0.06 for five, 0.03 for six), for any number of examples on which both agree."""
     wins = {count: compared(accuracy, *right(0, count, examples - count)) for count in (4, 5, 7)}
     assert [found.real for found in wins.values()] == [False, False, True]
     assert [found.p_value < 0.05 for found in wins.values()] == [False, False, True]
@@ -93,7 +93,7 @@ def test_a_and_b_in_the_other_order_give_the_difference_with_the_other_sign() ->
 
 
 def test_examples_needed_by_hand() -> None:
-    """0.02 with a standard error of 0.01 of 400: (2.8016 / 2)^2 times as many; less where it is plain already."""
+    """0.02 with standard error 0.01 on 400 examples needs (2.8016 / 2)^2 times as many; a clear one needs fewer."""
     assert examples_needed(0.02, 0.01, 400) == math.ceil(400 * (2.801585 / 2) ** 2) == 785
     assert examples_needed(-0.02, 0.01, 400) == 785
     assert examples_needed(1.0, 0.01, 400) == examples_needed(1.0, 0.0, 400) == 1
@@ -120,7 +120,7 @@ SETS, EXAMPLES = 1_000, 300
 def correctness(
     a: float, b: float, both: float
 ) -> tuple[Metric, float, Callable[[np.random.Generator, int], tuple[Answers, ...]]]:
-    """Two models that are right so often, and so often together: accuracy, and its true difference."""
+    """Two models with these accuracies and this rate of joint success: accuracy, and its true difference."""
 
     def draw(generator: np.random.Generator, examples: int) -> tuple[Answers, ...]:
         lot = generator.random(examples)
@@ -136,7 +136,7 @@ def correctness(
 def classes(
     share: float, a: tuple[float, float], b: tuple[float, float]
 ) -> tuple[Metric, float, Callable[[np.random.Generator, int], tuple[Answers, ...]]]:
-    """Class 1 of so large a share, found, and seen where it is not, with these rates; what is hard is hard for both."""
+    """Class 1 with this share, hit rate and false-alarm rate; hard examples are hard for both models."""
 
     def draw(generator: np.random.Generator, examples: int) -> tuple[Answers, ...]:
         gold, hard = generator.random(examples) < share, generator.normal(size=examples)
@@ -164,7 +164,7 @@ WORLDS = {
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_interval_holds_the_true_difference(world: str) -> None:
-    """At least 93 times of 100, and so equal models are told apart at most 7 times; by 2,000 resamples for speed."""
+    """At least 93 times in 100, so equal models are called different at most 7 times; 2,000 resamples for speed."""
     metric, truth, draw = WORLDS[world]
     generator = np.random.default_rng(7)
     times = np.concatenate(list(bootstrap_draws(EXAMPLES, 2_000)))
@@ -179,7 +179,7 @@ def test_the_interval_holds_the_true_difference(world: str) -> None:
 
 @pytest.mark.parametrize("world", ["accuracy, the same", "accuracy, 5 points", "f1 of a rare class"])
 def test_interval_and_p_value_agree(world: str) -> None:
-    """They differ on the border alone, 1 to 5 times of 100: most where the true difference is about what is seen."""
+    """They disagree only in borderline cases, 1 to 5 times in 100."""
     metric, truth, draw = WORLDS[world]
     generator = np.random.default_rng(8)
     times = np.concatenate(list(bootstrap_draws(EXAMPLES, 2_000)))

@@ -1,4 +1,4 @@
-"""Entities against a state machine after conlleval, regular expressions of the schemes, seqeval, and by hand."""
+"""Entities compared with a state machine like conlleval, regular expressions, seqeval, and hand calculations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bertsmith.metrics.entities import Counts, Entity, Reading, Scheme, count, entities, figures, parse_tag, recognise
+from bertsmith.metrics.entities import (
+    Entity,
+    LabelCounts,
+    Reading,
+    Scheme,
+    count,
+    entities,
+    figures,
+    parse_tag,
+    recognise,
+)
 from bertsmith.metrics.entities import token_accuracy as accuracy_of_tokens
 from bertsmith.metrics.resampling import intervals
 from bertsmith.tasks.files.labelled_file import Columns
@@ -18,7 +28,7 @@ PREFIXES: dict[Scheme, str] = {"BIO": "BI", "BIOES": "BIES", "IOB1": "BI"}
 
 
 def random_tags(scheme: Scheme, seed: int) -> list[str]:
-    """Tags thrown together, right and wrong, of two types."""
+    """Random tags of two types, valid and invalid."""
     draw = random.Random(seed)
     tags = ["O", "O", *(f"{prefix}-{type_}" for prefix in PREFIXES[scheme] for type_ in "XY")]
     return draw.choices(tags, k=draw.randint(0, 12))
@@ -30,7 +40,7 @@ BEGINS = {a + b for a in "OBIES" for b in "BS"} | {a + b for a in "OES" for b in
 
 
 def conlleval(tags: list[str]) -> list[tuple[str, int, int]]:
-    """A state machine over pairs of neighbours; the end of the sentence is an O."""
+    """A state machine over pairs of neighbouring tags; the end of a sentence is O."""
     found, began, before, type_before = [], 0, "O", ""
     for place, tag in enumerate([*tags, "O"]):
         prefix, _, type_ = tag.partition("-")
@@ -91,7 +101,7 @@ def test_both_readings_are_seqeval_s(scheme: Scheme) -> None:
 
 
 def noisy(gold: list[list[str]], share: float) -> list[list[str]]:
-    """The tags with a share of them drawn anew, so that many follow no scheme."""
+    """The tags with a share of them replaced at random, so that many violate the scheme."""
     draw, kinds = random.Random(0), sorted({tag for tags in gold for tag in tags})
     return [[draw.choice(kinds) if draw.random() < share else tag for tag in tags] for tags in gold]
 
@@ -119,7 +129,7 @@ def test_figures_of_real_tags_are_seqeval_s(shared_data: Path) -> None:
 
 
 def written(spans: list[tuple[str, int]], scheme: Scheme) -> list[str]:
-    """Correct tags for spans of (type, length), where the type O is no entity."""
+    """Valid tags for spans of (type, length); type O is not an entity."""
     tags: list[str] = []
     for type_, length in spans:
         if type_ == "O":
@@ -151,7 +161,7 @@ def test_correct_tags_give_their_spans_back_in_every_reading(scheme: Scheme) -> 
 
 
 def test_by_hand() -> None:
-    """An I behind an O, a change of type inside, two neighbours of one type, an entity at the end."""
+    """An I after an O, a change of type inside, two adjacent entities of one type, an entity at the end."""
     tags = ["I-PER", "I-PER", "O", "B-LOC", "I-ORG", "B-ORG"]
     assert entities(tags) == [("PER", 0, 2), ("LOC", 3, 4), ("ORG", 4, 5), ("ORG", 5, 6)]
     assert entities(tags, "BIO") == [("LOC", 3, 4), ("ORG", 5, 6)]
@@ -198,13 +208,13 @@ def test_a_scheme_is_recognised(tags: list[str], scheme: Scheme) -> None:
 
 
 def test_figures_by_hand() -> None:
-    """Gold: 2 PER, 1 LOC; predicted: 1 PER that is right, 1 PER with a wrong end, 1 ORG where the LOC is."""
+    """Labels: 2 PER, 1 LOC; predictions: 1 correct PER, 1 PER with a wrong end, 1 ORG instead of LOC."""
     gold = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "B-LOC"], ["O"]]
     predicted = [["B-PER", "I-PER", "O"], ["B-PER", "O", "B-ORG"], ["O"]]
     counted = count(gold, predicted)
     assert counted == [
-        {"PER": Counts(1, 1, 1)},
-        {"LOC": Counts(0, 0, 1), "ORG": Counts(0, 1, 0), "PER": Counts(0, 1, 1)},
+        {"PER": LabelCounts(1, 1, 1)},
+        {"LOC": LabelCounts(0, 0, 1), "ORG": LabelCounts(0, 1, 0), "PER": LabelCounts(0, 1, 1)},
         {},
     ]
     overall, by_type = figures(counted)
@@ -217,7 +227,7 @@ def test_figures_by_hand() -> None:
 
 
 def test_precision_and_recall_are_not_swapped() -> None:
-    """Three entities are there, one is predicted, and right."""
+    """Three entities in the labels, one predicted, and correct."""
     overall, _ = figures(count([["B-X", "B-X", "B-X"]], [["B-X", "O", "O"]]))
     assert {name: figure.value for name, figure in overall.items()} == pytest.approx(
         {"precision": 1, "recall": 1 / 3, "f1": 0.5}
@@ -235,10 +245,10 @@ def test_intervals_are_over_the_sentences() -> None:
 
     Ten entities a sentence make it no narrower: they are right or wrong together.
     """
-    right, wrong = ["B-X"] * 10, ["O"] * 10
-    recall = figures(count([right] * 400, [right] * 300 + [wrong] * 100))[0]["recall"]
+    correct, wrong = ["B-X"] * 10, ["O"] * 10
+    recall = figures(count([correct] * 400, [correct] * 300 + [wrong] * 100))[0]["recall"]
     assert recall.value == 0.75
     assert recall.high - recall.low == pytest.approx(2 * 1.96 * (0.75 * 0.25 / 400) ** 0.5, rel=0.15)
-    of_tokens = accuracy_of_tokens([right] * 400, [right] * 300 + [wrong] * 100)
+    of_tokens = accuracy_of_tokens([correct] * 400, [correct] * 300 + [wrong] * 100)
     accuracy = intervals({"accuracy": of_tokens})["accuracy"]
     assert (accuracy.low, accuracy.value, accuracy.high) == (recall.low, recall.value, recall.high)

@@ -1,4 +1,4 @@
-"""Figures of any choice of the examples, and of exchanged answers, against the metric on those very examples."""
+"""Metrics of any sample of the examples, and after exchanging answers, equal the metric computed directly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = {**CLASS_METRICS, **NUMBER_METRICS, **{f"{name}_of_sets": metric for n
 
 
 def data(name: str, draw: np.random.Generator, examples: int) -> tuple[npt.NDArray[np.float64], ...]:
-    """Gold and the answers of two models, in the form that the metric takes; with ties."""
+    """Labels and the answers of two models, as the metric expects them; with ties."""
     if name in CLASS_METRICS:
         return tuple(draw.integers(0, top, examples) for top in (4, 3, 5))  # type: ignore[return-value]
     if name in NUMBER_METRICS:
@@ -53,7 +53,7 @@ def swapped(
 @settings(max_examples=200)
 @many
 def test_exchanged_answers_give_the_metric_of_what_each_then_says(name: str, examples: int, seed: int) -> None:
-    """But for correlations, which do not see the scales: the answers are exchanged on one."""
+    """Except for correlations, whose answers are exchanged on a common scale."""
     if name in ("pearson", "spearman"):
         return
     draw = np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def test_nothing_exchanged_changes_nothing_and_all_exchanged_changes_sides(name:
 
 @pytest.mark.parametrize("name", ["pearson", "spearman"])
 def test_correlations_do_not_see_the_scale_of_a_model(name: str) -> None:
-    """A model that answers as another does, three times as much and one more, differs in nothing."""
+    """A model whose answers are three times those of the other model plus one does not differ."""
     draw = np.random.default_rng(0)
     gold, answers = draw.random(40), draw.random(40)
     a, b, other = (METRICS[name].measure(gold, side) for side in (answers, 3 * answers + 1, draw.random(40)))
@@ -96,7 +96,7 @@ def test_correlations_do_not_see_the_scale_of_a_model(name: str) -> None:
 
 
 def test_ranks_are_those_of_the_choice() -> None:
-    """Of 1, 2, 2, 9 each once the ranks are 1, 2.5, 2.5, 4; without the last but with the first twice 1.5, 3.5, 3.5."""
+    """1, 2, 2, 9 have ranks 1, 2.5, 2.5, 4; without the last and with the first twice: 1.5, 3.5, 3.5."""
     gold, predicted = np.array([1.0, 2, 2, 9]), np.array([1.0, 2, 3, 4])
     times = np.array([[2.0, 1, 1, 0]])
     a, b = np.array([1.5, 1.5, 3.5, 3.5]), np.array([1.5, 1.5, 3, 4])
@@ -104,7 +104,7 @@ def test_ranks_are_those_of_the_choice() -> None:
 
 
 def test_entities_count_by_the_sentence() -> None:
-    """Two sentences; the second, in which one model finds nothing, taken three times."""
+    """Two sentences; the second, in which one model finds nothing, counts three times."""
     gold = [["B-X", "O"], ["B-X", "B-Y"]]
     a, b = (
         entities.measure(entities.count(gold, answers))

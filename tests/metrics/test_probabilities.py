@@ -1,4 +1,4 @@
-"""Probabilities and losses in NumPy are those of torch, at logits of any size."""
+"""Probabilities and losses in NumPy equal those of torch, for logits of any size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOLERANCE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-12}
 
 
 def logits_of(dtype: type) -> st.SearchStrategy[Array]:
-    """Of [cases, classes], up to 10,000 and with ties."""
+    """Logits of [cases, classes], up to 10,000 and with ties."""
     values = st.one_of(st.integers(-5, 5).map(float), st.floats(-1e4, 1e4, width=32))
     return arrays.arrays(dtype, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=values)
 
@@ -57,7 +57,7 @@ def test_sigmoid(logits: Array) -> None:
 
 @given(logits_of(np.float64), st.integers(0, 2**32 - 1))
 def test_binary_cross_entropies_down_to_the_least(logits: Array, seed: int) -> None:
-    """Also of answers that are right and sure: a difference of large numbers loses them, as torch's does a little."""
+    """Also for confident correct answers, which a difference of large numbers would lose (torch loses some)."""
     targets = np.random.default_rng(seed).integers(0, 2, logits.shape).astype(np.float64)
     found = binary_cross_entropies(logits, targets)
     exact = -functional.logsigmoid(torch.from_numpy(np.where(targets > 0, logits, -logits)))

@@ -1,4 +1,4 @@
-"""The figures of several seeds as one, and the interval that each has."""
+"""The combined metric of several seeds, and its interval."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bertsmith.records.suite import OverSeeds
 
 @pytest.mark.parametrize(("count", "place"), [(6, 0), (8, 0), (9, 1), (12, 2), (20, 5)])
 def test_the_interval_of_the_median_is_that_of_the_tables(count: int, place: int) -> None:
-    """Places of the order statistics at 95% (Conover 1999, from the binomial distribution)."""
+    """Ranks of the order statistics at 95% (Conover 1999, from the binomial distribution)."""
     values = list(range(count))
     assert median_interval(values[::-1]) == (values[place], values[-1 - place])
 
@@ -22,7 +22,7 @@ def test_five_values_have_no_interval() -> None:
 
 
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
-    """Of a distribution that is far from normal; the coverage at nine is 96.1%."""
+    """For a distribution far from normal; the coverage for nine values is 96.1%."""
     draws = np.random.default_rng(0).exponential(size=(4000, 9))
     held = [low <= np.log(2) <= high for row in draws for low, high in [median_interval(row.tolist()) or (9, 9)]]
     assert 0.95 < np.mean(held) < 0.97

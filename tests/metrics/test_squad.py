@@ -1,4 +1,4 @@
-"""Exact match and F1 against cases worked by hand and a plain second reading of their definitions; thresholds."""
+"""Exact match and F1 compared with hand calculations and an independent implementation; thresholds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bertsmith.metrics.squad import (
     question_scores,
     word_f1,
 )
-from bertsmith.tasks.question_answering.squad_file import Question
+from bertsmith.tasks.question_answering.squad_file import SquadQuestion
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_f1_by_hand() -> None:
 
 
 def scored(*cases: tuple[tuple[str, ...], str | None]) -> QuestionScores:
-    """The scores of answers and predictions; None is no prediction."""
-    questions = [Question(str(number), answers) for number, (answers, _) in enumerate(cases)]
+    """The scores of answers and predictions; None means no prediction."""
+    questions = [SquadQuestion(str(number), answers) for number, (answers, _) in enumerate(cases)]
     return question_scores(questions, {str(n): text for n, (_, text) in enumerate(cases) if text is not None})
 
 
@@ -58,7 +58,7 @@ def test_the_best_of_several_answers_counts() -> None:
 
 
 def test_squad_1_and_2_differ_where_nothing_is_left_of_a_text() -> None:
-    """The answer "The" and the prediction "a" are both empty once normalised."""
+    """The answer "The" and the prediction "a" are both empty after normalisation."""
     of_1 = scored((("The",), "a"))
     assert (of_1.exact.tolist(), of_1.f1.tolist()) == ([1], [0])
     of_2 = scored((("The",), "a"), ((), ""))
@@ -90,7 +90,7 @@ TEXTS = st.lists(WORDS, max_size=4).map(" ".join)
 
 
 def plain_words(text: str) -> list[str]:
-    """The words that are left, character by character and word by word."""
+    """The remaining words, character by character and word by word."""
     kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
     return [word for word in re.findall(r"\S+", kept) if word not in ("a", "an", "the")]
 
@@ -121,7 +121,7 @@ CASES = st.lists(
 
 @given(CASES, st.randoms(use_true_random=False))
 def test_the_best_threshold_is_the_best_of_all(cases: list[tuple[tuple[str, ...], str | None]], draw: object) -> None:
-    """With probabilities that differ, no threshold gives more, and the one that is named gives as much."""
+    """With distinct probabilities, no threshold scores higher, and the returned threshold reaches the score."""
     cases = [*cases, ((), "x")]  # one without an answer makes it 2.0
     probabilities = np.arange(1, len(cases) + 1) / 16
     draw.shuffle(probabilities)  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def test_the_best_threshold_is_the_best_of_all(cases: list[tuple[tuple[str, ...]
 
 
 def test_of_equal_probabilities_the_earlier_alone_may_be_answered() -> None:
-    """The order of the script of SQuAD 2.0: what it calls the best no threshold reaches here."""
+    """As in the order of the SQuAD 2.0 script: no threshold reaches the best score here."""
     scores = scored((("x",), "x"), ((), "x"))
     assert best_threshold(scores.exact, scores, np.array([0.5, 0.5])) == (100.0, 0.5)
 
@@ -150,7 +150,7 @@ def test_a_threshold_is_exclusive_and_leaves_missing_predictions_wrong() -> None
 
 
 def test_intervals_are_over_the_questions_of_their_kind() -> None:
-    """900 with an answer, 80% right, and 100 without, half of them right: each as wide as the normal approximation."""
+    """900 questions with an answer (80% correct) and 100 without (50% correct): intervals by normal approximation."""
     known = [(("x",), "x" if number % 10 < 8 else "y") for number in range(900)]
     cases: list[tuple[tuple[str, ...], str | None]] = [*known, *(((), "" if n % 2 else "x") for n in range(100))]
     found = intervals(measure(scored(*cases)))

@@ -13,7 +13,7 @@ import pytest
 
 import bertsmith as api
 from bertsmith.errors import ModelError
-from bertsmith.evaluation.protocol import part_of
+from bertsmith.evaluation.dataset_roles import dataset_role
 from bertsmith.models.loading import load_bert
 from bertsmith.verbs.cards import hub_ancestor
 from bertsmith.verbs.pretrain import pretrain
@@ -51,7 +51,9 @@ def test_a_head_that_no_run_trained_counts_as_missing(
     for model in (run, run / "checkpoints" / "step-1", made(objective, run)):
         loaded = load_bert(str(model))
         assert {"mlm": loaded.has_mlm_head, "nsp": loaded.has_nsp_head} == {objective: True, head: False}
-        with pytest.raises(ModelError, match=f"has no trained {head.upper()} head; bertsmith pretrain STORE --from"):
+        with pytest.raises(
+            ModelError, match=f"has no trained {head.upper()} head. Try: bertsmith pretrain STORE --from"
+        ):
             answers(model, head)
         assert answers(model, objective).warnings is None
     command = ("fill-mask", run, TEXT) if head == "mlm" else ("next-sentence", run, *PAIR)
@@ -138,5 +140,5 @@ def test_a_run_json_of_somebody_else_says_nothing(run: Path, tmp_path: Path, con
     (model / "run.json").write_text(content)
     loaded = load_bert(str(model))
     assert loaded.has_mlm_head and loaded.has_nsp_head and not loaded.doubts
-    assert part_of(str(model), "file.csv", None) == "unknown"
+    assert dataset_role(str(model), "file.csv", None) == "unknown"
     assert hub_ancestor(str(model)) is None

@@ -9,7 +9,7 @@ import pytest
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.verdict import add_verdict, verdict
-from bertsmith.tasks.texts import texts_of
+from bertsmith.tasks.card_texts import card_texts
 
 
 def figure(mean: float, half: float = 0.02, seeds: int = 1) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def of(content: dict[str, Any]) -> FinetuningRecord:
 
 
 def verdict_on(given: dict[str, Any]) -> tuple[str, list[str], str]:
-    return verdict(of(given), texts_of(of(given)))
+    return verdict(of(given), card_texts(of(given)))
 
 
 def test_a_good_model() -> None:
@@ -117,7 +117,7 @@ def test_few_errors_are_not_none() -> None:
 def test_the_box_and_the_cards() -> None:
     page = Page("title")
     given = record(model_before={"name": "<script>", "metrics": {"accuracy": figure(0.7)}})
-    add_verdict(page, of(given), texts_of(of(given)))
+    add_verdict(page, of(given), card_texts(of(given)))
     html = page.html()
     assert html.index("Accuracy 87.2%") < html.index('class="figures"') and "<script>" not in html
     assert "72.0% to 76.0%" not in html, "a correlation is no share"

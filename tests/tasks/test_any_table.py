@@ -115,7 +115,7 @@ def test_a_name_twice_or_missing(
     with pytest.raises(DataError, match=rf"(line|row) \d+: column '{used}': found this name 2 times"):
         read(file)
     write(file, ["other" if each == used else each for each in names], rows, encoding, data.draw)
-    with pytest.raises(DataError, match=f"no column of the {used} by its usual names"):
+    with pytest.raises(DataError, match=f"no column of the {used} with a usual name"):
         read(file)
 
 

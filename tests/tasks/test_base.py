@@ -1,4 +1,4 @@
-"""What every task has from the protocol: which way its metrics are better, and what they can be."""
+"""What every task inherits: the direction and the range of its metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 
 def test_intervals_end_at_the_ends_of_a_metric() -> None:
-    possible, of_squad = SequenceClassification.possible, QuestionAnswering.possible
+    possible, of_squad = SequenceClassification.clip_to_range, QuestionAnswering.clip_to_range
     assert possible("accuracy", 1.2) == 1.0 and possible("f1", -5.3) == 0.0
     assert possible("matthews", -0.4) == -0.4 and possible("pearson", -1.7) == -1.0
     assert of_squad("f1", 93.5) == 93.5 and of_squad("exact_match", 104.0) == 100.0

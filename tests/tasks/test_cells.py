@@ -1,4 +1,4 @@
-"""Cells that are no text, names that occur twice, headers in the middle, separators, byte order marks."""
+"""Cells that are not text, repeated column names, repeated headers, separators, byte order marks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bertsmith.corpus.reading import ReadingNotes, ReadingOptions, find_files, r
 from bertsmith.corpus.reading.cells import text_of_cell
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.text_file import json_lines, read_json_object
-from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.files.text_file import parse_json_lines, read_json_object
+from bertsmith.tasks.multiple_choice.choice_file import read_choice_questions
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.slice_columns import column_values
 
@@ -134,9 +134,9 @@ def test_prompts_and_choices_are_texts(tmp_path: Path, record: dict[str, Any], m
     file = tmp_path / "f.jsonl"
     file.write_text(json.dumps(record | {"label": 0}))
     with pytest.raises(DataError, match=f"line 1: {message}"):
-        read_questions(file, Columns())
+        read_choice_questions(file, Columns())
     file.write_text('{"prompt": "2 + 2", "choices": [3, 4], "label": 1}')
-    assert read_questions(file, Columns())[0].choices == ("3", "4"), "the answer to a sum may be a number"
+    assert read_choice_questions(file, Columns())[0].choices == ("3", "4"), "the answer to a sum may be a number"
 
 
 # Halves of surrogate pairs
@@ -153,15 +153,15 @@ def test_prompts_and_choices_are_texts(tmp_path: Path, record: dict[str, Any], m
 )
 def test_half_a_pair_is_refused_with_its_place(line: str, place: str, tmp_path: Path) -> None:
     (tmp_path / "f.jsonl").write_text('{"text": "a", "label": 1}\n' + line)
-    with pytest.raises(DataError, match=rf"f\.jsonl: line 2: {place}.* holds half of a surrogate pair \(\\u"):
+    with pytest.raises(DataError, match=rf"f\.jsonl: line 2: {place}.* contains half of a surrogate pair \(\\u"):
         read_rows(tmp_path / "f.jsonl", Columns())
     (tmp_path / "f.json").write_text(line)
-    with pytest.raises(DataError, match=r"f\.json: .* holds half of a surrogate pair"):
+    with pytest.raises(DataError, match=r"f\.json: .* contains half of a surrogate pair"):
         read_json_object(tmp_path / "f.json", "an object")
 
 
 def test_whole_pairs_are_characters(tmp_path: Path) -> None:
-    assert json_lines(tmp_path, r'{"a": "\ud83d\ude00", "b": "\\ud83d"}') == [(1, {"a": "😀", "b": r"\ud83d"})]
+    assert parse_json_lines(tmp_path, r'{"a": "\ud83d\ude00", "b": "\\ud83d"}') == [(1, {"a": "😀", "b": r"\ud83d"})]
 
 
 def test_utf_7_may_hold_half_a_pair_too(tmp_path: Path) -> None:
@@ -319,8 +319,12 @@ def test_names_that_hold_separators_are_a_hint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "no_header", "advice"),
     [
-        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave out --no-header"),
-        ("id,text,label\n1,a,x\nID,Sentence,label\n", False, "line 3: .* give each of the joined files on its own"),
+        ("text,label\na,x\n", True, "line 1: found the text 'text' with the label 'label', .* leave --no-header out"),
+        (
+            "id,text,label\n1,a,x\nID,Sentence,label\n",
+            False,
+            "line 3: .* give each of the concatenated files separately",
+        ),
     ],
 )
 def test_a_row_that_is_a_header(tmp_path: Path, content: str, no_header: bool, advice: str) -> None:
@@ -370,7 +374,7 @@ def test_an_id_that_occurs_twice_in_parquet_is_no_id(tmp_path: Path) -> None:
 def test_texts_that_are_printed_lists_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "f.csv").write_text("text,label\n\"['a', 'b']\",x\n\"['c']\",y\n")
     read_rows(tmp_path / "f.csv", Columns())
-    assert "column 'text': every text is the print of a list, such as ['a', 'b']" in caplog.text
+    assert "column 'text': every text looks like a printed list, such as ['a', 'b']" in caplog.text
 
 
 def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:

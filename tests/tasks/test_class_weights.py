@@ -1,4 +1,4 @@
-"""Class weights: scikit-learn's formula, torch's weighted mean, and the same update for every division of a batch."""
+"""Class weights: scikit-learn's formula, torch's weighted mean, and the same update for every split of a batch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bertsmith.tasks.class_weights import balanced
-from bertsmith.tasks.losses import TaskLosses
+from bertsmith.tasks.class_weights import balanced_class_weights
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
+from bertsmith.tasks.task_losses import TaskLosses
 from bertsmith.tasks.token_classification.head import TokenLosses
 from bertsmith.tasks.token_classification.task import TokenClassification
 from bertsmith.tasks.values import IGNORED
@@ -21,9 +21,11 @@ COUNTS = {"a": 6, "b": 3, "c": 1}
 
 
 def test_by_hand() -> None:
-    assert balanced(COUNTS) == pytest.approx((10 / 18, 10 / 9, 10 / 3))
-    assert np.dot(list(COUNTS.values()), balanced(COUNTS)) == pytest.approx(10), "the mean over the examples is 1"
-    assert balanced({"O": 8, "B-X": 2, "I-X": 0}) == pytest.approx((0.625, 2.5, 1.0))
+    assert balanced_class_weights(COUNTS) == pytest.approx((10 / 18, 10 / 9, 10 / 3))
+    assert np.dot(list(COUNTS.values()), balanced_class_weights(COUNTS)) == pytest.approx(10), (
+        "the mean over the examples is 1"
+    )
+    assert balanced_class_weights({"O": 8, "B-X": 2, "I-X": 0}) == pytest.approx((0.625, 2.5, 1.0))
 
 
 def heads(weights: tuple[float, ...] | None) -> list[tuple[TaskLosses, torch.Tensor, torch.Tensor]]:
@@ -38,9 +40,12 @@ def heads(weights: tuple[float, ...] | None) -> list[tuple[TaskLosses, torch.Ten
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_mean_is_torchs_for_every_division(number: int) -> None:
-    head, logits, gold = heads(balanced(COUNTS))[number]
+    head, logits, gold = heads(balanced_class_weights(COUNTS))[number]
     expected = functional.cross_entropy(
-        logits.flatten(0, -2), gold.long().flatten(), weight=torch.tensor(balanced(COUNTS)), reduction="mean"
+        logits.flatten(0, -2),
+        gold.long().flatten(),
+        weight=torch.tensor(balanced_class_weights(COUNTS)),
+        reduction="mean",
     )
     for size in (1, 5, 24):
         parts = [slice(start, start + size) for start in range(0, 24, size)]

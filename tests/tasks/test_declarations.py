@@ -1,4 +1,4 @@
-"""What holds for the verb of every task: its modules need no torch, and what they declare agrees with the registry."""
+"""The verb of every task: its modules do not need torch, and its declarations agree with the registry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHOUT_TORCH = [
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, within its functions too."""
+    """The modules that a file imports, including imports inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

@@ -1,4 +1,4 @@
-"""Spans of whole characters: no word, piece or answer begins or ends inside a grapheme cluster."""
+"""Spans of whole characters: no word, token or answer begins or ends inside a grapheme cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EXAMPLES = {
 
 
 def byte_level() -> PreTrainedTokenizerBase:
-    """Each byte is a piece, as in RoBERTa's tokenizer before any merge."""
+    """Each byte is a token, as in RoBERTa's tokenizer without merges."""
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *sorted(ByteLevel.alphabet())])}
     tokenizer = Tokenizer(BPE(vocabulary, [], unk_token="[UNK]"))
     tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), ByteLevelDecoder()
@@ -63,7 +63,7 @@ def borders(text: str) -> set[int]:
 
 
 def check(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
-    """Words and pieces hold whole clusters; words keep their order, and hold all pieces but share no character."""
+    """Words and tokens have whole clusters; words are in order, contain all tokens, and share no character."""
     found = borders(text)
     ((pieces, spans),) = words_of_text(tokenizer, [text])
     assert {place for span in spans for place in span} <= found
@@ -111,7 +111,7 @@ def test_the_words_of_a_text_keep_their_marks(text: str, words: list[str], name:
 
 
 def test_a_mark_that_is_read_together_with_punctuation_is_no_reason_to_join_words() -> None:
-    """A byte-level tokenizer reads a mark and the comma behind it as one word; only the mark joins the word before."""
+    """A byte-level tokenizer reads a mark and the comma after it as one word; only the mark joins the word before."""
     text = "नामा, है"
     ((_, spans),) = words_of_text(TOKENIZERS["bytes"], [text])
     found = [text[start:end] for start, end in spans]
@@ -133,19 +133,19 @@ def test_a_mark_that_is_read_together_with_punctuation_is_no_reason_to_join_word
 def test_the_pieces_of_an_answer_are_its_characters(context: str, answer: str, name: str) -> None:
     inputs = encode_questions(TOKENIZERS[name], ["a"], [context], 512)
     start = context.index(answer)
-    first, last = inputs.pieces_of(0, start, start + len(answer))
+    first, last = inputs.token_span(0, start, start + len(answer))
     pieces = inputs.contexts[0]
     assert context[pieces.starts[first] : pieces.ends[last]] == answer
 
 
 def test_spans_of_the_same_characters_are_one_candidate() -> None:
-    """The bytes of a character are pieces; whichever of them a span begins or ends with, it is the same answer."""
+    """The bytes of a character are tokens; whichever of them a span begins or ends with, the answer is the same."""
     context = "é ab"
     inputs = encode_questions(TOKENIZERS["bytes"], ["a"], [context], 64)
     assert len(inputs.contexts[0]) == 5  # two bytes, a blank, two letters
     starts, ends = np.array([0, 1, 0, 3]), np.array([0, 1, 1, 4])
     kept = (0.0, np.array([3, 2, 1, 0], dtype=np.float32), starts, ends)
-    found = QuestionAnswering((), "").join([kept], inputs)
+    found = QuestionAnswering((), "").gather_outputs([kept], inputs)
     assert [(context[start:end], share) for start, end, share in found.candidates(0)] == [
         ("é", pytest.approx(1 / (1 + np.exp(-3)))),
         ("ab", pytest.approx(1 / (1 + np.exp(3)))),

@@ -1,4 +1,4 @@
-"""The task of a model by its configuration, also of tasks that share a class of transformers."""
+"""The task of a model from its configuration, also for tasks that share a transformers class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import transformers
 
 from bertsmith.finetuning.head_model import replaced_labels
 from bertsmith.tasks.model_config import forget_head, has_head, task_of
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
 LEVELS = "levels"
@@ -19,17 +19,17 @@ CLASS = "BertForSequenceClassification"
 
 
 class Rated(SequenceClassification):
-    """Ordered levels, by the outputs of a classification head."""
+    """Ordered levels, predicted from the outputs of a classification head."""
 
     config_keys = (LEVELS,)
-    marker = LEVELS
+    identifying_config_key = LEVELS
 
 
 @pytest.fixture(autouse=True)
 def rating(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rated.task", SimpleNamespace(TASK=Rated))  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "rated", SimpleNamespace(__path__=[]))  # type: ignore[arg-type]
-    monkeypatch.setitem(TASKS, "rating", Entry("rating", "rate", "rated", "the level of a text"))
+    monkeypatch.setitem(TASKS, "rating", TaskEntry("rating", "rate", "rated", "the level of a text"))
 
 
 def test_the_marker_says_which_task_a_shared_class_is_of() -> None:
@@ -45,7 +45,7 @@ def test_the_marker_says_which_task_a_shared_class_is_of() -> None:
 
 
 def test_the_head_of_a_different_task_of_the_same_class_starts_afresh() -> None:
-    """Its weights would be loaded: they are of the right shape."""
+    """The old weights have the right shape, so they would be loaded."""
     rated: Any = transformers.BertConfig(architectures=[CLASS], num_labels=2, **{LEVELS: ["bad", "fair", "good"]})
     settings: Any = SimpleNamespace(
         head=SequenceClassification(["no", "yes"]), options=SimpleNamespace(task="sequence-classification")

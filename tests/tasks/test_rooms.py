@@ -1,4 +1,4 @@
-"""Everything that differs between tasks is in their folders: the others find it by the registry."""
+"""Everything that differs between tasks is in their folders; all other code uses the registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_room_is_complete(task: str) -> None:
 
 
 def mentions(path: Path) -> Iterator[str]:
-    """The names of tasks that a module has as texts, and the modules of their folders that it imports."""
+    """The task names in a module's strings, and the modules of task folders that it imports."""
     folders = {entry.folder for entry in TASKS.values()}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and node.value in trainable_tasks():
@@ -54,7 +54,7 @@ def test_only_the_rooms_and_the_registry_know_tasks_by_name() -> None:
 
 
 def test_a_room_is_found_in_a_module() -> None:
-    """The search itself finds what it is to find."""
+    """The search finds a known case."""
     assert "sequence-classification" in set(mentions(SOURCE / "verbs" / "quickstart.py"))
     assert any(
         "tasks.sequence_classification" in name for name in mentions(SOURCE / "tasks/sequence_classification/task.py")

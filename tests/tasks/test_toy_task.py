@@ -1,4 +1,4 @@
-"""A new task is one folder and one line: it is trained, measured, scored and used, and has its report and card."""
+"""A new task is one folder and one line: it can be trained, evaluated, scored and used, and has a report and a card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import bertsmith as package
 from bertsmith.errors import OptionError
 from bertsmith.models.loading import load_config
 from bertsmith.tasks.model_config import forget_head, task_of
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 TESTS = Path(__file__).resolve().parents[1]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 16, "learning_rate": 1e-2, "batch_size": 8, "epochs": 15}
@@ -22,11 +22,11 @@ QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 16, "learning_rate":
 
 @pytest.fixture(autouse=True)
 def shouting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line. The schemas list the tasks in their help when they are imported: here without this one."""
+    """Register the task. Schemas list the tasks in their help at import, so this task is missing there."""
     for schemas in ("bertsmith.finetuning.options", "bertsmith.tasks.score_options"):
         importlib.import_module(schemas)
     monkeypatch.syspath_prepend(TESTS)
-    monkeypatch.setitem(TASKS, "shouting", Entry("shouting", "shout", "toy_task", "whether a text is shouted"))
+    monkeypatch.setitem(TASKS, "shouting", TaskEntry("shouting", "shout", "toy_task", "whether a text is shouted"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Only `head.py` and `losses.py` of the tasks need torch: an exported model reads, answers and is scored without it."""
+"""Only `head.py` and `task_losses.py` need torch: an exported model is read, used and scored without it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bertsmith.tasks.registry import TASKS, trainable_tasks
 
 BLOCKED = Path(__file__).with_name("torch_blocked.py")
 SOURCE = Path(bertsmith.__file__).parent
-NEED_TORCH = ("head", "losses")
+NEED_TORCH = ("head", "task_losses")
 SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 
 
@@ -36,11 +36,11 @@ def blocked(*arguments: object) -> Any:
 def test_every_module_but_heads_and_losses_can_be_imported() -> None:
     modules = [path for path in (SOURCE / "tasks").rglob("*.py") if path != SOURCE / "tasks" / "__init__.py"]
     heads = [f"{entry.folder.removeprefix('bertsmith.tasks.')}.head" for entry in TASKS.values()]
-    assert blocked("imports") == {"modules": len(modules), "lacking": sorted([*heads, "losses"])}
+    assert blocked("imports") == {"modules": len(modules), "lacking": sorted([*heads, "task_losses"])}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules that a module imports, inside functions and for types too."""
+    """The modules that a module imports, including imports inside functions and for types."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         yield from [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         yield from [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -81,13 +81,13 @@ def samples(task: str, problem_type: str) -> list[dict[str, Any]]:
 
 
 def squad(line: dict[str, Any]) -> dict[str, Any]:
-    """A question in the form of SQuAD."""
+    """A question in SQuAD format."""
     answers = [{"text": each["text"], "answer_start": each["start"]} for each in line["answers"]]
     return {key: line[key] for key in ("id", "question")} | {"answers": answers, "is_impossible": not answers}
 
 
 def written(folder: Path, task: str, form: str, lines: list[dict[str, Any]]) -> Path:
-    """The examples as a file of this form."""
+    """The examples as a file in this format."""
     path = folder / f"sample.{ {'squad': 'json'}.get(form, form) }"
     if form == "jsonl":
         path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -127,9 +127,9 @@ CASES = [
 
 
 def test_the_cases_have_every_task_and_form() -> None:
-    """A new task, or a new form of files, needs a case."""
+    """A new task, or a new file format, needs a case."""
     tested = {(task, form) for task, _, forms in CASES for form in forms}
-    forms = {name: {*task_class(name).tables, *TASKS[name].file_forms} for name in trainable_tasks()}
+    forms = {name: {*task_class(name).tables, *TASKS[name].file_formats} for name in trainable_tasks()}
     # The tables of questions are read by one function, whatever their form.
     forms["question-answering"] -= {"csv", "tsv"}
     assert tested == {(task, form) for task, found in forms.items() for form in found}
@@ -139,7 +139,7 @@ def test_the_cases_have_every_task_and_form() -> None:
 def test_labelled_files_are_read_answered_and_scored(
     task: str, problem_type: str, forms: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """What `score` says of the predictions is what `evaluate` says of the answers."""
+    """`score` on the predictions gives the same metrics as `evaluate`."""
     lines = samples(task, problem_type)
     found = blocked("head", task, problem_type, *(written(tmp_path, task, form, lines) for form in forms))
     assert found["judged"] == found["examples"] == 10 <= found["rows"]

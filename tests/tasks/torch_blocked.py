@@ -30,7 +30,7 @@ from tokenizers.processors import TemplateProcessing  # noqa: E402
 import bertsmith.tasks  # noqa: E402
 from bertsmith.records.finetuning import FinetuningRecord  # noqa: E402
 from bertsmith.tasks.base import AnyTask, task_class  # noqa: E402
-from bertsmith.tasks.batching import by_length  # noqa: E402
+from bertsmith.tasks.batching import length_sorted_batches  # noqa: E402
 from bertsmith.tasks.encoded_texts import padded  # noqa: E402
 from bertsmith.tasks.files.labelled_file import Columns  # noqa: E402
 from bertsmith.tasks.registry import TASKS, trainable_tasks  # noqa: E402
@@ -59,7 +59,7 @@ class Encodings(dict[str, Any]):
 
 
 class StandIn:
-    """A fast tokenizer of transformers, as far as the tasks need it, on the library tokenizers alone."""
+    """The parts of a fast transformers tokenizer that tasks use, built on the library tokenizers only."""
 
     pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id = range(5)
     mask_token, name_or_path = "[MASK]", "a stand-in"
@@ -124,7 +124,7 @@ class FakeRunner:
         return asked or self.max_length
 
     def outputs_of(self, head: AnyTask, batch: dict[str, Any]) -> dict[str, Any]:
-        """The outputs of stock's model for the task: float32."""
+        """The outputs of the stock model for the task: float32."""
         shape = batch["input_ids"].shape
         spans = head.pipeline_tag == "question-answering"
         sizes = {
@@ -136,34 +136,34 @@ class FakeRunner:
         size, names = sizes[head.pipeline_tag], ("start_logits", "end_logits") if spans else ("logits",)
         return {name: self.draw.normal(size=size).astype(np.float32) for name in names}
 
-    def kept(self, head: AnyTask, keep: Callable[..., Any], inputs: Any) -> list[Any]:
+    def kept(self, head: AnyTask, extract_outputs: Callable[..., Any], inputs: Any) -> list[Any]:
         found: list[Any] = [None] * len(inputs.lengths)
-        for rows in by_length(inputs.lengths, 4 * MAX_LENGTH):
+        for rows in length_sorted_batches(inputs.lengths, 4 * MAX_LENGTH):
             batch = head.batch(inputs, rows, self.tokenizer.pad_token_id, with_types=True)
             assert all(values.dtype == np.int64 for values in batch.values()), head
-            for row, item in zip(rows, keep(self.outputs_of(head, batch), inputs, rows), strict=True):
+            for row, item in zip(rows, extract_outputs(self.outputs_of(head, batch), inputs, rows), strict=True):
                 found[row] = item
         return found
 
     def head_outputs(self, head: AnyTask, inputs: Any) -> Any:
-        return head.join(self.kept(head, head.keep, inputs), inputs)
+        return head.gather_outputs(self.kept(head, head.extract_outputs, inputs), inputs)
 
     def forward(self, task: str) -> Callable[..., Iterator[tuple[list[int], Any]]]:
-        """Rows of each batch: of masks over the vocabulary, of pairs over two classes, of texts a vector."""
+        """Outputs of each batch: per mask over the vocabulary, per pair over two classes, per text a vector."""
         width = {"fill-mask": len(self.tokenizer), "next-sentence": 2, "embedding": HIDDEN}[task]
 
         def outputs(encoded: Any, **settings: Any) -> Iterator[tuple[list[int], Any]]:
-            for numbers in by_length(encoded.lengths):
+            for numbers in length_sorted_batches(encoded.lengths):
                 ids = padded(encoded, numbers, self.tokenizer.pad_token_id, with_types=True)["input_ids"]
                 count = int((ids == settings["mask_token_id"]).sum()) if task == "fill-mask" else len(numbers)
                 yield numbers, self.draw.normal(size=(count, width)).astype(np.float32)
 
         return outputs
 
-    def doubts(self, head: str) -> list[str] | None:
+    def head_warnings(self, head: str) -> list[str] | None:
         return [f"{head} is random"]
 
-    def once(self, key: str, make: Callable[[], Any]) -> Any:
+    def get_or_create(self, key: str, make: Callable[[], Any]) -> Any:
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
@@ -187,17 +187,17 @@ def asked(problem_type: str) -> Any:
 
 
 def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
-    """A labelled file in several forms: all are read alike; the examples are encoded, answered, measured and scored."""
+    """Read a labelled file in several formats with equal results; encode, predict, measure and score the examples."""
     found = task_class(name)
     paths = [Path(file) for file in files]
     examples, *others = [found.read(path, Columns()) for path in paths]
-    columns = found.following(Columns(), examples, paths[0])
+    columns = found.columns_for_other_files(Columns(), examples, paths[0])
     options = asked(problem_type)
     task = found.for_training(examples, options)
-    items = [item.texts for item in task.items(examples)]
-    assert all([item.texts for item in task.items(other)] == items for other in others), paths
+    items = [item.texts for item in task.comparison_items(examples)]
+    assert all([item.texts for item in task.comparison_items(other)] == items for other in others), paths
     targets = task.targets(examples, files[0])
-    runner = FakeRunner("a model", SimpleNamespace(**task.config_values(), **task.chosen))
+    runner = FakeRunner("a model", SimpleNamespace(**task.config_values(), **task.fitted_values))
     inputs = task.encode(runner.tokenizer, task.trainable_examples(examples), MAX_LENGTH)
     outputs = runner.head_outputs(task, inputs)
     rows = range(len(inputs.lengths))
@@ -207,7 +207,7 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     with_tuned_thresholds = task.with_tuned_thresholds(outputs, targets)
     figures = {metric: interval.to_dict() for metric, interval in with_tuned_thresholds.score(outputs, targets).items()}
     labelled_predictions = list(with_tuned_thresholds.labelled_predictions(examples, outputs, targets))
-    with_tuned_thresholds.score(*with_tuned_thresholds.some(outputs, targets, np.arange(3)))
+    with_tuned_thresholds.score(*with_tuned_thresholds.select_examples(outputs, targets, np.arange(3)))
     if task.has_probabilities:
         assert task.decisions(outputs, targets).logits.dtype == np.float64
         with_tuned_thresholds = task.calibrated(outputs, targets) or with_tuned_thresholds
@@ -257,7 +257,7 @@ VERBS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
 
 
 def verb(name: str, folder: str) -> dict[str, Any]:
-    """The results of the verb of a task, as its command line makes them."""
+    """The results of a task's verb, as on the command line."""
     command = TASKS[name].module("command").COMMAND
     results, shown = [], []
     for config, values in VERBS[name]:
@@ -270,12 +270,12 @@ def verb(name: str, folder: str) -> dict[str, Any]:
 
 
 def cards() -> dict[str, Any]:
-    """The sentences of cards and reports."""
+    """The sentences for cards and reports."""
     return {name: TASKS[name].module("card").CARD(record_of(name)).use for name in trainable_tasks()}
 
 
 def record_of(task: str) -> FinetuningRecord:
-    """A RUN of the task with the options by default."""
+    """A RUN of the task with default options."""
     return FinetuningRecord.model_validate({"kind": "finetuning", "task": task, "options": {}, "data": {"files": []}})
 
 

@@ -1,4 +1,4 @@
-"""The sentences of card and report for shouting."""
+"""The sentences about shouting in card and report."""
 
 from __future__ import annotations
 

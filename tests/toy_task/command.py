@@ -7,7 +7,7 @@ from typing import Any
 
 from bertsmith.config.verb import Result
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -26,7 +26,7 @@ COMMAND = TaskCommand(
     "shout",
     "Whether a text is shouted.",
     PredictOptions,
-    texts_of,
+    read_input_texts,
     _predict,
     _show,
     'bertsmith shout runs/shouts "A text."',

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import TaskLosses, soft_losses
+from bertsmith.tasks.task_losses import TaskLosses, soft_losses
 
 
 class ShoutingLosses(TaskLosses):

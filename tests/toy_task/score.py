@@ -1,4 +1,4 @@
-"""The scores of a file of predictions of shouting."""
+"""The scores of a prediction file of shouting."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from toy_task.task import LABELS, Shouting
 def score(options: ScoreOptions) -> ExampleScores:
     rows = Shouting.read(options.labels, Columns.of(options))
     texts = [row.text for row in rows]
-    lines = aligned_lines(options.predictions, "text", texts, gold=options.labels, expected="JSON lines")
+    lines = aligned_lines(options.predictions, "text", texts, labels_path=options.labels, expected="JSON lines")
     shouted = np.array([bool(line["shouted"]) for _, line in lines])
-    true = np.array([row.class_name == LABELS[1] for row in rows])
-    return ExampleScores(bootstrapped({"accuracy": accuracy}, true, shouted), len(rows))
+    labels = np.array([row.class_name == LABELS[1] for row in rows])
+    return ExampleScores(bootstrapped({"accuracy": accuracy}, labels, shouted), len(rows))
 
 
 SCORE = FileScoring(score, frozenset({"text_column", "label_column"}))

@@ -13,7 +13,7 @@ import numpy as np
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.base import Task
-from bertsmith.tasks.encoded_texts import Encoded, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
 from bertsmith.tasks.values import (
     Batch,
@@ -30,16 +30,16 @@ LABELS = ("quiet", "shouted")
 VOLUME = "volume"
 
 
-class Shouting(Task[Row, Encoded, Ints, Logits]):
+class Shouting(Task[Row, EncodedTexts, Ints, Logits]):
     auto_class = "AutoModelForNextSentencePrediction"
     pipeline_tag = "text-classification"
-    called = "shouting head"
+    head_name = "shouting head"
     config_keys = (VOLUME,)
 
     @classmethod
     def for_training(cls, examples: Sequence[Row], options: TaskOptions) -> Shouting:
         task = cls(LABELS)
-        task.chosen = {VOLUME: "loud"}
+        task.fitted_values = {VOLUME: "loud"}
         return task
 
     @classmethod
@@ -58,9 +58,9 @@ class Shouting(Task[Row, Encoded, Ints, Logits]):
         return read_rows(path, columns)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
-        return read_rows(path, columns, stand_in=LABELS[0])
+        return read_rows(path, columns, placeholder_label=LABELS[0])
 
-    def items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
+    def comparison_items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
         for row in examples:
             yield ComparisonItem((row.text,), row.class_name, row.place)
 
@@ -68,28 +68,28 @@ class Shouting(Task[Row, Encoded, Ints, Logits]):
         for row, label in zip(examples, self.answers(outputs), strict=True):
             yield json.dumps({"text": row.text, "shouted": label == LABELS[1]})
 
-    def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> Encoded:
+    def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> EncodedTexts:
         return encode(tokenizer, [row.text for row in examples], None, max_length)
 
-    def batch(self, inputs: Encoded, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
-    def row_targets(self, inputs: Encoded, targets: Ints, rows: Sequence[int]) -> Ints:
+    def row_targets(self, inputs: EncodedTexts, targets: Ints, rows: Sequence[int]) -> Ints:
         return targets[list(rows)]
 
-    def soft_targets(self, inputs: Encoded, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
+    def soft_targets(self, inputs: EncodedTexts, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
         return np.stack([logits(row) for row in rows])
 
-    def keep(self, outputs: ModelOutputs, inputs: Encoded, rows: Sequence[int]) -> Logits:
+    def extract_outputs(self, outputs: ModelOutputs, inputs: EncodedTexts, rows: Sequence[int]) -> Logits:
         return outputs["logits"]
 
-    def join(self, kept: Sequence[Logits], inputs: Encoded) -> Logits:
+    def gather_outputs(self, kept: Sequence[Logits], inputs: EncodedTexts) -> Logits:
         return np.stack(kept)
 
     def answers(self, outputs: Logits) -> list[str]:
         return [self.labels[int(number)] for number in outputs.argmax(axis=1)]
 
-    def some(self, outputs: Logits, targets: Ints, numbers: Ints) -> tuple[Logits, Ints]:
+    def select_examples(self, outputs: Logits, targets: Ints, numbers: Ints) -> tuple[Logits, Ints]:
         return outputs[numbers], targets[numbers]
 
     @property
@@ -103,14 +103,14 @@ class Shouting(Task[Row, Encoded, Ints, Logits]):
         return {"accuracy": accuracy(targets, np.full_like(targets, np.bincount(train).argmax()))}
 
     @property
-    def error(self) -> str:
+    def error_name(self) -> str:
         return "lack of volume"
 
     def labelled_predictions(
         self, examples: Sequence[Row], outputs: Logits, targets: Ints
     ) -> Iterator[LabelledPrediction]:
-        for row, said, logits in zip(examples, self.answers(outputs), outputs, strict=True):
-            yield LabelledPrediction(row.class_name, said, said != row.class_name, float(np.ptp(logits)))
+        for row, predicted, logits in zip(examples, self.answers(outputs), outputs, strict=True):
+            yield LabelledPrediction(row.class_name, predicted, predicted != row.class_name, float(np.ptp(logits)))
 
 
 TASK = Shouting

@@ -309,10 +309,10 @@ def test_a_label_that_both_models_lack_is_said_before_anything_is_computed(
     file = tmp_path / "data.csv"
     a, b = model("sequence-classification", 0), model("sequence-classification", 1)
     for content, message in (
-        ("text,label\nbread,food\nstone,mineral\n", "line 3: label 'mineral' is not among those of the model"),
+        ("text,label\nbread,food\nstone,mineral\n", "line 3: found the label 'mineral', expected a label of the model"),
         ("", "the file is empty"),
         ("text,label\n", "no row"),
-        ("text,kind\nbread,food\n", "no column of the label by its usual names"),
+        ("text,kind\nbread,food\n", "no column of the label with a usual name"),
         ("text,label\nbread,\n", "the label is empty"),
     ):
         file.write_text(content)

@@ -92,7 +92,7 @@ def test_questions_of_a_data_set_without_ids(bertsmith: Callable[..., Any], tmp_
     files = (f"hf:{tmp_path}/questions", tmp_path / "predictions.json")
     answer = bertsmith("score", "question-answering", *files, "--json")
     assert (answer.json["total"], answer.json["exact_match"]) == (2, 50)
-    assert "no id in 2 of 2 questions; the number of each in the file, from 1, is its id" in answer.stderr
+    assert "2 of 2 questions have no id; their number in the file, from 1, is used as the id" in answer.stderr
 
 
 def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_missing_and_unknown_ids_are_counted_and_said(bertsmith: Callable[..., A
     assert answer.json["exact_match"] == pytest.approx(100 / 3)
     missing, unknown = answer.stderr.splitlines()
     assert "1 of 3 questions have no prediction and count as wrong" in missing
-    assert f"2 ids are no question of {gold} and do not count" in unknown
+    assert f"2 ids are not in {gold} and are ignored" in unknown
 
 
 # token-classification
@@ -134,8 +134,8 @@ def test_tags(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     assert set(found["intervals"]) == {"precision", "recall", "f1", "accuracy"}
     assert set(found["types"]["PER"]["intervals"]) == {"precision", "recall", "f1"}
     assert answer.stderr == (
-        "labels: entities (by the tags of both files; --labels-are overrides this)\n"
-        f"scheme: BIO, by the tags of {gold}\n"
+        "labels: entities (detected from the tags of both files; --labels-are overrides this)\n"
+        f"scheme: BIO (detected from the tags of {gold})\n"
     )
 
 
@@ -246,7 +246,7 @@ def test_a_class_that_could_have_been_chosen_makes_three(tmp_path: Path) -> None
 def test_a_label_in_a_different_spelling_is_no_wrong_answer(tmp_path: Path) -> None:
     """It would count as wrong in every row."""
     gold = labelled(tmp_path / "gold.jsonl", ["Good", "bad", "Good"])
-    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label 'Good' is not .* has 'good', which differs"):
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: the label 'Good' is not .* has 'good', which differs"):
         package.score("sequence-classification", gold, predicted(tmp_path / "p.jsonl", label=["good", "bad", "bad"]))
     both = labelled(tmp_path / "both.jsonl", ["Good", "good", "bad"])
     guesses = predicted(tmp_path / "q.jsonl", label=["good", "good", "bad"])
@@ -287,7 +287,7 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
     probabilities = ("--no-answer-probabilities", tmp_path / "n.json", "--no-answer-threshold", 0.5)
     said = bertsmith("score", "question-answering", gold, tmp_path / "p.json", *probabilities).stdout
     assert said.startswith("2 questions, 0 without a prediction\n  exact_match            100.0%  95% interval 100.0%")
-    assert "  best f1 100.0% at a threshold of 0.1, chosen on these very questions\n" in said
+    assert "  best f1 100.0% at a threshold of 0.1, chosen on the same questions\n" in said
     tags = columns(tmp_path / "gold.txt", [["B-PER", "O"]])
     said = bertsmith("score", "token-classification", tags, tags).stdout
     assert "1 sentence, 2 tokens, 1 entity, 1 predicted (BIO)\n  precision " in said
@@ -321,7 +321,7 @@ def test_a_number_beyond_float_is_named(tmp_path: Path) -> None:
     gold, predictions = tmp_path / "gold.jsonl", tmp_path / "predicted.jsonl"
     gold.write_text('{"text": "a", "label": ' + "9" * 400 + "}\n")
     predictions.write_text('{"text": "a", "value": 1.0}\n')
-    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: label .* expected a finite number"):
+    with pytest.raises(DataError, match=r"gold\.jsonl: line 1: found the label .* expected a finite number"):
         package.score("sequence-classification", gold, predictions)
 
 

@@ -22,8 +22,8 @@ from bertsmith.tasks.registry import TASKS
 
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
+    from bertsmith.tasks.file_checks import check_task_files
     from bertsmith.tasks.files.labelled_file import Columns
-    from bertsmith.tasks.first_look import check_task_files
 
     check_task_files(options.task, options.train, (options.dev, options.test), columns=Columns.of(options))
     from bertsmith.verbs.finetune import finetune

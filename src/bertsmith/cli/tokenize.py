@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bertsmith.cli.command import Answer, Command
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import TextsOptions
 
 
@@ -15,7 +15,7 @@ class TokenizeOptions(TextsOptions):
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:
-    texts = texts_of(options, "tokenize")
+    texts = read_input_texts(options, "tokenize")
     from bertsmith.inference.tokenizing import tokenize_text
     from bertsmith.tokenization.folder import load_tokenizer
 

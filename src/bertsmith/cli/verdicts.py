@@ -88,7 +88,7 @@ def _pairs(figures: LanguageModelFigures, audit: PairAudit | None) -> str:
 def head_verdict(record: FinetuningRecord) -> list[str]:
     """Return the verdict on a finished RUN of `finetune`: how often it is wrong, and how good the baseline is."""
     from bertsmith.reporting.verdict import verdict
-    from bertsmith.tasks.texts import texts_of
+    from bertsmith.tasks.card_texts import texts_of
 
     headline, sentences, tone = verdict(record, texts_of(record))
     word = LEARNED if tone == "good" else NOT_LEARNED if record.learnt_nothing else UNCERTAIN

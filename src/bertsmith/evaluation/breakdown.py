@@ -1,8 +1,8 @@
-"""The masked predictions of a language model in groups: the tokens that it has learnt, and those that it has not.
+"""Masked predictions of a language model by group, to see which tokens it predicts well and which it does not.
 
-Every prediction is in one group of each of four divisions, so the means of a division, weighted by its counts, are the
-figures of the whole evaluation. The unigram baseline is next to the loss of each group: a model can beat it on frequent
-tokens and lose to it on rare ones.
+Predictions are grouped in four ways. Each prediction is in one group of each grouping, so the count-weighted mean over
+the groups equals the result of the whole evaluation. Each group also has the loss of the unigram baseline: a model can
+beat the baseline on frequent tokens and lose to it on rare tokens.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from bertsmith.objectives.examples import PaddedExamples
 
 Ints = npt.NDArray[np.int64]
 
-FREQUENCY, PIECE, PLACE, SHOWN = "frequency", "piece", "place", "shown"
+FREQUENCY, TOKEN_KIND, POSITION, CORRUPTION = "frequency", "piece", "place", "shown"
 GROUPS: Mapping[str, Sequence[str]] = {
     FREQUENCY: ("never", "below 1", "1 to 10", "10 to 100", "100 to 1,000", "1,000 to 10,000", "10,000 or more"),
-    PIECE: ("whole word", "first piece of a word", "later piece of a word", "number", "punctuation"),
-    PLACE: ("first third", "middle third", "last third"),
-    SHOWN: ("[MASK]", "another token", "itself"),
+    TOKEN_KIND: ("whole word", "first piece of a word", "later piece of a word", "number", "punctuation"),
+    POSITION: ("first third", "middle third", "last third"),
+    CORRUPTION: ("[MASK]", "another token", "itself"),
 }
-"""The groups of each division.
+"""The groups of each grouping.
 
-frequency: how often the token occurs in a million tokens of the training part, to below the upper bound.
-piece: numbers and punctuation are undivided ones; pieces are of words that the tokenizer divides.
-place: by tokens, in the sentence that the token is of, whole as the text has it.
-shown: what the input holds at the place; "another token" is a random one.
+frequency: occurrences per million tokens of the training part, from the lower bound to below the upper bound.
+piece: whole words, numbers and punctuation are single tokens; pieces are tokens of words that the tokenizer splits.
+place: the position in the whole sentence, in tokens.
+shown: what the input has at the masked position; "another token" is a random token.
 """
 _BOUNDS = (1, 10, 100, 1_000, 10_000)
 _COUNT, _NATS, _RIGHT, _UNIGRAM = range(4)
 
 
 class Breakdown:
-    """Sums over groups of masked predictions, of one evaluation; give it to FixedMaskEvaluation as `observe`.
+    """Sums over groups of masked predictions of an evaluation. Pass it to FixedMaskEvaluation as `observe`.
 
     Args:
-        evaluation: whose predictions they are.
-        unigram_counts: int64 of [vocabulary], how often each id occurs in the training part; without them there is no
-            division by frequency.
+        evaluation: the evaluation that makes the predictions.
+        unigram_counts: int64 of [vocabulary], how often each id occurs in the training part; if None, there is no
+            grouping by frequency.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Breakdown:
     ) -> None:
         self.plan, self.vocabulary = evaluation.plan, evaluation.vocabulary
         self.unigram_nats = evaluation.unigram_nats
-        self._whole_kinds = _kinds_of_whole_pieces(tokenizer, self.vocabulary.size)
+        self._whole_kinds = _kinds_of_whole_words(tokenizer, self.vocabulary.size)
         self._frequencies = frequency_groups(unigram_counts) if unigram_counts is not None else None
         self._sums = {name: np.zeros((len(groups), 4)) for name, groups in GROUPS.items()}
 
@@ -81,7 +81,7 @@ class Breakdown:
             self._sums[name] += np.stack([np.bincount(groups, row, minlength=size) for row in values], axis=1)
 
     def _groups(self, examples: PaddedExamples, flat: Ints, labels: Ints, *, shown: Ints) -> dict[str, Ints]:
-        """The group of each prediction, int64 of [predictions], by division."""
+        """Return the group of each prediction, int64 of [predictions], by grouping."""
         part = self.plan.part
         tokens = self.token_numbers(examples, flat)
         sentences = np.searchsorted(part.sentence_offsets, tokens, side="right") - 1
@@ -93,14 +93,14 @@ class Breakdown:
         kinds = np.where(divided, 1, self._whole_kinds[labels])
         kinds[self.vocabulary.continues[labels]] = 2
         groups = {
-            PIECE: kinds,
-            PLACE: third_of(tokens - starts, stops - starts),
-            SHOWN: np.where(shown == self.vocabulary.mask, 0, np.where(shown == labels, 2, 1)),
+            TOKEN_KIND: kinds,
+            POSITION: position_thirds(tokens - starts, stops - starts),
+            CORRUPTION: np.where(shown == self.vocabulary.mask, 0, np.where(shown == labels, 2, 1)),
         }
         return groups | ({FREQUENCY: self._frequencies[labels]} if self._frequencies is not None else {})
 
     def token_numbers(self, examples: PaddedExamples, flat: Ints) -> Ints:
-        """int64 of [predictions]: the token of the part at each place of the flattened batch."""
+        """Return the token of the part at each position of the flattened batch: int64 of [predictions]."""
         spans = [
             self.plan.spans(epoch, index)[:3]
             for epoch, index in zip(examples.epochs.tolist(), examples.indices.tolist(), strict=True)
@@ -112,9 +112,9 @@ class Breakdown:
         return numbers
 
     def to_dict(self) -> dict[str, list[dict[str, Any]] | None]:
-        """JSON: of each division the groups that occur; None for the division by frequency where counts lack.
+        """Return JSON: the non-empty groups of each grouping; None for frequency if there are no unigram counts.
 
-        A group has its name, `count`, `nats` (the mean loss), `accuracy`, and `unigram_nats` (None without counts).
+        A group has its name, `count`, `nats` (mean loss), `accuracy` and `unigram_nats` (None without counts).
         """
         found: dict[str, list[dict[str, Any]] | None] = {}
         for name, groups in GROUPS.items():
@@ -135,20 +135,21 @@ class Breakdown:
 
 
 def frequency_groups(counts: Ints) -> Ints:
-    """int64 of [vocabulary]: the place of each id in the groups by frequency."""
+    """Return the frequency group of each id: int64 of [vocabulary]."""
     rates = counts / max(int(counts.sum()), 1) * 1e6
     return np.where(counts > 0, 1 + np.searchsorted(_BOUNDS, rates, side="right"), 0)
 
 
-def third_of(positions: Ints, lengths: Ints) -> Ints:
-    """0, 1 or 2: the third of a sentence in which the middle of a token lies; of two tokens one is in the first third
-    and one in the last.
+def position_thirds(positions: Ints, lengths: Ints) -> Ints:
+    """Return the third of the sentence (0, 1, 2) in which the middle of each token is.
+
+    In a sentence of two tokens, the first is in the first third and the second in the last.
     """
     return 3 * (2 * positions + 1) // (2 * lengths)
 
 
-def _kinds_of_whole_pieces(tokenizer: PreTrainedTokenizerBase, size: int) -> Ints:
-    """int64 of [vocabulary]: what each piece is where it is a word by itself, as a place in the groups by piece."""
+def _kinds_of_whole_words(tokenizer: PreTrainedTokenizerBase, size: int) -> Ints:
+    """Return the group of each token if it is a whole word, number or punctuation: int64 of [vocabulary]."""
     pieces = [piece or "" for piece in tokenizer.convert_ids_to_tokens(list(range(size)))]
     kinds = [0 if any(map(str.isalpha, piece)) else 3 if any(map(str.isnumeric, piece)) else 4 for piece in pieces]
     return np.array(kinds, np.int64)

@@ -1,8 +1,8 @@
-"""A language model measured on frozen masks: the same predictions and pairs each time, in flat memory.
+"""Evaluation of a language model on fixed masks: the same predictions and pairs each time, in constant memory.
 
-The masks and pairs of an evaluation follow from (store, seed), not from the training's seed, so runs can be
-compared. The model's loss is compared with that of the smoothed unigram distribution on the very same positions: a
-model that does not pass it has learnt how often tokens are, and nothing of their order.
+Masks and pairs depend on (store, seed) of the evaluation, not on the training seed, so runs can be compared. The loss
+is compared with that of the smoothed unigram distribution at the same positions: a model that does not beat it has
+learned only token frequencies.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 
 Observer = Callable[[PaddedExamples, dict[str, torch.Tensor], PretrainingOutput], None]
-"""What looks at each batch of an evaluation: the examples before masking, the masked batch, and the output for it."""
+"""A callback per batch of an evaluation: the examples before masking, the masked batch, and the model's output."""
 
 
 class FixedMaskEvaluation:
-    """The frozen examples of a part; call it with a model.
+    """The fixed examples of a part; call it with a model.
 
     Args:
         objective: "mlm", "nsp", "mlm+nsp" or "mlm+sop".
         negatives: where the B of a random pair comes from, as in training.
         unigram_counts: int64 of [vocabulary], how often each id occurs in the training part, or None.
-        max_examples: the size of a random sample that is the same each time; None for all.
+        max_examples: the size of a reproducible random sample; None for all examples.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class FixedMaskEvaluation:
         bar: Progress | None = None,
         observe: Observer | None = None,
     ) -> LanguageModelFigures:
-        """Measure a model. It is in evaluation mode meanwhile, and as it was afterwards.
+        """Measure a model. It is in evaluation mode during the call; its mode is restored afterwards.
 
-        Several processes take a batch each in turn, all the same number of them: a sharded model needs every one.
-        `observe` is called with each batch that this process measures.
+        Several processes take turns, and all run the same number of batches, because a sharded model needs every
+        process. `observe` is called with each batch that this process measures.
         """
         was_training = model.training
         model.eval()
         device = next(model.parameters()).device
-        sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "judged", "not_next", "pairs"), 0.0)
+        sums = dict.fromkeys(("mlm", "correct", "masked", "unigram", "nsp", "nsp_correct", "not_next", "pairs"), 0.0)
         starts = range(0, self.num_examples, self.batch_size)
         rank, world_size = processes.rank(), processes.world_size()
         for turn in range(math.ceil(len(starts) / world_size)):
@@ -100,7 +100,7 @@ class FixedMaskEvaluation:
         return self._figures(sums)
 
     def _add(self, sums: dict[str, float], batch: dict[str, torch.Tensor], output: PretrainingOutput) -> None:
-        """Add the figures of one batch."""
+        """Add the sums of one batch."""
         if output.mlm_loss_sum is not None and output.prediction_logits is not None:
             predicted = batch["masked_labels"] != IGNORED
             labels = batch["masked_labels"][predicted]
@@ -112,7 +112,7 @@ class FixedMaskEvaluation:
         if output.nsp_loss_sum is not None and output.seq_relationship_logits is not None:
             labels = batch["next_sentence_label"]
             sums["nsp"] += float(output.nsp_loss_sum)
-            sums["judged"] += int((output.seq_relationship_logits.argmax(-1) == labels).sum())
+            sums["nsp_correct"] += int((output.seq_relationship_logits.argmax(-1) == labels).sum())
             sums["not_next"] += int(labels.sum())
             sums["pairs"] += len(labels)
 
@@ -124,7 +124,7 @@ class FixedMaskEvaluation:
             mlm_accuracy=sums["correct"] / masked if masked else None,
             perplexity=float(np.exp(min(nats, 700.0))) if nats is not None else None,
             unigram_nats_per_token=sums["unigram"] / masked if masked and self.unigram_nats is not None else None,
-            next_sentence_accuracy=sums["judged"] / pairs if pairs else None,
+            next_sentence_accuracy=sums["nsp_correct"] / pairs if pairs else None,
             next_sentence_majority=max(sums["not_next"], pairs - sums["not_next"]) / pairs if pairs else None,
             nsp_nats_per_pair=sums["nsp"] / pairs if pairs else None,
             num_masked_tokens=int(masked),

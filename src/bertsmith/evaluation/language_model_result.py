@@ -1,4 +1,4 @@
-"""The result of `evaluate` for a language model on a STORE or a text: figures, details, and the page of both."""
+"""The result of `evaluate` for a language model on a STORE or a text: metrics, details, and a report page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
+from bertsmith.evaluation.held_out_text import fixed_evaluation_text, held_out_text
 from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
+from bertsmith.evaluation.random_sentences import random_sentences
 from bertsmith.evaluation.sentence_vectors import SENTENCES, sentence_vectors
-from bertsmith.evaluation.sentences import random_sentences
-from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.models.loading import LoadedBert, load_bert, on_device
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.audit import audit_pairs
@@ -40,11 +40,15 @@ DEFAULT_LENGTH = 128
 
 @dataclass(frozen=True)
 class LanguageModelResult(LanguageModelFigures):
-    """The figures of a language model, and what else was asked for.
+    """The metrics of a language model, and the requested details.
 
-    With `details`: `breakdown` (evaluation/breakdown.py), `next_sentence_length_only` (the `length_only` of
-    objectives/audit.py; left out without a STORE, as it is learnt from training pairs) and `sentence_vectors`
-    (evaluation/sentence_vectors.py). With `pseudo_perplexity`: evaluation/pseudo_perplexity.py. `report` is the page.
+    Attributes:
+        pseudo_perplexity: with --pseudo-perplexity (evaluation/pseudo_perplexity.py).
+        breakdown: with --details (evaluation/breakdown.py).
+        next_sentence_length_only: with --details: `length_only` of objectives/audit.py. Left out without a STORE,
+            because it is fitted on training pairs.
+        sentence_vectors: with --details (evaluation/sentence_vectors.py).
+        report: the page.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = (
@@ -67,7 +71,7 @@ class _Model:
 
     Attributes:
         trained_with: the options of its training, if it is a RUN.
-        unigram_counts: those of its training text, if it is a pre-trained RUN.
+        unigram_counts: the token counts of its training text, if it is a pre-trained RUN.
         length: tokens per row.
     """
 
@@ -82,7 +86,7 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Data:
-    """The text that is measured on; `store` is None if it was not prepared."""
+    """The evaluation text; `store` is None if it is not a STORE."""
 
     part: Any
     unigram_counts: npt.NDArray[np.int64] | None
@@ -90,13 +94,13 @@ class _Data:
 
 
 def evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
-    """Measure a language model on frozen masks, with the details that the options ask for."""
+    """Measure a language model on fixed masks, with the details that the options request."""
     if options.report is not None:
         check_page(options.report)
     model = _load(options)
-    with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-        data, vocabulary = _read(options, model, Path(aside)), Vocabulary.of(model.tokenizer)
-        evaluation = frozen_text(
+    with tempfile.TemporaryDirectory(prefix="bertsmith-") as temporary_folder:
+        data, vocabulary = _read(options, model, Path(temporary_folder)), Vocabulary.of(model.tokenizer)
+        evaluation = fixed_evaluation_text(
             data.part,
             vocabulary,
             objective=model.objective,
@@ -140,7 +144,7 @@ def evaluate_language_model(options: EvaluateOptions) -> LanguageModelResult:
 
 
 def _load(options: EvaluateOptions) -> _Model:
-    """Load the MODEL. Raises OptionError or ModelError if it cannot be measured as the options say."""
+    """Load the MODEL. Raises OptionError or ModelError if it cannot be measured with these options."""
     prepare_process()
     device = choose_device().value
     precision = choose_precision(options.precision, device).value
@@ -151,12 +155,14 @@ def _load(options: EvaluateOptions) -> _Model:
     length = options.sequence_length or trained_with.get("sequence_length") or DEFAULT_LENGTH
     positions = loaded.model.config.max_position_embeddings
     if length > positions:
-        raise OptionError(f"--sequence-length {length}: the model has {positions} positions")
+        raise OptionError(
+            f"--sequence-length: found {length}, expected at most {positions}, the number of positions of the model"
+        )
     objective = _objective(options.model, loaded, trained_with.get("objective"))
     if options.pseudo_perplexity and objective == "nsp":
         raise ModelError(
-            f"{options.model}: has no trained MLM head, which --pseudo-perplexity measures; "
-            f"bertsmith pretrain STORE --from {options.model} --objective mlm trains one"
+            f"{options.model}: has no trained MLM head, which --pseudo-perplexity needs. "
+            f"Try: bertsmith pretrain STORE --from {options.model} --objective mlm"
         )
     return _Model(
         loaded,
@@ -170,7 +176,7 @@ def _load(options: EvaluateOptions) -> _Model:
 
 
 def _objective(name: str, loaded: LoadedBert, trained: str | None) -> str:
-    """What a MODEL can be measured by: what it was trained with, or what heads it has."""
+    """Return the objective by which a MODEL is measured: that of its training, else according to its heads."""
     if trained is not None:
         return trained
     if loaded.has_mlm_head:
@@ -178,33 +184,33 @@ def _objective(name: str, loaded: LoadedBert, trained: str | None) -> str:
     if loaded.has_nsp_head:
         return "nsp"
     raise ModelError(
-        f"{name}: has neither an MLM nor an NSP head, so there is no language model to evaluate; "
-        f"bertsmith pretrain STORE --from {name} trains them"
+        f"{name}: has neither an MLM head nor an NSP head, so there is no language model to evaluate. "
+        f"Try: bertsmith pretrain STORE --from {name}"
     )
 
 
-def _read(options: EvaluateOptions, model: _Model, aside: Path) -> _Data:
-    """The held-out part of a STORE, or a text, which is read into the folder `aside`."""
+def _read(options: EvaluateOptions, model: _Model, temporary_folder: Path) -> _Data:
+    """Return the held-out part of a STORE, or a text, which is read into the temporary folder."""
     store = _store(options, model.tokenizer)
     if store is not None:
         return _Data(store.part(HELD_OUT), store.unigram_counts(), store)
     reading = ReadingOptions(text_column=options.text_column, encoding=options.encoding, separator=options.separator)
-    part = part_of_text(options.data, reading, model.tokenizer, aside=aside)
+    part = held_out_text(options.data, reading, model.tokenizer, temporary_folder=temporary_folder)
     counts = None if model.unigram_counts is None else np.asarray(model.unigram_counts)
     return _Data(part, counts, None)
 
 
 def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
-    """The STORE that is measured on; None for a text. Raises ModelError if its tokenizer is not that of the MODEL."""
+    """Return the STORE, or None for a text. Raises ModelError if its tokenizer differs from that of the MODEL."""
     if not is_store(Path(options.data)):
         return None
     if options.separator is not None:
-        raise OptionError(f"--separator: {options.data} is a STORE, which is no table; leave it out")
+        raise OptionError(f"--separator: {options.data} is a STORE, not a table. Try: leave the option out")
     store = TokenStore(options.data)
     if load_tokenizer(str(store.tokenizer_folder)).get_vocab() != tokenizer.get_vocab():
         raise ModelError(
-            f"{options.data} was prepared with another tokenizer than that of {options.model}; evaluate on "
-            f"text, or prepare it again with --tokenizer {options.model}"
+            f"{options.data} was prepared with a different tokenizer than that of {options.model}. Try: evaluate on "
+            f"text, or prepare the STORE again with --tokenizer {options.model}"
         )
     return store
 
@@ -212,12 +218,12 @@ def _store(options: EvaluateOptions, tokenizer: Any) -> TokenStore | None:
 def _pseudo_perplexity(options: EvaluateOptions, model: _Model, data: _Data) -> dict[str, Any] | None:
     sample = random_sentences(data.part, options.max_sentences, purpose="pseudo-perplexity", seed=options.seed)
     vocabulary = Vocabulary.of(model.tokenizer)
-    with progress("masking every token alone", unit="sentences") as bar:
+    with progress("masking one token at a time", unit="sentences") as bar:
         measured = pseudo_perplexity(
             model.loaded.model, vocabulary, sample, max_length=model.length, precision=model.precision, bar=bar
         )
     if measured is None:
-        log_info("no token can be predicted (all of them are unknown), so there is no pseudo-perplexity")
+        log_info("there is no pseudo-perplexity, because all tokens are unknown")
         return None
     return measured.to_dict()
 
@@ -236,14 +242,15 @@ def _sentence_vectors(options: EvaluateOptions, model: _Model, data: _Data) -> d
 
 
 def _audit(evaluation: FixedMaskEvaluation, store: TokenStore | None, seed: int) -> PairAudit | None:
-    """The audit of the pairs that are judged, if there are any; `seed` is that of the training pairs."""
+    """Return the audit of the evaluated pairs, None without pairs; `seed` is the seed of the training pairs."""
     if evaluation.objective == "mlm":
         return None
     plan = evaluation.plan
     train = joined([])
     if store is None:
         log_info(
-            "what lengths alone tell of next sentences is learnt from the training pairs of a STORE; a text has none"
+            "next-sentence accuracy by length only is not measured: it is fitted on training pairs, which only a STORE "
+            "has"
         )
     else:
         train = plan_epoch(

@@ -1,13 +1,13 @@
-"""Pseudo-perplexity: every token of a sentence masked by itself, and predicted from all the others.
+"""Pseudo-perplexity: each token of a sentence is masked separately and predicted from all other tokens.
 
-Of a token (Salazar et al. 2020, "Masked Language Model Scoring", section 2): the pseudo-perplexity is the exponential
-of the mean loss. Tokens are those of the model's tokenizer, so it compares only models of one tokenizer.
+Per token (Salazar et al. 2020, "Masked Language Model Scoring", section 2): the pseudo-perplexity is the exponential of
+the mean loss. It depends on the tokenizer, so it can compare only models with the same tokenizer.
 
-Of a word: a later piece of a word is easily guessed from the first, so the sum of these losses favours tokenizers that
-divide words. Here the later pieces of a word are hidden too while an earlier one is predicted (Kauf and Ivanova 2023,
-"A Better Way to Do Masked Language Model Scoring"): the sum over the pieces of a word is then minus the log
-of the probability of that word in its place. A word is what a BERT tokenizer parts before it divides: a run of
-letters and digits, or a mark of punctuation. So nats a word compare models with other vocabularies.
+Per word: the later tokens of a word are easy to guess from the first, so the sum of the losses above favours tokenizers
+that split words. Therefore, while a token is predicted, the later tokens of its word are masked too (Kauf and Ivanova
+2023, "A Better Way to Do Masked Language Model Scoring"). The sum over the tokens of a word is then minus the log
+probability of the word in its context. A word is a run of letters and digits, or a punctuation mark, as in BERT's
+pre-tokenization. So nats per word can compare models with different vocabularies.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ import torch
 from torch.nn import functional
 
 from bertsmith.config.verb import Result
-from bertsmith.inference.batched import batches
+from bertsmith.inference.head_outputs import batches
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 
 SENTENCES_AT_ONCE = 64
-"""Sentences of similar length that are made into rows at once."""
+"""Number of sentences of similar length that are converted to rows at once."""
 
 
 @dataclass(frozen=True)
 class PseudoPerplexity(Result):
-    """Figures of some sentences, in nats.
+    """Losses of some sentences, in nats.
 
-    Standard errors are those of a ratio of sums over sentences, which are taken as independent. Unknown tokens are seen
-    but not predicted: no model learns to. `cut_sentences` are longer than a row; of those the beginning is measured.
+    Standard errors are those of a ratio of sums over independent sentences. Unknown tokens are in the input but are not
+    predicted, because no model learns to predict them. `cut_sentences` counts sentences longer than a row; only their
+    beginning is measured.
     """
 
     pseudo_perplexity: float
@@ -55,14 +56,14 @@ class PseudoPerplexity(Result):
 
 @dataclass(frozen=True)
 class _Row:
-    """A sentence with one token to predict; whether its loss counts for tokens, and for words."""
+    """A sentence with one token to predict, and whether its loss counts per token and per word."""
 
     sentence: int
     input_ids: list[int]
     position: int
     label: int
-    of_token: bool
-    of_word: bool
+    counts_for_tokens: bool
+    counts_for_words: bool
 
 
 @torch.inference_mode()
@@ -75,18 +76,18 @@ def pseudo_perplexity(
     precision: str = "fp32",
     bar: Progress | None = None,
 ) -> PseudoPerplexity | None:
-    """Measure sentences, given as ids without special tokens; None where no token of them can be predicted.
+    """Measure sentences, given as ids without special tokens; None if there is no token to predict.
 
-    A row is [CLS] sentence [SEP] with one token (or the rest of a word from it on) masked; rows are batched by a budget
-    of tokens. The model is in evaluation mode meanwhile, and as it was afterwards.
+    A row is [CLS] sentence [SEP] with one token masked, or with a token and all later tokens of its word. Rows are
+    batched within a budget of tokens. The model is in evaluation mode during the call; its mode is restored afterwards.
 
     Args:
-        max_length: tokens of a row, [CLS] and [SEP] included; longer sentences are cut before a word.
+        max_length: tokens per row, including [CLS] and [SEP]; longer sentences are cut before a word.
     """
     was_training = model.training
     model.eval()
     kept = [_cut(ids, vocabulary, max_length - 2) for ids in sentences]
-    # Of each sentence the loss by tokens, their number, the loss by words, their number.
+    # Per sentence: the loss per token, the number of tokens, the loss per word, the number of words.
     sums = np.zeros((4, len(kept)))
     order = sorted(range(len(kept)), key=lambda number: len(kept[number]))
     for start in range(0, len(order), SENTENCES_AT_ONCE):
@@ -94,8 +95,11 @@ def pseudo_perplexity(
         rows = [row for number in chosen for row in _rows(number, kept[number], vocabulary)]
         nats = _losses(model, vocabulary, rows, precision=precision)
         for row, loss in zip(rows, nats.tolist(), strict=True):
-            sums[:2, row.sentence] += row.of_token * loss, row.of_token
-            sums[2:, row.sentence] += row.of_word * loss, row.of_token and not vocabulary.continues[row.label]
+            sums[:2, row.sentence] += row.counts_for_tokens * loss, row.counts_for_tokens
+            sums[2:, row.sentence] += (
+                row.counts_for_words * loss,
+                row.counts_for_tokens and not vocabulary.continues[row.label],
+            )
         if bar is not None:
             bar.update(start + len(chosen), total=len(order))
     model.train(was_training)
@@ -117,7 +121,7 @@ def pseudo_perplexity(
 
 
 def _cut(ids: Sequence[int], vocabulary: Vocabulary, most: int) -> list[int]:
-    """The beginning of a sentence, up to the last word that is whole in `most` tokens (or as many of its first)."""
+    """Cut a sentence to at most `most` tokens, before a word if possible."""
     if len(ids) <= most:
         return list(ids)
     stop = most
@@ -127,7 +131,7 @@ def _cut(ids: Sequence[int], vocabulary: Vocabulary, most: int) -> list[int]:
 
 
 def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
-    """The rows of a sentence: one a token, and one more for each piece of a word that others follow."""
+    """Return the rows of a sentence: one per token, plus one for each token that is not the last of its word."""
     hidden = vocabulary.special_or_padding
     rows = []
     end = len(ids)
@@ -135,27 +139,48 @@ def _rows(number: int, ids: list[int], vocabulary: Vocabulary) -> list[_Row]:
         label = ids[at]
         if not hidden[label]:
             last_piece = end == at + 1
-            rows.append(_row(number, ids, at, end=at + 1, vocabulary=vocabulary, of_token=True, of_word=last_piece))
+            rows.append(
+                _row(
+                    number,
+                    ids,
+                    at,
+                    end=at + 1,
+                    vocabulary=vocabulary,
+                    counts_for_tokens=True,
+                    counts_for_words=last_piece,
+                )
+            )
             if not last_piece:
-                rows.append(_row(number, ids, at, end=end, vocabulary=vocabulary, of_token=False, of_word=True))
+                rows.append(
+                    _row(
+                        number, ids, at, end=end, vocabulary=vocabulary, counts_for_tokens=False, counts_for_words=True
+                    )
+                )
         if not vocabulary.continues[label]:
             end = at
     return rows
 
 
 def _row(
-    number: int, ids: list[int], at: int, *, end: int, vocabulary: Vocabulary, of_token: bool, of_word: bool
+    number: int,
+    ids: list[int],
+    at: int,
+    *,
+    end: int,
+    vocabulary: Vocabulary,
+    counts_for_tokens: bool,
+    counts_for_words: bool,
 ) -> _Row:
     masked = [vocabulary.cls, *ids[:at], *[vocabulary.mask] * (end - at), *ids[end:], vocabulary.sep]
-    return _Row(number, masked, at + 1, ids[at], of_token, of_word)
+    return _Row(number, masked, at + 1, ids[at], counts_for_tokens, counts_for_words)
 
 
 def _losses(
     model: BertForPreTraining, vocabulary: Vocabulary, rows: Sequence[_Row], *, precision: str
 ) -> npt.NDArray[np.float64]:
-    """float64 of [rows]: the cross-entropy of each row's token, in nats."""
+    """Return the cross-entropy of each row's token in nats: float64 of [rows]."""
     ids = [row.input_ids for row in rows]
-    encoded = Encoded(ids, [[0] * len(row) for row in ids], [0] * len(ids))
+    encoded = EncodedTexts(ids, [[0] * len(row) for row in ids], [0] * len(ids))
     device = next(model.parameters()).device
     losses = np.zeros(len(rows))
     for numbers, batch in batches(encoded, model.config, vocabulary.pad, str(device)):
@@ -170,7 +195,7 @@ def _losses(
 
 
 def _standard_error(sums: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> float | None:
-    """The standard error of a ratio of two sums (Cochran 1977, section 2.11); None of one sentence."""
+    """Return the standard error of a ratio of two sums (Cochran 1977, section 2.11); None for a single sentence."""
     size, total = len(sums), counts.sum()
     if size < 2:
         return None

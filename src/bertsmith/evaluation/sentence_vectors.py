@@ -1,4 +1,4 @@
-"""The vectors that a model gives to sentences, and how alike they are to each other (`metrics.anisotropy`)."""
+"""The similarity of a model's sentence vectors to each other (`metrics.anisotropy`)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertsmith.inference.batched import batches
+from bertsmith.inference.head_outputs import batches
 from bertsmith.metrics.anisotropy import anisotropy, mean_cosine
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.pooling import pooled
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 
 SENTENCES = 1_000
-"""At most so many sentences are compared, each with each."""
+"""Maximum number of sentences that are compared pairwise."""
 POOLINGS = ("mean", "cls")
 
 
@@ -32,19 +32,22 @@ def sentence_vectors(
     precision: str = "fp32",
     bar: Progress | None = None,
 ) -> dict[str, Any] | None:
-    """JSON of how alike the vectors of sentences (ids without special tokens) are; None for fewer than two.
+    """Return the similarity of sentence vectors as JSON; None for fewer than two sentences.
 
-    `sentences` is how many; `mean` and `cls` are the figures of the vectors that `embed` gives, those of the last layer
-    pooled in these two ways; `by_layer` has the mean cosine of both for each `layer`, 0 being the embeddings. Sentences
-    longer than a row of `max_length` tokens are cut. The model is in evaluation mode meanwhile, and as it was
-    afterwards.
+    `sentences` in the JSON is their number. `mean` and `cls` have the metrics for the last layer with these poolings
+    (as in `embed`). `by_layer` has the mean cosine for both poolings per `layer`; layer 0 is the embeddings. The model
+    is in evaluation mode during the call; its mode is restored afterwards.
+
+    Args:
+        sentences: ids without special tokens.
+        max_length: tokens per row; longer sentences are cut.
     """
     if len(sentences) < 2:
         return None
     was_training = model.training
     model.eval()
     rows = [[vocabulary.cls, *ids[: max_length - 2], vocabulary.sep] for ids in sentences]
-    encoded = Encoded(rows, [[0] * len(row) for row in rows], [0] * len(rows))
+    encoded = EncodedTexts(rows, [[0] * len(row) for row in rows], [0] * len(rows))
     device = next(model.parameters()).device
     layers, size = int(model.config.num_hidden_layers) + 1, int(model.config.hidden_size)
     vectors = {pooling: np.zeros((layers, len(rows), size), np.float32) for pooling in POOLINGS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bertsmith.errors import shortened
-from bertsmith.evaluation.labelled_data import summary
+from bertsmith.evaluation.data_audit import summary
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.records.labelled_files import DataFile

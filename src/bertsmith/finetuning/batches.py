@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from bertsmith.finetuning.losses import divided, loss_count
-from bertsmith.inference.batched import tensors
+from bertsmith.inference.head_outputs import tensors
 from bertsmith.runtime import random
-from bertsmith.tasks.losses import TaskLosses
+from bertsmith.tasks.task_losses import TaskLosses
 from bertsmith.tasks.values import Inputs, Logits
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.course import Update

@@ -25,7 +25,7 @@ from bertsmith.runtime.machine import (
     choose_streams,
     prepare_process,
 )
-from bertsmith.tasks.class_weights import balanced
+from bertsmith.tasks.class_weights import balanced_class_weights
 from bertsmith.training.plan import Computation, Optimization
 
 ONLY_FLOAT32 = ("xmod",)
@@ -104,7 +104,7 @@ def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[floa
             f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
             f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
         )
-    return balanced(data.labels)
+    return balanced_class_weights(data.labels)
 
 
 def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[AutomaticChoice]:

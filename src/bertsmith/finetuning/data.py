@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import OptionError
-from bertsmith.evaluation.labelled_data import UNLABELLED, LabelledSplit, labelled_data_report
+from bertsmith.evaluation.data_audit import UNLABELLED, LabelledSplit, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.starting_model import StartingModel
@@ -17,7 +17,7 @@ from bertsmith.runtime import random
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.records import is_data_set, with_split
+from bertsmith.tasks.files.table_records import is_data_set, with_split
 from bertsmith.tasks.values import Inputs
 
 SPLITS = {"train": "train", "unlabelled": "train", "dev": "validation", "test": "test"}
@@ -73,9 +73,9 @@ class FinetuningData:
         return sum(file.examples for file in self.files if file.part == UNLABELLED)
 
     @property
-    def windowed(self) -> int | None:
+    def windowed_examples(self) -> int | None:
         """The number of examples of all files that are read in windows."""
-        counts = [part.encoded.windowed for part in (self.learnt, self.dev, self.test) if part is not None]
+        counts = [part.encoded.windowed_examples for part in (self.learnt, self.dev, self.test) if part is not None]
         return None if None in counts else sum(count or 0 for count in counts)
 
 
@@ -130,7 +130,7 @@ def _read(options: FinetuneOptions) -> _Examples:
     paths = {part: with_split(path, SPLITS[part]) for part, path in given.items() if path is not None}
     task = task_class(options.task)
     parts: dict[str, Sequence[Any]] = {"train": task.read(paths["train"], columns)}
-    columns = replace(columns, like=task.reference(parts["train"], paths["train"]))
+    columns = replace(columns, reference=task.reference(parts["train"], paths["train"]))
     head = task.for_training(parts["train"], options)
     columns = head.columns(columns)
     parts |= {part: task.read(path, columns) for part, path in paths.items() if part in ("dev", "test")}
@@ -155,7 +155,7 @@ def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any],
 
 def _measured(encoded: Inputs) -> dict[str, Any]:
     """The lengths of the examples of a file."""
-    windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
+    windowed = {} if encoded.windowed_examples is None else {"windowed_examples": encoded.windowed_examples}
     return {
         "longest": max(encoded.full_lengths),
         "truncated_texts": sum(cut > 0 for cut in encoded.truncated_tokens),

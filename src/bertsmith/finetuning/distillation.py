@@ -87,7 +87,7 @@ class Teacher:
         config = self.predictor.config
         if not has_head(config, task):
             other = task_of(config)
-            has = f"has the head of {other}" if other else f"has no {task_class(task).called}"
+            has = f"has the head of {other}" if other else f"has no {task_class(task).head_name}"
             raise ModelError(
                 f"--teacher {name}: {has}; `bertsmith finetune {task} --model {name}` makes a teacher for this task"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertsmith.evaluation.errors import calibration_figures
+from bertsmith.evaluation.error_analysis import calibration_figures
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.resuming import FinetuningRun
 from bertsmith.finetuning.seeds import Seeds, figures_over_seeds
@@ -20,7 +20,7 @@ def finish_run(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> Finetu
     assert errors is not None
     calibration = None if errors.calibration is None else calibration_figures(errors.calibration)
     omitted_if_none = {
-        "windowed_examples": data.windowed,
+        "windowed_examples": data.windowed_examples,
         "calibration": calibration,
         "search": record.search,
         "best_seed_metrics": best.metrics if len(figures) > 1 else None,

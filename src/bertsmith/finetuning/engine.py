@@ -17,11 +17,11 @@ from bertsmith.finetuning.lora import merge_adapters
 from bertsmith.finetuning.losses import loss_sums
 from bertsmith.finetuning.parameters import rates_by_layer
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.head_outputs import head_outputs
 from bertsmith.models.fast.parts import in_float32
 from bertsmith.runtime.console import log_info
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.losses import losses_of
+from bertsmith.tasks.task_losses import task_losses
 from bertsmith.training.budget import Budget
 from bertsmith.training.course import Course
 from bertsmith.training.plan import Evaluations, Losses, Saving, TrainingPlan
@@ -61,7 +61,7 @@ def train_head(
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
     model = settings.parts.apply_to(load_head(settings))
-    losses = losses_of(options.task, head, settings.class_weights)
+    losses = task_losses(options.task, head, settings.class_weights)
     best = BestWeights()
     if checkpoint is not None:
         best.load(checkpoint)
@@ -74,7 +74,7 @@ def train_head(
         value = with_tuned_thresholds.values(outputs, dev.targets)[settings.metric]
         step = trainer.state.global_step
         best.consider(
-            current, head.selection_score(settings.metric, value), step=step, chosen=with_tuned_thresholds.chosen
+            current, head.selection_score(settings.metric, value), step=step, chosen=with_tuned_thresholds.fitted_values
         )
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"

@@ -41,7 +41,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
     if not head.labels and model.config.problem_type is None:
         forget_labels(model.config, model.config.num_labels)
     # Stored before training, so that checkpoints have it too.
-    model.config.update({INPUT_LENGTH: settings.max_length, **head.chosen})
+    model.config.update({INPUT_LENGTH: settings.max_length, **head.fitted_values})
     prefix = f"{model.base_model_prefix}."
     refuse_mismatches(name, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]

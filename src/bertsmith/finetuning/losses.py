@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bertsmith.runtime.machine import AutomaticChoice
-from bertsmith.tasks.losses import TaskLosses
+from bertsmith.tasks.task_losses import TaskLosses
 
 ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
 """In a batch of both kinds: int64 of [examples], the places of the rows of each kind."""

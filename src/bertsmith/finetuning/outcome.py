@@ -48,6 +48,6 @@ def no_better_than_baseline(
     head: AnyTask, metric: str, value: float, *, baseline: float, file: str, course: LossTrend | None
 ) -> str:
     """That a figure does not beat the baseline of a head; with what the training loss did, if it is known."""
-    figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
+    figure, least = (format_metric(metric, one, head.maximum_score) for one in (value, baseline))
     said = f"{metric} {figure} on the {file} file is no better than {head.baseline_answer} ({least})"
     return said if course is None else f"{said}. {describe_loss_trend(course)}"

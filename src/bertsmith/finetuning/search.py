@@ -26,7 +26,7 @@ from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrup
 from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel, starting_model
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.head_outputs import head_outputs
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
@@ -241,7 +241,7 @@ class Search:
             gain = self._goodness(best) - self._goodness(trials[0])
         return SearchReport(
             metric=self.metric,
-            most=self.data.head.top,
+            most=self.data.head.maximum_score,
             lower_is_better=self.metric in self.data.head.lower_is_better,
             trials_wanted=self.options.search,
             seed=self.options.seed,
@@ -267,7 +267,7 @@ class Search:
 
     def _written(self, trial: Trial) -> str:
         assert trial.dev is not None
-        return format_metric(self.metric, trial.dev.value, self.data.head.top)
+        return format_metric(self.metric, trial.dev.value, self.data.head.maximum_score)
 
     def _file(self, number: int) -> Path:
         return self.run.path / FOLDER / f"trial-{number}.json"

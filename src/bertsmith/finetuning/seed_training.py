@@ -6,15 +6,15 @@ import shutil
 from typing import Any
 
 from bertsmith.errors import DivergedError
-from bertsmith.evaluation.errors import error_report
-from bertsmith.evaluation.head import ScoredExamples
+from bertsmith.evaluation.error_analysis import error_report
+from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
 from bertsmith.finetuning.outcome import loss_trend, no_better_than_baseline
 from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.inference.batched import head_outputs
+from bertsmith.inference.head_outputs import head_outputs
 from bertsmith.records.errors import Figure
 from bertsmith.records.finetuning import SeedResult
 from bertsmith.reporting.numbers import format_metric
@@ -76,9 +76,9 @@ def _measured(
     if settings.options.calibrate:
         head = _calibrated(head, dev, data.dev.targets)
         config: Any = model.config
-        config.update(head.chosen)
+        config.update(head.fitted_values)
         if is_stuck:
-            figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
+            figure, least = (format_metric(metric, one, head.maximum_score) for one in (value, baseline))
             warn(
                 f"--calibrate: seed {seed} does not beat the baseline ({metric} {figure} on the dev file, baseline "
                 f"{least}); its probabilities say at best how frequent the labels are, at any temperature"

@@ -23,7 +23,7 @@ def figures_over_seeds(results: Sequence[Mapping[str, Figure]], task: type[AnyTa
     for name, first in results[0].items():
         values = [result[name].value for result in results]
         interval = over_seeds(values)
-        low, high = task.possible(name, interval.low), task.possible(name, interval.high)
+        low, high = task.clip_to_range(name, interval.low), task.clip_to_range(name, interval.high)
         if len(values) == 1:
             low, high = first.low, first.high
         metrics[name] = MeanFigure(mean=float(np.mean(values)), low=low, high=high, seeds=values)
@@ -70,7 +70,7 @@ class Seeds:
         others = [found[metric].value for seed, found in figures.items() if seed not in stuck]
         if stuck and others:
             named = " and ".join(f"seed {seed}" for seed in stuck)
-            mean = format_metric(metric, float(np.mean(others)), self.settings.head.top)
+            mean = format_metric(metric, float(np.mean(others)), self.settings.head.maximum_score)
             yield f"the mean includes {named}; over the other seeds {metric} is {mean}"
 
     def learnt_nothing(self, baseline: Mapping[str, float], *, file: str) -> str | None:

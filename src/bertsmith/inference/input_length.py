@@ -1,11 +1,13 @@
-"""Tokens per row of a fine-tuned head: predictions read the length that the head was trained and measured with.
+"""Tokens per row of a fine-tuned head: by default the length with which the head was trained and measured.
 
-    --max-length                    if it is given, in every verb
+The first available source is used:
+
+    --max-length                    in every verb
     input_length in config.json     stored by `finetune`
-    run.json of the RUN             for RUNs of versions that did not store it
-    what the model takes            for models that were fine-tuned elsewhere; for question answering windows of 384
+    run.json of the RUN             for RUNs of versions that did not store `input_length`
+    the model's maximum             for models fine-tuned elsewhere (question answering: windows of 384)
 
-`classify` and `evaluate` once used different lengths, and gave 16 of 60 long texts different labels.
+The length matters: when `classify` and `evaluate` used different lengths, 16 of 60 long texts got different labels.
 """
 
 from __future__ import annotations
@@ -18,27 +20,29 @@ from bertsmith.models.loading import max_tokens
 from bertsmith.records.any_run import run_of_model
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.tasks.model_config import INPUT_LENGTH
-from bertsmith.tasks.registry import TASKS, Entry
+from bertsmith.tasks.registry import TASKS, TaskEntry
 
 SHORTEST = 8
-"""The least tokens of a row: special tokens, and something between them."""
+"""Minimum tokens per row: special tokens and some text."""
 
 
 def check_length(length: int, config: Any) -> int:
-    """A length that is asked for. Raises OptionError if the model has no such row."""
+    """Return a requested length. Raises OptionError if the model does not allow it."""
     limit = max_tokens(config)
     if not SHORTEST <= length <= limit:
-        raise OptionError(f"--max-length {length}: the model has {limit} positions; give {SHORTEST} to {limit}")
+        raise OptionError(
+            f"--max-length: found {length}, expected {SHORTEST} to {limit}, the number of positions of the model"
+        )
     return length
 
 
-def input_length(model: str, config: Any, task: str, *, asked: int | None = None) -> tuple[int, str]:
-    """Tokens per row of a MODEL's head, and the reason; `asked` is --max-length.
+def input_length(model: str, config: Any, task: str, *, requested: int | None = None) -> tuple[int, str]:
+    """Return the tokens per row of a MODEL's head, and the reason; `requested` is --max-length.
 
-    Raises OptionError for a length that the model does not take, ModelError for one in config.json.
+    Raises OptionError for a length that the model does not allow, ModelError for an invalid length in config.json.
     """
-    if asked is not None:
-        return check_length(asked, config), "--max-length"
+    if requested is not None:
+        return check_length(requested, config), "--max-length"
     limit = max_tokens(config)
     stored = getattr(config, INPUT_LENGTH, None)
     if stored is not None:
@@ -46,20 +50,20 @@ def input_length(model: str, config: Any, task: str, *, asked: int | None = None
         if not whole or not SHORTEST <= stored <= limit:
             raise ModelError(
                 f"{model}: {INPUT_LENGTH} in its config.json is {stored!r}, expected a whole number from {SHORTEST} to "
-                f"{limit}, the positions of the model"
+                f"{limit}, the number of positions of the model"
             )
-        return stored, "as it was fine-tuned"
+        return stored, "as in fine-tuning"
     recorded = _recorded(Path(model), task)
     if recorded is not None:
-        return min(recorded, limit), "as its run.json says"
-    usual = TASKS[task].max_length
-    if usual != Entry.max_length:
-        return min(usual, limit), f"the default of {task}; the model does not say how it was fine-tuned"
-    return limit, "all that the model takes; it does not say how it was fine-tuned"
+        return min(recorded, limit), "from its run.json"
+    default = TASKS[task].max_length
+    if default != TaskEntry.max_length:
+        return min(default, limit), f"the default of {task}; the model has no record of its fine-tuning length"
+    return limit, "the model's maximum; it has no record of its fine-tuning length"
 
 
 def _recorded(folder: Path, task: str) -> int | None:
-    """The length in the run.json of a RUN of this task, or of one that the folder is a seed of."""
+    """Return the length in the run.json of a RUN of this task; the folder may be a seed of the RUN."""
     record = run_of_model(folder.parent.parent if folder.parent.name == "seeds" else folder)
     if not isinstance(record, FinetuningRecord) or record.task != task:
         return None

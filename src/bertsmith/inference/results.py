@@ -1,4 +1,4 @@
-"""The result of `tokenize`. The results of a task's verb are in the `predict.py` of its folder."""
+"""The result of `tokenize`. The result types of the task verbs are in the `predict.py` of each task's folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bertsmith.config.verb import Result
 
 @dataclass(frozen=True)
 class Tokenized(Result):
-    """The three tensors of a text, and its pieces."""
+    """The tokens of a text and the three model inputs."""
 
     text: str
     tokens: list[str]

@@ -1,4 +1,4 @@
-"""A text as a model reads it; needs only the tokenizer, so torch is not loaded for it."""
+"""Tokenize a text as a model reads it. Needs only the tokenizer; torch is not imported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bertsmith.tasks.values import Tokenizer
 
 
 def tokenize_text(tokenizer: Tokenizer, text: str) -> Tokenized:
-    """The pieces of a text and the three tensors that a model takes, as lists."""
+    """Return the tokens of a text and the three model inputs, as lists."""
     encoding = tokenizer(text, return_token_type_ids=True)
     ids = [int(number) for number in encoding["input_ids"]]
     return Tokenized(

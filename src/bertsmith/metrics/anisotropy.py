@@ -1,8 +1,8 @@
-"""Anisotropy: whether vectors point in all directions or huddle in a cone, where every cosine is near 1.
+"""Anisotropy: whether vectors point in all directions, or lie in a narrow cone in which every cosine is near 1.
 
-Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", section 3: the mean cosine of random
-ones. Mu and Viswanath 2018, "All-but-the-Top", section 2: what a common mean vector and the first principal
-components take of them, and that they tell more without it.
+Ethayarajh 2019, "How Contextual are Contextualized Word Representations?", section 3, measures it by the mean cosine of
+random vectors. Mu and Viswanath 2018, "All-but-the-Top", section 2, show that a common mean vector and the first
+principal components dominate such vectors, and that vectors are more useful without them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Anisotropy(Result):
-    """The cosines of all pairs of vectors: their mean, and between which two 90% of them lie.
+    """Mean, 5th and 95th percentile of the cosines of all pairs of vectors.
 
-    The same after the mean vector was subtracted (None where all vectors are one). `first_component_share` is the part
-    of the variance around the mean that lies in the direction of its first principal component.
+    `centred_...` are the same after subtracting the mean vector (None if all vectors are equal).
+    `first_component_share` is the share of the variance around the mean that the first principal component explains.
     """
 
     mean_cosine: float
@@ -36,10 +36,10 @@ class Anisotropy(Result):
 
 
 def anisotropy(vectors: Floats) -> Anisotropy:
-    """Figures of float [vectors, dimensions], of two vectors at least; memory grows with their number squared."""
+    """Measure at least two vectors, float of [vectors, dimensions]; memory grows with the square of their number."""
     given = vectors.astype(np.float64)
     centred = given - given.mean(axis=0)
-    # What rounding leaves of equal vectors is no direction.
+    # The differences of equal vectors are rounding errors and have no direction.
     spread = np.square(centred).sum() > 1e-12 * np.square(given).sum()
     if not spread:
         return Anisotropy(*_cosines(given), None, None, None, None)
@@ -48,7 +48,7 @@ def anisotropy(vectors: Floats) -> Anisotropy:
 
 
 def mean_cosine(vectors: Floats) -> float:
-    """The mean cosine of all pairs of different vectors, from the sum of the unit vectors alone."""
+    """Return the mean cosine of all pairs of vectors, computed from the sum of the unit vectors."""
     units = _units(vectors.astype(np.float64))
     count = len(units)
     return float((np.square(units.sum(axis=0)).sum() - np.square(units).sum()) / (count * (count - 1)))
@@ -62,6 +62,6 @@ def _cosines(vectors: npt.NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _units(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Vectors of length 1; one of length 0 stays, and its cosines are 0."""
+    """Scale vectors to length 1; a zero vector is unchanged, and its cosines are 0."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms > 0, norms, 1)

@@ -27,70 +27,70 @@ Array = npt.NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of what is true and what is predicted.
+    """A metric of labels and predictions.
 
-    Both are of [examples]: classes, numbered from 0, or numbers; of label sets bool of [examples, labels].
+    Both are [examples] (class numbers from 0, or values), or for label sets bool of [examples, labels].
 
     Attributes:
-        greater_is_better: whether the highest value is the best.
-        signed_metrics: whether it is a correlation, which goes down to -1.
+        greater_is_better: whether higher values are better.
+        is_signed: whether the metric is a correlation, from -1 to 1.
     """
 
     measure: Callable[[Array, Array], Measurement]
     greater_is_better: bool = True
-    signed_metrics: bool = False
+    is_signed: bool = False
 
-    def __call__(self, gold: Array, predicted: Array) -> float:
-        """The figure of all examples."""
-        return self.measure(gold, predicted).value
+    def __call__(self, labels: Array, predicted: Array) -> float:
+        """Return the metric over all examples."""
+        return self.measure(labels, predicted).value
 
 
 def _of_sums(columns: Callable[[Array, Array], Floats], figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
-    return Metric(lambda gold, predicted: SumMeasurement(columns(gold, predicted), figure), **kind)
+    return Metric(lambda labels, predicted: SumMeasurement(columns(labels, predicted), figure), **kind)
 
 
 def _of_classes(figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
     return Metric(
-        lambda gold, predicted: ClassMeasurement(gold.astype(np.int64), predicted.astype(np.int64), figure), **kind
+        lambda labels, predicted: ClassMeasurement(labels.astype(np.int64), predicted.astype(np.int64), figure), **kind
     )
 
 
-def _right(gold: Array, predicted: Array) -> Floats:
-    """Whether an example is right, with all of its labels; and 1."""
-    right = gold == predicted
-    return np.stack([right if right.ndim == 1 else right.all(axis=1), np.ones(len(gold))], axis=1)
+def _is_correct(labels: Array, predicted: Array) -> Floats:
+    """Return the columns: 1 if an example is correct in all its labels; 1."""
+    correct = labels == predicted
+    return np.stack([correct if correct.ndim == 1 else correct.all(axis=1), np.ones(len(labels))], axis=1)
 
 
 def _mean(sums: Floats) -> Floats:
     return sums[:, 0] / sums[:, 1]
 
 
-def _micro_f1_of_right(sums: Floats) -> Floats:
-    # Each that is not right is a false positive of one label and a false negative of another.
-    right, examples = sums.T
-    return ratio(2 * right, 2 * right + 2 * (examples - right))
+def _micro_f1_of_correct(sums: Floats) -> Floats:
+    # Each wrong prediction is a false positive of one label and a false negative of a different label.
+    correct, examples = sums.T
+    return ratio(2 * correct, 2 * correct + 2 * (examples - correct))
 
 
-def _of_class_1(gold: Array, predicted: Array) -> Floats:
-    """Class 1: true positives, and false ones of either kind."""
-    true, guessed = gold == 1, predicted == 1
-    return np.stack([true & guessed, true != guessed], axis=1).astype(np.float64)
+def _of_class_1(labels: Array, predicted: Array) -> Floats:
+    """Return the columns for class 1: true positives; false positives and false negatives."""
+    labelled, predicted = labels == 1, predicted == 1
+    return np.stack([labelled & predicted, labelled != predicted], axis=1).astype(np.float64)
 
 
 def _f1(sums: Floats) -> Floats:
-    right, wrong = sums.T
-    return ratio(2 * right, 2 * right + wrong)
+    correct, wrong = sums.T
+    return ratio(2 * correct, 2 * correct + wrong)
 
 
-def _of_sets(gold: Array, predicted: Array) -> Floats:
-    """Three columns a label: whether it is right, predicted, and true."""
-    true, guessed = np.asarray(gold, dtype=bool), np.asarray(predicted, dtype=bool)
-    return np.stack([true & guessed, guessed, true], axis=2).reshape(len(true), -1).astype(np.float64)
+def _of_sets(labels: Array, predicted: Array) -> Floats:
+    """Return three columns per label: correct, predicted, in the labels."""
+    labelled, predicted = np.asarray(labels, dtype=bool), np.asarray(predicted, dtype=bool)
+    return np.stack([labelled & predicted, predicted, labelled], axis=2).reshape(len(labelled), -1).astype(np.float64)
 
 
 def _micro_f1_of_sets(sums: Floats) -> Floats:
-    right, predicted, true = _by_label(sums).sum(axis=1).T
-    return ratio(2 * right, predicted + true)
+    correct, predicted, labelled = _by_label(sums).sum(axis=1).T
+    return ratio(2 * correct, predicted + labelled)
 
 
 def _macro_f1_of_sets(sums: Floats) -> Floats:
@@ -102,70 +102,70 @@ def _by_label(sums: Floats) -> Floats:
 
 
 def _macro_f1(counts: Floats) -> Floats:
-    """Of the counts right, predicted, true: float64 of [choices, labels, 3]."""
-    right, predicted, true = np.moveaxis(counts, 2, 0)
-    occurring = np.sum(predicted + true > 0, axis=1).astype(np.float64)
-    return ratio(np.sum(ratio(2 * right, predicted + true), axis=1), occurring)
+    """Return macro F1 from the counts correct, predicted, labelled: float64 of [samples, labels, 3]."""
+    correct, predicted, labelled = np.moveaxis(counts, 2, 0)
+    occurring = np.sum(predicted + labelled > 0, axis=1).astype(np.float64)
+    return ratio(np.sum(ratio(2 * correct, predicted + labelled), axis=1), occurring)
 
 
 def _matthews(counts: Floats) -> Floats:
-    right, predicted, true = np.moveaxis(counts, 2, 0)
-    examples = true.sum(axis=1)
-    covariance = right.sum(axis=1) * examples - np.sum(predicted * true, axis=1)
-    norm = (examples**2 - np.sum(true**2, axis=1)) * (examples**2 - np.sum(predicted**2, axis=1))
+    correct, predicted, labelled = np.moveaxis(counts, 2, 0)
+    examples = labelled.sum(axis=1)
+    covariance = correct.sum(axis=1) * examples - np.sum(predicted * labelled, axis=1)
+    norm = (examples**2 - np.sum(labelled**2, axis=1)) * (examples**2 - np.sum(predicted**2, axis=1))
     return ratio(covariance, np.sqrt(norm))
 
 
-def _squared_error(gold: Array, predicted: Array) -> Floats:
-    """The squared difference; and 1."""
-    return np.stack([(gold.astype(np.float64) - predicted.astype(np.float64)) ** 2, np.ones(len(gold))], axis=1)
+def _squared_error(labels: Array, predicted: Array) -> Floats:
+    """Return the columns: squared difference; 1."""
+    return np.stack([(labels.astype(np.float64) - predicted.astype(np.float64)) ** 2, np.ones(len(labels))], axis=1)
 
 
-def _moments(gold: Array, predicted: Array) -> Floats:
-    return moments(gold.astype(np.float64), predicted.astype(np.float64))
+def _moments(labels: Array, predicted: Array) -> Floats:
+    return moments(labels.astype(np.float64), predicted.astype(np.float64))
 
 
-def _moments_of_ranks(gold: Array, predicted: Array) -> Floats:
-    once = np.ones((1, len(gold)))
-    a, b = (ranks(side.astype(np.float64), once)[0] for side in (gold, predicted))
+def _moments_of_ranks(labels: Array, predicted: Array) -> Floats:
+    once = np.ones((1, len(labels)))
+    a, b = (ranks(side.astype(np.float64), once)[0] for side in (labels, predicted))
     return moments(a, b)
 
 
-accuracy = _of_sums(_right, _mean)
-"""The share of examples whose label is right."""
+accuracy = _of_sums(_is_correct, _mean)
+"""The share of examples with the correct label."""
 
 binary_f1 = _of_sums(_of_class_1, _f1)
-"""2TP / (2TP + FP + FN) of class 1 of the classes 0 and 1; 0 where neither side has it."""
+"""2TP / (2TP + FP + FN) of class 1 of the classes 0 and 1; 0 if class 1 is in neither labels nor predictions."""
 
 macro_f1 = _of_classes(_macro_f1)
-"""The mean over the labels of 2TP / (2TP + FP + FN), over the labels that occur on either side."""
+"""The mean of 2TP / (2TP + FP + FN) over the labels that occur in labels or predictions."""
 
-micro_f1 = _of_sums(_right, _micro_f1_of_right)
-"""2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
+micro_f1 = _of_sums(_is_correct, _micro_f1_of_correct)
+"""2TP / (2TP + FP + FN) with counts summed over the labels; with one label per example it equals accuracy."""
 
-matthews = _of_classes(_matthews, signed_metrics=True)
-"""Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
+matthews = _of_classes(_matthews, is_signed=True)
+"""Matthews' correlation for any number of classes (Gorodkin 2004); 0 if labels or predictions are constant."""
 
-pearson = _of_sums(_moments, correlation, signed_metrics=True)
-"""Pearson's correlation; 0 where one side is constant. It does not see scales, so that the answers of two models are
-exchanged on one."""
+pearson = _of_sums(_moments, correlation, is_signed=True)
+"""Pearson's correlation; 0 if labels or predictions are constant. Numbers are standardised first: the correlation does
+not depend on scale, and permutation tests exchange the answers of two models on one scale."""
 
 spearman = Metric(
-    lambda gold, predicted: RankMeasurement(_moments_of_ranks(gold, predicted), correlation), signed_metrics=True
+    lambda labels, predicted: RankMeasurement(_moments_of_ranks(labels, predicted), correlation), is_signed=True
 )
-"""Spearman's rank correlation: Pearson's over ranks, ties sharing their mean rank."""
+"""Spearman's rank correlation: Pearson's correlation of ranks; ties share their mean rank."""
 
 mean_squared_error = _of_sums(_squared_error, _mean, greater_is_better=False)
 """The mean of the squared differences."""
 
-exact_match = _of_sums(_right, _mean)
-"""The share of examples whose label set is right, no label more and none less."""
+exact_match = _of_sums(_is_correct, _mean)
+"""The share of examples with exactly the correct label set."""
 
 micro_f1_of_sets = _of_sums(_of_sets, _micro_f1_of_sets)
-"""2TP / (2TP + FP + FN) with the counts of all labels added up; 0 where neither side has a label."""
+"""2TP / (2TP + FP + FN) with counts summed over the labels; 0 if neither labels nor predictions have a label."""
 
 macro_f1_of_sets = _of_sums(_of_sets, _macro_f1_of_sets)
-"""The mean of the labels' 2TP / (2TP + FP + FN), over the labels that occur on either side; 0 where none does."""
+"""The mean of 2TP / (2TP + FP + FN) over the labels that occur in labels or predictions; 0 if no label occurs."""
 
 
 SET_METRICS: dict[str, Metric] = {
@@ -173,31 +173,31 @@ SET_METRICS: dict[str, Metric] = {
     "macro_f1": macro_f1_of_sets,
     "accuracy": exact_match,
 }
-"""The figures of label sets, the main one first."""
+"""The metrics of label sets, the main metric first."""
 
 NUMBER_METRICS: dict[str, Metric] = {
     "pearson": pearson,
     "spearman": spearman,
     "mean_squared_error": mean_squared_error,
 }
-"""The figures of numbers, the main one first."""
+"""The metrics of numbers, the main metric first."""
 
 
 def class_metrics(classes: int) -> dict[str, Metric]:
-    """The figures of so many classes, numbered in their order, the main one first; with two also `f1`, of class 1."""
+    """Return the metrics for this number of classes, the main metric first; for two classes also `f1` of class 1."""
     f1: dict[str, Metric] = {"f1": binary_f1} if classes == 2 else {}
     return {"accuracy": accuracy, **f1, "macro_f1": macro_f1, "matthews": matthews}
 
 
 _ALL = {**class_metrics(2), **SET_METRICS, **NUMBER_METRICS}
 LOWER_IS_BETTER = frozenset(name for name, metric in _ALL.items() if not metric.greater_is_better)
-"""The figures of which the lowest is the best."""
-MAY_BE_NEGATIVE = frozenset(name for name, metric in _ALL.items() if metric.signed_metrics)
-"""The correlations."""
+"""The metrics for which lower values are better."""
+SIGNED_METRICS = frozenset(name for name, metric in _ALL.items() if metric.is_signed)
+"""The metrics from -1 to 1."""
 
 
 def over_seeds(values: list[float]) -> Interval:
-    """The mean over seeds and its 95% interval by Student's t; one seed has no spread and its interval is a point."""
+    """Return the mean over seeds and its 95% interval by Student's t; for one seed, the interval is a point."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, mean, mean)

@@ -1,13 +1,14 @@
-"""Entities of tag sequences, and their precision, recall and F1: strict in span and type, micro-averaged.
+"""Entities of tag sequences, and their precision, recall and F1: exact in span and type, micro-averaged.
 
-Two readings of tags that do not follow their scheme:
+Tags that violate their scheme can be read in two ways:
 
-- `Reading` "lenient", that of conlleval (Tjong Kim Sang and Buchholz 2000) and of seqeval by default: every run of tags
-  is an entity. One begins with B or S, behind E or S, and wherever the type changes; so an I without a B begins one.
-- a scheme by name, seqeval's `mode="strict"`: an entity counts only where its tags are those that the scheme asks for.
-  BIO (IOB2): B I*. BIOES: S, or B I* E. IOB1: I+, and B I* only directly behind an entity of the same type.
+- `Reading` "lenient", as in conlleval (Tjong Kim Sang and Buchholz 2000) and seqeval's default: every run of tags is an
+  entity. An entity begins with B or S, after E or S, and wherever the type changes; so an I without a B begins an
+  entity.
+- a scheme by name, as in seqeval's `mode="strict"`: an entity counts only if its tags follow the scheme. BIO (IOB2):
+  B I*. BIOES: S, or B I* E. IOB1: I+, and B I* only directly after an entity of the same type.
 
-Where all tags follow the scheme the two agree.
+For valid tags both readings agree.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Reading = Literal["lenient", "BIO", "BIOES", "IOB1"]
 UNTYPED = "_"
 """The type of a tag without one (B, I)."""
 _SPELLINGS = {"BILOU": {"L": "E", "U": "S"}, "BMES": {"M": "I"}, "BMEWO": {"M": "I", "W": "S"}}
-"""Schemes that are BIOES with other letters: the letters that differ, and the ones of BIOES."""
+"""Schemes that are BIOES with different letters: their letters, and the letters of BIOES."""
 _LETTERS = {"BILOU": "BILU", "BMES": "BMES", "BMEWO": "BMEW"}
 _SEPARATORS = r"[-_:./|+~\u2010-\u2015]"
 _BEFORE = re.compile(rf"([BIESLUMW])({_SEPARATORS})(.+)", re.IGNORECASE)
@@ -34,23 +35,23 @@ _BEHIND = re.compile(rf"(.+)({_SEPARATORS})([BIESLUMW])")
 
 
 class Entity(NamedTuple):
-    """A type and the tokens it stands on: `start` and `end` count tokens from 0, `end` is exclusive."""
+    """The type of an entity and its tokens: `start` and `end` count tokens from 0, `end` is exclusive."""
 
     type: str
     start: int
     end: int
 
 
-class Counts(NamedTuple):
-    """Of one type, or of all: the entities that are right, predicted, and in the gold."""
+class LabelCounts(NamedTuple):
+    """How often a label (or entity type) is correct, predicted, and in the labels."""
 
-    right: int
+    correct: int
     predicted: int
-    gold: int
+    labelled: int
 
 
 def parse_tag(tag: str) -> tuple[str, str] | None:
-    """`B-PER` is ("B", "PER"), `O` is ("O", ""), `B` is ("B", "_"); None for what is no tag."""
+    """Parse an entity tag: `B-PER` is ("B", "PER"), `O` is ("O", ""), `B` is ("B", "_"); None for any other text."""
     if tag == "O":
         return "O", ""
     if tag[:1] not in ("B", "I", "E", "S") or tag[1:2] not in ("", "-"):
@@ -59,16 +60,17 @@ def parse_tag(tag: str) -> tuple[str, str] | None:
 
 
 def are_plain(tags: Collection[str]) -> bool:
-    """Whether tags are plain labels, such as parts of speech: some `parse_tag` does not know, none is O or begins with
-    a prefix and a hyphen.
+    """Return whether tags are plain labels, such as parts of speech.
+
+    They are if `parse_tag` does not accept some tag, and no tag is O or begins with a prefix and a hyphen.
     """
     if all(parse_tag(tag) is not None for tag in tags):
         return False
     return not any(tag == "O" or (tag[:1] in ("B", "I", "E", "S") and tag[1:2] == "-") for tag in tags)
 
 
-def bioes_of(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
-    """The scheme of tags that are BIOES with other letters (BILOU, BMES, BMEWO), and each tag in BIOES; else None."""
+def convert_to_bioes(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
+    """Return the scheme of tags in BILOU, BMES or BMEWO, and the BIOES form of each tag; None for other tags."""
     prefixes = {tag[0] if tag[1:2] in ("", "-") else tag for tag in tags if tag and tag != "O"}
     for scheme, letters in _SPELLINGS.items():
         if prefixes <= set(_LETTERS[scheme]) and prefixes & set(letters):
@@ -77,9 +79,9 @@ def bioes_of(tags: Collection[str]) -> tuple[str, dict[str, str]] | None:
 
 
 def hyphenated(tag: str) -> str | None:
-    """How a tag that may be an entity's in another spelling is written here: `B_PER`, `PER-B` and `b-per` are B-PER.
+    """Return the standard spelling of a tag that looks like an entity tag: B-PER for `B_PER`, `PER-B` and `b-per`.
 
-    None for any other tag, and for one that is written that way already.
+    None for any other tag, and for a tag in the standard spelling.
     """
     if tag == "o":
         return "O"
@@ -94,7 +96,7 @@ def hyphenated(tag: str) -> str | None:
 
 
 def entities(tags: Sequence[str], reading: Reading = "lenient") -> list[Entity]:
-    """The entities of one sentence, in order. `tags` are such that `parse_tag` knows."""
+    """Return the entities of a sentence in order. `parse_tag` must accept the tags."""
     found: list[Entity] = []
     start: int | None = None
     before, type_before = "O", ""
@@ -113,14 +115,14 @@ def entities(tags: Sequence[str], reading: Reading = "lenient") -> list[Entity]:
 
 
 def _continues(before: str, prefix: str, reading: Reading) -> bool:
-    """Whether a tag goes on with the entity that the tag before it, of the same type, is in."""
+    """Return whether a tag continues the entity of the tag before, which has the same type."""
     if reading in ("BIO", "IOB1"):
         return prefix == "I"
     return before in "BI" and prefix in "IE"
 
 
 def _begins(before: str, prefix: str, same: bool, reading: Reading) -> bool:
-    """Whether a tag that goes on with nothing begins an entity."""
+    """Return whether a tag that does not continue an entity begins an entity."""
     if reading == "lenient":
         return prefix != "O"
     if reading == "IOB1":
@@ -129,9 +131,9 @@ def _begins(before: str, prefix: str, same: bool, reading: Reading) -> bool:
 
 
 def _is_whole(last: str, following: str, same: bool, reading: Reading) -> bool:
-    """Whether an entity may end with the tag `last` before the tag `following`.
+    """Return whether an entity may end with the tag `last` before the tag `following`.
 
-    In IOB1 seqeval drops a lone B whose neighbour is a B of another type, which that scheme forbids.
+    In IOB1, seqeval drops a single B before a B of a different type, which the scheme does not allow.
     """
     if reading == "BIOES":
         return last in "ES"
@@ -141,9 +143,9 @@ def _is_whole(last: str, following: str, same: bool, reading: Reading) -> bool:
 
 
 def recognise(sentences: Sequence[Sequence[str]]) -> Scheme:
-    """The scheme of correct tags: BIOES with any E or S, else BIO or IOB1.
+    """Detect the scheme of valid tags: BIOES if there is an E or S, else BIO or IOB1.
 
-    IOB1 has an I, and each B, if there is one, directly behind its own type. Tags without entities are BIO.
+    IOB1 has an I, and each B is directly after an entity of the same type. Tags without entities are BIO.
     """
     tags = {tag[0] for sentence in sentences for tag in sentence}
     if tags & {"E", "S"}:
@@ -157,8 +159,8 @@ def recognise(sentences: Sequence[Sequence[str]]) -> Scheme:
     return "IOB1"
 
 
-def tags_of(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
-    """The tags of a sentence of `count` tokens with these entities, in order and without overlap."""
+def tags_from_entities(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
+    """Return the tags of a sentence of `count` tokens with these entities, sorted and not overlapping."""
     tags, before = ["O"] * count, Entity("", -1, -1)
     for entity in found:
         type_, start, end = entity
@@ -173,27 +175,27 @@ def tags_of(found: Sequence[Entity], count: int, scheme: Scheme) -> list[str]:
 
 
 def count(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], reading: Reading = "lenient"
-) -> list[dict[str, Counts]]:
-    """For each sentence the counts of each type that occurs in it on either side."""
+    labelled: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], reading: Reading = "lenient"
+) -> list[dict[str, LabelCounts]]:
+    """Return for each sentence the counts of the types that occur in its labels or predictions."""
     counted = []
-    for true_tags, predicted_tags in zip(gold, predicted, strict=True):
-        true, guessed = set(entities(true_tags, reading)), set(entities(predicted_tags, reading))
+    for label_tags, predicted_tags in zip(labelled, predicted, strict=True):
+        label_entities, predicted_entities = (set(entities(tags, reading)) for tags in (label_tags, predicted_tags))
         counted.append(
             {
-                type_: Counts(
-                    sum(entity.type == type_ for entity in true & guessed),
-                    sum(entity.type == type_ for entity in guessed),
-                    sum(entity.type == type_ for entity in true),
+                type_: LabelCounts(
+                    sum(entity.type == type_ for entity in label_entities & predicted_entities),
+                    sum(entity.type == type_ for entity in predicted_entities),
+                    sum(entity.type == type_ for entity in label_entities),
                 )
-                for type_ in sorted({entity.type for entity in true | guessed})
+                for type_ in sorted({entity.type for entity in label_entities | predicted_entities})
             }
         )
     return counted
 
 
-def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
-    """What `measure` says over all entities, and of each type, with bootstrap intervals over the sentences."""
+def figures(counted: Sequence[dict[str, LabelCounts]]) -> tuple[dict[str, Interval], dict[str, dict[str, Interval]]]:
+    """Return the metrics of `measure` over all entities and per type, with bootstrap intervals over the sentences."""
     types = sorted({type_ for sentence in counted for type_ in sentence})
     measured = {
         (type_, name): measurement for type_ in (None, *types) for name, measurement in measure(counted, type_).items()
@@ -204,10 +206,10 @@ def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], 
     return found[None], {type_: found[type_] for type_ in types}
 
 
-def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> dict[str, SumMeasurement]:
-    """`precision`, `recall` and `f1` over all entities, or of one type, of sums over the sentences.
+def measure(counted: Sequence[dict[str, LabelCounts]], type_: str | None = None) -> dict[str, SumMeasurement]:
+    """Return `precision`, `recall` and `f1` over all entities, or of one type, from sums over the sentences.
 
-    All are from 0 to 1, and 0 where nothing was predicted or nothing is there to be found.
+    All are from 0 to 1, and 0 if there are no predictions or no labels.
     """
     nothing = (0, 0, 0)
     if type_ is None:
@@ -219,30 +221,30 @@ def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> d
 
 
 def _precision(sums: Floats) -> Floats:
-    right, predicted, _ = sums.T
-    return ratio(right, predicted)
+    correct, predicted, _ = sums.T
+    return ratio(correct, predicted)
 
 
 def _recall(sums: Floats) -> Floats:
-    right, _, gold = sums.T
-    return ratio(right, gold)
+    correct, _, labelled = sums.T
+    return ratio(correct, labelled)
 
 
 def _f1(sums: Floats) -> Floats:
-    right, predicted, gold = sums.T
-    return ratio(2 * right, predicted + gold)
+    correct, predicted, labelled = sums.T
+    return ratio(2 * correct, predicted + labelled)
 
 
 _FIGURES = {"precision": _precision, "recall": _recall, "f1": _f1}
-"""Each of the sums right, predicted, gold: float64 of [rows, 3] to [rows]."""
+"""Metrics from the sums correct, predicted, labelled: float64 of [rows, 3] to [rows]."""
 
 
-def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> SumMeasurement:
-    """The share of tokens whose tag is right, of sums over the sentences."""
+def token_accuracy(labelled: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> SumMeasurement:
+    """Return the share of tokens with the correct tag, from sums over the sentences."""
     table = np.array(
         [
-            (sum(a == b for a, b in zip(true, guessed, strict=True)), len(true))
-            for true, guessed in zip(gold, predicted, strict=True)
+            (sum(a == b for a, b in zip(label_tags, predicted_tags, strict=True)), len(label_tags))
+            for label_tags, predicted_tags in zip(labelled, predicted, strict=True)
         ],
         dtype=np.float64,
     )

@@ -1,8 +1,8 @@
-"""Answers in the forms from which a figure follows for any choice of the examples.
+"""Measurements: answers in a form from which a metric can be computed quickly for any sample of the examples.
 
-Resampling (`resampling.py`) takes examples several times or not at all, and comparing two models (`comparison.py`)
-exchanges their answers. A metric gives a Measurement, which does both: of sums over the examples, of counts of classes,
-or of ranks.
+Resampling (`resampling.py`) takes each example several times or not at all; comparing two models (`comparison.py`)
+exchanges their answers. A Measurement supports both. There are three kinds: from sums over the examples, from class
+counts, and from ranks.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ Booleans = npt.NDArray[np.bool_]
 
 
 class Measurement(ABC):
-    """The answers to some examples, and one figure of them."""
+    """The answers to some examples, and a metric of them."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """The examples."""
+        """Return the number of examples."""
 
     @abstractmethod
     def over(self, times: Floats) -> Floats:
-        """The figure of each choice: float64 of [choices]; NaN where it does not exist.
+        """Return the metric of each sample: float64 of [samples]; NaN if it is undefined.
 
         Args:
-            times: float64 of [choices, examples], how often each example is taken.
+            times: float64 of [samples, examples], how often each example is in the sample.
         """
 
     @abstractmethod
     def differs(self, other: Self) -> Booleans:
-        """bool of [examples]: where another model's answers to the same examples count otherwise."""
+        """Return on which examples the answers of two models score differently: bool of [examples]."""
 
     @abstractmethod
     def exchanged(self, other: Self, where: Booleans, swaps: Booleans) -> tuple[Floats, Floats]:
-        """The figures of both, each float64 of [exchanges], once some answers have been exchanged between them.
+        """Return the metrics of both models, float64 of [exchanges], after exchanging some of their answers.
 
         Args:
-            where: bool of [examples]: all that `differs`.
-            swaps: bool of [exchanges, these examples]: those whose answers are exchanged.
+            where: bool of [examples], the result of `differs`.
+            swaps: bool of [exchanges, differing examples], whether to exchange the answers.
         """
 
     @property
     def value(self) -> float:
-        """The figure of all examples."""
+        """The metric over all examples."""
         return float(self.over(np.ones((1, len(self))))[0])
 
 
 @dataclass(frozen=True)
 class SumMeasurement(Measurement):
-    """A figure that follows from sums over the examples.
+    """A metric computed from sums over the examples.
 
     Attributes:
-        table: float64 of [examples, columns]: what each example adds.
-        figure: the sums, float64 of [choices, columns], to float64 of [choices].
+        table: float64 of [examples, columns], the contribution of each example.
+        figure: function from the sums, float64 of [samples, columns], to float64 of [samples].
     """
 
     table: Floats
@@ -70,63 +70,63 @@ class SumMeasurement(Measurement):
         return len(self.table)
 
     def over(self, times: Floats) -> Floats:
-        """By one product."""
+        """Compute the sums as a matrix product."""
         return self.figure(times @ self.table)
 
     def differs(self, other: Self) -> Booleans:
-        """Where an example adds something else."""
+        """Compare the contributions of each example."""
         found: Booleans = (self.table != other.table).any(axis=1)
         return found
 
     def exchanged(self, other: Self, where: Booleans, swaps: Booleans) -> tuple[Floats, Floats]:
-        """By one product with the differences."""
+        """Compute the changes of the sums as a matrix product."""
         moved = swaps @ (other.table - self.table)[where]
         return self.figure(self.table.sum(axis=0) + moved), self.figure(other.table.sum(axis=0) - moved)
 
 
 @dataclass(frozen=True)
 class ClassMeasurement(Measurement):
-    """A figure that follows from the counts of each class: right, predicted, true.
+    """A metric computed from the counts of each class: correct, predicted, labelled.
 
     Attributes:
-        gold, predicted: int64 of [examples], the classes, numbered from 0.
-        figure: the counts, float64 of [choices, classes, 3], to float64 of [choices].
+        labels, predicted: int64 of [examples], class numbers from 0.
+        figure: function from the counts, float64 of [samples, classes, 3], to float64 of [samples].
     """
 
-    gold: Ints
+    labels: Ints
     predicted: Ints
     figure: Callable[[Floats], Floats]
 
     def __len__(self) -> int:
-        return len(self.gold)
+        return len(self.labels)
 
     @property
     def classes(self) -> int:
-        """As many as the highest number asks for."""
-        return 1 + int(max(self.gold.max(), self.predicted.max()))
+        """The number of classes: the highest class number plus one."""
+        return 1 + int(max(self.labels.max(), self.predicted.max()))
 
     def over(self, times: Floats) -> Floats:
-        """By counting."""
+        """Count the classes of each sample."""
         return self.figure(self._counts(times, self.classes))
 
     def _counts(self, times: Floats, classes: int) -> Floats:
-        pairs, which = np.unique(self.gold * classes + self.predicted, return_inverse=True)
-        times = _by_class(times, which, len(pairs))  # there are few pairs of classes, and many examples
-        gold, predicted = np.divmod(pairs, classes)
-        right = predicted == gold
-        parts = ((times[:, right], gold[right]), (times, predicted), (times, gold))
+        pairs, which = np.unique(self.labels * classes + self.predicted, return_inverse=True)
+        times = _by_class(times, which, len(pairs))  # few pairs of classes, many examples
+        labels, predicted = np.divmod(pairs, classes)
+        correct = predicted == labels
+        parts = ((times[:, correct], labels[correct]), (times, predicted), (times, labels))
         return np.stack([_by_class(weights, names, classes) for weights, names in parts], axis=2)
 
     def differs(self, other: Self) -> Booleans:
-        """Where another class is predicted."""
+        """Compare the predicted classes."""
         found: Booleans = self.predicted != other.predicted
         return found
 
     def exchanged(self, other: Self, where: Booleans, swaps: Booleans) -> tuple[Floats, Floats]:
-        """By counting what is exchanged."""
+        """Count the exchanged answers."""
         classes, once, times = max(self.classes, other.classes), np.ones((1, len(self))), swaps.astype(np.float64)
         given, taken = (
-            type(self)(self.gold[where], side.predicted[where], self.figure)._counts(times, classes)
+            type(self)(self.labels[where], side.predicted[where], self.figure)._counts(times, classes)
             for side in (self, other)
         )
         moved = taken - given
@@ -134,7 +134,7 @@ class ClassMeasurement(Measurement):
 
 
 def _by_class(weights: Floats, names: Ints, classes: int) -> Floats:
-    """The weights, float64 of [rows, examples], added up by the class of the examples: [rows, classes]."""
+    """Sum weights, float64 of [rows, examples], by the class of the examples: [rows, classes]."""
     sums = np.zeros((len(weights), classes))
     if len(names):
         order = np.argsort(names, kind="stable")
@@ -145,14 +145,14 @@ def _by_class(weights: Floats, names: Ints, classes: int) -> Floats:
 
 @dataclass(frozen=True)
 class RankMeasurement(SumMeasurement):
-    """Spearman's correlation: Pearson's over ranks, which are the table's first columns (`moments`).
+    """Spearman's correlation: Pearson's correlation of ranks, which are the table's first columns (`moments`).
 
-    Every choice of the examples is ranked by itself. Answers are exchanged as ranks, for two models may answer on two
-    scales, and not ranked again.
+    Each sample is ranked separately. Answers are exchanged as ranks, because two models may answer on different scales;
+    they are not ranked again after the exchange.
     """
 
     def over(self, times: Floats) -> Floats:
-        """By sums over the ranks in each choice."""
+        """Rank each sample and compute the sums over its ranks."""
         middle = (times.sum(axis=1, keepdims=True) + 1) / 2  # the mean of the ranks
         a, b = (ranks(self.table[:, side], times) - middle for side in (0, 1))
         sums = [np.einsum("ij,ij,ij->i", times, *pair) for pair in ((a, a), (b, b), (a, b))]
@@ -161,11 +161,11 @@ class RankMeasurement(SumMeasurement):
 
 
 def ranks(values: Floats, times: Floats) -> Floats:
-    """Ranks from 1, ties sharing their mean rank: float64 of [choices, examples].
+    """Return ranks from 1; ties share their mean rank: float64 of [samples, examples].
 
     Args:
         values: float64 of [examples].
-        times: float64 of [choices, examples], how often each is there.
+        times: float64 of [samples, examples], how often each example is in the sample.
     """
     distinct, inverse = np.unique(values, return_inverse=True)
     counts = _by_class(times, inverse, len(distinct))
@@ -173,20 +173,20 @@ def ranks(values: Floats, times: Floats) -> Floats:
 
 
 def moments(a: Floats, b: Floats) -> Floats:
-    """Both numbers, brought to mean 0 and norm 1, their squares, their product; and 1: float64 of [examples, 6]."""
+    """Return the columns a, b, a², b², ab, 1, with a and b standardised: float64 of [examples, 6]."""
     a, b = _standardized(a), _standardized(b)
     return np.stack([a, b, a * a, b * b, a * b, np.ones(len(a))], axis=1)
 
 
 def _standardized(numbers: Floats) -> Floats:
-    """Of mean 0 and norm 1; zeros where all are the same."""
+    """Scale numbers to mean 0 and norm 1; return zeros if all are equal."""
     centred: Floats = numbers - np.mean(numbers)
     norm = np.sqrt(centred @ centred)
     return centred / norm if norm > 0 and np.ptp(numbers) > 0 else np.zeros_like(numbers)
 
 
 def correlation(sums: Floats) -> Floats:
-    """Pearson's correlation of the sums of `moments`, [choices, 6] to [choices]; 0 where a side is constant."""
+    """Return Pearson's correlation from the sums of `moments`, [samples, 6] to [samples]; 0 if a or b is constant."""
     a, b, aa, bb, ab, count = sums.T
     spread_a, spread_b = aa - a * a / count, bb - b * b / count
     constant = (spread_a <= _ROUNDING * aa) | (spread_b <= _ROUNDING * bb)
@@ -195,9 +195,9 @@ def correlation(sums: Floats) -> Floats:
 
 
 _ROUNDING = 1e-13
-"""A variance of no more than so much of the mean square is the rounding error of a constant."""
+"""A variance up to this fraction of the mean square is the rounding error of a constant."""
 
 
-def ratio(top: Floats, bottom: Floats) -> Floats:
-    """top / bottom, and 0 where the bottom is 0."""
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide element by element; 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

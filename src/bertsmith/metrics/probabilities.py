@@ -1,7 +1,7 @@
-"""Logits to probabilities, and losses in nats: NumPy, in the precision of the logits.
+"""Probabilities and losses (in nats) from logits, with NumPy, in the precision of the logits.
 
-Logits of any size are taken without overflow. Those of a broken model (infinite, or not a number) give NaN, without a
-warning, as in torch.
+Logits of any size work without overflow. Infinite or NaN logits of a broken model give NaN without a warning, as in
+torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Floats = TypeVar("Floats", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """Over the last axis."""
+    """Return the softmax over the last axis."""
     with np.errstate(invalid="ignore"):
         weights = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
         found: Floats = weights / weights.sum(axis=-1, keepdims=True)
@@ -23,7 +23,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 
 def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """Over the last axis; minus infinity is the logit of a class that a case lacks."""
+    """Return the log-softmax over the last axis; classes that a case does not have are minus infinity."""
     scaled = logits / temperature
     with np.errstate(invalid="ignore"):
         shifted = scaled - scaled.max(axis=-1, keepdims=True)
@@ -32,8 +32,8 @@ def log_softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """The logistic function."""
-    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the 0 that is meant
+    """Return the logistic function."""
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, as intended
         found: Floats = np.reciprocal(1 + np.exp(-logits))
     return found
 
@@ -41,6 +41,6 @@ def sigmoid(logits: Floats) -> Floats:
 def binary_cross_entropies(
     logits: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """-log(sigmoid) of the logits with the target 1, -log(1 - sigmoid) of those with 0."""
+    """Return -log(sigmoid(logit)) for target 1, and -log(1 - sigmoid(logit)) for target 0."""
     found: npt.NDArray[np.float64] = np.logaddexp(0, np.where(targets > 0, -logits, logits))
     return found

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: a figure over examples that are drawn again, with replacement (Efron 1979)."""
+"""Bootstrap intervals: metrics over examples resampled with replacement (Efron 1979)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from bertsmith.runtime import random
 RESAMPLES = 1_000
 Name = TypeVar("Name", bound=Hashable)
 _BLOCK = 1 << 20
-"""Numbers of a block of resamples."""
+"""Maximum array elements per block of resamples."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95% interval."""
+    """A metric and its 95% interval."""
 
     value: float
     low: float
     high: float
 
     def to_dict(self) -> dict[str, float]:
-        """The JSON form."""
+        """Return the JSON object."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
 def bootstrap_draws(examples: int, resamples: int) -> Iterator[Floats]:
-    """The resamples in blocks, float64 of [rows, examples]: how often each example is drawn. The same each time."""
+    """Yield blocks of resamples, float64 of [rows, examples]: how often each example is drawn. Reproducible."""
     generator = random.generator("bootstrap", examples, resamples)
     rows = max(1, _BLOCK // examples)
     for start in range(0, resamples, rows):
@@ -41,26 +41,26 @@ def bootstrap_draws(examples: int, resamples: int) -> Iterator[Floats]:
         yield times
 
 
-def resampled(measured: Mapping[Name, Measurement], resamples: int) -> dict[Name, Floats]:
-    """Figures of the same examples, each float64 of [resamples], all over the same resamples."""
-    found: dict[Name, list[Floats]] = {name: [] for name in measured}
-    examples = len(next(iter(measured.values())))
+def resampled(measurements: Mapping[Name, Measurement], resamples: int) -> dict[Name, Floats]:
+    """Return each metric over the same resamples of the same examples: float64 of [resamples]."""
+    found: dict[Name, list[Floats]] = {name: [] for name in measurements}
+    examples = len(next(iter(measurements.values())))
     for times in bootstrap_draws(examples, resamples):
-        for name, measurement in measured.items():
+        for name, measurement in measurements.items():
             found[name].append(measurement.over(times))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def intervals(measured: Mapping[Name, Measurement], resamples: int = RESAMPLES) -> dict[Name, Interval]:
-    """Figures of the same examples, each with its 95% percentile interval; the same each time."""
-    over = resampled(measured, resamples)
-    return {name: interval(measurement.value, over[name]) for name, measurement in measured.items()}
+def intervals(measurements: Mapping[Name, Measurement], resamples: int = RESAMPLES) -> dict[Name, Interval]:
+    """Return metrics of the same examples, each with its 95% percentile interval; reproducible."""
+    over = resampled(measurements, resamples)
+    return {name: interval(measurement.value, over[name]) for name, measurement in measurements.items()}
 
 
 def interval(value: float, over: Floats) -> Interval:
-    """A figure with the 95% percentile interval of its resampled values: float64 of [resamples].
+    """Return a metric with the 95% percentile interval of its resampled values, float64 of [resamples].
 
-    NaN stands for a resample in which the figure does not exist and is left out.
+    NaN values (the metric is undefined for a resample) are ignored.
     """
     low, high = np.nanquantile(over, (0.025, 0.975))
     return Interval(value, float(low), float(high))

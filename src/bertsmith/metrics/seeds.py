@@ -1,4 +1,4 @@
-"""The figures of several seeds as one: their mean, their median, or that of the best seed, and its interval."""
+"""Combine the metrics of several seeds: mean, median or best seed, with an interval."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bertsmith.records.suite import OverSeeds, TableFigure
 
 
 def one_figure(metric: MeanFigure, over_seeds: OverSeeds, best: int) -> TableFigure:
-    """The figure of a table, with its interval if it has one; `best` is the place of the best seed.
+    """Return the value for a table, with its interval if it has one; `best` is the index of the best seed.
 
-    The median has the interval of `median_interval`; the best of several seeds has none, because it was chosen for
-    being the highest.
+    The median has the interval of `median_interval`. The best of several seeds has no interval, because it was selected
+    for being the highest.
     """
     values = metric.seeds
     if over_seeds == "mean" or len(values) == 1:
@@ -27,10 +27,10 @@ def one_figure(metric: MeanFigure, over_seeds: OverSeeds, best: int) -> TableFig
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The interval between two order statistics that holds the median at 95% at least, whatever the distribution.
+    """Return the interval between two order statistics that contains the median with a probability of at least 95%.
 
-    (Conover 1999, "Practical Nonparametric Statistics", 3.2.) None below six values: from the lowest to the highest of
-    five it is 93.75%.
+    It holds for any distribution (Conover 1999, "Practical Nonparametric Statistics", 3.2). None for fewer than six
+    values: for the range of five values the probability is only 93.75%.
     """
     count, ordered, tail, place = len(values), sorted(values), 0.0, -1
     while 2 * (tail + comb(count, place + 1) / 2**count) <= 0.05:

@@ -14,7 +14,7 @@ from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.splitting import MIN_TOKENS
 from bertsmith.corpus.store import TokenPart
 from bertsmith.errors import DataError, OptionError
-from bertsmith.evaluation.text import frozen_text, part_of_text
+from bertsmith.evaluation.held_out_text import fixed_evaluation_text, held_out_text
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.records.pretraining import MeasuredText, PretrainingRecord
 from bertsmith.runtime.console import log_info, warn
@@ -48,13 +48,13 @@ def read_general_text(
         return None
     try:
         with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-            part = part_of_text(source, _reading(source), tokenizer, aside=Path(aside))  # it stays mapped
+            part = held_out_text(source, _reading(source), tokenizer, temporary_folder=Path(aside))  # it stays mapped
         if part.num_tokens < MIN_TOKENS:
             warn(
                 f"--general-text: {source} has {part.num_tokens:,} tokens; a loss on fewer than {MIN_TOKENS:,} is "
                 "mostly chance. Give more text"
             )
-        frozen = frozen_text(
+        frozen = fixed_evaluation_text(
             part,
             Vocabulary.of(tokenizer),
             objective=options.objective,

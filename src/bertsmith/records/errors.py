@@ -1,4 +1,4 @@
-"""The errors of a head on a labelled file: an object in run.json and in the result of each seed."""
+"""The errors of a head on a labelled file: the object `errors` in run.json and in each seed's result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bertsmith.records.base import Part
 
 
 class Figure(Part):
-    """A figure with its 95% interval."""
+    """A metric with its 95% interval."""
 
     value: float
     low: float
@@ -14,7 +14,7 @@ class Figure(Part):
 
 
 class CalibrationFigures(Part):
-    """How far probabilities can be believed, in three figures."""
+    """Three metrics of calibration."""
 
     ece: float
     brier: float
@@ -22,7 +22,7 @@ class CalibrationFigures(Part):
 
 
 class CalibrationBin(Part):
-    """The decisions with a probability between two numbers: the mean probability, and the share that is right."""
+    """Decisions with a probability between `low` and `high`: the mean probability, and the share that is correct."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class UncalibratedReport(CalibrationFigures):
 
 
 class CalibrationReport(CalibrationFigures):
-    """The calibration of a head; `temperature` and `before` if the head has a temperature."""
+    """The calibration of a head; `temperature` and `before` are set if the head has a temperature."""
 
     cases: int
     of: str
@@ -48,7 +48,7 @@ class CalibrationReport(CalibrationFigures):
 
 
 class WrongAnswer(Part):
-    """An example that the head gets wrong, in words."""
+    """A wrongly predicted example, as text."""
 
     place: str
     texts: list[str]
@@ -59,7 +59,7 @@ class WrongAnswer(Part):
 
 
 class LabelFigures(Part):
-    """The figures of a label; None if it is never predicted, or never true."""
+    """The metrics of a label; None if it is never predicted, or never in the labels."""
 
     label: str
     precision: float | None
@@ -69,17 +69,17 @@ class LabelFigures(Part):
 
 
 class Confusion(Part):
-    """The confusion matrix: rows are true labels, columns predicted ones."""
+    """The confusion matrix: rows are labels, columns are predictions."""
 
     labels: list[str]
     counts: list[list[int]]
     of: str
     others: int
-    """The number of labels that the last row and column stand for."""
+    """The number of labels combined in the last row and column."""
 
 
 class SliceRow(Part):
-    """The examples of a slice, and their figure with its 95% interval."""
+    """A slice: its number of examples, and their metric with its 95% interval."""
 
     name: str
     examples: int
@@ -89,7 +89,7 @@ class SliceRow(Part):
 
 
 class Slices(Part):
-    """The main metric of the examples divided by a property."""
+    """The main metric by the values of a property."""
 
     by: str
     metric: str
@@ -97,7 +97,7 @@ class Slices(Part):
 
 
 class ErrorReport(Part):
-    """The errors on the examples of a file (`evaluation.errors.error_report`)."""
+    """The errors on the examples of a file (`evaluation.error_analysis.error_report`)."""
 
     examples: int
     wrong: int | None

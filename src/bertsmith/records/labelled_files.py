@@ -1,4 +1,4 @@
-"""The labelled files of a fine-tuning, and the report on them: the object `data` in run.json."""
+"""The labelled files of a fine-tuning and the report on them: the object `data` in run.json."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class DataFile(Part):
     """`train`, `unlabelled`, `dev` or `test`."""
     examples: int = 0
     longest: int = 0
-    """Tokens of the longest example, before it is cut."""
+    """Tokens of the longest example, before truncation."""
     truncated_texts: int = 0
     truncated_tokens: int = 0
     windowed_examples: int | None = None
-    """Examples that are read in windows; not set if the task cuts texts instead."""
+    """Number of examples read in windows; unset if the task truncates texts instead."""
     left_out_examples: int | None = None
-    """Examples that nothing can be learnt from."""
+    """Number of examples that cannot be used for training."""
     drawn_from: int | None = None
-    """The examples of the file, if only a random part of them is used."""
+    """Number of examples in the file, if only a random sample of them is used."""
     sha256: str | None = None
-    """None for a data set, which is compared by its name."""
+    """None for a data set, which is compared by name."""
 
 
 class LengthBin(Part):
-    """The examples of some lengths in tokens; the last bin is open."""
+    """The number of examples in a range of lengths in tokens; the last bin has no upper end."""
 
     low: int
     high: int | None
@@ -37,7 +37,7 @@ class LengthBin(Part):
 
 
 class QuantityBin(Part):
-    """The examples whose number is between two values."""
+    """The number of examples with a value between `low` and `high`."""
 
     low: float
     high: float
@@ -45,7 +45,7 @@ class QuantityBin(Part):
 
 
 class Quantity(Part):
-    """The distribution of the number that the examples differ in, if they have no labels."""
+    """The distribution of a numeric property of the examples, for tasks without labels."""
 
     name: str
     low: float
@@ -55,21 +55,21 @@ class Quantity(Part):
 
 
 class PlacedLabel(Part):
-    """A label and the place in the file that has it."""
+    """A label and its location in the file."""
 
     label: str
     place: str
 
 
 class Contradiction(Part):
-    """A text with several labels."""
+    """A text that occurs with different labels."""
 
     text: str
     labels: list[PlacedLabel]
 
 
 class Contradictions(Part):
-    """The number of texts with several labels, and some of them."""
+    """The number of texts that occur with different labels, and some of these texts."""
 
     texts: int
     examples: list[Contradiction]
@@ -82,7 +82,7 @@ class PartReport(Part):
     labels: dict[str, int]
     quantity: Quantity | None = None
     labels_of: int | None = None
-    """The number of texts that the labels are counted in, if a text may have several."""
+    """The number of texts, if a text may have several labels."""
     repeated: int
     contradictions: Contradictions
     lengths: list[LengthBin]
@@ -95,14 +95,14 @@ class PartReport(Part):
 
 
 class SharedText(Part):
-    """A text that is in two files, and its place in each."""
+    """A text that is in two files, and its location in each."""
 
     text: str
     places: list[str]
 
 
 class Overlap(Part):
-    """The examples of a file whose text is also in an earlier file."""
+    """The number of examples of a file whose text is also in an earlier file, and some of them."""
 
     of: int
     examples_in_both: int
@@ -110,7 +110,7 @@ class Overlap(Part):
 
 
 class DataReport(Part):
-    """The report on all files (`evaluation.labelled_data`)."""
+    """The report on all files (`evaluation.data_audit`)."""
 
     max_length: int
     parts: dict[str, PartReport]
@@ -126,7 +126,7 @@ class DataReport(Part):
 
 
 class FinetuningFiles(Part):
-    """The files, the labels of the training file with their frequencies, and the report."""
+    """The files, the label counts of the training file, and the report."""
 
     files: list[DataFile]
     labels: dict[str, int] = Field(default_factory=dict)
@@ -134,6 +134,6 @@ class FinetuningFiles(Part):
 
     @property
     def checksum_of_figures(self) -> str | None:
-        """The checksum of the file that figures are of: the test file if there is one, else the dev file."""
+        """The checksum of the file on which the MODEL was measured: the test file, or the dev file if there is none."""
         checksums = {file.part: file.sha256 for file in self.files}
         return checksums.get("test", checksums.get("dev"))

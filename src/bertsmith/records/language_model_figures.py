@@ -1,4 +1,4 @@
-"""The figures of a language model: what `evaluate` prints, a run records, and reports and cards show."""
+"""The metrics of a language model, as printed by `evaluate`, stored by a run, and shown in reports and cards."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from bertsmith.config.verb import Result
 
 @dataclass(frozen=True)
 class LanguageModelFigures(Result):
-    """The figures of a language model on a held-out part; None where the model has no such head or counts lack.
+    """The metrics of a language model on held-out text; None if the model lacks the head or there are no counts.
 
-    `mlm_nats_per_masked_token` is the cross-entropy of the true tokens at the masked positions, in nats;
-    `perplexity` its exponential. `next_sentence_majority` is what always giving the more frequent answer reaches: short
-    documents give more random pairs than true ones.
+    Attributes:
+        mlm_nats_per_masked_token: cross-entropy of the correct tokens at the masked positions, in nats.
+        perplexity: its exponential.
+        unigram_nats_per_token: the same cross-entropy for the unigram baseline.
+        next_sentence_majority: accuracy of always giving the more frequent answer. It may exceed 0.5, because short
+            documents give more random pairs than consecutive pairs.
     """
 
     mlm_nats_per_masked_token: float | None = None

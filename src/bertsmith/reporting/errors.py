@@ -1,6 +1,6 @@
 """Where a head is wrong and how far its probabilities can be believed, as sections of a page.
 
-The figures are those of `evaluation.errors`: run.json has them under `errors`.
+The figures are those of `evaluation.error_analysis`: run.json has them under `errors`.
 """
 
 from __future__ import annotations

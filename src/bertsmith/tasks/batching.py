@@ -1,17 +1,17 @@
-"""Texts to batches: sorted by length, as many at once as a budget of tokens allows."""
+"""Batches of texts of similar length, within a budget of tokens per batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-TOKENS_A_BATCH = 4_096
+TOKENS_PER_BATCH = 4_096
 
 
-def by_length(lengths: Sequence[int], budget: int = TOKENS_A_BATCH) -> Iterator[list[int]]:
-    """The numbers of the texts of each batch; no batch holds more than `budget` tokens after padding.
+def length_sorted_batches(lengths: Sequence[int], budget: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
+    """Yield the indices of the texts in each batch; a padded batch has at most `budget` tokens.
 
-    Texts of like length stand together, so that little is computed on padding. A text longer than the budget
-    is alone.
+    Texts of similar length share a batch, so little work is spent on padding. A text longer than the budget gets a
+    batch to itself.
     """
     order = sorted(range(len(lengths)), key=lambda number: lengths[number])
     batch: list[int] = []

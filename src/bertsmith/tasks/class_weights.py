@@ -1,15 +1,15 @@
-"""Weights of classes in the loss, so that a model does not pass over rare classes."""
+"""Class weights in the loss, so that a model does not neglect rare classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 
-def balanced(counts: Mapping[str, int]) -> tuple[float, ...]:
-    """A weight for each label by its inverse frequency: n / (labels * count), so all labels weigh the same together.
+def balanced_class_weights(counts: Mapping[str, int]) -> tuple[float, ...]:
+    """Return a weight per label, n / (labels * count), so that all labels have the same total weight.
 
-    The mean over the counted is 1 (King and Zeng 2001; `class_weight="balanced"` of scikit-learn). A label that does
-    not occur has 1, and is not among the labels that are counted.
+    The mean weight over the examples is 1 (King and Zeng 2001; scikit-learn's `class_weight="balanced"`). A label that
+    does not occur has weight 1 and is not counted as a label.
     """
     occurring = [count for count in counts.values() if count]
     total = sum(occurring)

@@ -1,4 +1,4 @@
-"""The declaration of a task's verb, from which the command line is built: `COMMAND` in the `command.py` of its folder.
+"""The declaration of a task's verb: `COMMAND` in the `command.py` of its folder. The command line is built from it.
 
 `read` runs before the model is loaded, so that a mistake in the inputs is reported at once.
 """

@@ -1,4 +1,4 @@
-"""Texts, or pairs of texts, as ids: texts that are longer than the model are cut, and the cut tokens counted."""
+"""Texts, or pairs of texts, encoded as ids. Long texts are truncated, and the cut tokens are counted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bertsmith.tokenization.folder import reset_tokenizer
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedTexts:
     """Texts as ids.
 
     Attributes:
-        input_ids, token_type_ids: a list of ids for each text, special tokens included, not padded.
-        truncated_tokens: how many tokens of each text were cut.
+        input_ids, token_type_ids: a list per text, with special tokens, not padded.
+        truncated_tokens: number of tokens cut from each text.
     """
 
     input_ids: list[list[int]]
@@ -35,20 +35,20 @@ class Encoded:
 
     @property
     def full_lengths(self) -> list[int]:
-        """Tokens of each text before anything was cut."""
+        """Tokens of each text before truncation."""
         return [len(ids) + cut for ids, cut in zip(self.input_ids, self.truncated_tokens, strict=True)]
 
     @property
-    def windowed(self) -> int | None:
-        """None: texts are cut, never divided into windows."""
+    def windowed_examples(self) -> int | None:
+        """None: texts are truncated, never divided into windows."""
         return None
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Encoded:
-    """Encode texts or pairs; tokens beyond `max_length` are cut (pairs: from the longer one) and counted."""
+def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> EncodedTexts:
+    """Encode texts or pairs; cut and count tokens beyond `max_length` (in a pair, from the longer text)."""
     if not texts:
-        return Encoded([], [], [])
-    # Not verbose: texts beyond the model's length are cut below, so transformers' warning of them is wrong.
+        return EncodedTexts([], [], [])
+    # verbose=False: long texts are cut below, so the warning of transformers about them would be wrong.
     second = list(pairs) if pairs is not None else None
     whole = tokenizer(list(texts), second, return_token_type_ids=True, verbose=False)
     ids, types = list(whole["input_ids"]), list(whole["token_type_ids"])
@@ -65,12 +65,12 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | No
         reset_tokenizer(cast(Any, tokenizer))
         for place, number in enumerate(long):
             ids[number], types[number] = shorter["input_ids"][place], shorter["token_type_ids"][place]
-    return Encoded(ids, types, cut)
+    return EncodedTexts(ids, types, cut)
 
 
-def without_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
-    """Of each text whether nothing is left of it for the model: it is empty, white space, or characters that the
-    tokenizer drops.
+def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
+    """Return for each text whether the model sees no token of it: the text is empty or white space, or the tokenizer
+    drops all of its characters.
     """
     # No tokenizer drops letters and digits, and some make a token of white space.
     found = [not text.strip() for text in texts]
@@ -82,8 +82,8 @@ def without_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[bool]:
     return found
 
 
-def padded(encoded: Encoded, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
-    """The batch of some texts, padded to the longest: int64 of [texts, length]."""
+def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    """Return a batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
     input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)
     types, mask = np.zeros_like(input_ids), np.zeros_like(input_ids)

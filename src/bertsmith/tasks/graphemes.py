@@ -1,9 +1,9 @@
-"""Spans of whole characters as a reader sees them: grapheme clusters (Unicode Standard Annex 29).
+"""Spans widened to whole user-perceived characters: grapheme clusters (Unicode Standard Annex 29).
 
-A tokenizer gives the place of each piece in code points. A piece may end inside a character: BERT's uncased tokenizers
-strip marks, so the last mark of a word belongs to no piece, and a byte-level piece may be a part of a code point. Here
-such places move outwards to the next border. A text without code points that join others costs one search; any other
-text is divided into its clusters once (a quarter of a second for a million characters).
+A tokenizer gives the offsets of each token in code points. A token may end inside a character: BERT's uncased
+tokenizers strip combining marks, so the last mark of a word is in no token, and a byte-level token may be part of a
+code point. This module moves such offsets outwards to the nearest cluster boundary. A text without joining code points
+costs one search; any other text is divided into clusters once (a quarter of a second per million characters).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _JOINING = regex.compile(
     r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=Regional_Indicator}"
     r"\p{GCB=L}\p{GCB=V}\p{GCB=T}]"
 )
-"""Code points that can join others to a cluster (`\\r` because of CR LF). Without them each one is a cluster."""
+"""Code points that can join others in a cluster (`\\r` due to CR LF). Without them, each code point is a cluster."""
 
 
 def whole_clusters(
     text: str, starts: npt.ArrayLike, ends: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Spans of a text, each widened to the borders of the grapheme clusters that it begins and ends in.
+    """Widen spans of a text to the boundaries of the grapheme clusters in which they begin and end.
 
-    An empty span stays empty, at the border before it.
+    An empty span stays empty, at the boundary before it.
 
     Args:
         text: the text.
-        starts, ends: the spans in code points, the end exclusive; each of [spans].
+        starts, ends: the spans in code points, end exclusive; each of [spans].
     """
     first, last = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
     if _JOINING.search(text) is None:

@@ -1,4 +1,4 @@
-"""What predictions need of a MODEL. Torch, or another backend, is behind it: ids go in, NumPy arrays come out."""
+"""The interface between predictions and a loaded MODEL: ids in, NumPy arrays out, for any backend."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from bertsmith.tasks.encoded_texts import Encoded
+    from bertsmith.tasks.encoded_texts import EncodedTexts
 
 ValueType = TypeVar("ValueType")
 
 
 class Forward(Protocol):
-    """A part of a model, ready to run."""
+    """A part of a model that is ready to run."""
 
-    def __call__(self, encoded: Encoded, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """Of each batch the numbers of its texts, and the outputs. `settings` are those of the task's FORWARD."""
+    def __call__(self, encoded: EncodedTexts, **settings: Any) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+        """Yield the text indices and the outputs of each batch. `settings` go to the task's FORWARD."""
         ...
 
 
 class Runner(Protocol):
-    """A MODEL that runs.
+    """A loaded MODEL.
 
     Attributes:
-        name: the MODEL's, for messages.
+        name: the name of the MODEL, for messages.
         config: its configuration.
         tokenizer: its tokenizer.
-        max_length: the most tokens of a row that the model takes.
+        max_length: maximum tokens per row.
     """
 
     name: str
@@ -38,25 +38,25 @@ class Runner(Protocol):
     max_length: int
 
     def task(self, name: str) -> Any:
-        """The TASK of this name with the MODEL's labels. Raises ModelError if the MODEL has no such head."""
+        """Return the TASK with this name and the MODEL's labels. Raises ModelError if the MODEL has no such head."""
         ...
 
-    def row_length(self, task: str, asked: int | None) -> int:
-        """Tokens per row for this task; `asked` is --max-length."""
+    def row_length(self, task: str, requested: int | None) -> int:
+        """Return the tokens per row for this task; `requested` is the value of --max-length."""
         ...
 
     def head_outputs(self, head: Any, inputs: Any) -> Any:
-        """The outputs of a TASK for its inputs, by examples."""
+        """Return the outputs of a TASK for its inputs, by example."""
         ...
 
     def forward(self, task: str) -> Forward:
-        """The part of the model that a task without a TASK runs. Raises ModelError if the MODEL lacks it."""
+        """Return the part of the model that an untrainable task runs. Raises ModelError if the MODEL lacks it."""
         ...
 
-    def doubts(self, head: str) -> list[str] | None:
-        """Why not to rely on a pre-training head (`mlm`, `nsp`); printed the first time. None if nothing is known."""
+    def head_warnings(self, head: str) -> list[str] | None:
+        """Return reasons not to rely on a pre-training head (`mlm`, `nsp`), or None; printed the first time."""
         ...
 
-    def once(self, key: str, make: Callable[[], ValueType]) -> ValueType:
-        """The value that `make` returned when this key was first asked for."""
+    def get_or_create(self, key: str, make: Callable[[], ValueType]) -> ValueType:
+        """Return the value for this key; the first call creates it with `make`."""
         ...

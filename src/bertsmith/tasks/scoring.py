@@ -1,4 +1,4 @@
-"""Scores of files of predictions: the parts that are the same for every task."""
+"""Scores of prediction files: the parts that all tasks share."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bertsmith.reporting.numbers import counted
 
 @dataclass(frozen=True)
 class Scores(Result, ABC):
-    """Figures, each with its 95% bootstrap interval; in JSON the figures are at the top, the intervals separate."""
+    """Metrics with 95% bootstrap intervals. In JSON the values are at the top level, the intervals in `intervals`."""
 
     metrics: dict[str, Interval]
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return the JSON object."""
         facts = {name: value for name, value in super().to_dict().items() if name != "metrics"}
         values = {name: figure.value for name, figure in self.metrics.items()}
         ranges = {name: {"low": figure.low, "high": figure.high} for name, figure in self.metrics.items()}
@@ -29,16 +29,16 @@ class Scores(Result, ABC):
     @property
     @abstractmethod
     def headline(self) -> str:
-        """The line above the figures."""
+        """The line above the metrics."""
 
     @property
     def parts(self) -> Mapping[str, Scores]:
-        """Scores of parts of the examples, by name."""
+        """Scores of subsets of the examples, by name."""
         return {}
 
     @property
     def notes(self) -> Sequence[str]:
-        """Lines below the figures."""
+        """Lines below the metrics."""
         return ()
 
 
@@ -47,7 +47,7 @@ class ExampleScores(Scores):
     """The scores of examples with one answer each.
 
     Attributes:
-        total: examples.
+        total: number of examples.
     """
 
     total: int
@@ -59,5 +59,5 @@ class ExampleScores(Scores):
 
 
 def bootstrapped(metrics: Mapping[str, Metric], targets: Array, predicted: Array) -> dict[str, Interval]:
-    """The metrics, each with its interval over the examples."""
+    """Return the metrics, each with its bootstrap interval over the examples."""
     return intervals({name: metric.measure(targets, predicted) for name, metric in metrics.items()})

@@ -1,4 +1,4 @@
-"""A column of a labelled file beside its examples: what slices are made by."""
+"""A column of a labelled file, by whose values results are sliced (`--slice`)."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from bertsmith.errors import OptionError
 from bertsmith.runtime.console import quiet
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.files.records import DATA_SET, ENDINGS, form_of, names_of
+from bertsmith.tasks.files.table_records import DATA_SET, ENDINGS, detect_format, record_keys
 
 NOTHING = "(nothing)"
-"""What stands for an empty field, for people."""
+"""The display name of an empty field."""
 
 
 def column_values(head: type[AnyTask], path: Path, columns: Columns, *, name: str) -> list[str]:
-    """The value of a column for each example of a file that `head` reads, as text.
+    """Return the value of a column for each example of a file that `head` reads, as text.
 
-    Raises OptionError where the file has no columns, or not this one.
+    Raises OptionError if the file has no columns, or does not have this column.
     """
-    form = form_of(path, columns.form)
-    if form not in (*head.tables, DATA_SET):
+    file_format = detect_format(path, columns.file_format)
+    if file_format not in (*head.tables, DATA_SET):
         named = " or ".join(ending for ending, each in ENDINGS.items() if each in head.tables)
         raise OptionError(
-            f"--slice {name}: {path} has no columns beside the examples; expected a file of rows ({named}) with a "
-            f"column {name!r}"
+            f"--slice {name}: {path} is not a table, so it has no column to slice by; expected a table ({named}) with "
+            f"a column {name!r}"
         )
-    with quiet():  # the file was read before, and its notes were printed then
-        records = columns.records(path, form)
-    present = names_of(records)
+    with quiet():  # the notes about this file have already been printed
+        records = columns.records(path, file_format)
+    present = record_keys(records)
     if name not in present:
         raise OptionError(
             f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"
@@ -41,7 +41,7 @@ def column_values(head: type[AnyTask], path: Path, columns: Columns, *, name: st
     repeated = records[0].values.get(name)
     if isinstance(repeated, RepeatedName):
         raise OptionError(
-            f"--slice {name}: {path}: found {repeated} in the header, expected it once; rename the others"
+            f"--slice {name}: {path}: found {repeated} in the header, expected it once; rename the other columns"
         )
     return [_text(record.values.get(name)) for record in records]
 

@@ -1,4 +1,4 @@
-"""The values that the parts of a task hand to each other, and to those who use it."""
+"""Types and values that the parts of a task exchange with each other and with their callers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.metrics.entities import Counts
+from bertsmith.metrics.entities import LabelCounts
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -17,21 +17,21 @@ Logits = npt.NDArray[np.float32]
 Batch = dict[str, Ints]
 """The inputs of a model by name."""
 ModelOutputs = Mapping[str, Logits]
-"""The outputs of a model by name, such as `logits`, of a batch."""
+"""The outputs of a model for a batch, by name, such as `logits`."""
 
 SINGLE_LABEL = "single_label_classification"
-"""The default of `--problem-type`, and the only one that a task without a choice of it takes."""
+"""The default of `--problem-type`, and the only value that tasks without several problem types accept."""
 IGNORED = -100
-"""The target of a token without a loss, as in transformers."""
+"""The target of a token that has no loss, as in transformers."""
 MISSING_LOGIT = -1e9
-"""The logit of an option that an example lacks."""
+"""The logit of a choice that an example does not have."""
 
 
 class Tokenizer(Protocol):
-    """What encoding needs of a tokenizer of transformers, fast ones only; the ids of special tokens are attributes."""
+    """The part of a fast transformers tokenizer that encoding uses; the ids of special tokens are attributes."""
 
     def __call__(self, *texts: Any, **options: Any) -> Any:
-        """Texts to ids."""
+        """Encode texts as ids."""
         ...
 
     def __getattr__(self, name: str) -> Any: ...
@@ -47,31 +47,31 @@ class Inputs(Protocol):
 
     @property
     def full_lengths(self) -> list[int]:
-        """Tokens of each example, before anything is cut or divided."""
+        """Tokens of each example before truncation or windowing."""
         ...
 
     @property
     def truncated_tokens(self) -> list[int]:
-        """Tokens of each example that no row holds."""
+        """Tokens of each example that are in no row."""
         ...
 
     @property
-    def windowed(self) -> int | None:
-        """The number of examples that are read in several windows; None for a task that cuts instead."""
+    def windowed_examples(self) -> int | None:
+        """Number of examples that are read in several windows; None for a task that truncates instead."""
         ...
 
 
 class TaskOptions(Protocol):
-    """The options of `finetune`, `evaluate` and `compare` that say something of the labels."""
+    """The options of `finetune`, `evaluate` and `compare` that are about labels."""
 
     @property
     def problem_type(self) -> str | None:
-        """As in a model's configuration; None for that of the MODEL."""
+        """A problem type as in a model's configuration; None for the MODEL's own."""
         ...
 
     @property
     def labels_are(self) -> Any:
-        """The kind of tags, `plain` or `entities`; None if it is not given."""
+        """The kind of tags, `plain` or `entities`; None if not given."""
         ...
 
     @property
@@ -82,7 +82,7 @@ class TaskOptions(Protocol):
 
 @dataclass(frozen=True)
 class ComparisonItem:
-    """An example for comparison with others: its text or texts, its label as one text, and its place in the file."""
+    """An example to compare with others: its texts, its label as one string, and its location in the file."""
 
     texts: tuple[str, ...]
     label: str
@@ -91,16 +91,16 @@ class ComparisonItem:
 
 @dataclass(frozen=True)
 class LabelledPrediction:
-    """The label of an example and a model's answer, as texts.
+    """The label of an example and the model's prediction, as texts.
 
     Attributes:
-        true, predicted: in words.
-        wrong: whether they differ; numbers always do.
-        error: how wrong the answer is, more is worse; the task's `error` names it.
-        probability: of the answer; None for a task without probabilities.
+        label, predicted: in words.
+        wrong: whether they differ; for numbers always true.
+        error: how wrong the prediction is, higher is worse; the task's `error_name` names it.
+        probability: of the prediction; None for a task without probabilities.
     """
 
-    true: str
+    label: str
     predicted: str
     wrong: bool
     error: float
@@ -109,10 +109,11 @@ class LabelledPrediction:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Choices of one of several classes: of the examples, or of their words.
+    """Classifications of examples, or of their words, as logits and targets.
 
     Attributes:
-        logits: float64 of [cases, classes], before any temperature; minus infinity if a case lacks a class.
+        logits: float64 of [cases, classes], before temperature scaling; minus infinity for a class that a case does
+            not have.
         targets: int64 of [cases].
     """
 
@@ -122,15 +123,15 @@ class Decisions:
 
 @dataclass(frozen=True)
 class ConfusionCounts:
-    """Counts of labels.
+    """How often labels are predicted and confused.
 
     Attributes:
-        labels: of each label how often it is right, predicted and true.
-        pairs: how often each (true, predicted) occurs; empty if an example may have several labels.
-        of: what is counted in `pairs`.
+        labels: for each label how often it is correct, predicted and in the labels.
+        pairs: how often each (label, prediction) occurs; empty if an example may have several labels.
+        of: the unit of `pairs`.
     """
 
-    labels: Mapping[str, Counts]
+    labels: Mapping[str, LabelCounts]
     pairs: Mapping[tuple[str, str], int]
     of: str = "examples"
 
@@ -138,10 +139,10 @@ class ConfusionCounts:
 def count_confusions(
     labels: Sequence[str], pairs: Mapping[tuple[str, str], int], of: str = "examples"
 ) -> ConfusionCounts:
-    """The tally of examples or words with one label each."""
-    right = {label: pairs.get((label, label), 0) for label in labels}
-    said, true = (dict.fromkeys(labels, 0) for _ in range(2))
-    for (target, predicted), count in pairs.items():
-        true[target] += count
-        said[predicted] += count
-    return ConfusionCounts({label: Counts(right[label], said[label], true[label]) for label in labels}, pairs, of)
+    """Return the confusion counts of examples or words that have one label each."""
+    labelled, predicted = (dict.fromkeys(labels, 0) for _ in range(2))
+    for (label, prediction), count in pairs.items():
+        labelled[label] += count
+        predicted[prediction] += count
+    counts = {label: LabelCounts(pairs.get((label, label), 0), predicted[label], labelled[label]) for label in labels}
+    return ConfusionCounts(counts, pairs, of)

@@ -1,4 +1,4 @@
-"""The words that a tokenizer sees in a text, each with its pieces and its characters."""
+"""The words that a tokenizer sees in a text, each with its token ids and its characters."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from bertsmith.errors import ModelError
 from bertsmith.tasks.graphemes import whole_clusters
 from bertsmith.tasks.values import Tokenizer
 
-Pieces = list[list[int]]
-"""The ids of each word of a sentence."""
+WordTokenIds = list[list[int]]
+"""The token ids of each word of a sentence."""
 AT_ONCE = 1_000
 
 
-def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[Pieces, list[tuple[int, int]]]]:
-    """The words that the tokenizer itself sees in each text (for BERT those of its basic tokenizer): their pieces, and
-    the characters of each, the end exclusive.
+def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[WordTokenIds, list[tuple[int, int]]]]:
+    """Yield for each text the token ids and the characters (end exclusive) of the words that the tokenizer sees.
 
-    A word holds whole grapheme clusters: a word of the tokenizer that begins inside a cluster, such as a mark by
-    itself, belongs to the word before. So no two words share a character.
+    For BERT these are the words of its basic tokenizer. A word has whole grapheme clusters: a tokenizer word that
+    begins inside a cluster, such as a lone combining mark, is added to the word before. So no two words share a
+    character.
     """
     for at in range(0, len(texts), AT_ONCE):
         part = list(texts[at : at + AT_ONCE])
         found = tokenized_words(tokenizer, part, return_offsets_mapping=True)
         for number, text in enumerate(part):
             ids, words, offsets = found["input_ids"][number], found.word_ids(number), found["offset_mapping"][number]
-            # Byte-level tokenizers count the blank before a word to it.
+            # Byte-level tokenizers count the space before a word as part of the word.
             stripped = [start + len(text[start:end]) - len(text[start:end].lstrip()) for start, end in offsets]
             starts, ends = whole_clusters(text, stripped, [end for _, end in offsets])
-            pieces: Pieces = []
+            pieces: WordTokenIds = []
             spans: list[tuple[int, int]] = []
             before = None
             for token, word, start, end in zip(ids, words, starts.tolist(), ends.tolist(), strict=True):
@@ -43,8 +43,8 @@ def words_of_text(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[
 
 
 def tokenized_words(tokenizer: Tokenizer, part: Sequence[Any], **options: Any) -> Any:
-    """The ids of texts or words without special tokens. Raises ModelError if the tokenizer does not know words."""
+    """Encode texts or words without special tokens. Raises ModelError if the tokenizer cannot work on words."""
     try:
         return tokenizer(part, add_special_tokens=False, return_token_type_ids=False, **options)
     except (AssertionError, ValueError, NotImplementedError) as error:
-        raise ModelError(f"{tokenizer.name_or_path}: the tokenizer cannot read single words: {error}") from None
+        raise ModelError(f"{tokenizer.name_or_path}: the tokenizer cannot encode single words: {error}") from None

@@ -22,8 +22,8 @@ from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import exists, sha256_of, write_text
 from bertsmith.runtime.hub import is_from_hub
 from bertsmith.tasks.base import task_class
+from bertsmith.tasks.card_texts import card_texts
 from bertsmith.tasks.registry import TASKS
-from bertsmith.tasks.texts import texts_of
 
 CARD = "README.md"
 _SPLIT = re.compile(r"\w+")
@@ -40,7 +40,7 @@ def write_head_card(run: Path, record: FinetuningRecord) -> None:
         next(_on_hub(file.name) for file in files if file.part == reported),
     )
     verb = TASKS[record.task].verb
-    write_text(run / CARD, head_card(run.resolve().name, record, hub, texts=texts_of(record), verb=verb))
+    write_text(run / CARD, head_card(run.resolve().name, record, hub, texts=card_texts(record), verb=verb))
 
 
 def write_pretraining_card(run: Path, record: PretrainingRecord, store: TokenStore) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.evaluation.head import LabelledFile, answers
 from bertsmith.evaluation.options import CompareOptions
+from bertsmith.evaluation.task_head import LabelledExamples, predict_examples
 from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
 from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
@@ -20,7 +20,7 @@ from bertsmith.reporting.numbers import difference_interval, format_difference, 
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
 from bertsmith.tasks.model_config import listed, task_of
 
 METHOD = (
@@ -68,15 +68,15 @@ def compare(options: CompareOptions) -> Comparison:
     The models answer one after the other, so that only one of them is in memory.
     """
     models = (options.model_a, options.model_b)
-    task, heads, like = _comparable(options)
-    file = LabelledFile.read(heads[0], options.data, options, like=like)
+    task, heads, reference = _comparable(options)
+    file = LabelledExamples.read(heads[0], options.data, options, reference=reference)
     for head in heads:
         head.targets(file.examples, file.name)  # finds a label that a model lacks before anything is computed
     measured: list[Mapping[str, Measurement]] = []
     cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
         log_info(f"{name}: {model}")
-        found = answers(model, task, file, options=options)
+        found = predict_examples(model, task, file, options=options)
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
         lengths.append(found.max_length)
@@ -111,7 +111,7 @@ def _checksum(file: Path) -> str | None:
     return sha256_of(file) if file.is_file() else None
 
 
-def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference | None]:
+def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], FileReference | None]:
     """Return the task of both models, their heads, and the form that the labelled file must have.
 
     Raises ModelError if they cannot be compared.
@@ -146,7 +146,7 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], Reference 
     return task, heads, _same_reference(options, configs, heads)
 
 
-def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyTask]) -> Reference | None:
+def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequence[AnyTask]) -> FileReference | None:
     """Return the form that the file must have, from the first model that records it.
 
     Raises ModelError if one model was trained on pairs and the other on single texts, because no file suits both,
@@ -154,9 +154,9 @@ def _same_reference(options: CompareOptions, configs: Sequence[Any], heads: Sequ
     """
     models = (options.model_a, options.model_b)
     found = [head.reference_of_model(config, name) for head, config, name in zip(heads, configs, models, strict=True)]
-    known = [like for like in found if like is not None]
+    known = [reference for reference in found if reference is not None]
     if len(known) == 2 and (known[0].pair is None) != (known[1].pair is None):
-        kinds = ["single texts" if like.pair is None else "pairs" for like in known]
+        kinds = ["single texts" if each.pair is None else "pairs" for each in known]
         if options.pair_column is None:
             raise ModelError(
                 f"{models[0]} was trained on {kinds[0]}, {models[1]} on {kinds[1]}; expected two models with the "
@@ -182,7 +182,7 @@ def better(task: AnyTask, metric: str, found: Difference) -> str | None:
 
 def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> str:
     """Return the conclusion from a difference in a few sentences."""
-    top = task.top
+    top = task.maximum_score
     if found.examples_needed is None:
         return f"No difference in {metric}: {format_metric(metric, found.a, top)} for both."
     needed = "a single example" if found.examples_needed == 1 else f"{_rounded(found.examples_needed):,} examples"

@@ -121,7 +121,7 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
             f"--metric: found {options.metric!r}, expected one of {', '.join(names)}{nearest(options.metric, names)}"
         )
     if options.calibrate and not data.head.has_probabilities:
-        outputs = "its labels" if data.head.labels else data.head.without_labels
+        outputs = "its labels" if data.head.labels else data.head.output_description
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or outputs}) has no class probabilities to "
             "calibrate. Try: leave it out"
@@ -139,7 +139,7 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
         baseline={},
         num_examples=len(data.dev.targets),
         truncated_tokens=0,
-        windowed_examples=data.windowed,
+        windowed_examples=data.windowed_examples,
         search=None if search is None else search.report([]).to_dict(),
     )
 

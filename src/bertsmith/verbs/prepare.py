@@ -38,9 +38,7 @@ STAGES = (
     PreparationStage(read_and_clean),  # files to blocks of documents, blocks to shards of clean sentences
     PreparationStage(record_duplicates, completion_file=DIVIDED),  # documents and paragraphs to drop
     PreparationStage(hold_out, completion_file=DIVIDED),  # each sentence goes to training, is held out, or is dropped
-    PreparationStage(
-        create_store_tokenizer, completion_file=DIVIDED
-    ),  # a vocabulary from the training part
+    PreparationStage(create_store_tokenizer, completion_file=DIVIDED),  # a vocabulary from the training part
     PreparationStage(ensure_minimum_holdout, completion_file=DIVIDED),  # paragraphs, if there are too few documents
     PreparationStage(record_split, completion_file=DIVIDED),  # divided.json: a resumed run starts after it
     PreparationStage(encode_store),  # sentences to token ids in Arrow files

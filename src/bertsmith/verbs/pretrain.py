@@ -12,7 +12,7 @@ from bertsmith.config.extras import require_extra
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
-from bertsmith.evaluation.samples import guess, masked_words
+from bertsmith.evaluation.masked_words import masked_words, predict_masked_words
 from bertsmith.pretraining.advice import suggest_from, warnings_of
 from bertsmith.pretraining.announcement import announce
 from bertsmith.pretraining.components import Components, assemble
@@ -167,7 +167,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
         if components.options.objective != "nsp":
             part, positions = components.store.part(HELD_OUT), model.config.max_position_embeddings
             hidden = masked_words(part, components.tokenizer, SAMPLES, positions=positions)
-            record.samples = guess(model, components.tokenizer, hidden)
+            record.samples = predict_masked_words(model, components.tokenizer, hidden)
         record.status = "finished"
         write_pretraining_card(folder.path, record, components.store)
         folder.save_record()

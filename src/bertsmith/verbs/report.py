@@ -26,7 +26,7 @@ from bertsmith.reporting.suite_report import suite_report
 from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.program import runnable
-from bertsmith.tasks.texts import texts_of
+from bertsmith.tasks.card_texts import card_texts
 from bertsmith.training.run_folder import read_metrics
 
 SECONDS_BETWEEN_PAGES = 5
@@ -136,7 +136,7 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
     elif isinstance(record, FinetuningRecord):
         if record.is_finished:
             record.check_finished(run / RUN_RECORD)
-        texts = texts_of(record)
+        texts = card_texts(record)
         page = finetuning_report(
             name, record, updates, texts=texts, evaluations=evaluations, refresh_seconds=refresh, as_of=as_of
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertsmith.config.verb import verb
-from bertsmith.tasks.files.records import with_split
+from bertsmith.tasks.files.table_records import with_split
 from bertsmith.tasks.score_options import ScoreOptions, scoring_of
 from bertsmith.tasks.scoring import Scores
 

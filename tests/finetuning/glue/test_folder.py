@@ -176,7 +176,7 @@ def test_the_pieces_of_broken_rows_of_qqp(glue: Glue) -> None:
         file.write("7\t8\t9\tWhy is\nit so?\tIs it?\t1\n10\t11\t12\ta\tb\t0\n")
     assert files.task.broken_rows
     assert read_part(files.train, files.task).rows == 25
-    with pytest.raises(DataError, match=r"line 26: 4 fields, expected 6"):
+    with pytest.raises(DataError, match=r"line 26: found 4 fields, expected 6"):
         read_part(files.train, replace(files.task, broken_rows=False))
     jsonl = files.dev.with_suffix(".jsonl")
     jsonl.write_text('{"question1": "a", "question2": "b", "label": 1}\n')

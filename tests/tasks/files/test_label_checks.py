@@ -1,4 +1,4 @@
-"""Labels that look wrong: numbers that are read as classes, and names that differ only in their spelling."""
+"""Labels that look wrong: numbers used as classes, and names that differ only in spelling."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.files.label_checks import check_are_classes, label_warnings, same_but_for_spelling, spelling_key
+from bertsmith.tasks.files.label_checks import check_are_classes, find_similar_name, label_warnings, spelling_key
 from bertsmith.tasks.files.labelled_file import Row
-from bertsmith.tasks.sequence_classification.labels import targets_of
+from bertsmith.tasks.sequence_classification.labels import encode_labels
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 
 
@@ -53,7 +53,7 @@ def warned(counts: dict[str, int], *, may_be_numbers: bool = True) -> list[str]:
 def test_many_whole_numbers_may_be_a_quantity() -> None:
     many = {str(number): 1 + number % 3 for number in range(60)}
     (warning,) = warned(many)
-    assert warning.startswith("train: 60 different numbers are read as classes, and 40 of them occur at most 2 times")
+    assert warning.startswith("train: 60 different numbers are used as classes, and 40 of them occur at most 2 times")
     assert "--problem-type regression" in warning
     assert warned(many, may_be_numbers=False) == []
     assert warned({str(number): 30 for number in range(60)}) == [], "60 classes with many rows each"
@@ -63,7 +63,7 @@ def test_many_whole_numbers_may_be_a_quantity() -> None:
 
 def test_several_labels_in_one() -> None:
     (said,) = label_warnings({"a|b": 1, "a": 2, "b": 1}, may_be_numbers=False)
-    assert "'a|b' is a class, and its parts are classes as well; if a text may have several labels" in said
+    assert "'a|b' is a class, and its parts are classes too. If a text may have several labels" in said
     assert not [*label_warnings({"a|b": 1, "a": 2}, may_be_numbers=False)]
     assert not [*label_warnings({"a": 1, "b": 2}, may_be_numbers=False, labels_per_text=2)]
     (said,) = label_warnings({"a/b": 1, "a": 2}, may_be_numbers=False, labels_per_text=1)
@@ -77,19 +77,21 @@ def test_several_labels_that_are_decimals() -> None:
 
 def test_decimals_that_only_another_file_has() -> None:
     rows = [Row("a", None, "0.5", "dev.csv", "line 2")]
-    with pytest.raises(DataError, match=r"label '0.5' is not among .* to learn, train with --problem-type regression"):
-        targets_of(rows, ["0", "1"], "single_label_classification", "dev.csv")
+    with pytest.raises(
+        DataError, match=r"found the label '0.5', expected .* To predict numbers, train with --problem-type regression"
+    ):
+        encode_labels(rows, ["0", "1"], "single_label_classification", "dev.csv")
 
 
 def test_labels_that_are_missing_values() -> None:
     (said,) = label_warnings({"nan": 1, "good": 2}, may_be_numbers=False)
-    assert said == "train: the label 'nan' (1) looks like a missing value, and is learnt as a class"
+    assert said == "train: the label 'nan' (1) looks like a missing value; it is used as a class"
 
 
 def test_decimals_among_other_labels() -> None:
     (warning,) = warned({"0.5": 3, "1.5": 2, "2.5": 2, "n/a": 1})
     assert warning.startswith(
-        "train: 3 of 4 different labels are decimals, but all are read as classes, because of 'n/a'"
+        "train: 3 of 4 different labels are decimal numbers, but all labels are used as classes because of 'n/a'"
     )
     assert warned({"good": 1, "bad": 3, "0.5": 1}) == []
 
@@ -117,19 +119,21 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
     assert "(12) and " in warning and "(3) differ only in case, white space or Unicode form" in warning
     shown = warning.split(" differ")[0].removeprefix("train: the labels ").split(" and ")
     assert len(set(shown)) == 2, "the two look different in the message"
-    assert same_but_for_spelling(a, ["other", b]) == b
+    assert find_similar_name(a, ["other", b]) == b
     row = Row("x", None, a, "dev.csv", "line 4")
-    with pytest.raises(DataError, match=r"^dev.csv: line 4: label .*; the model has .*Write both the same way"):
-        targets_of([row], ["other", b], "single_label_classification", "dev.csv")
+    with pytest.raises(
+        DataError, match=r"^dev.csv: line 4: found the label .*; the model has .*Write both the same way"
+    ):
+        encode_labels([row], ["other", b], "single_label_classification", "dev.csv")
     with pytest.raises(DataError, match=r"; the model has .*Write both the same way"):
-        targets_of([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")
+        encode_labels([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")
 
 
 def test_names_that_differ() -> None:
     assert warned(dict(Counter(["résumé", "resume", "north", "nord", "a-b", "a_b", "\u200b", "\u200c"]))) == []
-    assert same_but_for_spelling("sport", ["sport", "politics"]) is None
-    with pytest.raises(DataError, match=r"is not among those of the model \(a, b\); 1 such labels in all$"):
-        targets_of([Row("x", None, "c")], ["a", "b"], "single_label_classification", "dev.csv")
+    assert find_similar_name("sport", ["sport", "politics"]) is None
+    with pytest.raises(DataError, match=r"expected a label of the model \(a, b\); 1 such labels in total$"):
+        encode_labels([Row("x", None, "c")], ["a", "b"], "single_label_classification", "dev.csv")
 
 
 def test_white_space_around_names_in_lists_is_no_part_of_them(tmp_path: Path) -> None:

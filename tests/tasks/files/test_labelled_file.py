@@ -1,4 +1,4 @@
-"""Labelled files as they are found in the wild, and every mistake at its line."""
+"""Labelled files as they occur in practice; every mistake is reported at its line."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
 
 
 def test_a_named_text_column_is_a_single_text(tmp_path: Path) -> None:
-    """A usual name of a second text does not make pairs of what was named."""
+    """If an option names the text column, a column with a usual name for second texts does not make pairs."""
     content = "sentence1,sentence2,label\na,b,1\n"
     assert rows_of(tmp_path, "f.csv", content, text="sentence2") == [Row("b", None, "1")]
 
@@ -101,8 +101,8 @@ def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
 
 
 def test_the_form_may_be_said(tmp_path: Path) -> None:
-    assert rows_of(tmp_path, "f.txt", "text\tlabel\na\t1\n", form="tsv") == [Row("a", None, "1")]
-    assert rows_of(tmp_path, "f.tsv", "text,label\na,1\n", form="csv") == [Row("a", None, "1")]
+    assert rows_of(tmp_path, "f.txt", "text\tlabel\na\t1\n", file_format="tsv") == [Row("a", None, "1")]
+    assert rows_of(tmp_path, "f.tsv", "text,label\na,1\n", file_format="csv") == [Row("a", None, "1")]
 
 
 def test_encodings(tmp_path: Path) -> None:
@@ -119,21 +119,25 @@ def test_blank_lines_are_skipped(tmp_path: Path) -> None:
 def test_an_empty_text_is_one_where_there_is_one_column_too(tmp_path: Path, field: str) -> None:
     (tmp_path / "f.csv").write_text(f"text\nabc\n\n{field}\nxyz\n")
     with pytest.raises(DataError, match=r"f\.csv: line 4: the text is empty"):
-        read_rows(tmp_path / "f.csv", Columns(), stand_in="a")
+        read_rows(tmp_path / "f.csv", Columns(), placeholder_label="a")
 
 
 def test_the_columns_of_another_file_come_before_usual_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (first,) = rows_of(tmp_path, "train.csv", "review,sentence2,label\ngood,film,1\n")
     assert first.columns == ("review", "sentence2")
-    like = SequenceClassification.reference([first], tmp_path / "train.csv")
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", like=like)
+    reference = SequenceClassification.reference([first], tmp_path / "train.csv")
+    (row,) = rows_of(
+        tmp_path, "dev.csv", "text,review,text_pair,sentence2,label\nid7,bad,id8,play,1\n", reference=reference
+    )
     assert (row.text, row.pair) == ("bad", "play")
     with caplog.at_level("INFO"):
-        (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", like=like)
+        (row,) = rows_of(tmp_path, "dev.csv", "text,text_pair,label\nbad,play,1\n", reference=reference)
     assert (row.text, row.pair) == ("bad", "play")
-    assert "the texts are in column 'text', those of the training file" in caplog.text
-    assert "the second texts are in column 'text_pair', those of the training file" in caplog.text
-    (row,) = rows_of(tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", like=like, text="text")
+    assert "texts are read from column 'text'; in the training file" in caplog.text
+    assert "second texts are read from column 'text_pair'; in the training file" in caplog.text
+    (row,) = rows_of(
+        tmp_path, "dev.csv", "text,review,sentence2,label\nid7,bad,play,1\n", reference=reference, text="text"
+    )
     assert row.text == "id7", "what is asked for comes first"
 
 
@@ -160,9 +164,9 @@ def test_whatever_json_writes_is_read_again(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: 1 fields, expected 2 \(text, label\)"),
-        ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: 3 fields, expected 2"),
-        ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: 4 fields, expected 2"),
+        ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: found 1 fields, expected 2 \(text, label\)"),
+        ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: found 3 fields, expected 2"),
+        ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: found 4 fields, expected 2"),
         ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),
@@ -171,14 +175,14 @@ def test_whatever_json_writes_is_read_again(
         (
             "f.csv",
             "a,b\n1,2\n",
-            r"no column of the text by its usual names; the columns there are 'a', 'b'.*--text-column",
+            r"no column of the text with a usual name; the columns there are 'a', 'b'.*--text-column",
         ),
-        ("f.csv", "text,b\n1,2\n", r"no column of the label by its usual names; .*'text', 'b'.*--label-column"),
+        ("f.csv", "text,b\n1,2\n", r"no column of the label with a usual name; .*'text', 'b'.*--label-column"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"\n', r"line 2: not JSON \(.* at column \d+\)"),
         ("f.jsonl", '{"text": "a", "label": 1}\n\n[1]\n', r"line 3: found a list, expected an object"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', r"line 2: column 'label' is missing"),
         ("f.jsonl", '{"text": null, "label": 1}\n', r"line 1: column 'text' is missing, found null"),
-        ("f.txt", "text,label\na,1\n", r"ending is not \.csv, \.tsv, \.jsonl or \.parquet; say what"),
+        ("f.txt", "text,label\na,1\n", r"extension, expected \.csv, \.tsv, \.jsonl or \.parquet\. Try: --format"),
     ],
 )
 def test_mistakes_have_file_and_line(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -197,7 +201,10 @@ def test_an_empty_label_is_none_of_a_class_and_no_label_of_a_set(tmp_path: Path)
 def test_a_list_of_labels(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path, "f.jsonl", '{"text": "a", "labels": ["x", 2, " y "]}\n')
     assert row.label_set == ("x", "2", "y")
-    with pytest.raises(DataError, match=r"f\.jsonl: line 1: the label is a list; give --problem-type multi_label"):
+    with pytest.raises(
+        DataError,
+        match=r"f\.jsonl: line 1: found a list of labels, expected one label. Try: --problem-type multi_label",
+    ):
         assert row.class_name
     with pytest.raises(DataError, match=r"f\.jsonl: line 1: column 'label': found null in the list, expected texts"):
         rows_of(tmp_path, "f.jsonl", '{"text": "a", "label": ["x", null]}\n')
@@ -218,7 +225,7 @@ def test_bytes_of_another_encoding(tmp_path: Path) -> None:
 
 
 def test_an_encoding_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--encoding: found 'utf-99', expected one that Python knows"):
+    with pytest.raises(OptionError, match="--encoding: found 'utf-99', expected an encoding that Python knows"):
         rows_of(tmp_path, "f.csv", "text,label\na,1\n", encoding="utf-99")
 
 
@@ -256,7 +263,7 @@ def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: st
 )
 def test_a_column_has_one_use(tmp_path: Path, columns: Columns, roles: str) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,x\n")
-    with pytest.raises(OptionError, match=rf"f\.csv: column '\w+' is taken for {roles}; expected a column for each"):
+    with pytest.raises(OptionError, match=rf"f\.csv: column '\w+' is used for {roles}; expected separate columns"):
         read_rows(tmp_path / "f.csv", columns)
 
 
@@ -272,5 +279,7 @@ def test_what_is_no_number(label: str, expected: str) -> None:
 def test_options_of_tags_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text,label\na,0\n")
     for columns in (Columns(labels_are="plain"), Columns(label_names=("no", "yes"))):
-        with pytest.raises(OptionError, match=r"--label.*: is for the tags of token-classification; leave it out"):
+        with pytest.raises(
+            OptionError, match=r"--label.* is only for the tags of token-classification. Try: leave the option out"
+        ):
             read_rows(tmp_path / "f.csv", columns)

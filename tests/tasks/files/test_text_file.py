@@ -1,4 +1,4 @@
-"""Texts and JSON as users have them, read by all tasks."""
+"""Text and JSON files of users, as all tasks read them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.tasks.files.labelled_file import in_order
-from bertsmith.tasks.files.text_file import decoded, decoded_predictions, existing_file, json_lines, read_json_object
+from bertsmith.tasks.files.labelled_file import sort_labels
+from bertsmith.tasks.files.text_file import (
+    decode_labelled_file,
+    decoded_predictions,
+    existing_file,
+    parse_json_lines,
+    read_json_object,
+)
 
 
 def test_encodings(tmp_path: Path) -> None:
     file = tmp_path / "text"
     file.write_bytes(b"\xef\xbb\xbfa\r\nb")
-    assert decoded(file, "UTF_8") == "a\r\nb"
+    assert decode_labelled_file(file, "UTF_8") == "a\r\nb"
     file.write_bytes(b"caf\xe9")
-    assert decoded(file, "latin-1") == "café"
+    assert decode_labelled_file(file, "latin-1") == "café"
     with pytest.raises(DataError, match=r"text: line 1, byte 3 \(0xe9\) is not utf-8; give --encoding, windows-1252"):
-        decoded(file, "utf-8")
-    with pytest.raises(DataError, match=r"byte 3 \(0xe9\) is not utf-8; predictions are read as UTF-8"):
+        decode_labelled_file(file, "utf-8")
+    with pytest.raises(DataError, match=r"byte 3 \(0xe9\) is not utf-8; predictions must be UTF-8"):
         decoded_predictions(file)
     with pytest.raises(OptionError, match="--encoding: found 'utf-88'"):
-        decoded(file, "utf-88")
+        decode_labelled_file(file, "utf-88")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -37,13 +43,13 @@ def test_json(tmp_path: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbf{"a": "\xc3\xa9"}')
     assert read_json_object(file, "an object") == {"a": "é"}
     file.write_bytes(b'{"a": "\xe9"}')
-    with pytest.raises(DataError, match=r"line 1, byte 7 \(0xe9\) is not utf-8; JSON is, expected an object"):
+    with pytest.raises(DataError, match=r"line 1, byte 7 \(0xe9\) is not utf-8; expected an object"):
         read_json_object(file, "an object")
-    assert json_lines(file, '{"a": 1}\r\n\n{"b": 2}') == [(1, {"a": 1}), (3, {"b": 2})]
+    assert parse_json_lines(file, '{"a": 1}\r\n\n{"b": 2}') == [(1, {"a": 1}), (3, {"b": 2})]
     with pytest.raises(DataError, match="line 2: found a list, expected an object"):
-        json_lines(file, "\n[1]")
+        parse_json_lines(file, "\n[1]")
 
 
 def test_labels_are_in_the_order_of_their_classes() -> None:
-    assert in_order(["10", "9", "-1", "9"]) == ["-1", "9", "10"]
-    assert in_order(["10", "9", "x"]) == ["10", "9", "x"]
+    assert sort_labels(["10", "9", "-1", "9"]) == ["-1", "9", "10"]
+    assert sort_labels(["10", "9", "x"]) == ["10", "9", "x"]

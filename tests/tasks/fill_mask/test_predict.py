@@ -1,4 +1,4 @@
-"""The most probable tokens are those of a full sort, whatever the number of logits and of equal ones."""
+"""The most probable tokens equal those of a full sort, for any number of logits and ties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bertsmith.tasks.fill_mask.predict import GROUP, _most_probable
 def test_the_most_probable_tokens_are_those_of_a_full_sort(
     size_and_count: tuple[int, int], values: int, seed: int
 ) -> None:
-    """With few different values most logits are equal: lower ids come first."""
+    """With few distinct values most logits are equal: lower ids come first."""
     size, count = size_and_count
     logits = (np.random.default_rng(seed).integers(0, values, size) / 100).astype(np.float32)
     tokens, probabilities = _most_probable(logits, count)
@@ -55,7 +55,7 @@ def test_extreme_logits_are_as_torch_has_them(scale: float) -> None:
 
 @pytest.mark.parametrize("broken", [1, 500, 1_000])
 def test_a_broken_model_has_tokens_without_a_probability(broken: int) -> None:
-    """As torch's softmax: a logit that is not a number leaves none of the probabilities a number."""
+    """As in torch's softmax, a NaN logit makes all probabilities NaN."""
     logits = np.random.default_rng(2).standard_normal(1_000).astype(np.float32)
     logits[:broken] = np.nan
     tokens, probabilities = _most_probable(logits, 5)

@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 import bertsmith as package
 from bertsmith.errors import InputError, ModelError, OptionError
-from bertsmith.inference.batched import head_outputs, tensors
-from bertsmith.tasks.multiple_choice.choice_file import Question
+from bertsmith.inference.head_outputs import head_outputs, tensors
+from bertsmith.tasks.multiple_choice.choice_file import ChoiceQuestion
 from bertsmith.tasks.multiple_choice.choice_labels import FROM_0, FROM_1
 from bertsmith.tasks.multiple_choice.encoding import EncodedChoices
 from bertsmith.tasks.multiple_choice.head import ChoiceLosses
@@ -40,9 +40,11 @@ def model() -> transformers.BertForMultipleChoice:
     return transformers.BertForMultipleChoice(config).eval()
 
 
-def questions() -> list[Question]:
+def questions() -> list[ChoiceQuestion]:
     return [
-        Question(" ".join("abc"[: 1 + number % 3]), tuple("d e f g h"[: 1 + 2 * (at % 5)] for at in range(count)), at_)
+        ChoiceQuestion(
+            " ".join("abc"[: 1 + number % 3]), tuple("d e f g h"[: 1 + 2 * (at % 5)] for at in range(count)), at_
+        )
         for number, (count, at_) in enumerate(zip(COUNTS, (0, 3, 2, 1, 1, 0), strict=True))
     ]
 
@@ -52,8 +54,8 @@ def inputs(tokenizer: PreTrainedTokenizerBase) -> EncodedChoices:
     return MultipleChoice().encode(tokenizer, questions(), 32)
 
 
-def by_stock(model: Any, tokenizer: PreTrainedTokenizerBase, question: Question) -> Any:
-    """Stock's output for one example alone, in the form of transformers' own example of the task."""
+def by_stock(model: Any, tokenizer: PreTrainedTokenizerBase, question: ChoiceQuestion) -> Any:
+    """The stock model's output for a single example, called as in transformers' example script."""
     count = len(question.choices)
     batch = tokenizer([question.prompt] * count, list(question.choices), padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -69,7 +71,7 @@ def test_lengths_are_those_of_the_padded_example(inputs: EncodedChoices) -> None
 
 
 def test_what_is_beyond_the_length_is_cut_and_counted(tokenizer: PreTrainedTokenizerBase) -> None:
-    found = MultipleChoice().encode(tokenizer, [Question("a b c d e f", ("g", "h i j"), 0)], 8)
+    found = MultipleChoice().encode(tokenizer, [ChoiceQuestion("a b c d e f", ("g", "h i j"), 0)], 8)
     assert found.pairs.lengths == [8, 8]
     assert found.truncated_tokens == [2 + 4] and found.full_lengths == [12]
 
@@ -93,7 +95,7 @@ def test_a_batch_of_unequal_numbers(inputs: EncodedChoices) -> None:
 def test_the_loss_is_the_sum_of_stocks_over_the_examples(
     model: Any, tokenizer: PreTrainedTokenizerBase, inputs: EncodedChoices, rows: list[int], attention: str
 ) -> None:
-    """Also where choices are missing: as if each example were computed alone."""
+    """Also if choices are missing: as if each example were computed separately."""
     head = MultipleChoice()
     model.set_attn_implementation(attention)
     batch = tensors(head.batch(inputs, rows, 0, with_types=True))
@@ -109,7 +111,7 @@ def test_the_loss_is_the_sum_of_stocks_over_the_examples(
 
 
 def test_missing_choices_have_no_gradient(model: Any, inputs: EncodedChoices) -> None:
-    """The gradient of a batch is the sum of those of its examples, and finite."""
+    """The gradient of a batch is finite and equals the sum of its examples' gradients."""
     head, rows = MultipleChoice(), [0, 1, 2]
     gradients = []
     for parts in ([rows], [[row] for row in rows]):
@@ -140,22 +142,26 @@ def test_figures_and_baseline() -> None:
     found = head.score(outputs, gold)["accuracy"]
     assert found.value == 0.5 and found.low < 0.5 < found.high
     assert head.baseline(np.array([1, 1, 0]), gold) == {"accuracy": 0.5}
-    assert head.label_counts([Question("", ("a",) * 3, label) for label in (1, 1, 0)]) == {"0": 1, "1": 2, "2": 0}
+    assert head.label_counts([ChoiceQuestion("", ("a",) * 3, label) for label in (1, 1, 0)]) == {"0": 1, "1": 2, "2": 0}
 
 
 def test_predictions_say_what_score_cannot_see(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    for form, label, said in ((FROM_1, 1, True), (FROM_1, 2, False), (FROM_0, 1, False)):
+    for label_format, label, said in ((FROM_1, 1, True), (FROM_1, 2, False), (FROM_0, 1, False)):
         caplog.clear()
-        list(MultipleChoice().predictions([Question("p", ("a", "b", "c"), label, form=form)], [np.zeros(3)]))
-        assert ("with --labels-from 1 it gives the same figures" in caplog.text) == said
+        list(
+            MultipleChoice().predictions(
+                [ChoiceQuestion("p", ("a", "b", "c"), label, label_format=label_format)], [np.zeros(3)]
+            )
+        )
+        assert ("to score these predictions, give --labels-from 1" in caplog.text) == said
 
 
 def test_one_choice_is_right() -> None:
     for problem_type in ("regression", "multi_label_classification"):
-        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: of a question's choices one is right"):
+        with pytest.raises(OptionError, match=f"--problem-type {problem_type} is not for multiple-choice"):
             MultipleChoice.for_training(questions(), SimpleNamespace(problem_type=problem_type))
-        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x chooses one"):
+        with pytest.raises(OptionError, match=f"--problem-type {problem_type}: x is a multiple-choice model"):
             MultipleChoice.for_model(None, SimpleNamespace(problem_type=problem_type), "x")
 
 
@@ -193,7 +199,7 @@ def test_choose_in_python(chooser: Path) -> None:
     one = loaded.choose("a", ["b", "c"])
     assert loaded.choose(["a"], [["b", "c"]]) == [one]
     assert loaded.choose([], []) == []
-    with pytest.raises(InputError, match="2 prompts and choices for 1"):
+    with pytest.raises(InputError, match="found 2 prompts and 1 lists of choices"):
         loaded.choose(["a", "b"], [["c", "d"]])
     with pytest.raises(InputError, match="expected a list of at least two choices"):
         loaded.choose("a", ["b"])
@@ -234,7 +240,7 @@ def test_what_choose_refuses(chooser: Path, run: Path, bertsmith: Any, tmp_path:
         ),
         (("--prompt", "a", "--choice", "b"), "choose: found a prompt and 1 choice, expected"),
         (("--prompt", "a", "--choice", "b", "--choice", " "), "choose: found an empty prompt or choice, expected text"),
-        (("--prompt", "a", "--input", tmp_path / "none"), "with --input; give one of them"),
+        (("--prompt", "a", "--input", tmp_path / "none"), "and --input, expected one of the two"),
         (("--input", tmp_path / "none"), "none: no such file"),
     ):
         answer = bertsmith("choose", chooser, *given)

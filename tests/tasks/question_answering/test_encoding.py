@@ -1,4 +1,4 @@
-"""Questions and contexts as rows: every piece of a context is in a row, and its characters are exact."""
+"""Questions and contexts as rows: every token of a context is in a row, and its characters are exact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.encoding import QUESTION_TOKENS, encode_questions, windows
+from bertsmith.tasks.question_answering.encoding import QUESTION_TOKENS, context_windows, encode_questions
 from bertsmith.tokenization.folder import load_tokenizer
 
 CONTEXT = "The old baker sold 😀 some bread\u200b near the river, and nobody noticed. " * 6
@@ -18,7 +18,7 @@ QUESTION = "What was sold near the river?"
 
 @given(count=st.integers(0, 2_000), room=st.integers(1, 400))
 def test_windows_hold_every_piece_and_overlap(count: int, room: int) -> None:
-    found = windows(count, room)
+    found = context_windows(count, room)
     assert sorted({piece for first, size in found for piece in range(first, first + size)}) == list(range(count))
     assert all(size <= room for _, size in found)
     if len(found) > 1:
@@ -36,14 +36,14 @@ def test_a_row_is_the_pair_of_the_tokenizer(run: Path) -> None:
         assert rows.input_ids[number] == stock["input_ids"]
         assert rows.token_type_ids[number] == stock["token_type_ids"]
     assert inputs.lengths == inputs.full_lengths == [len(ids) for ids in rows.input_ids]
-    assert inputs.windowed == 0 and inputs.truncated_tokens == [0, 0]
+    assert inputs.windowed_examples == 0 and inputs.truncated_tokens == [0, 0]
 
 
 @pytest.mark.parametrize("length", [24, 40, 64])
 def test_windows_of_a_context(run: Path, length: int) -> None:
     tokenizer = load_tokenizer(str(run))
     inputs = encode_questions(tokenizer, [QUESTION, QUESTION], [CONTEXT, "The baker."], length)
-    assert max(inputs.lengths) == length and inputs.windowed == 1
+    assert max(inputs.lengths) == length and inputs.windowed_examples == 1
     rows = inputs.rows(range(len(inputs.owners)))
     stock = tokenizer(CONTEXT, add_special_tokens=False)["input_ids"]
     seen = {}
@@ -70,7 +70,7 @@ def test_a_long_question_is_cut_and_counted(run: Path) -> None:
 def test_characters_and_pieces(run: Path, answer: str) -> None:
     inputs = encode_questions(load_tokenizer(str(run)), [QUESTION], [CONTEXT], 32)
     start = CONTEXT.index(answer)
-    first, last = inputs.pieces_of(0, start, start + len(answer))
+    first, last = inputs.token_span(0, start, start + len(answer))
     context = inputs.contexts[0]
     assert CONTEXT[int(context.starts[first]) : int(context.ends[last])] == answer.strip()
 
@@ -78,8 +78,8 @@ def test_characters_and_pieces(run: Path, answer: str) -> None:
 def test_an_answer_that_the_tokenizer_drops_is_the_piece_behind_it(run: Path) -> None:
     inputs = encode_questions(load_tokenizer(str(run)), [QUESTION], ["bread\u200b near \u200b"], 32)
     context = inputs.contexts[0]
-    assert inputs.pieces_of(0, 5, 6) == (place := context.starts.tolist().index(7), place)
-    assert inputs.pieces_of(0, 12, 13) == (len(context) - 1, len(context) - 1)
+    assert inputs.token_span(0, 5, 6) == (place := context.starts.tolist().index(7), place)
+    assert inputs.token_span(0, 12, 13) == (len(context) - 1, len(context) - 1)
 
 
 def test_a_context_without_pieces(run: Path) -> None:

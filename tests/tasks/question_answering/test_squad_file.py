@@ -1,4 +1,4 @@
-"""Files of questions: three forms of answers, offsets that are wrong, and what is no such file."""
+"""Question files: three formats of answers, wrong offsets, and invalid files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.question_answering.squad_file import (
     ContextQuestion,
-    Question,
+    SquadQuestion,
     read_context_questions,
-    read_questions,
+    read_squad_questions,
 )
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.slice_columns import column_values
@@ -66,12 +66,12 @@ def test_every_form_says_the_same(tmp_path: Path) -> None:
     assert answered == ContextQuestion("1", ("baker",), "Who?", CONTEXT, (start, start + 5))
     assert impossible.answers == () and impossible.span is None
     for name in ("a.jsonl", "b.jsonl", "c.json"):
-        assert [(item.id, item.answers) for item in read_questions(tmp_path / name, Columns())] == [
+        assert [(item.id, item.answers) for item in read_squad_questions(tmp_path / name, Columns())] == [
             ("1", ("baker",)),
             ("2", ()),
         ]
     (tmp_path / "c.json").rename(tmp_path / "c.txt")
-    assert read_context_questions(tmp_path / "c.txt", Columns(form="squad")) == found[0]
+    assert read_context_questions(tmp_path / "c.txt", Columns(file_format="squad")) == found[0]
 
 
 def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_questions_without_ids_are_numbered(tmp_path: Path) -> None:
     ("text", "start", "expected", "said"),
     [
         ("baker", CONTEXT.index("baker"), "baker", ""),
-        ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, the first is line 1.answers[0]"),
+        ("baker", 4_000, "baker", "the offset is wrong for 1 of 1 answers, first line 1.answers[0]"),
         ("baker", -3, "baker", "the offset is wrong for 1 of 1 answers"),
         ("baker", None, "baker", ""),
         ("sold", CONTEXT.rindex("sold") - 2, None, "the text occurs several times (1) or not at all (0)"),
@@ -99,7 +99,7 @@ def test_an_answer_that_is_not_at_its_offset(
     assert found.answers == (text,)
     assert (found.span and CONTEXT[slice(*found.span)]) == expected
     assert said in caplog.text if said else not caplog.text
-    lost = "no answer can be found in the context of 1 of 1 questions, the first is '1'" in caplog.text
+    lost = "the answers of 1 of 1 questions were not found in their contexts, first '1'" in caplog.text
     assert lost == (expected is None)
 
 
@@ -118,11 +118,11 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": "Who?", "answers": []}, "line 2: no 'context', expected question, context and answers; found"),
         (
             {"question": "Who?", "passage": "a", "paragraph": "a", "answers": []},
-            "line 2: found 'passage' and 'paragraph', expected one 'context'",
+            "line 2: found 'passage' and 'paragraph', expected only 'context'",
         ),
         ({"data": [{"paragraphs": []}]}, "line 2: no 'context', expected question, context and answers; found 'data'"),
-        ({"context": "a", "answers": []}, "line 2.question: found nothing, expected a text"),
-        ({"question": 7, "context": "a", "answers": []}, "line 2.question: found a number, expected a text"),
+        ({"context": "a", "answers": []}, "line 2.question: found nothing, expected text"),
+        ({"question": 7, "context": "a", "answers": []}, "line 2.question: found a number, expected text"),
         (
             {"question": "Who?", "context": "a", "answers": None},
             "line 2.answers: found null, expected a list of answers",
@@ -131,21 +131,21 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": " ", "context": "a", "answers": []}, "line 2.question: the text is empty"),
         ({"question": "Who?", "context": "", "answers": []}, "line 2.context: the text is empty"),
         (question({"text": "", "start": 0}), "line 2.answers[0].text: the text is empty; a question without an answer"),
-        (question({"start": 0}), "line 2.answers[0].text: found nothing, expected a text"),
-        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text for its offset, expected a whole"),
-        (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false for its offset"),
-        (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number for its offset"),
+        (question({"start": 0}), "line 2.answers[0].text: found nothing, expected text"),
+        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text as the offset, expected a whole"),
+        (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false as the offset"),
+        (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number as the offset"),
         (question({"text": "a"}, "a"), "line 2.answers[1]: found a text, expected an object"),
         ({**question(), "answers": {"start": 4}}, "line 2.answers: found an object without 'text', expected a list"),
         (
             {**question(), "answers": {"text": ["a"], "answer_start": []}},
-            "line 2.answers: 1 texts and 0 offsets, expected one for each",
+            "line 2.answers: found 1 texts and 0 offsets, expected one offset per text",
         ),
-        ({**question(), "answers": ["a", "b"], "start": 4}, "line 2.answers: 2 texts and 1 offsets"),
-        (question(id=True), "line 2.id: found true or false, expected a text or a whole number"),
-        (question(id=7.5), "line 2.id: found a number, expected a text or a whole number"),
+        ({**question(), "answers": ["a", "b"], "start": 4}, "line 2.answers: found 2 texts and 1 offsets"),
+        (question(id=True), "line 2.id: found true or false, expected text or a whole number"),
+        (question(id=7.5), "line 2.id: found a number, expected text or a whole number"),
         (question(id="1"), "line 2: the id '1' occurs twice, once as the number of a question without an id"),
-        (question({"text": "baker", "start": 6}, is_impossible=True), "line 2: is_impossible is true, but there are"),
+        (question({"text": "baker", "start": 6}, is_impossible=True), "line 2: found is_impossible true and"),
     ],
 )
 def test_a_line_that_is_no_question(tmp_path: Path, record: Any, said: str) -> None:
@@ -176,16 +176,16 @@ def test_a_file_without_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (Columns(text="a"), "--text-column: the columns of questions have fixed names"),
-        (Columns(label="a"), "--label-column: the columns"),
-        (Columns(pair="a"), "--pair-column: the columns"),
-        (Columns(choices=("a", "b")), "--choice-columns: questions have neither tags nor choices"),
-        (Columns(no_header=True), "--no-header: the columns"),
-        (Columns(form="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
-        (Columns(form="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is no table"),
-        (Columns(form="conll"), "--format conll: questions are in squad"),
-        (Columns(labels_are="plain"), "--labels-are: questions have neither tags nor choices"),
-        (Columns(label_names=("O",)), "--label-names: questions have neither tags nor choices"),
+        (Columns(text="a"), "--text-column is not for question-answering, whose columns have fixed names"),
+        (Columns(label="a"), "--label-column is not for question-answering"),
+        (Columns(pair="a"), "--pair-column is not for question-answering"),
+        (Columns(choices=("a", "b")), "--choice-columns is not for question-answering"),
+        (Columns(no_header=True), "--no-header is not for question-answering"),
+        (Columns(file_format="squad", encoding="cp1252"), "--encoding cp1252: SQuAD JSON is UTF-8"),
+        (Columns(file_format="squad", skip_broken=True), "--skip-broken-rows: SQuAD JSON is not a table"),
+        (Columns(file_format="conll"), "--format conll is not for question-answering, expected squad"),
+        (Columns(labels_are="plain"), "--labels-are is not for question-answering"),
+        (Columns(label_names=("O",)), "--label-names is not for question-answering"),
     ],
 )
 def test_an_option_of_other_files(tmp_path: Path, columns: Columns, said: str) -> None:
@@ -201,8 +201,8 @@ def test_ids_that_are_numbers_or_missing(tmp_path: Path, caplog: pytest.LogCaptu
     for path in (lines(tmp_path / "a.jsonl", *questions), squad(tmp_path / "a.json", *questions)):
         caplog.clear()
         assert [item.id for item in read(path)] == expected
-        assert "no id in 3 of 6 questions; the number of each in the file, from 1, is its id" in caplog.text
-        assert [item.id for item in read_questions(path, Columns())] == expected
+        assert "3 of 6 questions have no id; their number in the file, from 1, is used as the id" in caplog.text
+        assert [item.id for item in read_squad_questions(path, Columns())] == expected
     path = squad(tmp_path / "twice.json", question(id=262), question(id="262"))
     with pytest.raises(DataError, match=r"qas\[0\]: the id '262' occurs twice, expected one question per id"):
         read(path)
@@ -240,7 +240,7 @@ def test_a_column_of_answers_comes_before_other_columns(tmp_path: Path) -> None:
 
 
 def test_squad_json_may_hold_the_questions_themselves(tmp_path: Path) -> None:
-    """As run_qa.py of transformers reads it: `data` is a list of questions, each with its context."""
+    """As transformers' run_qa.py reads it, `data` is a list of questions, each with its context."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"data": [question({"text": "bread", "start": BREAD}, id="a")]}))
     assert read(path) == [ContextQuestion("a", ("bread",), "Who?", CONTEXT, (BREAD, BREAD + 5))]
@@ -258,7 +258,7 @@ def test_json_lines_with_another_ending(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.json", question(), question())
     with pytest.raises(DataError, match=r"line 2: not JSON .*JSON lines need --format jsonl"):
         read(path)
-    assert len(read_context_questions(path, Columns(form="jsonl"))) == 2
+    assert len(read_context_questions(path, Columns(file_format="jsonl"))) == 2
 
 
 def test_parquet_and_data_sets(tmp_path: Path) -> None:
@@ -276,13 +276,13 @@ def test_parquet_and_data_sets(tmp_path: Path) -> None:
     found = read(folder / "validation.parquet")
     assert found == expected and found[1].place == "row 2"
     assert read(Path(f"hf:{folder}:validation")) == expected
-    assert read_questions(Path(f"hf:{folder}:validation"), Columns()) == [
-        Question(item.id, item.answers) for item in expected
+    assert read_squad_questions(Path(f"hf:{folder}:validation"), Columns()) == [
+        SquadQuestion(item.id, item.answers) for item in expected
     ]
 
 
 def test_rows_of_parquet_with_columns_of_pandas(tmp_path: Path) -> None:
-    """Numbers with a gap are floats there, and a whole column of numbers is one of ids."""
+    """In pandas, numbers with gaps are floats; ids may be whole numbers."""
     table = pa.table(
         {
             "id": [5.0, 6.0],
@@ -297,7 +297,7 @@ def test_rows_of_parquet_with_columns_of_pandas(tmp_path: Path) -> None:
     assert [item.id for item in found] == ["5", "6"]
     assert [item.span and CONTEXT[slice(*item.span)] for item in found] == ["bread", "sailors"]
     pq.write_table(table.set_column(3, "answer", pa.array([b"bread", b"sailors"])), tmp_path / "bytes.parquet")
-    with pytest.raises(DataError, match=r"row 1.answer: found bytes, expected a list of answers, an object or a text"):
+    with pytest.raises(DataError, match=r"row 1.answer: found bytes, expected a list of answers, an object or text"):
         read(tmp_path / "bytes.parquet")
 
 
@@ -336,9 +336,7 @@ def test_tables_of_questions(
         ContextQuestion("a", ("bread",), "What?", CONTEXT, (BREAD, BREAD + 5)),
         ContextQuestion("b", (), "Who?", CONTEXT),
     ]
-    assert (
-        "the cell of the answer is empty in 1 of 2 questions; they count as questions without an answer" in caplog.text
-    )
+    assert "the answer is empty in 1 of 2 questions; they are read as questions without an answer" in caplog.text
 
 
 def test_lists_as_numpy_prints_them(tmp_path: Path) -> None:
@@ -374,14 +372,14 @@ def test_plain_answers_of_a_table_may_begin_with_a_bracket(tmp_path: Path) -> No
 def test_a_cell_that_is_no_answer(tmp_path: Path, name: str, cell: str) -> None:
     cells = {"question": "What?", "context": CONTEXT, "answers": "bread", name: cell}
     path = table_of(tmp_path / "a.csv", list(cells), list(cells.values()))
-    with pytest.raises(DataError, match=r"a\.csv: line 2\.\w+.*: found .*, expected a"):
+    with pytest.raises(DataError, match=r"a\.csv: line 2\.\w+.*: found .*, expected "):
         read(path)
 
 
 def test_a_plausible_answer_of_a_table_is_no_answer(tmp_path: Path) -> None:
     header = ["question", "context", "answer", "is_impossible"]
     path = table_of(tmp_path / "a.csv", header, ["What?", CONTEXT, "bread", "True"])
-    with pytest.raises(DataError, match="line 2: is_impossible is true, but there are answers"):
+    with pytest.raises(DataError, match="line 2: found is_impossible true and answers"):
         read(path)
 
 
@@ -396,7 +394,7 @@ def test_the_encoding_of_a_table(tmp_path: Path) -> None:
 def test_the_offsets_of_squad_are_characters(
     shared_data: Path, caplog: pytest.LogCaptureFixture, version: str, spans: int
 ) -> None:
-    """Each first answer is exactly at its offset, and nothing is printed."""
+    """Every first answer is exactly at its offset, and nothing is printed."""
     path = shared_data / "squad" / f"dev-{version}.json"
     found = read(path)
     first = {

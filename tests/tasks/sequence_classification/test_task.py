@@ -17,7 +17,7 @@ from bertsmith.tasks.encoded_texts import encode, padded
 from bertsmith.tasks.files.labelled_file import Row
 from bertsmith.tasks.sequence_classification.answers import decode
 from bertsmith.tasks.sequence_classification.head import loss_sum
-from bertsmith.tasks.sequence_classification.labels import labels_of, targets_of
+from bertsmith.tasks.sequence_classification.labels import encode_labels, sequence_labels
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.values import SINGLE_LABEL
@@ -94,46 +94,54 @@ def rows(*labels: str | int | float | tuple[str, ...]) -> list[Row]:
     ],
 )
 def test_the_classes_of_a_file(labels: tuple[str | int, ...], classes: list[str]) -> None:
-    assert labels_of(rows(*labels), SINGLE_LABEL) == classes
+    assert sequence_labels(rows(*labels), SINGLE_LABEL) == classes
 
 
 def test_one_class_is_an_error_and_regression_has_none() -> None:
-    with pytest.raises(DataError, match="one class alone, 'a'; expected at least two"):
-        labels_of(rows("a", "a"), SINGLE_LABEL)
-    assert labels_of(rows("1.5", "1.5"), REGRESSION) == []
+    with pytest.raises(DataError, match="only one class, 'a'; expected at least two"):
+        sequence_labels(rows("a", "a"), SINGLE_LABEL)
+    assert sequence_labels(rows("1.5", "1.5"), REGRESSION) == []
 
 
 def test_targets_are_the_numbers_of_the_classes() -> None:
-    assert targets_of(rows("b", " a", "b"), ["a", "b"], SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
-    message = r"dev\.csv: line 2: label 'c' is not among those of the model \(a, b\); 2 such labels in all"
+    assert encode_labels(rows("b", " a", "b"), ["a", "b"], SINGLE_LABEL, "dev.csv").tolist() == [1, 0, 1]
+    message = r"dev\.csv: line 2: found the label 'c', expected a label of the model \(a, b\); 2 such labels in total"
     with pytest.raises(DataError, match=message):
-        targets_of(rows("a", "c", "d"), ["a", "b"], SINGLE_LABEL, "dev.csv")
-    with pytest.raises(DataError, match=r"dev\.csv: line 2: the label is a list; give --problem-type multi_label_cl"):
-        targets_of(rows("a", ("a", "b")), ["a", "b"], SINGLE_LABEL, "dev.csv")
+        encode_labels(rows("a", "c", "d"), ["a", "b"], SINGLE_LABEL, "dev.csv")
+    with pytest.raises(
+        DataError,
+        match=r"dev\.csv: line 2: found a list of labels, expected one label. Try: --problem-type multi_label_cl",
+    ):
+        encode_labels(rows("a", ("a", "b")), ["a", "b"], SINGLE_LABEL, "dev.csv")
 
 
 def test_targets_of_several_labels_are_sets() -> None:
     given = rows("b", ("a", " b"), " a | c", "", (), 3)
-    labels = labels_of(given, MULTI_LABEL)
+    labels = sequence_labels(given, MULTI_LABEL)
     assert labels == ["3", "a", "b", "c"]
-    sets = targets_of(given, labels, MULTI_LABEL, "dev.csv")
+    sets = encode_labels(given, labels, MULTI_LABEL, "dev.csv")
     assert sets.tolist() == [[0, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
-    with pytest.raises(DataError, match=r"dev\.csv: line 2: label 'd' is not among "):
-        targets_of(rows("a", "a|d"), ["a", "b"], MULTI_LABEL, "dev.csv")
-    for wrong, message in (("a||b", "one of the labels in 'a||b' is empty"), ("a|a", "a label stands twice in 'a|a'")):
+    with pytest.raises(DataError, match=r"dev\.csv: line 2: found the label 'd', expected a label of the model "):
+        encode_labels(rows("a", "a|d"), ["a", "b"], MULTI_LABEL, "dev.csv")
+    for wrong, message in (
+        ("a||b", "found an empty name among the labels 'a||b'"),
+        ("a|a", "found a label twice in 'a|a'"),
+    ):
         with pytest.raises(DataError, match=rf"dev\.csv: line 1: {re.escape(message)}"):
-            targets_of(rows(wrong), ["a", "b"], MULTI_LABEL, "dev.csv")
-    with pytest.raises(DataError, match="has no label, every field of labels is empty"):
-        labels_of(rows("", ()), MULTI_LABEL)
-    with pytest.raises(DataError, match="one label alone, 'a'; expected at least two"):
-        labels_of(rows("a", ()), MULTI_LABEL)
+            encode_labels(rows(wrong), ["a", "b"], MULTI_LABEL, "dev.csv")
+    with pytest.raises(DataError, match="the label column of the training file is empty in every row"):
+        sequence_labels(rows("", ()), MULTI_LABEL)
+    with pytest.raises(DataError, match="only one label, 'a'; expected at least two"):
+        sequence_labels(rows("a", ()), MULTI_LABEL)
 
 
 def test_targets_of_regression_are_finite_numbers() -> None:
-    assert targets_of(rows("1.5", 2, "-3e1"), [], REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
+    assert encode_labels(rows("1.5", 2, "-3e1"), [], REGRESSION, "dev.csv").tolist() == [1.5, 2, -30]
     for wrong in ("good", "nan", "inf", "", float("nan"), ("1", "2")):
-        with pytest.raises(DataError, match=r"dev\.csv: line 2: label .* expected a finite number for regression"):
-            targets_of(rows(1, wrong), [], REGRESSION, "dev.csv")
+        with pytest.raises(
+            DataError, match=r"dev\.csv: line 2: found the label .* expected a finite number for regression"
+        ):
+            encode_labels(rows(1, wrong), [], REGRESSION, "dev.csv")
 
 
 def test_the_losses_are_sums() -> None:
@@ -184,7 +192,7 @@ def test_more_classes_have_no_f1_of_one() -> None:
 
 
 def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
-    """The first output of a foreign model may be the label that stands second."""
+    """The first output of a third-party model may be the second label."""
     logits, gold = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.float32), np.array([0.0, 0, 0, 1])
     as_they_are, turned = (SequenceClassification(labels, SINGLE_LABEL).values(logits, gold) for labels in ("ab", "ba"))
     assert as_they_are["f1"] == pytest.approx(2 / 3), "of the second output"
@@ -193,7 +201,7 @@ def test_f1_is_of_the_second_label_whatever_the_order_of_the_outputs() -> None:
 
 
 def test_several_labels() -> None:
-    """A label is answered above a probability of 0.5, which is a logit of 0."""
+    """A label is predicted if its probability is above 0.5, which is a logit of 0."""
     logits = np.array([[2.0, -1.0, 0.0], [-300.0, 1e-3, 300.0], [-1.0, -1.0, -1.0]], dtype=np.float32)
     first, second, third = decode(logits, {0: "a", 1: "b", 2: "c"}, MULTI_LABEL)
     assert first["labels"] == ["a"] and second["labels"] == ["b", "c"] and third["labels"] == []

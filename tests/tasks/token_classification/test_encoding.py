@@ -1,4 +1,4 @@
-"""Words as pieces and windows: every word has a piece, and is predicted once where it sees most."""
+"""Words as tokens and windows: every word has a token and is predicted once, where it has the most context."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.tasks.token_classification.encoding import encode_words, tokenize_words, windows
+from bertsmith.tasks.token_classification.encoding import encode_words, sentence_windows, tokenize_words
 from bertsmith.tasks.words_of_text import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -20,7 +20,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerBase:
-    """Letters, their continuations, and some marks."""
+    """A vocabulary of letters, their continuations, and some punctuation."""
     return make_tokenizer([*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS), *".'-!"], cased=False)
 
 
@@ -72,7 +72,7 @@ def test_the_words_of_a_text_and_where_they_stand(tokenizer: PreTrainedTokenizer
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.integers(12, 40))
 def test_every_word_is_predicted_once_where_it_sees_most(lengths: list[int], room: int) -> None:
-    found = windows(lengths, room)
+    found = sentence_windows(lengths, room)
     assert sorted(word for window in found for word in window.predicted) == list(range(len(lengths)))
     offsets = np.cumsum([0, *lengths])
 
@@ -96,7 +96,7 @@ def test_every_word_is_predicted_once_where_it_sees_most(lengths: list[int], roo
 def test_rows_of_a_long_sentence(tokenizer: PreTrainedTokenizerBase) -> None:
     words = [LETTERS[number] for number in range(20)]
     inputs = encode_words(tokenizer, tokenize_words(tokenizer, [["a"], words]), 10)
-    assert inputs.windowed == 1 and inputs.num_words == [1, 20] and inputs.full_lengths == [3, 22]
+    assert inputs.windowed_examples == 1 and inputs.num_words == [1, 20] and inputs.full_lengths == [3, 22]
     assert max(inputs.lengths) == 10 and inputs.truncated_tokens == [0, 0]
     for row, sentence in enumerate(inputs.sentences):
         ids = inputs.rows.input_ids[row]

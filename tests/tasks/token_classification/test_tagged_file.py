@@ -1,4 +1,4 @@
-"""Sentences with tags: columns and JSON lines give the same, and each mistake is told at its line."""
+"""Tagged sentences: CoNLL columns and JSON lines give the same result; every mistake is reported at its line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bertsmith.tasks.token_classification.tagged_file import read_scored, read_t
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., list[tuple[list[str], list[str]]]]:
-    """Tokens and tags of the sentences of a file of this content."""
+    """Tokens and tags of the sentences of a file with this content."""
 
     def call(
-        content: str, ending: str = ".txt", stand_in: str | None = None, **columns: object
+        content: str, ending: str = ".txt", placeholder_label: str | None = None, **columns: object
     ) -> list[tuple[list[str], list[str]]]:
         file = tmp_path / f"file{ending}"
         file.write_text(content, encoding="utf-8")
-        found = read_tagged(file, Columns(**columns), stand_in=stand_in)  # type: ignore[arg-type]
+        found = read_tagged(file, Columns(**columns), placeholder_label=placeholder_label)  # type: ignore[arg-type]
         return [(each.tokens, each.tags) for each in found]
 
     return call
@@ -56,8 +56,8 @@ def test_columns_and_json_lines_give_the_same(read: Read) -> None:
     expected = [(["New York", "is"], ["B-LOC", "O"]), (["\u200b"], ["O"])]
     columns = "New York\tB-LOC\nis\tO\n\n\u200b\tO\n"
     lines = "".join(json.dumps({"tokens": tokens, "tags": tags}) + "\n" for tokens, tags in expected)
-    assert read(columns) == read(columns, ".csv") == read(columns, ".jsonl", form="conll") == expected
-    assert read(lines, ".jsonl") == read(lines, ".txt", form="jsonl") == expected
+    assert read(columns) == read(columns, ".csv") == read(columns, ".jsonl", file_format="conll") == expected
+    assert read(lines, ".jsonl") == read(lines, ".txt", file_format="jsonl") == expected
     renamed = lines.replace("tokens", "w").replace("tags", "t")
     assert read(renamed, ".jsonl", text="w", label="t") == expected
 
@@ -78,10 +78,10 @@ def test_plain_labels(read: Read, tags: tuple[str, str]) -> None:
     ("content", "message"),
     [
         ("", "the file is empty"),
-        ("\n", "no token in this file"),
-        ("a O\nb\n", "line 2: found 'b', expected a token and, as last column, its tag"),
-        ("a x O\nb O\n", "line 2: 2 columns, expected 3 as in line 1"),
-        ("a\tO\n\nb\tx\tO\n", "line 3: 3 columns, expected 2 as in line 1"),
+        ("\n", "found no token in this file"),
+        ("a O\nb\n", "line 2: found 'b', expected a token and, in the last column, its tag"),
+        ("a x O\nb O\n", "line 2: found 2 columns, expected 3 as in line 1"),
+        ("a\tO\n\nb\tx\tO\n", "line 3: found 3 columns, expected 2 as in line 1"),
         ("a B-X\nb X\n", "line 2: found the tag 'X', expected O, or B-"),
         ("a O\nb NN\n", "line 2: found the tag 'NN', expected O, or B-"),
     ],
@@ -95,16 +95,16 @@ def test_columns_that_are_wrong(read: Read, tmp_path: Path, content: str, messag
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"tokens": [], "tags": []}, "line 2: the sentence has no tokens, expected at least one"),
-        ({"tokens": ["a", "b"], "tags": ["O"]}, "line 2: 2 tokens and 1 tags, expected one for each"),
+        ({"tokens": [], "tags": []}, "line 2: found no tokens, expected at least one"),
+        ({"tokens": ["a", "b"], "tags": ["O"]}, "line 2: found 2 tokens and 1 tags, expected one tag per token"),
         (
             {"tokens": ["a"], "tags": [0.5]},
             "line 2: 'tags': found a number in the list, expected texts or whole numbers",
         ),
         ({"tokens": "a", "tags": ["O"]}, "line 2: 'tokens': found a text, expected a list of texts"),
         ({"tokens": ["a"], "tags": [" "]}, "line 2: a tag is empty"),
-        ({"tokens": ["a\tb"], "tags": ["O"]}, "line 2: the token 'a\\tb' holds a tab or a line break"),
-        ({"text": "a"}, "line 2: no 'tokens' or 'words'; the names there are 'text'; give --text-column"),
+        ({"tokens": ["a\tb"], "tags": ["O"]}, "line 2: the token 'a\\tb' contains a tab or a line break"),
+        ({"text": "a"}, "line 2: no 'tokens' or 'words'; the columns there are 'text'. Try: --text-column"),
         ({"tokens": ["a"]}, "line 2: no 'tags' or 'ner_tags'"),
         ({"tokens": ["a"], "tags": ["X"]}, "line 2: found the tag 'X'"),
     ],
@@ -119,11 +119,11 @@ def test_json_lines_that_are_wrong(read: Read, record: dict[str, object], messag
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"form": "csv"}, "--format csv: sentences with tags are in conll"),
-        ({"pair": "1"}, "--pair-column: a tagged sentence has no second text"),
-        ({"no_header": True}, "--no-header: sentences with tags have no header"),
-        ({"label": "tag"}, "--label-column: found 'tag', expected a number"),
-        ({"text": "-1"}, "--text-column: found '-1', expected a number"),
+        ({"file_format": "csv"}, "--format csv is not for token-classification, expected conll"),
+        ({"pair": "1"}, "--pair-column is not for token-classification"),
+        ({"no_header": True}, "--no-header is not for token-classification, whose files have no header"),
+        ({"label": "tag"}, "--label-column: found 'tag', expected a column number"),
+        ({"text": "-1"}, "--text-column: found '-1', expected a column number"),
     ],
 )
 def test_options_that_such_files_do_not_have(read: Read, columns: dict[str, object], message: str) -> None:
@@ -133,14 +133,14 @@ def test_options_that_such_files_do_not_have(read: Read, columns: dict[str, obje
 
 
 def test_a_column_that_is_not_there(read: Read) -> None:
-    with pytest.raises(DataError, match=r"line 1: 2 columns, so there is no column 2 \(from 0\)"):
+    with pytest.raises(DataError, match=r"line 1: found 2 columns, so there is no column 2 \(from 0\)"):
         read("a O\n", label="2")
 
 
 def test_the_mark_of_a_document_is_no_token(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"tokens": ["-DOCSTART-", "Oslo"], "tags": ["O", "B-LOC"]}\n')
-    with pytest.raises(DataError, match="line 1: the token '-DOCSTART-' is the mark of a document"):
+    with pytest.raises(DataError, match="line 1: the token '-DOCSTART-' marks a document"):
         read_tagged(path, Columns())
 
 
@@ -169,8 +169,8 @@ def test_comment_lines_are_skipped_and_counted(read: Read, said: list[str], name
     assert [tokens for tokens, _ in found] == [["Oslo"], ["liegt"]]
     first = next(number for number, line in enumerate(content.split("\n"), start=1) if line.startswith("#"))
     many = f"{count} comment lines are" if count > 1 else "1 comment line is"
-    assert f": {many} skipped, the first is line {first}: '#" in said[0]
-    without_tags = read(content, **columns, stand_in="O")
+    assert f": {many} skipped, first line {first}: '#" in said[0]
+    without_tags = read(content, **columns, placeholder_label="O")
     assert [tokens for tokens, _ in without_tags] == [["Oslo"], ["liegt"]]
 
 
@@ -214,7 +214,9 @@ def test_comments_anywhere_before_sentences_change_nothing(
 
 
 def test_a_comment_inside_a_sentence_is_an_error(read: Read) -> None:
-    with pytest.raises(DataError, match="line 2: 4 columns, expected 2 as in line 1; a comment may only come before"):
+    with pytest.raises(
+        DataError, match="line 2: found 4 columns, expected 2 as in line 1; comments are allowed only before"
+    ):
         read("Oslo B-LOC\n# what is this\nliegt O\n")
 
 
@@ -287,13 +289,13 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
     records = '{"tokens": ["EU", "rejects"], "ner_tags": [3, 0]}\n{"tokens": ["Peter"], "ner_tags": [1]}\n'
     columns, names = "EU 3\nrejects 0\n\nPeter 1\n", ("O", "B-PER", "I-PER", "B-ORG")
     expected = [(["EU", "rejects"], ["B-ORG", "O"]), (["Peter"], ["B-PER"])]
-    with pytest.raises(DataError, match=r"line 2: found the tag '0', expected O, .* a zero in place of the letter O"):
+    with pytest.raises(DataError, match=r"line 2: found the tag '0', expected O, .* a zero instead of the letter O"):
         read("EU B-ORG\nis 0\n")
     (tmp_path / "names.txt").write_text("\ufeffO\r\nB-PER\r\nI-PER\r\nB-ORG\r\n")
     for said in (names, (str(tmp_path / "names.txt"),)):
         assert read(records, ".jsonl", label_names=said) == read(columns, label_names=said) == expected
     for content, ending in ((records, ".jsonl"), (columns, ".conll")):
-        with pytest.raises(DataError, match=r"line 1: found the tag '3', and every other tag .* --label-names O,B-PER"):
+        with pytest.raises(DataError, match=r"line 1: found the tag '3', and all other tags .* --label-names O,B-PER"):
             read(content, ending)
         with pytest.raises(
             DataError, match=r"line 1: found the tag '3', expected O, .* numbers need names: .*--label-n"
@@ -305,7 +307,7 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
     with pytest.raises(DataError, match="line 1: found the tag -100, expected a number from 0 to 3"):
         read(records.replace("3", "-100"), ".jsonl", label_names=names)
     with pytest.raises(
-        DataError, match=r"line 2: found the tag 'B-PER', expected a number from 0 to 3, .* leave the op"
+        DataError, match=r"line 2: found the tag 'B-PER', expected a number from 0 to 3, .* Try: leave --label"
     ):
         read("EU 3\nPeter B-PER\n", label_names=names)
     with pytest.raises(DataError, match="found true or false in the list, expected texts or whole numbers"):
@@ -315,9 +317,9 @@ def test_numbers_have_the_names_that_are_given(read: Read, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "--label-names: found 'names.txt', expected names separated by commas, O,B-PER,I-PER, or a FILE with a"),
+        (None, "--label-names: found 'names.txt', expected comma-separated names (O,B-PER,I-PER) or a FILE with"),
         ("O\n\nB-X\n", "names.txt: the name of number 1 is empty"),
-        ("O\nB-X\nO\n", "names.txt: the name 'O' is given to the numbers 0 and 2"),
+        ("O\nB-X\nO\n", "names.txt: found the name 'O' for the numbers 0 and 2"),
     ],
 )
 def test_names_that_are_wrong(
@@ -348,7 +350,7 @@ FRENCH = """# sent_id = 1
 2\t#\t#\tSYM\tSYM\t_\t1\tdep\t_\t_
 """
 FRENCH_WORDS = [["Elle", "va", "à", "le", "bois"], ["New York", "#"]]
-COUNTED = "left out: 1 range, 1 empty node, 3 comment lines (the words of a range are tagged, not the token that it"
+COUNTED = "left out: 1 range, 1 empty node, 3 comment lines (the words of a range are tagged, not its token"
 
 
 @pytest.mark.parametrize("ending", [".conllu", ".conllu.gz", ".CONLLU", ".txt", ".tsv", ".conll"])
@@ -363,7 +365,7 @@ def test_conllu_is_read_by_name_whatever_its_ending(
     assert [each.tags for each in found] == [["PRON", "VERB", "ADP", "DET", "NOUN"], ["PROPN", "SYM"]]
     assert found[0].lines == [3, 4, 6, 7, 8]
     assert f"CoNLL-U, words from FORM, tags from UPOS; {COUNTED}" in said[-1]
-    assert (len(said) == 2 and "is read as such; --format conll" in said[0]) == (
+    assert (len(said) == 2 and "because it has the ten columns of CoNLL-U; --format conll" in said[0]) == (
         not ending.lower().startswith(".conllu")
     )
 
@@ -381,24 +383,28 @@ def test_conllu_is_read_by_name_whatever_its_ending(
 )
 def test_columns_of_conllu_by_name_or_number(read: Read, label: str, tags: list[str]) -> None:
     assert read(FRENCH, ".conllu", label=label)[1] == (["New York", "#"], tags)
-    assert read(FRENCH, form="conllu", label=label, text="form") == read(FRENCH, label=label, text="1")
-    assert read(FRENCH, ".conllu", stand_in="X")[1] == (["New York", "#"], ["X", "X"])
+    assert read(FRENCH, file_format="conllu", label=label, text="form") == read(FRENCH, label=label, text="1")
+    assert read(FRENCH, ".conllu", placeholder_label="X")[1] == (["New York", "#"], ["X", "X"])
 
 
 def test_other_columns_than_those_of_conllu(read: Read) -> None:
-    """CoNLL-U Plus names them; `--format conll` reads any file by number."""
+    """CoNLL-U Plus names its columns; `--format conll` reads any file by column number."""
     plus = "# global.columns = ID FORM UPOS NER\n1-2\tau\t_\t_\n1\tà\tADP\tO\n2\tle\tDET\tO\n3\tBois\tNOUN\tB-LOC\n"
     assert read(plus, ".conllup", label="ner") == [(["à", "le", "Bois"], ["O", "O", "B-LOC"])]
     assert read(plus, ".conllup")[0][1] == ["ADP", "DET", "NOUN"]
-    assert read(FRENCH, ".conllu", form="conll", text="1", label="3")[0][0][2:5] == ["au", "à", "le"]
+    assert read(FRENCH, ".conllu", file_format="conll", text="1", label="3")[0][0][2:5] == ["au", "à", "le"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("\tNOUN\t", "\t_\t", "line 8: found UPOS '_' of 'bois', which is no annotation, expected a tag; name another"),
-        ("5\tbois", "5 bois", "line 8: found 9 columns separated by tabs, expected 10 as in CoNLL-U (ID, FORM"),
-        ("5\tbois", "x\tbois", "line 8: found the ID 'x', expected a word's (3), a range (3-4) or a node (3.1)"),
+        (
+            "\tNOUN\t",
+            "\t_\t",
+            "line 8: found no annotation ('_') in UPOS of 'bois', expected a tag. Try: --label-column",
+        ),
+        ("5\tbois", "5 bois", "line 8: found 9 tab-separated columns, expected 10 as in CoNLL-U (ID, FORM"),
+        ("5\tbois", "x\tbois", "line 8: found the ID 'x', expected the ID of a word (3), range (3-4) or node (3.1)"),
         ("5\tbois", "1\tbois", "line 8: found the ID 1 after 4, expected a larger one; is a blank line missing"),
         ("5\tbois", "5\t", "line 8: the FORM is empty"),
         ("New York\tNew York", "_\t_", None),
@@ -427,8 +433,8 @@ def test_a_treebank_without_its_text(read: Read) -> None:
         ({"label": "10"}, "--label-column: .* has no column '10'; .* or a number from 0 to 9"),
         ({"text": "word"}, "--text-column: .* has no column 'word'"),
         (
-            {"form": "conll", "label": "upos"},
-            "--label-column: found 'upos', .*; its columns have names with --format c",
+            {"file_format": "conll", "label": "upos"},
+            "--label-column: found 'upos', .* Try: --format c",
         ),
     ],
 )
@@ -438,7 +444,7 @@ def test_columns_that_conllu_does_not_have(read: Read, columns: dict[str, str], 
 
 
 def test_ten_columns_of_another_kind_are_no_conllu(read: Read) -> None:
-    """Not without an ID first, a head in its place, or tabs."""
+    """CoNLL-U needs an ID first, a head in the HEAD column, and tabs."""
     line = "1\tOslo\tx\tx\tx\tx\tx\tx\tx\tB-LOC\n"
     assert read(line) == [(["1"], ["B-LOC"])]
     assert read(FRENCH.split("\n")[2].replace("\t", " ").replace(" _ _", " O O") + "\n")[0][0] == ["1"]
@@ -455,7 +461,7 @@ def test_ten_columns_of_another_kind_are_no_conllu(read: Read) -> None:
 def test_real_treebanks(
     shared_data: Path, said: list[str], language: str, sentences: int, words: int, labels: int, note: str
 ) -> None:
-    """The counts are those of awk: IDs that are whole numbers, lines that begin with #, ranges."""
+    """The counts were made with awk: whole-number IDs, lines that begin with #, ranges."""
     found = read_tagged(shared_data / "ud" / f"{language}_pud-ud-test.conllu.gz", Columns())
     assert (len(found), sum(len(each.tokens) for each in found)) == (sentences, words)
     assert len({tag for each in found for tag in each.tags}) == labels
@@ -485,9 +491,9 @@ def test_names_of_numbers_on_either_side(tmp_path: Path) -> None:
     numbers.write_text("a 1\nb 0\n")
     names.write_text("a B-X\nb O\n")
     for files in ((numbers, names), (names, numbers), (numbers, numbers)):
-        gold, predicted, kind, why = read_scored(*files, Columns(label_names=given))
+        gold, predicted, kind, reason = read_scored(*files, Columns(label_names=given))
         assert gold == predicted and gold[0].tags == ["B-X", "O"] and kind == "entities"
-        assert why == "by the tags of both files; --labels-are overrides this"
+        assert reason == "detected from the tags of both files; --labels-are overrides this"
     with pytest.raises(DataError, match="found the tag 'B-X', expected a number from 0 to 1"):
         read_scored(names, names, Columns(label_names=given))
 

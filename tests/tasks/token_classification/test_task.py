@@ -1,4 +1,4 @@
-"""Tags of words: labels, targets, the loss and what is said of each word, without a trained model."""
+"""Tags of words: labels, targets, loss and predictions, without a trained model."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from bertsmith.tokenization.folder import make_tokenizer
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def asked(problem_type: str = "single_label_classification", **options: Any) -> Any:
-    """The options of `finetune` that say something of labels."""
+def requested(problem_type: str = "single_label_classification", **options: Any) -> Any:
+    """The options of `finetune` about labels."""
     return SimpleNamespace(**{"problem_type": problem_type, "labels_are": None, "model_fields_set": set()} | options)
 
 
@@ -50,43 +50,43 @@ IOB1 = tagged("I-X", "I-X", "B-X", "O", "I-Y")
 
 def test_the_labels_are_the_same_for_every_scheme() -> None:
     for sentence in (BIO, BIOES, IOB1):
-        head = TokenClassification.for_training([sentence], asked())
+        head = TokenClassification.for_training([sentence], requested())
         assert head.labels == ["O", "B-X", "B-Y", "I-X", "I-Y"]
         assert head.targets([sentence], "f").numbers[0].tolist() == [1, 3, 1, 0, 2]
         assert head.label_counts([sentence]) == {"O": 1, "B-X": 2, "B-Y": 1, "I-X": 1, "I-Y": 0}
-    untyped = TokenClassification.for_training([tagged("B", "I", "O")], asked())
+    untyped = TokenClassification.for_training([tagged("B", "I", "O")], requested())
     assert untyped.labels == ["O", "B", "I"]
 
 
 def test_plain_labels_are_kept() -> None:
-    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], asked())
+    head = TokenClassification.for_training([tagged("VB", "NN", "VB")], requested())
     assert head.labels == ["NN", "VB"] and head.main_metric == "accuracy"
     assert head.targets([tagged("NN", "VB")], "f").numbers[0].tolist() == [0, 1]
-    with pytest.raises(DataError, match=r"f: line 2: the tag 'JJ' is not among those of the model \(NN, VB\)"):
+    with pytest.raises(DataError, match=r"f: line 2: found the tag 'JJ', expected a tag of the model \(NN, VB\)"):
         head.targets([tagged("NN", "JJ")], "f")
-    with pytest.raises(DataError, match=r"the tag 'nn' is not among .*; the model has 'NN'"):
+    with pytest.raises(DataError, match=r"found the tag 'nn', expected a tag of the model .*; the model has 'NN'"):
         head.targets([tagged("nn", "VB")], "f")
 
 
 def test_labels_that_cannot_be_learnt() -> None:
-    with pytest.raises(DataError, match="has no entity, every tag is O"):
-        TokenClassification.for_training([tagged("O", "O")], asked())
-    with pytest.raises(DataError, match="has one tag alone, 'NN'; expected at least two"):
-        TokenClassification.for_training([tagged("NN", "NN")], asked())
+    with pytest.raises(DataError, match="has no entity: every tag is O"):
+        TokenClassification.for_training([tagged("O", "O")], requested())
+    with pytest.raises(DataError, match="has only one tag, 'NN'; expected at least two"):
+        TokenClassification.for_training([tagged("NN", "NN")], requested())
     with pytest.raises(OptionError, match="--problem-type regression"):
-        TokenClassification.for_training([BIO], asked("regression"))
+        TokenClassification.for_training([BIO], requested("regression"))
 
 
 def test_types_that_the_model_lacks() -> None:
-    head = TokenClassification.for_training([tagged("B-X", "O")], asked())
+    head = TokenClassification.for_training([tagged("B-X", "O")], requested())
     assert head.targets([tagged("B-X", "I-X")], "f").numbers[0].tolist() == [1, 2], "I-X needs no training example"
-    with pytest.raises(DataError, match=r"dev: line 2: the tag 'B-Z' is not among those of the model \(O, X\)"):
+    with pytest.raises(DataError, match=r"dev: line 2: found the tag 'B-Z', expected a tag of the model \(O, X\)"):
         head.targets([tagged("O", "B-Z")], "dev")
     with pytest.raises(
-        DataError, match=r"'B-x' is not among .*; the model has 'B-X', which differs from 'B-x' only in"
+        DataError, match=r"found the tag 'B-x', expected .*; the model has 'B-X', which differs from 'B-x' only in"
     ):
         head.targets([tagged("O", "B-x")], "dev")
-    with pytest.raises(DataError, match="line 1: the tag 'NN' is not among"):
+    with pytest.raises(DataError, match="line 1: found the tag 'NN', expected a tag of the model"):
         head.targets([tagged("NN")], "dev")
 
 
@@ -101,7 +101,7 @@ def test_the_first_piece_of_each_word_is_learnt(tokenizer: PreTrainedTokenizerBa
 
 
 def echo(head: TokenClassification, ids: np.ndarray) -> ModelOutputs:
-    """A model's output whose label for each piece follows from its id."""
+    """A model's output in which the label of each token follows from its id."""
     return {"logits": np.eye(len(head.labels), dtype=np.float32)[ids % len(head.labels)] * 5}
 
 
@@ -118,14 +118,14 @@ def test_windows_change_nothing_of_what_each_word_is_told(words: list[str], leng
         inputs = head.encode(tokenizer, [sentence], max_length)
         rows = list(range(len(inputs.lengths)))
         batch = head.batch(inputs, rows, 0, with_types=True)
-        outputs = head.join(list(head.keep(echo(head, batch["input_ids"]), inputs, rows)), inputs)
+        outputs = head.gather_outputs(list(head.extract_outputs(echo(head, batch["input_ids"]), inputs, rows)), inputs)
         return outputs.numbers[0].tolist()
 
     assert said(length) == said(512)
 
 
 def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
-    """Outputs that say these labels, with probabilities that rise from 0.6 to 1 along a sentence."""
+    """Outputs that predict these labels, with probabilities that rise from 0.6 to 1 along a sentence."""
     logits = []
     for tags in sentences:
         shares = np.linspace(0.6, 1, len(tags))
@@ -138,7 +138,7 @@ def of(head: TokenClassification, *sentences: list[str]) -> Tagged:
 
 @pytest.mark.parametrize("gold", [BIO, BIOES, IOB1], ids=["BIO", "BIOES", "IOB1"])
 def test_scores_are_in_the_scheme_of_the_file(gold: Sentence) -> None:
-    head = TokenClassification.for_training([BIO], asked())
+    head = TokenClassification.for_training([BIO], requested())
     targets = head.targets([gold], "f")
     perfect = head.score(of(head, BIO.tags), targets)
     assert list(perfect) == ["f1", "precision", "recall", "accuracy"]
@@ -161,7 +161,7 @@ def test_the_baseline_of_plain_labels_is_the_most_frequent_one() -> None:
 
 
 def test_spans() -> None:
-    head = TokenClassification.for_training([BIO], asked())
+    head = TokenClassification.for_training([BIO], requested())
     (spans,) = head.spans(of(head, ["B-X", "I-X", "O", "I-Y", "B-Y"]))
     assert [(span.label, span.start, span.end) for span in spans] == [("X", 0, 2), ("Y", 3, 4), ("Y", 4, 5)]
     assert spans[0].score == pytest.approx((0.6 + 0.7) / 2)
@@ -175,10 +175,12 @@ TAGS = st.lists(st.sampled_from([f"{prefix}-{type_}" for prefix in "BIES" for ty
 @given(TAGS, st.sampled_from(["BIO", "BIOES", "IOB1"]))
 def test_entities_are_the_same_in_every_scheme(tags: list[str], scheme: entities.Scheme) -> None:
     found = entities.entities(tags)
-    converted = entities.tags_of(found, len(tags), scheme)
+    converted = entities.tags_from_entities(found, len(tags), scheme)
     assert entities.entities(converted) == found
     assert entities.entities(converted, scheme) == found, "also for who reads the scheme strictly"
-    assert scheme == "BIOES" or entities.tags_of(entities.entities(converted), len(tags), scheme) == converted
+    assert (
+        scheme == "BIOES" or entities.tags_from_entities(entities.entities(converted), len(tags), scheme) == converted
+    )
 
 
 def test_a_model_whose_labels_are_tags_and_others_is_refused() -> None:
@@ -215,7 +217,7 @@ def test_labels_of_a_model_in_bilou_are_read_as_bioes() -> None:
 def test_a_number_that_is_no_label_shows_how_to_name_it() -> None:
     head = TokenClassification(["NN", "VB"])
     with pytest.raises(
-        DataError, match=r"the tag '3' is not among .*; if it is the number of a tag, .*--label-names FILE"
+        DataError, match=r"found the tag '3', expected .*; if it is the number of a tag, .*--label-names FILE"
     ):
         head.targets([tagged("NN", "3")], "f")
 
@@ -227,10 +229,10 @@ def test_predictions_tell_score_the_kind_of_tags_that_look_like_another_kind(tmp
     lines = list(segments.predictions([tagged("B", "E")], of(segments, ["B", "S"])))
     assert lines == ["# labels_are = plain", "a\tB\tB", "b\tE\tS"]
     predictions.write_text("\n".join(lines))
-    _, found, kind, why = read_scored(gold, predictions, Columns())
-    assert (kind, why) == ("plain", f"by the first line of {predictions}; --labels-are overrides this")
+    _, found, kind, reason = read_scored(gold, predictions, Columns())
+    assert (kind, reason) == ("plain", f"detected from the first line of {predictions}; --labels-are overrides this")
     assert (found[0].tags, found[0].lines) == (["B", "S"], [2, 3])
-    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "by --labels-are")
+    assert read_scored(gold, predictions, Columns(labels_are="entities"))[2:] == ("entities", "from --labels-are")
     predictions.write_text("\n".join(lines[1:]))
     assert read_scored(gold, predictions, Columns())[2] == "entities"
     nouns = TokenClassification(["NN", "VB"])

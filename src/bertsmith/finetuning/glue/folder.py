@@ -15,8 +15,8 @@ from bertsmith.errors import DataError
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
 from bertsmith.runtime.console import log_info, quiet
 from bertsmith.tasks.files.class_names import ClassNames
-from bertsmith.tasks.files.labelled_file import Columns, in_order, labelled_records, rows_of
-from bertsmith.tasks.files.records import ENDINGS, HiddenLabelsError, Record, form_of, is_table
+from bertsmith.tasks.files.labelled_file import Columns, labelled_records, labelled_rows, sort_labels
+from bertsmith.tasks.files.table_records import ENDINGS, FileRecord, HiddenLabelsError, detect_format, is_table
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
@@ -115,7 +115,7 @@ def _listed(folder: Path) -> str:
 
 def read_part(path: Path, task: GlueTask) -> GlueFile:
     """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
-    layouts, skip_broken = task.layouts, task.broken_rows and is_table(form_of(path, None))
+    layouts, skip_broken = task.layouts, task.broken_rows and is_table(detect_format(path, None))
     layout = _layout_without_header(path, layouts)
     records = labelled_records(path, Columns(skip_broken=skip_broken, no_header=layout is not None))
     if layout is None:
@@ -129,7 +129,7 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
     part = _part(path, layout, records, skip_broken=skip_broken)
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
-            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
+            f"{path}: the labels are {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
             f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
             "holds the numbers"
         )
@@ -139,7 +139,7 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
 def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | None:
     """The layout of a table that has no header; None if its first row is one, or no layout goes without."""
     layout = next((one for one in layouts if one.no_header), None)
-    if layout is None or not is_table(form_of(path, None)):
+    if layout is None or not is_table(detect_format(path, None)):
         return None
     with quiet():
         first = labelled_records(path, Columns(no_header=True))[0]
@@ -169,6 +169,6 @@ def _labelled_part(path: Path, layouts: Sequence[Layout], skip_broken: bool) -> 
     return _part(path, layout, records, skip_broken=skip_broken)
 
 
-def _part(path: Path, layout: Layout, records: list[Record], *, skip_broken: bool) -> GlueFile:
-    rows = rows_of(path, records, Columns(layout.text, layout.pair, layout.label, layout.no_header))
+def _part(path: Path, layout: Layout, records: list[FileRecord], *, skip_broken: bool) -> GlueFile:
+    rows = labelled_rows(path, records, Columns(layout.text, layout.pair, layout.label, layout.no_header))
     return GlueFile(path, layout, len(rows), Counter(str(row.label) for row in rows), skip_broken)

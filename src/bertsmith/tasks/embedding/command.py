@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertsmith.config.verb import Result
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -41,7 +41,7 @@ COMMAND = TaskCommand(
     "embed",
     "Give one vector per text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
     EmbedOptions,
-    texts_of,
+    read_input_texts,
     _predict,
     _show,
     'bertsmith embed runs/books "first text" "second text" --pooling mean --json',

@@ -1,4 +1,4 @@
-"""One vector per text, pooled on the device, so that the vectors of its tokens are not copied."""
+"""One vector per text, pooled on the device, so that token vectors are not copied to the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TextVectors:
         self.models = models
 
     def __call__(self, batch: dict[str, Tensor], *, layer: int, pooling: str) -> Tensor:
-        """float32 of [texts, hidden size]."""
+        """Return the vectors: float32 of [texts, hidden size]."""
         return pooled(self.models.hidden(batch, layer), batch["attention_mask"], pooling)
 
 

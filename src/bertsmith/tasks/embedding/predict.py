@@ -17,7 +17,7 @@ POOLINGS = ("mean", "cls", "max")
 
 @dataclass(frozen=True)
 class Embedding(Result):
-    """The vector of a text, None if it has no token; `truncated_tokens` were beyond the model's length."""
+    """The vector of a text, None if it has no token; `truncated_tokens` counts tokens beyond the model's length."""
 
     text: str
     embedding: list[float] | None = None
@@ -31,13 +31,13 @@ def embed(runner: Runner, text: list[str], pooling: str | None = None, layer: in
 def embed(
     runner: Runner, text: str | list[str], pooling: str | None = None, layer: int = -1
 ) -> Embedding | list[Embedding]:
-    """One vector per text: the mean or maximum over its tokens ([CLS] and [SEP] included), or that of [CLS].
+    """Return one vector per text: the mean or maximum over its tokens (including [CLS] and [SEP]), or that of [CLS].
 
-    Without `pooling` it is that of a sentence encoder's folder (1_Pooling), for every other model the mean. A text
+    The default `pooling` is that of a sentence encoder's folder (1_Pooling); for any other model, the mean. A text
     without a token has no vector.
     """
     if pooling is None:
-        pooling = runner.once("pooling", lambda: _pooling(runner.name))
+        pooling = runner.get_or_create("pooling", lambda: _pooling(runner.name))
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
     places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
@@ -52,13 +52,13 @@ def embed(
 
 
 def _pooling(name: str) -> str:
-    """How the folder of a sentence encoder pools; the mean for every other model."""
+    """Return the pooling of a sentence encoder's folder; for any other model, the mean."""
     encoder = sentence_encoder(name)
-    said = None if encoder is None else encoder.pooling
-    if said is None or said == POOLINGS[0]:
+    configured = None if encoder is None else encoder.pooling
+    if configured is None or configured == POOLINGS[0]:
         return POOLINGS[0]
-    if said not in POOLINGS:
-        warn(f"{name}: its pooling is {said}, which embed does not have: the mean is taken instead")
+    if configured not in POOLINGS:
+        warn(f"{name}: its pooling is {configured}, which embed does not support; the mean is used instead")
         return POOLINGS[0]
-    log_info(f"pooling: {said} (the 1_Pooling of {name}; --pooling overrides it)")
-    return said
+    log_info(f"pooling: {configured} (from the 1_Pooling of {name}; --pooling overrides it)")
+    return configured

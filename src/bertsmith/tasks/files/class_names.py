@@ -1,9 +1,8 @@
-"""One class, one name: numbers and truth values of the same value are one class, however a file spells them.
+"""One name per class: numbers and booleans of the same value are one class, however a file spells them.
 
-JSON has 1 and 1.0, spreadsheets 01, Python True, JSON true. As texts they would be different classes, and a model
-trained on one spelling would know none of the labels of a file with another. If there are no labels but these, true is
-1 and false is 0. Names that are spelt one way throughout
-stay as they are: the codes 01 to 12 keep their zeros.
+JSON has 1, 1.0 and true, spreadsheets 01, Python True. As strings these would be different classes, and a model trained
+on one spelling would not know the labels of a file with a different spelling. If all labels are 0, 1 or booleans, true
+is 1 and false is 0. Labels that are always spelled the same way stay unchanged: the codes 01 to 12 keep their zeros.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?
 _AS_NUMBER = {"true": "1", "false": "0"}
 _NUMBERS = set(_AS_NUMBER.values())
 SHOWN = 10
-"""Classes that a warning lists."""
+"""Maximum number of classes in a warning."""
 
 
-def value_of(name: str) -> str | None:
-    """The simplest spelling of a number or a truth value (1, 0.5, true); None for any other name."""
+def canonical_value(name: str) -> str | None:
+    """Return the simplest spelling of a number or boolean (1, 0.5, true); None for any other name."""
     if name.lower() in ("true", "false"):
         return name.lower()
     if _NUMBER.fullmatch(name) is None:
@@ -30,16 +29,16 @@ def value_of(name: str) -> str | None:
     return f"{number:f}" if number else "0"
 
 
-def one_name_each(names: Iterable[str]) -> list[str]:
-    """The names of the classes that these spellings stand for: the simplest spelling where a class has several."""
+def merged_class_names(names: Iterable[str]) -> list[str]:
+    """Return the class names for these spellings; a class with several spellings gets the simplest."""
     values = _values(set(names))
     count = Counter(values.values())
     return sorted({name if value is None or count[value] == 1 else value for name, value in values.items()})
 
 
 def _values(names: Collection[str]) -> dict[str, str | None]:
-    """The value of each name; true is 1 and false is 0 if the other names have no other values."""
-    values = {name: value_of(name) for name in names}
+    """Return the value of each name; true is 1 and false is 0 if there are no values but these."""
+    values = {name: canonical_value(name) for name in names}
     found = set(values.values())
     if found <= {*_AS_NUMBER, *_NUMBERS} and found & _NUMBERS:
         return {name: _AS_NUMBER.get(str(value), value) for name, value in values.items()}
@@ -47,34 +46,34 @@ def _values(names: Collection[str]) -> dict[str, str | None]:
 
 
 class ClassNames:
-    """The classes of a model, by whatever spelling a file has for them."""
+    """The classes of a model, looked up by any spelling of their values."""
 
     def __init__(self, labels: Iterable[str]) -> None:
         self._labels = frozenset(labels)
-        values = [(value_of(label), label) for label in self._labels]
+        values = [(canonical_value(label), label) for label in self._labels]
         count = Counter(value for value, _ in values)
         self._by_value = {value: label for value, label in values if value is not None and count[value] == 1}
         if len(values) == len(_AS_NUMBER) and set(self._by_value) in (set(_AS_NUMBER), _NUMBERS):
-            for truth, number in _AS_NUMBER.items():
-                label = self._by_value.get(truth) or self._by_value[number]
-                self._by_value |= {truth: label, number: label}
+            for truth_value, number in _AS_NUMBER.items():
+                label = self._by_value.get(truth_value) or self._by_value[number]
+                self._by_value |= {truth_value: label, number: label}
 
     def __getitem__(self, spelling: str) -> str:
-        """The class of a spelling: the label itself, or the only one of the same value; else the spelling."""
-        value = None if spelling in self._labels else value_of(spelling)
+        """Return the class for a spelling: the label itself, or the only label of the same value; else the spelling."""
+        value = None if spelling in self._labels else canonical_value(spelling)
         return spelling if value is None else self._by_value.get(value, spelling)
 
     def merged(self, spellings: Iterable[str]) -> str | None:
-        """What is to be said of spellings that differ from the name of their class; None if none does."""
+        """Return a warning about spellings that differ from the name of their class; None if there are none."""
         by_label: dict[str, list[str]] = {}
         for spelling in sorted(set(spellings)):
             by_label.setdefault(self[spelling], []).append(spelling)
-        odd = {label: found for label, found in by_label.items() if found != [label]}
-        if not any(label in self._labels for label in odd):
+        differing = {label: found for label, found in by_label.items() if found != [label]}
+        if not any(label in self._labels for label in differing):
             return None
-        shown = [f"{label} (spelt {', '.join(found)})" for label, found in [*odd.items()][:SHOWN]]
-        more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
+        shown = [f"{label} (spelled {', '.join(found)})" for label, found in [*differing.items()][:SHOWN]]
+        more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
         return (
-            f"labels of the same value are one class: {', '.join(shown)}{more}. If they are different classes, give "
-            "them names that are not numbers"
+            f"labels with the same value are read as one class: {', '.join(shown)}{more}. If they are different "
+            "classes, use names that are not numbers"
         )

@@ -1,7 +1,7 @@
-"""Where the inputs of a predicting verb come from: its arguments, `--input FILE`, or standard input by lines.
+"""The inputs of a predicting verb: its arguments, `--input FILE`, or the lines of standard input.
 
-Each line has one answer, so that inputs and outputs can be pasted side by side. A blank line has an answer without a
-label (`label` null, no entities, no masks).
+There is one answer per line, so inputs and outputs can be joined line by line. The answer to a blank line is empty
+(`label` null, no entities, no masks).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from bertsmith.tasks.files.text_file import text_lines
 from bertsmith.tasks.predict_options import TextsOptions
 
 
-def texts_of(options: TextsOptions, verb: str) -> list[str]:
-    """The texts that the options name: the arguments, or one per line of a file or of standard input, blank lines too.
+def read_input_texts(options: TextsOptions, verb: str) -> list[str]:
+    """Return the texts of the arguments, or of the lines of a file or standard input, including blank lines.
 
-    Raises OptionError if texts come from two sides or none, DataError if a file cannot be read.
+    Raises OptionError if there are two sources of texts or none, DataError if a file cannot be read.
     """
     if options.texts and options.input is not None:
-        raise OptionError(f"{verb}: texts are given as arguments and with --input; give one of them")
-    return list(options.texts) or [text for _, text in lines_of(options.input, verb)]
+        raise OptionError(f"{verb}: found texts as arguments and --input, expected one of the two")
+    return list(options.texts) or [text for _, text in read_input_lines(options.input, verb)]
 
 
-def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
-    """The lines of a file or of standard input, blank ones too, each with its place before it."""
+def read_input_lines(file: Path | None, verb: str) -> list[tuple[str, str]]:
+    """Return the lines of a file or standard input, including blank lines, as (location, line)."""
     if file is None and sys.stdin.isatty():
         raise OptionError(
-            f'{verb}: no text; give it as an argument (bertsmith {verb} MODEL "..."), with --input FILE, '
-            "or on standard input"
+            f'{verb}: no text. Try: bertsmith {verb} MODEL "A text.", or give lines of text with --input FILE or on '
+            "standard input"
         )
     name = "standard input" if file is None else str(file)
     try:
@@ -43,22 +43,22 @@ def lines_of(file: Path | None, verb: str) -> list[tuple[str, str]]:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{name}: line {line}, byte {error.start} is not UTF-8") from None
     if not lines:
-        raise DataError(f"{name}: no text in it")
+        raise DataError(f"{name}: it is empty, expected lines of text")
     return [(f"{name}: line {number}", line) for number, line in enumerate(lines, start=1)]
 
 
-def pair_of(where: str, line: str) -> tuple[str, str]:
-    """The two texts of a line: A, a tab, B; both are empty if the line is blank."""
+def parse_sentence_pair(where: str, line: str) -> tuple[str, str]:
+    """Split a line into two texts separated by a tab; both are empty if the line is blank."""
     if not line.strip():
         return "", ""
     a, tab, b = line.partition("\t")
     if not tab or not a.strip() or not b.strip():
-        raise DataError(f"{where}: found {line[:60]!r}, expected A, a tab, B")
+        raise DataError(f"{where}: found {line[:60]!r}, expected two texts separated by a tab")
     return a, b
 
 
 def warn_of_blank_lines(blank: int, lines: int) -> None:
-    """Print how many lines have an answer without content; for inputs that the model does not get to see."""
+    """Warn about the number of blank lines, which get empty answers without running the model."""
     if blank:
         are = "is blank: its answer is" if blank == 1 else "are blank: their answers are"
         warn(f"{blank} of {counted(lines, 'line')} {are} null")

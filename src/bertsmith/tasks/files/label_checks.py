@@ -1,7 +1,7 @@
-"""Labels that look wrong: numbers that are read as classes, and one class in several spellings.
+"""Checks for labels that look wrong: numbers that are read as classes, and a class with several spellings.
 
-Both give a model without an error, and figures that mislead: 26 "classes" of a similarity score, or a class whose
-examples are divided between `Sports` and `sports`. What is certain is refused, the rest is a warning.
+Both train without an error and give misleading metrics: a similarity score with 26 "classes", or a class whose examples
+are divided between `Sports` and `sports`. Certain mistakes are errors, the others warnings.
 """
 
 from __future__ import annotations
@@ -17,60 +17,60 @@ from bertsmith.errors import DataError
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE)
 """A number; the decimal mark may be a comma."""
 SEPARATOR = "|"
-"""What parts several labels of one text where the file has no lists."""
+"""Separates several labels of a text in files without lists."""
 MANY_NUMBERS = 50
-"""More whole numbers than this are rarely classes."""
+"""If there are more whole numbers than this, they are rarely classes."""
 FEW_ROWS = 2
-"""A label that occurs at most this often is hardly learnt as a class."""
+"""A model hardly learns a label that occurs no more often than this."""
 EXAMPLES = 5
 MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A")
-"""How pandas, Python, JSON, SQL and Excel print that there is no value."""
+"""How pandas, Python, JSON, SQL and Excel print a missing value."""
 
 REGRESSION_OR_CLASSES = (
-    "Give --problem-type regression to learn numbers, or --problem-type single_label_classification to insist on "
+    "Try: --problem-type regression to predict numbers, or --problem-type single_label_classification if they are "
     "classes"
 )
 
 
 def spelling_key(name: str) -> str:
-    """What is equal for names that differ only in case, white space, invisible characters or Unicode form."""
+    """Return a key without case, white space, invisible characters and differences of Unicode form."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(char for char in folded if not char.isspace() and unicodedata.category(char) != "Cf") or name
 
 
-def same_but_for_spelling(name: str, known: Iterable[str]) -> str | None:
-    """The first known name, other than this one, that differs only in its spelling."""
+def find_similar_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the first known name that differs from this name only in spelling."""
     key = spelling_key(name)
     return next((other for other in known if other != name and spelling_key(other) == key), None)
 
 
-def spelt(name: str) -> str:
-    """A name in a message, with escapes for characters that cannot be seen or that have several forms."""
+def quoted_name(name: str) -> str:
+    """Quote a name for a message; escape it if it has invisible characters or is not in Unicode form NFC."""
     plain = unicodedata.normalize("NFC", name) == name and all(char == " " or char.isprintable() for char in name)
     return repr(name) if plain else ascii(name)
 
 
-def differs_in_spelling(name: str, near: str) -> str:
-    """The end of an error about a label that a model lacks, if the model has the label in a different spelling."""
+def spelling_advice(name: str, near: str) -> str:
+    """Return the end of an error about an unknown label if the model has the label in a different spelling."""
     return (
-        f"; the model has {spelt(near)}, which differs from {spelt(name)} only in case, white space or Unicode form. "
-        "Write both the same way"
+        f"; the model has {quoted_name(near)}, which differs from {quoted_name(name)} only in case, white space or "
+        "Unicode form. Write both the same way"
     )
 
 
 def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[str, str]]) -> None:
-    """Raise DataError if all labels are numbers and some of them have decimals: they are hardly the names of classes.
+    """Raise DataError if all labels are numbers and some have decimals: such labels are hardly class names.
 
-    `places` are the label of each row and its place in the file.
+    `places` has the label and the location of each row.
     """
     if not are_decimals(labels):
         return
     decimals = {label for label in labels if not _is_whole(label)}
     first, place = next((label, place) for label, place in places if label in decimals)
-    comma = " Write numbers with a decimal point, not a comma." if any("," in label for label in decimals) else ""
+    comma = " Write numbers with a decimal point, not with a comma." if any("," in label for label in decimals) else ""
     raise DataError(
         f"{path}: {place}: found the label {first!r}, and all {len(labels)} different labels are numbers; expected "
-        f"names of classes. {REGRESSION_OR_CLASSES}.{comma}"
+        f"class names. {REGRESSION_OR_CLASSES}.{comma}"
     )
 
 
@@ -80,7 +80,7 @@ def _parts_are_labels(name: str, separator: str, labels: Collection[str]) -> boo
 
 
 def are_decimals(labels: Collection[str]) -> bool:
-    """Whether all labels are numbers, and some have decimals."""
+    """Return whether all labels are numbers and some have decimals."""
     return all(NUMBER.fullmatch(label) for label in labels) and not all(map(_is_whole, labels))
 
 
@@ -92,38 +92,41 @@ def _is_whole(label: str) -> bool:
 def label_warnings(
     counts: Mapping[str, int], *, may_be_numbers: bool, labels_per_text: int | None = None
 ) -> Iterator[str]:
-    """Sentences about the labels of a training file; `may_be_numbers` unless the user has asked for classes.
+    """Yield warnings about the labels of a training file.
 
-    `labels_per_text` is how many labels a text has at most, None where each has one.
+    Args:
+        counts: how often each label occurs.
+        may_be_numbers: False if the user asked for classes explicitly.
+        labels_per_text: the highest number of labels of a text; None for single-label tasks.
     """
     if labels_per_text is not None and labels_per_text < 2:
         yield (
-            "train: no text has more than one label; several labels of a text are a list "
-            f'(["a", "b"]) or parted by {SEPARATOR} (a{SEPARATOR}b)'
+            "train: no text has more than one label; write several labels as a list "
+            f'(["a", "b"]) or separate them by {SEPARATOR} (a{SEPARATOR}b)'
         )
     if labels_per_text is not None and are_decimals(counts):
         yield (
-            f"train: the {len(counts):,} labels are numbers with decimals, such as {next(iter(counts))}, and each is a "
-            "separate label; expected the names of the labels of each text"
+            f"train: the {len(counts):,} labels are numbers with decimals, such as {next(iter(counts))}, and each "
+            "number is read as a label; expected label names"
         )
     if labels_per_text is None:
         joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]
         if joined:
             yield (
-                f"train: {spelt(joined[0])} is a class, and its parts are classes as well; if a text may have several "
-                "labels, give --problem-type multi_label_classification"
+                f"train: {quoted_name(joined[0])} is a class, and its parts are classes too. If a text may have "
+                "several labels, give --problem-type multi_label_classification"
             )
     for name in MISSING:
         if name in counts:
-            yield f"train: the label {name!r} ({counts[name]:,}) looks like a missing value, and is learnt as a class"
+            yield f"train: the label {name!r} ({counts[name]:,}) looks like a missing value; it is used as a class"
     groups: dict[str, list[str]] = defaultdict(list)
     for name in counts:
         groups[spelling_key(name)].append(name)
     for names in (names for names in groups.values() if len(names) > 1):
-        shown = " and ".join(f"{spelt(name)} ({counts[name]:,})" for name in names)
+        shown = " and ".join(f"{quoted_name(name)} ({counts[name]:,})" for name in names)
         yield (
-            f"train: the labels {shown} differ only in case, white space or Unicode form, and are learnt as different "
-            "classes; if they are one class, write them the same way in all files"
+            f"train: the labels {shown} differ only in case, white space or Unicode form; they are used as different "
+            "classes. If they are one class, spell it the same way in all files"
         )
     if not may_be_numbers:
         return
@@ -131,13 +134,13 @@ def label_warnings(
     rare = sum(counts[name] <= FEW_ROWS for name in numbers)
     if len(numbers) == len(counts) > MANY_NUMBERS and rare > len(numbers) / 2:
         yield (
-            f"train: {len(numbers):,} different numbers are read as classes, and {rare:,} of them occur at most "
+            f"train: {len(numbers):,} different numbers are used as classes, and {rare:,} of them occur at most "
             f"{FEW_ROWS} times. {REGRESSION_OR_CLASSES}"
         )
     decimals = [name for name in numbers if not _is_whole(name)]
     if len(counts) / 2 < len(decimals) < len(counts):
-        others = ", ".join(spelt(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
+        others = ", ".join(quoted_name(name) for name in [name for name in counts if name not in numbers][:EXAMPLES])
         yield (
-            f"train: {len(decimals):,} of {len(counts):,} different labels are decimals, but all are read as classes, "
-            f"because of {others}; --problem-type regression needs a number in every row"
+            f"train: {len(decimals):,} of {len(counts):,} different labels are decimal numbers, but all labels are "
+            f"used as classes because of {others}; --problem-type regression needs a number in every row"
         )

@@ -1,4 +1,4 @@
-"""Labelled files and data sets to rows of texts and a label, with every mistake at its line."""
+"""Rows of texts and a label from labelled files and data sets, with every mistake reported at its line."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from bertsmith.tasks.files.printed_lists import (
     are_printed_lists,
     list_in_text,
 )
-from bertsmith.tasks.files.records import Record, form_of, is_table, read_records
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import FileRecord, detect_format, is_table, read_records
 from bertsmith.tasks.files.text_file import existing_file, finite
 from bertsmith.tasks.registry import TASKS
 
@@ -38,37 +38,37 @@ Label = str | int | float | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Columns:
-    """Where text, pair, choices and label stand, and how the file is read."""
+    """The columns of text, pair, choices and label, and how the file is read."""
 
     text: str | None = None
     pair: str | None = None
     label: str | None = None
     no_header: bool = False
-    form: str | None = None
+    file_format: str | None = None
     encoding: str = "utf-8"
     choices: tuple[str, ...] | None = None
     skip_broken: bool = False
-    """Whether rows of a table with another number of fields than the header are left out."""
+    """Whether to leave out rows of a table whose number of fields differs from the header's."""
     labels_are: Literal["plain", "entities"] | None = None
-    """What kind the tags of words are; None: as they look."""
+    """The kind of word tags; None to detect it from the tags."""
     label_names: tuple[str, ...] | None = None
-    """The names of tags that are numbers, or a file of them."""
+    """The names of tags that are numbers, or a file with these names."""
     labels_from: int | None = None
-    """The number of the first choice in the labels of choices, 0 or 1; None to find it out."""
+    """The number of the first choice in labels, 0 or 1; None to detect it."""
     separator: str | None = None
-    """What separates the fields of a table; None: by its ending and its first rows."""
-    like: Reference | None = None
-    """What the file must agree with; its columns come before those of usual names."""
+    """The separator of the fields of a table; None to detect it from the file's extension and first rows."""
+    reference: FileReference | None = None
+    """What the file must match; its columns are tried before the usual names."""
 
     @classmethod
     def of(cls, options: LabelledFileOptions) -> Columns:
-        """What the options of a verb say; those of `score` name no second text."""
+        """Return what the options of a verb say; the options of `score` have no second text."""
         return cls(
             text=options.text_column,
             pair=options.pair_column if isinstance(options, LabelledOptions) else None,
             label=options.label_column,
             no_header=options.no_header,
-            form=options.format,
+            file_format=options.format,
             encoding=options.encoding,
             choices=options.choice_columns,
             skip_broken=options.skip_broken_rows,
@@ -78,11 +78,11 @@ class Columns:
             separator=options.separator,
         )
 
-    def records(self, path: Path, form: str, *, class_names: bool = True) -> list[Record]:
-        """The rows of a file or data set of this form, read as the options say (`read_records`)."""
+    def records(self, path: Path, file_format: str, *, class_names: bool = True) -> list[FileRecord]:
+        """Read the rows of a file or data set in this format (`read_records`)."""
         return read_records(
             path,
-            form,
+            file_format,
             self.encoding,
             separator=self.separator,
             no_header=self.no_header,
@@ -91,17 +91,22 @@ class Columns:
         )
 
     def refuse_tag_options(self) -> None:
-        """Raises OptionError for an option of tagged sentences, where a file has none."""
+        """Raise OptionError for an option that is only for tagged sentences."""
         for option, given in (("--labels-are", self.labels_are), ("--label-names", self.label_names)):
             if given is not None:
-                raise OptionError(f"{option}: is for the tags of token-classification; leave it out")
+                raise OptionError(f"{option} is only for the tags of token-classification. Try: leave the option out")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled text; `pair` is the second text of a pair. `label` is as the file has it: JSON numbers as numbers, a
-    list as a tuple. `place` is where it stands in its file: `line 3`, or `row 3` of what has no lines; `columns` are
-    those of the text and of the second one.
+    """A labelled text.
+
+    Attributes:
+        text: the text.
+        pair: the second text of a pair.
+        label: as in the file: JSON numbers as numbers, a list as a tuple.
+        file, place: the file, and `line 3` in it (`row 3` for formats without lines).
+        columns: the columns of the text and of the second text.
     """
 
     text: str
@@ -113,28 +118,29 @@ class Row:
 
     @property
     def where(self) -> str:
-        """The place in the file, for messages."""
+        """File and line, for messages."""
         return f"{self.file}: {self.place}"
 
     @property
     def listed(self) -> tuple[str, ...] | None:
-        """The labels of a list, also of one that the file holds as text; None where the label is no list."""
+        """The items if the label is a list, also if the file has the list as text; None for any other label."""
         if not isinstance(self.label, str):
             return self.label if isinstance(self.label, tuple) else None
         try:
             return list_in_text(self.label)
         except UnreadableListError:
             raise DataError(
-                f"{self.where}: found the label {shortened(self.label)!r}, which looks like a list and cannot be "
-                f'read as one; expected a name, a JSON list such as ["a", "b"], or names separated by {SEPARATOR}'
+                f"{self.where}: found the label {shortened(self.label)!r}, which looks like a list but cannot be "
+                f'parsed; expected a name, a JSON list such as ["a", "b"], or names separated by {SEPARATOR}'
             ) from None
 
     @property
     def class_name(self) -> str:
-        """The one label. Raises DataError where there is none, or a list of them."""
+        """The class name. Raises DataError if there is no label, or a list of labels."""
         if self.listed is not None:
             raise DataError(
-                f"{self.where}: the label is a list; give --problem-type multi_label_classification for several labels"
+                f"{self.where}: found a list of labels, expected one label. Try: --problem-type "
+                "multi_label_classification"
             )
         name = str(self.label).strip()
         if not name:
@@ -143,7 +149,7 @@ class Row:
 
     @property
     def label_set(self) -> tuple[str, ...]:
-        """The labels of a text that may have several or none: of a list, or separated by `|`."""
+        """The labels of a text that may have several or none: the items of a list, or names separated by `|`."""
         names = self.listed
         if names is None:
             names = tuple(str(self.label).split(SEPARATOR))
@@ -151,55 +157,67 @@ class Row:
         if found == ("",):
             return ()
         if "" in found:
-            raise DataError(f"{self.where}: one of the labels in {self.label!r} is empty")
+            raise DataError(f"{self.where}: found an empty name among the labels {self.label!r}")
         if len(set(found)) < len(found):
-            raise DataError(f"{self.where}: a label stands twice in {self.label!r}")
+            raise DataError(f"{self.where}: found a label twice in {self.label!r}, expected each label once")
         return found
 
-    def number(self, why: str) -> float:
-        """The label as a number; `why` ends the message. Raises DataError where it is none that is finite."""
+    def number(self, reason: str) -> float:
+        """Return the label as a number. Raises DataError, ending with `reason`, if it is not a finite number."""
         written = str(self.label).strip()
         try:
-            # Python reads 1_000 as a number, no other program does.
+            # Only Python reads 1_000 as a number.
             value = math.nan if isinstance(self.label, tuple) or "_" in written else float(self.label)
         except (ValueError, OverflowError):
             value = math.nan
         if not math.isfinite(value):
             comma = f" such as {written.replace(',', '.')}" if NUMBER.fullmatch(written) and "," in written else ""
-            raise DataError(f"{self.where}: label {self.label!r}, expected a finite number{comma}{why}")
+            raise DataError(f"{self.where}: found the label {self.label!r}, expected a finite number{comma}{reason}")
         return value
 
 
-def read_rows(path: Path, columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
-    """The rows of a labelled file or data set. Raises DataError with the file and the line of the first mistake.
+def read_rows(path: Path, columns: Columns, *, placeholder_label: Label | None = None) -> list[Row]:
+    """Read the rows of a labelled file or data set. Raises DataError with file and line of the first mistake.
 
-    Where there is a `stand_in`, every row has it for its label, and no column of labels is looked at.
+    With a `placeholder_label`, every row gets this label, and the label column is ignored.
     """
     if columns.choices is not None:
-        raise OptionError("--choice-columns: a labelled text has no choices; they belong to multiple-choice")
+        raise OptionError("--choice-columns is only for multiple-choice. Try: leave the option out")
     if columns.labels_from is not None:
-        raise OptionError("--labels-from: a labelled text has no choices; the option belongs to multiple-choice")
-    return rows_of(path, labelled_records(path, columns, class_names=stand_in is None), columns, stand_in=stand_in)
+        raise OptionError("--labels-from is only for multiple-choice. Try: leave the option out")
+    return labelled_rows(
+        path,
+        labelled_records(path, columns, class_names=placeholder_label is None),
+        columns,
+        placeholder_label=placeholder_label,
+    )
 
 
-def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in: Label | None = None) -> list[Row]:
-    """The rows of a file whose records are read already. Raises DataError as `read_rows`."""
+def labelled_rows(
+    path: Path, records: Sequence[FileRecord], columns: Columns, *, placeholder_label: Label | None = None
+) -> list[Row]:
+    """Return the rows of a file, given its records. Raises DataError as `read_rows` does."""
     present = list(records[0].values)
-    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    like = columns.like
-    usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
-    text_name = find(columns.text, usual=usual, what="text", option="--text-column", position="0")
-    if columns.text is None and text_name != usual[0] and like is not None:
-        log_info(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
+    find = partial(find_column, path, present, can_lack_header=is_table(detect_format(path, columns.file_format)))
+    reference = columns.reference
+    usual_names = TEXT_COLUMNS if reference is None or reference.text is None else (reference.text, *TEXT_COLUMNS)
+    text_name = find(columns.text, usual_names=usual_names, what="text", option="--text-column", position="0")
+    if columns.text is None and text_name != usual_names[0] and reference is not None:
+        log_info(
+            f"{path}: texts are read from column {text_name!r}; in {reference.source} they are in column "
+            f"{reference.text!r}"
+        )
     label_name = None
-    if stand_in is None:
-        label_name = find(columns.label, usual=LABEL_COLUMNS, what="label", option="--label-column", position="1")
+    if placeholder_label is None:
+        label_name = find(columns.label, usual_names=LABEL_COLUMNS, what="label", option="--label-column", position="1")
     if columns.pair is None:
-        pair_name = second_text_column(path, records, text_name, text_is_chosen=columns.text is not None, like=like)
+        pair_name = second_text_column(
+            path, records, text_name, text_is_chosen=columns.text is not None, reference=reference
+        )
     else:
-        pair_name = find(columns.pair, usual=(), what="pair", option="--pair-column", position=None)
-        if like is not None and like.of_model and like.pair is None:
-            warn(f"{path}: read as pairs by --pair-column, but {like.source} has single texts")
+        pair_name = find(columns.pair, usual_names=(), what="pair", option="--pair-column", position=None)
+        if reference is not None and reference.is_from_model and reference.pair is None:
+            warn(f"{path}: read as pairs because of --pair-column, but {reference.source} has single texts")
     refuse_shared_columns(path, [("text", text_name), ("label", label_name), ("second text", pair_name)])
     rows = []
     for record in records:
@@ -215,7 +233,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
         pair = None
         if pair_name:
             pair = text_of_cell(values[pair_name], f"{where}: column {pair_name!r}", advice=_advice("pair"))
-        label = stand_in
+        label = placeholder_label
         if label_name is not None:
             label = _label(f"{where}: column {label_name!r}", values[label_name])
         assert label is not None
@@ -227,8 +245,8 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     for column, texts in ((text_name, [row.text for row in rows]), (pair_name, pairs), (label_name, labels)):
         if len(texts) == len(rows) and column != label_name and are_printed_lists(texts):
             warn(
-                f"{path}: column {column!r}: every text is the print of a list, such as {shortened(texts[0], 40)}, and "
-                "is read as it stands; join the items to a text if they are meant"
+                f"{path}: column {column!r}: every text looks like a printed list, such as {shortened(texts[0], 40)}, "
+                "and is read literally; to use the items as text, join them in the file"
             )
         if len(texts) == len(rows) and all(map(is_printed_bytes, texts)):
             raise printed_bytes_error(f"{rows[0].where}: column {column!r}", texts[0])
@@ -237,41 +255,41 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     return rows
 
 
-def reference_of(rows: Sequence[Row], path: Path) -> Reference:
-    """What the other files of a training must agree with, by the rows of the training file."""
+def text_reference(rows: Sequence[Row], path: Path) -> FileReference:
+    """Return what the other files of a training must match, given the rows of the training file."""
     text, pair = rows[0].columns
-    return Reference(f"the training file {path}", text=text, pair=pair)
+    return FileReference(f"the training file {path}", text=text, pair=pair)
 
 
-def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[Record]:
-    """The rows of a file or data set by their columns, at least one; `class_names` as in `read_records`.
+def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[FileRecord]:
+    """Read the rows of a file or data set, at least one; `class_names` as in `read_records`.
 
-    Raises DataError where it is none of the forms.
+    Raises DataError if the format is unknown.
     """
     columns.refuse_tag_options()
-    form = form_of(path, columns.form)
-    if form is None:
+    file_format = detect_format(path, columns.file_format)
+    if file_format is None:
         existing_file(path, "a labelled file")
         raise DataError(
-            f"{path}: the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format (columns of "
-            "tokens and tags are for token-classification)"
+            f"{path}: found an unknown file extension, expected .csv, .tsv, .jsonl or .parquet. Try: --format (columns "
+            "of tokens and tags are for token-classification)"
         )
-    owner = next((name for name, entry in TASKS.items() if form in entry.file_forms), None)
+    owner = next((name for name, entry in TASKS.items() if file_format in entry.file_formats), None)
     if owner is not None:
-        raise OptionError(f"--format {form}: is for {owner}; expected csv, tsv, jsonl or parquet")
-    return columns.records(path, form, class_names=class_names)
+        raise OptionError(f"--format {file_format}: is for {owner}; expected csv, tsv, jsonl or parquet")
+    return columns.records(path, file_format, class_names=class_names)
 
 
 def _refuse_header(where: str, text: str, label: Label, *, text_name: str, label_name: str) -> None:
-    """Raises DataError for a row whose text and label are names of such columns: files with other headers were joined,
-    or the file has a header in spite of --no-header.
+    """Raise DataError for a row that is a header: files with different headers were concatenated, or --no-header was
+    given for a file with a header.
     """
     texts, labels = {*TEXT_COLUMNS}, {*LABEL_COLUMNS}
-    advice = "leave out --no-header"
+    advice = "leave --no-header out"
     if not text_name.isdecimal():
         texts.add(text_name.lower())
         labels.add(label_name.lower())
-        advice = "give each of the joined files on its own"
+        advice = "give each of the concatenated files separately"
     if isinstance(label, str) and text.strip().lower() in texts and label.strip().lower() in labels:
         raise DataError(
             f"{where}: found the text {text.strip()!r} with the label {label.strip()!r}, which is a header; expected a "
@@ -280,18 +298,18 @@ def _refuse_header(where: str, text: str, label: Label, *, text_name: str, label
 
 
 def refuse_shared_columns(path: Path, columns: Sequence[tuple[str, str | None]]) -> None:
-    """Raises OptionError if two of what a row has are in one column; `columns` are each in words with its column."""
+    """Raise OptionError if a column has two roles; `columns` lists each role with its column."""
     for (one, column), (other, second) in combinations(columns, 2):
         if column is not None and column == second:
             raise OptionError(
-                f"{path}: column {column!r} is taken for the {one} and for the {other}; expected a column for each. "
+                f"{path}: column {column!r} is used for the {one} and for the {other}; expected separate columns. "
                 "Name them with the options that end in -column or -columns"
             )
 
 
 def _advice(what: str) -> str:
-    """How to name another column."""
-    return f". Name the one that holds the text with --{what}-column"
+    """Return how to name the correct column."""
+    return f". To use a different column, give --{what}-column"
 
 
 def _label(where: str, value: Any) -> Label:
@@ -307,49 +325,52 @@ def _label(where: str, value: Any) -> Label:
 
 
 def _one_label(where: str, value: Any) -> str | int | float:
-    """A label that is no list: a text, or a number as the file has it; a truth value as JSON writes it."""
+    """Return a label that is not a list: text, a number as in the file, or a boolean as JSON writes it."""
     if isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, Decimal):
         value = str(value)
     if isinstance(value, (int, float)):
         if isinstance(value, float) and not finite(value):
-            raise DataError(f"{where}: found {value}, expected a label: a text, a finite number, or a list of texts")
+            raise DataError(f"{where}: found {value}, expected a label: text, a finite number, or a list of texts")
         return value
-    return text_of_cell(value, where, advice=", a number or a list of texts. Name another column with --label-column")
+    return text_of_cell(
+        value, where, advice=", a number or a list of texts. To use a different column, give --label-column"
+    )
 
 
-def in_order(labels: Iterable[str]) -> list[str]:
-    """Labels in the order of their classes: as numbers where all are whole numbers, else as texts."""
+def sort_labels(labels: Iterable[str]) -> list[str]:
+    """Sort labels: as numbers if all are whole numbers, else as texts."""
     names = sorted(set(labels))
     return sorted(names, key=Decimal) if all(re.fullmatch(r"-?[0-9]+", name) for name in names) else names
 
 
-def column_name(
+def find_column(
     path: Path,
     present: list[str],
-    asked: str | None,
+    requested: str | None,
     *,
-    usual: tuple[str, ...],
+    usual_names: tuple[str, ...],
     what: str,
     option: str,
     position: str | None,
     can_lack_header: bool,
 ) -> str:
-    """The column that is asked for, else one of the usual names, else, in a file without a header, a position.
+    """Return the requested column, else a column with a usual name, else (without a header) a position.
 
-    Raises DataError with the columns there. `can_lack_header` is for CSV and TSV: other forms have names of columns in
-    every row, or none.
+    Raises DataError with the columns of the file. `can_lack_header` is true for CSV and TSV.
     """
     candidates: tuple[str, ...] = (
-        (asked,) if asked is not None else (*usual, *((position,) if position is not None and "0" in present else ()))
+        (requested,)
+        if requested is not None
+        else (*usual_names, *((position,) if position is not None and "0" in present else ()))
     )
     for name in candidates:
         if name in present:
             return name
-    wanted = f"column {asked!r}" if asked is not None else f"column of the {what} by its usual names"
+    wanted = f"column {requested!r}" if requested is not None else f"column of the {what} with a usual name"
     joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
-    near = nearest(asked, present) if asked is not None else ""
+    near = nearest(requested, present) if requested is not None else ""
     raise DataError(
         f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
         + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")

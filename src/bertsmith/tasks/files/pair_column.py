@@ -1,4 +1,4 @@
-"""The column of the second text if no option names it: by its usual names, and as the reference has it."""
+"""Detection of the column of the second text: by its usual names, and by the columns of the training file."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.label_checks import NUMBER
-from bertsmith.tasks.files.records import Record, names_of
-from bertsmith.tasks.files.reference import Reference
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import FileRecord, record_keys
 
 PAIR_COLUMNS = ("text_pair", "pair", "sentence2", "hypothesis", "question2")
 VAGUE = "pair"
-"""A name that other columns have as well (the number of a pair, a group): it is a second text only next to `text`, and
-if its cells look like texts."""
+"""A name that other columns also have (the number of a pair, a group). Such a column is a second text only if the first
+text is in `text` and its own cells look like texts."""
 NO_SPACES = "\u0e00"
-"""From here on Unicode has the scripts that are written without spaces between words (Thai, Lao, Japanese ...)."""
+"""From this code point on, Unicode has scripts without spaces between words (Thai, Lao, Japanese ...)."""
 FEW_ROWS = 5
 
 
 def second_text_column(
-    path: Path, records: Sequence[Record], text: str, *, text_is_chosen: bool, like: Reference | None
+    path: Path, records: Sequence[FileRecord], text: str, *, text_is_chosen: bool, reference: FileReference | None
 ) -> str | None:
-    """The column of the second text, None for single texts; prints what was decided.
+    """Return the column of the second text, None for single texts; print the decision.
 
-    `text` is the column of the first text, `text_is_chosen` whether an option names it. Raises DataError if the file
-    does not agree with the training file in having pairs, or the model reads pairs and the file has none.
+    Raises DataError if the file has pairs and the training file does not, or the reverse.
+
+    Args:
+        text: the column of the first text.
+        text_is_chosen: whether an option names this column.
     """
-    present = [name for name in names_of(records) if name != text]
-    if like is not None and like.pair is not None:
-        return _as_the_pairs_of(like, path, records, present=present, text_is_chosen=text_is_chosen)
+    present = [name for name in record_keys(records) if name != text]
+    if reference is not None and reference.pair is not None:
+        return _pair_column_of_training(reference, path, records, present=present, text_is_chosen=text_is_chosen)
     if text_is_chosen:
         return None
     found = None
@@ -40,41 +43,47 @@ def second_text_column(
         if reason is None:
             found = name
             break
-        # Numbers of JSON and Parquet are refused as texts, whatever the options say.
+        # Numbers in JSON and Parquet are never accepted as texts.
         can_be_text = all(isinstance(cell, str | bytes) for cell in cells if _filled(cell))
-        advice = f"; --pair-column {name} makes it the second text" if can_be_text else ""
+        advice = f"; to use it as the second text, give --pair-column {name}" if can_be_text else ""
         log_info(f"{path}: column {name!r} is not read, because {reason}{advice}")
     if found is None:
         return None
-    if like is None:
-        log_info(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
+    if reference is None:
+        log_info(
+            f"{path}: read as pairs, with the second text in column {found!r}; for single texts give "
+            f"--text-column {text}"
+        )
         return found
-    if not like.of_model:
+    if not reference.is_from_model:
         raise DataError(
-            f"{path}: found two texts per row, expected one as in {like.source}. Give --text-column {text} to read "
-            f"only the texts, or name the second text of all files with --pair-column"
+            f"{path}: found two texts per row, expected one as in {reference.source}. Try: --text-column {text} to "
+            f"read single texts, or --pair-column to read pairs from all files"
         )
     warn(
-        f"{path}: column {found!r} is not read: {like.source} has single texts; --pair-column {found} makes "
-        "it the second text"
+        f"{path}: column {found!r} is not read, because {reference.source} has single texts; to use it as the second "
+        f"text, give --pair-column {found}"
     )
     return None
 
 
-def _as_the_pairs_of(
-    like: Reference, path: Path, records: Sequence[Record], *, present: Sequence[str], text_is_chosen: bool
+def _pair_column_of_training(
+    reference: FileReference, path: Path, records: Sequence[FileRecord], *, present: Sequence[str], text_is_chosen: bool
 ) -> str:
-    assert like.pair is not None
-    usual: tuple[str, ...] = () if text_is_chosen else PAIR_COLUMNS
-    for name in (name for name in (like.pair, *usual) if name in present):
+    assert reference.pair is not None
+    usual_names: tuple[str, ...] = () if text_is_chosen else PAIR_COLUMNS
+    for name in (name for name in (reference.pair, *usual_names) if name in present):
         if any(_filled(record.values.get(name)) for record in records):
-            if name != like.pair:
-                log_info(f"{path}: the second texts are in column {name!r}, those of {like.source} in {like.pair!r}")
+            if name != reference.pair:
+                log_info(
+                    f"{path}: second texts are read from column {name!r}; in {reference.source} they are in column "
+                    f"{reference.pair!r}"
+                )
             return name
-    empty = f" (column {like.pair!r} is empty in every row)" if like.pair in present else ""
+    empty = f" (column {reference.pair!r} is empty in every row)" if reference.pair in present else ""
     raise DataError(
-        f"{path}: found one text per row{empty}, expected two as in {like.source} (columns {like.text!r} and "
-        f"{like.pair!r}); name the columns with --text-column and --pair-column"
+        f"{path}: found one text per row{empty}, expected two as in {reference.source} (columns {reference.text!r} and "
+        f"{reference.pair!r}). Try: --text-column and --pair-column"
     )
 
 
@@ -83,12 +92,12 @@ def _filled(value: object) -> bool:
 
 
 def _no_text(name: str, text: str, cells: Sequence[object]) -> str | None:
-    """Why the column of a usual name is no second text, None if it is."""
+    """Return the reason why a column with a usual name is not a second text; None if it is."""
     values = [str(cell).strip() for cell in cells if _filled(cell)]
     if not values:
         return "it is empty in every row"
     if all(NUMBER.fullmatch(value) for value in values):
-        return "it holds only numbers"
+        return "it has only numbers"
     if name != VAGUE:
         return None
     if text != "text":
@@ -105,10 +114,10 @@ def _has_several_words(text: str) -> bool:
 
 
 def warn_of_empty_second_texts(path: Path, name: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Warn of rows without a second text; `rows` are the second text and the place of each row."""
+    """Warn about rows without a second text; `rows` has the second text and the location of each row."""
     empty = [place for text, place in rows if not text.strip()]
     if empty:
         warn(
-            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, the first is "
-            f"{empty[0]}; they are read as pairs all the same"
+            f"{path}: the second text (column {name!r}) is empty in {len(empty):,} of {len(rows):,} rows, first in "
+            f"{empty[0]}; these rows are still read as pairs"
         )

@@ -1,4 +1,4 @@
-"""Lists that a table holds as text: as Python (pandas), JSON or NumPy print them."""
+"""Lists that a table has as text, printed by Python (pandas), JSON or NumPy."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _VECTOR = re.compile(r"[01](?:\.0*)?(?:(?:\s*[,;|]\s*|\s+)[01](?:\.0*)?)+")
 _ZERO_OR_ONE = re.compile(r"(?:[01](?:\.0*)?|true|false)", re.IGNORECASE)
 _ITEM = r"(?:True|False|[-+]?(?:[0-9]{1,300}\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]{1,3})?)"
 _ARRAY = re.compile(rf"\[\s*{_ITEM}(?:\s+{_ITEM})*\s*\]")
-"""How NumPy prints numbers and truth values: without commas."""
+"""How NumPy prints numbers and booleans: without commas."""
 
 
 class UnreadableListError(ValueError):
-    """A text looks like a list and cannot be read as one for certain."""
+    """A text looks like a list but cannot be parsed unambiguously."""
 
 
 def list_in_text(text: str) -> tuple[str, ...] | None:
-    """The items of the list that a field holds as text; None for any other text.
+    """Return the items of a list that a field has as text; None for any other text.
 
-    Texts in round brackets or braces are lists only if all of their items are quoted: `(1, 2]` and `(a)` are names.
-    Raises UnreadableListError for what looks like a list and is none, or holds more than names and numbers.
+    Texts in parentheses or braces are lists only if all items are quoted: `(1, 2]` and `(a)` are names. Raises
+    UnreadableListError for a text that looks like a list but is malformed, or has items other than names and numbers.
     """
     stripped = text.strip()
     if stripped == "set()":
@@ -58,14 +58,14 @@ def list_in_text(text: str) -> tuple[str, ...] | None:
 
 
 def value_in_text(text: str) -> Any:
-    """The value of a text that is JSON, or a list, tuple, set or dict as Python or NumPy prints it; else None."""
+    """Return the value of JSON, or of a list, tuple, set or dict printed by Python or NumPy; else None."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         pass
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a backslash in a text
+            warnings.simplefilter("ignore")  # about backslashes in texts
             found = _printed_by_python(text)
     except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError):
         return None
@@ -82,7 +82,7 @@ def _printed_by_python(text: str) -> Any:
     ]
     if not any(first.type == second.type == tokenize.STRING for first, second in pairwise(tokens)):
         return ast.literal_eval(text)
-    # Two quoted texts without a comma: NumPy's print, which Python would read as one text.
+    # Two strings without a comma between them: printed by NumPy. Python would join them.
     inner = tokens[1:-1]
     if text[0] != "[" or any(token.type != tokenize.STRING for token in inner):
         return None
@@ -90,18 +90,18 @@ def _printed_by_python(text: str) -> Any:
 
 
 def is_vector(items: tuple[str, ...]) -> bool:
-    """Whether a list holds nothing but 0 and 1 (or truth values), at least two of them."""
+    """Return whether a list has at least two items, all 0, 1 or booleans."""
     return len(items) > 1 and all(_ZERO_OR_ONE.fullmatch(item.strip()) for item in items)
 
 
 def vector_in_text(text: str) -> tuple[str, ...] | None:
-    """The numbers of a field such as `0 1 0` or `0,1,0`; None for any other text."""
+    """Return the numbers of a field such as `0 1 0` or `0,1,0`; None for any other text."""
     stripped = text.strip()
     return tuple(re.split(r"\s*[,;|]\s*|\s+", stripped)) if _VECTOR.fullmatch(stripped) else None
 
 
 def are_printed_lists(texts: Sequence[str]) -> bool:
-    """Whether every text is the print of a list of texts, at least two of them."""
+    """Return whether there are at least two texts and each is a printed list of strings."""
     return len(texts) > 1 and all(_is_printed_list(text.strip()) for text in texts)
 
 

@@ -1,7 +1,7 @@
-"""The facts in which all files of one model must agree: pairs or single texts, and how the right choice is written.
+"""Properties that all files of a model must share: single texts or pairs, and how the correct choice is written.
 
-Training, dev, test and unlabelled files follow the training file. `evaluate` and `compare` follow the entries for
-its training file in the model's config.json.
+Dev, test and unlabelled files must match the training file. `evaluate` and `compare` use what the model's config.json
+says about the training file.
 """
 
 from __future__ import annotations
@@ -12,36 +12,44 @@ from typing import Any
 from bertsmith.errors import ModelError
 
 TEXT_COLUMNS_KEY = "text_columns"
-"""The names of the training columns in a model's configuration: one for single texts, two for pairs."""
+"""The configuration key of the training columns: one name for single texts, two for pairs."""
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The file that others must agree with.
+class FileReference:
+    """Properties of the training file that other files must share.
 
     Attributes:
         source: the file in messages: `the training file train.csv`, or `the training file of MODEL`.
-        of_model: whether it is known from a MODEL: then the files may be written in a different way.
+        is_from_model: whether the properties come from a MODEL's configuration; then files may use other columns.
         text, pair: the columns of the first and second text; no `pair` for single texts.
-        choice_labels: the form of the labels of choices (`choice_labels.FORMS`).
+        choice_labels: the format of choice labels (`choice_labels.LABEL_FORMATS`).
     """
 
     source: str
-    of_model: bool = False
+    is_from_model: bool = False
     text: str | None = None
     pair: str | None = None
     choice_labels: str | None = None
 
 
-def text_columns_of(config: Any, name: str) -> Reference | None:
-    """The columns that a MODEL's configuration names, None if it says nothing. Raises ModelError for other values."""
-    said = getattr(config, TEXT_COLUMNS_KEY, None)
-    if said is None:
+def configured_text_columns(config: Any, name: str) -> FileReference | None:
+    """Return the columns in a MODEL's configuration; None if it has none. Raises ModelError for invalid values."""
+    configured_value = getattr(config, TEXT_COLUMNS_KEY, None)
+    if configured_value is None:
         return None
-    if not isinstance(said, (list, tuple)) or len(said) not in (1, 2) or not all(isinstance(it, str) for it in said):
+    if (
+        not isinstance(configured_value, (list, tuple))
+        or len(configured_value) not in (1, 2)
+        or not all(isinstance(it, str) for it in configured_value)
+    ):
         raise ModelError(
-            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {said!r}, expected a list of one or two names of columns"
+            f"{name}: {TEXT_COLUMNS_KEY} in its config.json is {configured_value!r}, expected a list of one or two "
+            "column names"
         )
-    return Reference(
-        f"the training file of {name}", of_model=True, text=said[0], pair=said[1] if len(said) == 2 else None
+    return FileReference(
+        f"the training file of {name}",
+        is_from_model=True,
+        text=configured_value[0],
+        pair=configured_value[1] if len(configured_value) == 2 else None,
     )

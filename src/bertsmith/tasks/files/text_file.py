@@ -1,4 +1,4 @@
-"""The text of a file that a user names, and the JSON in it, with every mistake in plain words."""
+"""Reading text and JSON from a file that the user names, with clear errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import log_info
 
 _MAY_BE_BROKEN = re.compile(r"\\u[dD][89a-fA-F]")
-"""An escape of JSON that is half of a surrogate pair, or one of its two halves."""
+"""A JSON escape of half a surrogate pair."""
 
 
 def existing_file(path: Path, what: str) -> None:
-    """Raises DataError where the path is not that of a file; `what` is what was expected there."""
+    """Raise DataError if the path is not a file; `what` describes the expected file."""
     if not path.exists():
         raise DataError(f"{path}: no such file")
     if path.is_dir():
@@ -30,13 +30,13 @@ def existing_file(path: Path, what: str) -> None:
 
 
 def ending(path: Path) -> str:
-    """The ending of a file's name, in small letters, without that of a compression behind it."""
+    """Return the file name's extension in lower case, ignoring a compression extension after it."""
     packed = path.suffix.lower() in COMPRESSIONS
     return (path.with_suffix("") if packed else path).suffix.lower()
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file, unpacked where its ending says that it is packed (.gz, .zst, .xz)."""
+    """Return the bytes of a file, decompressed if its extension is .gz, .zst or .xz."""
     compression = path.suffix.lower()
     if compression not in COMPRESSIONS:
         return path.read_bytes()
@@ -45,42 +45,44 @@ def _content(path: Path) -> bytes:
         return b"".join(decompress(file, packed, ReadingNotes()))
 
 
-def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
-    """The text of a file, unpacked, without a byte order mark; a mark decides the encoding, which is printed.
+def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
+    """Return the decompressed text of a file without its byte order mark, which determines the encoding if present.
 
-    Raises DataError where it is empty or binary, or, with the advice, where it is of another encoding.
+    Raises DataError if the file is empty or binary, or is not in this encoding (with the advice).
     """
     raw = _content(path)
     if not raw:
         raise DataError(f"{path}: the file is empty")
     try:
-        encoding, why = decided_encoding(raw, encoding)
-        if why is not None:
-            log_info(f"{path}: {why}")
+        encoding, reason = decided_encoding(raw, encoding)
+        if reason is not None:
+            log_info(f"{path}: {reason}")
             advice = "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError:
-        raise OptionError(f"--encoding: found {encoding!r}, expected one that Python knows") from None
+        raise OptionError(
+            f"--encoding: found {encoding!r}, expected an encoding that Python knows, such as utf-8"
+        ) from None
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(encoding, "replace").count("\n") + 1
         raise DataError(
             f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}"
         ) from None
-    if (broken := broken_text(text)) is not None:  # UTF-7 and the like let it pass
+    if (broken := broken_text(text)) is not None:  # some codecs, such as UTF-7, let it pass
         raise DataError(f"{path}: found {broken}, which is not a character")
     return text
 
 
 def decoded_predictions(path: Path) -> str:
-    """The text of a file of predictions, which is UTF-8 whatever the data is in."""
-    return decoded(path, "utf-8", advice="predictions are read as UTF-8, convert the file")
+    """Return the text of a prediction file, which is UTF-8 whatever the encoding of the data."""
+    return decode_labelled_file(path, "utf-8", advice="predictions must be UTF-8; convert the file")
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object in a UTF-8 file, unpacked; `what` was expected. Raises DataError where it is something else."""
+    """Read the JSON object in a UTF-8 file, compressed or not. Raises DataError otherwise; `what` was expected."""
     existing_file(path, what)
-    text = decoded(path, "utf-8", advice=f"JSON is, expected {what}")
+    text = decode_labelled_file(path, "utf-8", advice=f"expected {what}")
     try:
         content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
@@ -88,7 +90,7 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
             f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: JSON that cannot be read ({_beyond(error)}), expected {what}") from None
+        raise DataError(f"{path}: found JSON that Python cannot read ({_beyond(error)}), expected {what}") from None
     if not isinstance(content, dict):
         raise DataError(f"{path}: found {kind(content)}, expected {what}")
     if _MAY_BE_BROKEN.search(text):
@@ -97,15 +99,15 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
 
 
 def text_lines(text: str) -> list[str]:
-    """The lines of a text, blank ones too, without their ends; a line end behind the last line begins no other line."""
+    """Split a text into lines, including blank lines; a line end at the end of the text does not begin another line."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
 
 
-def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    """The objects in JSON lines, each with the number of its line; blank lines are left out."""
+def parse_json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+    """Parse JSON lines to objects, each with its line number; blank lines are left out."""
     records = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -115,13 +117,13 @@ def json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def json_object(where: str, line: str) -> dict[str, Any]:
-    """The object in a line of JSON."""
+    """Parse the object in a line of JSON."""
     try:
         record = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: JSON that cannot be read ({_beyond(error)})") from None
+        raise DataError(f"{where}: found JSON that Python cannot read ({_beyond(error)})") from None
     if not isinstance(record, dict):
         raise DataError(f"{where}: found {kind(record)}, expected an object")
     if _MAY_BE_BROKEN.search(line):
@@ -130,9 +132,9 @@ def json_object(where: str, line: str) -> dict[str, Any]:
 
 
 def _refuse_broken(where: str, value: Any, at: str = "") -> None:
-    """Raises DataError with the place in the JSON of a text, or a name, that holds half of a surrogate pair."""
+    """Raise DataError, with its path in the JSON, for a text or name that contains half of a surrogate pair."""
     if isinstance(value, str) and (broken := broken_text(value)) is not None:
-        raise DataError(f"{where}: {at or 'the text'} holds {broken}, which is not a character. Try: remove it")
+        raise DataError(f"{where}: {at or 'the text'} contains {broken}, which is not a character. Try: remove it")
     if isinstance(value, dict):
         for name, inner in value.items():
             _refuse_broken(where, name, f"the name {name!a}")
@@ -143,12 +145,12 @@ def _refuse_broken(where: str, value: Any, at: str = "") -> None:
 
 
 def _beyond(error: ValueError | RecursionError) -> str:
-    """What is too much for Python's reader of JSON."""
-    return "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+    """Return the limit of Python's JSON parser that was exceeded."""
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
 
 
 def finite(value: int | float) -> bool:
-    """Whether a JSON number is one that float64 holds."""
+    """Return whether float64 can represent a JSON number."""
     try:
         return math.isfinite(value)
     except OverflowError:

@@ -10,7 +10,7 @@ from pydantic import Field
 from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -40,7 +40,7 @@ COMMAND = TaskCommand(
     "fill-mask",
     "Predict the most probable tokens for each [MASK] of a text, one mask at a time.",
     FillMaskOptions,
-    texts_of,
+    read_input_texts,
     _predict,
     _show,
     'bertsmith fill-mask runs/books "I really [MASK] the movie." --top-k 5',

@@ -1,4 +1,4 @@
-"""fill-mask: the most probable tokens for each [MASK] of a text, each mask by itself."""
+"""fill-mask: the most probable tokens for each [MASK] of a text, independently for each mask."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_input_lengths, check_texts, indices_with_tokens
 
 GROUP = 16
-"""Logits of which the highest is looked at first."""
+"""Logits per group; the maximum of each group is compared first."""
 
 
 @dataclass(frozen=True)
 class TokenPrediction(Result):
-    """One candidate for a [MASK]; `text` is the whole text with it."""
+    """A candidate for a [MASK]; `text` is the whole text with this token."""
 
     token: str
     id: int
@@ -31,7 +31,7 @@ class TokenPrediction(Result):
 
 @dataclass(frozen=True)
 class MaskPrediction(Result):
-    """The candidates for one [MASK], the most probable first; `position` counts tokens, [CLS] being 0."""
+    """The candidates for a [MASK], most probable first; `position` counts tokens from [CLS], which is 0."""
 
     position: int
     predictions: list[TokenPrediction]
@@ -39,9 +39,9 @@ class MaskPrediction(Result):
 
 @dataclass(frozen=True)
 class FilledMasks(Result):
-    """A text with its masks filled, each by itself; no masks if the text has no token.
+    """The predictions for each mask of a text; no masks if the text has no token.
 
-    `warnings` say why not to rely on them, if there is a reason.
+    `warnings` has reasons not to rely on the predictions, if any.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
@@ -56,10 +56,10 @@ def fill_mask(runner: Runner, text: str, top_k: int = 5) -> FilledMasks: ...
 @overload
 def fill_mask(runner: Runner, text: list[str], top_k: int = 5) -> list[FilledMasks]: ...
 def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMasks | list[FilledMasks]:
-    """The `top_k` most probable tokens for each [MASK], each mask by itself.
+    """Return the `top_k` most probable tokens for each [MASK], independently for each mask.
 
-    A text without a token has no masks. Raises InputError for a text without [MASK] or beyond the model's length,
-    ModelError without a trained MLM head.
+    A text without a token has no masks. Raises InputError for a text without [MASK] or longer than the model allows,
+    ModelError if the model has no trained MLM head.
     """
     if top_k < 1:
         raise InputError(f"top_k: found {top_k}, expected at least 1")
@@ -71,17 +71,17 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     check_input_lengths(encoded, "fill-mask", runner.max_length)
     for place, ids in zip(places, encoded.input_ids, strict=True):
         if mask not in ids:
-            raise InputError(f"fill-mask: no {tokenizer.mask_token} in the text {shortened(texts[place])!r}")
-    top_k, warnings = min(top_k, int(runner.config.vocab_size)), runner.doubts("mlm")
+            raise InputError(f"fill-mask: found no {tokenizer.mask_token} in the text {shortened(texts[place])!r}")
+    top_k, warnings = min(top_k, int(runner.config.vocab_size)), runner.head_warnings("mlm")
     answers = [FilledMasks(given, [], warnings) for given in texts]
     if places:
         for numbers, logits in runner.forward("fill-mask")(encoded, mask_token_id=mask):
-            of_masks = iter(logits)
+            mask_logits = iter(logits)
             for number in numbers:
                 ids = encoded.input_ids[number]
                 positions = [position for position, token in enumerate(ids) if token == mask]
                 masks = [
-                    _filled(runner, ids, position, *_most_probable(next(of_masks), top_k)) for position in positions
+                    _filled(runner, ids, position, *_most_probable(next(mask_logits), top_k)) for position in positions
                 ]
                 answers[places[number]].masks.extend(masks)
     return answers[0] if isinstance(text, str) else answers
@@ -90,16 +90,16 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
 def _most_probable(
     logits: npt.NDArray[np.float32], count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """int64 and float32 of [count]: the tokens with the highest logits, and their probabilities.
+    """Return the tokens with the highest logits, and their probabilities: int64 and float32 of [count].
 
-    Tokens with equal logits, which are frequent in bfloat16, are in the order of their ids.
+    Tokens with equal logits, which are frequent in bfloat16, are ordered by id.
     """
-    # At least `count` logits reach the `count`-th highest of the maxima of as many groups or more: looking among the
-    # maxima is five times faster than among all logits.
+    # At least `count` logits are as high as the `count`-th highest group maximum, so this maximum is a lower bound for
+    # the result. Searching the group maxima is five times faster than searching all logits.
     groups = len(logits) // max(min(len(logits) // count, GROUP), 1)
     maxima = logits[: len(logits) // groups * groups].reshape(-1, groups).max(0)
     least = np.partition(maxima, -count)[-count]
-    tokens = np.flatnonzero(~(logits < least))  # also those of a broken model, which are not a number
+    tokens = np.flatnonzero(~(logits < least))  # also selects NaN logits of a broken model
     tokens = tokens[np.argsort(-logits[tokens], kind="stable")][:count]
     return tokens, softmax(logits)[tokens]
 

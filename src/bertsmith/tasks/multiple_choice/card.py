@@ -1,4 +1,4 @@
-"""The sentences of model card and report for multiple-choice."""
+"""The sentences about multiple-choice in model card and report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from bertsmith.reporting.task_texts import TaskTexts
 
 
 def texts(record: FinetuningRecord) -> TaskTexts:
-    """The texts of every model with this task."""
+    """Return the texts for any model with this task."""
     return TaskTexts(
-        use="It says which of the given choices is right",
-        output="the number of a choice; its training file has up to {count} of them",
+        use="It picks the correct one of several given choices",
+        output="the number of a choice; its training file has up to {count} choices per question",
         wrong="questions get a wrong choice",
-        limit="Not for questions of which no choice is right: it chooses one all the same.",
+        limit="Not for questions without a correct choice: it always picks one.",
         labels_are_classes=False,
     )
 

@@ -1,4 +1,4 @@
-"""multiple-choice files: CSV, TSV and JSON lines to prompts with their choices and the index of the right one."""
+"""Files for multiple-choice (CSV, TSV, JSON lines): prompts, their choices, and the index of the correct choice."""
 
 from __future__ import annotations
 
@@ -14,103 +14,106 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import (
     LABEL_COLUMNS,
     Columns,
-    column_name,
+    find_column,
     labelled_records,
     refuse_shared_columns,
 )
-from bertsmith.tasks.files.records import form_of, is_table, names_of
-from bertsmith.tasks.files.reference import Reference
-from bertsmith.tasks.files.text_file import decoded, existing_file, finite, json_object, text_lines
-from bertsmith.tasks.multiple_choice.choice_labels import LabelledChoices, indices, label_form
+from bertsmith.tasks.files.reference import FileReference
+from bertsmith.tasks.files.table_records import detect_format, is_table, record_keys
+from bertsmith.tasks.files.text_file import decode_labelled_file, existing_file, finite, json_object, text_lines
+from bertsmith.tasks.multiple_choice.choice_labels import LabelledChoices, indices, infer_label_format
 
 CHOICE_LABEL_COLUMNS = (*LABEL_COLUMNS, "answerKey", "answer_key", "answer")
 PROMPT_COLUMNS = ("prompt", "question", "question_stem", "startphrase", "context", "premise", "text", "sentence")
 LIST_COLUMNS = ("choices", "endings", "options")
 NUMBERED_COLUMNS = ("choice", "ending", "option")
-"""The usual names of choices: a list of JSON, or columns with a number behind the name, from 0 or from 1."""
+"""The usual names of choices: a column of lists, or columns numbered from 0 or 1."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """A prompt and its choices; `label` is the index of the right one, from 0; `place` says where it stands.
+class ChoiceQuestion:
+    """A prompt and its choices.
 
-    `form` is how the file writes the labels (`choice_labels.FORMS`), empty if they were not looked at.
+    Attributes:
+        prompt, choices: the texts.
+        label: index of the correct choice, from 0.
+        place: its location in the file.
+        label_format: how the file writes labels (`choice_labels.LABEL_FORMATS`); empty if labels were not read.
     """
 
     prompt: str
     choices: tuple[str, ...]
     label: int
     place: str = field(default="", compare=False)
-    form: str = field(default="", compare=False)
+    label_format: str = field(default="", compare=False)
 
 
-def read_questions(path: Path, columns: Columns, *, stand_in: int | None = None) -> list[Question]:
-    """The questions of a labelled file, each with at least two choices; in a table empty last fields are no choices.
+def read_choice_questions(
+    path: Path, columns: Columns, *, placeholder_label: int | None = None
+) -> list[ChoiceQuestion]:
+    """Read the questions of a labelled file, each with at least two choices; trailing empty fields are not choices.
 
-    Where there is a `stand_in`, every question has it for its label, and no column of labels is looked at.
+    With a `placeholder_label`, every question gets this label, and the label column is ignored.
 
-    Raises DataError with the file and the line of the first mistake, OptionError for a column that such files do not
-    have.
+    Raises DataError with file and line of the first mistake, OptionError for a column that such files do not have.
     """
     if columns.pair is not None:
-        raise OptionError("--pair-column: a question has choices; name their columns with --choice-columns")
-    records = labelled_records(path, columns, class_names=stand_in is None)
+        raise OptionError("--pair-column is not for multiple-choice. Try: --choice-columns")
+    records = labelled_records(path, columns, class_names=placeholder_label is None)
     present = list(records[0].values)
-    find = partial(column_name, path, present, can_lack_header=is_table(form_of(path, columns.form)))
-    prompt_name = find(columns.text, usual=PROMPT_COLUMNS, what="prompt", option="--text-column", position="0")
-    choice_names = _choice_columns(path, names_of(records), columns.choices)
+    find = partial(find_column, path, present, can_lack_header=is_table(detect_format(path, columns.file_format)))
+    prompt_name = find(columns.text, usual_names=PROMPT_COLUMNS, what="prompt", option="--text-column", position="0")
+    choice_names = _choice_columns(path, record_keys(records), columns.choices)
     label_name = None
-    if stand_in is None:
+    if placeholder_label is None:
         label_name = find(
-            columns.label, usual=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
+            columns.label, usual_names=CHOICE_LABEL_COLUMNS, what="label", option="--label-column", position=None
         )
-    choices_of = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
-    refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choices_of])
+    choice_roles = [(f"choice {number} (from 0)", name) for number, name in enumerate(choice_names)]
+    refuse_shared_columns(path, [("prompt", prompt_name), ("label", label_name), *choice_roles])
     prompts, labelled = [], []
     for record in records:
         where, values = f"{path}: {record.place}", record.values
         for name in (prompt_name, *((label_name,) if label_name is not None else ())):
             if values.get(name) is None:
                 raise DataError(f"{where}: column {name!r} is missing")
-        advice = ". Name the one of the prompts with --text-column"
+        advice = ". To use a different column for the prompts, give --text-column"
         prompt = text_of_cell(values[prompt_name], f"{where}: column {prompt_name!r}", advice=advice)
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
         prompts.append(prompt)
         choices, keys = _choices(where, values, choice_names)
-        label = values[label_name] if label_name is not None else stand_in
+        label = values[label_name] if label_name is not None else placeholder_label
         labelled.append(LabelledChoices(f"{where}: the label (column {label_name!r})", label, choices, keys))
-    form, found = "", [stand_in or 0] * len(records)
+    label_format, found = "", [placeholder_label or 0] * len(records)
     if label_name is not None:
-        form = label_form(
+        label_format = infer_label_format(
             path,
             labelled,
             labels_from=columns.labels_from,
             columns_from=_first_number(choice_names),
-            like=columns.like,
+            reference=columns.reference,
         )
-        found = indices(labelled, form, columns.like)
+        found = indices(labelled, label_format, columns.reference)
     return [
-        Question(prompt, row.choices, index, record.place, form)
+        ChoiceQuestion(prompt, row.choices, index, record.place, label_format)
         for prompt, row, index, record in zip(prompts, labelled, found, records, strict=True)
     ]
 
 
-def reference_of(questions: Sequence[Question], path: Path) -> Reference:
-    """What the other files of a training must agree with, by the questions of the training file: the form of labels."""
-    return Reference(f"the training file {path}", choice_labels=questions[0].form)
+def choice_reference(questions: Sequence[ChoiceQuestion], path: Path) -> FileReference:
+    """Return what the other files of a training must match: the label format of the training file."""
+    return FileReference(f"the training file {path}", choice_labels=questions[0].label_format)
 
 
-def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The columns of the choices: one that holds lists, or one for each choice."""
+def _choice_columns(path: Path, present: list[str], requested: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the columns of the choices: a column of lists, or a column per choice."""
     shown = ", ".join(map(repr, present))
-    if asked is not None:
-        lacking = [name for name in asked if name not in present]
+    if requested is not None:
+        lacking = [name for name in requested if name not in present]
         if lacking:
-            raise DataError(
-                f"{path}: no column {lacking[0]!r}; the columns there are {shown}. Name it with --choice-columns"
-            )
-        return asked
+            raise DataError(f"{path}: no column {lacking[0]!r}; the columns there are {shown}. Try: --choice-columns")
+        return requested
     for name in LIST_COLUMNS:
         if name in present:
             return (name,)
@@ -119,13 +122,13 @@ def _choice_columns(path: Path, present: list[str], asked: tuple[str, ...] | Non
         if len(numbers) > 1 and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
             return tuple(f"{name}{number}" for number in numbers)
     raise DataError(
-        f"{path}: no columns of choices by their usual names (choices, or choice0, choice1 and so on); the columns "
-        f"there are {shown}. Name them with --choice-columns A,B,C"
+        f"{path}: no columns with the usual names for choices (choices, or choice0, choice1 and so on); the columns "
+        f"there are {shown}. Try: --choice-columns A,B,C"
     )
 
 
 def _first_number(names: tuple[str, ...]) -> int | None:
-    """The number of the first of some columns, 0 or 1, if their names end in numbers that count up from it."""
+    """Return the number of the first column, 0 or 1, if the names end in consecutive numbers from there; else None."""
     if len(names) > 1:
         for start in (0, 1):
             stem = names[0].removesuffix(str(start))
@@ -137,7 +140,7 @@ def _first_number(names: tuple[str, ...]) -> int | None:
 def _choices(
     where: str, record: dict[str, Any], names: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """The choices of a row, and their keys if it has them: `{"label": ["A", "B"], "text": [...]}` as in ARC and
+    """Return the choices of a row, and their keys if it has keys: `{"label": ["A", "B"], "text": [...]}` as in ARC and
     CommonsenseQA, or a list of `{"label": "A", "text": ...}`.
     """
     values = [record.get(name) for name in names]
@@ -162,24 +165,26 @@ def _choices(
     if not isinstance(keys, list) or len(keys) != len(choices):
         raise DataError(
             f"{where}: {names[0]!r}: found {len(keys) if isinstance(keys, list) else kind(keys)} keys ('label') for "
-            f"{len(choices)} choices ('text'), expected a list with one for each"
+            f"{len(choices)} choices ('text'), expected a list with one key per choice"
         )
     named = tuple(str(key).strip() for key in keys)
     if len(set(named)) < len(named) or "" in named:
-        raise DataError(f"{where}: {names[0]!r}: found the keys {', '.join(map(repr, named))}, expected different ones")
+        raise DataError(
+            f"{where}: {names[0]!r}: found the keys {', '.join(map(repr, named))}, expected different, non-empty keys"
+        )
     return choices, named
 
 
 def checked_choices(where: str, values: list[Any]) -> tuple[str, ...]:
-    """At least two choices, none of them empty; raises DataError otherwise."""
+    """Return at least two choices, none of them empty; raise DataError otherwise."""
     choices = [_choice(f"{where}: choice {number} (from 0)", value) for number, value in enumerate(values)]
     if len(choices) < 2:
-        raise DataError(f"{where}: {len(choices)} choices, expected at least two")
+        raise DataError(f"{where}: found {len(choices)} choices, expected at least two")
     return tuple(choices)
 
 
 def _choice(where: str, value: Any) -> str:
-    """A choice; the answer to a sum may be a number in JSON."""
+    """Return a choice; JSON numbers are accepted, such as the answer to a sum."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and finite(value):
         return str(value)
     choice = text_of_cell(value, where)
@@ -189,9 +194,9 @@ def _choice(where: str, value: Any) -> str:
 
 
 def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:
-    """The prompts of `choose --input`: JSON lines with `prompt` and `choices`; None for each blank line."""
+    """Yield the prompts of `choose --input` (JSON lines with `prompt` and `choices`); None for each blank line."""
     existing_file(path, "JSON lines with 'prompt' and 'choices'")
-    for number, line in enumerate(text_lines(decoded(path, "utf-8")), start=1):
+    for number, line in enumerate(text_lines(decode_labelled_file(path, "utf-8")), start=1):
         if not line.strip():
             yield None
             continue
@@ -199,7 +204,7 @@ def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:
         record = json_object(where, line)
         prompt, choices = record.get("prompt"), record.get("choices")
         if not isinstance(prompt, str) or not prompt.strip():
-            raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected a text that is not empty")
+            raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected a non-empty text")
         if not isinstance(choices, list):
             raise DataError(f"{where}: 'choices': found {_found(choices)}, expected a list of texts")
         yield prompt, checked_choices(where, choices)

@@ -43,7 +43,7 @@ def _read(options: ChooseOptions, verb: str) -> list[PromptWithChoices]:
 
     if options.input is not None:
         if options.prompt is not None or options.choice:
-            raise OptionError(f"{verb}: a prompt is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: found a prompt as an option and --input, expected one of the two")
         return list(read_prompts(options.input))
     if options.prompt is None or len(options.choice) < 2:
         prompt = "no prompt" if options.prompt is None else "a prompt"
@@ -57,14 +57,14 @@ def _read(options: ChooseOptions, verb: str) -> list[PromptWithChoices]:
 
 
 def _predict(model: Runner, options: ChooseOptions, lines: list[PromptWithChoices]) -> Iterable[Result]:
-    from bertsmith.tasks.multiple_choice.predict import Choice, choose
+    from bertsmith.tasks.multiple_choice.predict import PredictedChoice, choose
 
     questions = [line for line in lines if line is not None]
     prompts, choices = [prompt for prompt, _ in questions], [choices for _, choices in questions]
     answers = iter(choose(model, prompts, choices, max_length=options.max_length))
     warn_of_blank_lines(lines.count(None), len(lines))
     for line in lines:
-        yield next(answers) if line is not None else Choice("")
+        yield next(answers) if line is not None else PredictedChoice("")
 
 
 def _show(result: Any) -> str:
@@ -82,5 +82,5 @@ COMMAND = TaskCommand(
     _predict,
     _show,
     'bertsmith choose runs/endings --prompt "He opened the door." --choice "The room was dark." --choice "It rained."',
-    arguments=lambda config: '--prompt "A text." --choice "One end." --choice "Another."',
+    arguments=lambda config: '--prompt "A text." --choice "One ending." --choice "A different ending."',
 )

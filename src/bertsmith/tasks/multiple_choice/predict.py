@@ -1,4 +1,4 @@
-"""choose: which of several texts goes with a prompt."""
+"""choose: the text that goes with a prompt."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NAME = "multiple-choice"
 
 
 @dataclass(frozen=True)
-class Choice(Result):
-    """The choice that goes with a prompt, its index from 0, and the probability of each choice in their order.
+class PredictedChoice(Result):
+    """The choice that goes with a prompt, its index from 0, and the probabilities of all choices in order.
 
     All three are None if the prompt or a choice has no token.
     """
@@ -31,26 +31,30 @@ class Choice(Result):
 
 
 @overload
-def choose(runner: Runner, prompt: str, choices: Sequence[str], *, max_length: int | None = None) -> Choice: ...
+def choose(
+    runner: Runner, prompt: str, choices: Sequence[str], *, max_length: int | None = None
+) -> PredictedChoice: ...
 @overload
 def choose(
     runner: Runner, prompt: list[str], choices: Sequence[Sequence[str]], *, max_length: int | None = None
-) -> list[Choice]: ...
+) -> list[PredictedChoice]: ...
 def choose(
     runner: Runner,
     prompt: str | list[str],
     choices: Sequence[str] | Sequence[Sequence[str]],
     *,
     max_length: int | None = None,
-) -> Choice | list[Choice]:
-    """Which of several texts goes with a prompt; for a list of prompts a list of choices each.
+) -> PredictedChoice | list[PredictedChoice]:
+    """Choose the text that goes with a prompt, or, for a list of prompts and a list of choices for each, with each.
 
-    Raises InputError for fewer than two choices, ModelError without a multiple-choice head.
+    Raises InputError for fewer than two choices, ModelError if the model has no multiple-choice head.
     """
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     given: list[Any] = [choices] if isinstance(prompt, str) else list(choices)
     if len(given) != len(prompts):
-        raise InputError(f"choose: {len(prompts)} prompts and choices for {len(given)}, expected some for each")
+        raise InputError(
+            f"choose: found {len(prompts)} prompts and {len(given)} lists of choices, expected one list per prompt"
+        )
     if not prompts:
         return []
     for found in given:
@@ -60,15 +64,17 @@ def choose(
     check_texts("choose", prompts, "prompt")
     head = runner.task(NAME)
     length = runner.row_length(NAME, max_length)
-    answers = [Choice(asked) for asked in prompts]
-    questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
+    answers = [PredictedChoice(requested_prompt) for requested_prompt in prompts]
+    questions = [
+        (requested_prompt, *offered_choices) for requested_prompt, offered_choices in zip(prompts, given, strict=True)
+    ]
     places = indices_with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
     if places:
-        asked, offered = [prompts[place] for place in places], [given[place] for place in places]
-        encoded = encode_choices(runner.tokenizer, asked, offered, max_length=length)
+        requested_prompt, offered_choices = [prompts[place] for place in places], [given[place] for place in places]
+        encoded = encode_choices(runner.tokenizer, requested_prompt, offered_choices, max_length=length)
         warn_truncated(encoded, length, "prompts with their choices")
         outputs = runner.head_outputs(head, encoded)
         for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, head.temperature)
-            answers[place] = Choice(prompts[place], given[place][index], index, shares, cut)
+            answers[place] = PredictedChoice(prompts[place], given[place][index], index, shares, cut)
     return answers[0] if isinstance(prompt, str) else answers

@@ -1,4 +1,4 @@
-"""Predictions of multiple-choice, as `bertsmith evaluate --predictions` writes them."""
+"""Prediction files of multiple-choice, as `bertsmith evaluate --predictions` writes them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 from bertsmith.errors import DataError
 from bertsmith.tasks.files.prediction_lines import aligned_lines, short_text
-from bertsmith.tasks.multiple_choice.choice_file import Question
+from bertsmith.tasks.multiple_choice.choice_file import ChoiceQuestion
 
 _EXPECTED = "JSON lines with 'prompt' and 'index', as bertsmith evaluate --predictions writes them"
 
 
-def read_indices(path: Path, questions: Sequence[Question], gold: Path) -> list[int]:
-    """The predicted index of each question of a multiple-choice file, line by line.
+def read_indices(path: Path, questions: Sequence[ChoiceQuestion], labels_path: Path) -> list[int]:
+    """Read the predicted index of each question of a multiple-choice file, line by line.
 
-    Raises DataError, with the line, for a line that is no prediction or is for a different question, and if lines are
-    missing.
+    Raises DataError, with the line, for a line that is not a prediction or belongs to a different question, and if
+    lines are missing.
     """
     found: list[int] = []
     prompts = [question.prompt for question in questions]
-    for where, record in aligned_lines(path, "prompt", prompts, gold=gold, expected=_EXPECTED):
+    for where, record in aligned_lines(path, "prompt", prompts, labels_path=labels_path, expected=_EXPECTED):
         index, choices = record.get("index"), questions[len(found)].choices
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(choices):
             raise DataError(
@@ -28,8 +28,8 @@ def read_indices(path: Path, questions: Sequence[Question], gold: Path) -> list[
             )
         if record.get("choice", choices[index]) != choices[index]:
             raise DataError(
-                f"{where}: the choice is {short_text(record['choice'])}, expected {short_text(choices[index])}, "
-                f"the one with the index {index} in {gold}"
+                f"{where}: found the choice {short_text(record['choice'])}, expected {short_text(choices[index])}, "
+                f"which has index {index} in {labels_path}"
             )
         found.append(index)
     return found

@@ -6,15 +6,15 @@ import numpy as np
 
 from bertsmith.metrics.classification import accuracy
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.multiple_choice.choice_file import read_questions
+from bertsmith.tasks.multiple_choice.choice_file import read_choice_questions
 from bertsmith.tasks.multiple_choice.prediction_file import read_indices
 from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import ExampleScores, bootstrapped
 
 
 def score(options: ScoreOptions) -> ExampleScores:
-    """The `accuracy` (interval over the questions), and the number of questions."""
-    questions = read_questions(options.labels, Columns.of(options))
+    """Return `accuracy` (interval over the questions) and the number of questions."""
+    questions = read_choice_questions(options.labels, Columns.of(options))
     targets = np.array([question.label for question in questions])
     predicted = np.array(read_indices(options.predictions, questions, options.labels))
     return ExampleScores(bootstrapped({"accuracy": accuracy}, targets, predicted), len(questions))

@@ -13,7 +13,7 @@ from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import lines_of, pair_of, warn_of_blank_lines
+from bertsmith.tasks.files.inputs import parse_sentence_pair, read_input_lines, warn_of_blank_lines
 from bertsmith.tasks.predict_options import ModelOptions
 from bertsmith.tasks.runner import Runner
 
@@ -38,9 +38,9 @@ def _read(options: NextSentenceOptions, verb: str) -> list[Pair]:
         raise OptionError(f'{verb}: found one sentence, expected two. Try: bertsmith {verb} MODEL "A." "B."')
     if options.a is not None and options.b is not None:
         if options.input is not None:
-            raise OptionError(f"{verb}: sentences are given as arguments and with --input; give one of them")
+            raise OptionError(f"{verb}: found sentences as arguments and --input, expected one of the two")
         return [(options.a, options.b)]
-    pairs = [pair_of(where, line) for where, line in lines_of(options.input, verb)]
+    pairs = [parse_sentence_pair(where, line) for where, line in read_input_lines(options.input, verb)]
     warn_of_blank_lines(pairs.count(("", "")), len(pairs))
     return pairs
 

@@ -16,9 +16,9 @@ LABELS = ("IsNext", "NotNext")
 
 @dataclass(frozen=True)
 class NextSentence(Result):
-    """Whether B is the sentence after A. `logits` are those of the model: index 0 is IsNext.
+    """Whether B is the sentence after A. In `logits`, index 0 is IsNext.
 
-    All is None if A or B has no token. `warnings` say why not to rely on it, if there is a reason.
+    All fields are None if A or B has no token. `warnings` has reasons not to rely on the prediction, if any.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
@@ -30,15 +30,17 @@ class NextSentence(Result):
 
 
 def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
-    """Whether B is the sentence after A; no label if one of them has no token.
+    """Predict whether B is the sentence after A; there is no label if A or B has no token.
 
-    Raises InputError if both together are longer than the model takes, ModelError without a trained NSP head.
+    Raises InputError if the pair is longer than the model allows, ModelError if the model has no trained NSP head.
     """
     run = runner.forward("next-sentence")
     check_texts("next-sentence", [a, b])
     encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
     check_input_lengths(encoded, "next-sentence", runner.max_length)
     if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
-        return NextSentence(warnings=runner.doubts("nsp"))
+        return NextSentence(warnings=runner.head_warnings("nsp"))
     ((_, (logits,)),) = run(encoded)
-    return NextSentence(float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))
+    return NextSentence(
+        float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.head_warnings("nsp")
+    )

@@ -1,4 +1,4 @@
-"""The sentences of model card and report for question-answering."""
+"""The sentences about question-answering in model card and report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bertsmith.tasks.question_answering.task import QuestionAnswering
 
 
 def texts(record: FinetuningRecord) -> TaskTexts:
-    """The texts of every model with this task."""
+    """Return the texts for any model with this task."""
     return TaskTexts(
-        use="It marks the words of a context that answer a question",
-        output=QuestionAnswering.without_labels,
+        use="It finds the words of a context that answer a question",
+        output=QuestionAnswering.output_description,
         wrong="questions get an answer that differs from the expected one",
-        limit="Not for questions to which the context holds no answer, unless its training file had such.",
+        limit="Not for questions that the context does not answer, unless its training file had such questions.",
     )
 
 

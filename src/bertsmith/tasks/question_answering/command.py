@@ -14,7 +14,7 @@ from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import lines_of, warn_of_blank_lines
+from bertsmith.tasks.files.inputs import read_input_lines, warn_of_blank_lines
 from bertsmith.tasks.files.text_file import json_object
 from bertsmith.tasks.predict_options import ModelOptions
 from bertsmith.tasks.runner import Runner
@@ -56,9 +56,9 @@ def _read(options: AnswerOptions, verb: str) -> list[QuestionWithContext]:
         )
     if options.question is not None and options.context is not None:
         if options.input is not None:
-            raise OptionError(f"{verb}: a question is given as an option and with --input; give one of them")
+            raise OptionError(f"{verb}: found a question as an option and --input, expected one of the two")
         return [(options.question, options.context)]
-    lines = lines_of(options.input, verb)
+    lines = read_input_lines(options.input, verb)
     return [_question(where, line) if line.strip() else None for where, line in lines]
 
 
@@ -71,14 +71,14 @@ def _text(where: str, record: dict[str, Any], name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
         found = kind(value) if name in record else "nothing"
-        raise DataError(f"{where}: {name!r}: found {found}, expected a text")
+        raise DataError(f"{where}: {name!r}: found {found}, expected text")
     if not value.strip():
         raise DataError(f"{where}: {name!r}: the text is empty")
     return value
 
 
 def _predict(model: Runner, options: AnswerOptions, lines: list[QuestionWithContext]) -> Iterable[Result]:
-    from bertsmith.tasks.question_answering.predict import Answer, answer
+    from bertsmith.tasks.question_answering.predict import PredictedAnswer, answer
 
     questions = [line for line in lines if line is not None]
     answers = iter(
@@ -93,7 +93,7 @@ def _predict(model: Runner, options: AnswerOptions, lines: list[QuestionWithCont
     )
     warn_of_blank_lines(lines.count(None), len(lines))
     for line in lines:
-        yield next(answers) if line is not None else Answer(candidates=[] if options.top_k > 1 else None)
+        yield next(answers) if line is not None else PredictedAnswer(candidates=[] if options.top_k > 1 else None)
 
 
 def _show(result: Any) -> str:

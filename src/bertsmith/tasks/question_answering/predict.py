@@ -18,7 +18,7 @@ NAME = "question-answering"
 
 @dataclass(frozen=True)
 class AnswerCandidate(Result):
-    """A span that may be the answer, `context[start:end]`, with its probability among the 20 best spans."""
+    """A candidate for the answer, `context[start:end]`, with its probability among the 20 best spans."""
 
     answer: str
     start: int
@@ -27,13 +27,16 @@ class AnswerCandidate(Result):
 
 
 @dataclass(frozen=True)
-class Answer(Result):
-    """The answer to a question, `context[start:end]`; the empty text if the question is left unanswered.
+class PredictedAnswer(Result):
+    """The answer to a question, `context[start:end]`; empty text if the question is left unanswered.
 
-    `score` is the probability of the answer among the 20 best spans, of an unanswered question that of no answer.
-    `no_answer_probability` compares no answer with the best span; it means something if the model was trained with
-    questions that have none. `candidates` are the best spans, the best first, if more than one is asked for. A
-    blank line in the place of a question has the answer None, without a span.
+    Attributes:
+        answer: None for a blank input line.
+        score: the probability of the answer among the 20 best spans; for an unanswered question the probability of no
+            answer.
+        no_answer_probability: compares no answer with the best span; meaningful only if the model was trained with
+            unanswerable questions.
+        candidates: the best spans, best first, if more than one is requested.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("candidates",)
@@ -55,7 +58,7 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> Answer: ...
+) -> PredictedAnswer: ...
 @overload
 def answer(
     runner: Runner,
@@ -65,7 +68,7 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> list[Answer]: ...
+) -> list[PredictedAnswer]: ...
 def answer(
     runner: Runner,
     question: str | list[str],
@@ -74,15 +77,17 @@ def answer(
     top_k: int = 1,
     no_answer_threshold: float | None = None,
     max_length: int | None = None,
-) -> Answer | list[Answer]:
-    """The span of a context that answers a question; lists: a context for each question.
+) -> PredictedAnswer | list[PredictedAnswer]:
+    """Return the span of a context that answers a question, or a list of answers for lists of both.
 
-    A long context is read in overlapping windows of `max_length` tokens, by default the length that the model was
-    fine-tuned with, or 384 if it does not say one. With `top_k` above 1 the answer has candidates. A question whose
-    probability of no answer is above the threshold is left unanswered: the option's, else the model's, else every
-    question is answered.
+    Raises InputError for an empty question or context, ModelError if the model has no question-answering head.
 
-    Raises InputError for an empty question or context, ModelError without a question-answering head.
+    Args:
+        top_k: if above 1, the answer also has this number of candidates.
+        no_answer_threshold: a question with a higher probability of no answer is left unanswered (default: the model's
+            threshold; if it has none, every question is answered).
+        max_length: tokens per window of a long context (default: the length that the model was fine-tuned with, else
+            384).
     """
     if not 1 <= top_k <= CANDIDATES:
         raise InputError(f"top_k: found {top_k}, expected 1 to {CANDIDATES}")
@@ -103,13 +108,15 @@ def answer(
         nothing = float(outputs.no_answer[number])
         best = found[0] if found and nothing <= threshold else AnswerCandidate("", 0, 0, nothing)
         candidates = found[:top_k] if top_k > 1 else None
-        answers.append(Answer(best.answer, best.start, best.end, best.score, nothing, candidates))
+        answers.append(PredictedAnswer(best.answer, best.start, best.end, best.score, nothing, candidates))
     return answers[0] if isinstance(question, str) else answers
 
 
 def _check(questions: Sequence[str], contexts: Sequence[str]) -> None:
     if len(questions) != len(contexts):
-        raise InputError(f"answer: {len(questions)} questions and {len(contexts)} contexts, expected one for each")
+        raise InputError(
+            f"answer: found {len(questions)} questions and {len(contexts)} contexts, expected one context per question"
+        )
     check_texts("answer", questions, "question")
     check_texts("answer", contexts, "context")
     for number, pair in enumerate(zip(questions, contexts, strict=True), start=1):

@@ -1,4 +1,4 @@
-"""score: the figures of predicted answers, as the official scripts of SQuAD compute them."""
+"""score: the metrics of predicted answers, as the official SQuAD scripts compute them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bertsmith.tasks.scoring import Scores
 
 PERCENT = 100.0
 ALWAYS_ANSWERS = 1.0
-"""The default threshold of the script of SQuAD 2.0."""
+"""The default threshold of the SQuAD 2.0 script."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class AnswerScores(Scores):
     """question-answering: `exact_match` and `f1`, from 0 to 100, over all questions (intervals over the questions).
 
     Attributes:
-        total: questions.
-        missing: questions without a prediction; they count as wrong.
-        unknown: predictions of ids that are no question; they do not count.
-        has_answer_total, no_answer_total: questions of either kind.
-        best_exact_match, best_f1: the figures at the best threshold, which is chosen on these very questions, and the
-            thresholds; None without probabilities.
+        total: number of questions.
+        missing: number of questions without a prediction; they count as wrong.
+        unknown: number of predictions whose id is not the id of a question; they are ignored.
+        has_answer_total, no_answer_total: number of questions with and without an answer.
+        best_exact_match, best_f1: the metrics at the threshold that is best on these questions; None without
+            probabilities. The thresholds follow.
     """
 
     total: int
@@ -47,35 +47,35 @@ class AnswerScores(Scores):
 
     @property
     def headline(self) -> str:
-        """The numbers of questions and of missing predictions."""
+        """The number of questions and of missing predictions."""
         return f"{counted(self.total, 'question')}, {self.missing:,} without a prediction"
 
     @property
     def notes(self) -> list[str]:
-        """The figures at the best thresholds."""
+        """The metrics at the best thresholds."""
         best = (
             ("exact_match", self.best_exact_match, self.best_exact_match_threshold),
             ("f1", self.best_f1, self.best_f1_threshold),
         )
         return [
             f"  best {name} {format_metric(name, figure, PERCENT)} at a threshold of {threshold:g}, "
-            "chosen on these very questions"
+            "chosen on the same questions"
             for name, figure, threshold in best
             if figure is not None
         ]
 
 
 def score(options: ScoreOptions) -> AnswerScores:
-    """`exact_match` and `f1`, at a threshold if probabilities of no answer are given."""
+    """Return `exact_match` and `f1`, at a threshold if probabilities of no answer are given."""
     gold = options.labels
-    questions = squad_file.read_questions(gold, Columns.of(options))
-    predictions = squad_file.read_predictions(options.predictions)
+    questions = squad_file.read_squad_questions(gold, Columns.of(options))
+    predictions = squad_file.read_answer_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
     if unknown == len(predictions):
         raise DataError(
-            f"{options.predictions}: none of its {unknown} ids is that of a question of {gold}; expected "
-            "predictions for that file"
+            f"{options.predictions}: none of its {unknown} ids is the id of a question in {gold}; expected predictions "
+            "for that file"
         )
     scores = squad.question_scores(questions, predictions)
     missing = int(np.sum(~scores.predicted))
@@ -84,7 +84,7 @@ def score(options: ScoreOptions) -> AnswerScores:
             f"{options.predictions}: {missing:,} of {len(questions):,} questions have no prediction and count as wrong"
         )
     if unknown:
-        warn(f"{options.predictions}: {unknown:,} ids are no question of {gold} and do not count")
+        warn(f"{options.predictions}: {unknown:,} ids are not in {gold} and are ignored")
     best: dict[str, float] = {}
     if options.no_answer_probabilities is not None:
         if scores.has_answer.all():
@@ -108,9 +108,9 @@ def score(options: ScoreOptions) -> AnswerScores:
 
 
 def _probabilities(
-    options: ScoreOptions, questions: list[squad_file.Question], scores: squad.QuestionScores
+    options: ScoreOptions, questions: list[squad_file.SquadQuestion], scores: squad.QuestionScores
 ) -> npt.NDArray[np.float64]:
-    """float64 of [questions]: the probability of no answer; 0 where there is no prediction either."""
+    """Return the probability of no answer: float64 of [questions]; 0 for questions without a prediction."""
     assert options.no_answer_probabilities is not None
     by_id = squad_file.read_probabilities(options.no_answer_probabilities)
     lacking = [
@@ -120,8 +120,8 @@ def _probabilities(
     ]
     if lacking:
         raise DataError(
-            f"{options.no_answer_probabilities}: {len(lacking)} questions with a prediction have no probability, the "
-            f"first is {lacking[0]!r}; expected one for each"
+            f"{options.no_answer_probabilities}: no probability for {len(lacking)} questions with a prediction, first "
+            f"{lacking[0]!r}; expected one per question"
         )
     return np.array([by_id.get(question.id, 0.0) for question in questions], dtype=np.float64)
 

@@ -1,4 +1,4 @@
-"""Logits to answers: the label of each text with its probabilities, its labels, or its value."""
+"""Conversion of logits to answers: the label of each text with probabilities, several labels, or a value."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, R
 from bertsmith.tasks.values import Logits
 
 THRESHOLD = 0.5
-"""In a multi-label answer are the labels whose probability is above this."""
+"""A multi-label answer has the labels whose probability is above this."""
 
 
 def decode(
     logits: Logits, id2label: dict[int, str], problem_type: str, *, temperature: float = 1.0
 ) -> list[dict[str, Any]]:
-    """The answers of the verb `classify` for rows of logits, [texts, labels]; only classes have a temperature."""
+    """Return the answers of `classify` for logits of [texts, labels]; the temperature is for single-label models."""
     if problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
     if problem_type == MULTI_LABEL:
@@ -36,5 +36,5 @@ def decode(
 
 
 def label_probabilities(logits: Logits) -> npt.NDArray[np.float64]:
-    """float64 of [texts, labels]: of each label by itself."""
+    """Return the independent probability of each label: float64 of [texts, labels]."""
     return sigmoid(logits.astype(np.float64))

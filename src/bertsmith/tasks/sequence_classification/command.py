@@ -13,7 +13,7 @@ from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import A_TEXT, TaskCommand
-from bertsmith.tasks.files.inputs import pair_of, texts_of
+from bertsmith.tasks.files.inputs import parse_sentence_pair, read_input_texts
 from bertsmith.tasks.files.reference import TEXT_COLUMNS_KEY
 from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
@@ -29,7 +29,7 @@ class ClassifyOptions(PredictOptions):
 
 
 def _read(options: ClassifyOptions, verb: str) -> list[str]:
-    texts = texts_of(options, verb)
+    texts = read_input_texts(options, verb)
     if options.pair is not None and len(texts) > 1:
         raise OptionError(f"{verb}: found --pair with {len(texts)} texts, expected one text")
     return texts
@@ -41,7 +41,7 @@ def _predict(model: Runner, options: ClassifyOptions, texts: list[str]) -> Itera
     pairs = None if options.pair is None else [options.pair]
     if pairs is None and not options.texts and len(text_columns(model) or ()) == 2:
         name = "standard input" if options.input is None else options.input
-        both = [pair_of(f"{name}: line {number}", line) for number, line in enumerate(texts, start=1)]
+        both = [parse_sentence_pair(f"{name}: line {number}", line) for number, line in enumerate(texts, start=1)]
         texts, pairs = [a for a, _ in both], [b for _, b in both]
     return classify(model, texts, pairs, max_length=options.max_length)
 

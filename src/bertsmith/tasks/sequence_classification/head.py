@@ -1,4 +1,4 @@
-"""The losses of sequence-classification: cross-entropy, binary cross-entropy, or the squared difference."""
+"""The losses of sequence-classification: cross-entropy, binary cross-entropy, or squared error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.tasks.losses import (
+from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
+from bertsmith.tasks.task_losses import (
     TaskLosses,
     binary_logits,
     soft_losses,
@@ -15,12 +16,11 @@ from bertsmith.tasks.losses import (
     weighted_loss_sum,
     weighted_sum,
 )
-from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
 
 def loss_sum(logits: Tensor, targets: Tensor, problem_type: str) -> Tensor:
-    """float32 scalar: cross-entropy in nats, or the squared error, summed over the examples; for several labels the
-    binary cross-entropy in nats, summed over examples and labels.
+    """Return the summed loss, a float32 scalar: cross-entropy in nats, squared error for regression, or binary
+    cross-entropy in nats (summed over examples and labels) for multi-label tasks.
     """
     if problem_type == REGRESSION:
         return functional.mse_loss(logits.float().squeeze(-1), targets.float(), reduction="sum")
@@ -30,20 +30,20 @@ def loss_sum(logits: Tensor, targets: Tensor, problem_type: str) -> Tensor:
 
 
 class SequenceLosses(TaskLosses):
-    """One row of logits per text."""
+    """Losses of a row of logits per text."""
 
     def loss_count(self, targets: Tensor) -> float:
-        """One loss per text, or the weight of its class; for several labels one per text and label."""
+        """Return the number of texts or the sum of their class weights; multi-label: number of texts times labels."""
         return sum_of_weights(targets.long(), self.class_weights)
 
     def loss_sum(self, output: Any, targets: Tensor) -> Tensor:
-        """As the function `loss_sum`, of the model's logits: [rows, labels]."""
+        """Return the sum of the losses of the model's logits: [rows, labels]."""
         if self.class_weights is not None:
             return weighted_loss_sum(output.logits, targets.long(), self.class_weights)
         return loss_sum(output.logits, targets, self.task.problem_type)
 
     def soft_loss_sum(self, output: Any, soft: Tensor, targets: Tensor, temperature: float) -> Tensor:
-        """Of classes one loss per text, of several labels one per text and label; of numbers the squared difference."""
+        """Return the sum of the soft losses: per text, per text and label (multi-label), or squared errors."""
         student = output.logits.float()
         if self.task.problem_type == REGRESSION:
             return functional.mse_loss(student, soft, reduction="sum")

@@ -1,4 +1,4 @@
-"""Labels in a form that names no label, which would be learnt as classes: vectors, and lists with a wrong separator."""
+"""Checks for labels that are not label names: vectors of 0 and 1, and lists with a wrong separator."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from bertsmith.tasks.files.printed_lists import is_vector, vector_in_text
 
 
 def refuse_vectors(rows: Sequence[Row]) -> None:
-    """Raises DataError if the labels are vectors of 0 and 1: [0, 1, 0] names no label.
+    """Raise DataError if the labels are vectors of 0 and 1: [0, 1, 0] does not name labels.
 
-    Lists are vectors if one holds a number twice, or if all are of 0 and 1 and equally long: [0], [1] and [0, 1] are
-    lists of the labels 0 and 1. Fields such as `0 1 0` are if all are of one length.
+    Lists are vectors if a list has a number twice, or if all lists consist of 0 and 1 and are equally long. (In
+    contrast, [0], [1] and [0, 1] are lists of the labels 0 and 1.) Fields such as `0 1 0` are vectors if all have the
+    same length.
     """
     lists = [row.listed for row in rows]
     first = next((place for place, found in enumerate(lists) if found and is_vector(found) and _repeats(found)), None)
@@ -27,8 +28,8 @@ def refuse_vectors(rows: Sequence[Row]) -> None:
         found = rows[first].label
         shown = f"[{', '.join(found)}]" if isinstance(found, tuple) else str(found).strip()
         raise DataError(
-            f"{rows[first].where}: found the label {shortened(shown)}, a vector of 0 and 1; expected the names of "
-            f'the labels that are 1, as a JSON list (["pace", "actors"]) or separated by {SEPARATOR} '
+            f"{rows[first].where}: found the label {shortened(shown)}, a vector of 0 and 1; expected label names, "
+            f'as a JSON list (["pace", "actors"]) or separated by {SEPARATOR} '
             f"(pace{SEPARATOR}actors)"
         )
 
@@ -38,10 +39,10 @@ def _repeats(items: tuple[str, ...]) -> bool:
 
 
 def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) -> None:
-    """Raises DataError if several labels are separated by commas or semicolons, and none by `|`.
+    """Raise DataError if labels are separated by commas or semicolons instead of `|`.
 
-    So they are if each field with one has a part that is a label elsewhere: alone, in another field, or among the
-    `known` ones. `Washington, D.C.` is one label.
+    This is assumed if every field with such a separator has a part that is also a label elsewhere: by itself, in a
+    different field, or in `known`. `Washington, D.C.` is one label.
     """
     fields = [(row, row.label) for row in rows if isinstance(row.label, str) and row.listed is None]
     if any(SEPARATOR in whole for _, whole in fields):
@@ -57,8 +58,8 @@ def refuse_other_separators(rows: Sequence[Row], known: Collection[str] = ()) ->
         if several and all(any(part in known or len(combinations[part]) > 1 for part in parts) for _, parts in several):
             row, parts = several[0]
             raise DataError(
-                f"{row.where}: found the label {shortened(str(row.label))!r}, which looks like {len(parts)} labels "
-                f"in one; expected them separated by {SEPARATOR}: {shortened(SEPARATOR.join(parts))}"
+                f"{row.where}: found the label {shortened(str(row.label))!r}, which looks like {len(parts)} labels; "
+                f"expected labels separated by {SEPARATOR}: {shortened(SEPARATOR.join(parts))}"
             )
 
 

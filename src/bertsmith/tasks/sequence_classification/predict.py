@@ -8,7 +8,7 @@ from typing import ClassVar, overload
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
 from bertsmith.tasks.encoded_texts import encode
-from bertsmith.tasks.files.reference import text_columns_of
+from bertsmith.tasks.files.reference import configured_text_columns
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
 from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
@@ -18,10 +18,10 @@ NAME = "sequence-classification"
 
 @dataclass(frozen=True)
 class Classification(Result):
-    """The label of a text and the probability of each; for regression only `value`.
+    """The label of a text and the probability of every label; for regression only `value`.
 
-    `labels` is for models of several labels per text: those whose probability, each its own, is above 0.5; `label` is
-    None then. A text without a token has no label: `label`, `probabilities` and `value` are None.
+    For multi-label models, `labels` has the labels whose independent probability is above 0.5, and `label` is None. A
+    text without a token has no label: `label`, `probabilities` and `value` are None.
     """
 
     omitted_if_none: ClassVar[tuple[str, ...]] = ("labels",)
@@ -44,18 +44,20 @@ def classify(
 def classify(
     runner: Runner, text: str | list[str], pair: str | list[str] | None = None, *, max_length: int | None = None
 ) -> Classification | list[Classification]:
-    """The label of a text, or of a pair of texts (`labels` if the model gives several).
+    """Return the label of a text, or of a pair of texts (`labels` for multi-label models).
 
-    A text is cut at `max_length` tokens, by default the length that the model was fine-tuned with. One without a
-    token has no label, nor has a pair whose first text has none.
+    Texts are truncated to `max_length` tokens, by default the length that the model was fine-tuned with. A text without
+    a token has no label; neither has a pair whose first text has no token.
 
-    Raises ModelError without a classification head, InputError for pairs if the model was fine-tuned on single
-    texts, and the reverse.
+    Raises ModelError if the model has no classification head, InputError for pairs if the model was fine-tuned on
+    single texts, and the reverse.
     """
     texts = [text] if isinstance(text, str) else list(text)
     pairs = [pair] if isinstance(pair, str) else list(pair) if pair is not None else None
     if pairs is not None and len(pairs) != len(texts):
-        raise InputError(f"classify: {len(texts)} texts and {len(pairs)} second texts, expected one for each")
+        raise InputError(
+            f"classify: found {len(texts)} texts and {len(pairs)} second texts, expected one second text per text"
+        )
     check_texts("classify", texts)
     check_texts("classify", pairs or (), "second text")
     if not texts:
@@ -78,8 +80,8 @@ def classify(
 
 
 def text_columns(runner: Runner) -> tuple[str, ...] | None:
-    """The columns that the model was fine-tuned on: one text, or the two of a pair; None if it does not say."""
-    known = text_columns_of(runner.config, runner.name)
+    """Return the columns that the model was fine-tuned on, one or two; None if its configuration does not say."""
+    known = configured_text_columns(runner.config, runner.name)
     return None if known is None else tuple(name for name in (known.text, known.pair) if name is not None)
 
 
@@ -90,11 +92,11 @@ def _check_pairs(runner: Runner, pairs: bool) -> None:
         return
     if pairs:
         raise InputError(
-            f"classify: found a pair of texts; {runner.name} was fine-tuned on single texts (column {columns[0]!r}). "
-            "Leave the second text out"
+            f"classify: found a pair of texts, expected a single text, as {runner.name} was fine-tuned on single texts "
+            f"(column {columns[0]!r}). Try: leave the second text out"
         )
     first, second = columns
     raise InputError(
-        f"classify: found a single text; {runner.name} was fine-tuned on pairs (columns {first!r} and {second!r}, in "
-        "this order). Give the second text with --pair, or lines of the first text, a tab, the second with --input"
+        f"classify: found a single text, expected a pair, as {runner.name} was fine-tuned on pairs (columns {first!r} "
+        f"and {second!r}, in this order). Try: --pair with the second text, or tab-separated lines with --input"
     )

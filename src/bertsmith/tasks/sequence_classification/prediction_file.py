@@ -1,4 +1,4 @@
-"""Predictions of sequence-classification, as `bertsmith evaluate --predictions` writes them."""
+"""Prediction files of sequence-classification, as `bertsmith evaluate --predictions` writes them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _EXPECTED = "JSON lines with 'text' and 'label', 'labels' or 'value', as bertsmi
 
 @dataclass(frozen=True)
 class PredictedRow:
-    """A predicted label, several labels, or a value: one of the three.
+    """A predicted label, several labels, or a value: exactly one of the three.
 
-    `known` are the labels that the model could have chosen, where the line says so.
+    `known` has the labels that the model could have chosen, if the line lists them.
     """
 
     label: str | None
@@ -29,23 +29,23 @@ class PredictedRow:
 
     @property
     def kind(self) -> str:
-        """The name of what it holds."""
+        """The name of the field that is set."""
         return "label" if self.label is not None else "value" if self.labels is None else "labels"
 
 
-def read_predictions(path: Path, rows: Sequence[Row], gold: Path) -> list[PredictedRow]:
-    """The predictions for the rows of a labelled file, line by line.
+def read_label_predictions(path: Path, rows: Sequence[Row], labels_path: Path) -> list[PredictedRow]:
+    """Read the predictions for the rows of a labelled file, line by line.
 
-    Raises DataError, with the line, for a line that is no prediction or is for a different text than the row at its
-    place, and if labels and values are mixed or lines are missing.
+    Raises DataError, with the line, for a line that is not a prediction or has a different text than the row with its
+    number, and if labels and values are mixed or lines are missing.
     """
     found: list[PredictedRow] = []
-    for where, record in aligned_lines(path, "text", [row.text for row in rows], gold=gold, expected=_EXPECTED):
+    for where, record in aligned_lines(
+        path, "text", [row.text for row in rows], labels_path=labels_path, expected=_EXPECTED
+    ):
         found.append(_prediction(where, record))
         if found[-1].kind != found[0].kind:
-            raise DataError(
-                f"{where}: '{found[0].kind}' and '{found[-1].kind}' are mixed, expected one of them in all lines"
-            )
+            raise DataError(f"{where}: found '{found[-1].kind}', expected '{found[0].kind}' as in the lines before")
     return found
 
 
@@ -70,4 +70,4 @@ def _prediction(where: str, record: dict[str, object]) -> PredictedRow:
         return PredictedRow(None, None, float(value), ())
     if "value" in record:
         raise DataError(f"{where}: 'value': found {value!r}, expected a finite number")
-    raise DataError(f"{where}: neither 'label', 'labels' nor 'value', expected {_EXPECTED}")
+    raise DataError(f"{where}: found neither 'label', 'labels' nor 'value', expected {_EXPECTED}")

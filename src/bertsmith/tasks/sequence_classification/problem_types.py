@@ -11,9 +11,9 @@ MULTI_LABEL = "multi_label_classification"
 REGRESSION = "regression"
 
 
-def problem_type_of(config: Any) -> str:
-    """The problem type in a model's configuration."""
-    said = getattr(config, "problem_type", None)
-    if said is None:
+def configured_problem_type(config: Any) -> str:
+    """Return the problem type of a model's configuration."""
+    configured_value = getattr(config, "problem_type", None)
+    if configured_value is None:
         return REGRESSION if config.num_labels == 1 else SINGLE_LABEL
-    return str(said)
+    return str(configured_value)

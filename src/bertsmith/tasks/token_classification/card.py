@@ -1,4 +1,4 @@
-"""The sentences of model card and report for token-classification."""
+"""The sentences about token-classification in model card and report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from bertsmith.reporting.task_texts import TaskTexts
 
 
 def texts(record: FinetuningRecord) -> TaskTexts:
-    """The texts of every model with this task."""
+    """Return the texts for any model with this task."""
     return TaskTexts(
-        use="It says which label each word of a text has",
+        use="It assigns a label to each word of a text",
         output="one of {count} labels: {labels}",
         wrong="texts have at least one wrong label",
-        limit="Not for labels other than these: each word gets one of them.",
+        limit="Not for other labels: each word gets one of these.",
     )
 
 

@@ -9,7 +9,7 @@ from bertsmith.config.shared_options import MaxLength
 from bertsmith.config.verb import Result
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.files.inputs import texts_of
+from bertsmith.tasks.files.inputs import read_input_texts
 from bertsmith.tasks.predict_options import PredictOptions
 from bertsmith.tasks.runner import Runner
 
@@ -38,7 +38,7 @@ COMMAND = TaskCommand(
     "tag",
     "Find the entities of a text and their places, or label each word; long texts are read in windows.",
     TagOptions,
-    texts_of,
+    read_input_texts,
     _predict,
     _show,
     'bertsmith tag runs/diseases "A patient with cystic fibrosis."',

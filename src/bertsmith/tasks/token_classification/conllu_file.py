@@ -1,9 +1,9 @@
-"""CoNLL-U: treebanks (Universal Dependencies) to sentences of words and tags, by the names of the columns.
+"""Sentences of words and tags from CoNLL-U, the format of Universal Dependencies treebanks.
 
-Ten columns separated by tabs. The first is the ID of a word (1, 2, 3), of a range of words that are one token of the
-text (3-4: French `au` is `à` and `le`), or of an empty node that is in no text (5.1). Only words have tags, so ranges
-and empty nodes are left out. CoNLL-U Plus names its columns in the first line: `# global.columns = ID FORM …`.
-Format: https://universaldependencies.org/format.html
+CoNLL-U has ten tab-separated columns. The first is the ID of a word (1, 2, 3), of a range of words that are one token
+of the text (3-4: French `au` is `à` and `le`), or of an empty node, which is not in the text (5.1). Only words have
+tags, so ranges and empty nodes are left out. CoNLL-U Plus names its columns in the first line:
+`# global.columns = ID FORM …`. Format: https://universaldependencies.org/format.html
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _COLUMNS_LINE = re.compile(r"#\s*global\.columns\s*=\s*(.+)", re.IGNORECASE)
 _WORD, _RANGE, _EMPTY = (re.compile(form) for form in (r"[0-9]{1,9}", r"[0-9]+-[0-9]+", r"[0-9]+\.[0-9]+"))
 _NOTHING = "_"
 _ANNOTATIONS = ("upos", "xpos", "head", "deprel")
-"""Columns of which `_` says that the word is not annotated; in others, such as FEATS, it is a value."""
-_LOOKED_AT, _CHARACTERS = 200, 200_000
-"""The lines of words that are checked for the shape of CoNLL-U, and the characters in which they are looked for."""
+"""Columns in which `_` means that the word is not annotated; in other columns, such as FEATS, it is a value."""
+_CHECKED_LINES, _CHECKED_CHARACTERS = 200, 200_000
+"""Maximum number of word lines and characters that are checked for the format of CoNLL-U."""
 
 
 def has_shape(text: str) -> bool:
-    """Whether a text looks like CoNLL-U, whatever its file is called: ten columns, an ID first, a head at its place."""
-    looked_at = 0
-    lines = text[:_CHARACTERS].split("\n")
-    for line in lines[:-1] if len(text) > _CHARACTERS else lines:
+    """Return whether a text looks like CoNLL-U: ten columns, with an ID in the first and a head in the HEAD column."""
+    checked = 0
+    lines = text[:_CHECKED_CHARACTERS].split("\n")
+    for line in lines[:-1] if len(text) > _CHECKED_CHARACTERS else lines:
         if not line.strip() or line.startswith("#"):
             continue
         columns = line.rstrip("\r").split("\t")
@@ -41,26 +41,26 @@ def has_shape(text: str) -> bool:
             return False
         if not any(form.fullmatch(columns[0]) for form in (_WORD, _RANGE, _EMPTY)):
             return False
-        if looked_at == 0 and not re.match(r"[01]\b", columns[0]):
+        if checked == 0 and not re.match(r"[01]\b", columns[0]):
             return False
-        looked_at += 1
-        if looked_at == _LOOKED_AT:
+        checked += 1
+        if checked == _CHECKED_LINES:
             break
-    return looked_at > 0
+    return checked > 0
 
 
 def read_conllu(
-    path: Path, text: str, word_column: str | None, *, tag_column: str | None, stand_in: str | None = None
+    path: Path, text: str, word_column: str | None, *, tag_column: str | None, placeholder_label: str | None = None
 ) -> list[Sentence]:
-    """The sentences of CoNLL-U in a text; `path` is its file's. Columns are by name or number; FORM and UPOS if None.
+    """Read the sentences in the CoNLL-U text of the file `path`; columns are names or numbers, None for FORM and UPOS.
 
-    If there is a `stand_in`, every word has it for its tag, and no column of tags is looked at. Raises DataError with
-    the file and the line of the first mistake, OptionError for a column that CoNLL-U does not have.
+    With a `placeholder_label`, every word gets this tag, and the tag column is ignored. Raises DataError with file and
+    line of the first mistake, OptionError for a column that CoNLL-U does not have.
     """
     names = _names(path, text)
-    word_at = _column(path, "--text-column", names, asked=word_column, usual="form")
-    tag_at = _column(path, "--label-column", names, asked=tag_column, usual="upos")
-    id_at = _column(path, "the ID", names, asked=None, usual="id")
+    word_at = _column(path, "--text-column", names, requested=word_column, default_column="form")
+    tag_at = _column(path, "--label-column", names, requested=tag_column, default_column="upos")
+    id_at = _column(path, "the ID", names, requested=None, default_column="id")
     sentences, left_out = [Sentence(file=str(path))], Counter[str]()
     last = 0
     for number, line in numbered_lines(text):
@@ -69,21 +69,23 @@ def read_conllu(
                 sentences.append(Sentence(file=str(path)))
             last = 0
             continue
-        if line.startswith("#"):  # no ID does
+        if line.startswith("#"):  # IDs never do
             left_out["comment line"] += 1
             continue
         where, columns = f"{path}: line {number}", line.split("\t")
         if len(columns) != len(names):
             raise DataError(
-                f"{where}: found {len(columns)} columns separated by tabs, expected {len(names)} as in CoNLL-U "
-                f"({', '.join(name.upper() for name in names)}); for other columns give --format conll"
+                f"{where}: found {len(columns)} tab-separated columns, expected {len(names)} as in CoNLL-U "
+                f"({', '.join(name.upper() for name in names)}). Try: --format conll, if the columns are different"
             )
         word_id = columns[id_at]
         if _RANGE.fullmatch(word_id) or _EMPTY.fullmatch(word_id):
             left_out["range" if "-" in word_id else "empty node"] += 1
             continue
         if not _WORD.fullmatch(word_id):
-            raise DataError(f"{where}: found the ID {word_id!r}, expected a word's (3), a range (3-4) or a node (3.1)")
+            raise DataError(
+                f"{where}: found the ID {word_id!r}, expected the ID of a word (3), range (3-4) or node (3.1)"
+            )
         if int(word_id) <= last:
             raise DataError(
                 f"{where}: found the ID {word_id} after {last}, expected a larger one; is a blank line missing "
@@ -93,32 +95,34 @@ def read_conllu(
         word = columns[word_at].strip()
         if not word:
             raise DataError(f"{where}: the {names[word_at].upper()} is empty")
-        tag = _annotation(where, word, names[tag_at], tag=columns[tag_at].strip()) if stand_in is None else stand_in
+        tag = placeholder_label
+        if tag is None:
+            tag = _annotation(where, word, names[tag_at], tag=columns[tag_at].strip())
         sentences[-1].tokens.append(word)
         sentences[-1].tags.append(tag)
         sentences[-1].lines.append(number)
     if not sentences[-1].tokens:
         sentences.pop()
     if not sentences:
-        raise DataError(f"{path}: no word in this file")
+        raise DataError(f"{path}: found no word in this file")
     _check_has_text(path, sentences)
-    tags = "" if stand_in is not None else f", tags from {names[tag_at].upper()}"
+    tags = "" if placeholder_label is not None else f", tags from {names[tag_at].upper()}"
     log_info(f"{path}: CoNLL-U, words from {names[word_at].upper()}{tags}{_counted(left_out)}")
     return sentences
 
 
 def _annotation(where: str, word: str, name: str, *, tag: str) -> str:
-    """The tag of a word in the column of this name. Raises DataError if the column says nothing of the word."""
+    """Return the tag of a word in a column. Raises DataError if the word is not annotated there."""
     if not tag or (tag == _NOTHING and name in _ANNOTATIONS):
         raise DataError(
-            f"{where}: found {name.upper()} {tag!r} of {word!r}, which is no annotation, expected a tag; "
-            "name another column with --label-column"
+            f"{where}: found no annotation ({tag!r}) in {name.upper()} of {word!r}, expected a tag. Try: "
+            "--label-column with a different column"
         )
     return tag
 
 
 def _names(path: Path, text: str) -> list[str]:
-    """The columns: those of CoNLL-U, or what the first line of CoNLL-U Plus says."""
+    """Return the column names: the standard ones, or those in the first line of CoNLL-U Plus."""
     found = _COLUMNS_LINE.fullmatch(text.partition("\n")[0].strip())
     names = found[1].lower().split() if found is not None else list(NAMES)
     repeated = [name for name, count in Counter(names).items() if count > 1]
@@ -127,34 +131,34 @@ def _names(path: Path, text: str) -> list[str]:
     return names
 
 
-def _column(path: Path, option: str, names: Sequence[str], *, asked: str | None, usual: str) -> int:
-    """The number of a column that is asked for by name or number, else of the usual one."""
-    name = usual if asked is None else asked.strip().lower()
+def _column(path: Path, option: str, names: Sequence[str], *, requested: str | None, default_column: str) -> int:
+    """Return the number of a column that is requested by name or number, else of the default column."""
+    name = default_column if requested is None else requested.strip().lower()
     if name in names:
         return list(names).index(name)
     if name.isdecimal() and int(name) < len(names):
         return int(name)
     raise OptionError(
-        f"{option}: {path} has no column {name if asked is None else asked!r}; expected one of {', '.join(names)}, "
-        f"or a number from 0 to {len(names) - 1}{nearest(name, names)}"
+        f"{option}: {path} has no column {name if requested is None else requested!r}; expected one of "
+        f"{', '.join(names)}, or a number from 0 to {len(names) - 1}{nearest(name, names)}"
     )
 
 
 def _check_has_text(path: Path, sentences: Sequence[Sentence]) -> None:
-    """Raises DataError for a treebank that is given out without its words, each of which is `_` then."""
+    """Raise DataError for a treebank that is published without its text, so that every word is `_`."""
     for sentence in sentences:
         if len(sentence.tokens) > 1 and set(sentence.tokens) == {_NOTHING}:
             raise DataError(
                 f"{path}: line {sentence.lines[0]}: every word of the sentence is '_', expected words. Some "
-                "treebanks are published without their text: run the script that comes with them to add it"
+                "treebanks are published without their text: run the script that comes with the treebank to add it"
             )
 
 
 def _counted(left_out: Counter[str]) -> str:
-    """What is left out, for people."""
+    """Describe how many lines are left out."""
     names = ("range", "empty node", "comment line")
     counts = [f"{left_out[name]:,} {name}{'s' * (left_out[name] > 1)}" for name in names if left_out[name]]
     if not counts:
         return ""
-    of_ranges = " (the words of a range are tagged, not the token that it stands for)" if left_out["range"] else ""
-    return f"; left out: {', '.join(counts)}{of_ranges}"
+    range_note = " (the words of a range are tagged, not its token)" if left_out["range"] else ""
+    return f"; left out: {', '.join(counts)}{range_note}"

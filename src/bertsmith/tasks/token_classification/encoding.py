@@ -1,8 +1,9 @@
-"""Words as rows of pieces, in overlapping windows if a sentence is longer than a row.
+"""Words as rows of tokens, in overlapping windows if a sentence is longer than a row.
 
-Every word has a piece: a word that the tokenizer drops (a zero-width space) has the unknown token. The first piece
-represents the word. Windows hold whole words and overlap by half; each word is predicted once, in the window in which
-it is furthest from a border (Devlin et al. 2019 do so for answers; the ends of the sentence itself are no borders).
+Every word has at least one token: a word that the tokenizer drops (a zero-width space) gets the unknown token. The
+first token represents the word. Windows have whole words and overlap by half. Each word is predicted once, in the
+window in which it is furthest from the window's edges (as Devlin et al. 2019 do for answers); the ends of a sentence do
+not count as edges.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.values import Ints, Tokenizer
-from bertsmith.tasks.words_of_text import AT_ONCE, Pieces, tokenized_words
+from bertsmith.tasks.words_of_text import AT_ONCE, WordTokenIds, tokenized_words
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a sentence that is a row.
+    """The words of a sentence that form a row.
 
     Attributes:
-        start, end: the words in it; `end` is exclusive.
-        predicted: int64, in order: which of them are predicted in it.
+        start, end: first and last word (exclusive).
+        predicted: int64, sorted: the words that are predicted in this window.
     """
 
     start: int
@@ -37,15 +38,15 @@ class EncodedWords:
 
     Attributes:
         rows: the ids; a row is a window.
-        sentences: the number of each row's sentence.
-        words, places: for each row int64 of [its words]: the words that are predicted in it, and the position in the
-            row of each one's first piece.
-        num_words: of each sentence.
-        full_lengths: tokens of each sentence, special ones included, before it is divided.
-        truncated_tokens: tokens of each sentence that no row holds: pieces of a word that is longer than a row.
+        sentences: the sentence of each row.
+        words, places: int64 of [words] per row: the words that are predicted in the row, and the positions of their
+            first tokens.
+        num_words: number of words of each sentence.
+        full_lengths: tokens of each sentence before windowing, including special tokens.
+        truncated_tokens: tokens of each sentence that are in no row, from words longer than a row.
     """
 
-    rows: Encoded
+    rows: EncodedTexts
     sentences: list[int]
     words: list[Ints]
     places: list[Ints]
@@ -59,13 +60,13 @@ class EncodedWords:
         return self.rows.lengths
 
     @property
-    def windowed(self) -> int:
-        """How many sentences are divided."""
+    def windowed_examples(self) -> int:
+        """Number of sentences in several windows."""
         return int(np.sum(np.bincount(self.sentences, minlength=len(self.num_words)) > 1))
 
 
-def windows(lengths: Sequence[int], room: int) -> list[Window]:
-    """The windows of a sentence by the pieces of its words, each from 1 to `room`; a row holds `room` pieces."""
+def sentence_windows(lengths: Sequence[int], room: int) -> list[Window]:
+    """Return the windows of a sentence, given the tokens per word (1 to `room`); a row has at most `room` tokens."""
     count = len(lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     if offsets[-1] <= room:
@@ -82,12 +83,12 @@ def windows(lengths: Sequence[int], room: int) -> list[Window]:
 
 
 def _spans(offsets: Ints, room: int) -> list[tuple[int, int]]:
-    """First and last word (exclusive) of each window; each begins half a row behind the one before it."""
+    """Return first and last word (exclusive) of each window; windows begin half a row apart."""
     count, spans, start = len(offsets) - 1, [], 0
     while True:
         end = int(np.searchsorted(offsets, offsets[start] + room, side="right")) - 1
         if end == count:
-            # The last one is as full as it can be.
+            # Fill the last window as far as possible.
             spans.append((int(np.searchsorted(offsets, offsets[count] - room)), count))
             return spans
         spans.append((start, end))
@@ -95,29 +96,29 @@ def _spans(offsets: Ints, room: int) -> list[tuple[int, int]]:
         start = min(max(half, start + 1), end)
 
 
-def tokenize_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
-    """The pieces of each word, sentence by sentence; each word is read by itself, as between white space."""
+def tokenize_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[WordTokenIds]:
+    """Yield the token ids of each word, sentence by sentence; each word is tokenized separately."""
     unknown = [int(tokenizer.unk_token_id)]
     for at in range(0, len(sentences), AT_ONCE):
         part = [list(words) for words in sentences[at : at + AT_ONCE]]
         found = tokenized_words(tokenizer, part, is_split_into_words=True)
         for number, words in enumerate(part):
-            pieces: Pieces = [[] for _ in words]
+            pieces: WordTokenIds = [[] for _ in words]
             for token, word in zip(found["input_ids"][number], found.word_ids(number), strict=True):
                 if word is not None:
                     pieces[word].append(token)
             yield [ids or unknown for ids in pieces]
 
 
-def encode_words(tokenizer: Tokenizer, sentences: Iterator[Pieces], max_length: int) -> EncodedWords:
-    """The words of sentences, at least one in each, as rows of at most `max_length` tokens."""
+def encode_words(tokenizer: Tokenizer, sentences: Iterator[WordTokenIds], max_length: int) -> EncodedWords:
+    """Encode the words of sentences (at least one word each) as rows of at most `max_length` tokens."""
     first, last, room = int(tokenizer.cls_token_id), int(tokenizer.sep_token_id), max_length - 2
-    found = EncodedWords(Encoded([], [], []), [], [], [], [], [], [])
+    found = EncodedWords(EncodedTexts([], [], []), [], [], [], [], [], [])
     for number, whole in enumerate(sentences):
         pieces = [ids[:room] for ids in whole]
         lengths = [len(ids) for ids in pieces]
         starts = np.cumsum([0, *lengths])
-        for window in windows(lengths, room):
+        for window in sentence_windows(lengths, room):
             ids = [first, *(token for word in pieces[window.start : window.end] for token in word), last]
             found.rows.input_ids.append(ids)
             found.rows.token_type_ids.append([0] * len(ids))

@@ -1,7 +1,7 @@
-"""The labels of words: those that a model learns from a training file, and the targets of any file.
+"""The labels of words: the labels that a model learns from a training file, and the targets of any file.
 
-A model always learns the entities of any scheme as BIO, with B and I of every type as labels even if a training file
-has only one of them. Plain labels stay as they are.
+Whatever the scheme of a file, a model learns entities as BIO, with B and I labels for every type even if the training
+file has only one of them. Plain labels are unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from bertsmith.errors import DataError
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Scheme, parse_tag
-from bertsmith.tasks.files.label_checks import differs_in_spelling, same_but_for_spelling
+from bertsmith.tasks.files.label_checks import find_similar_name, spelling_advice
 from bertsmith.tasks.token_classification.conll_file import Sentence
 from bertsmith.tasks.token_classification.tag_kinds import LabelsAre, advice_on_numbers
 from bertsmith.tasks.values import IGNORED, Ints
@@ -25,9 +25,9 @@ class Targets:
     """The labels of some sentences.
 
     Attributes:
-        tags: of each word, as the file has them.
-        scheme: of these tags, None for plain labels.
-        numbers: for each sentence int64 of [words]: the labels; IGNORED if the model has no such label.
+        tags: the tag of each word, as in the file.
+        scheme: the scheme of these tags; None for plain labels.
+        numbers: label numbers, int64 of [words] per sentence; IGNORED if the model does not have the label.
     """
 
     tags: list[list[str]]
@@ -37,44 +37,44 @@ class Targets:
     def __len__(self) -> int:
         return len(self.tags)
 
-    def some(self, chosen: Ints) -> Targets:
-        """Those of some sentences, in the scheme of all."""
+    def select(self, chosen: Ints) -> Targets:
+        """Return the targets of some sentences, with the scheme of all."""
         tags, numbers = [self.tags[number] for number in chosen], [self.numbers[number] for number in chosen]
         return Targets(tags, self.scheme, numbers)
 
 
 def labels_to_learn(sentences: Sequence[Sentence], labels_are: LabelsAre) -> list[str]:
-    """O, then B and I of each type; or the plain labels; sorted. Raises DataError if they are fewer than two."""
+    """Return O, then B and I of each type; or the plain labels, sorted. Raises DataError for fewer than two."""
     labels = sorted({tag for sentence in sentences for tag in sentence.tags})
     if labels_are == "plain":
         if len(labels) < 2:
-            raise DataError(f"the training file has one tag alone, {labels[0]!r}; expected at least two")
+            raise DataError(f"the training file has only one tag, {labels[0]!r}; expected at least two")
         return labels
-    found = {tag for sentence in sentences for tag in bio(sentence.tags)} - {"O"}
+    found = {tag for sentence in sentences for tag in to_bio(sentence.tags)} - {"O"}
     if not found:
-        raise DataError("the training file has no entity, every tag is O; is it the right column?")
+        raise DataError("the training file has no entity: every tag is O. Is it the right column?")
     return ["O", *sorted({f"{prefix}{tag[1:]}" for tag in found for prefix in "BI"})]
 
 
-def bio(tags: Sequence[str]) -> list[str]:
-    """Tags of any scheme in BIO, with the same entities."""
-    return entities.tags_of(entities.entities(tags), len(tags), "BIO")
+def to_bio(tags: Sequence[str]) -> list[str]:
+    """Convert tags of any scheme to BIO, with the same entities."""
+    return entities.tags_from_entities(entities.entities(tags), len(tags), "BIO")
 
 
 def check_known(
     sentences: Sequence[Sentence], where: str, known: Sequence[str], *, types: Collection[str] | None
 ) -> None:
-    """Raise DataError for a tag that a model lacks: of its plain labels (`known`), or of its `types` of entities."""
+    """Raise DataError for a tag that is not among a model's plain labels (`known`) or entity types (`types`)."""
     for sentence in sentences:
         for tag, line in zip(sentence.tags, sentence.lines, strict=True):
             if not _is_known(tag, known, types):
                 shown = known if types is None else ["O", *sorted(types)]
-                spelt = known if types is None else [f"{tag[:2]}{name}" for name in sorted(types)]
-                near = same_but_for_spelling(tag, spelt)
-                advice = "; take it out, or train on a file that has it"
+                candidates = known if types is None else [f"{tag[:2]}{name}" for name in sorted(types)]
+                near = find_similar_name(tag, candidates)
+                advice = ". Try: remove it, or train on a file that has it"
                 raise DataError(
-                    f"{where}: {sentence.unit} {line}: the tag {tag!r} is not among those of the model "
-                    f"({', '.join(shown[:20])}){advice if near is None else differs_in_spelling(tag, near)}"
+                    f"{where}: {sentence.unit} {line}: found the tag {tag!r}, expected a tag of the model "
+                    f"({', '.join(shown[:20])}){advice if near is None else spelling_advice(tag, near)}"
                     f"{advice_on_numbers(tag)}"
                 )
 
@@ -86,17 +86,17 @@ def _is_known(tag: str, known: Sequence[str], types: Collection[str] | None) -> 
     return parsed is not None and (parsed[0] == "O" or parsed[1] in types)
 
 
-def targets_of(sentences: Sequence[Sentence], labels: Sequence[str], *, plain: bool) -> Targets:
-    """The tags of sentences, whose labels are known; of entities their types."""
+def encode_tags(sentences: Sequence[Sentence], labels: Sequence[str], *, plain: bool) -> Targets:
+    """Encode the tags of sentences; the model must have all plain labels or entity types."""
     number = {label: place for place, label in enumerate(labels)}
     tags = [sentence.tags for sentence in sentences]
-    learnt = tags if plain else [bio(each) for each in tags]
-    numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in learnt]
+    label_tags = tags if plain else [to_bio(each) for each in tags]
+    numbers = [np.array([number.get(tag, IGNORED) for tag in each], dtype=np.int64) for each in label_tags]
     return Targets(tags, None if plain else entities.recognise(tags), numbers)
 
 
 def first_tags(counts: Mapping[str, int]) -> Mapping[str, int]:
-    """The labels whose frequencies are compared: of entities only the first tag of each type."""
+    """Return the counts of labels to compare; of entity tags, only the first tag of each type."""
     if "O" in counts and all(parse_tag(label) is not None for label in counts):
         return {label: count for label, count in counts.items() if label.startswith("B-")}
     return counts

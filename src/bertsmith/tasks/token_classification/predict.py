@@ -9,14 +9,14 @@ from bertsmith.config.verb import Result
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 from bertsmith.tasks.token_classification.encoding import encode_words
-from bertsmith.tasks.words_of_text import Pieces, words_of_text
+from bertsmith.tasks.words_of_text import WordTokenIds, words_of_text
 
 NAME = "token-classification"
 
 
 @dataclass(frozen=True)
 class TaggedEntity(Result):
-    """An entity, `text[start:end]`: `start` and `end` count characters; `score` is its words' mean probability."""
+    """An entity, `text[start:end]` in characters; `score` is the mean probability of its words."""
 
     label: str
     text: str
@@ -27,7 +27,7 @@ class TaggedEntity(Result):
 
 @dataclass(frozen=True)
 class Tagging(Result):
-    """The entities of a text, in order; none if it has no token."""
+    """The entities of a text in order; none if the text has no token."""
 
     text: str
     entities: list[TaggedEntity]
@@ -38,11 +38,11 @@ def tag(runner: Runner, text: str, *, max_length: int | None = None) -> Tagging:
 @overload
 def tag(runner: Runner, text: list[str], *, max_length: int | None = None) -> list[Tagging]: ...
 def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None) -> Tagging | list[Tagging]:
-    """The entities of a text; with plain labels (parts of speech) every word.
+    """Return the entities of a text; with plain labels (parts of speech), every word.
 
-    Words are those that the tokenizer sees: for BERT runs of letters and digits, and each mark by itself. A text
-    of more than `max_length` tokens, by default the length that the model was fine-tuned with, is read in
-    overlapping windows. Raises ModelError without a tagging head.
+    Words are what the tokenizer sees as words: for BERT, runs of letters and digits, and single punctuation marks. A
+    text of more than `max_length` tokens (default: the length that the model was fine-tuned with) is read in
+    overlapping windows. Raises ModelError if the model has no tagging head.
     """
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("tag", texts)
@@ -50,7 +50,7 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
     length = runner.row_length(NAME, max_length)
     answers = [Tagging(given, []) for given in texts]
     indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
-    pieces: list[Pieces] = []
+    pieces: list[WordTokenIds] = []
     places: list[tuple[int, list[tuple[int, int]]]] = []
     for number, (words, spans) in enumerate(words_of_text(runner.tokenizer, texts)):
         if words:

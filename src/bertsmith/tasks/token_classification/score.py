@@ -1,4 +1,4 @@
-"""score: the figures of predicted tags, of entities as conlleval reads them, or of plain labels."""
+"""score: the metrics of predicted tags, with entities read as in conlleval, or plain labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TypeScores(Scores):
 
     @property
     def headline(self) -> str:
-        """The numbers of entities."""
+        """The number of entities."""
         return _entities(self.gold, self.predicted)
 
 
@@ -36,13 +36,13 @@ class TypeScores(Scores):
 class EntityScores(Scores):
     """token-classification: `precision`, `recall`, `f1` of entities, `accuracy` of tokens (intervals over sentences).
 
-    Plain labels, such as parts of speech, have only `accuracy`, no entities, and no scheme.
+    Plain labels, such as parts of speech, have only `accuracy`.
 
     Attributes:
-        types: the same for each type.
-        gold, predicted: entities.
-        sentences, tokens: the numbers of both in the files.
-        scheme: the scheme of the tags, None for plain labels.
+        types: the metrics of each entity type.
+        gold, predicted: number of entities in GOLD and in PREDICTIONS.
+        sentences, tokens: number of sentences and tokens in the files.
+        scheme: the scheme of the tags; None for plain labels.
     """
 
     types: dict[str, TypeScores]
@@ -54,7 +54,7 @@ class EntityScores(Scores):
 
     @property
     def headline(self) -> str:
-        """The numbers of sentences, tokens and entities."""
+        """The number of sentences, tokens and entities."""
         sentences = f"{counted(self.sentences, 'sentence')}, {counted(self.tokens, 'token')}"
         if self.scheme is None:
             return f"{sentences} (plain labels)"
@@ -62,45 +62,49 @@ class EntityScores(Scores):
 
     @property
     def parts(self) -> Mapping[str, Scores]:
-        """Those of each type."""
+        """The scores of each entity type."""
         return self.types
 
 
-def _entities(true: int, predicted: int) -> str:
-    return f"{true:,} {'entity' if true == 1 else 'entities'}, {predicted:,} predicted"
+def _entities(labelled: int, predicted: int) -> str:
+    return f"{labelled:,} {'entity' if labelled == 1 else 'entities'}, {predicted:,} predicted"
 
 
 def score(options: ScoreOptions) -> EntityScores:
-    """The figures of entities and words; of plain labels only the `accuracy` of words."""
-    true, predicted, kind, why = read_scored(options.labels, options.predictions, Columns.of(options))
-    log_info(f"labels: {kind} ({why})")
+    """Return the metrics of entities and words; for plain labels only the `accuracy` of words."""
+    labelled, predicted, kind, reason = read_scored(options.labels, options.predictions, Columns.of(options))
+    log_info(f"labels: {kind} ({reason})")
     plain = kind == "plain"
-    check_same_tokens(true, options.labels, predicted, path=options.predictions)
-    true_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (true, predicted))
-    of_tokens = intervals({"accuracy": entities.token_accuracy(true_tags, predicted_tags)})
-    tokens = sum(len(sentence.tokens) for sentence in true)
+    check_same_tokens(labelled, options.labels, predicted, path=options.predictions)
+    label_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (labelled, predicted))
+    token_scores = intervals({"accuracy": entities.token_accuracy(label_tags, predicted_tags)})
+    tokens = sum(len(sentence.tokens) for sentence in labelled)
     if plain:
         if options.scheme is not None or options.strict:
-            raise OptionError(f"--scheme and --strict are for entities; {options.labels} holds plain labels ({why})")
-        return EntityScores(of_tokens, {}, 0, 0, len(true), tokens, None)
+            raise OptionError(
+                f"--scheme and --strict are for entities, but {options.labels} has plain labels ({reason})"
+            )
+        return EntityScores(token_scores, {}, 0, 0, len(labelled), tokens, None)
     scheme = options.scheme
     if scheme is None:
-        scheme = entities.recognise(true_tags)
-        log_info(f"scheme: {scheme}, by the tags of {options.labels}")
-    check_scheme(true, options.labels, scheme)
+        scheme = entities.recognise(label_tags)
+        log_info(f"scheme: {scheme} (detected from the tags of {options.labels})")
+    check_scheme(labelled, options.labels, scheme)
     check_scheme(predicted, options.predictions, scheme)
-    counts = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")
+    counts = entities.count(label_tags, predicted_tags, scheme if options.strict else "lenient")
     overall, by_type = entities.figures(counts)
     totals = {
-        name: entities.Counts(*np.sum([sentence[name] for sentence in counts if name in sentence], axis=0).tolist())
+        name: entities.LabelCounts(
+            *np.sum([sentence[name] for sentence in counts if name in sentence], axis=0).tolist()
+        )
         for name in by_type
     }
     return EntityScores(
-        {**overall, **of_tokens},
-        {name: TypeScores(figures, totals[name].gold, totals[name].predicted) for name, figures in by_type.items()},
-        sum(total.gold for total in totals.values()),
+        {**overall, **token_scores},
+        {name: TypeScores(figures, totals[name].labelled, totals[name].predicted) for name, figures in by_type.items()},
+        sum(total.labelled for total in totals.values()),
         sum(total.predicted for total in totals.values()),
-        len(true),
+        len(labelled),
         tokens,
         scheme,
     )

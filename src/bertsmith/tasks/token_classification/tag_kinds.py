@@ -1,8 +1,8 @@
-"""What tags are: those of entities or plain labels (parts of speech), and the names of tags that are numbers.
+"""The kind of tags, entity tags or plain labels (parts of speech), and names for tags that are numbers.
 
-The kind decides what is measured (F1 of entities or accuracy of words), so there is one for all files: that of
-`--labels-are`, else that of the MODEL, else that of the training file's tags (`score`: of both files). Tags that may be
-entities in a spelling that is not read here (`B_PER`, `PER-B`) and numbers are neither without an option.
+The kind determines the metric (F1 of entities or accuracy of words), so all files have the same kind: that of
+`--labels-are`, else of the MODEL, else of the tags in the training file (for `score`, in both files). Numbers and tags
+that may be entities in an unsupported spelling (`B_PER`, `PER-B`) need an option.
 """
 
 from __future__ import annotations
@@ -14,47 +14,48 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.metrics.entities import are_plain, bioes_of, hyphenated, parse_tag
+from bertsmith.metrics.entities import are_plain, convert_to_bioes, hyphenated, parse_tag
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tasks.files.text_file import decoded
+from bertsmith.tasks.files.text_file import decode_labelled_file
 from bertsmith.tasks.token_classification.conll_file import Sentence
 
 LabelsAre = Literal["plain", "entities"]
 LABELS_ARE = "labels_are"
-"""The name in a model's configuration of what kind its labels are."""
+"""The configuration key of the kind of a model's labels."""
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _PLAIN_ADVICE = "give --labels-are plain if the tags are plain labels, such as parts of speech"
 _NAMES_ADVICE = (
-    "name them in the order of their numbers, --label-names O,B-PER,I-PER or --label-names FILE with a name per line"
+    "give names in the order of the numbers with --label-names O,B-PER,I-PER or --label-names FILE (one name per line)"
 )
 
 
 def kind_line(labels_are: LabelsAre) -> str:
-    """The first line of a file of predictions whose tags do not look like the kind that they are."""
+    """Return the first line of a prediction file whose tags look like a different kind than they are."""
     return f"# {LABELS_ARE} = {labels_are}"
 
 
 def kind_in_first_line(text: str) -> LabelsAre | None:
-    """The kind that the first line of a file of predictions says, None if it says nothing."""
+    """Return the kind in the first line of a prediction file; None if the line has no kind."""
     first = text.partition("\n")[0].rstrip("\r")
     kinds: tuple[LabelsAre, ...] = get_args(LabelsAre)
     return next((kind for kind in kinds if first == kind_line(kind)), None)
 
 
-def looks_like(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:
-    """The kind of some tags: plain labels if some tag is none of entities, and no tag is O or begins with B-, I-, E- or
-    S-; with those that are predicted for them, if there are any, or without.
+def detect_kind(tags: Set[str], predicted: Set[str] = frozenset()) -> LabelsAre:
+    """Return the kind of some tags, with or without the predicted tags.
+
+    Tags are plain labels if some tag is not an entity tag, and no tag is O or begins with B-, I-, E- or S-.
     """
     return "plain" if are_plain(tags) or are_plain(tags | predicted) else "entities"
 
 
-def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> LabelsAre:
-    """The kind of tags by the tags themselves; `others` are predictions for the same words.
+def infer_tag_kind(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> LabelsAre:
+    """Detect the kind of tags; `others` are predictions for the same words.
 
-    Raises DataError if every tag is a number, or some look like tags of entities in another spelling.
+    Raises DataError if every tag is a number, or if tags look like entity tags in a different spelling.
     """
     tags, every = _tags(sentences), _tags([*sentences, *others])
-    if looks_like(tags, every) == "entities":
+    if detect_kind(tags, every) == "entities":
         if all(parse_tag(tag) is not None and "-" not in tag and tag != "O" for tag in every):
             warn(
                 f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as entity tags; "
@@ -63,10 +64,10 @@ def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> L
         return "entities"
     if all(_NUMBER.fullmatch(tag) for tag in tags):
         raise DataError(
-            f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and every other tag is a number too; "
-            f"{_NAMES_ADVICE}, or name a different column with --label-column; --labels-are plain keeps the numbers"
+            f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and all other tags are numbers too; "
+            f"{_NAMES_ADVICE}, use a different column with --label-column, or keep the numbers with --labels-are plain"
         )
-    suspects = _entities_in_another_spelling(tags)
+    suspects = _suspected_entity_tags(tags)
     for where, tag in _places(sentences):
         if tag in suspects:
             raise DataError(
@@ -76,15 +77,15 @@ def kind_of(sentences: Sequence[Sentence], others: Sequence[Sentence] = ()) -> L
     return "plain"
 
 
-def of_kind(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
-    """The sentences with tags of this kind: of entities those of BILOU, BMES and BMEWO in BIOES, which is printed.
+def convert_tags(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
+    """Return the sentences with tags of this kind; entity tags in BILOU, BMES or BMEWO are converted to BIOES.
 
-    Raises DataError, with the line, for a tag that is not an entity's where it should be.
+    Raises DataError, with the line, if `kind` is entities and a tag is not an entity tag.
     """
     if kind == "plain":
         return list(sentences)
     tags = _tags(sentences)
-    in_bioes = bioes_of(tags)
+    in_bioes = convert_to_bioes(tags)
     if in_bioes is not None:
         scheme, spellings = in_bioes
         changed = sorted({f"{tag[0]} as {new[0]}" for tag, new in spellings.items() if new != tag})
@@ -102,18 +103,18 @@ def _advice(tag: str, tags: Set[str]) -> str:
     if all(_NUMBER.fullmatch(each) for each in tags):
         return f"numbers need names: {_NAMES_ADVICE}"
     if tag == "0":
-        return "is it a zero in place of the letter O?"
+        return "is it a zero instead of the letter O?"
     written = hyphenated(tag)
     return (f"write it as {written!r}, or " if written is not None else "") + _PLAIN_ADVICE
 
 
 def advice_on_numbers(tag: str) -> str:
-    """What to do about a tag that no model knows because it is a number; nothing for another tag."""
+    """Return advice about a tag that is a number; empty for other tags."""
     return f"; if it is the number of a tag, {_NAMES_ADVICE}" if _NUMBER.fullmatch(tag) else ""
 
 
-def _entities_in_another_spelling(tags: set[str]) -> set[str]:
-    """Those of plain tags that look like entities': all but O do, or there are B and, say, I of the same type."""
+def _suspected_entity_tags(tags: set[str]) -> set[str]:
+    """Return the plain tags that look like entity tags: all except O do, or there are B and I (say) of one type."""
     looks = {tag: found for tag in tags if (found := hyphenated(tag)) is not None}
     types = {found[2:] for tag, found in looks.items() if found[0] == "B" and tag != "o"}
     paired = any(found[0] in "IELM" and found[2:] in types for found in looks.values())
@@ -126,45 +127,45 @@ def _tags(sentences: Sequence[Sentence]) -> set[str]:
 
 
 def _places(sentences: Sequence[Sentence]) -> Iterator[tuple[str, str]]:
-    """The place of each word, for messages, and its tag."""
+    """Yield location and tag of each word."""
     for sentence in sentences:
         for word, tag in enumerate(sentence.tags):
             yield sentence.where(word), tag
 
 
 def are_numbers(sentences: Sequence[Sentence]) -> bool:
-    """Whether every tag is a whole number."""
+    """Return whether every tag is a whole number."""
     return all(_NUMBER.fullmatch(tag) for tag in _tags(sentences))
 
 
-def names_of_labels(given: Sequence[str]) -> list[str]:
-    """The names that `--label-names` gives: themselves, or one per line of the file that it names.
+def numbered_label_names(given: Sequence[str]) -> list[str]:
+    """Return the names of `--label-names`: names, or a file with one name per line.
 
-    Raises OptionError or DataError for an empty name or one that is given twice.
+    Raises OptionError or DataError for an empty or repeated name.
     """
     names, where = [name.strip() for name in given], "--label-names"
     if len(names) == 1:
         path = Path(names[0])
         if not path.is_file():
             raise OptionError(
-                f"--label-names: found {names[0]!r}, expected names separated by commas, O,B-PER,I-PER, or a FILE "
-                "with a name per line"
+                f"--label-names: found {names[0]!r}, expected comma-separated names (O,B-PER,I-PER) or a FILE with "
+                "one name per line"
             )
         where = str(path)
-        names = [line.strip() for line in decoded(path, "utf-8").rstrip().split("\n")]
+        names = [line.strip() for line in decode_labelled_file(path, "utf-8").rstrip().split("\n")]
     for number, name in enumerate(names):
         if not name:
             raise OptionError(f"{where}: the name of number {number} is empty, expected a name")
         if name in names[:number]:
             raise OptionError(
-                f"{where}: the name {name!r} is given to the numbers {names.index(name)} and {number}, expected "
+                f"{where}: found the name {name!r} for the numbers {names.index(name)} and {number}, expected "
                 "different names"
             )
     return names
 
 
 def named(sentences: Sequence[Sentence], names: Sequence[str]) -> list[Sentence]:
-    """The sentences with names in place of the numbers of tags, which count from 0.
+    """Replace tag numbers, from 0, by names.
 
     Raises DataError, with the line, for a tag that is not the number of a name.
     """
@@ -172,7 +173,7 @@ def named(sentences: Sequence[Sentence], names: Sequence[str]) -> list[Sentence]
         if not _NUMBER.fullmatch(tag):
             raise DataError(
                 f"{where}: found the tag {tag!r}, expected a number from 0 to {len(names) - 1}, as --label-names has "
-                f"{len(names)} names; leave the option out if the tags are names already"
+                f"{len(names)} names. Try: leave --label-names out, if the tags are already names"
             )
         if not 0 <= int(tag) < len(names):
             raise DataError(

@@ -1,4 +1,4 @@
-"""The forms that labelled data comes in: packed files, Parquet, data sets, TSV with quotes and without; real files."""
+"""Formats of labelled data: compressed files, Parquet, data sets, TSV with and without quotes; real files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.files.records import HiddenLabelsError, with_split
+from bertsmith.tasks.files.table_records import HiddenLabelsError, with_split
 from bertsmith.tasks.token_classification.tagged_file import read_tagged
 
 ROWS = [Row("good", None, "1"), Row("bad", None, "0")]
@@ -71,7 +71,7 @@ def test_parquet_of_sentences(tmp_path: Path) -> None:
 
 
 def test_classes_have_their_names(tmp_path: Path) -> None:
-    """A data set that keeps its labels as numbers of named classes, in Parquet as the hub has it and by hf:."""
+    """A data set with ClassLabel numbers, in Parquet files of the hub and by hf:."""
     import datasets
 
     (tmp_path / "data").mkdir()
@@ -96,10 +96,12 @@ def test_a_part_without_labels_is_refused(tmp_path: Path) -> None:
     kinds = features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["no", "yes"]))
     file = tmp_path / "test.parquet"
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [-1, -1]}, features=kinds).to_parquet(file)
-    with pytest.raises(HiddenLabelsError, match="column 'label' holds -1 in every row"):
+    with pytest.raises(HiddenLabelsError, match="column 'label' is -1 in every row"):
         read_rows(file, Columns())
     datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, -1]}, features=kinds).to_parquet(file)
-    with pytest.raises(DataError, match=r"row 2: column 'label' holds -1, which is none of the 2 classes \(no, yes\)"):
+    with pytest.raises(
+        DataError, match=r"row 2: found -1 in column 'label', expected the number of one of the 2 classes \(no, yes\)"
+    ):
         read_rows(file, Columns())
 
 
@@ -120,20 +122,20 @@ def test_data_sets_have_the_split_of_their_part(tmp_path: Path, monkeypatch: pyt
     assert with_split(Path("train.csv"), "train") == Path("train.csv")
     with pytest.raises(DataError, match=r"hf:data:test: .*split 'test'"):
         read_rows(with_split(Path("hf:data"), "test"), Columns())
-    with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set and no file"):
-        read_rows(Path("hf:data:train"), Columns(form="csv"))
+    with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set, not a file"):
+        read_rows(Path("hf:data:train"), Columns(file_format="csv"))
 
 
 def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`hf:glue/mrpc` asks for the data set glue/mrpc, then for the configuration mrpc of glue."""
+    """`hf:glue/mrpc` first means the data set glue/mrpc, then the configuration mrpc of glue."""
     import datasets
 
     from bertsmith.corpus.reading import hub_datasets
 
-    asked = []
+    requested = []
 
     def load(path: str, config: str | None, *, split: str, streaming: bool) -> Any:
-        asked.append((path, config, split))
+        requested.append((path, config, split))
         if config is None:
             raise datasets.exceptions.DatasetNotFoundError(f"{path} is not there")
         table = {"sentence1": ["a"], "sentence2": ["b"], "label": [1], "idx": [0]}
@@ -148,7 +150,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_dataset", load)
     monkeypatch.setattr(hub_datasets, "_reach_hub", lambda *_: None)
     assert read_rows(with_split(Path("hf:glue/mrpc"), "validation"), Columns()) == [Row("a", "b", "equivalent")]
-    assert asked == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
+    assert requested == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
 
 
 def test_no_connection() -> None:
@@ -167,12 +169,12 @@ def test_no_connection() -> None:
     ],
 )
 def test_quotes_in_tsv(tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str, texts: list[str]) -> None:
-    """They quote where the whole file can be read so; it is said, because quotes are lost from the text then."""
+    """Quotes are quoting if the whole file can be read that way; a note says so, because the text loses its quotes."""
     file = tmp_path / "f.tsv"
     file.write_text(content)
     with caplog.at_level(logging.INFO, "bertsmith"):
         assert [row.text for row in read_rows(file, Columns())] == texts
-    said = f"{file}: quotes are taken as quoting" in caplog.text
+    said = f"{file}: quotes are read as quoting" in caplog.text
     assert said == (not any(text.count('"') % 2 or text.startswith('"') for text in texts))
 
 
@@ -198,13 +200,17 @@ GLUE: dict[str, tuple[str, Columns, int]] = {
     "CODAH dev": ("multiple-choice/codah/dev.tsv", Columns("1", None, "6", no_header=True), 556),
     "CODAH test": ("multiple-choice/codah/test.tsv", Columns("1", None, "6", no_header=True), 555),
     "AG news": ("classification/ag-news/test.csv", Columns("1", "2", "0", no_header=True), 7600),
-    "SMS": ("classification/sms-spam/SMSSpamCollection", Columns("1", None, "0", no_header=True, form="tsv"), 5574),
+    "SMS": (
+        "classification/sms-spam/SMSSpamCollection",
+        Columns("1", None, "0", no_header=True, file_format="tsv"),
+        5574,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", GLUE)
 def test_real_files_have_all_of_their_rows(shared_data: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The counts are those that the data's own notes give."""
+    """The counts are those in the documentation of the data."""
     path, columns, count = GLUE[name]
     with caplog.at_level(logging.INFO, "bertsmith"):
         rows = read_rows(shared_data / path, columns)
@@ -215,7 +221,7 @@ def test_real_files_have_all_of_their_rows(shared_data: Path, name: str, caplog:
 
 
 def test_a_film_review_in_windows_1252(shared_data: Path, tmp_path: Path) -> None:
-    """Byte 0x85 is an ellipsis there; whoever reads it as latin-1 has U+0085, which ends no line of a file either."""
+    """Byte 0x85 is an ellipsis in windows-1252. In latin-1 it is U+0085, which does not end a line either."""
     lines = (shared_data / "classification" / "sentence-polarity" / "rt-polarity.neg").read_bytes().splitlines()
     file = tmp_path / "reviews.tsv"
     file.write_bytes(b"text\tlabel\n" + b"".join(line + b"\t0\n" for line in lines))

@@ -1,10 +1,10 @@
-"""Where the answers of a file are in their contexts: one rule of counting for all offsets of the file.
+"""Locate the answers of a file in their contexts, with one rule of counting for all offsets of the file.
 
-An offset counts characters (code points) in SQuAD. Tools written in JavaScript, Java or C# count UTF-16 units, others
-count bytes of UTF-8 or both characters of a line break, and some count from 1. A wrong rule is hard to see in a single
-answer: a short answer often occurs again near its place. So the rule is chosen for the whole file, by the answers that
-only one rule places. An answer that the rule does not place is taken where its text occurs, if it occurs once;
-otherwise it has no place.
+In SQuAD, an offset counts characters (code points). Tools written in JavaScript, Java or C# count UTF-16 units; others
+count UTF-8 bytes or both characters of a line break, and some count from 1. A single answer rarely shows which rule is
+correct, because short answers often occur again nearby. So the rule is chosen for the whole file, from the answers that
+only one rule locates. An answer that this rule does not locate is located by its text if the text occurs exactly once
+in the context; otherwise it has no span.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import numpy.typing as npt
 from bertsmith.runtime.console import log_info, warn
 
 AGREEMENT = 0.95
-"""The share of the answers that tell two rules apart which must speak for a rule other than characters."""
+"""A rule other than characters must locate at least this share of the answers on which the two rules differ."""
 
 Codes = npt.NDArray[np.uint32]
 Ints = npt.NDArray[np.int64]
 Span = tuple[int, int]
-"""Characters of a context, the end exclusive."""
+"""Start and end (exclusive) in characters of a context."""
 
 
 @dataclass(frozen=True)
 class PlacedAnswer:
-    """An answer as its file gives it: its context, its text, its offset if there is one, and its place in the file."""
+    """An answer as in its file: context, text, offset (if any) and location in the file."""
 
     context: str
     text: str
@@ -39,15 +39,15 @@ class PlacedAnswer:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A way to count offsets: what each code point of a text counts, and what the first one has for its offset."""
+class OffsetRule:
+    """A rule for counting offsets: the width of each code point, and the offset of the first code point."""
 
     words: str
     widths: Callable[[Codes], Ints] | None = None
     first: int = 0
 
     def position(self, answer: PlacedAnswer) -> int | None:
-        """The code point of the context at the offset of an answer; None if there is no such code point."""
+        """Return the index of the code point at the offset of an answer; None if there is none."""
         if answer.start is None:
             return None
         offset, context = answer.start - self.first, answer.context
@@ -69,8 +69,8 @@ def _bytes(codes: Codes) -> Ints:
 
 
 def _line_break_as_two(codes: Codes) -> Ints:
-    alone: npt.NDArray[np.bool_] = (codes == ord("\n")) & (np.append(0, codes[:-1]) != ord("\r"))
-    return 1 + alone.astype(np.int64)
+    lone_line_feeds: npt.NDArray[np.bool_] = (codes == ord("\n")) & (np.append(0, codes[:-1]) != ord("\r"))
+    return 1 + lone_line_feeds.astype(np.int64)
 
 
 def _line_break_as_one(codes: Codes) -> Ints:
@@ -78,18 +78,18 @@ def _line_break_as_one(codes: Codes) -> Ints:
     return 1 - followed.astype(np.int64)
 
 
-CHARACTERS = Rule("characters")
+CHARACTERS = OffsetRule("characters")
 RULES = (
-    Rule("UTF-16 units (as JavaScript, Java and C# count)", _units),
-    Rule("bytes of UTF-8", _bytes),
-    Rule("characters, with two for each line break", _line_break_as_two),
-    Rule("characters, with one for each line break (CR LF)", _line_break_as_one),
+    OffsetRule("UTF-16 units (as JavaScript, Java and C# count)", _units),
+    OffsetRule("bytes of UTF-8", _bytes),
+    OffsetRule("characters, with two for each line break", _line_break_as_two),
+    OffsetRule("characters, with one for each line break (CR LF)", _line_break_as_one),
 )
 
 
-@lru_cache(maxsize=16)  # the questions of a context follow each other
-def _offsets(rule: Rule, context: str) -> Ints:
-    """int64 of [code points]: the offset of each by the rule, counted from 0."""
+@lru_cache(maxsize=16)  # questions of the same context are consecutive
+def _offsets(rule: OffsetRule, context: str) -> Ints:
+    """Return the offset of each code point by the rule, from 0: int64 of [code points]."""
     assert rule.widths is not None
     codes = np.frombuffer(context.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     widths = rule.widths(codes)
@@ -97,12 +97,11 @@ def _offsets(rule: Rule, context: str) -> Ints:
 
 
 def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
-    """The place of each answer of a file; None for those that have no certain place.
+    """Return the span of each answer of the file `where`; None for answers without a certain location.
 
-    Prints the rule unless it is characters, how many answers are taken where their text occurs, and how many have no
-    place. `where` is the file.
+    Prints the rule (unless it is characters), the number of answers located by their text, and the number not located.
     """
-    spans = _by_one_rule(where, answers)
+    spans = _locate_by_single_rule(where, answers)
     moved: list[str] = []
     several: list[str] = []
     missing: list[str] = []
@@ -118,20 +117,20 @@ def place_answers(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | No
             (several if found else missing).append(answer.place)
     if moved:
         warn(
-            f"{where}: the offset is wrong for {len(moved):,} of {len(answers):,} answers, the first is {moved[0]}; "
-            "each is taken where its text occurs, once, in its context"
+            f"{where}: the offset is wrong for {len(moved):,} of {len(answers):,} answers, first {moved[0]}; they are "
+            "located by their text, which occurs once in the context"
         )
     if several or missing:
         warn(
-            f"{where}: no certain place in the context for {len(several) + len(missing):,} of {len(answers):,} "
-            f"answers, the first is {(several + missing)[0]}: no offset fits, and the text occurs several times "
+            f"{where}: cannot locate {len(several) + len(missing):,} of {len(answers):,} answers in their contexts, "
+            f"first {(several + missing)[0]}: the offset is wrong or missing, and the text occurs several times "
             f"({len(several):,}) or not at all ({len(missing):,})"
         )
     return spans
 
 
-def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
-    """The answers that are at their offset by the rule of the file; None for the others."""
+def _locate_by_single_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | None]:
+    """Return the spans of the answers that one rule locates at their offsets; None for the other answers."""
     plain = [_at(answer, CHARACTERS.position(answer)) for answer in answers]
     voters = [
         number
@@ -145,26 +144,26 @@ def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | Non
     for other in (*RULES, *((_shifted(shift),) if shift is not None else ())):
         found = [_at(answer, other.position(answer)) for answer in answers]
         differing = [number for number in voters if found[number] != plain[number]]
-        right = sum(found[number] is not None for number in differing)
+        located = sum(found[number] is not None for number in differing)
         lost = sum(plain[number] is not None for number in differing)
-        if right >= AGREEMENT * len(differing) and right - lost > gain:
-            rule, spans, gain = other, found, right - lost
+        if located >= AGREEMENT * len(differing) and located - lost > gain:
+            rule, spans, gain = other, found, located - lost
     if rule is not CHARACTERS:
         by_rule, by_characters = (sum(side[number] is not None for number in voters) for side in (spans, plain))
         log_info(
-            f"{where}: the offsets are read as {rule.words}: so {by_rule:,} of {len(voters):,} answers are at their "
-            f"offset, as characters {by_characters:,}"
+            f"{where}: offsets are read as {rule.words}, which fits {by_rule:,} of {len(voters):,} answers; as "
+            f"characters, {by_characters:,} would fit"
         )
     return spans
 
 
-def _shifted(shift: int) -> Rule:
+def _shifted(shift: int) -> OffsetRule:
     words = "counted from 1" if shift == 1 else f"each {abs(shift):,} too {'large' if shift > 0 else 'small'}"
-    return Rule(f"characters, {words}", first=shift)
+    return OffsetRule(f"characters, {words}", first=shift)
 
 
 def _shift(answers: Sequence[PlacedAnswer]) -> int | None:
-    """The one number by which the offsets of all of at least two answers are too large; None if there is none."""
+    """Return the number by which the offsets of at least two answers are all too large; None if there is none."""
     shared: set[int] = set()
     for number, answer in enumerate(answers):
         assert answer.start is not None
@@ -176,9 +175,9 @@ def _shift(answers: Sequence[PlacedAnswer]) -> int | None:
 
 
 def _forms(text: str) -> Iterator[tuple[str, int]]:
-    """The texts that are the same answer, and how far behind the offset each may begin.
+    """Yield equivalent texts of an answer, and how many characters after the offset each begins.
 
-    The Unicode forms NFC and NFD are the same to a reader, and white space around an answer is no part of it.
+    Unicode forms NFC and NFD look the same, and white space around an answer is not part of the answer.
     """
     stripped = text.strip()
     seen = set()
@@ -190,7 +189,7 @@ def _forms(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _at(answer: PlacedAnswer, position: int | None) -> Span | None:
-    """The answer at a code point of its context, or None if its text is not there."""
+    """Return the span of an answer at a position of its context, or None if its text is not there."""
     if position is None:
         return None
     if answer.context.startswith(answer.text, position):
@@ -202,7 +201,7 @@ def _at(answer: PlacedAnswer, position: int | None) -> Span | None:
 
 
 def _occurrences(answer: PlacedAnswer) -> list[Span]:
-    """Every place of the text of an answer in its context, in the first of its forms that occurs at all."""
+    """Return all occurrences of an answer's text in its context, in the first of its forms that occurs."""
     for form, _ in _forms(answer.text):
         places = []
         at = answer.context.find(form)

@@ -1,4 +1,4 @@
-"""One rule for the offsets of a file: however a tool counts, its answers are where it took them from, or nowhere."""
+"""One rule for the offsets of a file: answers are located correctly or not at all, however a tool counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.tasks.question_answering.answer_places import PlacedAnswer, place_answers
+from bertsmith.tasks.question_answering.answer_spans import PlacedAnswer, place_answers
 
 Count = Callable[[str], int]
 """The offset that a tool gives to the place behind a text."""
@@ -28,7 +28,7 @@ WORDS = ("ten", "ships", "Zoë", "ten", "naïve", "😀", "ten", "👩\u200d🔬
 
 
 def file_of(count: Count, *, answers: int = 40, seed: int = 0) -> tuple[list[PlacedAnswer], list[tuple[int, int]]]:
-    """The answers of contexts of random words as a tool writes them, and where they are; many occur several times."""
+    """Answers in contexts of random words, offsets as a tool writes them, and spans; many occur repeatedly."""
     draw = random.Random(seed)
     found, spans = [], []
     for number in range(answers):
@@ -54,7 +54,7 @@ def test_the_rule_of_a_file_is_recognised(printed: pytest.LogCaptureFixture, too
     if tool == "characters":
         assert not printed.text
     else:
-        assert f"{tool}" in printed.text and "so 40 of 40 answers are at their offset, as characters " in printed.text
+        assert f"{tool}" in printed.text and "which fits 40 of 40 answers; as characters, " in printed.text
 
 
 def test_line_breaks_that_count_as_one(printed: pytest.LogCaptureFixture) -> None:
@@ -69,7 +69,7 @@ def test_line_breaks_that_count_as_one(printed: pytest.LogCaptureFixture) -> Non
 
 @given(st.integers(0, 1_000), st.sampled_from(["characters", "UTF-16 units", "bytes of UTF-8"]), st.integers(0, 2))
 def test_a_few_wrong_offsets_change_no_other_answer(seed: int, tool: str, wrong: int) -> None:
-    """What is wrong is placed by its text if that occurs once, and nowhere otherwise."""
+    """An answer with a wrong offset is located by its text if the text occurs once, otherwise not at all."""
     answers, spans = file_of(TOOLS[tool], answers=60, seed=seed)
     for number in range(wrong):
         whole = answers[number]
@@ -88,17 +88,17 @@ def test_an_answer_that_another_rule_hits_too_follows_the_rule_of_the_file(print
     ]
     assert context.startswith("one", answers[0].start), "the second one"
     assert [span and span[0] for span in place_answers("a.json", answers)] == [first, context.index("three")]
-    assert "so 2 of 2 answers are at their offset, as characters 1" in printed.text
+    assert "which fits 2 of 2 answers; as characters, 1 would fit" in printed.text
 
 
 def test_a_file_of_two_rules_is_read_as_characters(printed: pytest.LogCaptureFixture) -> None:
-    """A rule must speak for 95% of the answers that it would place otherwise."""
+    """A rule must locate 95% of the answers on which it differs from characters."""
     (by_units, _), (plain, spans) = file_of(TOOLS["UTF-16 units"]), file_of(len, seed=1)
     found = place_answers("a.json", by_units[:20] + plain)
     assert found[20:] == spans and "are read as" not in printed.text
     for answer, place in zip(by_units, found[:20], strict=False):
         assert place is None or answer.context.count(answer.text) == 1 or place[0] == answer.start
-    assert "no certain place in the context for " in printed.text
+    assert "cannot locate " in printed.text
 
 
 def test_offsets_that_are_placeholders_are_no_shift(printed: pytest.LogCaptureFixture) -> None:
@@ -107,9 +107,7 @@ def test_offsets_that_are_placeholders_are_no_shift(printed: pytest.LogCaptureFi
         answers = [PlacedAnswer(*pair, start, "here") for pair in zip(contexts, ("bread", "queen", "ten"), strict=True)]
         assert place_answers("a.json", answers) == [None, (2, 7), (17, 20)]
     assert "are read as" not in printed.text
-    assert (
-        "the offset is wrong for 2 of 3 answers, the first is here; each is taken where its text occurs" in printed.text
-    )
+    assert "the offset is wrong for 2 of 3 answers, first here; they are located by their text" in printed.text
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -1,4 +1,4 @@
-"""The report on labelled data: what is found in small files made for it, and in real ones."""
+"""The report on labelled data: findings in small constructed files and in real files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.evaluation.labelled_data import LabelledSplit, labelled_data_report, summary
+from bertsmith.evaluation.data_audit import LabelledSplit, labelled_data_report, summary
 from bertsmith.records.labelled_files import DataReport
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns, Row
@@ -69,13 +69,13 @@ def test_repeats_contradictions_and_overlaps(tokenizer: PreTrainedTokenizerBase)
     assert report["overlaps"]["train/test"]["examples_in_both"] == 1
     assert report["overlaps"]["dev/test"]["examples_in_both"] == 1
     assert report["warnings"] == [
-        "train: 1 text has different labels in different places: 'a boat' is 'a' (line 3) and 'b' (line 4)",
-        "dev: 2 of its 3 texts stand in train too, as 'bread' (train line 5, dev line 1); figures on them say nothing "
-        "of new texts, take them out of one part",
-        "test: 1 of its 3 texts stand in train too, as 'the bell' (train line 1, test line 1); figures on them say "
-        "nothing of new texts, take them out of one part",
-        "test: 1 of its 3 texts stand in dev too, as 'a horse' (dev line 3, test line 3); figures on them say nothing "
-        "of new texts, take them out of one part",
+        "train: 1 text occurs with contradictory labels, such as 'a boat' with 'a' (line 3) and 'b' (line 4)",
+        "dev: 2 of its 3 texts are also in train, such as 'bread' (train line 5, dev line 1). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
+        "test: 1 of its 3 texts are also in train, such as 'the bell' (train line 1, test line 1). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
+        "test: 1 of its 3 texts are also in dev, such as 'a horse' (dev line 3, test line 3). Metrics on them say "
+        "nothing about new texts; remove them from one of the files",
     ]
 
 
@@ -85,16 +85,16 @@ def test_pairs_are_compared_together(tokenizer: PreTrainedTokenizerBase) -> None
     report = report_on(tokenizer, {"train": [pair, turned], "dev": [other]})
     assert report["parts"]["train"]["contradictions"]["texts"] == 0
     assert report["overlaps"]["train/dev"]["examples_in_both"] == 0
-    assert list(summary(DataReport.model_validate(report)))[-1] == "no text is in both parts of train/dev"
+    assert list(summary(DataReport.model_validate(report)))[-1] == "no overlap between train/dev"
 
 
 @pytest.mark.parametrize(("rare", "warned"), [(1, True), (2, False)])
 def test_a_rare_label_is_warned_of(tokenizer: PreTrainedTokenizerBase, rare: int, warned: bool) -> None:
-    """More than ten times as many of one label as of another."""
+    """One label has more than ten times as many examples as a different label."""
     train = [*rows(*(f"a {number}" for number in range(20)), label="often")]
     train += rows(*(f"b {number}" for number in range(rare)), label="rare")
     warnings = report_on(tokenizer, {"train": train})["warnings"]
-    assert any("the label 'rare' is rare, 1 against 20 of 'often'" in line for line in warnings) == warned
+    assert any("the label 'rare' is rare: 1 against 20 of 'often'" in line for line in warnings) == warned
     assert any("--class-weights balanced" in line for line in warnings) == warned
 
 
@@ -126,7 +126,7 @@ def test_answers_have_lengths_and_whole_numbers_a_bin_each(tokenizer: PreTrained
     train = [ContextQuestion(str(at), answers, "what", "the red bell") for at, answers in enumerate(texts)]
     train[1] = replace(train[1], span=(0, 12))
     told = report_on(tokenizer, {"train": train}, task="question-answering")["parts"]["train"]["quantity"]
-    assert told["name"] == "words of the answer, 0 where there is none"
+    assert told["name"] == "words of the answer, 0 if there is none"
     assert [(bin_["low"], bin_["count"]) for bin_ in told["bins"]] == [(-0.5, 1), (0.5, 0), (1.5, 1), (2.5, 1)]
 
 
@@ -192,7 +192,7 @@ FOUND: dict[str, tuple[str, Columns, dict[str, str], dict[str, int]]] = {
     ),
     "TREC": (
         SINGLE,
-        Columns(no_header=True, form="tsv"),
+        Columns(no_header=True, file_format="tsv"),
         {"train": "classification/trec/train_5500.label", "test": "classification/trec/TREC_10.label"},
         {"train/test": 10},
     ),
@@ -204,7 +204,7 @@ REPEATED = {"CoLA": 19, "SST-2": 371, "RTE": 2, "TREC": 71}
 def test_overlaps_of_real_files(
     tokenizer: PreTrainedTokenizerBase, shared_data: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The counts are those of the data's own notes, which were made by other means."""
+    """The counts are those in the documentation of the data, made independently."""
     task, columns, files, overlaps = FOUND[name]
     examples: dict[str, Any] = {}
     for part, file in files.items():

@@ -1,6 +1,6 @@
-"""The losses of a task's head, the one part of a task that needs torch: sums over a batch, and their counts.
+"""The losses of a task's head, as sums over a batch and their counts. The only part of a task that needs torch.
 
-With class weights each loss counts the weight of its class (`class_weights.py`). From a teacher a student learns its
+With class weights, each loss counts with the weight of its class (`class_weights.py`). A student learns a teacher's
 distribution, softened by a temperature (Hinton et al. 2015, section 2).
 """
 
@@ -24,8 +24,8 @@ class TaskLosses(ABC):
     """The losses of a task.
 
     Attributes:
-        task: with the labels of the model.
-        class_weights: the weight of a loss of each label, in their order; None if each counts 1.
+        task: the task with the labels of the model.
+        class_weights: a weight per label, in the order of the labels; None for equal weights.
     """
 
     task: AnyTask
@@ -33,39 +33,42 @@ class TaskLosses(ABC):
 
     @property
     def unweighted(self) -> Self:
-        """The same without class weights."""
+        """A copy without class weights."""
         return replace(self, class_weights=None)
 
     @abstractmethod
     def loss_count(self, targets: Tensor) -> float:
-        """The number of losses that are summed for these rows; with class weights the sum of their weights."""
+        """Return the number of losses of these rows; with class weights the sum of their weights."""
 
     @abstractmethod
     def loss_sum(self, output: Any, targets: Tensor) -> Tensor:
-        """float32 scalar: the losses of a batch, added up; `output` is the model's, `targets` as `row_targets`."""
+        """Return the sum of the losses of a batch, a float32 scalar. `targets` are as `row_targets` returns them."""
 
     @abstractmethod
     def soft_loss_sum(self, output: Any, soft: Tensor, targets: Tensor, temperature: float) -> Tensor:
-        """float32 scalar: as `loss_sum`, of a teacher's logits (`soft_targets`); of labels only the places count."""
+        """Return the sum of the losses with a teacher's logits (`soft_targets`), a float32 scalar.
+
+        Of `targets` only the positions are used, not the labels.
+        """
 
 
-def losses_of(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> TaskLosses:
-    """The losses of the task of a name."""
+def task_losses(name: str, task: AnyTask, class_weights: tuple[float, ...] | None = None) -> TaskLosses:
+    """Return the losses of the task with this name."""
     found: TaskLosses = TASKS[name].module("head").LOSSES(task, class_weights)
     return found
 
 
 def weighted_loss_sum(logits: Tensor, targets: Tensor, weights: Sequence[float]) -> Tensor:
-    """float32 scalar: the cross-entropies in nats, each times the weight of its class, added up.
+    """Return the sum of cross-entropies in nats, each times its class weight, a float32 scalar.
 
-    logits: [losses, classes]; targets: int64 of [losses], -100 without a loss.
+    logits: [losses, classes]; targets: int64 of [losses], -100 for no loss.
     """
     weight = torch.tensor(weights, dtype=torch.float32, device=logits.device)
     return functional.cross_entropy(logits.float(), targets, weight=weight, reduction="sum")
 
 
 def weighted_sum(losses: Tensor, targets: Tensor, weights: Sequence[float] | None) -> Tensor:
-    """float32 scalar: losses of any kind, each times the weight of its class, added up; both of [losses]."""
+    """Return the sum of the losses, each times its class weight, a float32 scalar; `losses`, `targets`: [losses]."""
     if weights is None:
         return losses.sum()
     weight = torch.tensor(weights, dtype=torch.float32, device=losses.device)
@@ -73,20 +76,23 @@ def weighted_sum(losses: Tensor, targets: Tensor, weights: Sequence[float] | Non
 
 
 def sum_of_weights(targets: Tensor, weights: Sequence[float] | None) -> float:
-    """The number by which the sum of these losses is divided for their mean; int64 of any shape, without -100."""
+    """Return the sum of class weights of targets (their number if `weights` is None).
+
+    targets: int64 of any shape, without -100.
+    """
     return targets.numel() if weights is None else float(torch.tensor(weights, dtype=torch.float64)[targets].sum())
 
 
 def soft_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """float32 of [...]: T^2 KL(softmax(teacher / T) || softmax(student / T)) in nats, for logits of [..., options].
+    """Return T^2 KL(softmax(teacher / T) || softmax(student / T)) in nats: float32 of [...] for logits [..., options].
 
-    Its gradient is that of the cross-entropy to the softened distribution; by T^2 it is as large at any temperature. It
-    is 0 if both say the same.
+    The gradient equals that of the cross-entropy with the softened distribution. The factor T^2 keeps its size the same
+    at any temperature. The loss is 0 if both distributions are equal.
     """
-    wanted, found = ((logits.float() / temperature).log_softmax(-1) for logits in (teacher, student))
-    return (wanted.exp() * (wanted - found)).sum(-1) * temperature**2
+    target, predicted = ((logits.float() / temperature).log_softmax(-1) for logits in (teacher, student))
+    return (target.exp() * (target - predicted)).sum(-1) * temperature**2
 
 
 def binary_logits(logits: Tensor) -> Tensor:
-    """Logits of yes or no, of [...], as those of two options, of [..., 2]: the softmax is the logistic function."""
+    """Return logits of [..., 2] whose softmax equals the logistic function of logits of [...]."""
     return torch.stack([logits, torch.zeros_like(logits)], -1)

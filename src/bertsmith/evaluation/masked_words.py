@@ -1,4 +1,4 @@
-"""Held-out sentences with one hidden word, and a model's predictions for it: for people to read."""
+"""Held-out sentences with one masked word, and a model's predictions for the word: samples for the report."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ SHORTEST, LONGEST = 8, 28
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """A sentence as ids, the place of the hidden word, and its id."""
+class MaskedWord:
+    """A sentence as ids, the position of the masked word, and its id."""
 
     ids: list[int]
-    place: int
-    truth: int
+    position: int
+    token_id: int
 
 
 def masked_words(
     part: TokenPart, tokenizer: PreTrainedTokenizerBase, count: int, *, positions: int, seed: int = 0
-) -> list[Hidden]:
-    """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time.
+) -> list[MaskedWord]:
+    """Choose up to `count` sentences of 8 to 28 tokens, and a word in each; reproducible.
 
-    With [CLS] and [SEP] they fit a model with this many `positions`.
+    The word is a single token of letters. With [CLS] and [SEP], the sentences fit a model with `positions` positions.
     """
     lengths = part.sentence_offsets[1:] - part.sentence_offsets[:-1]
     longest = min(LONGEST, positions - 2)
     fitting = [index for index, length in enumerate(lengths) if SHORTEST <= length <= longest]
     order = random.generator("samples", seed).permutation(len(fitting))
-    chosen: list[Hidden] = []
+    chosen: list[MaskedWord] = []
     for at in order:
         if len(chosen) == count:
             break
@@ -48,40 +48,44 @@ def masked_words(
             if piece.isalpha() and len(piece) > 3 and not pieces[index + 1].startswith("##")
         ]
         if whole:
-            place = whole[random.key("sample", seed, fitting[at]) % len(whole)]
-            chosen.append(Hidden(ids, place, ids[place]))
+            position = whole[random.key("sample", seed, fitting[at]) % len(whole)]
+            chosen.append(MaskedWord(ids, position, ids[position]))
     return chosen
 
 
 @torch.no_grad()
-def guess(
-    model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[Hidden], *, top_k: int = 5
+def predict_masked_words(
+    model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, hidden: list[MaskedWord], *, top_k: int = 5
 ) -> list[Sample]:
-    """The guesses of the model for each hidden word, and the rank and probability of the true one, for the reports."""
+    """Return the model's predictions for each masked word, and the rank and probability of the correct word."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     samples = []
-    for item in hidden:
-        ids = [tokenizer.cls_token_id, *item.ids, tokenizer.sep_token_id]
-        ids[item.place + 1] = tokenizer.mask_token_id
+    for hidden_word in hidden:
+        ids = [tokenizer.cls_token_id, *hidden_word.ids, tokenizer.sep_token_id]
+        ids[hidden_word.position + 1] = tokenizer.mask_token_id
         inputs = torch.tensor([ids], device=device)
-        masked = torch.tensor([item.place + 1], device=device)
-        output = model(inputs, masked_positions=masked, masked_labels=torch.tensor([item.truth], device=device))
+        masked = torch.tensor([hidden_word.position + 1], device=device)
+        output = model(
+            inputs, masked_positions=masked, masked_labels=torch.tensor([hidden_word.token_id], device=device)
+        )
         distribution = output.prediction_logits[0].float().softmax(-1)
         probabilities, tokens = distribution.topk(top_k)
-        of_truth = distribution[item.truth]
+        token_probability = distribution[hidden_word.token_id]
         found = zip(tokenizer.convert_ids_to_tokens(tokens.tolist()), probabilities.tolist(), strict=True)
         samples.append(
             Sample(
-                before=_text(tokenizer, item.ids[: item.place]) + " " * (item.place > 0),
-                after=_text(tokenizer, item.ids[item.place :]).removeprefix(_text(tokenizer, [item.truth])),
+                before=_text(tokenizer, hidden_word.ids[: hidden_word.position]) + " " * (hidden_word.position > 0),
+                after=_text(tokenizer, hidden_word.ids[hidden_word.position :]).removeprefix(
+                    _text(tokenizer, [hidden_word.token_id])
+                ),
                 predictions=[
                     HiddenWordPrediction(token=token, probability=probability) for token, probability in found
                 ],
-                truth=str(tokenizer.convert_ids_to_tokens(item.truth)),
-                truth_rank=int((distribution > of_truth).sum()) + 1,
-                truth_probability=float(of_truth),
+                truth=str(tokenizer.convert_ids_to_tokens(hidden_word.token_id)),
+                truth_rank=int((distribution > token_probability).sum()) + 1,
+                truth_probability=float(token_probability),
                 vocabulary=len(distribution),
             )
         )

@@ -1,4 +1,4 @@
-"""Samples for people: whole words of held-out sentences, the same each time, and the model's own guesses."""
+"""Samples for the report: whole words of held-out sentences, reproducible, and the model's predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from bertsmith import TokenStore
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.samples import LONGEST, SHORTEST, guess, masked_words
+from bertsmith.evaluation.masked_words import LONGEST, SHORTEST, masked_words, predict_masked_words
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import load_bert
 from bertsmith.tokenization.folder import load_tokenizer
@@ -31,10 +31,10 @@ def test_the_hidden_words_are_whole_words_of_held_out_sentences(part: TokenPart,
     for item in hidden:
         assert item.ids in sentences
         assert SHORTEST <= len(item.ids) <= LONGEST
-        assert item.ids[item.place] == item.truth
+        assert item.ids[item.position] == item.token_id
         pieces = tokenizer.convert_ids_to_tokens(item.ids)
-        assert pieces[item.place].isalpha() and len(pieces[item.place]) > 3
-        assert not pieces[item.place + 1].startswith("##")
+        assert pieces[item.position].isalpha() and len(pieces[item.position]) > 3
+        assert not pieces[item.position + 1].startswith("##")
 
 
 def test_they_fit_the_positions_of_the_model(part: TokenPart, store: Path) -> None:
@@ -50,22 +50,22 @@ def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
     hidden = masked_words(part, predictor.tokenizer, 3, positions=128)
     model = load_bert(str(run)).model
     model.train()
-    samples = guess(model, predictor.tokenizer, hidden, top_k=4)
+    samples = predict_masked_words(model, predictor.tokenizer, hidden, top_k=4)
     assert model.training
     assert len(samples) == len(hidden)
     for item, sample in zip(hidden, samples, strict=True):
         ids = [predictor.tokenizer.cls_token_id, *item.ids, predictor.tokenizer.sep_token_id]
-        ids[item.place + 1] = predictor.tokenizer.mask_token_id
+        ids[item.position + 1] = predictor.tokenizer.mask_token_id
         with torch.no_grad():
-            logits = model.eval()(torch.tensor([ids])).prediction_logits[0, item.place + 1]
+            logits = model.eval()(torch.tensor([ids])).prediction_logits[0, item.position + 1]
         order = logits.argsort(descending=True).tolist()
-        assert sample.truth_rank == order.index(item.truth) + 1 and sample.vocabulary == len(order)
-        assert sample.truth_probability == pytest.approx(logits.softmax(-1)[item.truth].item())
+        assert sample.truth_rank == order.index(item.token_id) + 1 and sample.vocabulary == len(order)
+        assert sample.truth_probability == pytest.approx(logits.softmax(-1)[item.token_id].item())
         best = logits.softmax(-1).topk(4)
         assert [entry.token for entry in sample.predictions] == predictor.tokenizer.convert_ids_to_tokens(
             best.indices.tolist()
         )
         assert [entry.probability for entry in sample.predictions] == pytest.approx(best.values.tolist())
-        assert sample.truth == predictor.tokenizer.convert_ids_to_tokens(item.truth)
+        assert sample.truth == predictor.tokenizer.convert_ids_to_tokens(item.token_id)
         whole = predictor.tokenizer.decode(item.ids)
         assert whole == f"{sample.before}{sample.truth}{sample.after}".strip()

@@ -1,4 +1,4 @@
-"""The errors of a model and the calibration of its probabilities, for run.json and for pages."""
+"""The errors of a model and the calibration of its probabilities, for run.json and report pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.errors import shortened
-from bertsmith.evaluation.head import ScoredExamples
+from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.metrics.calibration import Calibration, calibration
 from bertsmith.records.errors import (
     CalibrationBin,
@@ -30,34 +30,39 @@ from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.values import ConfusionCounts, LabelledPrediction
 
 WORST = 20
-"""The number of the worst errors that are kept."""
+"""Number of worst errors that are kept."""
 TEXT, ANSWER = 240, 160
-"""Characters of a text, and of a label or an answer, that are kept."""
+"""Maximum characters of a text, and of a label or an answer."""
 MATRIX = 15
-"""Labels of a confusion matrix; the rest are one."""
+"""Maximum labels of a confusion matrix; all other labels are combined."""
 LABELS = 200
-"""Labels whose figures are kept, the most frequent ones."""
+"""Maximum number of labels with metrics; the most frequent labels are kept."""
 VALUES = 20
-"""Slices of a column; the rest are one."""
+"""Maximum slices of a column; all other values are combined."""
 OTHER = "(other)"
-LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
+LENGTH, TOO_LONG = "length in tokens", "length limit of the model"
 
 
-def error_report(scored: ScoredExamples, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
-    """The errors on some examples; `columns` are values of each example to make slices by."""
-    head, confusion_counts = scored.head, scored.head.confusion_counts(scored.outputs, scored.targets)
-    labelled_predictions = list(head.labelled_predictions(scored.examples, scored.outputs, scored.targets))
+def error_report(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
+    """Return the errors on some examples; `columns` has values per example, to slice by."""
+    head, confusion_counts = (
+        scored_examples.head,
+        scored_examples.head.confusion_counts(scored_examples.outputs, scored_examples.targets),
+    )
+    labelled_predictions = list(
+        head.labelled_predictions(scored_examples.examples, scored_examples.outputs, scored_examples.targets)
+    )
     wrong = [number for number, each in enumerate(labelled_predictions) if each.wrong]
     report = ErrorReport(
         examples=len(labelled_predictions),
         wrong=None if head.is_regression else len(wrong),
-        error=head.error,
-        worst=_worst(scored, labelled_predictions, wrong),
-        slices=slices(scored, columns or {}),
+        error=head.error_name,
+        worst=_worst(scored_examples, labelled_predictions, wrong),
+        slices=slices(scored_examples, columns or {}),
     )
-    # Fields that are not set are left out of the file.
+    # Unset fields are left out of the file.
     if head.has_probabilities:
-        report.calibration = calibration_report(head, scored.outputs, scored.targets)
+        report.calibration = calibration_report(head, scored_examples.outputs, scored_examples.targets)
     if confusion_counts is not None:
         report.labels, report.labels_in_all = _labels(confusion_counts), len(confusion_counts.labels)
         if confusion_counts.pairs:
@@ -66,7 +71,7 @@ def error_report(scored: ScoredExamples, columns: Mapping[str, Sequence[str]] | 
 
 
 def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> CalibrationReport:
-    """The calibration of a head that has probabilities."""
+    """Return the calibration of a head with probabilities."""
     found = head.decisions(outputs, targets)
     now = calibration(found.logits, found.targets, head.temperature)
     report = CalibrationReport(
@@ -80,7 +85,7 @@ def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> Calibration
 
 
 def calibration_figures(report: CalibrationReport) -> Temperature:
-    """The part of a calibration in a verb's JSON: the figures, the temperature and the figures before it."""
+    """Return the part of a calibration for a verb's JSON: metrics, temperature, and metrics without the temperature."""
     found = Temperature(ece=report.ece, brier=report.brier, nll=report.nll)
     if (before := report.before) is not None:
         found.temperature = report.temperature
@@ -89,23 +94,23 @@ def calibration_figures(report: CalibrationReport) -> Temperature:
 
 
 def _bins(found: Calibration) -> list[CalibrationBin]:
-    """Those that hold cases."""
+    """Return the non-empty bins."""
     return [CalibrationBin(**asdict(each)) for each in found.bins if each.count]
 
 
 def _worst(
-    scored: ScoredExamples, labelled_predictions: Sequence[LabelledPrediction], wrong: Sequence[int]
+    scored_examples: ScoredExamples, labelled_predictions: Sequence[LabelledPrediction], wrong: Sequence[int]
 ) -> list[WrongAnswer]:
     chosen = sorted(
         wrong,
         key=lambda number: (-labelled_predictions[number].error, -(labelled_predictions[number].probability or 0)),
     )[:WORST]
-    items = scored.head.items([scored.examples[number] for number in chosen])
+    items = scored_examples.head.comparison_items([scored_examples.examples[number] for number in chosen])
     return [
         WrongAnswer(
             place=item.place,
             texts=[shortened(text, TEXT) for text in item.texts],
-            true=shortened(labelled_predictions[number].true, ANSWER),
+            true=shortened(labelled_predictions[number].label, ANSWER),
             predicted=shortened(labelled_predictions[number].predicted, ANSWER),
             error=labelled_predictions[number].error,
             probability=labelled_predictions[number].probability,
@@ -115,15 +120,15 @@ def _worst(
 
 
 def _labels(confusion_counts: ConfusionCounts) -> list[LabelFigures]:
-    """In the order of the labels; of many the most frequent ones."""
-    kept = set(sorted(confusion_counts.labels, key=lambda label: -confusion_counts.labels[label].gold)[:LABELS])
+    """Return the metrics of the labels in order; at most the `LABELS` most frequent labels."""
+    kept = set(sorted(confusion_counts.labels, key=lambda label: -confusion_counts.labels[label].labelled)[:LABELS])
     return [
         LabelFigures(
             label=label,
-            precision=counts.right / counts.predicted if counts.predicted else None,
-            recall=counts.right / counts.gold if counts.gold else None,
-            f1=2 * counts.right / total if (total := counts.predicted + counts.gold) else None,
-            support=counts.gold,
+            precision=counts.correct / counts.predicted if counts.predicted else None,
+            recall=counts.correct / counts.labelled if counts.labelled else None,
+            f1=2 * counts.correct / total if (total := counts.predicted + counts.labelled) else None,
+            support=counts.labelled,
         )
         for label, counts in confusion_counts.labels.items()
         if label in kept
@@ -143,56 +148,58 @@ def _confusion(confusion_counts: ConfusionCounts) -> Confusion:
     place = {label: at for at, label in enumerate(shown)}
     size = len(shown) + (others > 0)
     counts = [[0] * size for _ in range(size)]
-    for (true, said), count in confusion_counts.pairs.items():
-        counts[place.get(true, size - 1)][place.get(said, size - 1)] += count
+    for (label, predicted), count in confusion_counts.pairs.items():
+        counts[place.get(label, size - 1)][place.get(predicted, size - 1)] += count
     return Confusion(labels=shown + [OTHER] * (others > 0), counts=counts, of=confusion_counts.of, others=others)
 
 
 @dataclass(frozen=True)
-class _Division:
-    """The examples divided: the name of the part that each is in, and the parts in order."""
+class _Slicing:
+    """The slice of each example, and the slices in order."""
 
     parts: Sequence[str]
     order: Sequence[str]
 
 
-def slices(scored: ScoredExamples, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
-    """The main metric by the quarters of the lengths, by what the model could not read at once, and by columns."""
-    lengths = np.array(scored.inputs.full_lengths)
-    made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored)}
-    worth = [_sliced(scored, by, division) for by, division in made.items() if len(division.order) > 1]
-    return worth + [_sliced(scored, column, _by_value(values)) for column, values in columns.items()]
+def slices(scored_examples: ScoredExamples, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
+    """Return the main metric by quartile of the length, by whether the text was too long, and by columns."""
+    lengths = np.array(scored_examples.inputs.full_lengths)
+    slicings = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored_examples)}
+    by_input = [_sliced(scored_examples, by, slicing) for by, slicing in slicings.items() if len(slicing.order) > 1]
+    return by_input + [_sliced(scored_examples, column, _by_value(values)) for column, values in columns.items()]
 
 
-def _by_length(lengths: npt.NDArray[np.int64]) -> _Division:
-    """Quarters; equal lengths are in one."""
+def _by_length(lengths: npt.NDArray[np.int64]) -> _Slicing:
+    """Slice by quartiles of the length; examples of equal length are in the same slice."""
     borders = sorted({int(np.quantile(lengths, share, method="lower")) for share in (0.25, 0.5, 0.75, 1.0)})
     lows = [int(lengths.min()), *(border + 1 for border in borders[:-1])]
     names = [f"{low:,} to {high:,}" if low < high else f"{low:,}" for low, high in zip(lows, borders, strict=True)]
-    return _Division([names[at] for at in np.searchsorted(borders, lengths)], names)
+    return _Slicing([names[at] for at in np.searchsorted(borders, lengths)], names)
 
 
-def _by_limit(lengths: npt.NDArray[np.int64], scored: ScoredExamples) -> _Division:
-    done = "cut" if scored.inputs.windowed is None else "read in windows"
-    long = lengths > scored.max_length
-    within, beyond = f"up to {scored.max_length:,} tokens", f"longer, {done}"
+def _by_limit(lengths: npt.NDArray[np.int64], scored_examples: ScoredExamples) -> _Slicing:
+    done = "cut" if scored_examples.inputs.windowed_examples is None else "read in windows"
+    long = lengths > scored_examples.max_length
+    within, beyond = f"up to {scored_examples.max_length:,} tokens", f"longer, {done}"
     order = [name for name, any_ in ((within, not long.all()), (beyond, bool(long.any()))) if any_]
-    return _Division([beyond if each else within for each in long], order)
+    return _Slicing([beyond if each else within for each in long], order)
 
 
-def _by_value(values: Sequence[str]) -> _Division:
-    """The most frequent values first."""
+def _by_value(values: Sequence[str]) -> _Slicing:
+    """Slice by value, the most frequent first."""
     frequent = [value for value, _ in Counter(values).most_common()]
     kept = frequent[:VALUES]
     parts = [value if value in kept else OTHER for value in values]
-    return _Division(parts, kept + [OTHER] * (len(frequent) > VALUES))
+    return _Slicing(parts, kept + [OTHER] * (len(frequent) > VALUES))
 
 
-def _sliced(scored: ScoredExamples, by: str, division: _Division) -> Slices:
-    metric, parts = scored.head.main_metric, np.array(division.parts)
+def _sliced(scored_examples: ScoredExamples, by: str, slicing: _Slicing) -> Slices:
+    metric, parts = scored_examples.head.main_metric, np.array(slicing.parts)
     rows = []
-    for name in division.order:
+    for name in slicing.order:
         numbers = np.flatnonzero(parts == name)
-        figure = scored.head.score(*scored.head.some(scored.outputs, scored.targets, numbers))[metric]
+        figure = scored_examples.head.score(
+            *scored_examples.head.select_examples(scored_examples.outputs, scored_examples.targets, numbers)
+        )[metric]
         rows.append(SliceRow(name=name, examples=len(numbers), **figure.to_dict()))
     return Slices(by=by, metric=metric, rows=rows)

@@ -1,7 +1,6 @@
-"""Facts of labelled data before anything is trained on them: balance, repeats, contradictions, overlaps, lengths.
+"""An audit of labelled data before training: label balance, repeats, contradictions, overlaps, lengths.
 
-Texts are compared exactly, but for white space: one blank between words, none at the ends. The texts of a pair are
-compared together.
+Texts are compared exactly after normalising white space. The texts of a pair are compared together.
 """
 
 from __future__ import annotations
@@ -33,27 +32,27 @@ from bertsmith.tasks.values import ComparisonItem, Inputs, Tokenizer
 from bertsmith.tasks.words_of_text import words_of_text
 
 UNEVEN = 10
-"""How many times the most frequent label may have the examples of the rarest without a warning."""
+"""Warn if the most frequent label has more than this many times the examples of the rarest label."""
 UNKNOWN_MANY = 0.01
-"""The share of unknown tokens beyond which there is a warning."""
+"""Warn if the share of unknown tokens is higher than this."""
 EXAMPLES = 5
-"""How many examples are shown of each finding."""
+"""Number of examples per finding."""
 UNKNOWN_WORDS = 10
 LENGTH_BINS = 16
-"""Bins up to the maximum length, and as many beyond it; the last one holds all longer examples."""
+"""Number of bins up to the maximum length, and the same number beyond it; the last bin has all longer examples."""
 ROWS = 256
 VALUE_BINS, WHOLE_BINS = 20, 40
-"""Bins of a number; whole numbers have one each, up to `WHOLE_BINS`."""
+"""Number of bins for a numeric quantity; up to `WHOLE_BINS` whole numbers get a bin each."""
 
 UNLABELLED = "unlabelled"
-"""The part whose labels are not looked at."""
+"""The split whose labels are ignored."""
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """A part of the data: `train`, `unlabelled`, `dev` or `test`."""
+    """A split of the data: `train`, `unlabelled`, `dev` or `test`."""
 
     examples: Sequence[Any]
     inputs: Inputs
@@ -62,8 +61,8 @@ class LabelledSplit:
 def labelled_data_report(
     head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, LabelledSplit], *, max_length: int
 ) -> DataReport:
-    """The report on the parts, `train` among them."""
-    items = {name: list(head.items(part.examples)) for name, part in parts.items()}
+    """Return the report on the splits, which must include `train`."""
+    items = {name: list(head.comparison_items(part.examples)) for name, part in parts.items()}
     found = {
         name: _part_report(head, tokenizer, part, items=items[name], max_length=max_length)
         for name, part in parts.items()
@@ -99,7 +98,7 @@ def _part_report(
 
 
 def _quantity(found: tuple[str, list[float]] | None) -> Quantity | None:
-    """The distribution of a number. Of few different values, all whole, each has a bin of its own."""
+    """Return the distribution of a number; whole numbers in a small range get a bin each."""
     if found is None:
         return None
     name, values = found[0], np.array(found[1])
@@ -145,9 +144,9 @@ def _overlap(first: Sequence[ComparisonItem], second: Sequence[ComparisonItem]) 
 
 
 def _length_bins(lengths: Sequence[int], max_length: int) -> list[LengthBin]:
-    """Bins of one width, of which one ends at the maximum length: what is in those behind it is longer."""
+    """Return bins of equal width, one of which ends at the maximum length, so that later bins are longer texts."""
     width = -(-max_length // LENGTH_BINS)
-    # Lengths are whole: a text of the maximum length fits, so the bins begin at 1 past a border.
+    # A text of exactly the maximum length fits, so a bin begins at the maximum plus 1.
     start = (max_length + 1) % width
     last = (max_length + 1 - start) // width + LENGTH_BINS
     counts = Counter(min(max(length - start, 0) // width, last) for length in lengths)
@@ -173,7 +172,7 @@ def _unknown_tokens(head: AnyTask, tokenizer: Tokenizer, inputs: Inputs) -> int:
 
 
 def _unknown_words(tokenizer: Tokenizer, items: Sequence[ComparisonItem]) -> dict[str, int]:
-    """The commonest words that are the unknown token, and how often each occurs."""
+    """Return the most frequent words with an unknown token, and how often each occurs."""
     texts = Counter(word for item in items for text in item.texts for word in text.split())
     unknown: Counter[str] = Counter()
     for (text, count), (pieces, spans) in zip(texts.items(), words_of_text(tokenizer, list(texts)), strict=True):
@@ -195,16 +194,16 @@ def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
             else ""
         )
         yield (
-            f"train: the label {name!r} is rare, {counts[rare]:,} against {counts[often]:,} of {most!r}: a model that "
-            f"never says it loses little{advice}"
+            f"train: the label {name!r} is rare: {counts[rare]:,} against {counts[often]:,} of {most!r}, so a "
+            f"model may never predict it{advice}"
         )
     for name, part in report.parts.items():
         noise = part.contradictions
         if noise.texts:
             first = noise.examples[0]
-            said = " and ".join(f"{shortened(said.label)!r} ({said.place})" for said in first.labels[:2])
-            count = f"{noise.texts:,} texts have" if noise.texts > 1 else "1 text has"
-            yield f"{name}: {count} different labels in different places: {shortened(first.text)!r} is {said}"
+            labels = " and ".join(f"{shortened(each.label)!r} ({each.place})" for each in first.labels[:2])
+            count = f"{noise.texts:,} texts occur" if noise.texts > 1 else "1 text occurs"
+            yield f"{name}: {count} with contradictory labels, such as {shortened(first.text)!r} with {labels}"
         share = part.unknown_tokens / part.tokens
         if share > UNKNOWN_MANY:
             words = _words(part.unknown_words)
@@ -215,9 +214,9 @@ def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
             example = overlap.examples[0]
             where = f"{earlier} {example.places[0]}, {second} {example.places[1]}"
             yield (
-                f"{second}: {overlap.examples_in_both:,} of its {overlap.of:,} texts stand in {earlier} too, as "
-                f"{shortened(example.text)!r} ({where}); figures on them say nothing of new texts, take them out of "
-                "one part"
+                f"{second}: {overlap.examples_in_both:,} of its {overlap.of:,} texts are also in {earlier}, such as "
+                f"{shortened(example.text)!r} ({where}). Metrics on them say nothing about new texts; remove them from "
+                "one of the files"
             )
 
 
@@ -226,7 +225,7 @@ def _words(counts: Mapping[str, int]) -> str:
 
 
 def summary(report: DataReport) -> Iterator[str]:
-    """Short lines on what is no reason for a warning."""
+    """Yield short lines about facts that need no warning."""
     for name, part in report.parts.items():
         if part.labels:
             total = part.labels_of or sum(part.labels.values())
@@ -240,7 +239,7 @@ def summary(report: DataReport) -> Iterator[str]:
             numbers = part.quantity
             yield f"{name}: {numbers.name}: {numbers.low:.4g} to {numbers.high:.4g}, mean {numbers.mean:.4g}"
         if part.repeated:
-            yield f"{name}: {part.repeated:,} of {part.examples:,} examples repeat the text of an earlier one"
+            yield f"{name}: {part.repeated:,} of {part.examples:,} examples repeat the text of an earlier example"
         if 0 < part.unknown_tokens <= UNKNOWN_MANY * part.tokens:
             words = _words(part.unknown_words)
             count = f"{part.unknown_tokens:,} of {part.tokens:,}"
@@ -248,7 +247,7 @@ def summary(report: DataReport) -> Iterator[str]:
     for pair, overlap in report.overlaps.items():
         if overlap.examples_in_both and pair.endswith(f"/{UNLABELLED}"):
             count = f"{overlap.examples_in_both:,} of {overlap.of:,}"
-            yield f"{UNLABELLED}: {count} examples stand in train too, and are learnt with their labels there"
+            yield f"{UNLABELLED}: {count} examples are also in train, where the model learns their labels"
     clear = [pair for pair, overlap in report.overlaps.items() if not overlap.examples_in_both]
     if clear:
-        yield f"no text is in both parts of {', '.join(clear)}"
+        yield f"no overlap between {', '.join(clear)}"

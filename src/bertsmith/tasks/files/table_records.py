@@ -1,7 +1,7 @@
-"""Files of records: CSV, TSV, JSON lines, Parquet and data sets (`hf:`) to a dict a row, each with its place.
+"""Rows of CSV, TSV, JSON lines, Parquet and data sets (`hf:`), each as a dict with its location.
 
-Labels that a data set keeps as numbers of named classes (ClassLabel, also in the Parquet files of the hub) come as the
-names. Text files may be packed (.gz, .zst, .xz).
+Class numbers of a data set (ClassLabel, also in Parquet files of the hub) are replaced by the class names. Text files
+may be compressed (.gz, .zst, .xz).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from bertsmith.corpus.reading.tables import TAB, detect_table_format, headers_le
 from bertsmith.corpus.reading.unpacking import damaged_file_error, open_source
 from bertsmith.errors import DataError, OptionError
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tasks.files.text_file import decoded, ending, existing_file, json_lines
+from bertsmith.tasks.files.text_file import decode_labelled_file, ending, existing_file, parse_json_lines
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 DATA_SET = "hf"
-"""The form of what is named by `hf:` and is no file."""
+"""The format of data sets, which are named `hf:...`."""
 
 
 HIDDEN = -1
-"""What stands for the class of every row of a part whose labels are kept secret, as GLUE's test parts have it."""
+"""The class number in every row of a split with secret labels, such as GLUE's test splits."""
 
 
 class HiddenLabelsError(DataError):
-    """A column of classes holds -1 in every row."""
+    """A class column is -1 in every row."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """A row: its values by column, and where it stands: `line` or `row` (of what has no lines), both from 1."""
+class FileRecord:
+    """A row: its values by column, and its number from 1; `unit` is `line`, or `row` for formats without lines."""
 
     values: dict[str, Any]
     number: int
@@ -49,83 +49,91 @@ class Record:
         return f"{self.unit} {self.number}"
 
 
-def names_of(records: Iterable[Record]) -> list[str]:
-    """The columns of all records, each once: in JSON lines a record may lack some of them."""
+def record_keys(records: Iterable[FileRecord]) -> list[str]:
+    """Return the columns of all records, each once; in JSON lines a record may lack columns."""
     return list(dict.fromkeys(name for record in records for name in record.values))
 
 
 def is_data_set(path: Path) -> bool:
-    """Whether a path is no file but the name of a data set, `hf:NAME[/CONFIG][:SPLIT]`."""
+    """Return whether a path names a data set, `hf:NAME[/CONFIG][:SPLIT]`, instead of a file."""
     return str(path).startswith(PREFIX)
 
 
-def is_table(form: str | None) -> bool:
-    """Whether a form is of lines with fields, below a header or without one."""
-    return form in ("csv", "tsv")
+def is_table(file_format: str | None) -> bool:
+    """Return whether a format is CSV or TSV."""
+    return file_format in ("csv", "tsv")
 
 
 def with_split(path: Path, split: str) -> Path:
-    """The name of a data set with its split, this one where it names none; a file as it is."""
+    """Add this split to the name of a data set that names none; return any other path unchanged."""
     if not is_data_set(path):
         return path
     name = DataSetName.of(str(path), split)
     return Path(f"{PREFIX}{name.written}:{name.split}")
 
 
-def form_of(path: Path, asked: str | None) -> str | None:
-    """One of ENDINGS' forms or DATA_SET: what `--format` says, else the ending; None where that says nothing."""
+def detect_format(path: Path, requested: str | None) -> str | None:
+    """Return the format: `--format` if given, else by the file's ending, or DATA_SET; None if the ending is unknown."""
     if not is_data_set(path):
-        return asked or ENDINGS.get(ending(path))
-    if asked is not None:
-        raise OptionError(f"--format {asked}: {path} is a data set and no file; leave it out")
+        return requested or ENDINGS.get(ending(path))
+    if requested is not None:
+        raise OptionError(f"--format {requested}: {path} is a data set, not a file. Try: leave the option out")
     return DATA_SET
 
 
 def read_records(
     path: Path,
-    form: str,
+    file_format: str,
     encoding: str,
     *,
     separator: str | None = None,
     no_header: bool = False,
     skip_broken: bool = False,
     class_names: bool = True,
-) -> list[Record]:
-    """The rows of a file of one of ENDINGS' forms, or of a data set; without a header columns are numbered from 0.
+) -> list[FileRecord]:
+    """Read the rows of a file in one of the formats of ENDINGS, or of a data set.
 
-    A column whose name the header holds several times has `RepeatedName` for its values. Rows that repeat the header
-    are left out with a warning. `separator` is that of a table; without it the first rows show it. `skip_broken` leaves
-    out the rows of a table that have another number of fields than its header; without `class_names` numbers of named
-    classes stay numbers, whatever they are. Raises DataError with the file and the line or row of the first mistake,
-    and where there is no row.
+    The values of a column that the header names several times are `RepeatedName`. Rows that repeat the header are left
+    out with a warning. Raises DataError with the file and the line or row of the first mistake, and if there is no row.
+
+    Args:
+        separator: of a table; None to detect it from the first rows.
+        no_header: number the columns of a table from 0.
+        skip_broken: leave out rows of a table whose number of fields differs from the header's.
+        class_names: replace class numbers by class names.
     """
-    if no_header and not is_table(form):
-        raise OptionError(f"--no-header: {path} is not CSV or TSV, its columns have names; leave it out")
-    if skip_broken and not is_table(form):
-        raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV, its rows have their columns; leave it out")
-    if separator is not None and not is_table(form):
-        raise OptionError(f"--separator: {path} is not CSV or TSV and has no separator; leave the option out")
-    if form == DATA_SET:
+    if no_header and not is_table(file_format):
+        raise OptionError(f"--no-header: {path} is not CSV or TSV; its columns have names. Try: leave the option out")
+    if skip_broken and not is_table(file_format):
+        raise OptionError(f"--skip-broken-rows: {path} is not CSV or TSV. Try: leave the option out")
+    if separator is not None and not is_table(file_format):
+        raise OptionError(f"--separator: {path} is not CSV or TSV. Try: leave the option out")
+    if file_format == DATA_SET:
         records = _without_headers(path, _of_data_set(path, class_names))
     else:
         existing_file(path, "a labelled file (.csv, .tsv, .jsonl or .parquet)")
-        if form == "parquet":
+        if file_format == "parquet":
             records = _without_headers(path, _of_parquet(path, class_names))
-        elif form == "jsonl":
-            lines = json_lines(path, decoded(path, encoding))
-            records = _without_headers(path, [Record(values, line) for line, values in lines])
+        elif file_format == "jsonl":
+            lines = parse_json_lines(path, decode_labelled_file(path, encoding))
+            records = _without_headers(path, [FileRecord(values, line) for line, values in lines])
         else:
-            usual = "," if form == "csv" else TAB
+            default_separator = "," if file_format == "csv" else TAB
             records = _of_table(
-                path, decoded(path, encoding), usual, separator=separator, no_header=no_header, skip_broken=skip_broken
+                path,
+                decode_labelled_file(path, encoding),
+                default_separator,
+                separator=separator,
+                no_header=no_header,
+                skip_broken=skip_broken,
             )
     if not records:
         raise DataError(f"{path}: no rows in this file")
     return records
 
 
-def _without_headers(path: Path, records: list[Record]) -> list[Record]:
-    """The records that are not the header of a table that this file was made from."""
+def _without_headers(path: Path, records: list[FileRecord]) -> list[FileRecord]:
+    """Remove records that repeat the header of a table from which this file was made."""
     again = [
         record
         for record in records
@@ -139,19 +147,19 @@ def _without_headers(path: Path, records: list[Record]) -> list[Record]:
 
 
 def _of_table(
-    path: Path, text: str, usual: str, *, separator: str | None, no_header: bool, skip_broken: bool
-) -> list[Record]:
-    """CSV has quoted fields. In TSV a quote is a character (as in GLUE), unless all that begin a field quote one."""
+    path: Path, text: str, default_separator: str, *, separator: str | None, no_header: bool, skip_broken: bool
+) -> list[FileRecord]:
+    """Read a table. In TSV a quote is an ordinary character (as in GLUE), unless all opening quotes are closed."""
 
     def lines() -> Iterable[str]:
         return io.StringIO(text, newline="")
 
-    form = detect_table_format(str(path), lines, default_separator=usual, requested=separator)
-    if form.detected is not None:
-        log_info(f"{path}: {form.detected}")
-    if form.separator == TAB and form.quoted:
-        log_info(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
-    rows = list(rows_of_table(str(path), lines(), form))
+    layout = detect_table_format(str(path), lines, default_separator=default_separator, requested=separator)
+    if layout.detected is not None:
+        log_info(f"{path}: {layout.detected}")
+    if layout.separator == TAB and layout.quoted:
+        log_info(f"{path}: quotes are read as quoting, because every field that begins with a quote is a quoted field")
+    rows = list(rows_of_table(str(path), lines(), layout))
     if not rows:
         return []
     if no_header:
@@ -165,11 +173,13 @@ def _of_table(
             if skip_broken:
                 broken.append(line)
                 continue
-            raise DataError(f"{path}: line {line}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
+            raise DataError(
+                f"{path}: line {line}: found {len(row)} fields, expected {len(header)} ({', '.join(header)})"
+            )
         if not no_header and repeats_header(f"{path}: line {line}", row, header):
             again.append(line)
             continue
-        records.append(Record(dict(zip(header, row, strict=True)) | repeated, line))
+        records.append(FileRecord(dict(zip(header, row, strict=True)) | repeated, line))
     if again:
         warn(f"{path}: {headers_left_out(again)}")
     if broken:
@@ -181,7 +191,7 @@ def _of_table(
     return records
 
 
-def _of_parquet(path: Path, class_names: bool) -> list[Record]:
+def _of_parquet(path: Path, class_names: bool) -> list[FileRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -191,28 +201,28 @@ def _of_parquet(path: Path, class_names: bool) -> list[Record]:
     file = SourceFile(path.name, str(path), ".parquet", size=size)
     with open_source(file) as raw:
         try:
-            # Without a pool of threads: on a busy machine the process was seen to abort when one ended with an error.
+            # use_threads=False: on a busy machine, the process aborted when a thread of the pool failed.
             table = pq.ParquetFile(raw).read(use_threads=False)
             values = table.to_pylist()
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged_file_error(file, error) from None
     repeated = repeated_names(table.column_names)
-    records = [Record(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
+    records = [FileRecord(row | repeated, number, "row") for number, row in enumerate(values, start=1)]
     return _named(str(path), records, _class_names_of_schema(table.schema)) if class_names else records
 
 
-def _of_data_set(path: Path, class_names: bool) -> list[Record]:
+def _of_data_set(path: Path, class_names: bool) -> list[FileRecord]:
     location = str(path)
     split = load_split(location)
     rows = iter(split)
-    records: list[Record] = []
+    records: list[FileRecord] = []
     while (row := next_record(rows, location, len(records) + 1)) is not None:
-        records.append(Record(row, len(records) + 1, "row"))
+        records.append(FileRecord(row, len(records) + 1, "row"))
     return _named(location, records, _class_names(split.features or {})) if class_names else records
 
 
 def _class_names_of_schema(schema: Any) -> dict[str, list[str]]:
-    """As `_class_names`, of a Parquet file: those that datasets wrote hold it among their metadata."""
+    """Return `_class_names` of a Parquet file, from the metadata that the library datasets writes."""
     if b"huggingface" not in (schema.metadata or {}):
         return {}
     import datasets
@@ -221,7 +231,7 @@ def _class_names_of_schema(schema: Any) -> dict[str, list[str]]:
 
 
 def _class_names(features: Any) -> dict[str, list[str]]:
-    """The names of the classes of each column that has numbers of classes, or lists of them."""
+    """Return the class names of each column that has class numbers, or lists of class numbers."""
     import datasets
 
     found = {}
@@ -232,18 +242,18 @@ def _class_names(features: Any) -> dict[str, list[str]]:
     return found
 
 
-def _named(where: str, records: list[Record], names: dict[str, list[str]]) -> list[Record]:
-    """The records with the names of their classes in the place of the numbers."""
+def _named(where: str, records: list[FileRecord], names: dict[str, list[str]]) -> list[FileRecord]:
+    """Replace the class numbers of the records by class names."""
     for column in names:
         if records and all(record.values.get(column) == HIDDEN for record in records):
             raise HiddenLabelsError(
-                f"{where}: column {column!r} holds {HIDDEN} in every row: the labels of this part are kept secret (as "
-                "those of GLUE's test parts are), so nothing can be measured on it; give a part that has labels"
+                f"{where}: column {column!r} is {HIDDEN} in every row: the labels of this split are not public (as in "
+                "GLUE's test splits), so nothing can be measured on it. Try: a split with labels"
             )
     return [_named_record(where, record, names) for record in records]
 
 
-def _named_record(where: str, record: Record, names: dict[str, list[str]]) -> Record:
+def _named_record(where: str, record: FileRecord, names: dict[str, list[str]]) -> FileRecord:
     for column, classes in names.items():
 
         def name(number: int | None, column: str = column, classes: list[str] = classes) -> str | None:
@@ -251,8 +261,8 @@ def _named_record(where: str, record: Record, names: dict[str, list[str]]) -> Re
                 return None
             if not 0 <= number < len(classes):
                 raise DataError(
-                    f"{where}: {record.place}: column {column!r} holds {number}, which is none of the {len(classes)} "
-                    f"classes ({', '.join(classes[:20])}); expected one of them in each row, or {HIDDEN} in all"
+                    f"{where}: {record.place}: found {number} in column {column!r}, expected the number of one of the "
+                    f"{len(classes)} classes ({', '.join(classes[:20])}), or {HIDDEN} in all rows"
                 )
             return classes[number]
 

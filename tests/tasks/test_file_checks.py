@@ -1,4 +1,4 @@
-"""Mistakes in labelled files are answered before torch and transformers are imported."""
+"""Mistakes in labelled files are reported before torch and transformers are imported."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bertsmith.errors import DataError
-from bertsmith.tasks import first_look
+from bertsmith.tasks import file_checks
+from bertsmith.tasks.file_checks import check_task_files
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.first_look import check_task_files
 from bertsmith.tasks.registry import trainable_tasks
 
 HEAVY = """
@@ -99,7 +99,7 @@ def test_large_files_and_data_sets_are_read_once_only(tmp_path: Path, monkeypatc
     bad.write_text("sentence_one,label\na,b\n")
     for unread in (Path("hf:name"), tmp_path / "none.parquet"):
         check_task_files("sequence-classification", unread, (bad,), columns=Columns())
-    monkeypatch.setattr(first_look, "LARGE", 10)
+    monkeypatch.setattr(file_checks, "LARGE", 10)
     check_task_files("sequence-classification", bad, (bad,), columns=Columns())
     with pytest.raises(DataError, match="no such file"):
         check_task_files("sequence-classification", tmp_path / "none.csv", (), columns=Columns())

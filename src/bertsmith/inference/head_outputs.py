@@ -1,6 +1,6 @@
-"""A model over many texts: sorted by length, in flat memory, answers in the order of the texts.
+"""Run a model on many texts, in batches of similar length and constant memory; results are in the order of the texts.
 
-Tasks take and give NumPy arrays; here they become tensors on a device, and the outputs of a model arrays.
+Tasks use NumPy arrays. This module converts them to tensors on a device, and model outputs back to arrays.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from torch import Tensor, nn
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import Progress
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.batching import TOKENS_A_BATCH, by_length
-from bertsmith.tasks.encoded_texts import Encoded, padded
+from bertsmith.tasks.batching import TOKENS_PER_BATCH, length_sorted_batches
+from bertsmith.tasks.encoded_texts import EncodedTexts, padded
 from bertsmith.tasks.values import Array, Inputs, ModelOutputs
 
 
 def tensors(arrays: Mapping[str, Array], device: str = "cpu") -> dict[str, Tensor]:
-    """The arrays of a batch as tensors on a device."""
+    """Convert the arrays of a batch to tensors on a device."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)).to(device) for name, values in arrays.items()}
 
 
 def arrays(output: Mapping[str, Any]) -> ModelOutputs:
-    """The outputs of a model that are tensors, in float32."""
+    """Convert the tensors in a model's output to float32 arrays."""
     return {name: value.float().cpu().numpy() for name, value in output.items() if isinstance(value, Tensor)}
 
 
 def batches(
-    encoded: Encoded, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_A_BATCH
+    encoded: EncodedTexts, model_config: object, pad_token_id: int, device: str, budget: int = TOKENS_PER_BATCH
 ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-    """The numbers of the texts of each batch, and the batch on the device."""
+    """Yield the text indices of each batch, and the batch on the device."""
     with_types = getattr(model_config, "type_vocab_size", 0) > 1
-    for numbers in by_length(encoded.lengths, budget):
+    for numbers in length_sorted_batches(encoded.lengths, budget):
         yield numbers, tensors(padded(encoded, numbers, pad_token_id, with_types=with_types), device)
 
 
@@ -46,14 +46,14 @@ def head_outputs(
     pad_token_id: int,
     *,
     precision: str = "fp32",
-    budget: int = TOKENS_A_BATCH,
+    budget: int = TOKENS_PER_BATCH,
     bar: Progress | None = None,
 ) -> Any:
-    """The outputs of a task's head, by examples. The model is in evaluation mode meanwhile."""
-    return task.join(
-        kept_rows(
+    """Return the outputs of a task's head, by example. The model is in evaluation mode during the call."""
+    return task.gather_outputs(
+        extracted_rows(
             task,
-            task.keep,
+            task.extract_outputs,
             model,
             inputs=inputs,
             pad_token_id=pad_token_id,
@@ -66,9 +66,9 @@ def head_outputs(
 
 
 @torch.inference_mode()
-def kept_rows(
+def extracted_rows(
     task: AnyTask,
-    keep: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
+    extract_outputs: Callable[[ModelOutputs, Any, Sequence[int]], Iterable[Any]],
     model: Any,
     *,
     inputs: Inputs,
@@ -77,7 +77,7 @@ def kept_rows(
     budget: int,
     bar: Progress | None,
 ) -> list[Any]:
-    """The part that `keep` takes of the model's output for each row; of the mode as `head_outputs`."""
+    """Return what `extract_outputs` takes from the model's output for each row; mode as in `head_outputs`."""
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device.type
@@ -85,11 +85,11 @@ def kept_rows(
     lengths = inputs.lengths
     kept: list[Any] = [None] * len(lengths)
     done = 0
-    for rows in by_length(lengths, budget):
+    for rows in length_sorted_batches(lengths, budget):
         batch = tensors(task.batch(inputs, rows, pad_token_id, with_types=with_types), device)
         with computing(precision, device):
             output = arrays(model(**batch))
-        for row, item in zip(rows, keep(output, inputs, rows), strict=True):
+        for row, item in zip(rows, extract_outputs(output, inputs, rows), strict=True):
             kept[row] = item
         done += len(rows)
         if bar is not None:

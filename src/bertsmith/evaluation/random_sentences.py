@@ -1,4 +1,4 @@
-"""A random sample of the sentences of a part, the same each time."""
+"""A reproducible random sample of the sentences of a part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bertsmith.runtime import random
 
 
 def random_sentences(part: TokenPart, count: int, *, purpose: str, seed: int = 0) -> list[list[int]]:
-    """The ids of at most `count` sentences, in the order of the text; a pure function of (part, purpose, seed)."""
+    """Return the ids of up to `count` sentences in text order; a pure function of (part, purpose, seed)."""
     order = random.generator(purpose, seed).permutation(part.num_sentences)
     chosen = np.sort(order[:count])
     bounds = zip(part.sentence_offsets[chosen].tolist(), part.sentence_offsets[chosen + 1].tolist(), strict=True)

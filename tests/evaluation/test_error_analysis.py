@@ -1,4 +1,4 @@
-"""What is told of a head's errors: calibration, labels, confusions, slices and the worst examples."""
+"""The error report of a head: calibration, labels, confusions, slices and the worst examples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bertsmith.errors import OptionError
-from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
-from bertsmith.evaluation.head import ScoredExamples
+from bertsmith.evaluation.error_analysis import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
+from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.tasks.base import AnyTask, task_class
-from bertsmith.tasks.encoded_texts import Encoded
+from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.files.labelled_file import Columns, Row
 from bertsmith.tasks.multiple_choice.task import MultipleChoice
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
@@ -28,9 +28,9 @@ def rows(labels: list[Any], text: str = "text") -> list[Row]:
     return [Row(f"{text} {number}", None, label, "f", f"line {number + 2}") for number, label in enumerate(labels)]
 
 
-def encoded(lengths: list[int], cut: list[int] | None = None) -> Encoded:
+def encoded(lengths: list[int], cut: list[int] | None = None) -> EncodedTexts:
     ids = [[1] * length for length in lengths]
-    return Encoded(ids, ids, cut or [0] * len(lengths))
+    return EncodedTexts(ids, ids, cut or [0] * len(lengths))
 
 
 def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> ScoredExamples:
@@ -43,7 +43,7 @@ def report_of(*given: Any) -> dict[str, Any]:
 
 
 def certain(head: AnyTask, said: list[str], logit: float = 2.0) -> Any:
-    """Logits that say these labels."""
+    """Logits that predict these labels."""
     return np.array([[logit * (label == name) for label in head.labels] for name in said], dtype=np.float32)
 
 
@@ -134,13 +134,13 @@ def tagged(tmp_path: Path, name: str, sentences: list[list[tuple[str, str]]]) ->
 
 
 def test_words(tmp_path: Path) -> None:
-    """One sentence is right but for the type of an entity of two words; in the other a word is taken for one."""
+    """One sentence has a wrong type for an entity of two words; in the other a word is predicted as an entity."""
     first = [("Ann", "B-PER"), ("Lee", "I-PER"), ("sang", "O")]
     second = [("in", "O"), ("Rome", "B-LOC"), ("today", "O")]
     head = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
     said = [["B-LOC", "I-LOC", "O"], ["O", "B-LOC", "B-LOC"]]
     tagged_ = task_class("token-classification")
-    outputs = tagged_.join(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
+    outputs = tagged_.gather_outputs(head, [certain(head, tags) for tags in said], _Words())  # type: ignore[arg-type]
     report = report_of(scored(head, tagged(tmp_path, "t.conll", [first, second]), outputs, [5, 9]))
     assert [(each["place"], each["true"], each["predicted"], each["error"]) for each in report["worst"]] == [
         ("line 1", "PER: Ann Lee", "LOC: Ann Lee", 2),
@@ -157,7 +157,7 @@ def test_words(tmp_path: Path) -> None:
 
 
 class _Words:
-    """Two sentences of three words, a row each."""
+    """Two sentences of three words, one row per sentence."""
 
     num_words = (3, 3)
     sentences = (0, 1)
@@ -192,7 +192,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
     head = SequenceClassification(["no", "yes"], CLASSES)
     examples = rows(["no"] * 60)
     outputs = certain(head, ["no"] * 30 + ["yes"] * 30)
-    inputs = Encoded([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
+    inputs = EncodedTexts([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
     found = ScoredExamples(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
     column = ["often"] * 38 + [f"value {number}" for number in range(22)]
     by_length, by_limit, by_column = report_of(found, {"kind": column})["slices"]
@@ -241,4 +241,4 @@ def test_files_without_columns_are_refused(task: str, name: str, ending: str, tm
     path.write_text("x")
     with pytest.raises(OptionError) as error:
         column_values(task_class(task), path, Columns(), name="kind")
-    assert "has no columns beside the examples" in str(error.value) and ending in str(error.value)
+    assert "is not a table, so it has no column to slice by" in str(error.value) and ending in str(error.value)
