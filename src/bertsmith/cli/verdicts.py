@@ -88,8 +88,8 @@ def _pairs(figures: LanguageModelFigures, audit: PairAudit | None) -> str:
 def head_verdict(record: FinetuningRecord) -> list[str]:
     """Return the verdict on a finished RUN of `finetune`: how often it is wrong, and how good the baseline is."""
     from bertsmith.reporting.verdict import verdict
-    from bertsmith.tasks.card_texts import texts_of
+    from bertsmith.tasks.card_texts import card_texts
 
-    headline, sentences, tone = verdict(record, texts_of(record))
+    headline, sentences, tone = verdict(record, card_texts(record))
     word = LEARNED if tone == "good" else NOT_LEARNED if record.learnt_nothing else UNCERTAIN
     return [wrapped(f"{word.capitalize()}: {headline[0].lower()}{headline[1:]}."), *map(wrapped, sentences)]

@@ -40,7 +40,7 @@ class EntityScores(Scores):
 
     Attributes:
         types: the metrics of each entity type.
-        gold, predicted: number of entities in GOLD and in PREDICTIONS.
+        gold, predicted: number of entities in LABELS and in PREDICTIONS.
         sentences, tokens: number of sentences and tokens in the files.
         scheme: the scheme of the tags; None for plain labels.
     """
