@@ -201,7 +201,7 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
 def test_searched_settings_are_those_that_were_trained_with(tuned: FinetuneResult) -> None:
     record = json.loads((tuned.run / "run.json").read_text())
     settings = {"batch_size": 8, "learning_rate": 7e-4, "freeze_layers": None}
-    trials = [Trial.begun(0, {}), Trial.begun(1, settings)]
+    trials = [Trial.new(0, {}), Trial.new(1, settings)]
     search = {"metric": "accuracy", "lower_is_better": False, "trials_wanted": 2, "seed": 0, "space": "", "gain": None}
     record["search"] = search | {"trials": [trial.to_dict() for trial in trials], "best_trial": 1}
     told = "\n".join(_training(typed(record)))

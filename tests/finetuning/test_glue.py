@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 import bertsmith
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
 from bertsmith.finetuning import seed_training
-from bertsmith.finetuning.glue.average import average, summed_up
+from bertsmith.finetuning.glue.average import average, with_table_figures
 from bertsmith.finetuning.glue.tasks import NAMES
 from bertsmith.records.finetuning import MeanFigure
 from bertsmith.records.suite import OverSeeds, SuiteProtocol, SuiteTask, TableFigure
@@ -182,7 +182,7 @@ def entry(over_seeds: OverSeeds = "mean", best_seed: int = 0, **metrics: MeanFig
         figures={},
         score=0.0,
     )
-    return summed_up(one, over_seeds)
+    return with_table_figures(one, over_seeds)
 
 
 def test_the_figures_of_another_protocol_have_no_interval_of_the_mean() -> None:

@@ -15,9 +15,9 @@ from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.search_space import (
     DEFAULT,
     SEARCHABLE_OPTIONS,
-    Choices,
-    Range,
+    DiscreteValues,
     Space,
+    ValueRange,
     parse_space,
     space_text,
 )
@@ -36,9 +36,12 @@ def numbers(name: str) -> st.SearchStrategy[float | int]:
 
 
 @st.composite
-def values(draw: st.DrawFn, name: str) -> Range | Choices | None:
+def values(draw: st.DrawFn, name: str) -> ValueRange | DiscreteValues | None:
     several = draw(st.lists(numbers(name), min_size=2, max_size=5, unique=True))
-    kinds: list[Range | Choices | None] = [Range(min(several), max(several)), Choices(tuple(several))]
+    kinds: list[ValueRange | DiscreteValues | None] = [
+        ValueRange(min(several), max(several)),
+        DiscreteValues(tuple(several)),
+    ]
     return draw(st.sampled_from([*kinds, None] if SEARCHABLE_OPTIONS[name].has_default_range else kinds))
 
 
@@ -55,7 +58,7 @@ def test_a_space_is_read_as_it_is_written(space: Space) -> None:
     assert list(parse_space(text, FIELDS)) == list(space), "in its order"
     assert parse_space(text.replace("_", "-").replace(",", " , ").replace("|", " | "), FIELDS) == space
     mapping = {
-        name: list(found.values) if isinstance(found, Choices) else None if found is None else str(found)
+        name: list(found.values) if isinstance(found, DiscreteValues) else None if found is None else str(found)
         for name, found in space.items()
     }
     assert parse_space(mapping, FIELDS) == space
@@ -81,7 +84,7 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         found = parse_space(f"{name}={written}|1", FIELDS)[name]
     except ValueError:
         return
-    assert isinstance(found, Choices)
+    assert isinstance(found, DiscreteValues)
     for value in found.values:
         FinetuneOptions.build({**FILES, **others, name: value})
 

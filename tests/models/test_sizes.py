@@ -7,21 +7,21 @@ import transformers
 
 from bertsmith.errors import OptionError
 from bertsmith.models.bert import BertForPreTraining, parameter_count
-from bertsmith.models.sizes import SIZES, Shape, make_config, shape_of
+from bertsmith.models.sizes import SIZES, BertShape, make_config, shape_of
 
 
 @pytest.mark.parametrize(
     ("size", "shape"),
     [
-        ("tiny", Shape(2, 128, 2, 512, 512)),
-        ("mini", Shape(4, 256, 4, 1024, 512)),
-        ("small", Shape(4, 512, 8, 2048, 512)),
-        ("medium", Shape(8, 512, 8, 2048, 512)),
-        ("base", Shape(12, 768, 12, 3072, 512)),
-        ("large", Shape(24, 1024, 16, 4096, 512)),
+        ("tiny", BertShape(2, 128, 2, 512, 512)),
+        ("mini", BertShape(4, 256, 4, 1024, 512)),
+        ("small", BertShape(4, 512, 8, 2048, 512)),
+        ("medium", BertShape(8, 512, 8, 2048, 512)),
+        ("base", BertShape(12, 768, 12, 3072, 512)),
+        ("large", BertShape(24, 1024, 16, 4096, 512)),
     ],
 )
-def test_named_sizes(size: str, shape: Shape) -> None:
+def test_named_sizes(size: str, shape: BertShape) -> None:
     assert shape_of(size) == shape
     assert size in SIZES
 
@@ -32,10 +32,10 @@ def test_base_is_stocks_default_shape() -> None:
 
 
 def test_single_values_stand_over_the_named_size() -> None:
-    assert shape_of("tiny", layers=1) == Shape(1, 128, 2, 512, 512)
-    assert shape_of("tiny", hidden_size=192) == Shape(2, 192, 3, 768, 512)
-    assert shape_of("tiny", hidden_size=96, attention_heads=4) == Shape(2, 96, 4, 384, 512)
-    assert shape_of("tiny", intermediate_size=100, max_positions=77) == Shape(2, 128, 2, 100, 77)
+    assert shape_of("tiny", layers=1) == BertShape(1, 128, 2, 512, 512)
+    assert shape_of("tiny", hidden_size=192) == BertShape(2, 192, 3, 768, 512)
+    assert shape_of("tiny", hidden_size=96, attention_heads=4) == BertShape(2, 96, 4, 384, 512)
+    assert shape_of("tiny", intermediate_size=100, max_positions=77) == BertShape(2, 128, 2, 100, 77)
 
 
 def test_a_width_that_is_no_multiple_of_a_head_asks_for_the_number_of_heads() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bertsmith.records.pretraining import Evaluated, PretrainingRecord
-from bertsmith.reporting.adaptation import add_adaptation, changes, what_changed
+from bertsmith.reporting.adaptation import adaptation_verdict, add_adaptation, changes
 from bertsmith.reporting.page import Page
 
 
@@ -82,24 +82,24 @@ def line(step: int, own: float, general: float) -> Evaluated:
     ],
 )
 def test_the_sentence(own: tuple[float, float], general: tuple[float, float], sentence: str, kind: str) -> None:
-    assert what_changed(record(own, general)) == (sentence, kind)
+    assert adaptation_verdict(record(own, general)) == (sentence, kind)
 
 
 def test_a_fresh_head_learns_both_texts_and_proves_nothing() -> None:
-    words, kind = what_changed(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True))
+    words, kind = adaptation_verdict(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True))
     assert "was new and began at the loss of word frequencies" in words and "cannot be seen here" in words
     assert "nothing was forgotten" not in words and kind == "info"
 
 
 def test_from_scratch_there_is_nothing_to_forget() -> None:
-    words, kind = what_changed(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True, options={"from": None}))
+    words, kind = adaptation_verdict(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True, options={"from": None}))
     assert words.endswith("The model began from scratch, so there was nothing to forget.") and kind == "info"
 
 
 def test_without_a_masked_language_model_there_are_figures_and_no_sentence() -> None:
     pairs = {key: figures(None) for key in ("evaluation", "general_evaluation")}
     run = record((0, 0), (0, 0), **pairs, **{f"{key}_before": value for key, value in pairs.items()})
-    assert what_changed(run) == ("", "info")
+    assert adaptation_verdict(run) == ("", "info")
     assert [row[0] for row in changes(run)] == [
         f"{text}: {figure}"
         for text in ("held-out part", "general text")

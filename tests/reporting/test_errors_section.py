@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.records.errors import ErrorReport, Figure
-from bertsmith.reporting.errors import Measured, evaluation_page
+from bertsmith.reporting.error_sections import Provenance, evaluation_page
 
 ATTACK = "<script>alert('&')</script>"
 BINS = [
@@ -30,12 +30,12 @@ def errors(**more: Any) -> dict[str, Any]:
     }
 
 
-MEASURED = Measured([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, "info")
+PROVENANCE = Provenance([("file", ATTACK)], f"bertsmith evaluate {ATTACK}", ATTACK, "info")
 
 
 def page(found: dict[str, Any]) -> str:
     metrics = {"macro_f1": Figure(value=0.8, low=0.7, high=0.9)}
-    return evaluation_page(ATTACK, ATTACK, metrics, errors=ErrorReport.model_validate(found), measured=MEASURED)
+    return evaluation_page(ATTACK, ATTACK, metrics, errors=ErrorReport.model_validate(found), provenance=PROVENANCE)
 
 
 def test_texts_are_escaped() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.records.labelled_files import DataReport
-from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.data_sections import add_labelled_data
 from bertsmith.reporting.page import Page
 
 PART: dict[str, Any] = {

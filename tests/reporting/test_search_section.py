@@ -8,7 +8,7 @@ import pytest
 
 from bertsmith.records.search import SearchReport
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.search import add_search, caveat, outcome, space_in_words, trial_table
+from bertsmith.reporting.search_sections import add_search, caveat, outcome, space_in_words, trial_table
 
 
 def record(*figures: float | None, best: int | None, lower: bool = False) -> SearchReport:

@@ -78,7 +78,7 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
 
 
 def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
-    from bertsmith.reporting.errors import VALUE
+    from bertsmith.reporting.error_sections import VALUE
 
     metric, most = slices["metric"], most_of(metrics)
     names = [shortened(row["name"], VALUE) for row in slices["rows"]]

@@ -9,13 +9,13 @@ from typing import Any
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.defaults import choose_epochs, choose_learning_rate
-from bertsmith.finetuning.distillation import distillation_of
-from bertsmith.finetuning.head_model import outline, replaced_labels
+from bertsmith.finetuning.head_model import meta_model, replaced_labels
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel
+from bertsmith.finetuning.task_teacher import distillation_of
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
-from bertsmith.models.fewer_layers import evenly_spaced
+from bertsmith.models.layer_dropping import evenly_spaced
 from bertsmith.runtime.machine import (
     AutomaticChoice,
     as_started,
@@ -49,7 +49,7 @@ def choose_settings(
     if rate is None:
         choices.append(choose_learning_rate(start.config, lora=options.lora is not None))
         rate = float(choices[-1].value)
-    examples = len(data.learnt.encoded.lengths)
+    examples = len(data.train.encoded.lengths)
     if epochs is None:
         choices.append(choose_epochs(examples, options.batch_size))
         epochs = float(choices[-1].value)
@@ -66,7 +66,7 @@ def choose_settings(
         distillation=distillation_of(options, data.head),
         class_weights=class_weights,
     )
-    return settings, [*choices, *_about_the_model(settings, data, start.config)]
+    return settings, [*choices, *_model_choices(settings, data, start.config)]
 
 
 def _choose_computation(
@@ -107,10 +107,10 @@ def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[floa
     return balanced(data.labels)
 
 
-def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[AutomaticChoice]:
+def _model_choices(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[AutomaticChoice]:
     """What becomes of the MODEL and of its head; `config` is the MODEL's."""
     options = settings.options
-    yield from _about_parts(settings, config)
+    yield from _trainable_parameter_choices(settings, config)
     if settings.distillation is not None and options.teacher is not None:
         yield settings.distillation.choice(options.teacher, data.unlabelled)
     own = replaced_labels(config, settings)
@@ -123,12 +123,12 @@ def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) 
         yield AutomaticChoice("class weights", listed, "--class-weights balanced: n / (labels * count)")
 
 
-def _about_parts(settings: HeadSettings, config: Any) -> Iterator[AutomaticChoice]:
+def _trainable_parameter_choices(settings: HeadSettings, config: Any) -> Iterator[AutomaticChoice]:
     """Which layers are kept and how many parameters learn, unless it is all of them."""
     parts = settings.parts
     if parts.is_full_finetuning:
         return
-    model = outline(settings.options.model, settings.head, parts)
+    model = meta_model(settings.options.model, settings.head, parts)
     if parts.layers is not None:
         total = int(config.num_hidden_layers)
         kept = ", ".join(map(str, evenly_spaced(total, parts.layers)))

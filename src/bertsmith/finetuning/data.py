@@ -32,35 +32,35 @@ class FinetuningData:
         head: with the labels of the training file.
         train_targets: the labels of the training file's examples.
         learnt: the training file, followed by the unlabelled one if there is one.
-        teacher_examples: the examples of `learnt`, if a teacher is to answer them; otherwise none.
+        teacher_examples: the examples of `train`, if a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
         described: the files, the frequency of each label, and the report on them, for run.json.
     """
 
     head: AnyTask
     train_targets: Any
-    learnt: LabelledData
+    train: LabelledData
     teacher_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
     reported_examples: Sequence[Any]
-    described: FinetuningFiles
+    file_report: FinetuningFiles
 
     @property
     def files(self) -> list[DataFile]:
         """The files as they were read."""
-        return self.described.files
+        return self.file_report.files
 
     @property
     def labels(self) -> dict[str, int]:
         """How often each label occurs in the training file."""
-        return self.described.labels
+        return self.file_report.labels
 
     @property
     def report(self) -> DataReport:
         """The report on the files."""
-        assert self.described.report is not None
-        return self.described.report
+        assert self.file_report.report is not None
+        return self.file_report.report
 
     @property
     def reported(self) -> LabelledData:
@@ -75,7 +75,7 @@ class FinetuningData:
     @property
     def windowed(self) -> int | None:
         """The number of examples of all files that are read in windows."""
-        counts = [part.encoded.windowed for part in (self.learnt, self.dev, self.test) if part is not None]
+        counts = [part.encoded.windowed for part in (self.train, self.dev, self.test) if part is not None]
         return None if None in counts else sum(count or 0 for count in counts)
 
 
@@ -93,33 +93,33 @@ def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData
     found = _read(options)
     head, paths, length = found.head, found.paths, start.max_length
     checksums = {part: None if is_data_set(path) else sha256_of(path) for part, path in paths.items()}
-    _check_new(paths, checksums, drawn=options.max_train_examples is not None)
+    _check_unlabelled_is_new(paths, checksums, drawn=options.max_train_examples is not None)
     files, parts, compared = [], {}, {}
     for part, path in paths.items():
-        examples, left_out = _used(found, part, options.max_train_examples)
+        examples, left_out = _select_examples(found, part, options.max_train_examples)
         encoded = head.encode(start.tokenizer, examples, length)
         parts[part] = LabelledData(encoded, head.targets(examples, str(path)))
         head.warn_of_spellings(examples, str(path))
         compared[part] = LabelledSplit(examples, encoded)
-        file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
+        file = DataFile(name=str(path), part=part, examples=len(examples), **_token_counts(encoded), **left_out)
         file.sha256 = checksums[part]
         files.append(file)
     report = labelled_data_report(head, start.tokenizer, compared, max_length=length)
-    described = _reported(found, parts, report, files=files, options=options)
-    gold, learnt, taught = parts["train"].targets, parts["train"], compared["train"].examples
+    file_report = _report_on_files(found, parts, report, files=files, options=options)
+    gold, train, taught = parts["train"].targets, parts["train"], compared["train"].examples
     if UNLABELLED in parts:
         taught = [*taught, *compared[UNLABELLED].examples]
         encoded, targets = head.encode(start.tokenizer, taught, length), head.targets(taught, str(paths["train"]))
-        learnt = LabelledData(encoded, targets, labelled=len(learnt.encoded.lengths))
+        train = LabelledData(encoded, targets, labelled=len(train.encoded.lengths))
     return FinetuningData(
         head,
         gold,
-        learnt,
+        train,
         taught if options.teacher is not None else (),
         parts["dev"],
         parts.get("test"),
         compared["test" if "test" in compared else "dev"].examples,
-        described,
+        file_report,
     )
 
 
@@ -140,7 +140,7 @@ def _read(options: FinetuneOptions) -> _Examples:
     return _Examples(head, paths, parts)
 
 
-def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any], dict[str, Any]]:
+def _select_examples(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any], dict[str, Any]]:
     """The examples of a part that are used, and how many were left out of the training file or drawn from."""
     every = found.parts[part]
     if part != "train":
@@ -149,11 +149,11 @@ def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any],
     facts = {"left_out_examples": len(every) - len(used)} if len(used) < len(every) else {}
     if (most or len(used)) < len(used):
         facts["drawn_from"] = len(used)
-        used = _fixed_part(used, most or 0)
+        used = _fixed_sample(used, most or 0)
     return used, facts
 
 
-def _measured(encoded: Inputs) -> dict[str, Any]:
+def _token_counts(encoded: Inputs) -> dict[str, Any]:
     """The lengths of the examples of a file."""
     windowed = {} if encoded.windowed is None else {"windowed_examples": encoded.windowed}
     return {
@@ -164,7 +164,7 @@ def _measured(encoded: Inputs) -> dict[str, Any]:
     }
 
 
-def _reported(
+def _report_on_files(
     found: _Examples,
     parts: Mapping[str, LabelledData],
     report: DataReport,
@@ -181,7 +181,7 @@ def _reported(
     return FinetuningFiles(files=files, labels=counts, report=report)
 
 
-def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:
+def _check_unlabelled_is_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *, drawn: bool) -> None:
     """Raises OptionError if the unlabelled file is also that of a different part.
 
     It may be the training file if only a part of that is `drawn`: the rest of its texts are new.
@@ -196,7 +196,7 @@ def _check_new(paths: Mapping[str, Path], checksums: Mapping[str, str | None], *
             raise OptionError(f"--unlabelled {paths[UNLABELLED]}: is the --{part} file, {why}; give other texts")
 
 
-def _fixed_part(examples: Sequence[Any], count: int) -> list[Any]:
+def _fixed_sample(examples: Sequence[Any], count: int) -> list[Any]:
     """A number of the examples, in their order: the same for every seed, and among those of every larger number."""
     chosen = random.generator("training part", len(examples)).permutation(len(examples))[:count]
     return [examples[row] for row in sorted(chosen)]

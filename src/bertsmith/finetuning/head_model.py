@@ -10,7 +10,7 @@ from torch import nn
 from bertsmith.errors import ModelError
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
-from bertsmith.models.fewer_layers import with_fewer_layers
+from bertsmith.models.layer_dropping import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_class
@@ -48,13 +48,13 @@ def load_head(settings: HeadSettings) -> nn.Module:
     if missing:
         raise ModelError(f"{name}: {len(missing)} weights of the encoder are missing, {missing[0]} among them")
     if replaced_labels(load_config(name), settings) is not None:
-        _start_afresh(model)
+        _reinitialize_head(model)
     layers = settings.parts.layers
     trained: nn.Module = model if layers is None else with_fewer_layers(model, layers)
     return trained
 
 
-def outline(name: str, head: AnyTask, parts: TrainableParameters) -> nn.Module:
+def meta_model(name: str, head: AnyTask, parts: TrainableParameters) -> nn.Module:
     """The MODEL of a name as it is trained, without weights: it tells which parameters learn, and how many there are.
 
     Raises OptionError if the parts do not fit it.
@@ -80,7 +80,7 @@ def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:
     return own if own != settings.head.labels else None
 
 
-def _start_afresh(model: Any) -> None:
+def _reinitialize_head(model: Any) -> None:
     """Draw the weights of everything but the encoder anew, as transformers draws those that a file lacks."""
     for name, part in model.named_children():
         if name == model.base_model_prefix:

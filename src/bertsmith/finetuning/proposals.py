@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bertsmith.config.options import SEEDS
 from bertsmith.finetuning.defaults import choose_epochs
-from bertsmith.finetuning.search_space import SEARCHABLE_OPTIONS, Choices, Range, Space, Values
+from bertsmith.finetuning.search_space import SEARCHABLE_OPTIONS, DiscreteValues, Space, ValueRange, Values
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.records.search import Number, Settings, Trial
 from bertsmith.runtime import random
@@ -50,17 +50,17 @@ def default_settings(space: Space, settings: HeadSettings, examples: int) -> Set
 
 def with_default_ranges(space: Space, defaults: Settings) -> dict[str, Values]:
     """The space with values for the names that have none in it."""
-    return {name: values or _own_range(name, defaults[name] or 0) for name, values in space.items()}
+    return {name: values or _default_range(name, defaults[name] or 0) for name, values in space.items()}
 
 
-def _own_range(name: str, default: Number) -> Values:
+def _default_range(name: str, default: Number) -> Values:
     if name == "learning_rate":
-        return Range(float(f"{default / RATES:.2g}"), float(f"{default * RATES:.2g}"))
+        return ValueRange(float(f"{default / RATES:.2g}"), float(f"{default * RATES:.2g}"))
     if name == "epochs":
-        return Range(math.ceil(default / 2), math.floor(1.5 * default))
+        return ValueRange(math.ceil(default / 2), math.floor(1.5 * default))
     if name == "batch_size":
-        return Choices((int(default) // 2, default, 2 * default))
-    return Choices((0, default, 10 * default))  # weight_decay
+        return DiscreteValues((int(default) // 2, default, 2 * default))
+    return DiscreteValues((0, default, 10 * default))  # weight_decay
 
 
 def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings | None:
@@ -68,16 +68,18 @@ def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: boo
     number, tried = len(trials), [trial.settings for trial in trials]
     with _quiet_optuna():
         for attempt in range(REPEATS):
-            drawn = _drawn(space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEEDS)
+            drawn = _sample_settings(
+                space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEEDS
+            )
             # Numbers that are as easily typed as read; of a narrow range all digits are needed.
-            settings = {name: _short(space[name], value) for name, value in drawn.items()} if attempt == 0 else drawn
+            settings = {name: _rounded(space[name], value) for name, value in drawn.items()} if attempt == 0 else drawn
             if settings not in tried:
                 return settings
-    left = [settings for settings in itertools.islice(_every(space), LISTED) if settings not in tried]
+    left = [settings for settings in itertools.islice(_all_settings(space), LISTED) if settings not in tried]
     return left[random.key("search", seed, number) % len(left)] if left else None
 
 
-def _drawn(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings:
+def _sample_settings(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings:
     """What the sampler says, by trials whose settings lie in the space; one that failed counts as a bad one."""
     import optuna
 
@@ -94,7 +96,7 @@ def _drawn(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool
 def _distribution(name: str, values: Values) -> optuna.distributions.BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(values, Choices):
+    if isinstance(values, DiscreteValues):
         return CategoricalDistribution(values.values)
     searched = SEARCHABLE_OPTIONS[name]
     if searched.whole:
@@ -105,22 +107,22 @@ def _distribution(name: str, values: Values) -> optuna.distributions.BaseDistrib
 def _lies_in(values: Values, value: Number | None) -> bool:
     if value is None:
         return False
-    return value in values.values if isinstance(values, Choices) else values.low <= value <= values.high
+    return value in values.values if isinstance(values, DiscreteValues) else values.low <= value <= values.high
 
 
-def _short(values: Values, value: Number | None) -> Number | None:
+def _rounded(values: Values, value: Number | None) -> Number | None:
     """The number with two digits, if that is in the range too."""
-    if not isinstance(value, float) or isinstance(values, Choices):
+    if not isinstance(value, float) or isinstance(values, DiscreteValues):
         return value
     short = float(f"{value:.2g}")
     return short if _lies_in(values, short) else value
 
 
-def _every(space: Mapping[str, Values]) -> Iterator[Settings]:
+def _all_settings(space: Mapping[str, Values]) -> Iterator[Settings]:
     """All settings of a space; none if an option has numbers without end."""
     each: list[Sequence[Number]] = []
     for name, values in space.items():
-        if isinstance(values, Choices):
+        if isinstance(values, DiscreteValues):
             each.append(values.values)
         elif SEARCHABLE_OPTIONS[name].whole:
             each.append(range(int(values.low), int(values.high) + 1))

@@ -29,7 +29,7 @@ def resume_command(options: HeadTrainingOptions, out: Path) -> str:
     return shlex.join(["bertsmith", *options.verb.split(), "--resume", "--out", str(out)])
 
 
-def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
+def find_checkpoint(folder: RunFolder, called: str) -> Path | None:
     """The checkpoint that a training resumes from; without one the folder is empty and the training begins."""
     checkpoint = folder.newest_checkpoint()
     if checkpoint is None:
@@ -40,14 +40,14 @@ def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
     return checkpoint
 
 
-def stopped_by(signal: str, *, steps: int, of: int, called: str) -> str:
+def stop_message(signal: str, *, steps: int, of: int, called: str) -> str:
     """Where a training was stopped; if all its updates were made, it was stopped before its figures were measured."""
     if steps < of:
         return f"stopped by {signal} after update {steps} of {called}"
     return f"stopped by {signal} after the last update ({steps}) of {called}, before it was measured"
 
 
-def interrupted(run: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
+def record_interruption(run: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
     """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
     run.record.status = "interrupted"
     run.save_record()

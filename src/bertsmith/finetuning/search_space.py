@@ -22,7 +22,7 @@ from bertsmith.records.search import Number
 
 
 @dataclass(frozen=True)
-class Range:
+class ValueRange:
     """All values from one end to the other; only the whole numbers if the option is `whole`."""
 
     low: Number
@@ -33,7 +33,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Choices:
+class DiscreteValues:
     """Several values."""
 
     values: tuple[Number, ...]
@@ -42,7 +42,7 @@ class Choices:
         return "|".join(map(str, self.values))
 
 
-Values = Range | Choices
+Values = ValueRange | DiscreteValues
 Space = dict[str, Values | None]
 """None: a range around the default."""
 
@@ -135,16 +135,16 @@ def _values(name: str, written: object, field: FieldInfo) -> Values | None:
         )
     if len(set(values)) < len(values):
         raise ValueError(f"{name}: found a value twice in {'|'.join(map(str, values))}")
-    return Choices(values)
+    return DiscreteValues(values)
 
 
-def _range(name: str, low: Number, high: Number) -> Range:
+def _range(name: str, low: Number, high: Number) -> ValueRange:
     if SEARCHABLE_OPTIONS[name].whole:
         for end in (low, high):
             if end != int(end):
                 raise ValueError(f"{name}: found {end} as an end of a range, expected a whole number, or values: V|V|V")
         low, high = int(low), int(high)
-    found = Range(low, high)
+    found = ValueRange(low, high)
     if low >= high:
         raise ValueError(f"{name}: found {found}, expected the lower end first and a higher one behind it")
     return found

@@ -10,8 +10,8 @@ from bertsmith.evaluation.errors import error_report
 from bertsmith.evaluation.head import ScoredExamples
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
-from bertsmith.finetuning.outcome import loss_trend, no_better_than_baseline
-from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
+from bertsmith.finetuning.loss_trend import loss_trend, no_better_than_baseline
+from bertsmith.finetuning.resuming import FinetuningRun, find_checkpoint, record_interruption, stop_message
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
@@ -33,12 +33,12 @@ def train_seed(
         log_info(f"seed {seed} is finished already")
         return SeedResult.read(done)
     options, called = settings.options, f"seed {seed}"
-    checkpoint = checkpoint_of(single, called)
+    checkpoint = find_checkpoint(single, called)
     title = f"fine-tuning, {called}" if options.seeds > 1 else "fine-tuning"
     try:
         trained = train_head(
             settings,
-            data.learnt,
+            data.train,
             data.dev,
             tokenizer=tokenizer,
             folder=single,
@@ -51,15 +51,15 @@ def train_seed(
         result.write(done)
         return result
     if trained.signal is not None:
-        stopped = stopped_by(trained.signal, steps=trained.steps, of=settings.steps, called=called)
-        raise interrupted(run, stopped, options)
-    result = _measured(trained, settings, data, tokenizer=tokenizer, single=single, seed=seed)
+        stopped = stop_message(trained.signal, steps=trained.steps, of=settings.steps, called=called)
+        raise record_interruption(run, stopped, options)
+    result = _evaluate_seed(trained, settings, data, tokenizer=tokenizer, single=single, seed=seed)
     result.write(done)
     shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
     return result
 
 
-def _measured(
+def _evaluate_seed(
     trained: TrainedHead, settings: HeadSettings, data: FinetuningData, *, tokenizer: Any, single: RunFolder, seed: int
 ) -> SeedResult:
     """Measure a model, calibrate it if asked to, and publish it.
@@ -84,26 +84,26 @@ def _measured(
                 f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
             )
     single.publish(model, tokenizer)
-    gold = data.reported.targets
-    scored = ScoredExamples(head, data.reported_examples, data.reported.encoded, outputs, gold, settings.max_length)
-    course = loss_trend([line["loss"] for line in read_metrics(single.path)[0]])
+    targets = data.reported.targets
+    scored = ScoredExamples(head, data.reported_examples, data.reported.encoded, outputs, targets, settings.max_length)
+    trend = loss_trend([line["loss"] for line in read_metrics(single.path)[0]])
     return SeedResult(
         seed=seed,
         best_step=trained.best_step,
         steps=trained.steps,
         dev=value,
-        diverged=no_better_than_baseline(head, metric, value, baseline=baseline, file="dev", course=course)
+        diverged=no_better_than_baseline(head, metric, value, baseline=baseline, file="dev", trend=trend)
         if is_stuck
         else None,
-        loss=course,
-        metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, gold).items()},
+        loss=trend,
+        metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, targets).items()},
         errors=error_report(scored),
     )
 
 
-def _calibrated(head: AnyTask, outputs: Any, gold: Any) -> AnyTask:
+def _calibrated(head: AnyTask, outputs: Any, targets: Any) -> AnyTask:
     """The head with the temperature that suits the dev file best, if there is one."""
-    found = head.calibrated(outputs, gold)
+    found = head.calibrated(outputs, targets)
     if found is None:
         warn(
             "--calibrate: the dev file has no best temperature (every example is right, or the model says no more than "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertsmith.errors import DivergedError
-from bertsmith.finetuning.outcome import no_better_than_baseline
+from bertsmith.finetuning.loss_trend import no_better_than_baseline
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.records.errors import Figure
@@ -31,7 +31,7 @@ def figures_over_seeds(results: Sequence[Mapping[str, Figure]], task: type[AnyTa
 
 
 @dataclass(frozen=True)
-class Seeds:
+class SeedResults:
     """The results of all seeds of a RUN, by their numbers."""
 
     settings: HeadSettings
@@ -73,7 +73,7 @@ class Seeds:
             mean = format_metric(metric, float(np.mean(others)), self.settings.head.top)
             yield f"the mean includes {named}; over the other seeds {metric} is {mean}"
 
-    def learnt_nothing(self, baseline: Mapping[str, float], *, file: str) -> str | None:
+    def failure_reason(self, baseline: Mapping[str, float], *, file: str) -> str | None:
         """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or the test file.
 
         `baseline` is that of `file`, the reported one: dev or test.
@@ -85,7 +85,7 @@ class Seeds:
         task = self.settings.head
         if task.selection_score(metric, value) > task.selection_score(metric, least):
             return None
-        return no_better_than_baseline(task, metric, value, baseline=least, file=file, course=best.loss)
+        return no_better_than_baseline(task, metric, value, baseline=least, file=file, trend=best.loss)
 
 
 def _dev(result: SeedResult) -> float:

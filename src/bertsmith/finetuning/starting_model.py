@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.errors import OptionError
-from bertsmith.finetuning.head_model import outline
+from bertsmith.finetuning.head_model import meta_model
 from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.inference.input_length import check_length
@@ -50,5 +50,5 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
     parts = TrainableParameters.of(options)
     if not parts.is_full_finetuning:  # whatever the labels will be
-        outline(name, task_class(task)(("0", "1")), parts)
+        meta_model(name, task_class(task)(("0", "1")), parts)
     return StartingModel(config, tokenizer, options.max_length or min(TASKS[task].max_length, limit))

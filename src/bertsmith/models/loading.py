@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
-from bertsmith.models.labels import labels_of
-from bertsmith.models.trained_heads import trained_heads
+from bertsmith.models.config_labels import read_config_labels
+from bertsmith.models.trained_heads import read_trained_heads
 from bertsmith.runtime.files import exists
 from bertsmith.runtime.hub import check_hub_name, missing_model_error
 
@@ -87,13 +87,13 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_config(name: str) -> Any:
-    """The configuration of a MODEL, with labels that number its outputs (`models.labels`)."""
+    """The configuration of a MODEL, with labels that number its outputs (`models.config_labels`)."""
     from transformers import AutoConfig, PreTrainedConfig
 
     check_model(name)
     with explained(name), quiet_transformers():
         try:
-            labels = labels_of(name, PreTrainedConfig.get_config_dict(name)[0])
+            labels = read_config_labels(name, PreTrainedConfig.get_config_dict(name)[0])
             return AutoConfig.from_pretrained(name, **labels)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a value in its config.json has the wrong type ({error})") from None
@@ -224,7 +224,7 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
             f"{name}: {len(encoder)} weights of the encoder are missing, {encoder[0]} among them; "
             "the weights do not belong to this config.json"
         )
-    heads = trained_heads(name)
+    heads = read_trained_heads(name)
     return LoadedBert(
         model.eval(),
         has_mlm_head="mlm" not in heads.untrained and not any(key.startswith(f"{MLM_HEAD}.") for key in missing),

@@ -29,7 +29,7 @@ MAX_POSITIONS = 512
 
 
 @dataclass(frozen=True)
-class Shape:
+class BertShape:
     """The shape of a BERT."""
 
     layers: int
@@ -47,7 +47,7 @@ def shape_of(
     attention_heads: int | None = None,
     intermediate_size: int | None = None,
     max_positions: int | None = None,
-) -> Shape:
+) -> BertShape:
     """A named size with single values over it. Raises OptionError where they do not fit each other."""
     named_layers, named_hidden = SIZES[size]
     hidden = hidden_size or named_hidden
@@ -65,7 +65,7 @@ def shape_of(
             f"--attention-heads {attention_heads} does not divide --hidden-size {hidden}; "
             f"the nearest that do are {', '.join(map(str, sorted(near)))}"
         )
-    return Shape(
+    return BertShape(
         layers or named_layers,
         hidden,
         attention_heads,
@@ -74,7 +74,7 @@ def shape_of(
     )
 
 
-def make_config(shape: Shape, vocab_size: int, pad_token_id: int) -> BertConfig:
+def make_config(shape: BertShape, vocab_size: int, pad_token_id: int) -> BertConfig:
     """The stock configuration of this shape, with BERT's dropout of 0.1 for whoever fine-tunes the model later."""
     from transformers import BertConfig
 

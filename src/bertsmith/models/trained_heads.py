@@ -43,7 +43,7 @@ def untrained_heads(objective: str, had: tuple[Head, ...] = ()) -> tuple[Head, .
     return tuple(head for head in heads if head not in (*TRAINED[objective], *had))
 
 
-def trained_heads(model: str) -> TrainedHeads:
+def read_trained_heads(model: str) -> TrainedHeads:
     """What is known of the heads of a MODEL: a RUN, a checkpoint in one, or another model, of which nothing is."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "checkpoints" else folder

@@ -100,10 +100,10 @@ def plan_pairs(
     cuts = np.searchsorted(part.document_offsets, np.arange(0, part.num_sentences, SENTENCES_AT_ONCE))
     borders = np.append(np.unique(cuts), part.num_fragments).tolist() if part.num_fragments else [0]
     plans = [planner.plan(first, last) for first, last in pairwise(borders) if last > first]
-    return joined(plans)
+    return concatenate_plans(plans)
 
 
-def joined(plans: list[PairPlan]) -> PairPlan:
+def concatenate_plans(plans: list[PairPlan]) -> PairPlan:
     """Several plans as one."""
     if not plans:
         none = np.zeros(0, np.int64)
@@ -120,42 +120,48 @@ class _Planner:
 
     def __init__(self, part: TokenPart, max_tokens: int, *, swap: bool, negatives: str, seed: int, epoch: int) -> None:
         self.max_tokens, self.swap, self.seed, self.epoch = max_tokens, swap, seed, epoch
-        self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.document_of_fragment
-        self.num_groups = int(self.groups[-1]) + 1 if len(self.groups) else 0
-        self.near = negatives == SAME_DOCUMENT or self.num_groups == 1
+        self.offsets, self.fragment_starts, self.document_of_fragment = (
+            part.sentence_offsets,
+            part.document_offsets,
+            part.document_of_fragment,
+        )
+        self.num_documents = int(self.document_of_fragment[-1]) + 1 if len(self.document_of_fragment) else 0
+        self.near = negatives == SAME_DOCUMENT or self.num_documents == 1
         # Where the pieces of each document begin in the list of pieces.
-        self.group_starts = np.searchsorted(self.groups, np.arange(self.num_groups + 1))
+        self.first_fragments = np.searchsorted(self.document_of_fragment, np.arange(self.num_documents + 1))
         if self.near and not swap:
-            counts = np.diff(self.pieces)
-            inside = np.arange(part.num_sentences) - np.repeat(self.pieces[:-1], counts)
+            counts = np.diff(self.fragment_starts)
+            inside = np.arange(part.num_sentences) - np.repeat(self.fragment_starts[:-1], counts)
             self.positions = np.repeat(part.first_sentences, counts) + inside
             # Positions as one ascending list over all documents: those of a document lie within its own range.
             self.stride = int(self.positions.max(initial=0)) + 2 * FAR_SENTENCES + 1
-            self.ranks = np.repeat(self.groups, counts) * self.stride + self.positions
+            self.ranks = np.repeat(self.document_of_fragment, counts) * self.stride + self.positions
 
     def _draw(self, purpose: str, sentences: Ints) -> npt.NDArray[np.float64]:
         """A number in [0, 1) for the chunk that starts with each sentence."""
         return random.uniform(random.bits(random.key("pairs", purpose, self.seed, self.epoch), sentences))
 
-    def plan(self, first_piece: int, last_piece: int) -> PairPlan:
-        """The pairs of the pieces `first_piece` to `last_piece`, the last one excluded."""
-        first, last = int(self.pieces[first_piece]), int(self.pieces[last_piece])
+    def plan(self, first_fragment: int, last_fragment: int) -> PairPlan:
+        """The pairs of the pieces `first_fragment` to `last_fragment`, the last one excluded."""
+        first, last = int(self.fragment_starts[first_fragment]), int(self.fragment_starts[last_fragment])
         starts = np.arange(first, last)
-        piece = np.repeat(np.arange(first_piece, last_piece), np.diff(self.pieces[first_piece : last_piece + 1]))
+        fragment = np.repeat(
+            np.arange(first_fragment, last_fragment), np.diff(self.fragment_starts[first_fragment : last_fragment + 1])
+        )
         short = self._draw("short", starts) < SHORT_PROBABILITY
         lengths = 2 + (self._draw("length", starts) * (self.max_tokens - 1)).astype(np.int64)
         targets = np.where(short, lengths, self.max_tokens)
         # The chunk ends with the first sentence that reaches the target, or with the piece.
-        stops = np.minimum(self._reaching(starts, targets), self.pieces[piece + 1])
+        stops = np.minimum(self._reaching(starts, targets), self.fragment_starts[fragment + 1])
         a_ends = starts + 1 + (self._draw("cut", starts) * (stops - starts - 1)).astype(np.int64)
-        alone = stops - starts == 1
+        is_single_sentence = stops - starts == 1
         is_random = self._draw("next", starts) < RANDOM_NEXT_PROBABILITY
-        follows = stops if self.swap else np.where(alone | is_random, a_ends, stops)
+        follows = stops if self.swap else np.where(is_single_sentence | is_random, a_ends, stops)
         at = _chain(follows - first)
-        starts, piece, targets, stops, a_ends = (array[at] for array in (starts, piece, targets, stops, a_ends))
+        starts, fragment, targets, stops, a_ends = (array[at] for array in (starts, fragment, targets, stops, a_ends))
         if self.swap:
             return self._ordered(starts, a_ends, stops, is_random[at])
-        return self._next(starts, piece, targets, stops, a_ends, is_random[at])
+        return self._next(starts, fragment, targets, stops, a_ends, is_random[at])
 
     def _reaching(self, begins: Ints, tokens: Ints) -> Ints:
         """The sentence behind the first one with which so many tokens from `begins` on are reached."""
@@ -173,61 +179,61 @@ class _Planner:
         )
 
     def _next(
-        self, starts: Ints, piece: Ints, targets: Ints, stops: Ints, a_ends: Ints, is_random: npt.NDArray[np.bool_]
+        self, starts: Ints, fragment: Ints, targets: Ints, stops: Ints, a_ends: Ints, is_random: npt.NDArray[np.bool_]
     ) -> PairPlan:
         """Pairs for next sentence prediction."""
-        alone = stops - starts == 1
-        drawn = np.flatnonzero(alone | is_random)
+        is_single_sentence = stops - starts == 1
+        drawn = np.flatnonzero(is_single_sentence | is_random)
         b_begins, b_stops, label = a_ends.copy(), stops.copy(), np.full(len(starts), IS_NEXT)
-        begins, ends, same = self._elsewhere(starts[drawn], stops[drawn], piece[drawn])
+        begins, ends, same = self._random_segments(starts[drawn], stops[drawn], fragment[drawn])
         wanted = targets[drawn] - (self.offsets[a_ends[drawn]] - self.offsets[starts[drawn]])
         b_begins[drawn] = begins
         b_stops[drawn] = np.minimum(self._reaching(begins, np.maximum(wanted, 1)), ends)
         label[drawn] = NOT_NEXT
         return self._cut(
             starts, (starts, a_ends), (b_begins, b_stops), label,
-            own_b=label == IS_NEXT, forced=int(alone.sum()), same_document=same,
+            own_b=label == IS_NEXT, forced=int(is_single_sentence.sum()), same_document=same,
         )  # fmt: skip
 
-    def _elsewhere(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, int]:
+    def _random_segments(self, starts: Ints, stops: Ints, fragment: Ints) -> tuple[Ints, Ints, int]:
         """A random sentence for each chunk, where B must end at the latest, and how many are of the same document."""
         if not self.near:
-            return *self._in_other_document(starts, piece), 0
-        low, high, group_first, choices = self._far_sentences(starts, stops, piece)
-        if self.num_groups == 1 and not choices.all():
+            return *self._in_other_document(starts, fragment), 0
+        low, high, document_start, choices = self._far_sentences(starts, stops, fragment)
+        if self.num_documents == 1 and not choices.all():
             raise DataError(
                 f"the corpus is one document of {len(self.positions)} sentences: no sentence is {FAR_SENTENCES} away "
                 "from every other, as a random next sentence has to be. Add text, or give --objective mlm."
             )
         begins, ends = np.zeros_like(starts), np.zeros_like(starts)
         far, none = np.flatnonzero(choices), np.flatnonzero(choices == 0)
-        begins[none], ends[none] = self._in_other_document(starts[none], piece[none])
-        places = (self._draw("sentence", starts[far]) * choices[far]).astype(np.int64) + group_first[far]
+        begins[none], ends[none] = self._in_other_document(starts[none], fragment[none])
+        places = (self._draw("sentence", starts[far]) * choices[far]).astype(np.int64) + document_start[far]
         before = places < low[far]
         places = np.where(before, places, places + high[far] - low[far])
         # B stays within its piece, and short of the sentences that are too near.
-        piece_ends = self.pieces[np.searchsorted(self.pieces, places, side="right")]
-        begins[far], ends[far] = places, np.where(before, np.minimum(low[far], piece_ends), piece_ends)
+        fragment_ends = self.fragment_starts[np.searchsorted(self.fragment_starts, places, side="right")]
+        begins[far], ends[far] = places, np.where(before, np.minimum(low[far], fragment_ends), fragment_ends)
         return begins, ends, len(far)
 
-    def _in_other_document(self, starts: Ints, piece: Ints) -> tuple[Ints, Ints]:
-        group = self.groups[piece]
-        low, high = self.group_starts[group], self.group_starts[group + 1]
-        other = (self._draw("document", starts) * (len(self.groups) - (high - low))).astype(np.int64)
+    def _in_other_document(self, starts: Ints, fragment: Ints) -> tuple[Ints, Ints]:
+        document = self.document_of_fragment[fragment]
+        low, high = self.first_fragments[document], self.first_fragments[document + 1]
+        other = (self._draw("document", starts) * (len(self.document_of_fragment) - (high - low))).astype(np.int64)
         other += (high - low) * (other >= low)
-        first, ends = self.pieces[other], self.pieces[other + 1]
+        first, ends = self.fragment_starts[other], self.fragment_starts[other + 1]
         return first + (self._draw("sentence", starts) * (ends - first)).astype(np.int64), ends
 
-    def _far_sentences(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    def _far_sentences(self, starts: Ints, stops: Ints, fragment: Ints) -> tuple[Ints, Ints, Ints, Ints]:
         """The sentences from `low` to `high` of the document are too near; its first one; how many others it has."""
-        group = self.groups[piece]
-        group_first = self.pieces[self.group_starts[group]]
-        group_last = self.pieces[self.group_starts[group + 1]]
-        base = group * self.stride
+        document = self.document_of_fragment[fragment]
+        document_start = self.fragment_starts[self.first_fragments[document]]
+        document_stop = self.fragment_starts[self.first_fragments[document + 1]]
+        base = document * self.stride
         low = np.searchsorted(self.ranks, base + self.positions[starts] - FAR_SENTENCES, side="right")
-        low = np.maximum(low, group_first)
-        high = np.minimum(np.searchsorted(self.ranks, base + self.positions[stops - 1] + FAR_SENTENCES), group_last)
-        return low, high, group_first, (low - group_first) + (group_last - high)
+        low = np.maximum(low, document_start)
+        high = np.minimum(np.searchsorted(self.ranks, base + self.positions[stops - 1] + FAR_SENTENCES), document_stop)
+        return low, high, document_start, (low - document_start) + (document_stop - high)
 
     def _cut(
         self,

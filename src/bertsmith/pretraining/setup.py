@@ -17,8 +17,8 @@ from bertsmith.models.bert import (
     set_dropout,
     vocabulary_rows,
 )
-from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.models.initial_values import start_from_frequencies, start_from_neighbours
+from bertsmith.models.layer_dropping import evenly_spaced, with_fewer_layers
 from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads

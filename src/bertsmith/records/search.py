@@ -29,7 +29,7 @@ class Trial(Record):
     """Seconds of training."""
 
     @classmethod
-    def begun(cls, number: int, settings: Settings) -> Trial:
+    def new(cls, number: int, settings: Settings) -> Trial:
         """A trial before its training."""
         state: Literal["running"] = "running"
         return cls(

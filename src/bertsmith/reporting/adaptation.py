@@ -10,7 +10,7 @@ from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell
 from bertsmith.reporting.page import Page
 
-STANDS_STILL = 0.02
+SMALLEST_CHANGE = 0.02
 """A change of a loss, in nats, that is called none: some thousand masked tokens cannot show less."""
 
 HEADER = ["", "before", "after", "difference"]
@@ -35,7 +35,7 @@ def add_adaptation(page: Page, record: PretrainingRecord, evaluations: Sequence[
         "them trained on), on frozen masks.",
     )
     if finished:
-        words, kind = what_changed(record)
+        words, kind = adaptation_verdict(record)
         if words:
             page.notice(words, kind)
         page.table(HEADER, changes(record), caption="Both texts, before and after training")
@@ -79,7 +79,7 @@ def _difference(before: float, after: float) -> str:
     return f"{round(after - before, 3) + 0.0:+.3f}"  # no -0.000
 
 
-def what_changed(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
+def adaptation_verdict(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
     """Gain and forgetting in a sentence, and whether that is good; nothing without an MLM loss."""
     own = _change(record, "evaluation")
     general = _change(record, "general_evaluation")
@@ -94,7 +94,7 @@ def what_changed(record: PretrainingRecord) -> tuple[str, Literal["info", "warni
             "the losses before say nothing of what the model knew: whether anything was forgotten cannot be seen here.",
             "info",
         )
-    gained, forgotten = own[0] - own[1] > STANDS_STILL, general[1] - general[0] > STANDS_STILL
+    gained, forgotten = own[0] - own[1] > SMALLEST_CHANGE, general[1] - general[0] > SMALLEST_CHANGE
     verdict = "something was forgotten" if forgotten else "nothing was forgotten"
     if not gained:
         verdict = f"nothing was gained, and {verdict}"
@@ -109,6 +109,6 @@ def _change(record: PretrainingRecord, key: str, figure: str = _LOSS) -> tuple[f
 
 def _in_words(before: float, after: float) -> str:
     """`fell by 0.45 nats (6.09 to 5.64)`."""
-    if abs(after - before) <= STANDS_STILL:
+    if abs(after - before) <= SMALLEST_CHANGE:
         return f"stayed where it was ({before:.2f} to {after:.2f} nats)"
     return f"{'fell' if after < before else 'rose'} by {abs(after - before):.2f} nats ({before:.2f} to {after:.2f})"

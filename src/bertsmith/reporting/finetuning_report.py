@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from bertsmith.records.finetuning import FinetuningRecord, MeanFigure
 from bertsmith.reporting.bar_charts import bar_chart
-from bertsmith.reporting.errors import add_errors
-from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.data_sections import add_labelled_data
+from bertsmith.reporting.error_sections import add_errors
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import format_metric, is_share, most_of
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import add_progress, add_provenance, add_warnings, smoothed
-from bertsmith.reporting.search import add_search
+from bertsmith.reporting.search_sections import add_search
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import add_verdict
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.labelled_files import DataFile
-from bertsmith.reporting.errors import FEW
+from bertsmith.reporting.error_sections import FEW
 from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
 from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
-from bertsmith.reporting.search import caveat, outcome, trial_table
+from bertsmith.reporting.search_sections import caveat, outcome, trial_table
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import main_metric
 
@@ -48,9 +48,9 @@ def head_card(name: str, record: FinetuningRecord, hub: HubNames, *, texts: Task
     """README.md of a finished RUN of `finetune`; `verb` is the one that uses the model."""
     options, task = record.options, record.task
     learnt = record.learnt_nothing
-    summary = f"{plain(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
+    summary = f"{escape_markdown(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
     if learnt:
-        summary = f"**This model does not beat the baseline: {plain(learnt)}**\n\n{summary}"
+        summary = f"**This model does not beat the baseline: {escape_markdown(learnt)}**\n\n{summary}"
     return model_card(
         title=name,
         tags=["bert", task, "bertsmith"],
@@ -90,7 +90,7 @@ def _file(record: FinetuningRecord, part: str) -> DataFile:
 
 def _intended_use(record: FinetuningRecord, texts: TaskTexts, verb: str) -> str:
     labels = list(record.data.labels)
-    output = texts.output.format(count=f"{len(labels):,}", labels=_some([code(label) for label in labels]))
+    output = texts.output.format(count=f"{len(labels):,}", labels=_first_names([code(label) for label in labels]))
     lines = [
         f"{texts.use}. Its output: {output}.",
         f"`bertsmith {verb}` uses it, and stock transformers loads it.",
@@ -172,26 +172,26 @@ def _training(record: FinetuningRecord) -> Iterator[str]:
     choices = {choice.name: choice for choice in reversed(record.choices)}
     yield f"It starts from {code(options['model'])}."
     if options.get("layers"):
-        yield f"Of that model's layers {options['layers']} are kept: {plain(choices['layers'].value)}."
+        yield f"Of that model's layers {options['layers']} are kept: {escape_markdown(choices['layers'].value)}."
     if options.get("lora"):
         alpha = options.get("lora_alpha") or 2.0 * options["lora"]
         places = options.get("lora_targets") or ("the queries and the values",)
         yield (
-            f"Low-rank adapters (LoRA) of rank {options['lora']}, alpha {alpha:g}, at {', '.join(map(plain, places))}; "
+            f"Low-rank adapters (LoRA) of rank {options['lora']}, alpha {alpha:g}, at {', '.join(map(escape_markdown, places))}; "
             "they are merged into the weights."
         )
     if options.get("freeze_layers") is not None:
         yield f"The embeddings and the first {options['freeze_layers']} layers stayed as they were."
     if "trained parameters" in choices:
         learnt = choices["trained parameters"]
-        yield f"Trained parameters: {learnt.value} ({plain(learnt.reason)})."
+        yield f"Trained parameters: {learnt.value} ({escape_markdown(learnt.reason)})."
     if options.get("teacher"):
         yield (
             f"It learnt from the answers of {code(options['teacher'])} beside the labels: "
-            f"{plain(choices['teacher'].reason)}."
+            f"{escape_markdown(choices['teacher'].reason)}."
         )
     if "class weights" in choices:
-        yield f"Class weights: {plain(choices['class weights'].value)}."
+        yield f"Class weights: {escape_markdown(choices['class weights'].value)}."
     rate, epochs = (options.get(name) or choices[name.replace("_", " ")].value for name in ("learning_rate", "epochs"))
     yield (
         f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs of {options['batch_size']} rows an update, "
@@ -234,10 +234,10 @@ def _max_length(record: FinetuningRecord) -> int:
 def _limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
     """What the figures do not say, by the record of this training."""
     if record.learnt_nothing:
-        yield f"It does not beat the baseline: {plain(record.learnt_nothing)}"
-    elif (said := _not_above(record)) is not None:
+        yield f"It does not beat the baseline: {escape_markdown(record.learnt_nothing)}"
+    elif (said := _baseline_limit(record)) is not None:
         yield said
-    yield from _of_labels(record, texts)
+    yield from _label_limits(record, texts)
     for file in record.data.files:
         if file.truncated_texts:
             share = file.truncated_texts / file.examples
@@ -249,12 +249,12 @@ def _limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
             yield f"It was trained on a random part of the file: {file.examples:,} of {file.drawn_from:,} rows."
     if len(record.seeds_with_figures) < 2:
         yield "One seed: how much the figures differ from training to training was not measured."
-    yield from _of_calibration(record)
-    yield from (plain(warning) for warning in record.warnings)
+    yield from _calibration_limits(record)
+    yield from (escape_markdown(warning) for warning in record.warnings)
     yield "Nothing but the figures above was measured: no other domain or language, no bias towards groups of people."
 
 
-def _not_above(record: FinetuningRecord) -> str | None:
+def _baseline_limit(record: FinetuningRecord) -> str | None:
     """That the interval of the main figure holds its baseline, where it does."""
     metric = main_metric(record)
     figure, baseline = record.metrics[metric], record.baseline[metric]
@@ -267,12 +267,12 @@ def _not_above(record: FinetuningRecord) -> str | None:
     )
 
 
-def _of_labels(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
+def _label_limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
     """Labels that were seldom seen, and those that this model seldom gets right."""
     counts = record.data.labels if texts.labels_are_classes else {}
     rare = [f"{code(label)} {count:,}" for label, count in counts.items() if count < FEW]
     if rare:
-        yield f"Labels with under {FEW} training examples: {_some(rare)}."
+        yield f"Labels with under {FEW} training examples: {_first_names(rare)}."
     figures, file = () if record.errors is None else record.errors.labels or (), f"the {_reported(record)} file"
     low = [
         f"{code(each.label)} {percent(each.f1)} of {each.support:,}"
@@ -280,18 +280,18 @@ def _of_labels(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
         if each.f1 is not None and each.f1 < LOW_F1
     ]
     if low:
-        yield f"Labels with an F1 below {percent(LOW_F1)} on {file} (and how often they are true there): {_some(low)}."
+        yield f"Labels with an F1 below {percent(LOW_F1)} on {file} (and how often they are true there): {_first_names(low)}."
     unseen = [code(each.label) for each in figures if not each.support]
     if unseen:
-        yield f"Labels that {file} does not have, so that nothing is known of them: {_some(unseen)}."
+        yield f"Labels that {file} does not have, so that nothing is known of them: {_first_names(unseen)}."
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
-def _of_calibration(record: FinetuningRecord) -> Iterator[str]:
+def _calibration_limits(record: FinetuningRecord) -> Iterator[str]:
     found = None if record.errors is None else record.errors.calibration
     if found is None:
         return

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bertsmith.reporting.axes import ROW, Axes, line
 from bertsmith.reporting.numbers import format_number, percent
-from bertsmith.reporting.scales import is_drawable, widened
+from bertsmith.reporting.scales import is_drawable, pad_range
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
 
@@ -20,7 +20,7 @@ def histogram(
     kept = [bin_ for bin_ in bins if all(map(is_drawable, bin_)) and bin_[1] > bin_[0] and bin_[2] >= 0]
     if not kept:
         return empty_figure(title)
-    x_range = widened(min(low for low, _, _ in kept), max(high for _, high, _ in kept))
+    x_range = pad_range(min(low for low, _, _ in kept), max(high for _, high, _ in kept))
     most = max(count for _, _, count in kept)
     axes = Axes(x_range, (0.0, max(most, 1) * 1.05), top=ROW, x_label=x_label, y_label="count", whole_counts=True)
     bars = []

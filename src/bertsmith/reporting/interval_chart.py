@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bertsmith.reporting.axes import line
-from bertsmith.reporting.scales import is_drawable, nice_ticks, tick_labels, widened
+from bertsmith.reporting.scales import is_drawable, nice_ticks, pad_range, tick_labels
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
 _ROW, _LEGEND, _AXIS = 34.0, 34.0, 34.0
@@ -37,7 +37,7 @@ def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, 
         return empty_figure(title)
     baselines = [row.baseline for row in drawn if row.baseline is not None and is_drawable(row.baseline)]
     ends = [end for row in drawn for end in (row.value, row.low, row.high)] + baselines
-    low, high = widened(min(0.0, *ends), max(ends))
+    low, high = pad_range(min(0.0, *ends), max(ends))
     written = [row.format(row.value) for row in drawn]
     left = min(max(text_width(row.label) for row in drawn), WIDTH * 0.36) + 14
     right = WIDTH - max(map(text_width, written)) - 18

@@ -9,10 +9,10 @@ from bertsmith.records.pretraining import Evaluated, PairAudit, Sample
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, percent
 from bertsmith.reporting.page import Page
+from bertsmith.reporting.pair_baselines import best_baseline
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import smoothed
 from bertsmith.reporting.unigram import compared_with_unigram
-from bertsmith.reporting.without_reading import best_baseline
 
 _SHARES = ("mlm_accuracy", "next_sentence_accuracy", "next_sentence_majority")
 
@@ -42,7 +42,7 @@ def add_language_model_figures(
         cards.append(("Unigram baseline", f"{unigram:.2f}", "nats, by frequency alone"))
     accuracy, baseline = after.next_sentence_accuracy, best_baseline(after, audit)
     if accuracy is not None and baseline is not None:
-        note = f"of pairs; {baseline.gives} {percent(baseline.accuracy)}"
+        note = f"of pairs; {baseline.reaches} {percent(baseline.accuracy)}"
         if accuracy <= baseline.accuracy:
             note = f"of pairs, no better than {baseline.name}: {percent(baseline.accuracy)}"
         cards.append(("Next sentence", percent(accuracy), note))
@@ -141,11 +141,11 @@ def add_samples(page: Page, samples: Sequence[Sample]) -> None:
             sample.after,
             [(item.token, item.probability) for item in sample.predictions],
             truth=sample.truth,
-            truth_note=_of_truth(sample),
+            truth_note=_true_word_note(sample),
         )
 
 
-def _of_truth(sample: Sample) -> str:
+def _true_word_note(sample: Sample) -> str:
     """Rank and probability of the true word; nothing of a run that is older than these figures."""
     if sample.truth_rank is None or sample.truth_probability is None:
         return ""

@@ -12,7 +12,7 @@ from typing import Literal
 
 from bertsmith.reporting.axes import PLOT_HEIGHT, ROW, Axes, line
 from bertsmith.reporting.numbers import format_number
-from bertsmith.reporting.scales import Point, is_drawable, robust_range, thinned, widened
+from bertsmith.reporting.scales import Point, downsample, is_drawable, pad_range, robust_range
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, shortened, text, text_width
 
 _COLOURS = 6
@@ -57,7 +57,7 @@ def line_chart(
     references = [(label, value) for label, value in reference_lines if is_drawable(value)]
     xs = [x for s in drawn for x, _ in s.points]
     ys = [y for s in drawn for _, y in s.points]
-    x_range = widened(min(xs), max(xs))
+    x_range = pad_range(min(xs), max(xs))
     y_range = robust_range(ys, always=[value for _, value in references])
     classes = _colour_classes(drawn)
     legend, legend_height = _legend(drawn, classes)
@@ -121,7 +121,7 @@ def _legend(series: Sequence[Series], classes: Sequence[str]) -> tuple[list[str]
 def _series(series: Series, kind: str, axes: Axes, *, marks: bool) -> list[str]:
     # What is clipped away keeps its side of the edge, but not coordinates that a renderer may choke on.
     low, high = axes.top - 2 * PLOT_HEIGHT, axes.bottom + 2 * PLOT_HEIGHT
-    places = [(axes.x(x), min(max(axes.y(y), low), high)) for x, y in thinned(series.points)]
+    places = [(axes.x(x), min(max(axes.y(y), low), high)) for x, y in downsample(series.points)]
     dots = [_dot(x, y, kind) for x, y in places]
     if series.emphasis == "points":
         return dots

@@ -49,10 +49,10 @@ def model_card(
     """
     front_matter = {"library_name": "transformers", "tags": list(tags), **metadata}
     head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{head}---", f"# {plain(title)}", summary.strip()]
+    parts = [f"---\n{head}---", f"# {escape_markdown(title)}", summary.strip()]
     for section_title, body in sections:
         if body.strip():
-            parts += [f"## {plain(section_title)}", body.strip()]
+            parts += [f"## {escape_markdown(section_title)}", body.strip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -64,10 +64,10 @@ def known(**values: Any) -> dict[str, Any]:
 def made_by(record: RunRecord | SuiteRecord) -> str:
     """The command of a record, and the versions that it was run with."""
     packages = ", ".join(f"{package} {version}" for package, version in record.versions.items())
-    return f"{code_block(record.command, 'sh')}\n\nWith {plain(packages)}."
+    return f"{code_block(record.command, 'sh')}\n\nWith {escape_markdown(packages)}."
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """A text in one line in which no character is Markdown or HTML; a single underscore within a word is none."""
     escaped = re.sub(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])", lambda found: f"\\{found[0]}", _one_line(text))
     return escaped.replace("&", "&amp;")

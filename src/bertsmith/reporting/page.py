@@ -144,9 +144,9 @@ class Page:
         """A folded table of names and values, such as all options of a run."""
         self._add("details", summary=summary, values={key: _plain(value) for key, value in values.items()})
 
-    def folded(self, summary: str, texts: Sequence[str]) -> None:
+    def collapsible(self, summary: str, texts: Sequence[str]) -> None:
         """A folded list of texts."""
-        self._add("folded", summary=summary, texts=list(texts))
+        self._add("collapsible", summary=summary, texts=list(texts))
 
     def matrix(self, labels: Sequence[str], counts: Sequence[Sequence[int]], corner: str, caption: str) -> None:
         """A square table of counts, each cell shaded by its share of its row; `corner` names rows and columns."""

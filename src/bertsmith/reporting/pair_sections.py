@@ -7,7 +7,7 @@ from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.bar_charts import bar_chart
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.without_reading import compared_with_baseline, without_reading
+from bertsmith.reporting.pair_baselines import compared_with_baseline, pair_baselines
 
 
 def add_pairs(
@@ -40,7 +40,7 @@ def add_pairs(
 
 def add_pair_accuracies(page: Page, audit: PairAudit, after: LanguageModelFigures | None) -> None:
     """The model's accuracy next to those that need no reading."""
-    baselines = without_reading(audit)
+    baselines = pair_baselines(audit)
     if not baselines:
         page.text("There is no held-out pair to judge.")
         return

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.manifest import Manifest
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
-from bertsmith.reporting.adaptation import HEADER, changes, what_changed
+from bertsmith.reporting.adaptation import HEADER, adaptation_verdict, changes
 from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
 from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
+from bertsmith.reporting.pair_baselines import best_baseline, compared_with_baseline
 from bertsmith.reporting.unigram import compared_with_unigram
-from bertsmith.reporting.without_reading import best_baseline, compared_with_baseline
 from bertsmith.runtime.console import clock
 
 _FIGURES = {
@@ -47,7 +47,7 @@ def pretraining_card(
     origin = f"continued from {code(options['from'])}" if options.get("from") else "trained from scratch"
     adapted = ""
     if record.general_text is not None:
-        adapted = f"{plain(what_changed(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
+        adapted = f"{escape_markdown(adaptation_verdict(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
     return model_card(
         title=name,
         tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
@@ -167,7 +167,7 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
         sums.append((f"the token ids of the general text {code(text.source)}", code(text.checksum)))
     lines = [
         f"The STORE {code(record.data.store)}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
-        f"Held out: {plain(manifest.held_out.reason)}.",
+        f"Held out: {escape_markdown(manifest.held_out.reason)}.",
         f"Dropped: {_dropped(manifest)}.",
     ]
     return (
@@ -178,7 +178,10 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
 
 def _dropped(manifest: Manifest) -> str:
     dropped = manifest.result.dropped
-    return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
+    return (
+        ", ".join(f"{count:,} documents ({escape_markdown(reason)})" for reason, count in dropped.items())
+        or "no document"
+    )
 
 
 def _training(record: PretrainingRecord) -> Iterator[str]:
@@ -193,18 +196,18 @@ def _training(record: PretrainingRecord) -> Iterator[str]:
     )
     for choice in record.choices:
         if choice.name in _ORIGIN:
-            yield f"{plain(choice.name.capitalize())}: {plain(choice.value)} ({plain(choice.reason)})."
+            yield f"{escape_markdown(choice.name.capitalize())}: {escape_markdown(choice.value)} ({escape_markdown(choice.reason)})."
 
 
 def _limits(record: PretrainingRecord) -> Iterator[str]:
     compared = compared_with_unigram(_after(record))
-    yield from (plain(warning.partition("\n")[0]) for warning in record.warnings)
+    yield from (escape_markdown(warning.partition("\n")[0]) for warning in record.warnings)
     if compared is not None and compared[1] != "warning":
-        yield plain(compared[0])
+        yield escape_markdown(compared[0])
     pairs = compared_with_baseline(_after(record), record.data.audit)
     if pairs is not None and pairs[1] != "good":
         what = "The order of segments" if record.options["objective"] == "mlm+sop" else "Next sentences"
-        yield f"{what}: {plain(pairs[0])}"
+        yield f"{what}: {escape_markdown(pairs[0])}"
     yield "The held-out part is of the same sources: the loss on other text, and on other languages, was not measured."
     yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
     if record.options["objective"] == "nsp":

@@ -21,7 +21,7 @@ def add_warnings(page: Page, warnings: Sequence[str]) -> None:
             page.code("\n".join(line.strip() for line in commands.splitlines()))
     more = warnings[_OPEN_WARNINGS:]
     if more:
-        page.folded(f"{len(more)} more warning{'s' if len(more) > 1 else ''}", more)
+        page.collapsible(f"{len(more)} more warning{'s' if len(more) > 1 else ''}", more)
 
 
 def add_progress(

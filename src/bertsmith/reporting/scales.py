@@ -20,7 +20,7 @@ def is_drawable(value: float) -> bool:
     return math.isfinite(value) and abs(value) <= _LARGEST
 
 
-def widened(low: float, high: float) -> tuple[float, float]:
+def pad_range(low: float, high: float) -> tuple[float, float]:
     """A range that has an extent: as given, or some room around what is nearly a single value."""
     largest = max(abs(low), abs(high))
     if high - low > max(largest * 1e-6, 1e-100):
@@ -42,7 +42,7 @@ def robust_range(values: Sequence[float], always: Sequence[float] = ()) -> tuple
         usual_high = ordered[int((len(ordered) - 1) * 0.98)]
         if high - usual_high > (usual_high - low) / 2 and usual_high > low:
             high = usual_high
-    low, high = widened(min([low, *always]), max([high, *always]))
+    low, high = pad_range(min([low, *always]), max([high, *always]))
     margin = (high - low) * 0.05
     padded_low = low - margin
     return (0.0 if low >= 0 > padded_low else padded_low), high + margin
@@ -53,7 +53,7 @@ def nice_ticks(low: float, high: float, *, at_most: int = 6) -> list[float]:
 
     A step is 1, 2, 2.5 or 5 times a power of ten, and there are `at_most` of them or fewer.
     """
-    low, high = widened(low, high)
+    low, high = pad_range(low, high)
     span = high - low
     magnitude = 10.0 ** math.floor(math.log10(span / at_most))
     step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if span / (m * magnitude) <= at_most + 1e-9)
@@ -78,7 +78,7 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     return [_signed(label + suffix) if float(label) else "0" for label in labels]
 
 
-def thinned(points: Sequence[Point], *, at_most: int = 400) -> list[Point]:
+def downsample(points: Sequence[Point], *, at_most: int = 400) -> list[Point]:
     """The points, or, of more than `at_most`, the means of neighbouring ones in bins of equal count."""
     size = math.ceil(len(points) / at_most)
     if size <= 1:

@@ -10,11 +10,11 @@ from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
 from bertsmith.reporting.numbers import Cell, format_metric
 from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
@@ -53,7 +53,7 @@ def _figures(tasks: Mapping[str, SuiteTask]) -> str:
             interval_in_words(metric, figure),
             format_metric(metric, entry.baseline[metric]),
             entry.num_examples,
-            plain(protocol_in_words(entry)),
+            escape_markdown(protocol_in_words(entry)),
         )
         for task, entry in tasks.items()
         for metric, figure in entry.figures.items()
@@ -91,7 +91,7 @@ def _limits(record: SuiteRecord) -> Iterator[str]:
     if drawn:
         yield f"Trained on a random part of the training file: {', '.join(drawn)}."
     for task, failure in record.failures.items():
-        yield f"{task} failed: {plain(failure.message)}"
+        yield f"{task} failed: {escape_markdown(failure.message)}"
     if record.missing:
         yield f"Not measured: {', '.join(record.missing)}. The average cannot be set beside one over all tasks."
     yield "English alone, and sentences as short as those of these files; nothing else was measured."

@@ -62,19 +62,19 @@ def _add_measured(page: Page, tasks: Tasks, suite: str) -> None:
             rows, title=f"{suite}, each task's metrics", value_name="figure, 95% interval", baseline_name="baseline"
         ),
         "The baseline is always the same answer: the most frequent label of the training file, or its mean. "
-        f"{_said_of_intervals(tasks)}",
+        f"{_intervals_sentence(tasks)}",
     )
     page.table(
         ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"],
         [
             (
-                _in_pieces(task) if place == 0 else "",
+                _unbroken_parts(task) if place == 0 else "",
                 metric,
                 format_metric(metric, figure.value),
-                _in_pieces(interval_in_words(metric, figure)),
+                _unbroken_parts(interval_in_words(metric, figure)),
                 format_metric(metric, entry.baseline.get(metric)),
                 entry.num_examples,
-                _in_pieces(protocol_in_words(entry)),
+                _unbroken_parts(protocol_in_words(entry)),
             )
             for task, entry in tasks.items()
             for place, (metric, figure) in enumerate(entry.figures.items())
@@ -92,7 +92,7 @@ def _add_runs(page: Page, tasks: Tasks) -> None:
         ["task", "training examples", "time of training", "texts cut, tokens", "diverged seeds"],
         [
             (
-                _in_pieces(task),
+                _unbroken_parts(task),
                 _training_examples(entry),
                 clock(entry.seconds),
                 entry.truncated_tokens,
@@ -128,7 +128,7 @@ def _ends(figure: TableFigure) -> tuple[float, float]:
     return low, high
 
 
-def _said_of_intervals(tasks: Tasks) -> str:
+def _intervals_sentence(tasks: Tasks) -> str:
     """Which interval the figures of several seeds have."""
     kinds = {
         "mean": "Over several seeds the interval is of their mean (Student's t)",
@@ -152,7 +152,7 @@ def _seeds(seeds: Sequence[int]) -> str:
     return " and ".join(f"seed {seed}" for seed in seeds)
 
 
-def _in_pieces(text: str) -> str:
+def _unbroken_parts(text: str) -> str:
     """A text that breaks between its pieces alone, for a narrow cell."""
     return ", ".join(piece.replace(" ", "\u00a0").replace("-", "\u2011") for piece in text.split(", "))
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from bertsmith.records.language_model_figures import LanguageModelFigures
 
-SHOWN = 0.1
+COPYABLE_SHARE = 0.1
 """The share of predictions whose token the input shows (Devlin et al. 2019, appendix A.1): a model that copies it, and
 knows of all others only how frequent tokens are, is below the baseline by this share of it."""
 
-AT_MASK_ALONE = "bertsmith evaluate RUN STORE --details"
+AT_MASK_COMMAND = "bertsmith evaluate RUN STORE --details"
 """The command that gives the figures at [MASK] only."""
 
 
@@ -27,8 +27,8 @@ def compared_with_unigram(
     if nats >= unigram:
         return f"The loss of {nats:.2f} nats does not pass the unigram baseline of {unigram:.2f}.", "warning"
     beats = f"The model beats the unigram baseline by {unigram - nats:.2f} nats a predicted token"
-    at_mask = "." if detailed else f"; for figures at [MASK] alone: {AT_MASK_ALONE}"
-    if unigram - nats <= SHOWN * unigram:
+    at_mask = "." if detailed else f"; for figures at [MASK] alone: {AT_MASK_COMMAND}"
+    if unigram - nats <= COPYABLE_SHARE * unigram:
         return (
             f"{beats}. That much is reached by copying alone, as a tenth of the predicted tokens stands in the input: "
             f"it does not show that anything was learnt at [MASK]{at_mask}",

@@ -46,10 +46,10 @@ def verdict(record: FinetuningRecord, texts: TaskTexts) -> tuple[str, list[str],
     side = _side(figure, baseline, lower_is_better=lower)
     useful = side == "better" and not record.learnt_nothing
     lines = [
-        *_of_errors(record, metric, texts.wrong),
-        *_of_baseline(record, side, format_metric(metric, baseline, most)),
+        *_error_sentence(record, metric, texts.wrong),
+        *_baseline_sentence(record, side, format_metric(metric, baseline, most)),
     ]
-    lines += _of_model_before(record, metric, most, lower_is_better=lower)
+    lines += _previous_model_sentence(record, metric, most, lower_is_better=lower)
     return headline, lines, "good" if useful else "warning"
 
 
@@ -71,7 +71,7 @@ def _side(figure: MeanFigure, value: float, *, lower_is_better: bool) -> Literal
     return "better" if (figure.low > value) != lower_is_better else "worse"
 
 
-def _of_errors(record: FinetuningRecord, metric: str, wrong: str) -> Iterator[str]:
+def _error_sentence(record: FinetuningRecord, metric: str, wrong: str) -> Iterator[str]:
     """How often the model is wrong."""
     assert record.result is not None
     errors, examples = record.errors, record.result.num_examples
@@ -91,7 +91,7 @@ def _of_errors(record: FinetuningRecord, metric: str, wrong: str) -> Iterator[st
         yield f"Measured on {file}."
 
 
-def _of_baseline(record: FinetuningRecord, side: str, baseline: str) -> Iterator[str]:
+def _baseline_sentence(record: FinetuningRecord, side: str, baseline: str) -> Iterator[str]:
     """Whether the model is of any use."""
     answer = record.baseline_answer or "always giving the same answer"  # of RUNs of an older version
     same = f"The baseline, {answer}, is {baseline}"
@@ -105,7 +105,9 @@ def _of_baseline(record: FinetuningRecord, side: str, baseline: str) -> Iterator
         yield f"{same}. That lies within the interval: these examples do not show that the model is better."
 
 
-def _of_model_before(record: FinetuningRecord, metric: str, most: float, *, lower_is_better: bool) -> Iterator[str]:
+def _previous_model_sentence(
+    record: FinetuningRecord, metric: str, most: float, *, lower_is_better: bool
+) -> Iterator[str]:
     """The model before on the same file, if it was measured there by the same metric."""
     before = record.model_before
     if before is None or metric not in before.metrics:

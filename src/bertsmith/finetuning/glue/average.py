@@ -12,7 +12,7 @@ from bertsmith.metrics.seeds import one_figure
 from bertsmith.records.suite import Average, OverSeeds, SuiteTask
 
 
-def summed_up(task: SuiteTask, over_seeds: OverSeeds) -> SuiteTask:
+def with_table_figures(task: SuiteTask, over_seeds: OverSeeds) -> SuiteTask:
     """A task with the figures of the table."""
     best = task.seeds.index(task.best_seed)
     figures = {name: one_figure(metric, over_seeds, best) for name, metric in task.metrics.items()}
@@ -30,7 +30,7 @@ def average(tasks: Mapping[str, SuiteTask], over_seeds: OverSeeds) -> Average | 
     groups: dict[str, list[SuiteTask]] = {}
     for task in GLUE:
         if task.name in tasks:
-            names = [task.name, *(one.name for one in task.further if one.in_average and one.name in tasks)]
+            names = [task.name, *(one.name for one in task.extra_files if one.in_average and one.name in tasks)]
             groups[task.name] = [tasks[name] for name in names]
     if not groups:
         return None

@@ -7,10 +7,10 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.evaluation.head_result import evaluate_head
 from bertsmith.evaluation.options import EvaluateOptions
-from bertsmith.finetuning.glue.folder import GlueFile
+from bertsmith.finetuning.glue.glue_folder import GlueFile
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.glue.plan import PlannedTask
-from bertsmith.finetuning.glue.tasks import Further
+from bertsmith.finetuning.glue.planned_tasks import PlannedTask
+from bertsmith.finetuning.glue.tasks import ExtraFile
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.finetuning.seed_models import model_of_seed
 from bertsmith.finetuning.seeds import figures_over_seeds
@@ -27,7 +27,7 @@ TASK = "sequence-classification"
 """The task that each task of GLUE is."""
 
 
-def options_of(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
+def task_options(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
     """The options by which `finetune` trains a task of the suite."""
     layout, task = planned.train.layout, planned.files.task
     files = {
@@ -50,13 +50,13 @@ def options_of(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
     return FinetuneOptions.build(options.model_dump(include=set(HeadTrainingOptions.model_fields)) | files)
 
 
-def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
+def run_entry(planned: PlannedTask, run: Path) -> SuiteTask:
     """A task with the figures of its RUN."""
     record, metrics = FinetuningRecord.read(run / FILE), planned.files.task.metrics
     outcome = _outcome(record, run)
     (train,) = (file for file in record.data.files if file.part == "train")
     return SuiteTask(
-        metrics={name: outcome.metrics[name] for name in metrics},
+        metrics={name: record.metrics[name] for name in metrics},
         seeds=record.seeds_with_figures,
         best_seed=outcome.best_seed,
         protocol=_protocol(planned.reported.path, planned.dev.path),
@@ -73,8 +73,8 @@ def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
     )
 
 
-def entry_of_further(
-    planned: PlannedTask, further: Further, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
+def extra_file_entry(
+    planned: PlannedTask, extra: ExtraFile, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
 ) -> SuiteTask:
     """A further file with the figures of the models of a task, one of each seed.
 
@@ -85,7 +85,7 @@ def entry_of_further(
     record, digest = FinetuningRecord.read(run / FILE), sha256_of(part.path)
     if before is not None and (before.seeds, before.sha256) == (record.seeds_with_figures, digest):
         return before
-    log_info(f"{further.name}: the models of {planned.name} on {part.path}")
+    log_info(f"{extra.name}: the models of {planned.name} on {part.path}")
     best_seed = _outcome(record, run).best_seed
     found = []
     for seed in record.seeds_with_figures:
@@ -96,7 +96,7 @@ def entry_of_further(
                 "with --overwrite to measure it on this file"
             )
         figures = evaluate_head(_evaluation(model, part, options), TASK)
-        found.append({name: Figure(**figures.metrics[name]) for name in further.metrics})
+        found.append({name: Figure(**figures.metrics[name]) for name in extra.metrics})
     counts = record.data.labels
     most = max(counts, key=lambda label: counts[label])
     of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
@@ -105,7 +105,7 @@ def entry_of_further(
         seeds=record.seeds_with_figures,
         best_seed=best_seed,
         protocol=_protocol(part.path, planned.dev.path),
-        baseline={name: of_always_the_same[name] for name in further.metrics},
+        baseline={name: of_always_the_same[name] for name in extra.metrics},
         num_examples=part.rows,
         file=str(part.path),
         run=str(run),

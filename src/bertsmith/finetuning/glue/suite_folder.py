@@ -11,7 +11,7 @@ from typing import Any
 
 from bertsmith.errors import Interrupted, OutputError
 from bertsmith.finetuning.claim import check_same_options, identity
-from bertsmith.finetuning.glue.average import average, summed_up
+from bertsmith.finetuning.glue.average import average, with_table_figures
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES
 from bertsmith.finetuning.resuming import RESUME_WITH, command, resume_command
@@ -24,7 +24,7 @@ from bertsmith.training.run_folder import check_out_of_the_way
 
 MAY_CHANGE = ("tasks", "over_seeds", "seeds", "save_every")
 """The options that may change when a suite is resumed: tasks are added, the table is made in a different way."""
-ORDER = [name for task in GLUE for name in (task.name, *(one.name for one in task.further))]
+ORDER = [name for task in GLUE for name in (task.name, *(one.name for one in task.extra_files))]
 
 
 def new_record(options: GlueOptions) -> SuiteRecord:
@@ -91,7 +91,9 @@ class SuiteFolder:
     def save(self) -> Path:
         """Write suite.json, the tasks in the order of GLUE, and the report, whose path is returned."""
         record, over_seeds = self.record, self.options.over_seeds
-        record.tasks = {name: summed_up(record.tasks[name], over_seeds) for name in ORDER if name in record.tasks}
+        record.tasks = {
+            name: with_table_figures(record.tasks[name], over_seeds) for name in ORDER if name in record.tasks
+        }
         record.average = average(record.tasks, over_seeds)
         averaged = record.average.tasks if record.average else []
         record.missing = [name for name in NAMES if name not in averaged]

@@ -24,7 +24,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Further:
+class ExtraFile:
     """A file that a task's models are measured on besides its dev file; nothing is trained or chosen on it."""
 
     name: str
@@ -49,7 +49,7 @@ class GlueTask:
     regression: bool = False
     dev: tuple[str, ...] = ("dev", "validation")
     test: tuple[str, ...] = ("test",)
-    further: tuple[Further, ...] = ()
+    extra_files: tuple[ExtraFile, ...] = ()
     positive: str | None = None
     """The class that F1 is of, if a metric is F1."""
     broken_rows: bool = False
@@ -84,11 +84,11 @@ GLUE = (
         _MNLI,
         dev=("dev_matched", "validation_matched"),
         test=("test_matched",),
-        further=(
-            Further(
+        extra_files=(
+            ExtraFile(
                 "MNLI-mm", ("MNLI",), ("dev_mismatched", "validation_mismatched"), ("accuracy",), _MNLI, in_average=True
             ),
-            Further(
+            ExtraFile(
                 "AX",
                 ("AX", "diagnostic", "MNLI"),
                 ("diagnostic-full", "diagnostic", "AX", "test"),
@@ -107,12 +107,13 @@ GLUE = (
 NAMES = tuple(task.name for task in GLUE)
 
 
-def plain(name: str) -> str:
+def normalized_task_name(name: str) -> str:
     """A name as it is compared: `SST-2`, `sst2` and `sst_2` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 MEASURED_WITH: Mapping[str, str] = MappingProxyType(
-    {plain(further.name): task.name for task in GLUE for further in task.further} | {plain("MNLI-m"): "MNLI"}
+    {normalized_task_name(extra.name): task.name for task in GLUE for extra in task.extra_files}
+    | {normalized_task_name("MNLI-m"): "MNLI"}
 )
 """The files that are measured with the models of a task, by their plain names, and that task."""

@@ -22,15 +22,21 @@ from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import default_settings, propose, with_default_ranges
-from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
-from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
+from bertsmith.finetuning.resuming import FinetuningRun, find_checkpoint, record_interruption, stop_message
+from bertsmith.finetuning.search_space import DiscreteValues, Values, parse_space, space_text
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel, starting_model
 from bertsmith.inference.batched import head_outputs
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
-from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
+from bertsmith.reporting.search_sections import (
+    outcome,
+    settings_in_words,
+    space_in_words,
+    trial_in_words,
+    value_in_words,
+)
 from bertsmith.runtime.computing import is_out_of_memory
 from bertsmith.runtime.console import log_info, warn
 from bertsmith.runtime.machine import AutomaticChoice
@@ -50,20 +56,20 @@ class SearchSpace:
     def of(cls, settings: HeadSettings, data: FinetuningData) -> SearchSpace:
         """The space that the options name; `settings` are those without a search."""
         space = parse_space(settings.options.search_space, FinetuneOptions.model_fields)
-        defaults = default_settings(space, settings, len(data.learnt.encoded.lengths))
+        defaults = default_settings(space, settings, len(data.train.encoded.lengths))
         return cls(with_default_ranges(space, defaults), defaults)
 
-    def ends(self) -> list[Settings]:
+    def corners(self) -> list[Settings]:
         """The lowest and the highest values of all options: what fits at both, fits between."""
         both = [
-            values.values if isinstance(values, Choices) else (values.low, values.high)
+            values.values if isinstance(values, DiscreteValues) else (values.low, values.high)
             for values in self.values.values()
         ]
         return [dict(zip(self.values, map(end, both), strict=True)) for end in (min, max)]
 
 
 @dataclass
-class Search:
+class HyperparameterSearch:
     """The trials of one RUN.
 
     Attributes:
@@ -96,7 +102,7 @@ class Search:
         if options.search is None:
             return None
         search = cls(run, options, SearchSpace.of(settings, data), data, start, started)
-        for end in search.space.ends():
+        for end in search.space.corners():
             at_end = options.model_copy(update=end)
             try:
                 starting_model(at_end, options.model, options.task)
@@ -139,24 +145,26 @@ class Search:
         trials: list[Trial] = []
         try:
             for number in range(self.options.search):
-                trial = self._begun(number, trials)
+                trial = self._load_or_create_trial(number, trials)
                 if trial is None:
                     log_info(f"all settings of the space are tried: the search ends after {counted(number, 'trial')}")
                     break
-                trials.append(trial if trial.state != "running" else self._ended(trial))
+                trials.append(trial if trial.state != "running" else self._run_trial(trial))
                 shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
                 self.run.record.search = self.report(trials)
                 self.run.save_record()
                 log_info(self._in_words(trials))
         except KeyboardInterrupt:
-            raise interrupted(self.run, f"stopped after {counted(len(trials), 'trial')}", self.options) from None
+            raise record_interruption(
+                self.run, f"stopped after {counted(len(trials), 'trial')}", self.options
+            ) from None
         best = self._best_of(trials)
         if best is None:
             none = "the only trial did not come" if len(trials) == 1 else f"none of the {len(trials)} trials came"
             raise DivergedError(f"{none} to its end: {trials[0].why}")
         return best
 
-    def _begun(self, number: int, trials: list[Trial]) -> Trial | None:
+    def _load_or_create_trial(self, number: int, trials: list[Trial]) -> Trial | None:
         """The trial of this number as it was left, or a new one; None if all settings are tried."""
         file = self._file(number)
         if file.is_file():
@@ -167,16 +175,16 @@ class Search:
             settings = propose(self.space.values, trials, higher=higher, seed=self.options.seed)
         if settings is None:
             return None
-        trial = Trial.begun(number, settings)
+        trial = Trial.new(number, settings)
         trial.write(file)
         return trial
 
-    def _ended(self, trial: Trial) -> Trial:
+    def _run_trial(self, trial: Trial) -> Trial:
         """Train with its settings, from a checkpoint if there is one; a training that fails is a failed trial."""
         single = RunFolder(self._folder(trial.number))
         why = None
         try:
-            trial = self._measured(trial, single)
+            trial = self._train_and_evaluate(trial, single)
         except DivergedError as error:
             why = str(error)
         except (RuntimeError, MemoryError) as error:
@@ -191,22 +199,22 @@ class Search:
         trial.write(self._file(trial.number))
         return trial
 
-    def _measured(self, trial: Trial, single: RunFolder) -> Trial:
+    def _train_and_evaluate(self, trial: Trial, single: RunFolder) -> Trial:
         called = f"trial {trial.number}"
         settings, _ = self._settings_of(trial)
         trained = train_head(
             settings,
-            self.data.learnt,
+            self.data.train,
             self.data.dev,
             tokenizer=self.start.tokenizer,
             folder=single,
             seed=self.options.seed,
             title=called,
-            checkpoint=checkpoint_of(single, called),
+            checkpoint=find_checkpoint(single, called),
         )
         if trained.signal is not None:
-            stopped = stopped_by(trained.signal, steps=trained.steps, of=settings.steps, called=called)
-            raise interrupted(self.run, stopped, self.options)
+            stopped = stop_message(trained.signal, steps=trained.steps, of=settings.steps, called=called)
+            raise record_interruption(self.run, stopped, self.options)
         figure = self._figure(trained, settings)
         if not math.isfinite(figure.value):
             raise DivergedError(f"{self.metric} on the dev file is not finite")
@@ -227,9 +235,9 @@ class Search:
     def _best_of(self, trials: list[Trial]) -> Trial | None:
         """The first of those with the best figure."""
         measured = [trial for trial in trials if trial.dev is not None]
-        return max(measured, key=self._goodness, default=None)
+        return max(measured, key=self._selection_score, default=None)
 
-    def _goodness(self, trial: Trial) -> float:
+    def _selection_score(self, trial: Trial) -> float:
         assert trial.dev is not None
         return self.data.head.selection_score(self.metric, trial.dev.value)
 
@@ -238,7 +246,7 @@ class Search:
         assert self.options.search is not None
         best, gain = self._best_of(trials), None
         if best is not None and trials[0].dev is not None:
-            gain = self._goodness(best) - self._goodness(trials[0])
+            gain = self._selection_score(best) - self._selection_score(trials[0])
         return SearchReport(
             metric=self.metric,
             most=self.data.head.top,

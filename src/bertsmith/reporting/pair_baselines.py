@@ -15,7 +15,7 @@ LENGTHS, MAJORITY = "lengths alone", "always the same answer"
 
 
 @dataclass(frozen=True)
-class Baseline:
+class PairBaseline:
     """An accuracy that needs no reading, its method, and how many pairs it was measured on."""
 
     name: str
@@ -23,27 +23,27 @@ class Baseline:
     pairs: int
 
     @property
-    def gives(self) -> str:
-        """`lengths alone give`, `always the same answer gives`."""
+    def reaches(self) -> str:
+        """`lengths alone give`, `always the same answer reaches`."""
         return f"{self.name} give{'' if self.name == LENGTHS else 's'}"
 
 
-def without_reading(audit: PairAudit) -> dict[str, float]:
+def pair_baselines(audit: PairAudit) -> dict[str, float]:
     """The accuracies that need no reading, by name; none without held-out pairs."""
     lengths = audit.length_only
     found = {LENGTHS: None if lengths is None else lengths.value, MAJORITY: audit.majority}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def best_baseline(figures: LanguageModelFigures, audit: PairAudit | None) -> Baseline | None:
+def best_baseline(figures: LanguageModelFigures, audit: PairAudit | None) -> PairBaseline | None:
     """The best of them, which an accuracy has to beat; that of the same answer is of the very pairs of `figures`."""
     found = []
-    lengths = without_reading(audit).get(LENGTHS) if audit is not None else None
+    lengths = pair_baselines(audit).get(LENGTHS) if audit is not None else None
     if audit is not None and lengths is not None:
-        found.append(Baseline(LENGTHS, lengths, audit.held_out_pairs))
+        found.append(PairBaseline(LENGTHS, lengths, audit.held_out_pairs))
     majority, pairs = figures.next_sentence_majority, figures.num_pairs
     if majority is not None and pairs:
-        found.append(Baseline(MAJORITY, majority, pairs))
+        found.append(PairBaseline(MAJORITY, majority, pairs))
     return max(found, key=lambda one: one.accuracy, default=None)
 
 
@@ -54,7 +54,7 @@ def compared_with_baseline(
     model, best = figures.next_sentence_accuracy, best_baseline(figures, audit)
     if model is None or best is None:
         return None
-    what = f"what {best.gives}"
+    what = f"what {best.reaches}"
     gain = 100 * (model - best.accuracy)
     margin = 100 * math.hypot(_margin(model, figures.num_pairs), _margin(best.accuracy, best.pairs))
     if gain <= 0:

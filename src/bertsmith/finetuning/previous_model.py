@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.records.any_run import run_of_model
-from bertsmith.records.finetuning import FinetuningRecord, MeanFigure, ModelBefore
+from bertsmith.records.finetuning import FinetuningRecord, MeanFigure, PreviousModel
 from bertsmith.records.labelled_files import FinetuningFiles
 
 
-def model_before(options: FinetuneOptions, data: FinetuningFiles) -> ModelBefore | None:
+def find_previous_model(options: FinetuneOptions, data: FinetuningFiles) -> PreviousModel | None:
     """The name and the figures of the model before; None without one on the same file."""
     replaced = [(options.out, f"{options.out}, now replaced")] if options.overwrite else []
     for folder, name in (*replaced, (Path(options.model), options.model)):
@@ -24,7 +24,7 @@ def model_before(options: FinetuneOptions, data: FinetuningFiles) -> ModelBefore
                 metric: MeanFigure(mean=figure.mean, low=figure.low, high=figure.high)
                 for metric, figure in (record.metrics or {}).items()
             }
-            return ModelBefore(name=name, metrics=found)
+            return PreviousModel(name=name, metrics=found)
     return None
 
 

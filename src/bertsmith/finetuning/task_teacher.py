@@ -72,7 +72,7 @@ class TeacherLogits:
             aside.rename(folder)
 
 
-class Teacher:
+class TaskTeacher:
     """A MODEL with a head of the task, and the training examples as it reads them.
 
     Raises ModelError if the MODEL has no such head, OptionError if its labels or its rows do not fit.
@@ -113,7 +113,7 @@ class Teacher:
                 "teacher and student need the same tokenizer and room for --max-length"
             )
 
-    def answers(self, folder: Path) -> TeacherLogits:
+    def compute_logits(self, folder: Path) -> TeacherLogits:
         """Its logits for the training examples, from the folder of the RUN if they are there."""
         found = TeacherLogits.load(folder / FOLDER)
         if found is None:
@@ -140,6 +140,6 @@ def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | N
     return Distillation(weight, options.distil_temperature or TEMPERATURE)
 
 
-def forget(folder: Path) -> None:
+def remove_teacher_logits(folder: Path) -> None:
     """Remove a teacher's answers from the folder of a finished RUN."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)

@@ -39,13 +39,13 @@ def outcome(search: SearchReport) -> str:
         return "No trial has come to its end yet."
     metric, figure, default = search.metric, best.dev, search.trials[0].dev
     if search.gain is None or default is None:
-        return f"The defaults failed: {search.trials[0].why}. {_title(best)} is the best, {_of(search, figure)}."
+        return f"The defaults failed: {search.trials[0].why}. {_title(best)} is the best, {_suffix(search, figure)}."
     if best.number == 0:
-        return f"No settings were better than the defaults, which are kept: {_of(search, default)}."
+        return f"No settings were better than the defaults, which are kept: {_suffix(search, default)}."
     gain = format_difference(metric, abs(search.gain), search.most).removeprefix("+")
     better = "below" if figure.value < default.value else "above"
     text = (
-        f"{_title(best)} beats the defaults by {gain}: {_of(search, figure)}, {better} "
+        f"{_title(best)} beats the defaults by {gain}: {_suffix(search, figure)}, {better} "
         f"{format_metric(metric, default.value, search.most)}."
     )
     if figure.low <= default.value <= figure.high:
@@ -108,7 +108,7 @@ def add_search(page: Page, search: SearchReport) -> None:
     page.table(header, rows, caption="Trials, the best first; low and high are the 95% interval over the examples")
     failed = [f"Trial {trial.number}: {trial.why}" for trial in search.trials if trial.state == "failed"]
     if failed:
-        page.folded(f"{len(failed)} failed", failed)
+        page.collapsible(f"{len(failed)} failed", failed)
 
 
 def _chart(search: SearchReport, measured: list[tuple[float, float]]) -> str:
@@ -143,7 +143,7 @@ def _named(search: SearchReport) -> str:
     return search.metric.replace("_", " ")
 
 
-def _of(search: SearchReport, figure: Figure) -> str:
+def _suffix(search: SearchReport, figure: Figure) -> str:
     return f"{_named(search)} {format_metric(search.metric, figure.value, search.most)} on the dev file"
 
 

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from bertsmith.errors import Interrupted, ModelError, OptionError
-from bertsmith.finetuning.distillation import TeacherLogits
+from bertsmith.finetuning.task_teacher import TeacherLogits
 from bertsmith.inference.predictor import Predictor
-from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
+from bertsmith.models.layer_dropping import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.losses import soft_losses

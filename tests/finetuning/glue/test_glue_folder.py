@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.finetuning.glue.folder import find_tasks, read_part, read_test
+from bertsmith.finetuning.glue.glue_folder import find_tasks, read_part, read_test
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES, GlueTask
 

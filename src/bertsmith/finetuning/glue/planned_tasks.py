@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bertsmith.errors import BertsmithError, DataError, InputError
-from bertsmith.finetuning.glue.folder import GlueFile, TaskFiles, read_part, read_test
+from bertsmith.finetuning.glue.glue_folder import GlueFile, TaskFiles, read_part, read_test
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.glue.tasks import Further
+from bertsmith.finetuning.glue.tasks import ExtraFile
 from bertsmith.records.suite import Failure
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import log_info, warn
@@ -20,14 +20,14 @@ class PlannedTask:
 
     Attributes:
         test: read if it has labels and the figures are to be of it.
-        further: the labelled files that its models are measured on.
+        extra_files: the labelled files that its models are measured on.
     """
 
     files: TaskFiles
     train: GlueFile
     dev: GlueFile
     test: GlueFile | None
-    further: tuple[tuple[Further, GlueFile], ...]
+    extra_files: tuple[tuple[ExtraFile, GlueFile], ...]
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class PlannedTask:
         for name, part in (("train", self.train), ("dev", self.dev), ("test", self.test)):
             if part is not None:
                 yield name, part
-        yield from ((further.name, part) for further, part in self.further)
+        yield from ((extra.name, part) for extra, part in self.extra_files)
 
 
 def plan_tasks(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[list[PlannedTask], dict[str, Failure]]:
@@ -54,7 +54,7 @@ def plan_tasks(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[list[P
         try:
             planned.append(_planned(files, options))
         except InputError as error:
-            failures[files.task.name] = left_out(files.task.name, error)
+            failures[files.task.name] = record_failure(files.task.name, error)
     return planned, failures
 
 
@@ -69,11 +69,11 @@ def _planned(files: TaskFiles, options: GlueOptions) -> PlannedTask:
                 f"{part.path}: the columns are {', '.join(part.layout.columns)}, those of {train.path} are "
                 f"{', '.join(train.layout.columns)}; expected files of one form in all of a task"
             )
-    further = [(one, read_test(path, one.layouts)) for one, path in files.further]
-    return PlannedTask(files, train, dev, test, tuple((one, part) for one, part in further if part is not None))
+    extra_files = [(one, read_test(path, one.layouts)) for one, path in files.extra_files]
+    return PlannedTask(files, train, dev, test, tuple((one, part) for one, part in extra_files if part is not None))
 
 
-def left_out(name: str, error: BertsmithError) -> Failure:
+def record_failure(name: str, error: BertsmithError) -> Failure:
     """Warn that a task is left out; its failure for the record."""
     warn(f"{name} is left out: {error}")
     return Failure(error=type(error).__name__, message=str(error))

@@ -17,7 +17,7 @@ WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
 """The endings of the architectures whose outputs have names."""
 
 
-def labels_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def read_config_labels(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The `id2label` and `label2id` to read the config.json of a MODEL with; nothing if what it holds can stay.
 
     Raises ModelError unless the labels number the outputs from 0 and all names differ.

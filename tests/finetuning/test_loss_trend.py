@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertsmith.finetuning.outcome import describe_loss_trend, loss_trend, no_better_than_baseline
+from bertsmith.finetuning.loss_trend import describe_loss_trend, loss_trend, no_better_than_baseline
 from bertsmith.records.finetuning import LossTrend
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
@@ -22,24 +22,24 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
     ],
 )
 def test_the_course_of_the_loss(losses: list[float], said: str) -> None:
-    course = loss_trend(losses)
-    assert said in describe_loss_trend(course)
-    assert LossTrend(**course.to_dict()) == course
+    trend = loss_trend(losses)
+    assert said in describe_loss_trend(trend)
+    assert LossTrend(**trend.to_dict()) == trend
 
 
 def test_the_baseline_is_named() -> None:
     head = SequenceClassification(["a", "b"], "single_label_classification")
-    course = LossTrend(start=0.7, end=0.5, falling=True, updates=9)
-    known = no_better_than_baseline(head, "accuracy", 0.5, baseline=0.52, file="dev", course=course)
+    trend = LossTrend(start=0.7, end=0.5, falling=True, updates=9)
+    known = no_better_than_baseline(head, "accuracy", 0.5, baseline=0.52, file="dev", trend=trend)
     assert known == (
         "accuracy 50.0% on the dev file is no better than always giving the most frequent label (52.0%). The training "
         "loss was still falling (0.7 to 0.5): try more --epochs"
     )
     assert no_better_than_baseline(
-        QuestionAnswering([], "single_label_classification"), "f1", 1.0, baseline=2.5, file="test", course=None
+        QuestionAnswering([], "single_label_classification"), "f1", 1.0, baseline=2.5, file="test", trend=None
     ) == ("f1 1.0% on the test file is no better than always giving the most frequent answer (2.5%)")
     numbers = SequenceClassification([], "regression")
-    said = no_better_than_baseline(numbers, "pearson", -0.1, baseline=0.0, file="dev", course=None)
+    said = no_better_than_baseline(numbers, "pearson", -0.1, baseline=0.0, file="dev", trend=None)
     assert (
         said
         == "pearson -0.1000 on the dev file is no better than always giving the mean of the training labels (0.0000)"

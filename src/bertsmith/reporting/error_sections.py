@@ -23,7 +23,7 @@ VALUE = 60
 
 
 @dataclass(frozen=True)
-class Measured:
+class Provenance:
     """How the figures of a page came to be: (name, value) of what was measured on what, and the command.
 
     `file` says in a sentence what the file was for the model, and `kind` how good that is for the figures.
@@ -36,7 +36,7 @@ class Measured:
 
 
 def evaluation_page(
-    model: str, data: str, metrics: Mapping[str, Figure], *, errors: ErrorReport, measured: Measured
+    model: str, data: str, metrics: Mapping[str, Figure], *, errors: ErrorReport, provenance: Provenance
 ) -> str:
     """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors.examples:,} examples; {model} on {data}")
@@ -63,15 +63,15 @@ def evaluation_page(
         ],
         caption="Figures",
     )
-    if measured.kind != "good":
-        page.notice(measured.file, measured.kind)
+    if provenance.kind != "good":
+        page.notice(provenance.file, provenance.kind)
     add_errors(page, errors, most=most)
     page.section("How it was measured")
-    if measured.kind == "good":
-        page.text(measured.file)
-    page.table(["", ""], list(measured.facts))
+    if provenance.kind == "good":
+        page.text(provenance.file)
+    page.table(["", ""], list(provenance.facts))
     page.text("The command that makes it again:")
-    page.code(measured.command)
+    page.code(provenance.command)
     return page.html()
 
 
@@ -87,7 +87,7 @@ def add_errors(page: Page, errors: ErrorReport, file: str = "", *, most: float =
         page.section("Slices", f"The main figure for parts of the examples{file}.")
         for sliced in errors.slices:
             _add_slices(page, sliced, most)
-    page.section("Worst errors", _said_of_errors(errors, file))
+    page.section("Worst errors", _errors_sentence(errors, file))
     if errors.worst:
         _add_worst(page, errors)
 
@@ -176,7 +176,7 @@ def _add_slices(page: Page, sliced: Slices, most: float) -> None:
     )
 
 
-def _said_of_errors(errors: ErrorReport, file: str) -> str:
+def _errors_sentence(errors: ErrorReport, file: str) -> str:
     shown, wrong = len(errors.worst), errors.wrong
     if wrong is None:
         return f"The {shown} largest differences{file}."

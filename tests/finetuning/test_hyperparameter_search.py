@@ -25,10 +25,10 @@ from safetensors.torch import load_file
 from bertsmith.config import extras
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import choices as choices_module
-from bertsmith.finetuning import search as search_module
+from bertsmith.finetuning import hyperparameter_search as search_module
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import propose, with_default_ranges
-from bertsmith.finetuning.search_space import Choices, Range, parse_space
+from bertsmith.finetuning.search_space import DiscreteValues, ValueRange, parse_space
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import AutomaticChoice
@@ -59,7 +59,7 @@ def timeless(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def measured(settings: dict[str, Any], figure: float | None, number: int = 0) -> Trial:
     dev = None if figure is None else Figure(value=figure, low=figure, high=figure)
     ended = {"state": "failed" if figure is None else "finished", "dev": dev}
-    return Trial.begun(number, settings).model_copy(update=ended)
+    return Trial.new(number, settings).model_copy(update=ended)
 
 
 # Proposals
@@ -104,7 +104,7 @@ def test_the_sampler_goes_by_the_figures(higher: bool) -> None:
 
 
 def test_a_small_space_is_tried_to_its_end() -> None:
-    space = {"batch_size": Choices((8, 16)), "epochs": Range(1, 3)}
+    space = {"batch_size": DiscreteValues((8, 16)), "epochs": ValueRange(1, 3)}
     done = [measured({"batch_size": 64, "epochs": 10}, 0.5)]  # the defaults lie outside
     while (settings := propose(space, done, higher=True, seed=0)) is not None:
         done.append(measured(settings, 0.5))
@@ -116,7 +116,7 @@ def test_a_small_space_is_tried_to_its_end() -> None:
 def test_a_range_that_two_digits_do_not_divide() -> None:
     done: list[Trial] = []
     for _ in range(8):
-        settings = propose({"learning_rate": Range(1.01e-5, 1.04e-5)}, done, higher=True, seed=0)
+        settings = propose({"learning_rate": ValueRange(1.01e-5, 1.04e-5)}, done, higher=True, seed=0)
         assert settings is not None and 1.01e-5 <= settings["learning_rate"] <= 1.04e-5  # type: ignore[operator]
         done.append(measured(settings, 0.5))
     assert len({trial.settings["learning_rate"] for trial in done}) == 8
@@ -127,11 +127,11 @@ def test_own_ranges_lie_around_the_defaults(rate: float, epochs: int) -> None:
     defaults = {"learning_rate": rate, "epochs": epochs + 2, "batch_size": 32, "weight_decay": 0.01}
     space = with_default_ranges(dict.fromkeys(defaults), defaults)  # type: ignore[arg-type]
     rates, passes = space["learning_rate"], space["epochs"]
-    assert isinstance(rates, Range) and isinstance(passes, Range)
+    assert isinstance(rates, ValueRange) and isinstance(passes, ValueRange)
     assert 0 < rates.low < rate < rates.high and rates.high < 10 * rates.low
     assert 1 <= passes.low < epochs + 2 < passes.high
-    assert space["batch_size"] == Choices((16, 32, 64))
-    assert space["weight_decay"] == Choices((0, 0.01, 0.1))
+    assert space["batch_size"] == DiscreteValues((16, 32, 64))
+    assert space["weight_decay"] == DiscreteValues((0, 0.01, 0.1))
 
 
 # Searches
@@ -218,7 +218,7 @@ def test_no_better_than_the_defaults(
 ) -> None:
     """Every trial has the same figure: the defaults are kept, and it is said."""
     even = Figure(value=0.5, low=0.3, high=0.7)
-    monkeypatch.setattr(search_module.Search, "_figure", lambda *_: even)
+    monkeypatch.setattr(search_module.HyperparameterSearch, "_figure", lambda *_: even)
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
     record = json.loads((result.run / "run.json").read_text())

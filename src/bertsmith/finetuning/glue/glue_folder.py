@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
-from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
+from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, ExtraFile, GlueTask, Layout, normalized_task_name
 from bertsmith.runtime.console import log_info, quiet
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.labelled_file import Columns, in_order, labelled_records, rows_of
@@ -32,7 +32,7 @@ class TaskFiles:
     train: Path
     dev: Path
     test: Path | None
-    further: tuple[tuple[Further, Path], ...]
+    extra_files: tuple[tuple[ExtraFile, Path], ...]
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,18 @@ def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
         raise DataError(f"--data {folder}: no such folder")
     if not folder.is_dir():
         raise DataError(f"--data {folder}: is a file, expected the folder of GLUE, with a folder for each task")
-    folders = {plain(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    folders = {
+        normalized_task_name(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()
+    }
     wanted = [task for task in GLUE if names is None or task.name in names]
-    missing = [task.name for task in wanted if plain(task.name) not in folders]
+    missing = [task.name for task in wanted if normalized_task_name(task.name) not in folders]
     if len(missing) == len(wanted) or (names is not None and missing):
-        raise DataError(_not_there(folder, missing if names is not None else None))
+        raise DataError(_missing_task_message(folder, missing if names is not None else None))
     return [_files_of(task, folders) for task in wanted if task.name not in missing]
 
 
 def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
-    here = folders[plain(task.name)]
+    here = folders[normalized_task_name(task.name)]
     train, dev = _file(here, TRAIN), _file(here, task.dev)
     for path, part, stems in ((train, "train", TRAIN), (dev, "dev", task.dev)):
         if path is None:
@@ -74,13 +76,13 @@ def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
                 f"also .csv, .jsonl, .parquet or packed; there is {_listed(here)}. Leave the task out with --tasks"
             )
     assert train is not None and dev is not None
-    further = []
-    for one in task.further:
-        places = (folders[plain(name)] for name in one.folders if plain(name) in folders)
+    extra_files = []
+    for one in task.extra_files:
+        places = (folders[normalized_task_name(name)] for name in one.folders if normalized_task_name(name) in folders)
         path = next((path for place in places if (path := _file(place, one.files)) is not None), None)
         if path is not None:
-            further.append((one, path))
-    return TaskFiles(task, train, dev, _file(here, task.test), tuple(further))
+            extra_files.append((one, path))
+    return TaskFiles(task, train, dev, _file(here, task.test), tuple(extra_files))
 
 
 def _file(folder: Path, stems: Iterable[str]) -> Path | None:
@@ -94,9 +96,11 @@ def _file(folder: Path, stems: Iterable[str]) -> Path | None:
     return None
 
 
-def _not_there(folder: Path, missing: Sequence[str] | None) -> str:
+def _missing_task_message(folder: Path, missing: Sequence[str] | None) -> str:
     wanted = f"no folder of {', '.join(missing)}" if missing else f"no task of GLUE ({', '.join(NAMES)})"
-    own = next((task for task in GLUE if plain(task.name) == plain(folder.resolve().name)), None)
+    own = next(
+        (task for task in GLUE if normalized_task_name(task.name) == normalized_task_name(folder.resolve().name)), None
+    )
     if own is not None and _file(folder, TRAIN) is not None:
         return (
             f"--data {folder}: is the folder of {own.name} alone, expected the one that it stands in: give --data "
