@@ -34,7 +34,7 @@ def _show(result: Any) -> str:
 
 def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """The details that options ask for, for people."""
-    from bertsmith.reporting.language_model_report import DIVISIONS, vectors_advice
+    from bertsmith.reporting.language_model_report import GROUPINGS, vectors_advice
 
     lengths, pseudo = figures.get("next_sentence_length_only"), figures.get("pseudo_perplexity")
     if lengths is not None:
@@ -48,7 +48,7 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"  pseudo-perplexity {whole}; {of_token} nats a token{beside}, {of_word} a word"
         yield f"                    {pseudo['tokens']:,} tokens of {pseudo['sentences']:,} sentences, each masked alone"
     for name, groups in (figures.get("breakdown") or {}).items():
-        yield f"\n  masked tokens {DIVISIONS[name]}:"
+        yield f"\n  masked tokens {GROUPINGS[name]}:"
         if groups is None:
             yield "    neither a STORE nor the RUN's record has counts of a training text"
             continue
