@@ -24,7 +24,7 @@ def add_labelled_data(page: Page, report: DataReport) -> None:
     page.table(
         ["parts", "examples in the second part", "also in the first part"],
         [(pair.replace("/", " and "), overlap.of, overlap.examples_in_both) for pair, overlap in overlaps.items()],
-        caption="Texts that are in two parts (equal except for white space)",
+        caption="Overlap of the parts: texts that are equal except for white space",
     )
     shared = [
         (pair.replace("/", " and "), example.text, " and ".join(example.places))

@@ -18,7 +18,7 @@ from bertsmith.reporting.model_card import (
     markdown_table,
     model_card,
 )
-from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
+from bertsmith.reporting.numbers import Cell, counted, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.search_sections import caveat, outcome, trial_table
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import main_metric
@@ -177,7 +177,7 @@ def _training(record: FinetuningRecord) -> Iterator[str]:
     choices = {choice.name: choice for choice in reversed(record.choices)}
     yield f"Starts from {code(options['model'])}."
     if options.get("layers"):
-        yield f"Keeps {options['layers']} layers of that model: {escape_markdown(choices['layers'].value)}."
+        yield f"Keeps {counted(options['layers'], 'layer')} of that model: {escape_markdown(choices['layers'].value)}."
     if options.get("lora"):
         alpha = options.get("lora_alpha") or 2.0 * options["lora"]
         places = options.get("lora_targets") or ("the query and value projections",)

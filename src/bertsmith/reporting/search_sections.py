@@ -39,7 +39,10 @@ def outcome(search: SearchReport) -> str:
         return "No trial is finished yet."
     metric, figure, default = search.metric, best.dev, search.trials[0].dev
     if search.gain is None or default is None:
-        return f"The defaults failed: {search.trials[0].why}. The best is {_title(best)}: {_suffix(search, figure)}."
+        return (
+            f"The defaults failed: {search.trials[0].why}. The best trial is {best.number} "
+            f"({settings_in_words(best.settings)}): {_suffix(search, figure)}."
+        )
     if best.number == 0:
         return f"No trial was better than the defaults, so the defaults are used: {_suffix(search, default)}."
     gain = format_difference(metric, abs(search.gain), search.most).removeprefix("+")

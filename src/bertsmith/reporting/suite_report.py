@@ -115,7 +115,7 @@ def protocol_in_words(task: SuiteTask) -> str:
     chosen = "the same examples" if protocol.selected_on_reported_data else protocol.chosen_on
     drawn = f", trained on {_training_examples(task)}" if task.drawn_from else ""
     lost = f", {_seeds(task.diverged_seeds)} diverged" if task.diverged_seeds else ""
-    return f"measured on {protocol.figures_of}, {seeds}, selected on {chosen}{drawn}{lost}"
+    return f"{protocol.figures_of}, {seeds}, selected on {chosen}{drawn}{lost}"
 
 
 def interval_in_words(metric: str, figure: TableFigure | Average) -> str:
