@@ -1,7 +1,7 @@
-"""The figures of the model before, for the verdict of a report: was it worth training again?
+"""The results of the previous model, for the verdict of a report: was it worth training again?
 
-They are known if that model was measured on the very same file: it is the RUN that `--overwrite` replaces, or a RUN
-with a head that the new one starts from.
+The previous model is the RUN that `--overwrite` replaces, or the RUN that the new model starts from, if it was measured
+on the same file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bertsmith.records.labelled_files import FinetuningFiles
 
 
 def find_previous_model(options: FinetuneOptions, data: FinetuningFiles) -> PreviousModel | None:
-    """The name and the figures of the model before; None without one on the same file."""
+    """Return the name and results of the previous model; None if no model was measured on the same file."""
     replaced = [(options.out, f"{options.out}, now replaced")] if options.overwrite else []
     for folder, name in (*replaced, (Path(options.model), options.model)):
         record = run_of_model(folder)
@@ -29,7 +29,7 @@ def find_previous_model(options: FinetuneOptions, data: FinetuningFiles) -> Prev
 
 
 def _is_comparable(record: FinetuningRecord, task: str, data: FinetuningFiles) -> bool:
-    """Whether a finished run of the same task has figures of the same file."""
+    """Return whether a run is finished, has the same task and was measured on the same file."""
     checksum = data.checksum_of_figures
     if record.task != task or not record.is_finished or record.metrics is None:
         return False

@@ -1,8 +1,8 @@
-"""Which settings a search tries: the defaults first, then what a sampler proposes from the trials so far.
+"""The settings that a search tries: the defaults first, then proposals of a sampler.
 
 The sampler is optuna's tree-structured Parzen estimator (Bergstra et al. 2011). It keeps no state between trials: each
-proposal follows from the seed, the number of the trial and the figures of those before it, so that a search that was
-stopped proposes what an unbroken one does.
+proposal follows from the seed, the number of the trial and the results of earlier trials, so a resumed search proposes
+the same settings as an unbroken one.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     import optuna
 
 STARTUP = 3
-"""The trials, the defaults among them, before the sampler uses figures (benchmarks/notes.md)."""
+"""The number of trials, including the defaults, before the sampler uses results (benchmarks/notes.md)."""
 RATES = 3.0
-"""The default learning rate is divided and multiplied by this."""
+"""The default range of the learning rate: its default divided and multiplied by this."""
 REPEATS = 20
-"""The number of times that a proposal is drawn if it was tried already."""
+"""The number of attempts to draw settings that were not tried yet."""
 LISTED = 10_000
-"""The most settings of a space that are listed to find those that are left."""
+"""At most this many settings are listed to find one that was not tried yet."""
 
 
 def default_settings(space: Space, settings: HeadSettings, examples: int) -> Settings:
-    """The values of the options of a space without a search; `settings` are those without it."""
+    """Return the values that the options of a space have without a search, from the settings without a search."""
     options = settings.options
     resolved: dict[str, Number] = {
         "learning_rate": settings.optimization.learning_rate,
         "epochs": int(choose_epochs(examples, options.batch_size).value),
     }
-    if settings.parts.lora is not None:
-        resolved["lora_alpha"] = settings.parts.lora.alpha
+    if settings.trainable_parameters.lora is not None:
+        resolved["lora_alpha"] = settings.trainable_parameters.lora.alpha
     if settings.distillation is not None:
         resolved["distil_weight"] = settings.distillation.weight
         resolved["distil_temperature"] = settings.distillation.temperature
@@ -49,7 +49,7 @@ def default_settings(space: Space, settings: HeadSettings, examples: int) -> Set
 
 
 def with_default_ranges(space: Space, defaults: Settings) -> dict[str, Values]:
-    """The space with values for the names that have none in it."""
+    """Return the space with default ranges for names without values."""
     return {name: values or _default_range(name, defaults[name] or 0) for name, values in space.items()}
 
 
@@ -64,14 +64,14 @@ def _default_range(name: str, default: Number) -> Values:
 
 
 def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings | None:
-    """Settings that none of the trials has, if the space has any; `higher` says whether greater figures are better."""
+    """Return settings that no trial has, or None if all were tried; `higher`: whether higher results are better."""
     number, tried = len(trials), [trial.settings for trial in trials]
     with _quiet_optuna():
         for attempt in range(REPEATS):
             drawn = _sample_settings(
                 space, trials, higher=higher, seed=random.key("search", seed, number, attempt) % SEEDS
             )
-            # Numbers that are as easily typed as read; of a narrow range all digits are needed.
+            # Short numbers are easier to read and type; in a narrow range all digits may be needed.
             settings = {name: _rounded(space[name], value) for name, value in drawn.items()} if attempt == 0 else drawn
             if settings not in tried:
                 return settings
@@ -80,7 +80,7 @@ def propose(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: boo
 
 
 def _sample_settings(space: Mapping[str, Values], trials: Sequence[Trial], *, higher: bool, seed: int) -> Settings:
-    """What the sampler says, by trials whose settings lie in the space; one that failed counts as a bad one."""
+    """Return a proposal of the sampler from the trials within the space; a failed trial counts as a bad one."""
     import optuna
 
     distributions = {name: _distribution(name, values) for name, values in space.items()}
@@ -88,8 +88,8 @@ def _sample_settings(space: Mapping[str, Values], trials: Sequence[Trial], *, hi
     study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=sampler)
     for trial in trials:
         if all(_lies_in(space[name], value) for name, value in trial.settings.items()):
-            ended = {"state": optuna.trial.TrialState.PRUNED} if trial.dev is None else {"value": trial.dev.value}
-            study.add_trial(optuna.create_trial(params=trial.settings, distributions=distributions, **ended))
+            outcome = {"state": optuna.trial.TrialState.PRUNED} if trial.dev is None else {"value": trial.dev.value}
+            study.add_trial(optuna.create_trial(params=trial.settings, distributions=distributions, **outcome))
     return dict(study.ask(distributions).params)
 
 
@@ -111,7 +111,7 @@ def _lies_in(values: Values, value: Number | None) -> bool:
 
 
 def _rounded(values: Values, value: Number | None) -> Number | None:
-    """The number with two digits, if that is in the range too."""
+    """Return the number with two significant digits, if that is in the range too."""
     if not isinstance(value, float) or isinstance(values, DiscreteValues):
         return value
     short = float(f"{value:.2g}")
@@ -119,7 +119,7 @@ def _rounded(values: Values, value: Number | None) -> Number | None:
 
 
 def _all_settings(space: Mapping[str, Values]) -> Iterator[Settings]:
-    """All settings of a space; none if an option has numbers without end."""
+    """Yield all settings of a space; none if an option has infinitely many values."""
     each: list[Sequence[Number]] = []
     for name, values in space.items():
         if isinstance(values, DiscreteValues):
@@ -134,7 +134,7 @@ def _all_settings(space: Mapping[str, Values]) -> Iterator[Settings]:
 
 @contextmanager
 def _quiet_optuna() -> Iterator[None]:
-    """Without the notes that optuna writes to the terminal for each study."""
+    """Silence the notes that optuna prints for each study."""
     import optuna
 
     before = optuna.logging.get_verbosity()

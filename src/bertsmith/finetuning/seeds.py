@@ -1,4 +1,4 @@
-"""The seeds of a RUN together: their figures, the best one, and warnings about the others."""
+"""The results of all seeds of a RUN: the means, the best seed, and warnings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bertsmith.tasks.base import AnyTask
 
 
 def figures_over_seeds(results: Sequence[Mapping[str, Figure]], task: type[AnyTask]) -> dict[str, MeanFigure]:
-    """The mean of each metric over the seeds, with its 95% interval."""
+    """Return the mean of each metric over the seeds, with its 95% interval."""
     metrics = {}
     for name, first in results[0].items():
         values = [result[name].value for result in results]
@@ -32,33 +32,33 @@ def figures_over_seeds(results: Sequence[Mapping[str, Figure]], task: type[AnyTa
 
 @dataclass(frozen=True)
 class SeedResults:
-    """The results of all seeds of a RUN, by their numbers."""
+    """The result of each seed of a RUN."""
 
     settings: HeadSettings
     results: Mapping[int, SeedResult]
 
     @property
     def figures(self) -> dict[int, dict[str, Figure]]:
-        """The metrics of each seed that came to its end. Raises DivergedError if none did."""
+        """The metrics of each seed that has some. Raises DivergedError if all seeds failed."""
         found = {seed: result.metrics for seed, result in self.results.items() if result.metrics is not None}
         if not found:
-            raise DivergedError(f"no seed came to its end: {next(iter(self.results.values())).diverged}")
+            raise DivergedError(f"all seeds failed: {next(iter(self.results.values())).diverged}")
         return found
 
     @property
     def best(self) -> SeedResult:
-        """The seed with the best figure on the dev file, of equal ones the first."""
-        ended = [self.results[seed] for seed in self.figures]
+        """The seed with the best result on the dev file; the first of equally good ones."""
+        measured = [self.results[seed] for seed in self.figures]
         task, metric = self.settings.head, self.settings.metric
-        return max(ended, key=lambda result: task.selection_score(metric, _dev(result)))
+        return max(measured, key=lambda result: task.selection_score(metric, _dev(result)))
 
     @property
     def diverged(self) -> list[int]:
-        """The seeds without figures, and those that do not beat the baseline on the dev file."""
+        """The seeds without results, and the seeds that do not beat the baseline on the dev file."""
         return [seed for seed, result in self.results.items() if result.diverged]
 
     def warnings(self) -> Iterator[str]:
-        """Sentences about the seeds that diverged or do not beat the baseline, and what follows for the mean."""
+        """Yield warnings about seeds that diverged or do not beat the baseline, and about the mean."""
         figures, metric = self.figures, self.settings.metric
         lost = [seed for seed in self.results if seed not in figures]
         stuck = [seed for seed in self.diverged if seed in figures]
@@ -66,7 +66,7 @@ class SeedResults:
         yield from (f"seed {seed}: {self.results[seed].diverged}" for seed in stuck)
         if lost:
             total = len(self.results)
-            yield f"the figures are over {len(figures)} of {total} seeds, without those that diverged"
+            yield f"the results are means over {len(figures)} of {total} seeds; the diverged seeds have no results"
         others = [found[metric].value for seed, found in figures.items() if seed not in stuck]
         if stuck and others:
             named = " and ".join(f"seed {seed}" for seed in stuck)
@@ -74,9 +74,9 @@ class SeedResults:
             yield f"the mean includes {named}; over the other seeds {metric} is {mean}"
 
     def failure_reason(self, baseline: Mapping[str, float], *, file: str) -> str | None:
-        """Why the RUN is of no use, if even its best seed does not beat the baseline on the dev or the test file.
+        """Return why even the best seed does not beat the baseline on the dev or test file; None if it does.
 
-        `baseline` is that of `file`, the reported one: dev or test.
+        `baseline` belongs to `file`, the file that results are reported on: dev or test.
         """
         metric, best = self.settings.metric, self.best
         if best.diverged:

@@ -1,4 +1,4 @@
-"""Beginning a RUN: its record, in an empty folder or in that of the run that is resumed."""
+"""Starting a RUN: write its record into an empty folder or into the folder of a resumed run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def start_run(
     choices: list[AutomaticChoice],
     resumed: FinetuningRecord | None,
 ) -> None:
-    """Write the record of a run that is not finished; a finished model is withdrawn until more seeds are trained."""
-    # A run that is resumed is at --out itself: the model before it is in its record.
-    before = (resumed and resumed.model_before) or find_previous_model(options, data.file_report)
+    """Write the record of an unfinished run; a finished model is withdrawn until more seeds are trained."""
+    # When a run is resumed, --out is the run itself: its record has the previous model.
+    previous = (resumed and resumed.model_before) or find_previous_model(options, data.file_report)
     if resumed is not None and run.finished and resumed.best_seed is not None:
         restore_best_seed_model(run.path, resumed.best_seed)
     record = FinetuningRecord(
@@ -41,7 +41,7 @@ def start_run(
         data=data.file_report,
         warnings=list(data.report.warnings),
     )
-    if before is not None:
-        record.model_before = before
+    if previous is not None:
+        record.model_before = previous
     run.create(record)
     run.withdraw()

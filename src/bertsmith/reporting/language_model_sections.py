@@ -37,11 +37,11 @@ def add_language_model_figures(
     cards: list[tuple[str, str | int | float, str]] = []
     if nats is not None and after.mlm_accuracy is not None:
         first = before.mlm_nats_per_masked_token if before is not None else None
-        note = f"{first:.2f} before" if first is not None else "nats per masked token"
+        note = "nats per masked token" + (f"; {first:.2f} before training" if first is not None else "")
         cards.append(("Held-out MLM loss", f"{nats:.2f}", note))
         cards.append(("Masked tokens predicted", percent(after.mlm_accuracy), "correct at the first guess"))
     if unigram is not None:
-        cards.append(("Unigram baseline", f"{unigram:.2f}", "nats, from word frequencies only"))
+        cards.append(("Unigram baseline", f"{unigram:.2f}", "loss from word frequencies only"))
     accuracy, baseline = after.next_sentence_accuracy, best_baseline(after, audit)
     if accuracy is not None and baseline is not None:
         note = f"{'no ' if accuracy <= baseline.accuracy else ''}better than {baseline}"
@@ -85,7 +85,7 @@ def add_loss_charts(
             line_chart(
                 series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss", whole_x=True
             ),
-            f"{title}: loss in nats",
+            f"{title}: loss in nats, lower is better",
         )
     rates = [(float(line["step"]), float(line["learning_rate"])) for line in updates]
     if rates:

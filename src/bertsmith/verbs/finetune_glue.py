@@ -99,7 +99,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
 
 
 def _train(options: GlueOptions, planned: PlannedTask, record: SuiteRecord) -> None:
-    """Train a task as `finetune` does, or resume it; measure its models on the further files, if these fit."""
+    """Train a task as `finetune` does, or resume it; measure its models on the extra files, if they fit."""
     result = train_seeds(task_options(planned, options))
     entries, failures = {planned.name: run_entry(planned, result.run)}, {}
     for extra, part in planned.extra_files:

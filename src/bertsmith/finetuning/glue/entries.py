@@ -1,4 +1,4 @@
-"""The entries of a suite's table: a task by its RUN, and a further file by the models of that RUN."""
+"""The entries of a suite: a task with the results of its RUN, and an extra file measured with the models of a RUN."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from bertsmith.tasks.base import task_class
 from bertsmith.training.run_folder import read_metrics
 
 TASK = "sequence-classification"
-"""The task that each task of GLUE is."""
+"""The bertsmith task of all GLUE tasks."""
 
 
 def task_options(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
-    """The options by which `finetune` trains a task of the suite."""
+    """Return the options of `finetune` for a task of the suite."""
     layout, task = planned.train.layout, planned.files.task
     files = {
         "task": TASK,
@@ -51,7 +51,7 @@ def task_options(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
 
 
 def run_entry(planned: PlannedTask, run: Path) -> SuiteTask:
-    """A task with the figures of its RUN."""
+    """Return a task with the results of its RUN."""
     record, metrics = FinetuningRecord.read(run / FILE), planned.files.task.metrics
     outcome = _outcome(record, run)
     (train,) = (file for file in record.data.files if file.part == "train")
@@ -76,10 +76,10 @@ def run_entry(planned: PlannedTask, run: Path) -> SuiteTask:
 def extra_file_entry(
     planned: PlannedTask, extra: ExtraFile, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
 ) -> SuiteTask:
-    """A further file with the figures of the models of a task, one of each seed.
+    """Measure an extra file with the models of a task, one per seed.
 
-    The entry `before` is returned if it is of the same seeds and the same file. Raises DataError if a model is missing,
-    or the file does not fit it.
+    Returns the entry `before` if it has the same seeds and the same file. Raises DataError if a model is missing or the
+    file does not fit it.
     """
     run = options.out / planned.name
     record, digest = FinetuningRecord.read(run / FILE), sha256_of(part.path)
@@ -92,20 +92,20 @@ def extra_file_entry(
         model = model_of_seed(run, seed, best_seed)
         if model is None:
             raise DataError(
-                f"{part.path}: the model of seed {seed} was not kept when {run} was finished; train it again "
-                "with --overwrite to measure it on this file"
+                f"{part.path}: found no model of seed {seed} in {run}, expected one to measure on this file. Train "
+                "again with --overwrite"
             )
         figures = evaluate_head(_evaluation(model, part, options), TASK)
         found.append({name: Figure(**figures.metrics[name]) for name in extra.metrics})
     counts = record.data.labels
-    most = max(counts, key=lambda label: counts[label])
-    of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
+    majority = max(counts, key=lambda label: counts[label])
+    majority_baseline = {"accuracy": part.labels.get(majority, 0) / part.rows, "matthews": 0.0}
     return SuiteTask(
         metrics=figures_over_seeds(found, task_class(TASK)),
         seeds=record.seeds_with_figures,
         best_seed=best_seed,
         protocol=_protocol(part.path, planned.dev.path),
-        baseline={name: of_always_the_same[name] for name in extra.metrics},
+        baseline={name: majority_baseline[name] for name in extra.metrics},
         num_examples=part.rows,
         file=str(part.path),
         run=str(run),
@@ -142,6 +142,6 @@ def _protocol(reported: Path, chosen_on: Path) -> SuiteProtocol:
 
 
 def _seconds(run: Path) -> float:
-    """Seconds of training of all seeds, also of those that were interrupted and resumed."""
+    """Return the seconds of training of all seeds, including resumed ones."""
     lasts = [updates[-1] for path in sorted((run / "seeds").iterdir()) if (updates := read_metrics(path)[0])]
     return round(sum(float(line["seconds"]) for line in lasts), 1)

@@ -1,6 +1,7 @@
-"""A folder of GLUE as people have it: which tasks are there, in which files, and how many rows they have.
+"""A folder of GLUE: its tasks, their files, and the number of rows.
 
-Folders go by GLUE's names or those of the Hub (`SST-2`, `sst2`), files are .tsv, .csv, .jsonl or .parquet, also packed.
+Folders have GLUE's names or those of the Hub (`SST-2`, `sst2`). Files are .tsv, .csv, .jsonl or .parquet, also
+compressed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bertsmith.tasks.files.records import ENDINGS, HiddenLabelsError, Record, fo
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
-"""The most names of a folder in a message."""
+"""At most this many file names in a message."""
 _NO_LABEL = ("-1", "-1.0", "")
 
 
@@ -37,7 +38,7 @@ class TaskFiles:
 
 @dataclass(frozen=True)
 class GlueFile:
-    """A file that has been read once: its layout, its number of rows, and how often each label occurs."""
+    """A labelled file: its layout, its number of rows, and the count of each label."""
 
     path: Path
     layout: Layout
@@ -48,14 +49,14 @@ class GlueFile:
 
 
 def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
-    """The tasks of these names in a folder, in the order of GLUE; without names all that are there.
+    """Find tasks by name in a folder, in the order of GLUE; without names, all tasks of the folder.
 
-    Raises DataError if the folder holds none of them, lacks one that is named, or a task has no train or dev file.
+    Raises DataError if the folder has no task, if a named task is missing, or if a task has no train or dev file.
     """
     if not folder.exists():
         raise DataError(f"--data {folder}: no such folder")
     if not folder.is_dir():
-        raise DataError(f"--data {folder}: is a file, expected the folder of GLUE, with a folder for each task")
+        raise DataError(f"--data {folder}: found a file, expected the folder of GLUE, with one folder per task")
     folders = {
         normalized_task_name(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()
     }
@@ -72,8 +73,9 @@ def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
     for path, part, stems in ((train, "train", TRAIN), (dev, "dev", task.dev)):
         if path is None:
             raise DataError(
-                f"{task.name}: no {part} file in {here}: looked for {' and '.join(f'{stem}.tsv' for stem in stems)}, "
-                f"also .csv, .jsonl, .parquet or packed; there is {_listed(here)}. Leave the task out with --tasks"
+                f"{task.name}: found no {part} file in {here}, expected {' or '.join(f'{stem}.tsv' for stem in stems)} "
+                f"(or .csv, .jsonl, .parquet, also compressed). The folder holds {_listed(here)}. To leave the task "
+                "out, use --tasks"
             )
     assert train is not None and dev is not None
     extra_files = []
@@ -86,7 +88,7 @@ def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
 
 
 def _file(folder: Path, stems: Iterable[str]) -> Path | None:
-    """The file of one of these names, an unpacked one before a packed one."""
+    """Return the file with one of these names, an uncompressed file first."""
     for stem in stems:
         for ending in _FILE_ENDINGS:
             for name in (stem, f"{stem}-00000-of-00001"):
@@ -98,15 +100,15 @@ def _file(folder: Path, stems: Iterable[str]) -> Path | None:
 
 def _missing_task_message(folder: Path, missing: Sequence[str] | None) -> str:
     wanted = f"no folder of {', '.join(missing)}" if missing else f"no task of GLUE ({', '.join(NAMES)})"
-    own = next(
+    single_task = next(
         (task for task in GLUE if normalized_task_name(task.name) == normalized_task_name(folder.resolve().name)), None
     )
-    if own is not None and _file(folder, TRAIN) is not None:
+    if single_task is not None and _file(folder, TRAIN) is not None:
         return (
-            f"--data {folder}: is the folder of {own.name} alone, expected the one that it stands in: give --data "
-            f"{folder.resolve().parent} --tasks {own.name}"
+            f"--data {folder}: found the folder of {single_task.name} only, expected its parent folder. Try: --data "
+            f"{folder.resolve().parent} --tasks {single_task.name}"
         )
-    return f"--data {folder}: {wanted} in it, looked for folders of these names; there is {_listed(folder)}"
+    return f"--data {folder}: found {wanted}, expected folders with these names. It holds {_listed(folder)}"
 
 
 def _listed(folder: Path) -> str:
@@ -118,7 +120,7 @@ def _listed(folder: Path) -> str:
 
 
 def read_part(path: Path, task: GlueTask) -> GlueFile:
-    """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
+    """Read a labelled file with the first layout that fits. Raises DataError at the first mistake."""
     layouts, skip_broken = task.layouts, task.broken_rows and is_table(form_of(path, None))
     layout = _layout_without_header(path, layouts)
     records = labelled_records(path, Columns(skip_broken=skip_broken, no_header=layout is not None))
@@ -127,21 +129,19 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
         layout = next((one for one in named if set(one.columns) <= set(records[0].values)), None)
     if layout is None:
         expected = " or ".join(", ".join(map(repr, one.columns)) for one in layouts)
-        raise DataError(
-            f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
-        )
+        raise DataError(f"{path}: found the columns {', '.join(map(repr, records[0].values))}, expected {expected}")
     part = _part(path, layout, records, skip_broken=skip_broken)
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
-            f"{path}: the labels are {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
-            f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
-            "holds the numbers"
+            f"{path}: found the labels {', '.join(in_order(part.labels)[:_SHOWN])}, expected 0 and 1, because GLUE's "
+            f"F1 is for the class {task.positive}. Parquet files of the Hub hold class names: use a file with the "
+            "numbers"
         )
     return part
 
 
 def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | None:
-    """The layout of a table that has no header; None if its first row is one, or no layout goes without."""
+    """Return the layout of a table without a header; None if the first row is a header or no layout fits."""
     layout = next((one for one in layouts if one.no_header), None)
     if layout is None or not is_table(form_of(path, None)):
         return None
@@ -152,13 +152,10 @@ def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | No
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> GlueFile | None:
-    """The same of a test file; None if it has no labels: no such column, or -1 in each row, as GLUE gives it.
-
-    That it has none is said.
-    """
+    """Read a test file; None, with a note, if it has no labels (no label column, or -1 in every row, as in GLUE)."""
     part = _labelled_part(path, layouts, skip_broken)
     if part is None:
-        log_info(f"{path}: has no labels, so nothing is measured on it")
+        log_info(f"{path}: has no labels, so it is not used")
     return part
 
 

@@ -1,4 +1,4 @@
-"""The plan of a suite: each task with its files read, and the tasks whose files cannot be read."""
+"""The tasks of a suite with their files read, and the tasks whose files cannot be read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PlannedTask:
     """A task whose files have been read.
 
     Attributes:
-        test: read if it has labels and the figures are to be of it.
-        extra_files: the labelled files that its models are measured on.
+        test: the test file, if it has labels and --report-on is test.
+        extra_files: more labelled files to measure the models on.
     """
 
     files: TaskFiles
@@ -36,11 +36,11 @@ class PlannedTask:
 
     @property
     def reported(self) -> GlueFile:
-        """The file that the figures are of."""
+        """The file that results are measured on."""
         return self.test or self.dev
 
     def parts(self) -> Iterator[tuple[str, GlueFile]]:
-        """All files by the names of their parts."""
+        """Yield all files with the names of their parts."""
         for name, part in (("train", self.train), ("dev", self.dev), ("test", self.test)):
             if part is not None:
                 yield name, part
@@ -48,7 +48,7 @@ class PlannedTask:
 
 
 def plan_tasks(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[list[PlannedTask], dict[str, Failure]]:
-    """The tasks that can be trained, and the failures of the others."""
+    """Return the tasks that can be trained, and the failures of the other tasks."""
     planned, failures = [], {}
     for files in found:
         try:
@@ -66,15 +66,15 @@ def _planned(files: TaskFiles, options: GlueOptions) -> PlannedTask:
     for part in (dev, test):
         if part is not None and (part.layout, part.skip_broken) != (train.layout, train.skip_broken):
             raise DataError(
-                f"{part.path}: the columns are {', '.join(part.layout.columns)}, those of {train.path} are "
-                f"{', '.join(train.layout.columns)}; expected files of one form in all of a task"
+                f"{part.path}: found the columns {', '.join(part.layout.columns)}, expected those of {train.path}: "
+                f"{', '.join(train.layout.columns)}"
             )
     extra_files = [(one, read_test(path, one.layouts)) for one, path in files.extra_files]
     return PlannedTask(files, train, dev, test, tuple((one, part) for one, part in extra_files if part is not None))
 
 
 def record_failure(name: str, error: BertsmithError) -> Failure:
-    """Warn that a task is left out; its failure for the record."""
+    """Warn that a task is left out, and return its failure for the record."""
     warn(f"{name} is left out: {error}")
     return Failure(error=type(error).__name__, message=str(error))
 
@@ -83,5 +83,5 @@ def announce_tasks(plan: Sequence[PlannedTask], options: GlueOptions) -> None:
     """Print the rows of each task."""
     for planned in plan:
         rows = ", ".join(f"{name} {part.rows:,}" for name, part in planned.parts())
-        log_info(f"{planned.name}: rows: {rows}")
+        log_info(f"{planned.name}: {rows} rows")
     log_info(f"{counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each, to {options.out}")

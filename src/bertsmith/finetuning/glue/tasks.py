@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of text, second text and label in a file: by name, or by number in a file without a header."""
+    """The columns of text, second text and label: names, or numbers in a file without a header."""
 
     text: str
     pair: str | None
@@ -19,13 +19,13 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All that a file must have."""
+        """The columns that a file must have."""
         return tuple(name for name in (self.text, self.pair, self.label) if name is not None)
 
 
 @dataclass(frozen=True)
 class ExtraFile:
-    """A file that a task's models are measured on besides its dev file; nothing is trained or chosen on it."""
+    """A file that a task's models are also measured on; never used for training or selection."""
 
     name: str
     folders: tuple[str, ...]
@@ -37,10 +37,10 @@ class ExtraFile:
 
 @dataclass(frozen=True)
 class GlueTask:
-    """A task of GLUE: its folder, its files (names without their endings), their columns, and its own metrics.
+    """A task of GLUE: its files (names without endings), their columns, and its metrics.
 
-    The first metric is the one that checkpoints and seeds are chosen by. `layouts` are the forms in which the files
-    are found: GLUE's own first, then that of the data sets of the Hub.
+    The first metric selects checkpoints and seeds. `layouts` has the columns of GLUE's own files first, then those of
+    the Hub's data sets.
     """
 
     name: str
@@ -51,9 +51,9 @@ class GlueTask:
     test: tuple[str, ...] = ("test",)
     extra_files: tuple[ExtraFile, ...] = ()
     positive: str | None = None
-    """The class that F1 is of, if a metric is F1."""
+    """The class that F1 is computed for, if F1 is a metric."""
     broken_rows: bool = False
-    """Whether GLUE's own files have rows in pieces (a line end within a question), which everybody leaves out."""
+    """Whether GLUE's own files have broken rows (a line end within a question), which are always skipped."""
 
 
 TRAIN = ("train",)
@@ -102,13 +102,13 @@ GLUE = (
     GlueTask("RTE", ("accuracy",), (_SENTENCES,)),
     GlueTask("WNLI", ("accuracy",), (_SENTENCES,)),
 )
-"""In the order of GLUE's own table; the average is over these."""
+"""All tasks, in the order of GLUE's own table; the average is over them."""
 
 NAMES = tuple(task.name for task in GLUE)
 
 
 def normalized_task_name(name: str) -> str:
-    """A name as it is compared: `SST-2`, `sst2` and `sst_2` are one."""
+    """Return a name for comparison: `SST-2`, `sst2` and `sst_2` are equal."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -116,4 +116,4 @@ MEASURED_WITH: Mapping[str, str] = MappingProxyType(
     {normalized_task_name(extra.name): task.name for task in GLUE for extra in task.extra_files}
     | {normalized_task_name("MNLI-m"): "MNLI"}
 )
-"""The files that are measured with the models of a task, by their plain names, and that task."""
+"""Extra files by their normalized names, and the task whose models are measured on them."""
