@@ -271,9 +271,9 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     assert "lengths alone give" not in answer.stdout
     for words in (
         "pseudo-perplexity",
-        "masked tokens by the place in the sentence",
+        "masked tokens by the position in the sentence",
         "10,000 or more",
-        "Cosines of any",
+        "The cosine of any",
     ):
         assert words in answer.stdout
     stock = tmp_path / "stock"

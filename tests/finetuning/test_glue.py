@@ -254,7 +254,7 @@ def test_the_card_of_a_suite(done: tuple[Path, GlueResult]) -> None:
         assert f"| RTE | {part} | `{file}` | 24 | `{hashlib.sha256(file.read_bytes()).hexdigest()}` |" in card.text
     diagnostics = data / "MNLI" / "diagnostic-full.tsv"
     assert f"| AX | measured | `{diagnostics}` | 8 |" in card.text
-    assert "dev.tsv, mean of 2 seeds, chosen on the same examples" in card.text
+    assert "dev.tsv, mean of 2 seeds, selected on the same examples" in card.text
     assert "partial: over 5 of 9 tasks" in card.text and "Not measured: SST-2, QQP, QNLI, WNLI" in card.text
     assert json.loads((result.out / "suite.json").read_text())["command"] in card.text
 
@@ -271,10 +271,10 @@ def test_the_protocol_may_change_without_training_again(
     place = mean["seeds"].index(mean["best_seed"])
     line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC"))
     assert f"{mean['metrics']['accuracy']['seeds'][place]:.1%}  none " in line
-    assert "dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in line
-    assert "of each its best seed" in answer.stdout
+    assert "dev.tsv, best of 2 seeds (optimistic), selected on the same examples" in line
+    assert "using the best seed of each" in answer.stdout
     html = (tmp_path / "o" / "report.html").read_text()
-    assert "found on the very examples" in html and "(optimistic)" in html
+    assert "A new seed usually does worse" in html and "(optimistic)" in html
     record = json.loads((tmp_path / "o" / "suite.json").read_text())
     assert record["tasks"]["MRPC"]["protocol"]["over_seeds"] == record["options"]["over_seeds"] == "best"
     assert record["tasks"]["MRPC"]["metrics"] == mean["metrics"]
@@ -288,7 +288,7 @@ def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: P
     lines = answer.stdout.splitlines()
     assert lines[0].split() == ["task", "metric", "figure", "95%", "interval", "baseline", "examples", "protocol"]
     assert [line.split()[0] for line in lines[1:4]] == ["MRPC", "f1", "RTE"]
-    assert all("dev.tsv, one seed, chosen on the same examples" in line for line in lines[1:4])
+    assert all("dev.tsv, one seed, selected on the same examples" in line for line in lines[1:4])
     assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in lines[4]
     assert lines[5] == f"report: {tmp_path / 'o' / 'report.html'}"
 
@@ -312,7 +312,7 @@ def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
     assert answer.code == 0, answer.stderr
     assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in answer.stdout
     for path in data.rglob("*.parquet"):
-        assert f"{path}: has no labels, so nothing is measured on it" in answer.stderr
+        assert f"{path}: has no labels, so it is not used" in answer.stderr
 
 
 # What is done is kept
@@ -348,7 +348,7 @@ def test_a_run_that_was_stopped_goes_on(
     record = json.loads((tmp_path / "out" / "suite.json").read_text())
     assert (record["status"], list(record["tasks"])) == ("interrupted", ["CoLA"])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Not all tasks are done. Still to do: MRPC, RTE. The command below" in page
+    assert "Not all tasks are finished. Still to do: MRPC, RTE. To resume, repeat the command below" in page
 
     refused = bertsmith(*words, tmp_path / "out")
     assert refused.code == 2
@@ -471,7 +471,7 @@ def test_a_record_of_another_version_is_refused_in_words(
         for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
             answer = bertsmith(*words)
             assert (answer.code, answer.stdout) == (2, "")
-            assert found in answer.stderr and "The RUNs beside it can be used" in answer.stderr
+            assert found in answer.stderr and "The RUNs next to it can still be used" in answer.stderr
 
 
 def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Path) -> None:
@@ -481,7 +481,7 @@ def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Pat
     (mine / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match=r"replaces only what bertsmith finetune glue wrote \(no suite.json"):
         finetune_glue(**options, out=mine, overwrite=True)
-    with pytest.raises(OutputError, match=r"holds no suite\.json"):
+    with pytest.raises(OutputError, match=r"found no suite\.json"):
         finetune_glue(**options, out=mine, resume=True)
     assert (mine / "thesis.txt").is_file()
     for name in ("MODEL", "--data"):
@@ -567,7 +567,7 @@ def test_a_task_that_diverges_is_no_mistake_of_the_user(
     assert list(found["tasks"]) == ["RTE"]
     assert found["failures"]["CoLA"] == {
         "error": "DivergedError",
-        "message": "no seed came to its end: the loss of update 1 is nan",
+        "message": "all seeds failed: the loss of update 1 is nan",
     }
 
 

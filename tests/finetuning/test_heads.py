@@ -303,7 +303,7 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
     report = (result.run / "report.html").read_text()
     assert "Worst errors" in report
     if json.loads((result.run / "run.json").read_text())["learnt_nothing"] is None:
-        assert report.index("95% interval") < report.index("Warning") < report.index("Figures"), "the verdict is first"
+        assert report.index("95% interval") < report.index("Warning") < report.index("Results"), "the verdict is first"
 
 
 def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:

@@ -180,7 +180,7 @@ def test_the_best_trial_is_what_the_seeds_are_trained_with(searched: Any) -> Non
     settings = found["trials"][best]["settings"]
     assert float(chosen["learning rate"]["value"]) == settings["learning_rate"]
     assert int(chosen["batch size"]["value"]) == settings["batch_size"]
-    assert chosen["batch size"]["reason"] == f"trial {best}, the best of 7"
+    assert chosen["batch size"]["reason"] == f"trial {best}, the best of 7 trials"
 
 
 def test_what_is_kept(searched: Any) -> None:
@@ -196,9 +196,9 @@ def test_what_is_said_of_it(searched: Any) -> None:
     best = searched.search["best_trial"]
     for text in (card, page):
         assert f"Trial {best} (" in text and "beats the defaults by" in text
-        assert "is a little too good, as it was chosen there" in text
+        assert "is slightly too good, because the same file selected it" in text
     assert card.count("\n| ") >= 9
-    assert "The settings and the best checkpoint were chosen on the very data" not in page, "there is a test file"
+    assert "The settings and the best checkpoint were selected on the same examples" not in page, "there is a test file"
 
 
 def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
         result = finetune(TASK, **files, **QUICK, test=test, out=tmp_path / name)
         found.append(timeless(result.search["trials"]))
         page = (tmp_path / name / "report.html").read_text()
-        assert ("The settings and the best checkpoint were chosen on the very data" in page) is (test is None)
+        assert ("The settings and the best checkpoint were selected on the same examples" in page) is (test is None)
     assert found[0] == found[1]
 
 
@@ -226,7 +226,9 @@ def test_no_better_than_the_defaults(
     assert choices["batch size"] == "32"
     for name in ("README.md", "report.html"):
         text = (result.run / name).read_text()
-        assert "No settings were better than the defaults, which are kept: accuracy 50.0% on the dev file." in text
+        assert (
+            "No trial was better than the defaults, so the defaults are used: accuracy 50.0% on the dev file." in text
+        )
 
 
 def test_the_defaults_are_those_without_a_search(
@@ -268,7 +270,7 @@ def test_a_trial_that_fails_is_not_the_end(
     assert result.search["gain"] is None and result.search["best_trial"] in (1, 3)
     page = (result.run / "report.html").read_text()
     assert "The defaults failed: the loss is not finite." in page
-    assert "memory was short: DefaultCPUAllocator" in page and "2 failed" in page
+    assert "out of memory: DefaultCPUAllocator" in page and "2 failed trials" in page
 
 
 def test_a_mistake_of_ours_is_no_failed_trial(
@@ -287,7 +289,7 @@ def test_all_trials_fail(given_files: dict[str, Path], tmp_path: Path, monkeypat
         raise DivergedError("the loss is not finite")
 
     monkeypatch.setattr(search_module, "train_head", train)
-    with pytest.raises(DivergedError, match="none of the 4 trials came to its end: the loss is not finite"):
+    with pytest.raises(DivergedError, match="all 4 trials failed: the loss is not finite"):
         finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
 
 
@@ -333,7 +335,7 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
     ("number", "update", "where"),
     [
         (signal.SIGTERM, 1, "update 1 of trial 2"),
-        (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before it was measured"),
+        (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before the evaluation"),
     ],
 )
 def test_a_signal_says_how_to_go_on(
@@ -352,7 +354,7 @@ def test_a_signal_says_how_to_go_on(
         finetune(TASK, **given_files, **QUICK, out=out)
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
     assert [path.name for path in (out / "search" / "trial-2" / "checkpoints").iterdir()] == [f"step-{update}"]
-    assert "2 of 4 settings so far" in bertsmith_page(out)
+    assert "2 of 4 trials so far" in bertsmith_page(out)
     result = finetune(TASK, **given_files, **QUICK, out=out, resume=True)
     assert timeless(result.search["trials"]) == timeless(unbroken.search["trials"])
     assert result.metrics == unbroken.metrics
@@ -407,7 +409,7 @@ def test_without_optuna(given_files: dict[str, Path], tmp_path: Path, monkeypatc
 
 def test_a_space_that_does_not_fit(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match="--search-space: --freeze-layers 9: the model has 1 layers"):
+    with pytest.raises(OptionError, match="--search-space: --freeze-layers: found 9, expected at most 1"):
         finetune(TASK, **files, search=3, search_space="freeze_layers=0..9")
     rows = [json.loads(line) for line in labelled("train", 48).read_text().splitlines()]
     numbers = tmp_path / "numbers.jsonl"
@@ -422,7 +424,7 @@ def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Call
     words = [word for name, value in given_files.items() for word in (f"--{name}", value)]
     answer = bertsmith("finetune", TASK, *words, "--out", tmp_path / "run", "--search", 6, "--dry-run")
     assert answer.code == 0 and not (tmp_path / "run").exists()
-    assert "search: 6 settings, one training each, judged by accuracy on the dev file" in answer.stderr
+    assert "search: 6 trials, compared by accuracy on the dev file" in answer.stderr
     assert "epochs 5 to 15, batch_size 16 or 32 or 64" in answer.stderr
     assert "the defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
 
@@ -435,7 +437,7 @@ def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callab
     assert "2 updates" in lines, "of one seed"
     assert len([line for line in lines if line.startswith("trial 0")]) == 1, lines
     (first,) = [line for line in lines if line.startswith("trial 0 (the defaults): accuracy ")]
-    assert first.endswith("what is to be beaten (1 of 2 done)")
+    assert first.endswith("to be beaten by the other trials (1 of 2 done)")
     (second,) = [line for line in lines if line.startswith("trial 1")]
     assert second.startswith("trial 1: learning_rate ")
 

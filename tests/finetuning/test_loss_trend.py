@@ -14,10 +14,13 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
     ("losses", "said"),
     [
         ([0.7, 0.68, 0.66, 0.63, 0.6, 0.57, 0.54, 0.5, 0.46, 0.42], "was still falling (0.69 to 0.44): try more --ep"),
-        ([0.7, 0.5, *[0.3] * 18], "The training loss fell (0.45 to 0.3) and then stayed: try more training examples"),
+        (
+            [0.7, 0.5, *[0.3] * 18],
+            "The training loss fell (0.45 to 0.3) and then stopped falling: try more training examples",
+        ),
         ([0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7], "The training loss hardly changed (0.695 to 0.695)"),
         ([0.5, 0.6, 0.7, 0.8, 0.9, 0.85], "The training loss rose (0.5 to 0.85): try a different --learning"),
-        ([0.7], "One update is too few to see whether the training loss falls"),
+        ([0.7], "One update is too few to see whether the training loss is falling"),
         ([0.7, 0.6], "The training loss was still falling (0.7 to 0.6): try more --epochs"),
     ],
 )

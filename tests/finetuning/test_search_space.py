@@ -94,13 +94,13 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
     [
         (
             "learnin_rate=1e-5..1e-4",
-            "'learnin_rate' is no option, expected some of learning_rate, epochs, batch_size, ",
+            "'learnin_rate' is not an option, expected some of learning_rate, epochs, batch_size, ",
         ),
         ("learnin_rate=1e-5..1e-4", "; did you mean 'learning_rate'?"),
         ("batchsize=16|32", "did you mean 'batch_size'?"),
-        ("seed=1..4", "'seed' is no option that can be searched, expected some of learning_rate,"),
+        ("seed=1..4", "'seed' cannot be searched, expected some of learning_rate,"),
         ("learning_rate=1e-4..1e-5", "learning_rate: found 0.0001..1e-05, expected the lower end first"),
-        ("epochs=3..3", "epochs: found 3..3, expected the lower end first and a higher one"),
+        ("epochs=3..3", "epochs: found 3..3, expected the lower end first: LOW..HIGH"),
         ("learning_rate=0..1e-5", "learning_rate: found '0', expected above 0"),
         ("layer_decay=0.5..1.5", "layer_decay: found '1.5', expected at most 1"),
         ("batch_size=16|x", "batch_size: found 'x', expected a whole number"),
@@ -109,12 +109,15 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         ("learning_rate=fast", "learning_rate: found 'fast', expected a number"),
         ("learning_rate=1e-5..", "learning_rate: found '', expected a number"),
         ("learning_rate=1e-5..inf", "learning_rate: found 'inf', expected a finite number"),
-        ("batch_size=16", "batch_size: found one value alone (16), expected a range (LOW..HIGH) or several (V|V|V)"),
+        (
+            "batch_size=16",
+            "batch_size: found only one value (16), expected a range (LOW..HIGH) or several values (V|V|V)",
+        ),
         ("batch_size=16|32|16", "batch_size: found a value twice in 16|32|16"),
-        ("epochs,epochs=1|2", "epochs stands twice in it"),
-        ("layer_decay", "layer_decay has no range of its own; give one: layer_decay=LOW..HIGH"),
+        ("epochs,epochs=1|2", "epochs: found it twice, expected each option once"),
+        ("layer_decay", "layer_decay has no default range. Give a range, layer_decay=LOW..HIGH"),
         ("", "found nothing, expected some of learning_rate"),
-        (3, "found 3, expected names with their values, such as learning_rate=1e-5..1e-4"),
+        (3, "found 3, expected names with values, such as learning_rate=1e-5..1e-4"),
         ({"batch_size": [True, 16]}, "batch_size: found True, expected a number"),
         ({"batch_size": []}, "batch_size: found no value"),
         ({"epochs": [None, 3]}, "epochs: found None, expected a number"),
@@ -160,7 +163,7 @@ def test_on_every_way_in(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     ):
         answer = bertsmith("finetune", FILES["task"], *words, "--search", 5, *given_so)
         assert answer.code == 2 and answer.stdout == ""
-        assert "--search-space: 'epoch' is no option" in answer.stderr and "did you mean 'epochs'?" in answer.stderr
+        assert "--search-space: 'epoch' is not an option" in answer.stderr and "did you mean 'epochs'?" in answer.stderr
     answer = bertsmith("finetune", "glue", "--model", "m", "--data", "d", "--out", "o", "--search", 5)
     assert answer.code == 2
     assert "no option '--search'; a task by itself has it: bertsmith finetune sequence-class" in answer.stderr

@@ -148,7 +148,7 @@ def test_the_rate_told_is_that_of_the_head(run: Path, labelled: Labelled, tmp_pa
 
 def test_more_layers_than_there_are(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match=r"--freeze-layers 40: the model has \d+ layers"):
+    with pytest.raises(OptionError, match=r"--freeze-layers: found 40, expected at most \d+"):
         finetune("sequence-classification", **files, **QUICK, freeze_layers=40)
     assert not files["out"].exists()
 
@@ -214,7 +214,7 @@ def test_more_seeds_later(run: Path, labelled: Labelled, tmp_path: Path) -> None
     whole = finetune("sequence-classification", **options, out=tmp_path / "whole", seeds=3)
     assert result.metrics == whole.metrics and result.best_seed == whole.best_seed
     assert same(out, whole.run)
-    with pytest.raises(OptionError, match=r"--seeds 2: .* has 3 seeds already; give 3 or more"):
+    with pytest.raises(OptionError, match=r"--seeds 2: .* already has 3 seeds; expected at least 3"):
         finetune("sequence-classification", **options, out=out, seeds=2, resume=True)
     assert same(out, whole.run)
 
@@ -237,7 +237,7 @@ def test_a_changed_file_is_not_gone_on_with(run: Path, labelled: Labelled, tmp_p
     finetune("sequence-classification", **options)
     with train.open("a") as file:
         file.write(json.dumps({"text": "one more", "label": "food"}) + "\n")
-    with pytest.raises(OptionError, match=r"train.jsonl is not the file that .* was started with"):
+    with pytest.raises(OptionError, match=r"train.jsonl has changed since .* was started"):
         finetune("sequence-classification", **options, seeds=2, resume=True)
 
 
@@ -275,13 +275,13 @@ def test_a_seed_that_diverges_is_marked(
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["diverged_seeds"] == [1]
     assert record["warnings"][-2].startswith("seed 1 diverged: update ")
-    assert record["warnings"][-1] == "the figures are over 2 of 3 seeds, without those that diverged"
+    assert record["warnings"][-1] == "the results are over 2 of 3 seeds, without the diverged ones"
 
 
 def test_no_seed_that_ends(run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned(monkeypatch, 0, 1)
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
-    with pytest.raises(DivergedError, match=r"no seed came to its end: update \d+: the loss is not finite"):
+    with pytest.raises(DivergedError, match=r"all seeds failed: update \d+: the loss is not finite"):
         finetune("sequence-classification", **options, out=tmp_path / "run", seeds=2)
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -291,7 +291,7 @@ def test_figures_that_are_no_numbers(
 ) -> None:
     monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": float("nan")})
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
-    with pytest.raises(DivergedError, match=r"no seed came to its end: no evaluation gave a number: accuracy"):
+    with pytest.raises(DivergedError, match=r"all seeds failed: no evaluation gave a number: accuracy"):
         finetune("sequence-classification", **options, out=tmp_path / "run")
     assert not (tmp_path / "run" / "model.safetensors").exists()
 

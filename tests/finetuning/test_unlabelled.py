@@ -343,7 +343,11 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
     refused(OptionError, r"--unlabelled .*copied\.jsonl: is the --dev file", unlabelled=copied)
-    refused(OptionError, r"--unlabelled .*: is the --train file, all of whose texts", unlabelled=options["train"])
+    refused(
+        OptionError,
+        r"--unlabelled .*: is the --train file, and the teacher already answers",
+        unlabelled=options["train"],
+    )
     refused(OptionError, r"--unlabelled .*: is the --test file", test=options["unlabelled"])
 
 
@@ -402,7 +406,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         finetune(TASK, **options, out=out)
     content = more.read_text()
     more.write_text(content.replace("bread", "bell", 1))
-    with pytest.raises(OptionError, match=r"more\.jsonl is not the file that .* was started with"):
+    with pytest.raises(OptionError, match=r"more\.jsonl has changed since .* was started"):
         finetune(TASK, **options, out=out, resume=True)
     more.write_text(content)
     with pytest.raises(OptionError, match="was started with --unlabelled"):

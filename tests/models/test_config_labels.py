@@ -76,7 +76,7 @@ def test_a_contradiction_is_announced(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "bertsmith"):
         found = read_config_labels("contradicting", config)
     assert found["id2label"] == {0: "a", 1: "b"}
-    assert "'a' is 0 in id2label and 1 in label2id; id2label is taken" in caplog.text
+    assert "'a' is 0 in id2label and 1 in label2id; using id2label" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ VERBS: list[tuple[str, ...]] = [
     ("values", "message"),
     [
         ({"id2label": {"0": "a", "1": "b", "3": "c"}, "label2id": None}, "numbers its 3 labels 0, 1, 3"),
-        ({"vocab_size": 6}, "the tokenizer has 7 entries, the embeddings have 6 rows"),
+        ({"vocab_size": 6}, "found 7 entries in the tokenizer, expected at most 6"),
     ],
     ids=["labels", "rows"],
 )

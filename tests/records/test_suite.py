@@ -76,7 +76,7 @@ def test_a_field_that_is_missing_is_named_with_the_command(tmp_path: Path, lacki
 
 @pytest.mark.parametrize("content", ['{"suite": "gl', "", "[]"])
 def test_a_file_that_is_cut_off(tmp_path: Path, content: str) -> None:
-    with pytest.raises(InputError, match=r"suite\.json: .*The RUNs beside it can be used"):
+    with pytest.raises(InputError, match=r"suite\.json: .*The RUNs next to it can still be used"):
         SuiteRecord.read(written(tmp_path, content))
 
 

@@ -66,7 +66,7 @@ class SeedResults:
         yield from (f"seed {seed}: {self.results[seed].diverged}" for seed in stuck)
         if lost:
             total = len(self.results)
-            yield f"the results are means over {len(figures)} of {total} seeds; the diverged seeds have no results"
+            yield f"the results are over {len(figures)} of {total} seeds, without the diverged ones"
         others = [found[metric].value for seed, found in figures.items() if seed not in stuck]
         if stuck and others:
             named = " and ".join(f"seed {seed}" for seed in stuck)

@@ -51,7 +51,7 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
     layers = options.layers or config.num_hidden_layers
     if (options.freeze_layers or 0) > layers:
         raise OptionError(
-            f"--freeze-layers: found {options.freeze_layers}, expected at most {layers}, the number of layers"
+            f"--freeze-layers: found {options.freeze_layers}, expected at most {layers} (the layers of the model)"
         )
     parts = TrainableParameters.of(options)
     if not parts.is_full_finetuning:  # checks the options; any labels will do

@@ -107,8 +107,9 @@ class TaskTeacher:
         length = min(options.max_length or TASKS[task].max_length, self.predictor.max_length)
         self.budget = options.eval_batch_size * length
         self.inputs = self.head.encode(teacher_tokenizer, examples, length)
-        same_tokenizer = teacher_tokenizer.get_vocab() == tokenizer.get_vocab()
-        if head.needs_same_rows and not (same_tokenizer and self.inputs.lengths == inputs.lengths):
+        if head.needs_same_rows and (
+            teacher_tokenizer.get_vocab() != tokenizer.get_vocab() or self.inputs.lengths != inputs.lengths
+        ):
             raise OptionError(
                 f"--teacher {name}: its tokens or windows differ from those of {options.model}. For {task}, teacher "
                 "and student need the same tokenizer, and both must support --max-length"

@@ -21,7 +21,7 @@ from bertsmith.records.search import SearchReport
 class MeanFigure(Part):
     """A metric over the seeds: its mean with a 95% interval, and the value of each seed.
 
-    Of one seed the interval is that over the examples.
+    With one seed, the interval is over the examples.
     """
 
     mean: float
@@ -31,14 +31,14 @@ class MeanFigure(Part):
 
 
 class PreviousModel(Part):
-    """The model that a RUN replaces or starts from, if it was measured on the same file."""
+    """The model that a RUN replaces or starts from, measured on the same file."""
 
     name: str
     metrics: dict[str, MeanFigure]
 
 
 class Temperature(CalibrationFigures):
-    """The calibration that a verb returns: with a temperature also that, and the figures without it."""
+    """The calibration in a verb's JSON; with a temperature, also its value and the figures without it."""
 
     temperature: float | None = None
     before: CalibrationFigures | None = None
@@ -89,7 +89,7 @@ class SeedResult(Record):
     best_step: int = 0
     steps: int = 0
     dev: float | None = None
-    """The metric on the dev file that seeds are chosen by."""
+    """The metric on the dev file that selects the best seed."""
     diverged: str | None
     """Why the seed failed, or why its model is no better than the baseline."""
     loss: LossTrend | None = None
@@ -103,7 +103,7 @@ class FinetuningRecord(RunRecord):
     kind: Literal["finetuning"]
     task: str
     given: list[str] = Field(default_factory=list)
-    """Options that were given explicitly and then mean more than the same value by default."""
+    """Options that were given explicitly and mean more than the same value by default."""
     seeds: int = 1
     data: FinetuningFiles
     model_before: PreviousModel | None = None
@@ -112,7 +112,7 @@ class FinetuningRecord(RunRecord):
     seeds_with_figures: list[int] = Field(default_factory=list)
     baseline_answer: str | None = None
     learnt_nothing: str | None = None
-    """Why the RUN is of no use, if its best seed does not beat the baseline."""
+    """Why the RUN is useless, if its best seed does not beat the baseline."""
     metrics: dict[str, MeanFigure] = Field(default_factory=dict)
     baseline: dict[str, float] = Field(default_factory=dict)
     best_seed: int | None = None
@@ -126,7 +126,7 @@ class FinetuningRecord(RunRecord):
         return None if result is None else result.to_dict()
 
     def check_finished(self, path: Path) -> None:
-        """Raise InputError if a finished run lacks a figure that every finished run has."""
+        """Raise InputError if a finished run lacks a result that every finished run has."""
         needed = ("metrics", "baseline", "best_seed", "selected_on_reported_data", "result")
         lacking = next((name for name in needed if getattr(self, name) in (None, {})), None)
         for metric, figure in (self.metrics or {}).items():
@@ -136,6 +136,6 @@ class FinetuningRecord(RunRecord):
                 lacking = lacking or f"baseline.{metric}"
         if lacking is not None:
             raise InputError(
-                f"{path}: `{lacking}` is missing or incomplete, though the run is finished; the file was edited. "
+                f"{path}: `{lacking}` is missing or incomplete, although the run is finished; the file was edited. "
                 f"{self.advice}"
             )
