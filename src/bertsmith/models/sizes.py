@@ -40,7 +40,7 @@ class BertShape:
     max_positions: int
 
 
-def shape_of(
+def bert_shape(
     size: str,
     *,
     layers: int | None = None,

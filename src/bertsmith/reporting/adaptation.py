@@ -81,11 +81,14 @@ def _difference(before: float, after: float) -> str:
 
 def adaptation_verdict(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
     """Return a sentence about gain and forgetting, and its tone; an empty sentence without an MLM loss."""
-    own = _change(record, "evaluation")
-    general = _change(record, "general_evaluation")
-    if own is None or general is None:
+    domain_change = _change(record, "evaluation")
+    general_change = _change(record, "general_evaluation")
+    if domain_change is None or general_change is None:
         return "", "info"
-    words = f"The loss on the held-out part {_in_words(*own)}; on the general text it {_in_words(*general)}"
+    words = (
+        f"The loss on the held-out part {_in_words(*domain_change)}; on the general text it "
+        f"{_in_words(*general_change)}"
+    )
     if record.options.get("from") is None:
         return f"{words}. The model began from scratch, so there was nothing to forget.", "info"
     if record.fresh_mlm_head:
@@ -94,7 +97,10 @@ def adaptation_verdict(record: PretrainingRecord) -> tuple[str, Literal["info", 
             "cannot be measured here.",
             "info",
         )
-    gained, forgotten = own[0] - own[1] > SMALLEST_CHANGE, general[1] - general[0] > SMALLEST_CHANGE
+    gained, forgotten = (
+        domain_change[0] - domain_change[1] > SMALLEST_CHANGE,
+        general_change[1] - general_change[0] > SMALLEST_CHANGE,
+    )
     verdict = "something was forgotten" if forgotten else "nothing was forgotten"
     if not gained:
         verdict = f"nothing was gained, and {verdict}"
