@@ -144,7 +144,7 @@ def test_a_name_that_could_be_of_the_hub_is_looked_for_there(monkeypatch: pytest
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"x")
-    with pytest.raises(ModelError, match=r"model\.safetensors: is a file, expected the folder"):
+    with pytest.raises(ModelError, match=r"model\.safetensors: found a file, expected the folder"):
         check_model(str(file))
 
 
@@ -208,7 +208,7 @@ def test_another_architecture(tmp_path: Path) -> None:
     config = transformers.DistilBertConfig(vocab_size=60, dim=32, n_layers=1, n_heads=2, hidden_dim=48)
     with quiet_transformers():
         transformers.DistilBertForMaskedLM(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"model_type is 'distilbert', expected 'bert'"):
+    with pytest.raises(ModelError, match=r"found the model_type 'distilbert', expected 'bert'"):
         load_bert(str(tmp_path))
 
 

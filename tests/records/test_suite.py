@@ -69,7 +69,7 @@ def test_a_field_that_is_missing_is_named_with_the_command(tmp_path: Path, lacki
     for name in path:
         place = place[name]
     del place[last]
-    again = r"with --overwrite or another --out:\n  bertsmith finetune glue --model m$"
+    again = r"with --overwrite or a different --out:\n  bertsmith finetune glue --model m$"
     with pytest.raises(InputError, match=rf"suite\.json: `{lacking}` is missing; the file was edited.*{again}"):
         SuiteRecord.read(written(tmp_path, content))
 

@@ -205,8 +205,8 @@ class _Planner:
         low, high, document_start, choices = self._far_sentences(starts, stops, fragment)
         if self.num_documents == 1 and not choices.all():
             raise DataError(
-                f"found a corpus of one document with {len(self.positions)} sentences, expected more: a random next "
-                f"sentence must be {FAR_SENTENCES} sentences away. Add text, or give --objective mlm"
+                f"found one document of {len(self.positions)} sentences, expected more: a random next sentence must be "
+                f"at least {FAR_SENTENCES} away from its pair. Add text, or give --objective mlm"
             )
         begins, ends = np.zeros_like(starts), np.zeros_like(starts)
         far, none = np.flatnonzero(choices), np.flatnonzero(choices == 0)

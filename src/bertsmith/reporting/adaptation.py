@@ -97,10 +97,8 @@ def adaptation_verdict(record: PretrainingRecord) -> tuple[str, Literal["info", 
             "cannot be measured here.",
             "info",
         )
-    gained, forgotten = (
-        domain_change[0] - domain_change[1] > SMALLEST_CHANGE,
-        general_change[1] - general_change[0] > SMALLEST_CHANGE,
-    )
+    gained = domain_change[0] - domain_change[1] > SMALLEST_CHANGE
+    forgotten = general_change[1] - general_change[0] > SMALLEST_CHANGE
     verdict = "something was forgotten" if forgotten else "nothing was forgotten"
     if not gained:
         verdict = f"nothing was gained, and {verdict}"
