@@ -463,7 +463,7 @@ def test_a_record_of_another_version_is_refused_in_words(
             f"{out / 'suite.json'}: `{lacking}` is missing; the file was edited, or a different version"
             in answer.stderr
         )
-        assert "with --overwrite or another --out:\n  bertsmith finetune glue" in answer.stderr
+        assert "with --overwrite or a different --out:\n  bertsmith finetune glue" in answer.stderr
         assert "Traceback" not in answer.stderr
     assert json.loads((out / "suite.json").read_text()) == record
     for damaged, found in (('{"suite": "gl', "Unterminated string"), ("", "Expecting value"), ("[]", "no JSON object")):
