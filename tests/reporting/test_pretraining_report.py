@@ -144,7 +144,7 @@ def test_the_kinds_of_pairs_are_counted() -> None:
     assert outline.headings == ["Losses", "Evaluation", "Sentence pairs", "How it was made"]
     assert outline.cards["Pairs per pass"][0] == "20,000"
     assert outline.cards["B is random"] == ["55.0%", "11,000 pairs"]
-    assert outline.cards["Always random"] == ["500", "2.5% of pairs: nothing follows A in its text"]
+    assert outline.cards["A has no next sentence"] == ["500", "2.5% of pairs; their B is random"]
     assert outline.cards["B from the same document"] == ["1,100", "10.0% of random pairs"]
     assert outline.cards["Unused tokens"] == ["15,000", "1.5% of the training tokens, per pass"]
     assert "in 90.0% of the random pairs B comes from a different document" in outline.words()
@@ -243,7 +243,7 @@ def test_a_little_is_not_nothing() -> None:
 def test_pairs_of_sentence_order_are_called_so() -> None:
     outline = report_of({**AUDIT, "swap": True, "forced_random": 0, "same_document_negatives": 0})
     assert outline.cards["Swapped"] == ["55.0%", "11,000 pairs"]
-    assert "Always random" not in outline.cards and "B from the same document" not in outline.cards
+    assert "A has no next sentence" not in outline.cards and "B from the same document" not in outline.cards
     assert "Held-out accuracy on the order of segments" in outline.words()
     assert "Topics" not in outline.words()
 

@@ -18,7 +18,11 @@ def choose_epochs(examples: int, batch_size: int) -> AutomaticChoice:
     """Choose 3 epochs, more for a small file, which would otherwise have too few updates."""
     wanted = UPDATES * batch_size / examples
     epochs = min(max(round(wanted), FEWEST_EPOCHS), MOST_EPOCHS)
-    why = f"up to {MOST_EPOCHS} for {UPDATES} updates" if epochs > FEWEST_EPOCHS else "more only for a small file"
+    why = (
+        f"more for a small file, up to {MOST_EPOCHS}, to reach {UPDATES} updates"
+        if epochs > FEWEST_EPOCHS
+        else "more only for a small file"
+    )
     return AutomaticChoice("epochs", str(epochs), f"{why}; an epoch has {counted(examples, 'row')}")
 
 

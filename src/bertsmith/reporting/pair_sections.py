@@ -28,7 +28,7 @@ def add_pairs(
         forced = audit.forced_random
         cards += [
             ("B is random", _share_of(negatives, pairs), f"{negatives:,} pairs"),
-            ("Always random", forced, f"{_share_of(forced, pairs)} of pairs: nothing follows A in its text"),
+            ("A has no next sentence", forced, f"{_share_of(forced, pairs)} of pairs; their B is random"),
             ("B from the same document", same, f"{_share_of(same, negatives)} of random pairs"),
         ]
     page.figures([*cards, ("Unused tokens", audit.left_out_tokens, left_out)])

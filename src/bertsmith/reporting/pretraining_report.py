@@ -53,7 +53,8 @@ def pretraining_report(
     add_adaptation(page, record, evaluated, finished=after is not None)
     if audit is not None:
         page.section(
-            "Sentence pairs", "The pairs of next sentence prediction, and how well a model does without reading them."
+            "Sentence pairs",
+            "The pairs for next sentence prediction, and how often a guess without reading them is right.",
         )
         add_pairs(page, audit, tokens=record.data.tokens, after=after)
     if record.samples and after is not None:
