@@ -86,11 +86,11 @@ def _choose_computation(
     return [*choices, device, precision, attention, streams], computation, attention.value
 
 
-def precision_of(asked: str, device: str, config: Any) -> AutomaticChoice:
+def precision_of(requested: str, device: str, config: Any) -> AutomaticChoice:
     """Choose the precision for a model with this configuration."""
-    if asked == "auto" and config.model_type in ONLY_FLOAT32:
+    if requested == "auto" and config.model_type in ONLY_FLOAT32:
         return AutomaticChoice("precision", "fp32", f"transformers supports only fp32 for {config.model_type}")
-    return choose_precision(asked, device)
+    return choose_precision(requested, device)
 
 
 def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[float, ...] | None:

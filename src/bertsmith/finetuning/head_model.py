@@ -11,7 +11,7 @@ from bertsmith.errors import ModelError
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.models.layer_dropping import with_fewer_layers
-from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
+from bertsmith.models.loading import check_model, load_config, loading_errors, quiet_transformers, refuse_mismatches
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.model_config import INPUT_LENGTH, forget_head, forget_labels, has_class
 
@@ -25,7 +25,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
 
     name, head = settings.options.model, settings.head
     check_model(name)
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         loaded: Any = getattr(transformers, head.auto_class).from_pretrained(
             name,
             dtype=torch.float32,
@@ -61,7 +61,7 @@ def meta_model(name: str, head: AnyTask, parts: TrainableParameters) -> nn.Modul
     """
     import transformers
 
-    with explained(name), quiet_transformers(), torch.device("meta"):
+    with loading_errors(name), quiet_transformers(), torch.device("meta"):
         config = transformers.AutoConfig.from_pretrained(name, **head.config_values())
         model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
         if parts.layers is not None:

@@ -89,7 +89,7 @@ def load_config(name: str) -> Any:
     from transformers import AutoConfig, PreTrainedConfig
 
     check_model(name)
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         try:
             labels = read_config_labels(name, PreTrainedConfig.get_config_dict(name)[0])
             return AutoConfig.from_pretrained(name, **labels)
@@ -152,7 +152,7 @@ def _supported_tokens(table: Any, parent: Any) -> int:
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def loading_errors(name: str) -> Iterator[None]:
     """Turn any loading error of a library into a ModelError with one line."""
     try:
         yield
@@ -206,7 +206,7 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
             f"{name}: found tie_word_embeddings false in config.json, expected a BERT whose decoder shares the word "
             "embeddings, as in the original"
         )
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         loaded: Any = BertForPreTraining.from_pretrained(
             name,
             dtype=torch.float32,
@@ -278,7 +278,7 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     import transformers
 
     config = load_config(name)
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         model, info = getattr(transformers, auto_class).from_pretrained(
             name,
             config=config,

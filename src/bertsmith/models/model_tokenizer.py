@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
-from bertsmith.models.loading import explained, max_tokens, quiet_transformers
+from bertsmith.models.loading import loading_errors, max_tokens, quiet_transformers
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import exists
 from bertsmith.tokenization.extension import rows_of
@@ -68,7 +68,7 @@ def with_known_length(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrain
         from transformers import AutoConfig
 
         try:
-            with explained(name), quiet_transformers():
+            with loading_errors(name), quiet_transformers():
                 return with_true_length(tokenizer, AutoConfig.from_pretrained(name))
         except ModelError:  # transformers does not know the architecture; the tokenizer works without it
             return tokenizer
@@ -83,6 +83,6 @@ def _config(name: str) -> dict[str, Any]:
         return {}
     if file_of(name, "config.json") is None:
         return {}
-    with explained(name):
+    with loading_errors(name):
         found: dict[str, Any] = PreTrainedConfig.get_config_dict(name)[0]
         return found

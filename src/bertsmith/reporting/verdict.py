@@ -55,8 +55,8 @@ def verdict(record: FinetuningRecord, texts: TaskTexts) -> tuple[str, list[str],
 
 def main_metric(record: FinetuningRecord) -> str:
     """Return the metric that selected the checkpoints and the best seed."""
-    asked = str(record.options.get("metric"))
-    return asked if asked in record.metrics else next(iter(record.metrics))
+    requested = str(record.options.get("metric"))
+    return requested if requested in record.metrics else next(iter(record.metrics))
 
 
 def _named(metric: str) -> str:
