@@ -51,7 +51,7 @@ def tuned(
         )
 
 
-def test_a_task_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
+def test_a_task_that_can_be_learned_is_learned(tuned: FinetuneResult) -> None:
     assert tuned.metrics["accuracy"]["mean"] > 0.9
     assert tuned.metrics["macro_f1"]["mean"] > 0.9
     assert tuned.baseline["accuracy"] < 0.7

@@ -334,7 +334,7 @@ def trained_seeds(monkeypatch: pytest.MonkeyPatch, stop_at: tuple[str, int] | No
     return seen
 
 
-def test_a_run_that_was_stopped_goes_on(
+def test_a_stopped_run_resumes(
     bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["finetune", "glue", "--model", run, "--data", glue("CoLA", "MRPC", "RTE"), "--seeds", 2, *WORDS, "--out"]
@@ -365,9 +365,7 @@ def test_a_run_that_was_stopped_goes_on(
     assert seen == []
 
 
-def test_a_signal_in_training_says_how_all_of_it_goes_on(
-    run: Path, glue: Glue, tmp_path: Path, signalled: Signalled
-) -> None:
+def test_a_signal_in_training_says_how_to_resume(run: Path, glue: Glue, tmp_path: Path, signalled: Signalled) -> None:
     options = {"model": run, "data": glue("RTE"), "out": tmp_path / "out", **QUICK}
     with signalled(1, signal.SIGINT), pytest.raises(Interrupted) as raised:
         finetune_glue(**options)
@@ -388,7 +386,7 @@ def test_a_signal_in_training_says_how_all_of_it_goes_on(
 
 
 @pytest.mark.slow
-def test_a_killed_process_goes_on_from_its_checkpoint(run: Path, glue: Glue, tmp_path: Path) -> None:
+def test_a_killed_process_resumes_from_its_checkpoint(run: Path, glue: Glue, tmp_path: Path) -> None:
     """SIGKILL in the middle of a seed of the second task."""
     out, data = tmp_path / "out", glue("CoLA", "RTE", rows=32)
     options = QUICK | {"batch_size": 4, "epochs": 5, "save_every": 1}

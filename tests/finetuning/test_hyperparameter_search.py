@@ -1,4 +1,4 @@
-"""finetune --search: trials that are kept, proposals that follow from them alone, and what is said of the best one."""
+"""finetune --search: trials, proposals that depend only on them, and the report on the best one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def given_files(run: Path, labelled: Labelled) -> dict[str, Path]:
 
 
 def trials(out: Path) -> list[dict[str, Any]]:
-    """What stands on the disk of each trial."""
+    """The files of each trial."""
     files = sorted((out / "search").glob("trial-*.json"), key=lambda path: int(path.stem.removeprefix("trial-")))
     return [json.loads(file.read_text()) for file in files]
 
@@ -191,7 +191,7 @@ def test_what_is_kept(searched: Any) -> None:
     assert all([path.name for path in one.iterdir()] == ["metrics.jsonl"] for one in folder.iterdir() if one.is_dir())
 
 
-def test_what_is_said_of_it(searched: Any) -> None:
+def test_the_report_of_a_search(searched: Any) -> None:
     card, page = ((searched.run / name).read_text() for name in ("README.md", "report.html"))
     best = searched.search["best_trial"]
     for text in (card, page):
@@ -216,7 +216,7 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
 def test_no_better_than_the_defaults(
     given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every trial has the same figure: the defaults are kept, and it is said."""
+    """All trials have the same result: the defaults are used, and the report says so."""
     even = Figure(value=0.5, low=0.3, high=0.7)
     monkeypatch.setattr(search_module.HyperparameterSearch, "_figure", lambda *_: even)
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
@@ -296,7 +296,7 @@ def test_all_trials_fail(given_files: dict[str, Path], tmp_path: Path, monkeypat
 # Stops
 
 
-def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -> None:
     """SIGKILL in the sixth trial: five are kept, and the search ends as one that was not stopped."""
     unbroken = finetune(TASK, **given_files, **{**QUICK, "search": 8}, out=tmp_path / "unbroken")
     out = tmp_path / "killed"
@@ -338,7 +338,7 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
         (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before the evaluation"),
     ],
 )
-def test_a_signal_says_how_to_go_on(
+def test_a_signal_says_how_to_resume(
     given_files: dict[str, Path],
     tmp_path: Path,
     signalled: Callable[..., AbstractContextManager[None]],

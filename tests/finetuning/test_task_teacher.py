@@ -159,15 +159,15 @@ def test_a_student_learns_the_teachers_logits_of_its_own_examples(task: str, sti
     taught = {**options, "teacher": teacher, "distil_weight": 1.0, "epochs": 1, "micro_batch_tokens": 60}
     nothing = finetune(task, **{**taught, "learning_rate": 1e-12}, model=teacher, out=tmp_path / "student").run
     assert max(map(abs, losses(nothing))) < 1e-5
-    learnt = finetune(task, **taught, model=still, out=tmp_path / "learnt").run
-    assert min(losses(learnt)) > 1e-3
-    assert not (learnt / "teacher").exists()
+    learned = finetune(task, **taught, model=still, out=tmp_path / "learned").run
+    assert min(losses(learned)) > 1e-3
+    assert not (learned / "teacher").exists()
 
 
 def test_a_teacher_with_another_tokenizer_answers_by_words(
     run: Path, still: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its words have other pieces and windows; what is learnt of each word is what it says of that word."""
+    """Its words have other pieces and windows; what is learned of each word is what it says of that word."""
     from bertsmith.verbs.prepare import prepare
     from bertsmith.verbs.pretrain import pretrain
 
@@ -205,7 +205,7 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
 
 @pytest.fixture(scope="module")
 def teacher(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A RUN that has learnt the task."""
+    """A RUN that has learned the task."""
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     return finetune(TASK, **files, **QUICK, out=tmp_path_factory.mktemp("taught") / "teacher").run
 

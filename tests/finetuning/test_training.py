@@ -1,4 +1,4 @@
-"""How a head is trained: budgets of tokens, rates by layer, stops and what goes on after them, seeds that diverge."""
+"""Training of a head: token budgets, learning rates by layer, interruption and resuming, diverging seeds."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_rates_by_layer() -> None:
     assert rate("bert.embeddings.LayerNorm.weight") == 0.5**7
 
 
-def test_the_rate_told_is_that_of_the_head(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+def test_the_logged_rate_is_that_of_the_head(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     rates = [
         [
@@ -179,7 +179,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert not (out / "seeds" / "seed-0" / "checkpoints").exists()
 
 
-def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
+def test_a_resumed_run_keeps_its_streams_and_precision(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
@@ -230,7 +230,7 @@ def test_reported_figures_are_those_of_evaluate_whatever_training_computes_with(
     }
 
 
-def test_a_changed_file_is_not_gone_on_with(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+def test_a_changed_file_is_not_resumed(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     train = tmp_path / "train.jsonl"
     train.write_bytes(labelled("train", 48).read_bytes())
     options = {**QUICK, "model": run, "train": train, "dev": labelled("dev", 20), "out": tmp_path / "run"}

@@ -171,7 +171,7 @@ def test_the_checksum_of_the_figures_is_that_of_the_test_file() -> None:
 
 
 def test_the_result_of_a_seed(tmp_path: Path) -> None:
-    """One of an older version has no course of the loss, one that diverged has no figures."""
+    """Results of older versions have no loss trend, diverged seeds have no figures."""
     ended = {"seed": 1, "best_step": 2, "steps": 3, "dev": 0.5, "diverged": None, "metrics": {"accuracy": FIGURE}}
     for content in (ended | {"errors": ERRORS}, {"seed": 2, "diverged": "update 4: the loss is not finite"}):
         (tmp_path / "result.json").write_text(json.dumps(content))
