@@ -415,7 +415,7 @@ def test_a_space_that_does_not_fit(run: Path, labelled: Labelled, tmp_path: Path
     numbers = tmp_path / "numbers.jsonl"
     numbers.write_text("".join(json.dumps({**row, "label": len(row["text"])}) + "\n" for row in rows))
     teacher = {"problem_type": "regression", "teacher": str(run), "train": numbers, "dev": numbers}
-    with pytest.raises(OptionError, match="--search-space: --distil-temperature: a number has no distribution"):
+    with pytest.raises(OptionError, match="--search-space: --distil-temperature: a regression has no probabilities"):
         finetune(TASK, **{**files, **teacher}, search=3, search_space="distil_temperature=1..4")
     assert not (tmp_path / "run").exists()
 
@@ -426,7 +426,7 @@ def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Call
     assert answer.code == 0 and not (tmp_path / "run").exists()
     assert "search: 6 trials, compared by accuracy on the dev file" in answer.stderr
     assert "epochs 5 to 15, batch_size 16 or 32 or 64" in answer.stderr
-    assert "the defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
+    assert "defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
 
 
 def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path) -> None:

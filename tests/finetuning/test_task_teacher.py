@@ -241,12 +241,16 @@ def test_teachers_that_do_not_fit(run: Path, teacher: Path, labelled: Labelled, 
         OptionError, match=r"found the labels drink, thing, expected those of the training file .*food, thing"
     ):
         finetune(TASK, **files, teacher=other, out=out)
-    with pytest.raises(ModelError, match=rf"--teacher .*: has no classification head; `bertsmith finetune {TASK}"):
+    with pytest.raises(
+        ModelError, match=rf"--teacher .*: found no classification head, .* Try: bertsmith finetune {TASK}"
+    ):
         finetune(TASK, **files, teacher=run, out=out)
     words = samples("token-classification", tmp_path / "words.jsonl")
-    with pytest.raises(ModelError, match=rf"--teacher .*: has the head of {TASK}; `bertsmith finetune token-"):
+    with pytest.raises(ModelError, match=rf"--teacher .*: found a head of {TASK}, .* Try: bertsmith finetune token-"):
         finetune("token-classification", **{**files, "train": words, "dev": words}, teacher=teacher, out=out)
-    with pytest.raises(OptionError, match=r"its problem type is single_label_classification, that of the student mul"):
+    with pytest.raises(
+        OptionError, match=r"found the problem type single_label_classification, expected that of the student, mul"
+    ):
         finetune(TASK, **files, teacher=teacher, out=out, problem_type=MULTI_LABEL)
     with pytest.raises(OptionError, match="is the teacher itself"):
         finetune(TASK, **files, teacher=teacher, out=teacher, overwrite=True)
