@@ -283,4 +283,4 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     assert found["breakdown"]["frequency"] is None
     assert "next_sentence_length_only" not in found
     assert found["pseudo_perplexity"]["sentences"] == 5
-    assert "has counts of a training text" in (tmp_path / "page.html").read_text()
+    assert "the token counts of the training text are unknown" in (tmp_path / "page.html").read_text()
