@@ -124,11 +124,11 @@ def write_examples(store: Path, count: int, sequence_length: int, file: Path) ->
 
 def write_config(store: Path, size: str, folder: Path, dropout: float = 0.1) -> None:
     """Write the stock configuration of a size, for the tokenizer of a STORE."""
-    from bertsmith.models.sizes import make_config, shape_of
+    from bertsmith.models.sizes import bert_shape, make_config
     from bertsmith.tokenization.folder import load_tokenizer
 
     tokenizer = load_tokenizer(str(store / "tokenizer"))
-    config = make_config(shape_of(size), len(tokenizer), int(tokenizer.pad_token_id))
+    config = make_config(bert_shape(size), len(tokenizer), int(tokenizer.pad_token_id))
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     config.save_pretrained(folder)
 

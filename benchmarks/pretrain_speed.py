@@ -81,12 +81,12 @@ def main() -> None:
 
 def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
     """Return the floating point operations of an example, forward and backward, as `pretrain` counts them."""
-    from bertsmith.models.sizes import make_config, shape_of
+    from bertsmith.models.sizes import bert_shape, make_config
     from bertsmith.objectives.masks import MaskingRule
     from bertsmith.tokenization.folder import load_tokenizer
     from bertsmith.training import forecast
 
-    config = make_config(shape_of(size), len(load_tokenizer(str(store / "tokenizer"))), 0)
+    config = make_config(bert_shape(size), len(load_tokenizer(str(store / "tokenizer"))), 0)
     predictions = MaskingRule(MASK_RATE, (80, 10, 10)).max_predictions(sequence_length)
     return forecast.flops_per_example(config, sequence_length, predictions)
 

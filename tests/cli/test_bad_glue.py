@@ -41,22 +41,22 @@ def test_a_folder_without_a_task_of_glue(
 ) -> None:
     folder = glue("RTE")
     holds(finetune_glue(folder.parent / "none"), f"--data {folder.parent / 'none'}: no such folder")
-    holds(finetune_glue(folder / "RTE" / "dev.tsv"), "is a file, expected the folder of GLUE")
+    holds(finetune_glue(folder / "RTE" / "dev.tsv"), "found a file, expected the folder of GLUE")
     empty = folder.parent / "empty"
     empty.mkdir()
-    holds(finetune_glue(empty), f"--data {empty}: no task of GLUE (CoLA, SST-2, MRPC", "there is nothing")
+    holds(finetune_glue(empty), f"--data {empty}: found no task of GLUE (CoLA, SST-2, MRPC", "It holds nothing")
     (empty / "notes.txt").write_text("a")
     (empty / "books").mkdir()
-    holds(finetune_glue(empty), "looked for folders of these names; there is books/, notes.txt")
+    holds(finetune_glue(empty), "expected folders with these names. It holds books/, notes.txt")
     message = finetune_glue(folder / "RTE")
-    holds(message, "is the folder of RTE alone", f"give --data {folder} --tasks RTE")
+    holds(message, "found the folder of RTE only", f"Try: --data {folder} --tasks RTE")
 
 
 def test_a_task_that_the_folder_lacks(
     finetune_glue: Callable[..., str], glue: Callable[..., Path], holds: Callable[..., None]
 ) -> None:
     folder = glue("RTE")
-    holds(finetune_glue(folder, "--tasks", "RTE,MRPC"), f"--data {folder}: no folder of MRPC in it", "there is RTE/")
+    holds(finetune_glue(folder, "--tasks", "RTE,MRPC"), f"--data {folder}: found no folder of MRPC", "It holds RTE/")
     holds(finetune_glue(folder, "--tasks", "RTF"), "--tasks: found 'RTF'", "CoLA, SST-2", "did you mean 'RTE'?")
 
 
@@ -66,8 +66,8 @@ def test_a_task_without_its_dev_file(
     folder = glue("RTE", "CoLA")
     (folder / "RTE" / "dev.tsv").rename(folder / "RTE" / "development.tsv")
     message = finetune_glue(folder)
-    holds(message, "RTE: no dev file in", "looked for dev.tsv and validation.tsv", "development.tsv, train.tsv")
-    holds(message, "Leave the task out with --tasks")
+    holds(message, "RTE: found no dev file in", "expected dev.tsv or validation.tsv", "development.tsv, train.tsv")
+    holds(message, "To leave the task out, use --tasks")
 
 
 def test_a_model_that_the_tasks_cannot_use(

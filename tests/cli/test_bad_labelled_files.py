@@ -173,7 +173,7 @@ def test_a_head_of_other_labels(
     data = ("--train", other, "--dev", other, "--out", tmp_path / "b", "--dry-run")
     second = bertsmith("finetune", TASK, "--model", tmp_path / "a", *data, *quick, "--verbose")
     assert f"the model {tmp_path / 'a'} (its head has different labels and is replaced)" in second.stderr
-    assert "head: fresh (that of the MODEL has other labels: bad, good)" in second.stderr
+    assert "head: fresh (the head of the MODEL has different labels: bad, good)" in second.stderr
 
 
 def test_a_text_beyond_the_window_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_folder_that_is_no_model(
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").write_text("notes")
     message = refused(verb[0], tmp_path / "folder", *verb[1:])
-    holds(message, tmp_path / "folder", "not a model folder (no config.json in it)")
+    holds(message, tmp_path / "folder", "found no config.json, expected the folder of a model")
 
 
 @pytest.mark.parametrize("verb", [*PREDICTING, ("tokenize", "a")], ids=lambda verb: verb[0])
@@ -38,7 +38,7 @@ def test_a_store_in_the_place_of_a_model(
     refused: Callable[..., str], store: Path, verb: tuple[str, ...], holds: Callable[..., None]
 ) -> None:
     message = refused(verb[0], store, *verb[1:])
-    holds(message, store, "is a STORE, not a model", f"`bertsmith pretrain {store} --out RUN`")
+    holds(message, store, "found a STORE, expected a model", f"Try: bertsmith pretrain {store} --out RUN")
 
 
 @pytest.mark.parametrize("verb", PREDICTING, ids=lambda verb: verb[0])
@@ -75,4 +75,4 @@ def test_a_model_without_the_head(refused: Callable[..., str], run: Path, holds:
 def test_a_file_in_the_place_of_a_model(
     refused: Callable[..., str], corpus_file: Path, holds: Callable[..., None]
 ) -> None:
-    holds(refused("fill-mask", corpus_file, "a [MASK]"), corpus_file, "is a file, expected the folder of a model")
+    holds(refused("fill-mask", corpus_file, "a [MASK]"), corpus_file, "found a file, expected the folder of a model")

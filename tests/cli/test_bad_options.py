@@ -154,9 +154,9 @@ def test_heads_that_do_not_divide_the_width(
     refused: Callable[..., str], store: Path, tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("pretrain", store, "--out", tmp_path / "out", "--hidden-size", 48, "--attention-heads", 5)
-    holds(message, "--attention-heads 5 does not divide --hidden-size 48", "nearest that do are", "4", "6")
+    holds(message, "--attention-heads: found 5, expected a divisor of --hidden-size 48", "such as", "4", "6")
     message = refused("pretrain", store, "--out", tmp_path / "out", "--hidden-size", 100)
-    holds(message, "--hidden-size 100: not a multiple of 64", "--attention-heads")
+    holds(message, "--hidden-size: found 100, expected a multiple of 64", "--attention-heads")
 
 
 def test_a_sequence_beyond_the_positions(

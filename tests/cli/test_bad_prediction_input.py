@@ -79,7 +79,7 @@ def test_a_pair_that_is_none(
 
 
 def test_a_layer_that_is_not_there(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
-    holds(refused("embed", run, "a", "--layer", "5"), "--layer 5: the model has layers 0 (the embeddings) to 1")
+    holds(refused("embed", run, "a", "--layer", "5"), "--layer: found 5, expected 0 (the embeddings) to 1")
 
 
 @pytest.mark.parametrize(

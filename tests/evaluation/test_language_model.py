@@ -271,9 +271,9 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     assert "segment lengths alone (" not in answer.stdout
     for words in (
         "pseudo-perplexity",
-        "Masked tokens by the place in the sentence",
+        "Masked tokens by the position in the sentence",
         "10,000 or more",
-        "Cosines of any",
+        "The cosine of any",
     ):
         assert words in answer.stdout
     stock = tmp_path / "stock"
@@ -283,4 +283,4 @@ def test_a_text_has_no_guess_from_lengths_and_a_stock_folder_no_frequencies(
     assert found["breakdown"]["frequency"] is None
     assert "next_sentence_length_only" not in found
     assert found["pseudo_perplexity"]["sentences"] == 5
-    assert "has counts of a training text" in (tmp_path / "page.html").read_text()
+    assert "the token counts of the training text are unknown" in (tmp_path / "page.html").read_text()

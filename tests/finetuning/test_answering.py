@@ -45,7 +45,7 @@ def questions(path: Path, count: int, *, seed: int = 0, impossible: float = 0.0,
 
 @pytest.fixture(scope="module")
 def tuned(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[FinetuneResult, Path]:
-    """A RUN that has learnt to answer where there is an answer, and its dev file."""
+    """A RUN that has learned to answer where there is an answer, and its dev file."""
     folder = tmp_path_factory.mktemp("answering")
     train, dev = (
         questions(folder / f"{seed}.jsonl", count, seed=seed, impossible=0.3) for seed, count in ((0, 120), (1, 40))
@@ -172,7 +172,7 @@ def test_padding_has_no_share_in_the_loss(run: Path) -> None:
     assert head.loss_sum(SimpleNamespace(start_logits=next(padded), end_logits=next(padded)), gold) == short
 
 
-def test_questions_that_nothing_can_be_learnt_from(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+def test_questions_that_nothing_can_be_learned_from(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
     """They are left out of training, counted and said; in the dev file they count like any other."""
     good = questions(tmp_path / "good.jsonl", 20)
     bad = {"question": "who?", "context": "the baker", "answers": [{"text": "a sailor", "start": 0}]}

@@ -120,10 +120,10 @@ def test_probabilities_are_those_of_stock_logits_at_the_temperature(
 
 def test_the_report_says_where_it_was_fitted(pair: tuple[FinetuneResult, FinetuneResult]) -> None:
     plain, calibrated = ((result.run / "report.html").read_text() for result in pair)
-    assert "was fitted to the dev file" in calibrated and "was fitted to the dev file" not in plain
+    assert "was fitted on the dev file" in calibrated and "was fitted on the dev file" not in plain
     for words in (
-        "How far the probabilities can be believed on the test file.",
-        "of 400 examples are wrong on the test",
+        "Whether the probabilities match the share of correct predictions on the test file.",
+        "of 400 predictions are wrong on the test",
     ):
         assert words in plain and words in calibrated
     record = json.loads((pair[1].run / "run.json").read_text())

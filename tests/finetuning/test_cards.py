@@ -72,10 +72,10 @@ def test_the_card_of_a_head(tuned: FinetuneResult) -> None:
     }, "no licence, no language, no base model: nobody said one"
     body = sections(card)
     assert list(body) == [
-        "Intended use", "Figures on the test file", "Data", "Training", "Limits", "How to make it again",
+        "Intended use", "Results on the test file", "Data", "Training", "Limits", "Repeat this run",
     ]  # fmt: skip
     figure = record["metrics"]["accuracy"]
-    row = next(line for line in body["Figures on the test file"].splitlines() if line.startswith("| accuracy"))
+    row = next(line for line in body["Results on the test file"].splitlines() if line.startswith("| accuracy"))
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "accuracy",
         f"{figure['mean']:.1%}",
@@ -83,11 +83,11 @@ def test_the_card_of_a_head(tuned: FinetuneResult) -> None:
         f"{figure['seeds'][tuned.best_seed]:.1%}",
         f"{record['baseline']['accuracy']:.1%}",
     ]
-    assert "Means over 2 seeds (0, 1)" in body["Figures on the test file"]
-    assert "on the test file nothing was chosen" in body["Figures on the test file"]
-    assert record["command"] in body["How to make it again"] and "bertsmith 0" in body["How to make it again"]
+    assert "Means over 2 seeds (0, 1)" in body["Results on the test file"]
+    assert "The test file was not used for selection" in body["Results on the test file"]
+    assert record["command"] in body["Repeat this run"] and "bertsmith 0" in body["Repeat this run"]
     assert "`food`" in body["Intended use"] and "`thing`" in body["Intended use"]
-    assert "train: 100.0% of the texts are longer than 8 tokens and were cut" in body["Limits"]
+    assert "train file: 100.0% of the texts are longer than 8 tokens" in body["Limits"]
     ece = record["errors"]["calibration"]["ece"]
     assert f"by {ece:.1%} on average" in body["Limits"]
 
@@ -113,7 +113,7 @@ def test_a_name_of_several_lines_stays_in_its_place(run: Path, labelled: Labelle
     titles = [part.split("</h")[0] for part in rendered(card).split("<h")[1:]]
     assert titles[0] == "1>o # p"
     assert [title.removeprefix("2>") for title in titles[1:]] == [
-        "Intended use", "Figures on the dev file", "Data", "Training", "Limits", "How to make it again",
+        "Intended use", "Results on the dev file", "Data", "Training", "Limits", "Repeat this run",
     ]  # fmt: skip
 
 
@@ -132,13 +132,13 @@ def test_one_seed_chosen_on_its_own_figures(run: Path, labelled: Labelled, tmp_p
         **QUICK | {"epochs": 8},
     )
     body = sections(of(result.run))
-    assert "One seed; the intervals are over the examples" in body["Figures on the dev file"]
-    assert "the figures are a little too good" in body["Figures on the dev file"]
-    assert "LoRA) of rank 2, alpha 4, at the queries and the values" in body["Training"]
-    assert "1 are kept" in body["Training"] and "Trained parameters: " in body["Training"]
-    assert "answers of" not in body["Training"] and "temperature" not in "".join(body.values())
-    assert "on a random part of the file: 48 of 64 rows" in body["Limits"]
-    assert "One seed: how much" in body["Limits"] and "Means over" not in body["Figures on the dev file"]
+    assert "One seed, with 95% intervals over the examples" in body["Results on the dev file"]
+    assert "the results are slightly too good" in body["Results on the dev file"]
+    assert "LoRA) of rank 2, alpha 4, at the query and value projections" in body["Training"]
+    assert "Keeps 1 layer" in body["Training"] and "Trained parameters: " in body["Training"]
+    assert "Distilled" not in body["Training"] and "temperature" not in "".join(body.values())
+    assert "on a random sample of the file: 48 of 64 rows" in body["Limits"]
+    assert "One seed only" in body["Limits"] and "Means over" not in body["Results on the dev file"]
 
 
 def test_a_teacher_and_a_temperature_are_named(
@@ -156,11 +156,11 @@ def test_a_teacher_and_a_temperature_are_named(
         **QUICK | {"epochs": 6, "max_length": 32},
     )
     body, record = sections(of(result.run)), json.loads((tmp_path / "run" / "run.json").read_text())
-    assert "beside the labels: 0.5 of the loss, at a temperature of 2." in body["Training"]
+    assert "as well as trained on the labels: 0.5 of the loss, at a temperature of 2." in body["Training"]
     assert "Class weights: food " in body["Training"]
     temperature = record["errors"]["calibration"]["temperature"]
-    assert f"at the temperature {temperature:.3f}, fitted on the dev file" in body["Training"]
-    assert "on which the temperature was fitted" in body["Limits"]
+    assert f"with the temperature {temperature:.3f}, fitted on the dev file" in body["Training"]
+    assert "which also fitted the temperature" in body["Limits"]
 
 
 def test_a_head_that_does_not_beat_the_baseline_says_so_first(
@@ -192,20 +192,20 @@ def test_seldom_seen_and_seldom_right_labels(tuned: FinetuneResult) -> None:
     limits = sections(
         ModelCard(head_card("n", typed(record), HubNames(), texts=card_texts(typed(record)), verb="classify"))
     )["Limits"]
-    assert "under 20 training examples: `food` 19." in limits
-    assert "F1 below 50.0% on the test file (and how often they are true there): `food` 49.0% of 7." in limits
-    assert "nothing is known of them: `thing`." in limits
-    assert "The interval of `accuracy` holds its baseline" in limits
+    assert "fewer than 20 training examples: `food` 19." in limits
+    assert "F1 below 50.0% on the test file (number of examples): `food` 49.0% (7)." in limits
+    assert "so not measured: `thing`." in limits
+    assert "The baseline of `accuracy`, " in limits
 
 
 def test_searched_settings_are_those_that_were_trained_with(tuned: FinetuneResult) -> None:
     record = json.loads((tuned.run / "run.json").read_text())
     settings = {"batch_size": 8, "learning_rate": 7e-4, "freeze_layers": None}
-    trials = [Trial.begun(0, {}), Trial.begun(1, settings)]
+    trials = [Trial.new(0, {}), Trial.new(1, settings)]
     search = {"metric": "accuracy", "lower_is_better": False, "trials_wanted": 2, "seed": 0, "space": "", "gain": None}
     record["search"] = search | {"trials": [trial.to_dict() for trial in trials], "best_trial": 1}
-    told = "\n".join(_training(typed(record)))
-    assert "learning rate 0.0007, 1 epochs of 8 rows an update" in told and "stayed as they were" not in told
+    training = "\n".join(_training(typed(record)))
+    assert "learning rate 0.0007, 1 epochs, 8 rows per update" in training and "were frozen" not in training
 
 
 def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -> None:
@@ -247,7 +247,7 @@ def test_the_card_of_a_pre_trained_run(run: Path, store: Path, tiny: dict[str, A
     assert card.data.to_dict()["pipeline_tag"] == "fill-mask"
     body = sections(card)
     assert list(body) == [
-        "Intended use", "Figures on the held-out part", "Data", "Training", "Limits", "How to make it again",
+        "Intended use", "Results on the held-out part", "Data", "Training", "Limits", "Repeat this run",
     ]  # fmt: skip
     for file in (store / "manifest.json", store / "tokenizer" / "tokenizer.json"):
         assert f"`{sha256(file)}`" in body["Data"]
@@ -256,16 +256,16 @@ def test_the_card_of_a_pre_trained_run(run: Path, store: Path, tiny: dict[str, A
         counts = [f"{manifest['parts'][part][name]:,}" for name in ("documents", "sentences", "tokens")]
         assert f"| {part.replace('_', ' ')} | {' | '.join(counts)} |" in body["Data"]
     assert f"`{manifest['options']['sources'][0]}`" in body["Data"]
-    assert record["command"] in body["How to make it again"]
-    assert "of the same sources" in body["Limits"]
+    assert record["command"] in body["Repeat this run"]
+    assert "from the same sources" in body["Limits"]
     loss = record["evaluation"]["mlm_nats_per_masked_token"]
-    assert f"| {loss:.4g} |" in body["Figures on the held-out part"]
+    assert f"| {loss:.4g} |" in body["Results on the held-out part"]
 
     shape = {name: tiny[name] for name in ("sequence_length", "batch_size", "precision")}
     result = pretrain(store, out=tmp_path / "run", steps=2, objective="nsp", from_=run, **shape)
     card, body = of(result.run), sections(of(result.run))
     assert card.data.to_dict()["pipeline_tag"] == "feature-extraction", "its MLM head says nothing"
-    assert f"continued from `{run}`" in card.text and f"It goes on from `{run}`" in body["Training"]
+    assert f"continued from `{run}`" in card.text and f"Continued from `{run}`" in body["Training"]
     taught = pretrain(store, out=tmp_path / "taught", steps=2, teacher=run, from_=run, layers=1, **shape)
     training = sections(of(taught.run))["Training"]
     assert f"Teacher: {run} (" in training and "Layers: 0 (--layers 1 of 1" in training

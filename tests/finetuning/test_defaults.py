@@ -1,4 +1,4 @@
-"""What a fine-tuning takes where nothing is said."""
+"""The defaults of a fine-tuning."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_weights_of_the_encoder_of_another_shape(
     shutil.copytree(run, tmp_path / "model")
     file = tmp_path / "model" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediate_size": 72}))
-    with pytest.raises(ModelError, match=r"intermediate\.dense\.bias has the shape \[64\], config\.json says \[72\]"):
+    with pytest.raises(ModelError, match=r"intermediate\.dense\.bias has the shape \[64\], expected \[72\]"):
         load_head(head_settings(TASK, tmp_path / "model"))
 
 

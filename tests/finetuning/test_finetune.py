@@ -51,7 +51,7 @@ def tuned(
         )
 
 
-def test_a_task_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
+def test_a_task_that_can_be_learned_is_learned(tuned: FinetuneResult) -> None:
     assert tuned.metrics["accuracy"]["mean"] > 0.9
     assert tuned.metrics["macro_f1"]["mean"] > 0.9
     assert tuned.baseline["accuracy"] < 0.7
@@ -92,7 +92,7 @@ def test_the_best_seed_by_the_dev_file_is_the_run(tuned: FinetuneResult) -> None
     best = load_file(tuned.run / "seeds" / f"seed-{tuned.best_seed}" / "model.safetensors")
     other = load_file(tuned.run / "seeds" / f"seed-{1 - tuned.best_seed}" / "model.safetensors")
     assert "Means over 2 seeds (0, 1)" in (tuned.run / "README.md").read_text()
-    assert "Mean over the seeds, with its 95% interval" in (tuned.run / "report.html").read_text()
+    assert "Means over the seeds, with 95% intervals" in (tuned.run / "report.html").read_text()
     top = load_file(tuned.run / "model.safetensors")
     assert all(torch.equal(top[name], best[name]) for name in best)
     assert not torch.equal(top["classifier.weight"], other["classifier.weight"])
@@ -233,16 +233,16 @@ def test_without_a_test_file_the_figures_are_of_the_file_that_was_chosen_on(
     assert one.metrics["accuracy"]["low"] < one.metrics["accuracy"]["high"], "one seed: an interval over examples"
     card, report = ((tmp_path / "one" / name).read_text() for name in ("README.md", "report.html"))
     assert "dev file" in card
-    assert "One seed; the intervals are over the examples (bootstrap)." in card and "| metric | figure |" in card
-    assert "One seed, with the 95% interval over the examples." in report
+    assert "One seed, with 95% intervals over the examples (bootstrap)." in card and "| metric | value |" in card
+    assert "One seed, with 95% intervals over the examples (bootstrap)." in report
     assert "over the seeds" not in card + report and "Means over" not in card
     again = finetune("sequence-classification", out=tmp_path / "again", **options)
     replaced = tmp_path / "replaced"
     shutil.copytree(tmp_path / "one", replaced)
     finetune("sequence-classification", out=replaced, overwrite=True, **options)
-    assert "The model before" not in report
+    assert "The previous model" not in report
     report = (replaced / "report.html").read_text()
-    assert f"The model before ({replaced}, now replaced)" in report and "neither better nor worse" in report
+    assert f"The previous model ({replaced}, now replaced)" in report and "this model is equally good" in report
     assert again.metrics == one.metrics
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "again"))
     assert all(torch.equal(first[name], second[name]) for name in first), "the same seed gives other weights"
@@ -293,9 +293,9 @@ def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
         kept = {path.name for path in out.glob("seeds/*/*")}
         assert kept == {"result.json", "metrics.jsonl"}
         assert len(list(out.rglob("*.safetensors"))) == 1
-    assert f"kept: the model of seed {at_once.best_seed} in {out}, and the figures of all 3 seeds" in answer.stderr
+    assert f"kept: the model of seed {at_once.best_seed} in {out}, and the results of all 3 seeds" in answer.stderr
     other = out / "seeds" / "seed-0"
-    with pytest.raises(ModelError, match=rf"keeps the model of its best seed only, .* use {out}$"):
+    with pytest.raises(ModelError, match=rf"keeps only the model of its best seed. Use {out}$"):
         check_model(str(other))
     best = load_file(at_once.run / "seeds" / f"seed-{at_once.best_seed}" / "model.safetensors")
     found = load_file(out / "model.safetensors")

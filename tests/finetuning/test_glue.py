@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 import bertsmith
 from bertsmith.errors import DataError, DivergedError, Interrupted, OptionError, OutputError
 from bertsmith.finetuning import seed_training
-from bertsmith.finetuning.glue.average import average, summed_up
+from bertsmith.finetuning.glue.average import average, with_table_figures
 from bertsmith.finetuning.glue.tasks import NAMES
 from bertsmith.records.finetuning import MeanFigure
 from bertsmith.records.suite import OverSeeds, SuiteProtocol, SuiteTask, TableFigure
@@ -182,7 +182,7 @@ def entry(over_seeds: OverSeeds = "mean", best_seed: int = 0, **metrics: MeanFig
         figures={},
         score=0.0,
     )
-    return summed_up(one, over_seeds)
+    return with_table_figures(one, over_seeds)
 
 
 def test_the_figures_of_another_protocol_have_no_interval_of_the_mean() -> None:
@@ -254,7 +254,7 @@ def test_the_card_of_a_suite(done: tuple[Path, GlueResult]) -> None:
         assert f"| RTE | {part} | `{file}` | 24 | `{hashlib.sha256(file.read_bytes()).hexdigest()}` |" in card.text
     diagnostics = data / "MNLI" / "diagnostic-full.tsv"
     assert f"| AX | measured | `{diagnostics}` | 8 |" in card.text
-    assert "dev.tsv, mean of 2 seeds, chosen on the same examples" in card.text
+    assert "dev.tsv, mean of 2 seeds, selected on the same examples" in card.text
     assert "partial: over 5 of 9 tasks" in card.text and "Not measured: SST-2, QQP, QNLI, WNLI" in card.text
     assert json.loads((result.out / "suite.json").read_text())["command"] in card.text
 
@@ -272,10 +272,10 @@ def test_the_protocol_may_change_without_training_again(
     line = next(line for line in answer.stdout.splitlines() if line.startswith("MRPC "))
     assert f"{mean['metrics']['accuracy']['seeds'][place]:.1%}  none " in line
     words = " ".join(answer.stdout.split())
-    assert "MRPC: dev.tsv, best of 2 seeds (optimistic), chosen on the same examples" in words
-    assert "of each its best seed" in words
+    assert "MRPC: dev.tsv, best of 2 seeds (optimistic), selected on the same examples" in words
+    assert "using the best seed of each" in words
     html = (tmp_path / "o" / "report.html").read_text()
-    assert "found on the very examples" in html and "(optimistic)" in html
+    assert "A new seed usually does worse" in html and "(optimistic)" in html
     record = json.loads((tmp_path / "o" / "suite.json").read_text())
     assert record["tasks"]["MRPC"]["protocol"]["over_seeds"] == record["options"]["over_seeds"] == "best"
     assert record["tasks"]["MRPC"]["metrics"] == mean["metrics"]
@@ -295,7 +295,7 @@ def test_what_people_read(bertsmith: Answers, run: Path, glue: Glue, tmp_path: P
     assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["MRPC", "f1", "RTE"]
     words = " ".join(answer.stdout.split())
     for task in ("MRPC", "RTE"):
-        assert f"{task}: dev.tsv, one seed, chosen on the same examples" in words
+        assert f"{task}: dev.tsv, one seed, selected on the same examples" in words
     assert "partial: over 2 of 9 tasks, without CoLA, SST-2, STS-B, QQP, MNLI, QNLI, WNLI" in words
     assert lines[-1] == f"  report  {tmp_path / 'o' / 'report.html'}"
 
@@ -319,7 +319,7 @@ def test_files_of_the_hub_whose_labels_are_secret_are_passed_over(
     assert answer.code == 0, answer.stderr
     assert "AX" not in answer.stdout and "dev_matched.tsv, one seed" in " ".join(answer.stdout.split())
     for path in data.rglob("*.parquet"):
-        assert f"{path}: has no labels, so nothing is measured on it" in answer.stderr
+        assert f"{path}: has no labels, so it is not used" in answer.stderr
 
 
 # What is done is kept
@@ -341,7 +341,7 @@ def trained_seeds(monkeypatch: pytest.MonkeyPatch, stop_at: tuple[str, int] | No
     return seen
 
 
-def test_a_run_that_was_stopped_goes_on(
+def test_a_stopped_run_resumes(
     bertsmith: Answers, run: Path, glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["finetune", "glue", "--model", run, "--data", glue("CoLA", "MRPC", "RTE"), "--seeds", 2, *WORDS, "--out"]
@@ -355,7 +355,7 @@ def test_a_run_that_was_stopped_goes_on(
     record = json.loads((tmp_path / "out" / "suite.json").read_text())
     assert (record["status"], list(record["tasks"])) == ("interrupted", ["CoLA"])
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Not all tasks are done. Still to do: MRPC, RTE. The command below" in page
+    assert "Not all tasks are finished. Still to do: MRPC, RTE. To resume, repeat the command below" in page
 
     refused = bertsmith(*words, tmp_path / "out")
     assert refused.code == 2
@@ -372,9 +372,7 @@ def test_a_run_that_was_stopped_goes_on(
     assert seen == []
 
 
-def test_a_signal_in_training_says_how_all_of_it_goes_on(
-    run: Path, glue: Glue, tmp_path: Path, signalled: Signalled
-) -> None:
+def test_a_signal_in_training_says_how_to_resume(run: Path, glue: Glue, tmp_path: Path, signalled: Signalled) -> None:
     options = {"model": run, "data": glue("RTE"), "out": tmp_path / "out", **QUICK}
     with signalled(1, signal.SIGINT), pytest.raises(Interrupted) as raised:
         finetune_glue(**options)
@@ -395,7 +393,7 @@ def test_a_signal_in_training_says_how_all_of_it_goes_on(
 
 
 @pytest.mark.slow
-def test_a_killed_process_goes_on_from_its_checkpoint(run: Path, glue: Glue, tmp_path: Path) -> None:
+def test_a_killed_process_resumes_from_its_checkpoint(run: Path, glue: Glue, tmp_path: Path) -> None:
     """SIGKILL in the middle of a seed of the second task."""
     out, data = tmp_path / "out", glue("CoLA", "RTE", rows=32)
     options = QUICK | {"batch_size": 4, "epochs": 5, "save_every": 1}
@@ -470,7 +468,7 @@ def test_a_record_of_another_version_is_refused_in_words(
             f"{out / 'suite.json'}: `{lacking}` is missing; the file was edited, or a different version"
             in answer.stderr
         )
-        assert "with --overwrite or another --out:\n  bertsmith finetune glue" in answer.stderr
+        assert "with --overwrite or a different --out:\n  bertsmith finetune glue" in answer.stderr
         assert "Traceback" not in answer.stderr
     assert json.loads((out / "suite.json").read_text()) == record
     for damaged, found in (('{"suite": "gl', "Unterminated string"), ("", "Expecting value"), ("[]", "no JSON object")):
@@ -478,7 +476,7 @@ def test_a_record_of_another_version_is_refused_in_words(
         for words in (["report", out], ["finetune", "glue", "--model", run, "--data", data, "--out", out, "--resume"]):
             answer = bertsmith(*words)
             assert (answer.code, answer.stdout) == (2, "")
-            assert found in answer.stderr and "The RUNs beside it can be used" in answer.stderr
+            assert found in answer.stderr and "The RUNs next to it can still be used" in answer.stderr
 
 
 def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Path) -> None:
@@ -488,7 +486,7 @@ def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Pat
     (mine / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match=r"replaces only what bertsmith finetune glue wrote \(no suite.json"):
         finetune_glue(**options, out=mine, overwrite=True)
-    with pytest.raises(OutputError, match=r"holds no suite\.json"):
+    with pytest.raises(OutputError, match=r"found no suite\.json"):
         finetune_glue(**options, out=mine, resume=True)
     assert (mine / "thesis.txt").is_file()
     for name in ("MODEL", "--data"):
@@ -574,7 +572,7 @@ def test_a_task_that_diverges_is_no_mistake_of_the_user(
     assert list(found["tasks"]) == ["RTE"]
     assert found["failures"]["CoLA"] == {
         "error": "DivergedError",
-        "message": "no seed came to its end: the loss of update 1 is nan",
+        "message": "all seeds failed: the loss of update 1 is nan",
     }
 
 

@@ -241,7 +241,7 @@ def test_outputs_do_not_depend_on_the_batches(
 
 @pytest.fixture(scope="module")
 def tuned(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[FinetuneResult, Path]]:
-    """A RUN of each head that has learnt its sample."""
+    """A RUN of each head that has learned its sample."""
     made = {}
     for name, write in SAMPLES.items():
         folder = tmp_path_factory.mktemp(name)
@@ -251,7 +251,7 @@ def tuned(run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
     return made
 
 
-def test_a_sample_is_learnt(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
+def test_a_sample_is_learned(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:
     result, _ = tuned[task]
     main = next(iter(result.metrics))
     assert result.metrics[main]["mean"] > 0.9 * OUT_OF.get(task, 1.0) > result.baseline[main]
@@ -303,7 +303,7 @@ def test_its_errors_make_a_page(task: str, tuned: dict[str, tuple[FinetuneResult
     report = (result.run / "report.html").read_text()
     assert "Worst errors" in report
     if json.loads((result.run / "run.json").read_text())["learnt_nothing"] is None:
-        assert report.index("95% interval") < report.index("Warning") < report.index("Figures"), "the verdict is first"
+        assert report.index("95% interval") < report.index("Warning") < report.index("Results"), "the verdict is first"
 
 
 def test_the_run_is_a_stock_model(task: str, tuned: dict[str, tuple[FinetuneResult, Path]]) -> None:

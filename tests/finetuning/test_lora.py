@@ -74,10 +74,10 @@ def test_adapters_stand_at_queries_and_values_of_any_encoder(kind: str, layer: s
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter += 0.1 * torch.randn_like(parameter)
-        learnt = model(input_ids=IDS).logits
+        learned = model(input_ids=IDS).logits
         merge_adapters(model)
         merged = model(input_ids=IDS).logits
-    torch.testing.assert_close(merged, learnt, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(merged, learned, atol=1e-5, rtol=1e-5)
     assert (merged - before).abs().max() > 0.01
     assert model.state_dict().keys() == start.keys()
     expected = {f"{layer.format(number)}.{target}.weight" for number in range(2) for target in targets}
@@ -87,7 +87,7 @@ def test_adapters_stand_at_queries_and_values_of_any_encoder(kind: str, layer: s
 
 
 def test_alpha_over_rank_is_what_adapters_count() -> None:
-    learnt = []
+    learned = []
     for alpha in (4.0, 8.0):
         model = stock("bert")
         name = "bert.encoder.layer.0.attention.self.query"
@@ -97,8 +97,8 @@ def test_alpha_over_rank_is_what_adapters_count() -> None:
         with torch.no_grad():
             model.get_submodule(name).lora_B["default"].weight.fill_(0.1)
         merge_adapters(model)
-        learnt.append(model.state_dict()[f"{name}.weight"] - start)
-    torch.testing.assert_close(2 * learnt[0], learnt[1], atol=1e-6, rtol=1e-4)
+        learned.append(model.state_dict()[f"{name}.weight"] - start)
+    torch.testing.assert_close(2 * learned[0], learned[1], atol=1e-6, rtol=1e-4)
 
 
 def test_targets_by_name() -> None:
@@ -115,7 +115,7 @@ def test_targets_by_name() -> None:
         target_names(model, ("querry",))
     with pytest.raises(OptionError, match="has no 'classifier'"):
         target_names(model, ("classifier",))
-    with pytest.raises(OptionError, match="--freeze-layers 2: leaves no layer"):
+    with pytest.raises(OptionError, match="--freeze-layers 2: all layers with adapters"):
         target_names(model, (), frozen_layers=2)
 
 
@@ -123,7 +123,7 @@ def test_queries_and_values_that_nobody_knows() -> None:
     model = stock("bert")
     for layer in model.bert.encoder.layer:
         layer.attention.self.wanted, layer.attention.self.query = layer.attention.self.query, torch.nn.Identity()
-    with pytest.raises(OptionError, match=r"of this MODEL \(bert\) are not known; .*--lora-targets: .*wanted"):
+    with pytest.raises(OptionError, match=r"of this MODEL \(bert\) are unknown.*--lora-targets: .*wanted"):
         target_names(model, ())
 
 
@@ -152,10 +152,10 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
         merged = model.eval()(input_ids=ids).logits
     torch.testing.assert_close(merged, unmerged[0], atol=1e-5, rtol=1e-5)
 
-    start, learnt = weights(run), weights(made)
-    assert learnt.keys() == weights(plain).keys()
+    start, learned = weights(run), weights(made)
+    assert learned.keys() == weights(plain).keys()
     assert {path.name for path in made.iterdir()} == {path.name for path in plain.iterdir()}
-    moved = {name for name in learnt if name not in start or not torch.equal(learnt[name], start[name])}
+    moved = {name for name in learned if name not in start or not torch.equal(learned[name], start[name])}
     attention = "bert.encoder.layer.0.attention.self"
     assert moved == {
         *(f"{attention}.query.weight", f"{attention}.value.weight", "bert.pooler.dense.weight"),
@@ -167,7 +167,7 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
     adapters, head = 2 * 2 * 4 * 32, 32 * 32 + 32 + 2 * 32 + 2
     assert int(choice["value"].replace(",", "")) == adapters + head == learning[0]
     assert f"{adapters:,} in adapters" in choice["reason"]
-    assert f"{sum(tensor.numel() for tensor in learnt.values()):,}" in choice["reason"]
+    assert f"{sum(tensor.numel() for tensor in learned.values()):,}" in choice["reason"]
     assert choice["value"] in (made / "report.html").read_text()
 
 
@@ -210,7 +210,7 @@ def test_rates_fall_by_layer_and_frozen_layers_have_no_adapters(run: Path, label
         made = finetune(TASK, **files, **QUICK, out=tmp_path / str(decay), lora=4, layer_decay=decay).run
         moved.append((weights(made)[name] - start[name]).abs().max())
     assert moved[1] < 0.5 * moved[0]
-    with pytest.raises(OptionError, match="--freeze-layers 1: leaves no layer for the adapters"):
+    with pytest.raises(OptionError, match="--freeze-layers 1: all layers with adapters of --lora are frozen"):
         finetune(TASK, **files, **QUICK, out=tmp_path / "run", lora=4, freeze_layers=1)
     with pytest.raises(OptionError, match="--lora-targets: the MODEL has no 'wanted'"):
         finetune(TASK, **files, **QUICK, out=tmp_path / "run", lora=4, lora_targets="query,wanted")

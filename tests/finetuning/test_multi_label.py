@@ -102,7 +102,7 @@ def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> N
     assert batch["loss_counts"].tolist() == [36]
 
 
-def test_it_is_learnt(tuned: FinetuneResult) -> None:
+def test_it_is_learned(tuned: FinetuneResult) -> None:
     assert list(tuned.metrics) == ["micro_f1", "macro_f1", "accuracy"]
     assert tuned.metrics["micro_f1"]["mean"] > 0.8
     assert tuned.baseline["micro_f1"] == 0, "no label is in more than half of the texts"

@@ -15,9 +15,9 @@ from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.search_space import (
     DEFAULT,
     SEARCHABLE_OPTIONS,
-    Choices,
-    Range,
+    DiscreteValues,
     Space,
+    ValueRange,
     parse_space,
     space_text,
 )
@@ -36,9 +36,12 @@ def numbers(name: str) -> st.SearchStrategy[float | int]:
 
 
 @st.composite
-def values(draw: st.DrawFn, name: str) -> Range | Choices | None:
+def values(draw: st.DrawFn, name: str) -> ValueRange | DiscreteValues | None:
     several = draw(st.lists(numbers(name), min_size=2, max_size=5, unique=True))
-    kinds: list[Range | Choices | None] = [Range(min(several), max(several)), Choices(tuple(several))]
+    kinds: list[ValueRange | DiscreteValues | None] = [
+        ValueRange(min(several), max(several)),
+        DiscreteValues(tuple(several)),
+    ]
     return draw(st.sampled_from([*kinds, None] if SEARCHABLE_OPTIONS[name].has_default_range else kinds))
 
 
@@ -55,7 +58,7 @@ def test_a_space_is_read_as_it_is_written(space: Space) -> None:
     assert list(parse_space(text, FIELDS)) == list(space), "in its order"
     assert parse_space(text.replace("_", "-").replace(",", " , ").replace("|", " | "), FIELDS) == space
     mapping = {
-        name: list(found.values) if isinstance(found, Choices) else None if found is None else str(found)
+        name: list(found.values) if isinstance(found, DiscreteValues) else None if found is None else str(found)
         for name, found in space.items()
     }
     assert parse_space(mapping, FIELDS) == space
@@ -81,7 +84,7 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         found = parse_space(f"{name}={written}|1", FIELDS)[name]
     except ValueError:
         return
-    assert isinstance(found, Choices)
+    assert isinstance(found, DiscreteValues)
     for value in found.values:
         FinetuneOptions.build({**FILES, **others, name: value})
 
@@ -91,13 +94,13 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
     [
         (
             "learnin_rate=1e-5..1e-4",
-            "'learnin_rate' is no option, expected some of learning_rate, epochs, batch_size, ",
+            "'learnin_rate' is not an option, expected some of learning_rate, epochs, batch_size, ",
         ),
         ("learnin_rate=1e-5..1e-4", "; did you mean 'learning_rate'?"),
         ("batchsize=16|32", "did you mean 'batch_size'?"),
-        ("seed=1..4", "'seed' is no option that can be searched, expected some of learning_rate,"),
+        ("seed=1..4", "'seed' cannot be searched, expected some of learning_rate,"),
         ("learning_rate=1e-4..1e-5", "learning_rate: found 0.0001..1e-05, expected the lower end first"),
-        ("epochs=3..3", "epochs: found 3..3, expected the lower end first and a higher one"),
+        ("epochs=3..3", "epochs: found 3..3, expected the lower end first: LOW..HIGH"),
         ("learning_rate=0..1e-5", "learning_rate: found '0', expected above 0"),
         ("layer_decay=0.5..1.5", "layer_decay: found '1.5', expected at most 1"),
         ("batch_size=16|x", "batch_size: found 'x', expected a whole number"),
@@ -106,12 +109,15 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         ("learning_rate=fast", "learning_rate: found 'fast', expected a number"),
         ("learning_rate=1e-5..", "learning_rate: found '', expected a number"),
         ("learning_rate=1e-5..inf", "learning_rate: found 'inf', expected a finite number"),
-        ("batch_size=16", "batch_size: found one value alone (16), expected a range (LOW..HIGH) or several (V|V|V)"),
+        (
+            "batch_size=16",
+            "batch_size: found only one value (16), expected a range (LOW..HIGH) or several values (V|V|V)",
+        ),
         ("batch_size=16|32|16", "batch_size: found a value twice in 16|32|16"),
-        ("epochs,epochs=1|2", "epochs stands twice in it"),
-        ("layer_decay", "layer_decay has no range of its own; give one: layer_decay=LOW..HIGH"),
+        ("epochs,epochs=1|2", "epochs: found it twice, expected each option once"),
+        ("layer_decay", "layer_decay has no default range. Give a range, layer_decay=LOW..HIGH"),
         ("", "found nothing, expected some of learning_rate"),
-        (3, "found 3, expected names with their values, such as learning_rate=1e-5..1e-4"),
+        (3, "found 3, expected names with values, such as learning_rate=1e-5..1e-4"),
         ({"batch_size": [True, 16]}, "batch_size: found True, expected a number"),
         ({"batch_size": []}, "batch_size: found no value"),
         ({"epochs": [None, 3]}, "epochs: found None, expected a number"),
@@ -157,7 +163,7 @@ def test_on_every_way_in(bertsmith: Callable[..., Any], tmp_path: Path) -> None:
     ):
         answer = bertsmith("finetune", FILES["task"], *words, "--search", 5, *given_so)
         assert answer.code == 2 and answer.stdout == ""
-        assert "--search-space: 'epoch' is no option" in answer.stderr and "did you mean 'epochs'?" in answer.stderr
+        assert "--search-space: 'epoch' is not an option" in answer.stderr and "did you mean 'epochs'?" in answer.stderr
     answer = bertsmith("finetune", "glue", "--model", "m", "--data", "d", "--out", "o", "--search", 5)
     assert answer.code == 2
     assert "no option '--search'; it is an option for single tasks: bertsmith finetune sequence-class" in answer.stderr

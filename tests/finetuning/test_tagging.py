@@ -61,7 +61,7 @@ def tuned(run: Path, folder: Path) -> FinetuneResult:
     return finetune(TASK, model=run, out=folder / "run", epochs=6, **files, **QUICK)
 
 
-def test_a_tagging_that_can_be_learnt_is_learnt(tuned: FinetuneResult) -> None:
+def test_a_tagging_that_can_be_learned_is_learned(tuned: FinetuneResult) -> None:
     assert list(tuned.metrics) == ["f1", "precision", "recall", "accuracy"]
     assert tuned.metrics["f1"]["mean"] > 0.9
     assert tuned.baseline["f1"] == 0 < tuned.baseline["accuracy"] < 0.7
@@ -144,7 +144,7 @@ def documents(count: int, size: int, seed: int) -> Sentences:
     return [[word for words in sentences(size, seed=1000 * seed + number) for word in words] for number in range(count)]
 
 
-def test_long_sentences_are_learnt_and_tagged_in_windows(run: Path, tmp_path: Path) -> None:
+def test_long_sentences_are_learned_and_tagged_in_windows(run: Path, tmp_path: Path) -> None:
     """Windows of 24 tokens of sentences of 50 to 150, then text beyond the model's 64 positions."""
     train, dev = (
         written(tmp_path / f"{name}.conll", documents(count, size, seed))
@@ -220,8 +220,10 @@ def test_the_kind_of_the_labels_is_stored_and_obeyed(bertsmith: Callable[..., An
         evaluate(out, dev)
 
 
-def test_plain_labels_with_an_o_are_learnt_and_tagged(bertsmith: Callable[..., Any], run: Path, tmp_path: Path) -> None:
-    """Tags of tweets: O is a pronoun. What is learnt on from a RUN of entities is not called so any more."""
+def test_plain_labels_with_an_o_are_learned_and_tagged(
+    bertsmith: Callable[..., Any], run: Path, tmp_path: Path
+) -> None:
+    """Tags of tweets: O is a pronoun. What is learned on from a RUN of entities is not called so any more."""
     data, entities, out = tmp_path / "pos.conll", tmp_path / "ner.conll", tmp_path / "run"
     data.write_text("she O\nsold V\nbread N\n\nhe O\nfound V\nbread N\n" * 8)
     entities.write_text("she O\nsold O\nbread B-FOOD\n" * 4)
@@ -241,7 +243,7 @@ def test_plain_labels_with_an_o_are_learnt_and_tagged(bertsmith: Callable[..., A
     assert bertsmith("evaluate", out, data, "--labels-are", "entities").code == 2
 
 
-def test_treebanks_are_learnt_measured_and_scored_alike(
+def test_treebanks_are_learned_measured_and_scored_alike(
     bertsmith: Callable[..., Any], run: Path, tmp_path: Path
 ) -> None:
     def treebank(name: str, words: list[tuple[str, str]]) -> Path:
@@ -343,5 +345,5 @@ def test_real_files_keep_every_word(run: Path, shared_data: Path, name: str) -> 
     inputs = head.encode(load_tokenizer(str(run)), examples, 32)
     targets, rows = head.targets(examples, str(file)), list(range(len(inputs.lengths)))
     assert inputs.windowed_examples > 0
-    learnt = head.row_targets(inputs, targets, rows) != IGNORED
-    assert learnt.sum() == sum(len(sentence.tokens) for sentence in examples)
+    learned = head.row_targets(inputs, targets, rows) != IGNORED
+    assert learned.sum() == sum(len(sentence.tokens) for sentence in examples)

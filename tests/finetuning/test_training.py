@@ -1,4 +1,4 @@
-"""How a head is trained: budgets of tokens, rates by layer, stops and what goes on after them, seeds that diverge."""
+"""Training of a head: token budgets, learning rates by layer, interruption and resuming, diverging seeds."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_rates_by_layer() -> None:
     assert rate("bert.embeddings.LayerNorm.weight") == 0.5**7
 
 
-def test_the_rate_told_is_that_of_the_head(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+def test_the_logged_rate_is_that_of_the_head(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     rates = [
         [
@@ -150,7 +150,7 @@ def test_the_rate_told_is_that_of_the_head(run: Path, labelled: Labelled, tmp_pa
 
 def test_more_layers_than_there_are(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match=r"--freeze-layers 40: the model has \d+ layers"):
+    with pytest.raises(OptionError, match=r"--freeze-layers: found 40, expected at most \d+"):
         finetune("sequence-classification", **files, **QUICK, freeze_layers=40)
     assert not files["out"].exists()
 
@@ -181,7 +181,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert not (out / "seeds" / "seed-0" / "checkpoints").exists()
 
 
-def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
+def test_a_resumed_run_keeps_its_streams_and_precision(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
@@ -216,7 +216,7 @@ def test_more_seeds_later(run: Path, labelled: Labelled, tmp_path: Path) -> None
     whole = finetune("sequence-classification", **options, out=tmp_path / "whole", seeds=3)
     assert result.metrics == whole.metrics and result.best_seed == whole.best_seed
     assert same(out, whole.run)
-    with pytest.raises(OptionError, match=r"--seeds 2: .* has 3 seeds already; give 3 or more"):
+    with pytest.raises(OptionError, match=r"--seeds 2: .* already has 3 seeds; expected at least 3"):
         finetune("sequence-classification", **options, out=out, seeds=2, resume=True)
     assert same(out, whole.run)
 
@@ -232,14 +232,14 @@ def test_reported_figures_are_those_of_evaluate_whatever_training_computes_with(
     }
 
 
-def test_a_changed_file_is_not_gone_on_with(run: Path, labelled: Labelled, tmp_path: Path) -> None:
+def test_a_changed_file_is_not_resumed(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     train = tmp_path / "train.jsonl"
     train.write_bytes(labelled("train", 48).read_bytes())
     options = {**QUICK, "model": run, "train": train, "dev": labelled("dev", 20), "out": tmp_path / "run"}
     finetune("sequence-classification", **options)
     with train.open("a") as file:
         file.write(json.dumps({"text": "one more", "label": "food"}) + "\n")
-    with pytest.raises(OptionError, match=r"train.jsonl is not the file that .* was started with"):
+    with pytest.raises(OptionError, match=r"train.jsonl has changed since .* was started"):
         finetune("sequence-classification", **options, seeds=2, resume=True)
 
 
@@ -277,13 +277,13 @@ def test_a_seed_that_diverges_is_marked(
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["diverged_seeds"] == [1]
     assert record["warnings"][-2].startswith("seed 1 diverged: update ")
-    assert record["warnings"][-1] == "the figures are over 2 of 3 seeds, without those that diverged"
+    assert record["warnings"][-1] == "the results are over 2 of 3 seeds, without the diverged ones"
 
 
 def test_no_seed_that_ends(run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned(monkeypatch, 0, 1)
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
-    with pytest.raises(DivergedError, match=r"no seed came to its end: update \d+: the loss is not finite"):
+    with pytest.raises(DivergedError, match=r"all seeds failed: update \d+: the loss is not finite"):
         finetune("sequence-classification", **options, out=tmp_path / "run", seeds=2)
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -293,7 +293,7 @@ def test_figures_that_are_no_numbers(
 ) -> None:
     monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": float("nan")})
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
-    with pytest.raises(DivergedError, match=r"no seed came to its end: no evaluation gave a number: accuracy"):
+    with pytest.raises(DivergedError, match=r"all seeds failed: no evaluation gave a number: accuracy"):
         finetune("sequence-classification", **options, out=tmp_path / "run")
     assert not (tmp_path / "run" / "model.safetensors").exists()
 

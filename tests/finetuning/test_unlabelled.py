@@ -1,4 +1,4 @@
-"""Texts without labels: what is learnt of them is what the teacher says, and nothing else of the file."""
+"""Texts without labels: a model learns only the predictions of its teacher from them."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_an_update_is_the_same_for_every_division(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_texts_are_learnt_and_their_labels_are_not(kind: str, still: Path, tmp_path: Path) -> None:
+def test_the_texts_are_learned_and_their_labels_are_not(kind: str, still: Path, tmp_path: Path) -> None:
     """A file without labels, one with labels and one with impossible ones teach the same; no file teaches less."""
     known, more = rows(kind, 10), rows(kind, 12, first=10)
     file = written(tmp_path / "train.jsonl", known)
@@ -273,7 +273,7 @@ def test_hidden_labels_of_a_data_set_are_not_looked_at(still: Path, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def teacher(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A RUN that has learnt the task."""
+    """A RUN that has learned the task."""
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     return finetune(TASK, **files, **QUICK, out=tmp_path_factory.mktemp("taught") / "teacher").run
 
@@ -343,7 +343,11 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
     refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
     refused(OptionError, r"--unlabelled .*copied\.jsonl: is the --dev file", unlabelled=copied)
-    refused(OptionError, r"--unlabelled .*: is the --train file, all of whose texts", unlabelled=options["train"])
+    refused(
+        OptionError,
+        r"--unlabelled .*: is the --train file, and the teacher already answers",
+        unlabelled=options["train"],
+    )
     refused(OptionError, r"--unlabelled .*: is the --test file", test=options["unlabelled"])
 
 
@@ -402,7 +406,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         finetune(TASK, **options, out=out)
     content = more.read_text()
     more.write_text(content.replace("bread", "bell", 1))
-    with pytest.raises(OptionError, match=r"more\.jsonl is not the file that .* was started with"):
+    with pytest.raises(OptionError, match=r"more\.jsonl has changed since .* was started"):
         finetune(TASK, **options, out=out, resume=True)
     more.write_text(content)
     with pytest.raises(OptionError, match="was started with --unlabelled"):

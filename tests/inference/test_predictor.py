@@ -59,7 +59,7 @@ def test_hidden_states_of_every_layer(model: Predictor, tokenizer: Any, bert: Pa
 
 @pytest.mark.parametrize("layer", [4, -5])
 def test_a_layer_that_is_not_there(model: Predictor, layer: int) -> None:
-    with pytest.raises(InputError, match=rf"--layer {layer}: the model has layers 0 \(the embeddings\) to 3"):
+    with pytest.raises(InputError, match=rf"--layer: found {layer}, expected 0 \(the embeddings\) to 3"):
         model.hidden_states("hello", layer)
     with pytest.raises(InputError, match="--layer"):
         model.embed("hello", layer=layer)

@@ -7,14 +7,14 @@ from transformers import BertForPreTraining as StockBert
 
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.initial_values import POSITIONS, neighbours, start_from_frequencies, start_from_neighbours
-from bertsmith.models.sizes import make_config, shape_of
+from bertsmith.models.sizes import bert_shape, make_config
 
 ENTRIES = 500
 
 
 def a_bert(size: str = "tiny", **shape: int) -> BertForPreTraining:
     torch.manual_seed(0)
-    config = make_config(shape_of(size, **shape), ENTRIES, 0)
+    config = make_config(bert_shape(size, **shape), ENTRIES, 0)
     model: BertForPreTraining = BertForPreTraining._from_config(config, attn_implementation="eager")
     return model.eval()
 

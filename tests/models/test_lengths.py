@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from bertsmith.models.loading import WITHOUT_LIMIT, max_tokens, quiet_transformers
+from bertsmith.models.loading import DEFAULT_MAX_TOKENS, max_tokens, quiet_transformers
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 40,
@@ -109,7 +109,9 @@ def test_relative_positions_alone() -> None:
 
 @pytest.mark.parametrize("model_type", ["xlnet", "t5"])
 def test_without_any_length(model_type: str) -> None:
-    assert max_tokens(transformers.AutoConfig.for_model(model_type, d_model=16, n_layer=1, n_head=2)) == WITHOUT_LIMIT
+    assert (
+        max_tokens(transformers.AutoConfig.for_model(model_type, d_model=16, n_layer=1, n_head=2)) == DEFAULT_MAX_TOKENS
+    )
 
 
 @pytest.mark.parametrize(("padding", "expected"), [(0, 19), (1, 18), (5, 14)])

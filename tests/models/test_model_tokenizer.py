@@ -57,7 +57,7 @@ def test_more_entries_than_rows(model: Callable[..., Path], more: list[str]) -> 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(more)
     tokenizer.save_pretrained(folder)
-    message = f"the tokenizer has {256 + len(more)} entries, the embeddings have 256 rows"
+    message = f"found {256 + len(more)} entries in the tokenizer, expected at most 256"
     with pytest.raises(ModelError, match=message):
         load_model_tokenizer(str(folder))
 
@@ -71,18 +71,20 @@ def test_an_id_beyond_the_rows(model: Callable[..., Path]) -> None:
     last = max(vocabulary, key=vocabulary.__getitem__)
     vocabulary[last] = 700
     file.write_text(json.dumps(content))
-    with pytest.raises(ModelError, match=r"the tokenizer has 256 entries, with ids up to 700, the embeddings have 256"):
+    with pytest.raises(
+        ModelError, match=r"found 256 entries in the tokenizer, with ids up to 700, expected at most 256"
+    ):
         load_model_tokenizer(str(folder))
 
 
 def test_another_padding_token_is_announced(model: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "bertsmith"):
         load_model_tokenizer(str(model(pad_token_id=7)))
-    assert "pad_token_id is 7 in config.json and 0 in the tokenizer" in caplog.text
+    assert "pad_token_id is 7 in config.json but 0 in the tokenizer" in caplog.text
 
 
 def test_a_padding_token_beyond_the_rows_is_refused(model: Callable[..., Path]) -> None:
-    with pytest.raises(ModelError, match=r"pad_token_id in config.json is 400, the embeddings have 256 rows"):
+    with pytest.raises(ModelError, match=r"found pad_token_id 400 in config.json but only 256 rows"):
         load_model_tokenizer(str(model(pad_token_id=400)))
 
 
@@ -103,7 +105,7 @@ def test_the_verbs_that_take_a_tokenizer_say_so(
     }[verb[0]]
     answer = bertsmith(*words)
     assert answer.code == 2, answer.stderr
-    assert f"{folder}: the tokenizer has 256 entries, the embeddings have 200 rows" in answer.stderr
+    assert f"{folder}: found 256 entries in the tokenizer, expected at most 200" in answer.stderr
     assert not out.exists()
 
 

@@ -129,7 +129,7 @@ def test_what_is_broken_is_named(encoder: Callable[..., Path], run: Path) -> Non
     folder = encoder({})
     assert sentence_encoder(str(folder)).parts == ("1_Pooling", "2_Dense")  # type: ignore[union-attr]
     shutil.rmtree(folder / "2_Dense")
-    with pytest.raises(ModelError, match=r"2_Dense: no such folder, but modules.json names it"):
+    with pytest.raises(ModelError, match=r"2_Dense: not found, but modules.json names this folder"):
         sentence_encoder(str(folder))
     (folder / "1_Pooling" / "config.json").write_text("[]")
     with pytest.raises(ModelError, match=r"1_Pooling/config.json: found list, expected an object"):

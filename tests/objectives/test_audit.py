@@ -99,7 +99,7 @@ def test_a_pair_that_fills_the_example_is_told_from_one_that_does_not() -> None:
 def test_lengths_that_know_nothing_give_the_majority(not_next: float, train_pairs: int) -> None:
     train, held_out = lengths_and_labels(0, train_pairs, not_next), lengths_and_labels(1, 2_000, not_next)
     found = audited(plan_of(*train), plan_of(*held_out))
-    # A table learnt from 300 pairs is noise, and costs something; it must not cost much.
+    # A table learned from 300 pairs is noise, and costs something; it must not cost much.
     slack = 0.06 if train_pairs == 300 else 0.0
     assert found["length_only"]["low"] <= found["majority"] <= found["length_only"]["high"] + slack
 
@@ -124,7 +124,7 @@ def test_without_held_out_pairs_there_is_no_accuracy() -> None:
     assert found["majority"] is None and found["length_only"] is None
 
 
-def test_without_training_pairs_nothing_is_learnt() -> None:
+def test_without_training_pairs_nothing_is_learned() -> None:
     found = audited(EMPTY, plan_of([4], [5], [NOT_NEXT]))
     assert found["pairs"] == found["is_next"] == found["not_next"] == 0
     assert found["majority"] == 1.0 and found["length_only"] is None
@@ -164,7 +164,7 @@ def test_a_large_plan_is_sampled_evenly() -> None:
     assert len(places) == 1_000_000 and set(np.diff(places)) == {10, 11} and places[-1] < 10_000_019
 
 
-def test_the_sample_is_what_is_learnt_from_and_the_counts_are_of_all() -> None:
+def test_the_sample_is_what_is_learned_from_and_the_counts_are_of_all() -> None:
     # Where every second pair is taken, all have one label; of all pairs it is no more frequent than the other.
     labels = np.tile([NOT_NEXT, IS_NEXT], 50)
     train = plan_of(np.full(100, 10), np.full(100, 20), labels)

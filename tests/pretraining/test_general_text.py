@@ -73,7 +73,7 @@ def test_the_figures_are_those_of_evaluate(
     assert len(masks) == 1, "the curve stands on the same examples throughout"
     page, card = ((result.run / name).read_text() for name in ("report.html", "README.md"))
     for text in (page, card):
-        assert "Gained and forgotten" in text and "On the held-out part the loss " in text
+        assert "Gain and forgetting" in text and "The loss on the held-out part " in text
     assert "general text: 4 points" in page
     assert record(result.run)["result"]["general_evaluation"] == result.general_evaluation
 
@@ -208,7 +208,7 @@ def test_a_model_without_a_head_is_told_apart(
     shape = ("--steps", 2, "--sequence-length", 32, "--batch-size", 8)
     answer = bertsmith("pretrain", store, "--out", tmp_path / "run", *flags, *shape)
     assert answer.code == 0, answer.stderr
-    assert "The head for masked language modelling was new" in answer.stderr
+    assert "The MLM head was new" in answer.stderr
     assert "  general text      " in answer.stdout
     before = record(tmp_path / "run")["general_evaluation_before"]
     assert before["mlm_nats_per_masked_token"] == pytest.approx(before["unigram_nats_per_token"], abs=0.3)

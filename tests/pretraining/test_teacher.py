@@ -220,7 +220,7 @@ def test_a_student_can_begin_with_layers_of_its_teacher(
     result = pretrain(store, out=tmp_path / "one", steps=1, from_=str(two), layers=1, teacher=str(two), **settings)
     config = json.loads((result.run / "config.json").read_text())
     assert (config["num_hidden_layers"], config["hidden_size"]) == (1, 32)
-    with pytest.raises(OptionError, match="--layers 3: the model has 2 layers"):
+    with pytest.raises(OptionError, match="--layers: found 3, expected at most 2"):
         pretrain(store, out=tmp_path / "three", steps=1, from_=str(two), layers=3, **settings)
 
 

@@ -130,7 +130,7 @@ def test_what_is_set_later_comes_behind_what_was_given(tmp_path: Path) -> None:
     record.learnt_nothing, record.errors = None, ErrorReport(**ERRORS)
     record.search = SearchReport(
         metric="accuracy", most=1.0, lower_is_better=False, trials_wanted=2, seed=0, space="epochs=1..2",
-        best_trial=None, gain=None, trials=[Trial.begun(0, {"epochs": 3, "learning_rate": None})],
+        best_trial=None, gain=None, trials=[Trial.new(0, {"epochs": 3, "learning_rate": None})],
     )  # fmt: skip
     record.status = "finished"
     found = record.to_dict()
@@ -171,7 +171,7 @@ def test_the_checksum_of_the_figures_is_that_of_the_test_file() -> None:
 
 
 def test_the_result_of_a_seed(tmp_path: Path) -> None:
-    """One of an older version has no course of the loss, one that diverged has no figures."""
+    """Results of older versions have no loss trend, diverged seeds have no figures."""
     ended = {"seed": 1, "best_step": 2, "steps": 3, "dev": 0.5, "diverged": None, "metrics": {"accuracy": FIGURE}}
     for content in (ended | {"errors": ERRORS}, {"seed": 2, "diverged": "update 4: the loss is not finite"}):
         (tmp_path / "result.json").write_text(json.dumps(content))
@@ -184,7 +184,7 @@ def test_the_result_of_a_seed(tmp_path: Path) -> None:
 
 
 def test_a_trial_is_whole_from_its_beginning(tmp_path: Path) -> None:
-    begun = Trial.begun(3, {"epochs": 2})
+    begun = Trial.new(3, {"epochs": 2})
     begun.write(tmp_path / "trial-3.json")
     content = json.loads((tmp_path / "trial-3.json").read_text())
     assert list(content) == ["number", "settings", "state", "dev", "why", "best_step", "steps", "seconds"]

@@ -69,14 +69,14 @@ def test_a_field_that_is_missing_is_named_with_the_command(tmp_path: Path, lacki
     for name in path:
         place = place[name]
     del place[last]
-    again = r"with --overwrite or another --out:\n  bertsmith finetune glue --model m$"
+    again = r"with --overwrite or a different --out:\n  bertsmith finetune glue --model m$"
     with pytest.raises(InputError, match=rf"suite\.json: `{lacking}` is missing; the file was edited.*{again}"):
         SuiteRecord.read(written(tmp_path, content))
 
 
 @pytest.mark.parametrize("content", ['{"suite": "gl', "", "[]"])
 def test_a_file_that_is_cut_off(tmp_path: Path, content: str) -> None:
-    with pytest.raises(InputError, match=r"suite\.json: .*The RUNs beside it can be used"):
+    with pytest.raises(InputError, match=r"suite\.json: .*The RUNs next to it can still be used"):
         SuiteRecord.read(written(tmp_path, content))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bertsmith.records.pretraining import Evaluated, PretrainingRecord
-from bertsmith.reporting.adaptation import add_adaptation, changes, what_changed
+from bertsmith.reporting.adaptation import adaptation_verdict, add_adaptation, changes
 from bertsmith.reporting.page import Page
 
 
@@ -54,56 +54,56 @@ def line(step: int, own: float, general: float) -> Evaluated:
         (
             (6.09, 5.64),
             (4.50, 4.62),
-            "On the held-out part the loss fell by 0.45 nats (6.09 to 5.64), on the general text it rose by 0.12 nats "
+            "The loss on the held-out part fell by 0.45 nats (6.09 to 5.64); on the general text it rose by 0.12 nats "
             "(4.50 to 4.62): something was forgotten.",
             "info",
         ),
         (
             (6.09, 5.64),
             (4.50, 4.51),
-            "On the held-out part the loss fell by 0.45 nats (6.09 to 5.64), on the general text it stayed where it "
-            "was (4.50 to 4.51 nats): nothing was forgotten.",
+            "The loss on the held-out part fell by 0.45 nats (6.09 to 5.64); on the general text it did not change "
+            "(4.50 to 4.51 nats): nothing was forgotten.",
             "good",
         ),
         (
             (6.09, 5.64),
             (4.50, 4.40),
-            "On the held-out part the loss fell by 0.45 nats (6.09 to 5.64), on the general text it fell by 0.10 nats "
+            "The loss on the held-out part fell by 0.45 nats (6.09 to 5.64); on the general text it fell by 0.10 nats "
             "(4.50 to 4.40): nothing was forgotten.",
             "good",
         ),
         (
             (6.09, 6.20),
             (4.50, 4.90),
-            "On the held-out part the loss rose by 0.11 nats (6.09 to 6.20), on the general text it rose by 0.40 nats "
+            "The loss on the held-out part rose by 0.11 nats (6.09 to 6.20); on the general text it rose by 0.40 nats "
             "(4.50 to 4.90): nothing was gained, and something was forgotten.",
             "warning",
         ),
     ],
 )
 def test_the_sentence(own: tuple[float, float], general: tuple[float, float], sentence: str, kind: str) -> None:
-    assert what_changed(record(own, general)) == (sentence, kind)
+    assert adaptation_verdict(record(own, general)) == (sentence, kind)
 
 
 def test_a_fresh_head_learns_both_texts_and_proves_nothing() -> None:
-    words, kind = what_changed(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True))
-    assert "was new and began at the loss of word frequencies" in words and "cannot be seen here" in words
+    words, kind = adaptation_verdict(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True))
+    assert "The MLM head was new" in words and "forgetting cannot be measured here" in words
     assert "nothing was forgotten" not in words and kind == "info"
 
 
 def test_from_scratch_there_is_nothing_to_forget() -> None:
-    words, kind = what_changed(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True, options={"from": None}))
+    words, kind = adaptation_verdict(record((6.05, 5.0), (7.9, 7.1), fresh_mlm_head=True, options={"from": None}))
     assert words.endswith("The model began from scratch, so there was nothing to forget.") and kind == "info"
 
 
 def test_without_a_masked_language_model_there_are_figures_and_no_sentence() -> None:
     pairs = {key: figures(None) for key in ("evaluation", "general_evaluation")}
     run = record((0, 0), (0, 0), **pairs, **{f"{key}_before": value for key, value in pairs.items()})
-    assert what_changed(run) == ("", "info")
+    assert adaptation_verdict(run) == ("", "info")
     assert [row[0] for row in changes(run)] == [
         f"{text}: {figure}"
         for text in ("held-out part", "general text")
-        for figure in ("NSP loss, nats a pair", "next sentence accuracy")
+        for figure in ("NSP loss, nats per pair", "next-sentence accuracy")
     ]
 
 
@@ -116,7 +116,7 @@ def test_the_section() -> None:
     assert "held-out part: 3 points, from 6.09 to 5.64; general text: 3 points, from 4.5 to 4.62" in html
 
 
-def test_a_run_that_goes_on_has_its_curves_so_far() -> None:
+def test_an_unfinished_run_has_its_curves_so_far() -> None:
     page = Page("run")
     unfinished = record((6.09, 5.64), (4.50, 4.62))
     unfinished.evaluation = unfinished.general_evaluation = None

@@ -213,7 +213,7 @@ def test_reliability_has_a_bar_for_each_bin_and_its_count() -> None:
     assert len(bars) == 2, "none where there are no cases"
     assert float(bars[0]["height"]) == pytest.approx(float(bars[1]["height"]) / 2, abs=0.02)
     assert ">12</text>" in svg and ">3k</text>" in svg
-    assert "40.0% to 50.0%: 50.0% of 12 right" in svg and "3,412 cases in 2 bins" in svg
+    assert "40.0% to 50.0%: 50.0% of 12 correct" in svg and "3,412 cases in 2 bins" in svg
     assert svg.count("chart-reference") == 1
     assert "no data yet" in reliability_diagram([], title="t")
 

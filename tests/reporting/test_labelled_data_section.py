@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.records.labelled_files import DataReport
-from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.data_sections import add_labelled_data
 from bertsmith.reporting.page import Page
 
 PART: dict[str, Any] = {
@@ -40,7 +40,7 @@ def test_all_of_it_is_there() -> None:
     overlap = {"of": 40, "examples_in_both": 1, "examples": [{"text": "the bell", "places": ["line 4", "line 9"]}]}
     html = page_of({"train": PART, "dev": PART}, {"train/dev": overlap})
     for words in (
-        *("25.0%", "75.0%", "4 of 40 examples (10.0%) are longer (grey), the longest has 12", "8 (2.0%)", "2 (0.5%)"),
+        *("25.0%", "75.0%", "4 of 40 examples (10.0%) are longer (grey). The longest has 12", "8 (2.0%)", "2 (0.5%)"),
         *("train and dev", "the bell", "line 4 and line 9", "a &lt;b&gt; c", "no (line 2); yes (line 7)"),
         *("train: 鳥", "chart-bar-muted"),
     ):
@@ -52,14 +52,14 @@ def test_numbers_without_labels_and_clean_data() -> None:
     html = page_of({"train": clean})
     for words in (
         "Training examples by label",
-        "different labels, the first",
-        "unknown to the tokenizer",
+        "Equal texts with different labels",
+        "the tokenizer does not know",
         "Texts that are in two parts",
     ):
         assert words not in html
 
 
-def test_what_stands_in_the_place_of_labels_is_drawn() -> None:
+def test_numbers_of_a_task_without_labels_are_drawn() -> None:
     bins = [{"low": 0.0, "high": 2.5, "count": 30}, {"low": 2.5, "high": 5.0, "count": 10}]
     quantity = {"name": "words of the answer", "low": 0.0, "mean": 2.125, "high": 5.0, "bins": bins}
     html = page_of({"train": {**PART, "labels": {}, "quantity": quantity}})

@@ -104,15 +104,15 @@ def test_everything_that_was_measured_is_on_the_page() -> None:
         "96.0%",
         "10,000 or more",
         "the loss is 6.37 nats, 0.13 below the unigram baseline",
-        "as they are (0.67 nats)",
+        "visible in the input (0.67 nats)",
     ):
         assert words in html
-    for words in ("632.6", "standard error 0.035", "7.057", "6,514 tokens", "which are not predicted: 3"):
+    for words in ("632.6", "standard error 0.035", "7.057", "6,514 tokens", "Unknown tokens, not predicted: 3"):
         assert words in html
     for words in ("lengths alone", "53.0%", "The model beats", "0.660", "0.820", "0.625", "about 0.66"):
         assert words in html
-    assert "standard error None" not in html and "which are cut" not in html
-    # Four divisions, the accuracies, the layers.
+    assert "standard error None" not in html and "were truncated" not in html
+    # Four groupings, the accuracies, the layers.
     assert html.count("<svg") == 6 + html.count('<svg class="chart" overflow') + html.count('overflow="hidden"')
 
 
@@ -125,11 +125,11 @@ def test_what_was_not_measured_is_said() -> None:
     html = page(
         {"breakdown": {**bare, "frequency": None}, "unigram_nats_per_token": None}, {**AUDIT, "length_only": None}
     )
-    assert "neither a STORE nor the RUN&#39;s record has counts" in html
-    assert "the unigram baseline" not in html and "the loss is 6.37 nats. Tokens" in html
-    assert "learnt from the training pairs of a STORE; this text has none" in html
-    assert "lengths alone" not in html.replace("What lengths alone give", "")
-    assert "There are fewer than two sentences." in html
+    assert "the token counts of the training text are unknown" in html
+    assert "the unigram baseline" not in html and "the loss is 6.37 nats. The total loss" in html
+    assert "it needs the training pairs of a STORE" in html
+    assert "lengths alone" not in html
+    assert "this needs at least two sentences." in html
     assert "Pseudo-perplexity" not in html
     assert "Next sentence</h2>" not in page({"breakdown": BREAKDOWN})
 
@@ -137,14 +137,14 @@ def test_what_was_not_measured_is_said() -> None:
 @pytest.mark.parametrize(
     ("cosine", "share", "expected"),
     [
-        (0.93, 0.1, "about 0.93, so a high one says little. Subtract the mean vector"),
-        (0.35, 0.1, "compare them with each other, not with a fixed limit"),
-        (0.03, 0.1, "they can be compared as they are"),
-        (0.93, 0.4, "One direction holds 40.0% of what is left"),
+        (0.93, 0.1, "about 0.93, so a high cosine says little. Subtract the mean vector"),
+        (0.35, 0.1, "compare cosines with each other, not with a fixed limit"),
+        (0.03, 0.1, "you can compare the vectors as they are"),
+        (0.93, 0.4, "One direction holds 40.0% of the rest"),
         (1.0, None, "All sentences have the same vector"),
     ],
 )
 def test_the_advice_follows_from_the_cosines(cosine: float, share: float | None, expected: str) -> None:
-    said = vectors_advice({"mean": likeness(cosine, share)})
-    assert expected in said
-    assert ("One direction" in said) == (share == 0.4)
+    advice = vectors_advice({"mean": likeness(cosine, share)})
+    assert expected in advice
+    assert ("One direction" in advice) == (share == 0.4)

@@ -68,7 +68,7 @@ def full_page(words: str) -> Page:
     page.masked_sentence(words, words, [], truth=words, truth_note=words)
     page.verdict(words, [words, words], "good")
     page.details(words, {words: words, "seed": 7})
-    page.folded(words, [words, words])
+    page.collapsible(words, [words, words])
     page.matrix([words, "b"], [[1, 0], [2, 3]], words, words)
     return page
 

@@ -139,22 +139,22 @@ def with_accuracy(accuracy: float, pairs: int = 900, majority: float = 0.55) -> 
     return {**EVALUATION, **figures}
 
 
-def test_the_kinds_of_pairs_are_told() -> None:
+def test_the_kinds_of_pairs_are_counted() -> None:
     outline = report_of(AUDIT)
-    assert outline.headings == ["Losses", "Evaluation", "Pairs", "How it was made"]
-    assert outline.cards["Pairs in a pass"][0] == "20,000"
+    assert outline.headings == ["Losses", "Evaluation", "Sentence pairs", "How it was made"]
+    assert outline.cards["Pairs per pass"][0] == "20,000"
     assert outline.cards["B is random"] == ["55.0%", "11,000 pairs"]
-    assert outline.cards["Random by force"] == ["500", "2.5% of pairs: one sentence, no next"]
-    assert outline.cards["Same document"] == ["1,100", "B of 10.0% of random pairs"]
-    assert outline.cards["Tokens left out"] == ["15,000", "1.5% of the training tokens, in one pass"]
-    assert "In 90.0% of the random pairs B is of another document" in outline.words()
+    assert outline.cards["A has no next sentence"] == ["500", "2.5% of pairs; their B is random"]
+    assert outline.cards["B from the same document"] == ["1,100", "10.0% of random pairs"]
+    assert outline.cards["Unused tokens"] == ["15,000", "1.5% of the training tokens, per pass"]
+    assert "in 90.0% of the random pairs B comes from a different document" in outline.words()
 
 
-def test_the_model_stands_beside_what_can_be_had_without_reading() -> None:
+def test_the_model_is_compared_with_the_baselines() -> None:
     words = report_of(AUDIT).words()
-    bars = "the model: 73.5%; lengths alone: 60.1%; always the same answer: 55.2%; chance: 50.0%"
+    bars = "the model: 73.5%; segment lengths alone: 60.1%; always the same answer: 55.2%; chance: 50.0%"
     assert bars in words
-    assert "Without reading: 900 pairs; 95% interval of lengths alone: 56.9% to 63.2%. The model: 900 pairs." in words
+    assert "Baselines: 900 pairs; 95% interval of segment lengths alone: 56.9% to 63.2%. Model: 900 pairs." in words
 
 
 @pytest.mark.parametrize(("count", "left_out"), [("num_pairs", "pairs"), ("num_masked_tokens", "masked tokens")])
@@ -162,7 +162,7 @@ def test_what_no_example_has_is_not_counted(count: str, left_out: str) -> None:
     labels = {"masked tokens", "pairs"}
     rows = report_of(None, {**EVALUATION, count: 0, "mlm_accuracy": 0.0}).text
     assert labels & set(rows) == labels - {left_out}
-    assert "masked tokens guessed right" in rows, "a figure that is 0 is a figure"
+    assert "masked tokens predicted correctly" in rows, "a figure that is 0 is a figure"
 
 
 def test_the_audit_is_not_written_twice() -> None:
@@ -173,10 +173,18 @@ def test_the_audit_is_not_written_twice() -> None:
 @pytest.mark.parametrize(
     ("evaluation", "kind", "reading"),
     [
-        (with_accuracy(0.735), "good", "The model beats what lengths alone give by 13.4 points."),
-        (with_accuracy(0.62), "info", "The model beats what lengths alone give by 1.9 points. So few pairs do not"),
-        (with_accuracy(0.735, pairs=20), "info", "The model beats what lengths alone give by 13.4 points. So few"),
-        (with_accuracy(0.58), "warning", "The model is no better than what lengths alone give: 58.0% against 60.1%."),
+        (with_accuracy(0.735), "good", "The model beats segment lengths alone (60.1%) by 13.4 points."),
+        (
+            with_accuracy(0.62),
+            "info",
+            "The model beats segment lengths alone (60.1%) by 1.9 points. This may be chance",
+        ),
+        (
+            with_accuracy(0.735, pairs=20),
+            "info",
+            "The model beats segment lengths alone (60.1%) by 13.4 points. This may",
+        ),
+        (with_accuracy(0.58), "warning", "The model (58.0%) is no better than segment lengths alone (60.1%)."),
     ],
 )
 def test_the_reading(evaluation: dict[str, Any], kind: str, reading: str) -> None:
@@ -187,28 +195,28 @@ def test_the_reading(evaluation: dict[str, Any], kind: str, reading: str) -> Non
 @pytest.mark.parametrize(
     ("figures", "pairs", "note"),
     [
-        (with_accuracy(0.735), AUDIT, "of pairs; lengths alone give 60.1%"),
-        (with_accuracy(0.601), AUDIT, "of pairs, no better than lengths alone: 60.1%"),
-        (with_accuracy(0.735, majority=0.7), AUDIT, "of pairs; always the same answer gives 70.0%"),
-        (with_accuracy(0.735), None, "of pairs; always the same answer gives 55.0%"),
+        (with_accuracy(0.735), AUDIT, "better than segment lengths alone (60.1%)"),
+        (with_accuracy(0.601), AUDIT, "no better than segment lengths alone (60.1%)"),
+        (with_accuracy(0.735, majority=0.7), AUDIT, "better than always the same answer (70.0%)"),
+        (with_accuracy(0.735), None, "better than always the same answer (55.0%)"),
     ],
 )
-def test_the_tile_has_the_best_that_takes_no_reading(figures: dict[str, Any], pairs: object, note: str) -> None:
+def test_the_card_names_the_best_baseline(figures: dict[str, Any], pairs: object, note: str) -> None:
     accuracy = figures["next_sentence_accuracy"]
-    assert report_of(pairs, figures).cards["Next sentence"] == [f"{accuracy:.1%}", note]
+    assert report_of(pairs, figures).cards["Next sentence correct"] == [f"{accuracy:.1%}", note]
 
 
 def test_where_the_same_answer_is_better_than_lengths_it_is_the_measure() -> None:
     """On the very pairs of the figure: of all held-out ones it may give less."""
     assert report_of(AUDIT, with_accuracy(0.695, majority=0.7)).reading() == (
         "warning",
-        "The model is no better than what always the same answer gives: 69.5% against 70.0%.",
+        "The model (69.5%) is no better than always the same answer (70.0%).",
     )
 
 
 def test_an_unfinished_run_has_the_baselines_alone() -> None:
     outline = report_of(AUDIT, None)
-    assert "Pairs" in outline.headings
+    assert "Sentence pairs" in outline.headings
     assert "lengths alone: 60.1%; always the same answer: 55.2%; chance: 50.0%" in outline.words()
     assert "The model has not been evaluated yet." in outline.words() and not outline.notices
     assert "the model:" not in outline.words()
@@ -216,7 +224,7 @@ def test_an_unfinished_run_has_the_baselines_alone() -> None:
 
 def test_without_held_out_pairs_it_says_so() -> None:
     outline = report_of({**AUDIT, "held_out_pairs": 0, "majority": None, "length_only": None})
-    assert "There is no held-out pair to judge." in outline.words()
+    assert "There are no held-out pairs to measure the accuracy on." in outline.words()
     assert "B is random" in outline.cards and "lengths alone" not in outline.words()
 
 
@@ -228,16 +236,16 @@ def test_without_training_pairs_the_shares_are_nothing() -> None:
 
 
 def test_a_little_is_not_nothing() -> None:
-    assert report_of({**AUDIT, "left_out_tokens": 3}).cards["Tokens left out"][1].startswith("<0.1%")
-    assert report_of({**AUDIT, "left_out_tokens": 0}).cards["Tokens left out"][1].startswith("0.0%")
+    assert report_of({**AUDIT, "left_out_tokens": 3}).cards["Unused tokens"][1].startswith("<0.1%")
+    assert report_of({**AUDIT, "left_out_tokens": 0}).cards["Unused tokens"][1].startswith("0.0%")
 
 
 def test_pairs_of_sentence_order_are_called_so() -> None:
     outline = report_of({**AUDIT, "swap": True, "forced_random": 0, "same_document_negatives": 0})
     assert outline.cards["Swapped"] == ["55.0%", "11,000 pairs"]
-    assert "Random by force" not in outline.cards and "Same document" not in outline.cards
+    assert "A has no next sentence" not in outline.cards and "B from the same document" not in outline.cards
     assert "Held-out accuracy on the order of segments" in outline.words()
-    assert "topic" not in outline.words()
+    assert "Topics" not in outline.words()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def length(**given: Any) -> TrainingLength:
 @pytest.mark.parametrize(
     ("budget", "updates", "words"),
     [
-        (length(steps=500), [], "no update is made yet"),
+        (length(steps=500), [], "no update yet"),
         (length(steps=500), lines(1), "update 1 of 500, 0% done"),
         (length(steps=500), lines(120), "update 120 of 500, 24% done, about 12:40 left"),
         (length(steps=500), lines(500), "update 500 of 500, 100% done, about 0:00 left"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertsmith.reporting.scales import nice_ticks, robust_range, thinned, tick_labels, widened
+from bertsmith.reporting.scales import downsample, nice_ticks, pad_range, robust_range, tick_labels
 
 drawable = st.floats(min_value=-1e150, max_value=1e150)
 
@@ -31,7 +31,7 @@ def test_familiar_ranges(low: float, high: float, labels: list[str]) -> None:
 
 @given(drawable, drawable)
 def test_ticks_rise_inside_the_range(one: float, other: float) -> None:
-    low, high = widened(min(one, other), max(one, other))
+    low, high = pad_range(min(one, other), max(one, other))
     ticks = nice_ticks(low, high)
     tolerance = (high - low) * 1e-9
     assert 2 <= len(ticks) <= 7
@@ -79,8 +79,8 @@ def test_reference_lines_are_inside() -> None:
 
 def test_thinning_keeps_the_mean() -> None:
     points = [(float(step), float(step % 7)) for step in range(1200)]
-    few = thinned(points)
+    few = downsample(points)
     assert len(few) == 400
     assert few[0] == (1.0, 1.0)
     assert math.isclose(sum(y for _, y in few) / 400, sum(y for _, y in points) / 1200)
-    assert thinned(points[:400]) == points[:400]
+    assert downsample(points[:400]) == points[:400]

@@ -8,7 +8,7 @@ import pytest
 
 from bertsmith.records.search import SearchReport
 from bertsmith.reporting.page import Page
-from bertsmith.reporting.search import add_search, caveat, outcome, space_in_words, trial_table
+from bertsmith.reporting.search_sections import add_search, caveat, outcome, space_in_words, trial_table
 
 
 def record(*figures: float | None, best: int | None, lower: bool = False) -> SearchReport:
@@ -48,30 +48,30 @@ def record(*figures: float | None, best: int | None, lower: bool = False) -> Sea
         (
             record(0.5, 0.8, 0.6, best=1),
             "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 30.0 points: macro f1 80.0% on the "
-            "dev file, above 50.0%.",
+            "dev file, the defaults have 50.0%.",
         ),
         (
             record(0.5, 0.55, best=1),
             "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 5.0 points: macro f1 55.0% on the "
-            "dev file, above 50.0%. The figure of the defaults lies within the 95% interval of the best (45.0% to "
-            "65.0%): the dev file has too few examples to prove that they are worse.",
+            "dev file, the defaults have 50.0%. The defaults are inside its 95% interval (45.0% to 65.0%), so the dev "
+            "file has too few examples to prove that they are worse.",
         ),
         (
             record(0.5, 0.5, 0.4, best=0),
-            "No settings were better than the defaults, which are kept: macro f1 50.0% on the dev file.",
+            "No trial was better than the defaults, so the defaults are used: macro f1 50.0% on the dev file.",
         ),
         (
             record(None, 0.4, best=1),
-            "The defaults failed: the loss is not finite. Trial 1 (learning_rate 2e-05, freeze_layers 1) is the best, "
+            "The defaults failed: the loss is not finite. The best trial is 1 (learning_rate 2e-05, freeze_layers 1): "
             "macro f1 40.0% on the dev file.",
         ),
         (
             record(0.9, 0.3, lower=True, best=1),
             "Trial 1 (learning_rate 2e-05, freeze_layers 1) beats the defaults by 0.6000: mean squared error 0.3000 on "
-            "the dev file, below 0.9000.",
+            "the dev file, the defaults have 0.9000.",
         ),
-        (record(None, best=None), "No trial has come to its end yet."),
-        (record(best=None), "No trial has come to its end yet."),
+        (record(None, best=None), "No trial is finished yet."),
+        (record(best=None), "No trial is finished yet."),
     ],
 )
 def test_the_outcome_in_words(search: SearchReport, said: str) -> None:
@@ -93,22 +93,22 @@ def test_the_table() -> None:
 
 
 def test_one_trial_is_the_best_of_none() -> None:
-    assert caveat(record(0.5, best=0)) == "It is of one training with seed 4: with another seed it would be another."
-    assert caveat(record(0.5, 0.8, best=1)).startswith("The best of 2 figures on one file")
+    assert caveat(record(0.5, best=0)) == "This is one training with seed 4; a different seed gives a different result."
+    assert caveat(record(0.5, 0.8, best=1)).startswith("The best of 2 results is slightly too good")
 
 
 def test_the_page() -> None:
     page = Page("a run")
     add_search(page, record(0.5, None, 0.8, best=2))
     html = page.html()
-    assert "3 of 5 settings so far, the defaults first" in html
+    assert "3 of 5 trials so far; trial 0 has the defaults" in html
     assert "learning_rate 1e-05 to 0.0001, batch_size 16 or 32." in html
-    assert "Trial 1: the loss is not finite" in html and "1 failed" in html
+    assert "Trial 1: the loss is not finite" in html and "1 failed trial<" in html
     assert "macro f1 on the dev file of each trial" in html
-    assert "The best of 3 figures on one file is a little too good" in html and "seed 4" in html
+    assert "The best of 3 results is slightly too good" in html and "seed 4" in html
     nothing = Page("a run")
     add_search(nothing, record(best=None))
-    assert "0 of 5 settings so far" in nothing.html() and "<svg" not in nothing.html()
+    assert "0 of 5 trials so far" in nothing.html() and "<svg" not in nothing.html()
 
 
 def test_the_chart_counts_in_whole_trials() -> None:

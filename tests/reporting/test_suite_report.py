@@ -15,7 +15,7 @@ from bertsmith.reporting.suite_report import average_in_words, protocol_in_words
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def told(**more: Any) -> str:
+def page_with(**more: Any) -> str:
     """The page without its marks, as it is read."""
     return re.sub(r"<[^>]*>", "", suite_report("tries", suite(**more)))
 
@@ -77,7 +77,7 @@ def test_the_table_links_and_notices() -> None:
     assert 'href="RTE/report.html"' in html
     assert "partial: over 1 of 2 tasks, without CoLA" in html
     assert "runs/&lt;books&gt;" in html and "<books>" not in html
-    assert "chosen on the very examples that the figures of RTE are of" in html
+    assert "RTE: the best checkpoint was selected on the same examples as the results" in html
     assert "1:15" in html, "the time of training"
     assert "--resume" not in html
     whole = suite(missing=[], average={**record()["average"], "partial": False})
@@ -87,25 +87,29 @@ def test_the_table_links_and_notices() -> None:
 @pytest.mark.parametrize(
     ("status", "to_do", "said"),
     [
-        ("running", ["CoLA", "STS-B", "QNLI"], "Still to do: CoLA now, then STS-B, QNLI. This is going on."),
-        ("running", ["QNLI"], "Still to do: QNLI. This is going on."),
-        ("interrupted", ["CoLA", "QNLI"], "Still to do: CoLA, QNLI. The command below, with --resume, goes on."),
+        ("running", ["CoLA", "STS-B", "QNLI"], "Still to do: CoLA now, then STS-B, QNLI. The suite is running."),
+        ("running", ["QNLI"], "Still to do: QNLI. The suite is running."),
+        (
+            "interrupted",
+            ["CoLA", "QNLI"],
+            "Still to do: CoLA, QNLI. To resume, repeat the command below with --resume.",
+        ),
     ],
 )
 def test_the_tasks_that_are_still_to_do_are_named(status: str, to_do: list[str], said: str) -> None:
-    assert f"Not all tasks are done. {said}" in told(status=status, to_do=to_do)
-    assert "Still to do" not in told(to_do=[])
+    assert f"Not all tasks are finished. {said}" in page_with(status=status, to_do=to_do)
+    assert "Still to do" not in page_with(to_do=[])
 
 
 def test_what_is_not_done_and_what_failed() -> None:
     failures = {"MRPC": {"error": "DataError", "message": "dev.tsv: line 3: 2 fields"}}
     html = suite_report("tries", suite(failures=failures))
     assert "MRPC failed: dev.tsv: line 3: 2 fields" in html
-    running, stopped = (told(status=status) for status in ("running", "interrupted"))
-    assert "Not all tasks are done. This is going on." in running
-    assert "Not all tasks are done. The command below, with --resume, goes on." in stopped
+    running, stopped = (page_with(status=status) for status in ("running", "interrupted"))
+    assert "Not all tasks are finished. The suite is running." in running
+    assert "Not all tasks are finished. To resume, repeat the command below with --resume." in stopped
     empty = suite_report("tries", suite(tasks={}, average=None, status="running"))
-    assert "No task is done yet." in empty
+    assert "No task is finished yet." in empty
     diverged = suite_report("tries", suite(tasks={"RTE": entry("RTE", 0.5, diverged_seeds=[0, 2])}))
     assert "RTE (seed 0 and seed 2)" in diverged
 
@@ -123,12 +127,12 @@ def test_figures_of_the_models_of_another_task() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({}, "dev.tsv, one seed, chosen on the same examples"),
+        ({}, "dev.tsv, one seed, selected on the same examples"),
         (
             {"drawn_from": 9000, "num_train_examples": 1000},
-            "dev.tsv, one seed, chosen on the same examples, trained on 1,000 of 9,000",
+            "dev.tsv, one seed, selected on the same examples, trained on 1,000 of 9,000",
         ),
-        ({"diverged_seeds": [1]}, "dev.tsv, one seed, chosen on the same examples, seed 1 diverged"),
+        ({"diverged_seeds": [1]}, "dev.tsv, one seed, selected on the same examples, seed 1 diverged"),
     ],
 )
 def test_the_protocol_in_words(more: dict[str, Any], said: str) -> None:
@@ -143,7 +147,7 @@ def test_the_protocol_of_a_test_file() -> None:
         "over_seeds": "mean",
         "seeds": 3,
     }
-    assert protocol_in_words(task("RTE", 0.6, protocol=protocol)) == "test.tsv, mean of 3 seeds, chosen on dev.tsv"
+    assert protocol_in_words(task("RTE", 0.6, protocol=protocol)) == "test.tsv, mean of 3 seeds, selected on dev.tsv"
 
 
 def test_averages_in_words() -> None:
@@ -153,7 +157,7 @@ def test_averages_in_words() -> None:
     partial = Average(tasks=["a"], partial=True, over_seeds="mean", **figures)
     assert average_in_words(partial, ["b"]) == "partial: over 1 of 2 tasks, without b"
     partial.over_seeds = "median"
-    assert average_in_words(partial, ["b"]).endswith("without b, of each its median")
+    assert average_in_words(partial, ["b"]).endswith("without b, using the median of each")
 
 
 def test_the_picture_is_in_scale() -> None:
@@ -205,5 +209,5 @@ def test_only_the_best_seed_on_its_own_examples_is_optimistic(over_seeds: str, s
         "optimistic"
     ) == said.count("optimistic")
     html = suite_report("tries", suite(tasks={"RTE": one}))
-    assert ("found on the very examples" in html) == ("optimistic" in said)
+    assert ("A new seed usually does worse" in html) == ("optimistic" in said)
     assert '<td data-label="95% interval">none</td>' in html.replace(' class="number"', "")

@@ -47,7 +47,7 @@ def test_a_good_model() -> None:
     assert headline == "Accuracy 87.2%, 95% interval 85.2% to 89.2%" and tone == "good"
     assert lines == [
         "About 128 of 1,000 texts get a wrong label. Measured on the dev file (872 examples).",
-        "The baseline, always giving the most frequent label, is 50.9%: the model is better, and by more than chance "
+        "The baseline, always giving the most frequent label, reaches 50.9%. The model is better, by more than chance "
         "explains.",
     ]
 
@@ -56,7 +56,7 @@ def test_a_good_model() -> None:
     ("values", "said"),
     [
         ({"baseline": {"accuracy": 0.86}}, "do not show that the model is better"),
-        ({"baseline": {"accuracy": 0.95}}, "the model is worse. Do not use it"),
+        ({"baseline": {"accuracy": 0.95}}, "The model is worse: do not use it."),
         ({"learnt_nothing": "accuracy did not pass"}, "Do not use this model: accuracy did not pass."),
     ],
 )
@@ -68,15 +68,15 @@ def test_a_model_that_is_of_no_use(values: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("before", "said"),
     [
-        (figure(0.70), "reached 70.0% on the same file: this one is better (+17.2 points)."),
-        (figure(0.95), "reached 95.0% on the same file: this one is worse (-7.8 points)."),
+        (figure(0.70), "reached 70.0% on the same file: this model is better (+17.2 points)."),
+        (figure(0.95), "reached 95.0% on the same file: this model is worse (-7.8 points)."),
         (figure(0.86), "is better (+1.2 points). The 95% intervals overlap, so the difference may be chance."),
-        (figure(0.872), "this one is neither better nor worse."),
+        (figure(0.872), "this model is equally good."),
     ],
 )
 def test_the_model_before(before: dict[str, Any], said: str) -> None:
     _, lines, _ = verdict_on(record(model_before={"name": "runs/old", "metrics": {"accuracy": before}}))
-    assert lines[-1].startswith("The model before (runs/old)") and lines[-1].endswith(said)
+    assert lines[-1].startswith("The previous model (runs/old)") and lines[-1].endswith(said)
     other = {"name": "runs/old", "metrics": {"f1": before}}
     assert len(verdict_on(record(model_before=other))[1]) == 2, "nothing is said of a figure that it lacks"
 
@@ -96,8 +96,8 @@ def test_figures_that_go_to_100_and_several_seeds() -> None:
     headline, lines, _ = verdict_on(given)
     assert headline == "F1 81.5%, 95% interval 79.5% to 83.5%"
     assert lines[0] == (
-        "The model is that of seed 4. About 128 of 1,000 questions get an answer that differs from the expected one. "
-        "Measured on the test file (872 examples); the figure above is a mean over 3 seeds."
+        "This model is the one of seed 4. About 128 of 1,000 questions get an answer that differs from the expected "
+        "one. Measured on the test file (872 examples); the headline is the mean over 3 seeds."
     )
 
 

@@ -105,7 +105,7 @@ def test_a_folder_of_the_owners_name_does_not_hide_a_model_of_the_hub(network: N
     assert is_from_hub("org/bert") and not is_from_hub("org/other") and is_from_hub("others/bert")
     assert not is_from_hub("org/a b"), "no name of the hub at all"
     Path("org/bert").mkdir()
-    with pytest.raises(ModelError, match=r"org/bert: not a model folder \(no config.json in it\)"):
+    with pytest.raises(ModelError, match=r"org/bert: found no config\.json, expected the folder of a model"):
         check_model("org/bert")
 
 

@@ -21,7 +21,7 @@ from transformers import BertConfig
 from bertsmith.models.bert import BertForPreTraining, parameter_count, set_dropout
 from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
-from bertsmith.models.sizes import SIZES, make_config, shape_of
+from bertsmith.models.sizes import SIZES, bert_shape, make_config
 from bertsmith.runtime.computing import computing
 from bertsmith.training import forecast
 from bertsmith.training.clipping import clip_gradients
@@ -42,7 +42,7 @@ SETTING: dict[str, Any] = {
 
 
 def config_of(size: str, vocab_size: int = 8192, **changed: int) -> BertConfig:
-    return make_config(shape_of(size, **changed), vocab_size, 0)
+    return make_config(bert_shape(size, **changed), vocab_size, 0)
 
 
 def random_batch(config: BertConfig, examples: int, length: int, predictions: int) -> dict[str, torch.Tensor]:

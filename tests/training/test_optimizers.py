@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bertsmith.models.bert import BertForPreTraining
-from bertsmith.models.sizes import make_config, shape_of
+from bertsmith.models.sizes import bert_shape, make_config
 from bertsmith.training.optimizers import MuonWithAdamW, make_optimizer
 from bertsmith.training.plan import Optimization
 
@@ -16,7 +16,7 @@ from bertsmith.training.plan import Optimization
 @pytest.fixture
 def model() -> BertForPreTraining:
     torch.manual_seed(0)
-    return BertForPreTraining(make_config(shape_of("tiny", layers=1, hidden_size=64), 40, 0))
+    return BertForPreTraining(make_config(bert_shape("tiny", layers=1, hidden_size=64), 40, 0))
 
 
 def names_of(model: torch.nn.Module, parameters: list[torch.nn.Parameter]) -> set[str]:

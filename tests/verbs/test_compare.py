@@ -330,7 +330,7 @@ def test_models_that_are_not_there(
     shutil.copytree(a, tmp_path / "bare")
     (tmp_path / "bare" / "model.safetensors").unlink()
     answer = bertsmith("compare", a, tmp_path / "bare", file)
-    assert answer.code == 2 and "no weights in this folder" in answer.stderr and "evaluating" not in answer.stderr
+    assert answer.code == 2 and "found no weights" in answer.stderr and "evaluating" not in answer.stderr
     answer = bertsmith("compare", a, a)
     assert answer.code == 2 and "DATA is missing" in answer.stderr
 

@@ -94,7 +94,7 @@ def test_one_damaged_value(tmp_path: Path, values: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (("metrics",), "`metrics` is missing or incomplete, though the run is finished"),
+        (("metrics",), "`metrics` is missing or incomplete, although the run is finished"),
         (("metrics", "accuracy", "seeds"), "`metrics.accuracy` is missing or incomplete"),
         (("baseline", "accuracy"), "`baseline` is missing or incomplete"),
         (("data", "report", "parts", "train"), "`data.report.parts`: the part `train` is missing"),

@@ -69,9 +69,9 @@ def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(
     assert report(training.folder, watch=True).report == training.page
     first, unchanged, second = training.pages
     assert LIVE in first and LIVE in second and unchanged == "not drawn again"
-    assert "going on: update 4 of 10, 40% done" in first and "going on: update 7 of 10, 70% done" in second
+    assert "training: update 4 of 10, 40% done" in first and "training: update 7 of 10, 70% done" in second
     last = training.page.read_text()
-    assert LIVE not in last and "going on" not in last and "10 updates" in last
+    assert LIVE not in last and "This run is training" not in last and "10 updates" in last
     assert len(said()) == 3, "a line for each drawing"
     assert said()[0].startswith(f"{training.page}: update 4 of 10, 40% done, about 0:")
     assert said()[-1] == f"{training.page}: the run is finished"
@@ -152,7 +152,7 @@ def test_a_fine_tuning_shows_its_newest_seed(training: Training) -> None:
 
     def check() -> None:
         page = training.page.read_text()
-        assert "going on: update 3." in page and "Training loss of the newest training" in page
+        assert "training: update 3." in page and "Training loss of the current training" in page
         raise KeyboardInterrupt
 
     training.then = [check]

@@ -92,7 +92,7 @@ def _audit_of(lengths: Mapping[str, float], pairs: int, *, swap: bool) -> PairAu
 
 def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield the details that options ask for."""
-    from bertsmith.reporting.language_model_report import DIVISIONS, vectors_advice
+    from bertsmith.reporting.language_model_report import GROUPINGS, vectors_advice
 
     lengths, pseudo = figures.get("next_sentence_length_only"), figures.get("pseudo_perplexity")
     if lengths is not None:
@@ -106,7 +106,7 @@ def _detail_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"                    {per_word} per word; one token masked at a time,"
         yield f"                    {pseudo['tokens']:,} tokens of {pseudo['sentences']:,} sentences"
     for name, groups in (figures.get("breakdown") or {}).items():
-        yield "\n" + wrapped(f"Masked tokens {DIVISIONS[name]}:")
+        yield "\n" + wrapped(f"Masked tokens {GROUPINGS[name]}:")
         if groups is None:
             yield "  not available: neither a STORE nor the record of the RUN has token counts"
             continue
@@ -140,7 +140,7 @@ def calibration_line(calibration: Mapping[str, Any]) -> str:
 
 
 def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
-    from bertsmith.reporting.errors import VALUE
+    from bertsmith.reporting.error_sections import VALUE
 
     metric, most = slices["metric"], most_of(metrics)
     names = [shortened(row["name"], VALUE) for row in slices["rows"]]

@@ -45,7 +45,7 @@ def _show(result: Any) -> str:
         lines.append(calibration_line(result.calibration))
     if result.search is not None:
         from bertsmith.records.search import SearchReport
-        from bertsmith.reporting.search import outcome
+        from bertsmith.reporting.search_sections import outcome
 
         lines.append(wrapped(f"Search: {outcome(SearchReport(**result.search))}"))
     if result.selected_on_reported_data:

@@ -1,6 +1,6 @@
 """Verdicts for the terminal: whether a model is good, and compared with what.
 
-The thresholds are those of report.html and the model card (`reporting.unigram`, `reporting.without_reading`,
+The thresholds are those of report.html and the model card (`reporting.unigram`, `reporting.pair_baselines`,
 `reporting.verdict`), so that all three always agree.
 """
 
@@ -15,7 +15,7 @@ from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.numbers import percent
 from bertsmith.reporting.unigram import compared_with_unigram
-from bertsmith.reporting.without_reading import LENGTHS, MAJORITY, best_baseline, compared_with_baseline
+from bertsmith.reporting.pair_baselines import LENGTHS, MAJORITY, best_baseline, compared_with_baseline
 from bertsmith.runtime.console import wrapped
 
 LEARNED, UNCERTAIN, NOT_LEARNED = "learned", "uncertain", "not learned"

@@ -15,7 +15,7 @@ from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.task_head import LabelledExamples, ScoredExamples, predict_examples
 from bertsmith.models.loading import load_config
 from bertsmith.records.errors import Figure
-from bertsmith.reporting.errors import Measured, evaluation_page
+from bertsmith.reporting.error_sections import Provenance, evaluation_page
 from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.files import sha256_of, write_text
 from bertsmith.runtime.machine import versions
@@ -67,8 +67,8 @@ def evaluate_head(options: EvaluateOptions, task: str) -> HeadFigures:
     calibrated = calibration_report(head, found.outputs, found.targets) if head.has_probabilities else None
     errors = error_report(found, slices) if options.report is not None or slices else None
     if options.report is not None and errors is not None:
-        measured = _measured(options, file, found)
-        page = evaluation_page(options.model, options.data, metrics, errors=errors, measured=measured)
+        provenance = _provenance(options, file, found)
+        page = evaluation_page(options.model, options.data, metrics, errors=errors, provenance=provenance)
         write_text(options.report, page)
     return HeadFigures(
         {name: figure.to_dict() for name, figure in metrics.items()},
@@ -93,7 +93,7 @@ def _check_outputs(options: EvaluateOptions) -> None:
         check_page(options.report)
 
 
-def _measured(options: EvaluateOptions, file: LabelledExamples, found: ScoredExamples) -> Measured:
+def _provenance(options: EvaluateOptions, file: LabelledExamples, found: ScoredExamples) -> Provenance:
     """Return how a head was measured, for its page."""
     path = Path(file.name)
     sha256 = None if is_data_set(path) else sha256_of(path)
@@ -106,6 +106,6 @@ def _measured(options: EvaluateOptions, file: LabelledExamples, found: ScoredExa
         ("precision", options.precision),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    return Measured(
+    return Provenance(
         facts, options.command_line("evaluate"), *ROLE_NOTES[dataset_role(options.model, file.name, sha256)]
     )

@@ -25,7 +25,7 @@ from bertsmith.models.loading import LoadedBert, load_bert, on_device
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.objectives.pairs import OTHER_DOCUMENT, joined, plan_epoch
+from bertsmith.objectives.pairs import OTHER_DOCUMENT, concatenate_plans, plan_epoch
 from bertsmith.records.any_run import run_of_model
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit, PretrainingRecord
@@ -246,7 +246,7 @@ def _audit(evaluation: FixedMaskEvaluation, store: TokenStore | None, seed: int)
     if evaluation.objective == "mlm":
         return None
     plan = evaluation.plan
-    train = joined([])
+    train = concatenate_plans([])
     if store is None:
         log_info(
             "next-sentence accuracy by length only is not measured: it is fitted on training pairs, which only a STORE "

@@ -1,4 +1,4 @@
-"""Taking the folder of a run: it is free, or holds the same run, which is resumed."""
+"""Claiming the folder of a run: it is free, or holds the same run, which is resumed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bertsmith.training.run_folder import check_out_of_the_way
 
 
 def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> FinetuningRecord | None:
-    """Take the folder for this run; the record of the run that is resumed, if there is one.
+    """Claim the folder for this run. Returns the record of the resumed run, or None.
 
-    Raises OptionError if the folder holds what is read, or a run with different options, files or more seeds.
+    Raises OptionError if the folder holds an input of this run, or a run with different options, files or more seeds.
     """
     check_out_of_the_way(
         options.out,
@@ -39,19 +39,20 @@ def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) ->
     for then, found in zip(record.data.files, data.files, strict=True):
         if then.sha256 != found.sha256:
             raise OptionError(
-                f"--resume: {found.name} is not the file that {options.out} was started with; give --overwrite, or "
-                "another --out"
+                f"--resume: {found.name} has changed since {options.out} was started. Give --overwrite or a different "
+                "--out"
             )
     if run.finished and record.seeds > options.seeds:
-        made = record.seeds
+        trained = record.seeds
         raise OptionError(
-            f"--seeds {options.seeds}: {options.out} has {counted(made, 'seed')} already; give {made} or more"
+            f"--seeds {options.seeds}: {options.out} already has {counted(trained, 'seed')}; expected at least "
+            f"{trained}"
         )
     return record
 
 
 def identity(options: Options) -> dict[str, Any]:
-    """The options that must be the same when a run is resumed."""
+    """Return the options that must not change when a run is resumed."""
     return {
         name: value
         for name, value in options.to_dict().items()
@@ -60,16 +61,16 @@ def identity(options: Options) -> dict[str, Any]:
 
 
 def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises OptionError if an option of `identity` differs from the one that the run was started with."""
-    other = [name for name in now if before.get(name) != now[name]]
-    if other:
-        name = other[0]
+    """Raise OptionError if an option of `identity` has changed since the run was started."""
+    changed = [name for name in now if before.get(name) != now[name]]
+    if changed:
+        name = changed[0]
         raise OptionError(
             f"--resume: {out} was started with --{name.replace('_', '-')} {_written(before.get(name))}, found "
-            f"{_written(now[name])}; give the same options, or --overwrite, or another --out"
+            f"{_written(now[name])}. Give the same options, --overwrite, or a different --out"
         )
 
 
 def _written(value: Any) -> str:
-    """The value of an option as it is written."""
+    """Return the value of an option as on the command line."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -60,7 +60,7 @@ def train_head(
     """
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
-    model = settings.parts.apply_to(load_head(settings))
+    model = settings.trainable_parameters.apply_to(load_head(settings))
     losses = task_losses(options.task, head, settings.class_weights)
     best = BestWeights()
     if checkpoint is not None:
@@ -109,6 +109,6 @@ def _take_best(model: Any, best: BestWeights, settings: HeadSettings) -> None:
     if not best.weights:
         raise DivergedError(f"no evaluation gave a number: {settings.metric} on the dev file is not finite")
     best.restore_into(model)
-    if settings.parts.lora is not None:
+    if settings.trainable_parameters.lora is not None:
         merge_adapters(model)
     model.config.update(best.chosen)

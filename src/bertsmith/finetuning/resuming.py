@@ -1,4 +1,4 @@
-"""Interrupting and resuming a run: from which checkpoint, and what is printed when a run is stopped."""
+"""Interrupting and resuming a run: the checkpoint to resume from, and the message when a run is stopped."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ RESUME_WITH = "Resume with:"
 
 
 def command(options: HeadTrainingOptions) -> str:
-    """The command that makes a RUN, or a suite, again."""
+    """Return the command that repeats a RUN or a suite."""
     return options.command_line(options.verb, leave_out=("overwrite", "resume", "dry_run"))
 
 
 def resume_command(options: HeadTrainingOptions, out: Path) -> str:
-    """The command that resumes a run; its record has the options."""
+    """Return the command that resumes a run; the options come from its record."""
     return shlex.join(["bertsmith", *options.verb.split(), "--resume", "--out", str(out)])
 
 
-def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
-    """The checkpoint that a training resumes from; without one the folder is empty and the training begins."""
+def find_checkpoint(folder: RunFolder, title: str) -> Path | None:
+    """Return the checkpoint to resume from; without one, empty the folder for a new training."""
     checkpoint = folder.newest_checkpoint()
     if checkpoint is None:
         shutil.rmtree(folder.path, ignore_errors=True)
         folder.path.mkdir(parents=True)
     else:
-        log_info(f"{called} goes on after update {checkpoint.name.removeprefix('step-')}")
+        log_info(f"{title}: resuming after update {checkpoint.name.removeprefix('step-')}")
     return checkpoint
 
 
-def stopped_by(signal: str, *, steps: int, of: int, called: str) -> str:
-    """Where a training was stopped; if all its updates were made, it was stopped before its figures were measured."""
+def stop_message(signal: str, *, steps: int, of: int, title: str) -> str:
+    """Return where a training was stopped: during its updates, or before its evaluation."""
     if steps < of:
-        return f"stopped by {signal} after update {steps} of {called}"
-    return f"stopped by {signal} after the last update ({steps}) of {called}, before it was measured"
+        return f"stopped by {signal} after update {steps} of {title}"
+    return f"stopped by {signal} after the last update ({steps}) of {title}, before the evaluation"
 
 
-def interrupted(run: FinetuningRun, stopped: str, options: FinetuneOptions) -> Interrupted:
-    """What is raised if a RUN is stopped: its record says so, and the message how to resume it."""
+def record_interruption(run: FinetuningRun, message: str, options: FinetuneOptions) -> Interrupted:
+    """Record that a RUN was stopped; return the exception to raise, which says how to resume."""
     run.record.status = "interrupted"
     run.save_record()
     resume = runnable(resume_command(options, options.out))
-    return Interrupted(f"{stopped}; the work so far is kept. {RESUME_WITH}\n  {resume}")
+    return Interrupted(f"{message}; the work so far is kept. {RESUME_WITH}\n  {resume}")

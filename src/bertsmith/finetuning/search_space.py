@@ -1,9 +1,9 @@
-"""The space of `finetune --search`: the options that are varied, and the values that each may take.
+"""The space of `finetune --search`: the options to vary, and their values.
 
     learning_rate=1e-5..1e-4,batch_size=16|32|64,epochs
 
-A range has both of its ends in it. A name alone takes a range around the default. In YAML and Python the space may be a
-mapping of names to such values, where several values may be a list: `{"batch_size": [16, 32, 64], "epochs": None}`.
+Ranges include both ends. A name without values takes a range around the default. In YAML and Python the space may also
+be a mapping with lists of values: `{"batch_size": [16, 32, 64], "epochs": None}`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bertsmith.records.search import Number
 
 
 @dataclass(frozen=True)
-class Range:
-    """All values from one end to the other; only the whole numbers if the option is `whole`."""
+class ValueRange:
+    """All values from `low` to `high`; only whole numbers if the option is `whole`."""
 
     low: Number
     high: Number
@@ -33,8 +33,8 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """Several values."""
+class DiscreteValues:
+    """A list of values to choose from."""
 
     values: tuple[Number, ...]
 
@@ -42,19 +42,19 @@ class Choices:
         return "|".join(map(str, self.values))
 
 
-Values = Range | Choices
+Values = ValueRange | DiscreteValues
 Space = dict[str, Values | None]
 """None: a range around the default."""
 
 
 @dataclass(frozen=True)
 class SearchableOption:
-    """How an option is searched: `log` by factors and not by differences, `whole` by whole numbers."""
+    """How an option is searched: `log` on a logarithmic scale, `whole` by whole numbers."""
 
     log: bool = False
     whole: bool = False
     has_default_range: bool = False
-    """Whether its name alone says enough."""
+    """Whether its name without values is enough."""
 
 
 SEARCHABLE_OPTIONS: Mapping[str, SearchableOption] = MappingProxyType(
@@ -70,16 +70,16 @@ SEARCHABLE_OPTIONS: Mapping[str, SearchableOption] = MappingProxyType(
         "distil_temperature": SearchableOption(log=True),
     }
 )
-"""The options that can be searched."""
+"""All options that a search can vary."""
 
 DEFAULT = ("learning_rate", "epochs", "batch_size")
-"""The options that are searched by default."""
+"""The options that a search varies by default."""
 
 
 def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
-    """A space from its text, a mapping or a list of names; `fields` are those of the schema, which check the values.
+    """Parse a space from its text, a mapping or a list of names; the `fields` of the schema check the values.
 
-    Raises ValueError for the first mistake: which entry, what was found, what was expected.
+    Raises ValueError for the first mistake, with the entry, the value found and the value expected.
     """
     space: Space = {}
     for word, values in _entries(given):
@@ -87,7 +87,7 @@ def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
         if name not in SEARCHABLE_OPTIONS:
             raise ValueError(_not_searched(word.strip(), name, fields))
         if name in space:
-            raise ValueError(f"{name} stands twice in it")
+            raise ValueError(f"{name}: found it twice, expected each option once")
         space[name] = _values(name, values, fields[name])
     if not space:
         raise ValueError(f"found nothing, expected some of {', '.join(SEARCHABLE_OPTIONS)}")
@@ -95,31 +95,31 @@ def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
 
 
 def space_text(space: Mapping[str, Values | None]) -> str:
-    """The text of a space: `parse_space` gives it again."""
+    """Return the text of a space, which `parse_space` reads."""
     return ",".join(name if values is None else f"{name}={values}" for name, values in space.items())
 
 
 def _entries(given: object) -> Iterable[tuple[str, object]]:
-    """Names and what is written for their values."""
+    """Return names with their values as given."""
     if isinstance(given, Mapping):
         return [(str(name), values) for name, values in given.items()]
     if isinstance(given, (list, tuple)):
         return [entry for part in given for entry in _entries(part)]
     if not isinstance(given, str):
-        raise ValueError(f"found {given!r}, expected names with their values, such as learning_rate=1e-5..1e-4")
-    parted = [entry.partition("=") for entry in given.split(",") if entry.strip()]
-    return [(name, values if equals else None) for name, equals, values in parted]
+        raise ValueError(f"found {given!r}, expected names with values, such as learning_rate=1e-5..1e-4")
+    entries = [entry.partition("=") for entry in given.split(",") if entry.strip()]
+    return [(name, values if equals else None) for name, equals, values in entries]
 
 
 def _not_searched(word: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
-    reason = "is no option that can be searched" if name in fields else "is no option"
+    reason = "cannot be searched" if name in fields else "is not an option"
     return f"{word!r} {reason}, expected some of {', '.join(SEARCHABLE_OPTIONS)}{nearest(name, SEARCHABLE_OPTIONS)}"
 
 
 def _values(name: str, written: object, field: FieldInfo) -> Values | None:
     if written is None:
         if not SEARCHABLE_OPTIONS[name].has_default_range:
-            raise ValueError(f"{name} has no range of its own; give one: {name}=LOW..HIGH, or values: {name}=V|V|V")
+            raise ValueError(f"{name} has no default range. Give a range, {name}=LOW..HIGH, or values, {name}=V|V|V")
         return None
     if isinstance(written, str) and ".." in written:
         low, _, high = written.partition("..")
@@ -128,30 +128,30 @@ def _values(name: str, written: object, field: FieldInfo) -> Values | None:
     listed = parts if isinstance(parts, (list, tuple)) else [parts]
     values = tuple(_value(name, part, field) for part in listed)
     if len(values) < 2:
-        found = f"one value alone ({values[0]})" if values else "no value"
+        found = f"only one value ({values[0]})" if values else "no value"
         raise ValueError(
-            f"{name}: found {found}, expected a range (LOW..HIGH) or several (V|V|V); what is not to be varied is "
-            f"given as --{external_name(name)}"
+            f"{name}: found {found}, expected a range (LOW..HIGH) or several values (V|V|V). To fix the option, use "
+            f"--{external_name(name)} instead"
         )
     if len(set(values)) < len(values):
-        raise ValueError(f"{name}: found a value twice in {'|'.join(map(str, values))}")
-    return Choices(values)
+        raise ValueError(f"{name}: found a value twice in {'|'.join(map(str, values))}, expected different values")
+    return DiscreteValues(values)
 
 
-def _range(name: str, low: Number, high: Number) -> Range:
+def _range(name: str, low: Number, high: Number) -> ValueRange:
     if SEARCHABLE_OPTIONS[name].whole:
         for end in (low, high):
             if end != int(end):
                 raise ValueError(f"{name}: found {end} as an end of a range, expected a whole number, or values: V|V|V")
         low, high = int(low), int(high)
-    found = Range(low, high)
+    found = ValueRange(low, high)
     if low >= high:
-        raise ValueError(f"{name}: found {found}, expected the lower end first and a higher one behind it")
+        raise ValueError(f"{name}: found {found}, expected the lower end first: LOW..HIGH")
     return found
 
 
 def _value(name: str, written: object, field: FieldInfo) -> Number:
-    """A value that the option may have."""
+    """Return a value that is valid for the option."""
     if isinstance(written, bool) or written is None:
         raise ValueError(f"{name}: found {written!r}, expected a number")
     text = written.strip() if isinstance(written, str) else written

@@ -1,4 +1,4 @@
-"""One seed of a RUN: it is trained, resumed, or taken as it was left, and measured on the reported file."""
+"""One seed of a RUN: train it, or resume it, and evaluate it on the test or dev file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bertsmith.evaluation.error_analysis import error_report
 from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
-from bertsmith.finetuning.outcome import loss_trend, no_better_than_baseline
-from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
+from bertsmith.finetuning.loss_trend import loss_trend, no_better_than_baseline
+from bertsmith.finetuning.resuming import FinetuningRun, find_checkpoint, record_interruption, stop_message
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs
@@ -26,19 +26,19 @@ from bertsmith.training.run_folder import RunFolder, read_metrics
 def train_seed(
     run: FinetuningRun, settings: HeadSettings, data: FinetuningData, *, tokenizer: Any, seed: int
 ) -> SeedResult:
-    """The result of a seed. Raises Interrupted if a signal stops its training."""
+    """Train a seed unless it is finished, and return its result. Raises Interrupted if a signal stops the training."""
     single = RunFolder(seed_folder(run.path, seed))
     done = single.path / RESULT
     if done.is_file():
         log_info(f"seed {seed} is already finished")
         return SeedResult.read(done)
-    options, called = settings.options, f"seed {seed}"
-    checkpoint = checkpoint_of(single, called)
-    title = f"fine-tuning, {called}" if options.seeds > 1 else "fine-tuning"
+    options, name = settings.options, f"seed {seed}"
+    checkpoint = find_checkpoint(single, name)
+    title = f"fine-tuning, {name}" if options.seeds > 1 else "fine-tuning"
     try:
         trained = train_head(
             settings,
-            data.learnt,
+            data.train,
             data.dev,
             tokenizer=tokenizer,
             folder=single,
@@ -51,20 +51,20 @@ def train_seed(
         result.write(done)
         return result
     if trained.signal is not None:
-        stopped = stopped_by(trained.signal, steps=trained.steps, of=settings.steps, called=called)
-        raise interrupted(run, stopped, options)
-    result = _measured(trained, settings, data, tokenizer=tokenizer, single=single, seed=seed)
+        message = stop_message(trained.signal, steps=trained.steps, of=settings.steps, title=name)
+        raise record_interruption(run, message, options)
+    result = _evaluate_seed(trained, settings, data, tokenizer=tokenizer, single=single, seed=seed)
     result.write(done)
     shutil.rmtree(single.path / "checkpoints", ignore_errors=True)
     return result
 
 
-def _measured(
+def _evaluate_seed(
     trained: TrainedHead, settings: HeadSettings, data: FinetuningData, *, tokenizer: Any, single: RunFolder, seed: int
 ) -> SeedResult:
-    """Measure a model, calibrate it if asked to, and publish it.
+    """Evaluate a model, calibrate it with --calibrate, and publish it.
 
-    What is reported is what `evaluate` gives again: in float32, whatever the training was in.
+    The evaluation is in float32, whatever the precision of the training, so `evaluate` gives the same results.
     """
     head, metric, model = trained.head, settings.metric, trained.model
     pad, budget = int(tokenizer.pad_token_id), settings.eval_tokens
@@ -81,33 +81,33 @@ def _measured(
             figure, least = (format_metric(metric, one, head.maximum_score) for one in (value, baseline))
             warn(
                 f"--calibrate: seed {seed} does not beat the baseline ({metric} {figure} on the dev file, baseline "
-                f"{least}); its probabilities say at best how frequent the labels are, at any temperature"
+                f"{least}). At best, its probabilities show how frequent the labels are, at any temperature"
             )
     single.publish(model, tokenizer)
-    gold = data.reported.targets
-    scored = ScoredExamples(head, data.reported_examples, data.reported.encoded, outputs, gold, settings.max_length)
-    course = loss_trend([line["loss"] for line in read_metrics(single.path)[0]])
+    targets = data.reported.targets
+    scored = ScoredExamples(head, data.reported_examples, data.reported.encoded, outputs, targets, settings.max_length)
+    trend = loss_trend([line["loss"] for line in read_metrics(single.path)[0]])
     return SeedResult(
         seed=seed,
         best_step=trained.best_step,
         steps=trained.steps,
         dev=value,
-        diverged=no_better_than_baseline(head, metric, value, baseline=baseline, file="dev", course=course)
+        diverged=no_better_than_baseline(head, metric, value, baseline=baseline, file="dev", trend=trend)
         if is_stuck
         else None,
-        loss=course,
-        metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, gold).items()},
+        loss=trend,
+        metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, targets).items()},
         errors=error_report(scored),
     )
 
 
-def _calibrated(head: AnyTask, outputs: Any, gold: Any) -> AnyTask:
-    """The head with the temperature that suits the dev file best, if there is one."""
-    found = head.calibrated(outputs, gold)
+def _calibrated(head: AnyTask, outputs: Any, targets: Any) -> AnyTask:
+    """Return the head with the temperature that fits the dev file best, if there is one."""
+    found = head.calibrated(outputs, targets)
     if found is None:
         warn(
-            "--calibrate: the dev file has no best temperature (every example is right, or the model says no more than "
-            "chance); probabilities stay as they are"
+            "--calibrate: no temperature fits the dev file (all predictions are correct, or the model is no better "
+            "than chance). The probabilities stay unchanged"
         )
         return head
     log_info(f"--calibrate: the temperature on the dev file is {found.temperature:.3f}")

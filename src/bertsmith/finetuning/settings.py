@@ -1,4 +1,4 @@
-"""The settings of a training, with everything that options, data, MODEL and machine decide together."""
+"""The settings of a training, which follow from options, data, MODEL and machine."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bertsmith.training.plan import Computation, Optimization
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """How a head is trained: the options as they were given, and what follows from them.
+    """The settings of a training: the given options and the values that follow from them.
 
     Attributes:
         head: the task with its labels.
-        class_weights: the weight of a loss of each label; None if each counts 1.
+        class_weights: the weight of each label in the loss; None if all weights are 1.
         max_length: tokens per row.
         steps: updates.
         eval_every: updates between evaluations.
         attention: the implementation of attention.
-        distillation: how a teacher's logits (`LabelledData.taught`) are learnt.
+        distillation: how to train on a teacher's logits (`LabelledData.taught`).
     """
 
     options: FinetuneOptions
@@ -33,16 +33,16 @@ class HeadSettings:
     optimization: Optimization
     computation: Computation
     attention: str
-    parts: TrainableParameters = TrainableParameters()  # noqa: RUF009 - it is frozen
+    trainable_parameters: TrainableParameters = TrainableParameters()  # noqa: RUF009 (it is frozen)
     distillation: Distillation | None = None
     class_weights: tuple[float, ...] | None = None
 
     @property
     def metric(self) -> str:
-        """The figure on the dev file that checkpoints and seeds are chosen by."""
+        """The metric on the dev file that selects checkpoints and seeds."""
         return self.options.metric or self.head.main_metric
 
     @property
     def eval_tokens(self) -> int:
-        """Tokens at once in evaluation, padding included."""
+        """Tokens per batch in evaluation, including padding."""
         return self.options.eval_batch_size * self.max_length

@@ -1,4 +1,4 @@
-"""The MODEL that a training starts from, checked before anything is read or written."""
+"""The MODEL that a training starts from, checked before any file is read or written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.errors import OptionError
-from bertsmith.finetuning.head_model import outline
+from bertsmith.finetuning.head_model import meta_model
 from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.inference.input_length import check_length
@@ -37,9 +37,12 @@ class StartingModel:
 
 
 def starting_model(options: HeadTrainingOptions, name: str, task: str) -> StartingModel:
-    """The MODEL of a name. Raises OptionError or ModelError if it cannot be trained as the options say."""
+    """Load configuration and tokenizer of a MODEL. Raises OptionError or ModelError if the options do not fit it."""
     if processes.world_size() > 1:
-        raise OptionError("finetune runs in one process; start it without torchrun, or one seed in each by --seed")
+        raise OptionError(
+            "finetune runs in one process. Start it without torchrun; to use several processes, give each a different "
+            "--seed and --out"
+        )
     config = load_config(name)
     tokenizer = load_model_tokenizer(name)
     limit = max_tokens(config)
@@ -47,8 +50,10 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
         check_length(options.max_length, config)
     layers = options.layers or config.num_hidden_layers
     if (options.freeze_layers or 0) > layers:
-        raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
+        raise OptionError(
+            f"--freeze-layers: found {options.freeze_layers}, expected at most {layers} (the layers of the model)"
+        )
     parts = TrainableParameters.of(options)
-    if not parts.is_full_finetuning:  # whatever the labels will be
-        outline(name, task_class(task)(("0", "1")), parts)
+    if not parts.is_full_finetuning:  # checks the options; any labels will do
+        meta_model(name, task_class(task)(("0", "1")), parts)
     return StartingModel(config, tokenizer, options.max_length or min(TASKS[task].max_length, limit))

@@ -1,4 +1,4 @@
-"""The parts of a MODEL that `finetune` trains: some layers kept, some frozen, or adapters in their place."""
+"""The parameters that `finetune` trains: of all layers or some, with frozen layers, or of adapters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bertsmith.finetuning.parameters import freeze
 
 @dataclass(frozen=True)
 class TrainableParameters:
-    """What is trained; without any of the three it is the whole model.
+    """The trained parameters; without any of the three attributes the whole model.
 
     Attributes:
-        layers: the number of the MODEL's layers that are kept.
-        freeze_layers: the embeddings and this number of layers are frozen.
-        lora: adapters that are trained in place of the encoder's weights.
+        layers: the number of layers to keep.
+        freeze_layers: freeze the embeddings and this number of layers.
+        lora: train adapters instead of the encoder's weights.
     """
 
     layers: int | None = None
@@ -29,7 +29,7 @@ class TrainableParameters:
 
     @classmethod
     def of(cls, options: HeadTrainingOptions) -> Self:
-        """The parts that the options name. Raises OptionError if adapters need peft and it is not installed."""
+        """Read the options. Raises OptionError if --lora is given and peft is not installed."""
         if options.lora is None:
             return cls(options.layers, options.freeze_layers)
         require_extra("lora", f"--lora {options.lora}", "peft")
@@ -38,15 +38,15 @@ class TrainableParameters:
 
     @property
     def is_full_finetuning(self) -> bool:
-        """Whether the whole model is kept and trained."""
+        """Whether the whole model is trained."""
         return self == type(self)()
 
     def apply_to(self, model: Any) -> nn.Module:
-        """A model that has the right layers, with the other weights frozen or with adapters, in place."""
+        """Freeze weights or add adapters, in place; returns the model, whose layers are already the right ones."""
         frozen = -1 if self.freeze_layers is None else self.freeze_layers
         if self.lora is not None:
             add_adapters(model, self.lora, frozen_layers=frozen)
         else:
             freeze(model, model.config, frozen)
-        learning: nn.Module = model
-        return learning
+        trained: nn.Module = model
+        return trained

@@ -1,8 +1,8 @@
-"""The model that is pre-trained: stock BERT with the same keys, whose MLM head runs on masked positions alone.
+"""The model for pre-training: stock BERT with the same keys, whose MLM head runs on masked positions only.
 
-Of the 32 x 128 positions of a batch 15% carry a label; stock computes logits over the whole vocabulary for all of
-them (500 MB in float32 for 30,522 entries). Losses are sums in float32: the caller divides them by the counts of the
-whole update, so that the division of a batch does not change it.
+Only 15% of the 32 x 128 positions of a batch have a label, but stock computes logits over the whole vocabulary for all
+positions (500 MB in float32 for 30,522 entries). Losses are sums in float32: the caller divides them by the counts of
+the whole update, so splitting a batch does not change the update.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bertsmith.models.fast.parts import FastParts
 
 @dataclass
 class PretrainingOutput:
-    """What one forward pass of pre-training gives.
+    """The output of one forward pass of pre-training.
 
     Attributes:
         mlm_loss_sum, nsp_loss_sum: float32 scalars, cross-entropies in nats summed over predictions and over pairs;
-            None where the batch holds no such labels, 0 where all of them are ignored (-100).
-        prediction_logits: [masked, vocabulary], for the masked positions alone, also those that are ignored; None in
-            a fast training step, where the logits become their own gradient unless they are kept.
-        seq_relationship_logits: [pairs, 2]; index 0 stands for "B is the next sentence".
+            None if the batch has no labels for them, 0 if all labels are ignored (-100).
+        prediction_logits: [masked, vocabulary], for all masked positions including ignored ones; None in a fast
+            training step, which overwrites the logits with their gradient unless `keep_logits` is set.
+        seq_relationship_logits: [pairs, 2]; index 0 means "B is the next sentence".
     """
 
     mlm_loss_sum: Tensor | None = None
@@ -37,14 +37,14 @@ class PretrainingOutput:
 
 
 class BertForPreTraining(transformers.BertForPreTraining):
-    """`transformers.BertForPreTraining` that gives both loss sums of a masked batch; its name is what a save names.
+    """`transformers.BertForPreTraining` with both loss sums of a masked batch; the class name is stored in config.json.
 
-    Called with `masked_positions` it runs the heads as pre-training does, called as stock it answers as stock. A label
-    of -100 is ignored, here as there: a batch is filled up to a fixed number of predictions.
+    With `masked_positions` it runs the heads for pre-training; called like stock, it returns what stock returns.
+    Labels of -100 are ignored in both cases: they pad a batch to a fixed number of predictions.
     """
 
     fast: FastParts | None = None
-    """The parts that compute in the place of the stock ones, while the model trains (`models.fast.parts.fast`)."""
+    """Fused operations that replace stock ones during training (`models.fast.parts.fast`)."""
 
     def forward(  # type: ignore[no-untyped-def]
         self,
@@ -61,18 +61,18 @@ class BertForPreTraining(transformers.BertForPreTraining):
         keep_logits=False,
         **kwargs,
     ):
-        """Stock's forward, or with `masked_positions` or only `next_sentence_label` a PretrainingOutput.
+        """Return stock's output, or with `masked_positions` or only `next_sentence_label` a PretrainingOutput.
 
         Args:
             input_ids, token_type_ids: int64 of [batch, length].
-            attention_mask: int64 of [batch, length], or None where nothing is padded.
+            attention_mask: int64 of [batch, length], or None without padding.
             masked_positions: int64 of [masked], indices into the flattened [batch * length].
-            masked_labels: int64 of [masked], the original ids at these positions. -100 is ignored: a batch is filled
-                up to a fixed number of predictions, with position 0 and this label.
-            keep_logits: give `prediction_logits` in a fast training step, too.
-            next_sentence_label: int64 of [batch]: 0 where B is the next sentence, 1 where it is not; -100 is ignored.
+            masked_labels: int64 of [masked], the original ids at these positions. -100 is ignored; together with
+                position 0 it pads a batch to a fixed number of predictions.
+            keep_logits: return `prediction_logits` in a fast training step, too.
+            next_sentence_label: int64 of [batch]: 0 if B is the next sentence, 1 if not; -100 is ignored.
 
-        Raises TypeError where labels of both forms, or positions without labels, are given.
+        Raises TypeError if labels of both forms are given, or positions without labels.
         """
         inputs = {
             "input_ids": input_ids,
@@ -84,7 +84,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         if masked_positions is None and (next_sentence_label is None or labels is not None):
             return super().forward(**inputs, labels=labels, next_sentence_label=next_sentence_label, **kwargs)
         if labels is not None or (masked_positions is None) != (masked_labels is None):
-            raise TypeError("masked_positions and masked_labels go together, and take the place of labels")
+            raise TypeError("expected masked_positions and masked_labels together, and no labels next to them")
         encoded = self.bert(**inputs, **kwargs)
         output = PretrainingOutput()
         if masked_positions is not None:
@@ -106,11 +106,11 @@ class BertForPreTraining(transformers.BertForPreTraining):
 
 @torch.no_grad()
 def extend_vocabulary(model: BertForPreTraining, pieces: Sequence[Sequence[int]], *, first: int, unknown: int) -> None:
-    """Give a model rows for new words at the ids from `first` on, each the mean of the rows of its old pieces.
+    """Add rows for new words at the ids from `first` on: the mean of the rows of the word's old pieces.
 
-    Vectors and output bias alike: as the decoder is linear, the logit of a new word begins as the mean of the logits
-    of its pieces. A word that was unknown (its pieces are [`unknown`]) begins at the mean of all old rows. Rows that
-    the model had behind `first` belonged to no entry of its tokenizer and are dropped; every other one stays as it is.
+    This holds for vectors and output bias: as the decoder is linear, the logit of a new word starts as the mean of the
+    logits of its pieces. A word that was unknown (its pieces are [`unknown`]) starts as the mean of all old rows. Old
+    rows from `first` on belong to no entry of the tokenizer and are dropped; all other rows stay unchanged.
     """
     model.resize_token_embeddings(first + len(pieces), mean_resizing=False)
     predictions = model.cls.predictions
@@ -123,7 +123,7 @@ def extend_vocabulary(model: BertForPreTraining, pieces: Sequence[Sequence[int]]
 
 
 def vocabulary_rows(model: BertForPreTraining) -> dict[str, int]:
-    """How many entries each part of a model has room for that depends on the vocabulary."""
+    """Return the number of entries in each part of a model that depends on the vocabulary."""
     predictions = model.cls.predictions
     return {
         "config.json": int(model.config.vocab_size),
@@ -134,12 +134,12 @@ def vocabulary_rows(model: BertForPreTraining) -> dict[str, int]:
 
 
 def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """Set the dropout of every layer of a model that is about to train; its configuration stays as it is."""
+    """Set the dropout of every layer before training; the configuration stays unchanged."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = probability
 
 
 def parameter_count(model: torch.nn.Module) -> int:
-    """Parameters, those that are shared counted once."""
+    """Return the number of parameters; shared parameters count once."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,7 +1,7 @@
-"""What a BERT from scratch begins with, where random values would cost it thousands of updates.
+"""Initial values of a BERT from scratch that save the thousands of updates which random values would need.
 
-The values stand in a stock BERT: no key and no operation is new, and training may keep or change them. What each of
-them gives is measured in benchmarks/notes.md.
+The model stays a stock BERT: no key and no operation is new, and training may keep or change the values. Measurements
+are in benchmarks/notes.md.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch import Tensor
 from bertsmith.models.bert import BertForPreTraining
 
 FASTEST, SLOWEST = 3.0, 0.01
-"""Radians a token of the first and the last wave of the position embeddings: from 2 to 628 tokens long."""
+"""Radians per token of the first and last wave of the position embeddings: wavelengths of 2 to 628 tokens."""
 
 POSITIONS = 2.0
-"""Standard deviation of the position embeddings over that of the word embeddings."""
+"""Standard deviation of the position embeddings, relative to the word embeddings."""
 
 SCORE = 4.0
-"""What query and key together multiply the product of two positions with, for heads of 64."""
+"""Factor of query and key together on the product of two positions, for heads of size 64."""
 
 
 @torch.no_grad()
 def start_from_frequencies(model: BertForPreTraining, counts: npt.NDArray[np.int64]) -> None:
-    """Let a fresh MLM head begin with what is known: its bias is the log of each id's smoothed frequency.
+    """Set the bias of a new MLM head to the log of each id's smoothed frequency.
 
-    A head that begins at zero spends its first updates on the frequencies, and drags all (tied) word embeddings into
-    one direction on the way; for a hundred updates the model then says the same for every input. With the bias set
-    it begins at the unigram loss and learns from context at once (docs/architecture.md).
+    A head whose bias starts at zero spends its first updates on the frequencies and drags all (tied) word embeddings
+    into one direction; for about a hundred updates the model then predicts the same for every input. With this bias
+    training starts at the unigram loss and learns from context at once (docs/architecture.md).
 
     Args:
-        counts: int64 of [vocabulary], how often each id occurs in the training part.
+        counts: int64 of [vocabulary], the count of each id in the training part.
     """
     bias = model.cls.predictions.bias
     smoothed = torch.ones(len(bias), dtype=torch.float64)
@@ -45,20 +45,20 @@ def start_from_frequencies(model: BertForPreTraining, counts: npt.NDArray[np.int
 
 @torch.no_grad()
 def start_from_neighbours(model: BertForPreTraining) -> None:
-    """Let half of the heads begin by looking at one neighbour each: the token before, the one behind, two before...
+    """Let half of the heads start by attending to one neighbour each: one token before, one after, two before, ...
 
-    A BERT that is drawn at random (Devlin et al. 2019) attends to all tokens alike. Until heads have found by chance
-    which places matter, it learns frequencies and copies, and its loss stands still for some ten million tokens. What
-    is found in the end is known: many heads attend to the token before or behind (Clark et al. 2019, "What Does BERT
-    Look At?", section 3.1). So they begin there. The other half looks at everything, as what [CLS] gathers of a text
-    needs: with all heads on neighbours a model of few updates could hardly be fine-tuned. A layer with one head has its
-    neighbour; with an odd number of neighbours sides change from layer to layer.
+    A randomly initialized BERT (Devlin et al. 2019) attends to all tokens alike. Until its heads find useful positions
+    by chance, it learns only frequencies and copying, and the loss hardly changes for some ten million tokens. Trained
+    models have many heads that attend to the previous or next token (Clark et al. 2019, "What Does BERT Look At?",
+    section 3.1), so half of the heads start there. The other half attends to everything, because [CLS] has to collect
+    the whole text: with all heads on neighbours, a briefly trained model can hardly be fine-tuned. In a layer with one
+    head, this head attends to a neighbour. With an odd number of such heads, the side alternates from layer to layer.
 
-    The position embeddings become sines and cosines, among which a shift is a rotation (Vaswani et al. 2017, section
-    3.5). They hold each wave twice. The query of a head reads the first copies and rotates them by its offset, the key
-    reads the second ones: their product is highest where key - query is the offset, and words, in which the two places
-    have nothing to do with each other, add nothing to it. (With one copy a token would look at itself, which is what
-    is most like it.) All of it is added to the random values of query and key; values and outputs have these alone.
+    The position embeddings become sines and cosines, where a shift is a rotation (Vaswani et al. 2017, section 3.5).
+    They hold each wave twice. The query of a head reads the first copies and rotates them by its offset; the key reads
+    the second copies. Their product is highest where key - query equals the offset. Words add nothing to it, because
+    the two halves of a word vector are unrelated. (With one copy, a token would attend to itself, the most similar
+    token.) All this is added to the random values of query and key; the value and output projections stay random.
     """
     deviation = model.config.initializer_range
     positions = model.bert.embeddings.position_embeddings.weight
@@ -75,16 +75,16 @@ def start_from_neighbours(model: BertForPreTraining) -> None:
         heads = int(attention.num_attention_heads)
         queries, keys = (part.weight.view(heads, -1, part.in_features) for part in (attention.query, attention.key))
         for head, offset in enumerate(neighbours(number, heads)):
-            _look_at(offset, queries[head], keys[head], frequencies)
+            _attend_to(offset, queries[head], keys[head], frequencies)
 
 
 def neighbours(layer: int, heads: int) -> list[int]:
-    """The offsets that the first heads of a layer look at."""
+    """Return the offsets that the first heads of a layer attend to."""
     return [(head // 2 + 1) * (1 if (head + layer) % 2 else -1) for head in range(max(1, heads // 2))]
 
 
-def _look_at(offset: int, query: Tensor, key: Tensor, frequencies: Tensor) -> None:
-    """Add to query and key of a head, both [width, hidden], what finds the token at an offset by some of the waves."""
+def _attend_to(offset: int, query: Tensor, key: Tensor, frequencies: Tensor) -> None:
+    """Add weights to query and key of a head, both [width, hidden], so that it attends to the token at an offset."""
     count, half = len(frequencies), len(query) // 2
     waves = torch.linspace(0, count - 1, half).round().long()
     sines, cosines = waves, waves + count

@@ -1,6 +1,6 @@
-"""MODEL to model: a RUN, a stock folder, or a hub name, with every mistake named in plain words.
+"""Loading a MODEL: a RUN, a transformers folder, or a hub name, with an error message for every mistake.
 
-Only safetensors are loaded. Weights are read as float32: precision is the caller's choice, not the file's.
+Only safetensors are loaded. Weights are read as float32: the caller chooses the precision, not the file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
-from bertsmith.models.labels import labels_of
-from bertsmith.models.trained_heads import trained_heads
+from bertsmith.models.config_labels import read_config_labels
+from bertsmith.models.trained_heads import read_trained_heads
 from bertsmith.runtime.files import exists
 from bertsmith.runtime.hub import check_hub_name, missing_model_error
 
@@ -27,48 +27,46 @@ MLM_HEAD, NSP_HEAD, POOLER = "cls.predictions", "cls.seq_relationship", "bert.po
 
 
 def check_model(name: str) -> str:
-    """The name, once it can be a MODEL: a finished folder, or something that can be a hub name.
+    """Check that a name can be a MODEL, a finished folder or a hub name, and return it.
 
-    Raises ModelError for a missing folder, a hub that cannot be reached, a folder without configuration or weights, and
-    an unfinished RUN.
+    Raises ModelError for a missing folder, an unreachable hub, a folder without configuration or weights, and an
+    unfinished RUN.
     """
     folder = Path(name)
     if not exists(folder):
         check_hub_name(name)
         return name
     if not folder.is_dir():
-        raise ModelError(f"{name}: is a file, expected the folder of a model")
+        raise ModelError(f"{name}: found a file, expected the folder of a model")
     if not (folder / "config.json").is_file():
         if (folder / "manifest.json").is_file():
-            raise ModelError(
-                f"{name}: is a STORE, not a model; `bertsmith pretrain {name} --out RUN` makes one from it"
-            )
+            raise ModelError(f"{name}: found a STORE, expected a model. Try: bertsmith pretrain {name} --out RUN")
         if (folder / "run.json").is_file():
             raise ModelError(_unfinished(folder))
         if folder.parent.name == "seeds" and (folder / "result.json").is_file():
             raise ModelError(
-                f"{name}: a finished RUN keeps the model of its best seed only, and of each seed the figures; use "
+                f"{name}: found no model, because a finished RUN keeps only the model of its best seed. Use "
                 f"{folder.parent.parent}"
             )
-        raise ModelError(f"{name}: not a model folder (no config.json in it)")
+        raise ModelError(f"{name}: found no config.json, expected the folder of a model")
     if not any((folder / file).is_file() for file in WEIGHTS):
         if (folder / "run.json").is_file():
             raise ModelError(_unfinished(folder))
         if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt*")):
-            raise ModelError(f"{name}: only safetensors are loaded, and there is no model.safetensors in this folder")
-        raise ModelError(f"{name}: no weights in this folder (model.safetensors)")
+            raise ModelError(f"{name}: found no model.safetensors; weights in other formats are not loaded")
+        raise ModelError(f"{name}: found no weights (model.safetensors)")
     return name
 
 
 def _unfinished(folder: Path) -> str:
     checkpoints = sorted(folder.glob("checkpoints/step-*"), key=lambda path: int(path.name.removeprefix("step-")))
-    text = f"{folder}: this RUN is not finished; go on with its command and --resume"
-    return f"{text}, or use {checkpoints[-1]} as it is" if checkpoints else text
+    text = f"{folder}: this RUN is not finished. To resume it, repeat its command with --resume"
+    return f"{text}, or use its checkpoint {checkpoints[-1]}" if checkpoints else text
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hold back transformers' own reports and bars while it loads or saves: what matters is said by us."""
+    """Silence transformers' messages and progress bars during loading and saving; our checks report problems."""
     from transformers.utils import logging as theirs
 
     level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
@@ -87,64 +85,64 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_config(name: str) -> Any:
-    """The configuration of a MODEL, with labels that number its outputs (`models.labels`)."""
+    """Load the configuration of a MODEL, with checked labels (`models.config_labels`)."""
     from transformers import AutoConfig, PreTrainedConfig
 
     check_model(name)
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         try:
-            labels = labels_of(name, PreTrainedConfig.get_config_dict(name)[0])
+            labels = read_config_labels(name, PreTrainedConfig.get_config_dict(name)[0])
             return AutoConfig.from_pretrained(name, **labels)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a value in its config.json has the wrong type ({error})") from None
 
 
 POSITION_TABLES = ("position_embeddings", "embed_positions", "char_position_embeddings")
-"""The names of absolute position tables in transformers; those of coordinates and of relative positions have others."""
-WITHOUT_LIMIT = 512
-"""The length for a model that has neither a position table nor `max_position_embeddings` (XLNet, T5): the length that
-such models were trained with."""
+"""Names of tables of absolute positions in transformers (tables of coordinates or relative positions differ)."""
+DEFAULT_MAX_TOKENS = 512
+"""The maximum length of models without a position table and `max_position_embeddings` (XLNet, T5): their training
+length."""
 
 
 def max_tokens(config: Any) -> int:
-    """The number of tokens that a model takes, special tokens included, by its position table.
+    """Return the maximum number of tokens of a model, including special tokens, from its position table.
 
-    `max_position_embeddings` is not that number: models of the RoBERTa family count positions from behind the id of
-    the padding token, and YOSO's table has two rows more than positions. So the model is built without weights, on
-    torch's meta device (some 30 ms for a model of any size), and its table is looked at.
+    `max_position_embeddings` can be too large: RoBERTa models number positions from after the id of the padding token,
+    and YOSO's table has two rows more than positions. So this function builds the model without weights on torch's
+    meta device (about 30 ms for any size) and looks at its table.
 
-    A model without a table (rotary or relative positions) takes `max_position_embeddings`: more would not fail, but
-    the model was not trained for it.
+    Without a table (rotary or relative positions) it returns `max_position_embeddings`: longer texts would not fail,
+    but the model was not trained on them.
     """
     limits = _limits(config)
     if limits:
         return min(limits)
-    said = getattr(config, "max_position_embeddings", None)
-    return said if isinstance(said, int) and said > 0 else WITHOUT_LIMIT
+    configured = getattr(config, "max_position_embeddings", None)
+    return configured if isinstance(configured, int) and configured > 0 else DEFAULT_MAX_TOKENS
 
 
 def _limits(config: Any) -> list[int]:
-    """The number of tokens that each position table of a model has room for."""
+    """Return the number of tokens that each position table of a model supports."""
     import torch
     from transformers import AutoModel
 
     try:
         with quiet_transformers(), torch.device("meta"):
             model: Any = AutoModel.from_config(config)
-    except Exception:  # noqa: BLE001 (no model can be built from this configuration: loading it says why)
+    except Exception:  # noqa: BLE001 (loading the model later reports what is wrong)
         return []
     return [
-        _room(table, model.get_submodule(name.rpartition(".")[0]))
+        _supported_tokens(table, model.get_submodule(name.rpartition(".")[0]))
         for name, table in model.named_modules()
         if name.rpartition(".")[2] in POSITION_TABLES and isinstance(getattr(table, "weight", None), torch.Tensor)
     ]
 
 
-def _room(table: Any, parent: Any) -> int:
-    """The number of tokens that a position table has room for.
+def _supported_tokens(table: Any, parent: Any) -> int:
+    """Return the number of tokens that a position table supports.
 
-    A table with a `padding_idx` is read from the row behind it, one with an `offset` from that row. The buffer
-    `position_ids` next to any other table holds the positions in use, which can be fewer than the rows.
+    Positions start after `padding_idx` if the table has one, or at its `offset`. For other tables, the buffer
+    `position_ids` next to it holds the positions in use, which may be fewer than the rows.
     """
     rows = len(table.weight)
     if getattr(table, "padding_idx", None) is not None:
@@ -154,8 +152,8 @@ def _room(table: Any, parent: Any) -> int:
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Turn whatever a library says of a MODEL that it cannot load into a ModelError of one line."""
+def loading_errors(name: str) -> Iterator[None]:
+    """Turn any loading error of a library into a ModelError with one line."""
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
@@ -172,11 +170,13 @@ def explained(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class LoadedBert:
-    """A BERT with both pre-training heads, and which of them came with the weights and were trained.
+    """A BERT with both pre-training heads.
 
-    `doubts` says by head ("mlm", "nsp") why the answers of one that was trained are not to be relied on. `left_out`
-    names the parts of the weights that have no place in it, in order: "classifier", "qa_outputs", or
-    "bert.encoder.layer.6" where config.json says that there are fewer layers.
+    Attributes:
+        has_mlm_head, has_nsp_head: whether the head was in the weights and was trained.
+        left_out: parts of the weights that the model does not have, in order: "classifier", "qa_outputs", or
+            "bert.encoder.layer.6" if config.json has fewer layers.
+        doubts: for each head ("mlm", "nsp") why its predictions are unreliable, although it was trained.
     """
 
     model: BertForPreTraining
@@ -189,10 +189,10 @@ class LoadedBert:
 def load_bert(name: str, **options: Any) -> LoadedBert:
     """Load a MODEL of model_type bert into the pre-training model.
 
-    Raises ModelError for another architecture, and where encoder weights are missing. A missing pooler or head is
-    not an error: it starts fresh, and whoever needs it is told. One that is there and was never trained, by the
-    run.json of a RUN, counts as missing. Neither is a part that the pre-training model does
-    not have, such as a classifier: it is left out.
+    Raises ModelError for a different architecture, or if encoder weights are missing. A missing pooler or head is not
+    an error: it is initialized randomly and `has_mlm_head` or `has_nsp_head` is False, also for a head that was never
+    trained according to the run.json of a RUN. Parts that the pre-training model does not have, such as a classifier,
+    are left out.
     """
     import torch
 
@@ -200,13 +200,13 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
 
     config = load_config(name)
     if config.model_type != "bert":
-        raise ModelError(f"{name}: its model_type is {config.model_type!r}, expected 'bert'")
+        raise ModelError(f"{name}: found the model_type {config.model_type!r}, expected 'bert'")
     if not config.tie_word_embeddings:
         raise ModelError(
-            f"{name}: its config.json has tie_word_embeddings false, a decoder apart from the word embeddings; "
-            "expected a BERT that shares them, as the original does"
+            f"{name}: found tie_word_embeddings false in config.json, expected a BERT whose decoder shares the word "
+            "embeddings, as in the original"
         )
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         loaded: Any = BertForPreTraining.from_pretrained(
             name,
             dtype=torch.float32,
@@ -221,10 +221,10 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
     encoder = [key for key in missing if key.startswith("bert.") and not key.startswith(POOLER)]
     if encoder:
         raise ModelError(
-            f"{name}: {len(encoder)} weights of the encoder are missing, {encoder[0]} among them; "
-            "the weights do not belong to this config.json"
+            f"{name}: {len(encoder)} weights of the encoder are missing, for example {encoder[0]}; "
+            "the weights do not fit this config.json"
         )
-    heads = trained_heads(name)
+    heads = read_trained_heads(name)
     return LoadedBert(
         model.eval(),
         has_mlm_head="mlm" not in heads.untrained and not any(key.startswith(f"{MLM_HEAD}.") for key in missing),
@@ -235,8 +235,9 @@ def load_bert(name: str, **options: Any) -> LoadedBert:
 
 
 def _left_out(model: BertForPreTraining, unexpected: Collection[str]) -> tuple[str, ...]:
-    """The parts that these weights (transformers' unexpected_keys) belong to, each by the name of its outermost module
-    that the model does not have. Old files hold buffers too, such as token_type_ids: they are no weights.
+    """Return the outermost modules of transformers' unexpected_keys that the model does not have.
+
+    Old files also hold buffers, such as token_type_ids, which are not weights.
     """
     modules = {name for name, _ in model.named_modules()}
     encoder = {name for name, _ in model.bert.named_children()}
@@ -254,30 +255,30 @@ def _left_out(model: BertForPreTraining, unexpected: Collection[str]) -> tuple[s
 
 
 def refuse_mismatches(name: str, mismatched: Collection[Any]) -> None:
-    """Raise ModelError where weights have another shape than the configuration says (transformers' mismatched_keys)."""
+    """Raise ModelError if shapes of weights differ from the configuration (transformers' mismatched_keys)."""
     if mismatched:
         key, found, expected = min(mismatched)
         raise ModelError(
-            f"{name}: {key} has the shape {list(found)}, config.json says {list(expected)} "
-            f"({len(mismatched)} such weights); the weights do not belong to this config.json"
+            f"{name}: {key} has the shape {list(found)}, expected {list(expected)} from config.json "
+            f"({len(mismatched)} weights differ); the weights do not fit this config.json"
         )
 
 
 def on_device(model: Any, device: str) -> None:
-    """Move a model's weights (stock's `to` is typed for nothing but itself)."""
+    """Move a model to a device (transformers' `to` is hard to type)."""
     model.to(device)
 
 
 def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     """Load a MODEL with one of transformers' Auto classes, for prediction.
 
-    Raises ModelError where weights of the head or the encoder are missing.
+    Raises ModelError if weights of the head or the encoder are missing.
     """
     import torch
     import transformers
 
     config = load_config(name)
-    with explained(name), quiet_transformers():
+    with loading_errors(name), quiet_transformers():
         model, info = getattr(transformers, auto_class).from_pretrained(
             name,
             config=config,

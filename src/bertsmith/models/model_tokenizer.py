@@ -1,7 +1,7 @@
-"""The tokenizer of a MODEL, compared with the configuration next to it before anything runs.
+"""The tokenizer of a MODEL, compared with its config.json before anything runs.
 
-An id without a row in the embeddings ends in an IndexError in the middle of the work, or, on a GPU, in one that names
-no place. The other direction is usual: vocabularies are padded to a multiple of 8 or more rows.
+An id without a row in the embeddings causes an IndexError during the work; on a GPU the error does not even name a
+place. More rows than ids are usual: vocabularies are often padded to a multiple of 8.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import ModelError
-from bertsmith.models.loading import explained, max_tokens, quiet_transformers
+from bertsmith.models.loading import loading_errors, max_tokens, quiet_transformers
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import exists
 from bertsmith.tokenization.extension import embedding_rows
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNLIMITED = 1e29
-"""transformers writes 1e30 for a tokenizer that knows no length."""
+"""transformers writes 1e30 for a tokenizer without a maximum length."""
 
 
 def load_model_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a MODEL, or of a folder that holds only a tokenizer.
+    """Load the tokenizer of a MODEL, or of a folder that holds only a tokenizer.
 
     Raises ModelError if it has more entries than the embeddings have rows, or as `load_tokenizer` does.
     """
@@ -38,51 +38,51 @@ def load_model_tokenizer(name: str) -> PreTrainedTokenizerBase:
         entries = len(tokenizer)
         ids = "" if entries == needed else f", with ids up to {needed - 1:,}"
         raise ModelError(
-            f"{name}: the tokenizer has {entries:,} entries{ids}, the embeddings have {rows:,} rows (vocab_size in "
-            "config.json): they do not belong together. Use the tokenizer that the model was trained with, or resize "
-            "the embeddings with transformers (resize_token_embeddings) and train the new rows"
+            f"{name}: found {entries:,} entries in the tokenizer{ids}, expected at most {rows:,}, the rows of the "
+            "embeddings (vocab_size in config.json). Use the tokenizer that the model was trained with, or add rows "
+            "with transformers (resize_token_embeddings) and train them"
         )
     if isinstance(padding, int) and padding != tokenizer.pad_token_id:
         if not 0 <= padding < rows:
             raise ModelError(
-                f"{name}: pad_token_id in config.json is {padding:,}, the embeddings have {rows:,} rows; expected the "
-                f"id of {tokenizer.pad_token} in the tokenizer, {tokenizer.pad_token_id}"
+                f"{name}: found pad_token_id {padding:,} in config.json but only {rows:,} rows in the embeddings, "
+                f"expected the id of {tokenizer.pad_token} in the tokenizer, {tokenizer.pad_token_id}"
             )
         warn(
-            f"{name}: pad_token_id is {padding} in config.json and {tokenizer.pad_token_id} in the tokenizer; they may "
-            "not belong together",
+            f"{name}: pad_token_id is {padding} in config.json but {tokenizer.pad_token_id} in the tokenizer; check "
+            "that this is the model's tokenizer",
             once=True,
         )
     return tokenizer
 
 
 def with_true_length(tokenizer: PreTrainedTokenizerBase, config: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer with the length of a model of this configuration, which stock's `truncation=True` cuts at."""
+    """Set the tokenizer's maximum length to that of the model, for transformers' `truncation=True`."""
     tokenizer.model_max_length = max_tokens(config)
     return tokenizer
 
 
 def with_known_length(tokenizer: PreTrainedTokenizerBase, name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a MODEL with the MODEL's length if its own files say none; without a model it has none."""
+    """Set the tokenizer's maximum length to that of the MODEL, if the tokenizer has none and there is a model."""
     if tokenizer.model_max_length > UNLIMITED and _config(name).get("vocab_size") is not None:
         from transformers import AutoConfig
 
         try:
-            with explained(name), quiet_transformers():
+            with loading_errors(name), quiet_transformers():
                 return with_true_length(tokenizer, AutoConfig.from_pretrained(name))
-        except ModelError:  # an architecture that transformers does not know: its tokenizer can be used all the same
+        except ModelError:  # transformers does not know the architecture; the tokenizer works without it
             return tokenizer
     return tokenizer
 
 
 def _config(name: str) -> dict[str, Any]:
-    """What the config.json of a MODEL says; empty for a folder that holds only a tokenizer."""
+    """Return the config.json of a MODEL; empty for a folder that holds only a tokenizer."""
     from transformers import PreTrainedConfig
 
     if exists(name) and not (Path(name) / "config.json").is_file():
         return {}
     if file_of(name, "config.json") is None:
         return {}
-    with explained(name):
+    with loading_errors(name):
         found: dict[str, Any] = PreTrainedConfig.get_config_dict(name)[0]
         return found

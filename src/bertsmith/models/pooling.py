@@ -1,4 +1,4 @@
-"""The vectors of a text's tokens to one vector of the text."""
+"""Pooling: the vector of a text from the vectors of its tokens."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bertsmith.errors import InputError
 
 
 def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
-    """float32 of [texts, hidden size]: the mean or maximum over the tokens ([CLS] and [SEP] included), or [CLS].
+    """Return float32 of [texts, hidden size]: mean or maximum over the tokens including [CLS] and [SEP], or [CLS].
 
     Args:
         hidden: float32 of [texts, length, hidden size].
-        mask: int64 of [texts, length], 0 where there is padding.
+        mask: int64 of [texts, length], 0 for padding.
     """
     if pooling == "cls":
         return hidden[:, 0]

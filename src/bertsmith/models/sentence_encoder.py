@@ -1,8 +1,8 @@
-"""What makes a folder a sentence encoder of sentence-transformers: the files next to the model.
+"""The files that make a model folder a sentence encoder of sentence-transformers.
 
-modules.json lists the steps from a text to its vector: the Transformer (the model itself), Pooling, and perhaps Dense
-and Normalize, each in its folder. A model that is trained further keeps them, or sentence-transformers would
-load it with mean pooling, whatever it was trained with.
+modules.json lists the steps from a text to its vector: the Transformer (the model itself), Pooling, and optionally
+Dense and Normalize, each in a folder. A model that is trained further keeps these files; without them
+sentence-transformers would use mean pooling, whatever the model was trained with.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POOLINGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-"""The names of sentence-transformers for a pooling: the switches of its older files, and the values of newer ones."""
+"""Names of poolings in sentence-transformers: switches in older files, values in newer files."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class SentenceEncoder:
     """The files of a sentence encoder.
 
     Attributes:
-        folder: where they are.
-        parts: the folders of the steps behind the Transformer.
-        pooling: how the vectors of tokens become one; several names are joined by "+", as their vectors are.
-        length: `max_seq_length`, None if no file says it.
+        folder: the folder of the model.
+        parts: the folders of the steps after the Transformer.
+        pooling: its name; several poolings, whose vectors are concatenated, are joined by "+".
+        length: `max_seq_length`, or None if no file has it.
     """
 
     folder: Path
@@ -46,20 +46,20 @@ class SentenceEncoder:
     length: int | None
 
     def save(self, folder: Path, positions: int) -> None:
-        """Write the files next to a model with this many positions."""
+        """Copy the files to a model folder; `positions` limits the maximum length."""
         files = [path for part in self.parts for path in (self.folder / part).rglob("*") if path.is_file()]
         for path in (*files, self.folder / FACTS, self.folder / MODULES):
             if path.is_file():
                 copy = folder / path.relative_to(self.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
-        said = _object(self.folder / LENGTH) if (self.folder / LENGTH).is_file() else {}
+        settings = _object(self.folder / LENGTH) if (self.folder / LENGTH).is_file() else {}
         length = positions if self.length is None else min(self.length, positions)
-        write_json(folder / LENGTH, {**said, "max_seq_length": length})
+        write_json(folder / LENGTH, {**settings, "max_seq_length": length})
 
 
 def sentence_encoder(name: str) -> SentenceEncoder | None:
-    """The sentence encoder in the folder of a MODEL (or in the hub's cache), None if it is none.
+    """Return the sentence encoder in the folder of a MODEL (or in the hub's cache); None if it is not one.
 
     Raises ModelError if its files cannot be read, or if the folder of one of its steps is missing.
     """
@@ -76,29 +76,30 @@ def sentence_encoder(name: str) -> SentenceEncoder | None:
             continue
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise ModelError(f"{modules}: found the path {path!r}, expected a folder in {name}")
-        # A hub's cache fetches a file when it is asked for.
+        # The hub's cache downloads a file on request.
         config = file_of(name, f"{path}/config.json")
         if kind == "Dense" and not exists(name):
             file_of(name, f"{path}/model.safetensors")
         folder = modules.parent / path
         if kind == "Pooling":
             if config is None:
-                raise ModelError(f"{folder}: has no config.json, which says how the vectors of tokens become one")
+                raise ModelError(f"{folder}: found no config.json, expected the settings of the pooling")
             pooling = _pooling(_object(config))
         if folder.is_dir():
             parts.append(path)
-        elif kind != "Normalize":  # it has no settings, and some tools do not copy an empty folder
-            raise ModelError(f"{folder}: no such folder, but {MODULES} names it")
+        elif kind != "Normalize":  # Normalize has no settings, and some tools do not copy an empty folder
+            raise ModelError(f"{folder}: not found, but {MODULES} names this folder")
     length = file_of(name, LENGTH)
-    said = _object(length).get("max_seq_length") if length is not None else None
-    return SentenceEncoder(modules.parent, tuple(parts), pooling, said if isinstance(said, int) and said > 0 else None)
+    configured = _object(length).get("max_seq_length") if length is not None else None
+    max_length = configured if isinstance(configured, int) and configured > 0 else None
+    return SentenceEncoder(modules.parent, tuple(parts), pooling, max_length)
 
 
 def _pooling(config: dict[str, Any]) -> str | None:
-    """The pooling that the configuration of a Pooling module says; mean is the default of sentence-transformers."""
-    said = config.get("pooling_mode")
-    if said is not None:
-        names = [said] if isinstance(said, str) else list(map(str, said))
+    """Return the pooling in the configuration of a Pooling module; the default of sentence-transformers is mean."""
+    mode = config.get("pooling_mode")
+    if mode is not None:
+        names = [mode] if isinstance(mode, str) else list(map(str, mode))
     else:
         names = [name for key, name in POOLINGS.items() if config.get(key)]
         if not any(key in config for key in POOLINGS):

@@ -1,7 +1,8 @@
-"""The shapes of a BERT, and how its parts must fit each other.
+"""The named sizes of a BERT, and checks that its dimensions fit together.
 
 The names and shapes are those of google-research/bert's smaller models (Turc et al. 2019, "Well-Read Students Learn
-Better") and of the original base and large (Devlin et al. 2019): heads of 64, a feed-forward part four times as wide.
+Better") and of the original base and large (Devlin et al. 2019): heads of size 64, a feed-forward layer four times as
+wide.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ MAX_POSITIONS = 512
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The shape of a BERT."""
+class BertShape:
+    """The dimensions of a BERT."""
 
     layers: int
     hidden_size: int
@@ -39,7 +40,7 @@ class Shape:
     max_positions: int
 
 
-def shape_of(
+def bert_shape(
     size: str,
     *,
     layers: int | None = None,
@@ -47,25 +48,25 @@ def shape_of(
     attention_heads: int | None = None,
     intermediate_size: int | None = None,
     max_positions: int | None = None,
-) -> Shape:
-    """A named size with single values over it. Raises OptionError where they do not fit each other."""
+) -> BertShape:
+    """Return a named size with single dimensions replaced. Raises OptionError if they do not fit together."""
     named_layers, named_hidden = SIZES[size]
     hidden = hidden_size or named_hidden
     if attention_heads is None:
         if hidden % HEAD_SIZE:
             raise OptionError(
-                f"--hidden-size {hidden}: not a multiple of {HEAD_SIZE}, the width of a head by default; "
-                "give --attention-heads as well, a number that divides it"
+                f"--hidden-size: found {hidden}, expected a multiple of {HEAD_SIZE}, the default size of a head. For "
+                "other sizes give --attention-heads, a divisor of the hidden size"
             )
         attention_heads = hidden // HEAD_SIZE
     if hidden % attention_heads:
         divisors = [count for count in range(1, hidden + 1) if hidden % count == 0 and hidden // count >= 8]
         near = sorted(divisors, key=lambda count: abs(count - attention_heads))[:3]
         raise OptionError(
-            f"--attention-heads {attention_heads} does not divide --hidden-size {hidden}; "
-            f"the nearest that do are {', '.join(map(str, sorted(near)))}"
+            f"--attention-heads: found {attention_heads}, expected a divisor of --hidden-size {hidden}, "
+            f"such as {', '.join(map(str, sorted(near)))}"
         )
-    return Shape(
+    return BertShape(
         layers or named_layers,
         hidden,
         attention_heads,
@@ -74,8 +75,8 @@ def shape_of(
     )
 
 
-def make_config(shape: Shape, vocab_size: int, pad_token_id: int) -> BertConfig:
-    """The stock configuration of this shape, with BERT's dropout of 0.1 for whoever fine-tunes the model later."""
+def make_config(shape: BertShape, vocab_size: int, pad_token_id: int) -> BertConfig:
+    """Return the stock configuration with these dimensions; it keeps BERT's dropout of 0.1 for fine-tuning."""
     from transformers import BertConfig
 
     return BertConfig(

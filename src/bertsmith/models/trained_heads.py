@@ -1,7 +1,7 @@
-"""Which of a BERT's heads were trained: its file holds both, and only the run.json of a RUN says what it trained.
+"""Which heads of a BERT were trained: the weights hold both heads, but only run.json says which were trained.
 
-A head that nobody trained answers with random numbers, so it counts as missing. One that came with the MODEL of
-`--from` and was left as it is, while the encoder below it went on, still answers: whoever asks it is told.
+A head that was never trained predicts at random, so it counts as missing. A head that came with the MODEL of `--from`
+and was not trained further, although its encoder was, still predicts: its users get a warning.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ TRAINED: dict[str, tuple[Head, ...]] = {
 
 @dataclass(frozen=True)
 class TrainedHeads:
-    """What a run.json says of the heads of a model; nothing where there is none.
+    """The state of the heads of a model, from its run.json; empty without one.
 
     Attributes:
-        untrained: heads that hold random numbers.
-        doubts: of heads that were trained, why their answers are not to be relied on.
+        untrained: heads with random weights.
+        doubts: for trained heads, why their predictions are unreliable.
     """
 
     untrained: tuple[Head, ...] = ()
@@ -38,33 +38,33 @@ class TrainedHeads:
 
 
 def untrained_heads(objective: str, had: tuple[Head, ...] = ()) -> tuple[Head, ...]:
-    """The heads that hold random numbers after a pre-training of a model that `had` these."""
+    """Return the heads with random weights after a pre-training; `had` are the trained heads before."""
     heads: tuple[Head, ...] = ("mlm", "nsp")
     return tuple(head for head in heads if head not in (*TRAINED[objective], *had))
 
 
-def trained_heads(model: str) -> TrainedHeads:
-    """What is known of the heads of a MODEL: a RUN, a checkpoint in one, or another model, of which nothing is."""
+def read_trained_heads(model: str) -> TrainedHeads:
+    """Read the state of the heads of a MODEL, a RUN or one of its checkpoints; unknown for other models."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "checkpoints" else folder
     record = run_of_model(run)
     if not isinstance(record, PretrainingRecord) or record.options.get("objective") not in list(TRAINED):
         return TrainedHeads()
     objective = record.options["objective"]
-    # The run.json of an earlier version does not say it, but nobody trained the other head of a model from scratch.
+    # Older versions did not record it, but a model from scratch has no other trained head.
     from_scratch = record.options.get("from") is None
     untrained = record.untrained_heads
     if untrained is None:
         untrained = list(untrained_heads(objective) if from_scratch else ())
     doubts: dict[str, str] = {
-        head: f"its {head.upper()} head was not trained in this RUN (--objective {objective}), though the layers below "
-        "it were: do not rely on its answers"
+        head: f"its {head.upper()} head was not trained in this RUN (--objective {objective}), although the layers "
+        "below it were: do not rely on its predictions"
         for head in untrained_heads(objective)
         if head not in untrained
     }
     if objective == "mlm+sop":
         doubts["nsp"] = (
-            "its NSP head was trained to tell the order of neighbouring segments (--objective mlm+sop), not whether B "
-            "is the next one: do not rely on its answers for other pairs"
+            "its NSP head was trained to predict the order of neighbouring segments (--objective mlm+sop), not "
+            "whether B follows A: do not rely on its predictions for other pairs"
         )
     return TrainedHeads(tuple(untrained), doubts)

@@ -1,4 +1,4 @@
-"""The collator: examples to a masked batch, in the form of stock models or of our own."""
+"""The collator: turns examples into a masked batch, for stock models or for our pre-training model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bertsmith.objectives.examples import Example, PaddedExamples
 from bertsmith.objectives.masks import TOKEN, MaskingRule, Vocabulary, mask_batch
 
 IGNORED = -100
-"""The label of what is not predicted, as in torch and transformers."""
+"""The label of positions that are not predicted, as in torch and transformers."""
 
 
 class PretrainingCollator:
-    """Pads and masks examples; for `transformers.Trainer` and models of one's own.
+    """Pads and masks examples, for `transformers.Trainer` or your own training loop.
 
-    A batch holds `input_ids`, `token_type_ids`, `attention_mask`, `labels` (-100 where nothing is predicted) and
-    `next_sentence_label` (0: B is the next sentence, 1: it is not), all int64, as `BertForPreTraining` takes them.
-    The mask of an example follows from (seed, epoch, index) alone: no random state is read or changed.
+    A batch holds `input_ids`, `token_type_ids`, `attention_mask`, `labels` (-100 for positions that are not predicted)
+    and `next_sentence_label` (0: B is the next sentence, 1: it is not), all int64, as `BertForPreTraining` expects.
+    The mask of an example depends only on (seed, epoch, index): no random state is read or changed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class PretrainingCollator:
 
     @classmethod
     def for_store(cls, store: str | Path, **options: object) -> PretrainingCollator:
-        """The collator for the tokenizer of a STORE; the options are those of the class."""
+        """Return a collator for the tokenizer of a STORE; the options are those of the class."""
         from bertsmith.corpus.store import TokenStore
         from bertsmith.tokenization.folder import load_tokenizer
 
@@ -49,7 +49,7 @@ class PretrainingCollator:
         return cls(Vocabulary.of(tokenizer), **options)  # type: ignore[arg-type]
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """The batch for a stock model."""
+        """Return a batch for a stock model."""
         batch = self.masked_batch(self.pad(examples))
         result = {name: batch[name] for name in ("input_ids", "token_type_ids")}
         result["attention_mask"] = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))
@@ -63,7 +63,7 @@ class PretrainingCollator:
         return result
 
     def pad(self, examples: Sequence[Example]) -> PaddedExamples:
-        """Single examples as arrays."""
+        """Return examples as padded arrays."""
         input_ids = np.full((len(examples), self.sequence_length), self.vocabulary.pad, dtype=np.int64)
         types = np.zeros_like(input_ids)
         for row, example in enumerate(examples):
@@ -79,11 +79,11 @@ class PretrainingCollator:
         )
 
     def masked_batch(self, examples: PaddedExamples) -> dict[str, torch.Tensor]:
-        """The batch for `bertsmith.models.bert.BertForPreTraining`.
+        """Return a batch for `bertsmith.models.bert.BertForPreTraining`.
 
-        `masked_positions` and `masked_labels`, int64 of [predictions], stand in the place of `labels`. Their number is
-        fixed, examples times the most that one has: what is left over has position 0 and the label -100. There is no
-        `attention_mask` where nothing is padded.
+        It has `masked_positions` and `masked_labels`, int64 of [predictions], instead of `labels`. Their number is
+        fixed: examples times the maximum per example; unused entries have position 0 and the label -100. There is no
+        `attention_mask` without padding.
         """
         length = self.sequence_length
         input_ids, lengths = examples.input_ids, examples.lengths

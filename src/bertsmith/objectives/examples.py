@@ -1,4 +1,4 @@
-"""Examples: a data set over a STORE for anybody's training loop, one example an index, nothing masked yet."""
+"""Examples: a data set over a STORE for any training loop, one example per index, not masked yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example: the ids of [CLS] A [SEP] B [SEP], its types, its label, and what it is known by."""
+    """One example: the ids of [CLS] A [SEP] B [SEP], its types, its label, and its epoch and index."""
 
     input_ids: Ints
     token_type_ids: Ints
@@ -35,7 +35,7 @@ class PaddedExamples:
 
     Attributes:
         input_ids, token_type_ids: int64 of [examples, length], padded.
-        lengths: int64 of [examples], the tokens of each.
+        lengths: int64 of [examples], tokens per example.
         next_sentence_label, epochs, indices: int64 of [examples].
     """
 
@@ -51,11 +51,11 @@ class PaddedExamples:
 
 
 class EpochPlan:
-    """The examples of a part in their order of one epoch: a pure function of (seed, epoch).
+    """The examples of a part in the order of an epoch: a pure function of (seed, epoch).
 
-    Every epoch has as many examples as epoch 0, so that example n of the whole training is found without planning
-    the epochs before its own. Epochs differ by well under a percent in how many examples their packing gives: one
-    that has more leaves the last of its random order out, one that has fewer begins it again.
+    Every epoch counts as many examples as epoch 0, so example n of the training is found without planning earlier
+    epochs. The packing of epochs differs by well under one percent of their examples: an epoch with more leaves out the
+    last of its random order, an epoch with fewer repeats the first.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class EpochPlan:
             )
             if not len(plan):
                 raise DataError(
-                    f"{self.part.folder}: no example can be made of the {self.part.num_tokens} tokens there for "
-                    f"{self.objective} in epoch {epoch}"
+                    f"{self.part.folder}: found {self.part.num_tokens} tokens, too few for one example of "
+                    f"{self.objective} in epoch {epoch}. Prepare a STORE from more text"
                 )
             self._plan = plan
             self._order = random.generator("order", self.seed, epoch).permutation(len(plan))
@@ -91,7 +91,7 @@ class EpochPlan:
         return self._plan
 
     def spans(self, epoch: int, index: int) -> tuple[int, int, int, int, int]:
-        """Where segments A and B of an example lie in the part (token numbers), and its label."""
+        """Return the token spans of segments A and B in the part, and the label."""
         plan = self._load(epoch)
         at = int(self._order[index % len(plan)])
         return (
@@ -103,7 +103,7 @@ class EpochPlan:
         )
 
     def documents(self, epoch: int, index: int) -> list[str]:
-        """The ids of the documents that an example is of, each once: a row of `mlm` can be of several."""
+        """Return the ids of the documents of an example, each once: a row of `mlm` can have several."""
         a_start, a_stop, b_start, b_stop, _ = self.spans(epoch, index)
         part, ids = self.part, list[str]()
         for start, stop in ((a_start, a_stop), (b_start, b_stop)):
@@ -114,7 +114,7 @@ class EpochPlan:
         return list(dict.fromkeys(ids))
 
     def example(self, epoch: int, index: int, vocabulary: Vocabulary) -> Example:
-        """The example's ids and types, unpadded."""
+        """Return an example without padding."""
         rows = self.padded(np.array([epoch * self.size + index]), vocabulary)
         length = int(rows.lengths[0])
         return Example(
@@ -126,10 +126,10 @@ class EpochPlan:
         )
 
     def padded(self, numbers: Ints, vocabulary: Vocabulary) -> PaddedExamples:
-        """Examples of the whole training: number n is example n mod N of epoch n div N.
+        """Return examples of the training as arrays: number n is example n mod N of epoch n div N.
 
         Args:
-            numbers: int64 of [examples], ascending: an epoch is planned when its first example is asked for.
+            numbers: int64 of [examples], ascending, because an epoch is planned when its first example is needed.
         """
         epochs, indices = np.divmod(numbers, self.size)
         starts, stops = np.empty((2, len(numbers), 2), np.int64)
@@ -145,7 +145,7 @@ class EpochPlan:
         every, columns = np.arange(len(numbers)), np.arange(self.sequence_length)
         used = columns < lengths[:, None]
         types = (used & (columns > size_a[:, None] + 1)).astype(np.int64)
-        # What is left of `used` is text, row by row its A and its B: as `runs` gives it.
+        # The rest of `used` is text, A and then B in each row: the order of `runs`.
         ends = size_a + 1, lengths - 1
         used[:, 0] = used[every, ends[0]] = used[every, ends[1]] = False
         input_ids = np.full(used.shape, vocabulary.pad, np.int64)
@@ -156,9 +156,9 @@ class EpochPlan:
 
 
 class PretrainingDataset(torch.utils.data.Dataset[Example]):
-    """The examples of a STORE, for a training loop of one's own, with `PretrainingCollator`.
+    """The examples of a STORE for your own training loop, with `PretrainingCollator`.
 
-    `set_epoch` (which `Trainer` calls) packs and pairs the text anew.
+    `set_epoch`, which `Trainer` calls, packs and pairs the text again for each epoch.
 
         dataset = bertsmith.PretrainingDataset("data/books", sequence_length=128)
         collator = bertsmith.PretrainingCollator.for_store("data/books")
@@ -183,7 +183,7 @@ class PretrainingDataset(torch.utils.data.Dataset[Example]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the pairs and order of this epoch."""
+        """Use the pairs and the order of this epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:

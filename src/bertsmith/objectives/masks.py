@@ -1,14 +1,14 @@
-"""Masks: which tokens of an example are predicted, and what stands in their place.
+"""Masks: the tokens of an example that are predicted, and the tokens that replace them in the input.
 
-max(1, min(max_predictions, round(rate x tokens))) positions of an example are chosen, special tokens never (they
-count among its tokens, as in google-research/bert). Of these 80% become [MASK], 10% a random token that is not a
-special one, 10% stay. Every draw is a hash of (seed, epoch, index of the example, position), so an example has one
-mask whatever batch or process it comes in, and a whole batch is drawn at once.
+max(1, min(max_predictions, round(rate x tokens))) positions of an example are chosen, never special tokens (which
+count as tokens here, as in google-research/bert). 80% of them become [MASK], 10% a random token that is not special,
+and 10% stay unchanged. Every draw is a hash of (seed, epoch, index of the example, position), so the mask of an example
+does not depend on its batch or process, and one call draws a whole batch.
 
-What is chosen together is the unit: a token; a word (a piece and the `##` pieces behind it; a CJK character is a word
-of its own); or a span of words, one to ten (SpanBERT, Joshi et al. 2020, section 3.1). Words and spans are taken as
-long as they fit into the number above, which is then an upper bound; one draw decides for all pieces of a unit
-whether they are masked, replaced or kept.
+Positions are chosen by unit: a token; a word (a piece and the `##` pieces after it; each CJK character is a word); or a
+span of one to ten words (SpanBERT, Joshi et al. 2020, section 3.1). Words and spans are chosen as long as they fit into
+the number above, which is then an upper bound. One draw decides for all pieces of a unit whether they are masked,
+replaced or kept.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SPAN_WORDS = 10
 SPAN_PROBABILITY = 0.2
 _span = SPAN_PROBABILITY * (1 - SPAN_PROBABILITY) ** np.arange(SPAN_WORDS)
 SPAN_LENGTHS = np.cumsum(_span / _span.sum())
-"""The cumulative distribution of 1 to 10 words: geometric with p = 0.2, of mean 3.8."""
+"""The cumulative distribution of span lengths, 1 to 10 words: geometric with p = 0.2, mean 3.8."""
 
 NEVER = np.uint64(2**64 - 1)
-"""Stands for the draw of what cannot be chosen; those of the others are smaller."""
+"""The draw of positions that cannot be chosen; all other draws are smaller."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What masking must know of a tokenizer."""
+    """The properties of a tokenizer that masking needs."""
 
     size: int
     pad: int
@@ -48,13 +48,13 @@ class Vocabulary:
     mask: int
     special: tuple[int, ...]
     regular: Ints = field(repr=False)
-    """int64 of [regular entries]: every id that is not special, among which random tokens are drawn."""
+    """int64 of [regular entries]: all ids that are not special; random tokens are drawn from them."""
     continues: Bools = field(repr=False)
-    """bool of [size]: whether an entry continues a word (its piece begins with ##, or is not marked as a start)."""
+    """bool of [size]: whether an entry continues a word (its piece begins with ##, or has no mark of a word start)."""
 
     @classmethod
     def of(cls, tokenizer: object) -> Vocabulary:
-        """The vocabulary of a Hugging Face tokenizer."""
+        """Read the vocabulary of a Hugging Face tokenizer."""
         size = len(tokenizer)  # type: ignore[arg-type]
         special = tuple(sorted(set(tokenizer.all_special_ids)))  # type: ignore[attr-defined]
         regular = np.setdiff1d(np.arange(size, dtype=np.int64), np.asarray(special, dtype=np.int64))
@@ -67,17 +67,17 @@ class Vocabulary:
 
     @cached_property
     def special_or_padding(self) -> Bools:
-        """bool of [size]: what is never masked."""
+        """bool of [size]: entries that are never masked."""
         table = np.zeros(self.size, bool)
         table[list(self.special)] = True
         return table
 
 
 def _not_word_starts(pieces: list[str], special: tuple[int, ...]) -> Bools:
-    """bool of [pieces]: the pieces that continue a word, in a vocabulary that marks the first piece of each word.
+    """Return which pieces continue a word, bool of [pieces], if the vocabulary marks the first piece of each word.
 
-    SentencePiece marks it with ▁, byte-level BPE with Ġ. Punctuation has no mark either; each punctuation mark is a
-    separate word. In a vocabulary without such marks every piece is a word.
+    SentencePiece marks it with ▁, byte-level BPE with Ġ. Punctuation has no mark, but each punctuation mark counts as a
+    word. In a vocabulary without such marks, every piece is a word.
     """
     marks = ("▁", "Ġ")
     if not any(piece.startswith(marks) for piece in pieces):
@@ -89,14 +89,14 @@ def _not_word_starts(pieces: list[str], special: tuple[int, ...]) -> Bools:
 
 @dataclass(frozen=True)
 class MaskingRule:
-    """The share of tokens that is predicted, the percentages of [MASK], random, unchanged, and the unit."""
+    """The share of predicted tokens, the percentages of [MASK], random and unchanged tokens, and the unit."""
 
     rate: float = 0.15
     split: tuple[float, float, float] = (80, 10, 10)
     unit: str = TOKEN
 
     def max_predictions(self, sequence_length: int) -> int:
-        """At most so many predictions an example: those of one that fills its length."""
+        """Return the maximum number of predictions per example."""
         return max(1, round(self.rate * sequence_length))
 
 
@@ -122,20 +122,20 @@ def mask_batch(
 
     Args:
         input_ids: int64 of [batch, length], padded; not changed.
-        epochs, indices: int64 of [batch], what identifies each example.
+        epochs, indices: int64 of [batch], the identity of each example.
     """
     length = input_ids.shape[1]
     columns = np.arange(length)
     candidates = ~vocabulary.special_or_padding.take(input_ids)
     tokens = (input_ids != vocabulary.pad).sum(axis=1)
-    # Python's round (half to even) is the original's; rint rounds alike.
+    # The original uses Python's round (half to even), as rint does.
     wanted = np.minimum(np.maximum(np.rint(rule.rate * tokens), 1), rule.max_predictions(length)).astype(np.int64)
-    drawn = random.bits(random.key("masks", seed), epochs[:, None], indices[:, None], columns)
-    # The other draws of an example begin with one hash a purpose; a column is added where it is known.
+    draws = random.bits(random.key("masks", seed), epochs[:, None], indices[:, None], columns)
+    # The other draws start with one hash per purpose; the column is added later, when it is known.
     keys = [random.key(purpose, seed) for purpose in ("spans", "mask kinds", "random tokens")]
     bases = random.further(random.further(np.array(keys, np.uint64)[:, None], epochs), indices)
     if rule.unit == TOKEN:
-        flat = _tokens(candidates, wanted, drawn)
+        flat = _tokens(candidates, wanted, draws)
         unit = flat % length
     else:
         starts = candidates.copy()
@@ -143,7 +143,7 @@ def mask_batch(
         spans = None
         if rule.unit == SPAN:
             spans = _span_lengths(random.further(bases[0, :, None], columns))
-        flat, unit = _units(candidates, starts, spans, wanted, drawn)
+        flat, unit = _units(candidates, starts, spans, wanted, draws)
 
     rows, labels = flat // length, input_ids.reshape(-1)[flat]
     kind = random.uniform(random.further(bases[1, rows], unit)) * 100
@@ -157,43 +157,43 @@ def mask_batch(
     return MaskedBatch(result, flat, labels)
 
 
-def _possible(possible: Bools, drawn: random.Bits) -> random.Bits:
-    """uint64 of [batch, length]: the draws of the possible places, NEVER at the others."""
-    return np.where(possible, drawn >> np.uint64(1), NEVER)
+def _possible_draws(possible: Bools, draws: random.Bits) -> random.Bits:
+    """Return the draws of possible positions and NEVER elsewhere, uint64 of [batch, length]."""
+    return np.where(possible, draws >> np.uint64(1), NEVER)
 
 
-def _span_lengths(drawn: random.Bits) -> Ints:
-    """int64 of the shape of the draws: the words of a span. A sum of ten comparisons is faster than a search."""
-    share = random.uniform(drawn)
-    lengths = np.ones(drawn.shape, np.int8)
+def _span_lengths(draws: random.Bits) -> Ints:
+    """Return the number of words of each span, int64 with the shape of `draws`. Ten comparisons beat a search."""
+    share = random.uniform(draws)
+    lengths = np.ones(draws.shape, np.int8)
     for below in SPAN_LENGTHS:
         lengths += share >= below
     return lengths.astype(np.int64)
 
 
-def _tokens(candidates: Bools, wanted: Ints, drawn: random.Bits) -> Ints:
-    """The candidates with the smallest draws, as ascending indices into the flattened batch.
+def _tokens(candidates: Bools, wanted: Ints, draws: random.Bits) -> Ints:
+    """Return the candidates with the smallest draws, as ascending indices into the flattened batch.
 
-    They are those up to the last draw that is wanted; one too many if two draws are equal, once in 2^50 examples.
+    If two draws are equal, which happens once in 2^50 examples, there is one candidate too many.
     """
-    draws = _possible(candidates, drawn)
+    draws = _possible_draws(candidates, draws)
     last = np.sort(draws, axis=1)[np.arange(len(draws)), wanted - 1]
     return np.flatnonzero(candidates & (draws <= last[:, None]))
 
 
-def _units(candidates: Bools, starts: Bools, spans: Ints | None, wanted: Ints, drawn: random.Bits) -> tuple[Ints, Ints]:
-    """Whole words, or spans of them, by the draws of the words they start with, while they fit.
+def _units(candidates: Bools, starts: Bools, spans: Ints | None, wanted: Ints, draws: random.Bits) -> tuple[Ints, Ints]:
+    """Choose whole words, or spans of words, by the draws of their first pieces, as long as they fit.
 
     Args:
-        starts: bool of [batch, length], where words start.
-        spans: int64 of [batch, length], the words of the span that starts there; None for single words.
+        starts: bool of [batch, length], the starts of words.
+        spans: int64 of [batch, length], the number of words of the span that starts here; None for single words.
 
     Returns:
-        int64 of [masked] twice: ascending indices into the flattened batch, and the column where the unit starts that
-        each is of. A row in which no word fits gets the first pieces of the one that was drawn first.
+        int64 of [masked] twice: ascending indices into the flattened batch, and for each the first column of its unit.
+        A row without a word that fits gets the first pieces of the word with the smallest draw.
     """
     batch, length = candidates.shape
-    # Where words start, and special tokens, in the flattened batch; a row's first place is always one of them.
+    # Starts of words, and special tokens, in the flattened batch; each row begins with one of them.
     firsts = np.flatnonzero(starts | ~candidates)
     sizes = np.zeros((batch, length), np.int64)
     sizes.reshape(-1)[firsts] = np.diff(firsts, append=batch * length)
@@ -202,7 +202,7 @@ def _units(candidates: Bools, starts: Bools, spans: Ints | None, wanted: Ints, d
     none_fits = sizes.min(axis=1) > wanted
     if none_fits.any():
         sizes[none_fits] = np.where(starts[none_fits], wanted[none_fits, None], too_long)
-    draws = _possible(sizes <= wanted[:, None], drawn)
+    draws = _possible_draws(sizes <= wanted[:, None], draws)
     if spans is None:
         at, size = _words(sizes, wanted, draws)
     else:
@@ -214,15 +214,15 @@ def _units(candidates: Bools, starts: Bools, spans: Ints | None, wanted: Ints, d
 
 
 def _words(sizes: Ints, wanted: Ints, draws: random.Bits) -> tuple[Ints, Ints]:
-    """The words that are taken one after the other, by their draws, where they fit into what is left.
+    """Choose words in the order of their draws, each if it fits into the remaining number of predictions.
 
-    Not word by word: all up to the first that does not fit, then again without those that are now too long.
+    Each round takes all words up to the first that does not fit; the next round skips words that are now too long.
 
     Args:
-        sizes: int64 of [batch, length], the tokens of the word that starts there; where none does, too many.
+        sizes: int64 of [batch, length], the tokens of the word that starts here; elsewhere more than the length.
 
     Returns:
-        int64 of [taken words] twice: indices into the flattened batch, and sizes.
+        int64 of [chosen words] twice: indices into the flattened batch, and sizes.
     """
     batch, length = sizes.shape
     order = np.argsort(draws, axis=1) + length * np.arange(batch)[:, None]
@@ -233,7 +233,7 @@ def _words(sizes: Ints, wanted: Ints, draws: random.Bits) -> tuple[Ints, Ints]:
         fits &= used <= left[:, None]
         taken.append(order[fits])
         left = left - np.where(fits, used, 0).max(axis=1)
-        sizes[fits] = length + 1  # which is too long: none is taken twice
+        sizes[fits] = length + 1  # too long: no word is chosen twice
         going = (left > 0) & fits.any(axis=1)
         order, sizes, left = order[going], sizes[going], left[going]
     at = np.concatenate(taken)
@@ -243,21 +243,22 @@ def _words(sizes: Ints, wanted: Ints, draws: random.Bits) -> tuple[Ints, Ints]:
 def _spans(
     firsts: Ints, candidates: Bools, spans: Ints, sizes: Ints, wanted: Ints, draws: random.Bits
 ) -> tuple[Ints, Ints]:
-    """The spans that are taken one after the other: of all rows at once the one that each draws next.
+    """Choose spans in the order of their draws, one span per round for all rows at once.
 
-    A span ends after its words, at the segment's end, before a word that is taken already, and where no more fits.
+    A span ends after its number of words, at the end of its segment, before a word that is already chosen, or when no
+    more words fit.
 
     Args:
-        firsts: int64 of [words], where words start, and special tokens, in the flattened batch.
+        firsts: int64 of [words], starts of words, and special tokens, in the flattened batch.
         sizes: as for `_words`.
         draws: uint64 of [batch, length]; overwritten.
 
     Returns:
-        int64 of [taken spans] twice: indices into the flattened batch, and sizes.
+        int64 of [chosen spans] twice: indices into the flattened batch, and sizes.
     """
     batch, length = candidates.shape
     bounds, columns = np.append(firsts, batch * length), np.arange(length, dtype=np.int16)
-    # Of each column the segment's end; and after a row its end, so that no segment goes on in the next.
+    # For each column the end of its segment; the end of a row ends its last segment.
     closed = np.ones((batch, length + 1), bool)
     np.logical_not(candidates, out=closed[:, :length])
     stops = np.flatnonzero(closed)
@@ -274,12 +275,12 @@ def _spans(
         every, row = np.arange(len(rows)), rows * length
         last = np.searchsorted(firsts, row + at) + spans[rows, at]
         end = np.minimum(bounds[np.minimum(last, len(firsts))] - row, np.minimum(ends[every, at], at + left))
-        # Back to where a word ends; but at least one word (of a row in which none fits, its first pieces).
+        # Back to the end of a word, but at least one word (or its first pieces, if no word fits).
         end = bounds[np.searchsorted(bounds, row + end, side="right") - 1] - row
         size = np.maximum(end - at, sizes[every, at])
         left = left - size
         taken.append(np.array((row + at, size)))
-        # No span runs into this one, none starts in it, and none with a word for which there is no room.
+        # Later spans may not overlap this one, nor start with a word that does not fit.
         first, after = (one.astype(np.int16)[:, None] for one in (at, at + size))
         before = columns < first
         np.minimum(ends, first, out=ends, where=before)

@@ -1,14 +1,17 @@
-"""Pairs: which tokens become segment A and B of each example of an epoch, planned from sentence lengths alone.
+"""Pairs: the tokens of segments A and B of each example of an epoch, planned from sentence lengths only.
 
 The packing is google-research/bert's (`create_pretraining_data.py`, `create_instances_from_document`): sentences of a
-document are gathered to the maximum length, cut at a random place into A and B, and with probability 0.5 B is
-replaced by sentences of another document, the unused ones being put back. A chunk of one sentence has no next: its B
-is random by force. Too long pairs lose tokens from the longer segment, at a random end. One thing differs: the short
-target length (10%) is drawn for each pair; the original draws once a document, which makes a whole book short.
+document are gathered to the maximum length (a chunk) and cut at a random place into A and B. With probability 0.5 B is
+replaced by sentences of a different document, and the unused sentences go to the next chunk. A chunk of one sentence
+has no next sentence, so its B is always random. Pairs that are too long lose tokens from the longer segment, at a
+random end. One thing differs: the short target length (10%) is drawn per pair; the original draws it per document,
+which makes all pairs of a book short.
 
-A plan is a pure function of (part, seed, epoch): the draws of a chunk are those of the sentence it starts with. So
-the chunk of every sentence is computed at once, as if one began there, and the chain from each chunk to the next one
-is followed after that. Planning takes about a second for a million sentences, and 40 bytes an example.
+A plan is a pure function of (part, seed, epoch): the draws of a chunk depend only on its first sentence. So chunks are
+computed for all sentences at once, as if a chunk began at each, and then the chain from each chunk to the next selects
+the real ones. Planning takes about a second per million sentences, and 40 bytes per example.
+
+A fragment is a run of consecutive sentences of a document in the part (held-out paragraphs leave gaps).
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ from bertsmith.runtime import random
 SHORT_PROBABILITY = 0.1
 RANDOM_NEXT_PROBABILITY = 0.5
 FAR_SENTENCES = 50
-"""Within one document B is random from at least so many sentences away."""
+"""Within one document, a random B is at least this many sentences away."""
 
 IS_NEXT, NOT_NEXT = 0, 1
 """The labels of transformers and of the original."""
 
 OTHER_DOCUMENT, SAME_DOCUMENT = "other-document", "same-document"
-"""Where the B of a random pair comes from."""
+"""The source of the B of a random pair."""
 
 SENTENCES_AT_ONCE = 1 << 18
 
@@ -55,9 +58,9 @@ class PairPlan:
     forced: int = 0
     """Pairs that are random because their chunk held one sentence."""
     same_document: int = 0
-    """Random pairs whose B is of the document of A."""
+    """Random pairs whose B comes from the document of A."""
     left_out: int = 0
-    """Tokens that stand in neither segment that their chunk gave: cut off, or without a second sentence to swap."""
+    """Tokens in neither segment of their chunk: cut off, or in a chunk without a second sentence to swap."""
 
     def __len__(self) -> int:
         return len(self.a_start)
@@ -66,7 +69,7 @@ class PairPlan:
 def plan_epoch(
     part: TokenPart, objective: str, sequence_length: int, *, negatives: str = OTHER_DOCUMENT, seed: int, epoch: int
 ) -> PairPlan:
-    """The examples of one epoch, in the order of the text."""
+    """Return the examples of one epoch, in the order of the text."""
     if objective == "mlm":
         return plan_rows(part, sequence_length, seed=seed, epoch=epoch)
     swap = objective == "mlm+sop"
@@ -74,7 +77,7 @@ def plan_epoch(
 
 
 def plan_rows(part: TokenPart, sequence_length: int, *, seed: int, epoch: int) -> PairPlan:
-    """Single segments that fill whole rows, across sentence ends, from a start that each epoch draws anew."""
+    """Return single segments that fill whole rows, across sentence ends; each epoch draws a new start."""
     width = sequence_length - 2
     offset = random.key("rows", seed, epoch) % width if part.num_tokens > 2 * width else 0
     cuts = np.arange(offset, part.num_tokens, width, dtype=np.int64)
@@ -87,24 +90,24 @@ def plan_rows(part: TokenPart, sequence_length: int, *, seed: int, epoch: int) -
 def plan_pairs(
     part: TokenPart, sequence_length: int, *, swap: bool, negatives: str = OTHER_DOCUMENT, seed: int, epoch: int
 ) -> PairPlan:
-    """Segment pairs for next sentence prediction, or with `swap` for sentence order prediction.
+    """Return segment pairs for next sentence prediction, or with `swap` for sentence order prediction.
 
-    Sentence order prediction (Lan et al. 2020, ALBERT, section 3.1): both segments are consecutive, label 1 says
-    that they are swapped. With `negatives` "same-document" a random B comes from the document of A, at least 50
-    sentences away; a document without such a sentence takes it from another one.
+    Sentence order prediction (Lan et al. 2020, ALBERT, section 3.1): both segments are consecutive; label 1 means that
+    they are swapped. With `negatives` "same-document" a random B comes from the document of A, at least 50 sentences
+    away, or from a different document if the document is too short.
 
-    Raises DataError where the corpus is one document, and no sentence of it is far enough away.
+    Raises DataError if the corpus is one document that is too short for this distance.
     """
     planner = _Planner(part, sequence_length - 3, swap=swap, negatives=negatives, seed=seed, epoch=epoch)
-    # A chunk ends with its piece at the latest, so blocks of whole pieces are planned by themselves.
+    # No chunk crosses the end of a fragment, so blocks of whole fragments are planned separately.
     cuts = np.searchsorted(part.document_offsets, np.arange(0, part.num_sentences, SENTENCES_AT_ONCE))
     borders = np.append(np.unique(cuts), part.num_fragments).tolist() if part.num_fragments else [0]
     plans = [planner.plan(first, last) for first, last in pairwise(borders) if last > first]
-    return joined(plans)
+    return concatenate_plans(plans)
 
 
-def joined(plans: list[PairPlan]) -> PairPlan:
-    """Several plans as one."""
+def concatenate_plans(plans: list[PairPlan]) -> PairPlan:
+    """Return several plans as one."""
     if not plans:
         none = np.zeros(0, np.int64)
         return PairPlan(none, none, none, none, none)
@@ -116,53 +119,59 @@ def joined(plans: list[PairPlan]) -> PairPlan:
 
 
 class _Planner:
-    """The chunks of a part and their segments; sentences, pieces and documents ("groups") are numbers of the part."""
+    """Plans chunks and their segments; sentences, fragments and documents are numbers within the part."""
 
     def __init__(self, part: TokenPart, max_tokens: int, *, swap: bool, negatives: str, seed: int, epoch: int) -> None:
         self.max_tokens, self.swap, self.seed, self.epoch = max_tokens, swap, seed, epoch
-        self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.document_of_fragment
-        self.num_groups = int(self.groups[-1]) + 1 if len(self.groups) else 0
-        self.near = negatives == SAME_DOCUMENT or self.num_groups == 1
-        # Where the pieces of each document begin in the list of pieces.
-        self.group_starts = np.searchsorted(self.groups, np.arange(self.num_groups + 1))
+        self.offsets, self.fragment_starts, self.document_of_fragment = (
+            part.sentence_offsets,
+            part.document_offsets,
+            part.document_of_fragment,
+        )
+        self.num_documents = int(self.document_of_fragment[-1]) + 1 if len(self.document_of_fragment) else 0
+        self.near = negatives == SAME_DOCUMENT or self.num_documents == 1
+        # The first fragment of each document.
+        self.first_fragments = np.searchsorted(self.document_of_fragment, np.arange(self.num_documents + 1))
         if self.near and not swap:
-            counts = np.diff(self.pieces)
-            inside = np.arange(part.num_sentences) - np.repeat(self.pieces[:-1], counts)
+            counts = np.diff(self.fragment_starts)
+            inside = np.arange(part.num_sentences) - np.repeat(self.fragment_starts[:-1], counts)
             self.positions = np.repeat(part.first_sentences, counts) + inside
-            # Positions as one ascending list over all documents: those of a document lie within its own range.
+            # Positions as one ascending list over all documents, each with a separate range.
             self.stride = int(self.positions.max(initial=0)) + 2 * FAR_SENTENCES + 1
-            self.ranks = np.repeat(self.groups, counts) * self.stride + self.positions
+            self.ranks = np.repeat(self.document_of_fragment, counts) * self.stride + self.positions
 
     def _draw(self, purpose: str, sentences: Ints) -> npt.NDArray[np.float64]:
-        """A number in [0, 1) for the chunk that starts with each sentence."""
+        """Return a number in [0, 1) for the chunk that starts with each sentence."""
         return random.uniform(random.bits(random.key("pairs", purpose, self.seed, self.epoch), sentences))
 
-    def plan(self, first_piece: int, last_piece: int) -> PairPlan:
-        """The pairs of the pieces `first_piece` to `last_piece`, the last one excluded."""
-        first, last = int(self.pieces[first_piece]), int(self.pieces[last_piece])
+    def plan(self, first_fragment: int, last_fragment: int) -> PairPlan:
+        """Return the pairs of the fragments `first_fragment` to `last_fragment`, the latter excluded."""
+        first, last = int(self.fragment_starts[first_fragment]), int(self.fragment_starts[last_fragment])
         starts = np.arange(first, last)
-        piece = np.repeat(np.arange(first_piece, last_piece), np.diff(self.pieces[first_piece : last_piece + 1]))
+        fragment = np.repeat(
+            np.arange(first_fragment, last_fragment), np.diff(self.fragment_starts[first_fragment : last_fragment + 1])
+        )
         short = self._draw("short", starts) < SHORT_PROBABILITY
         lengths = 2 + (self._draw("length", starts) * (self.max_tokens - 1)).astype(np.int64)
         targets = np.where(short, lengths, self.max_tokens)
-        # The chunk ends with the first sentence that reaches the target, or with the piece.
-        stops = np.minimum(self._reaching(starts, targets), self.pieces[piece + 1])
+        # The chunk ends with the first sentence that reaches the target, or with the fragment.
+        stops = np.minimum(self._reaching(starts, targets), self.fragment_starts[fragment + 1])
         a_ends = starts + 1 + (self._draw("cut", starts) * (stops - starts - 1)).astype(np.int64)
-        alone = stops - starts == 1
+        is_single_sentence = stops - starts == 1
         is_random = self._draw("next", starts) < RANDOM_NEXT_PROBABILITY
-        follows = stops if self.swap else np.where(alone | is_random, a_ends, stops)
+        follows = stops if self.swap else np.where(is_single_sentence | is_random, a_ends, stops)
         at = _chain(follows - first)
-        starts, piece, targets, stops, a_ends = (array[at] for array in (starts, piece, targets, stops, a_ends))
+        starts, fragment, targets, stops, a_ends = (array[at] for array in (starts, fragment, targets, stops, a_ends))
         if self.swap:
             return self._ordered(starts, a_ends, stops, is_random[at])
-        return self._next(starts, piece, targets, stops, a_ends, is_random[at])
+        return self._next(starts, fragment, targets, stops, a_ends, is_random[at])
 
     def _reaching(self, begins: Ints, tokens: Ints) -> Ints:
-        """The sentence behind the first one with which so many tokens from `begins` on are reached."""
+        """Return the sentence after the one that completes `tokens` tokens from `begins` on."""
         return np.searchsorted(self.offsets, self.offsets[begins] + tokens)
 
     def _ordered(self, starts: Ints, a_ends: Ints, stops: Ints, swapped: npt.NDArray[np.bool_]) -> PairPlan:
-        """Pairs for sentence order prediction; a chunk of one sentence gives none."""
+        """Return pairs for sentence order prediction; a chunk of one sentence has none."""
         pair = stops - starts >= 2
         lost = int((self.offsets[stops] - self.offsets[starts])[~pair].sum())
         starts, a_ends, stops, swapped = starts[pair], a_ends[pair], stops[pair], swapped[pair]
@@ -173,61 +182,62 @@ class _Planner:
         )
 
     def _next(
-        self, starts: Ints, piece: Ints, targets: Ints, stops: Ints, a_ends: Ints, is_random: npt.NDArray[np.bool_]
+        self, starts: Ints, fragment: Ints, targets: Ints, stops: Ints, a_ends: Ints, is_random: npt.NDArray[np.bool_]
     ) -> PairPlan:
-        """Pairs for next sentence prediction."""
-        alone = stops - starts == 1
-        drawn = np.flatnonzero(alone | is_random)
+        """Return pairs for next sentence prediction."""
+        is_single_sentence = stops - starts == 1
+        drawn = np.flatnonzero(is_single_sentence | is_random)
         b_begins, b_stops, label = a_ends.copy(), stops.copy(), np.full(len(starts), IS_NEXT)
-        begins, ends, same = self._elsewhere(starts[drawn], stops[drawn], piece[drawn])
+        begins, ends, same = self._random_segments(starts[drawn], stops[drawn], fragment[drawn])
         wanted = targets[drawn] - (self.offsets[a_ends[drawn]] - self.offsets[starts[drawn]])
         b_begins[drawn] = begins
         b_stops[drawn] = np.minimum(self._reaching(begins, np.maximum(wanted, 1)), ends)
         label[drawn] = NOT_NEXT
         return self._cut(
             starts, (starts, a_ends), (b_begins, b_stops), label,
-            own_b=label == IS_NEXT, forced=int(alone.sum()), same_document=same,
+            own_b=label == IS_NEXT, forced=int(is_single_sentence.sum()), same_document=same,
         )  # fmt: skip
 
-    def _elsewhere(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, int]:
-        """A random sentence for each chunk, where B must end at the latest, and how many are of the same document."""
+    def _random_segments(self, starts: Ints, stops: Ints, fragment: Ints) -> tuple[Ints, Ints, int]:
+        """Return the first sentence and the limit of a random B per chunk, and the number from the same document."""
         if not self.near:
-            return *self._in_other_document(starts, piece), 0
-        low, high, group_first, choices = self._far_sentences(starts, stops, piece)
-        if self.num_groups == 1 and not choices.all():
+            return *self._in_other_document(starts, fragment), 0
+        low, high, document_start, choices = self._far_sentences(starts, stops, fragment)
+        if self.num_documents == 1 and not choices.all():
             raise DataError(
-                f"the corpus is one document of {len(self.positions)} sentences: no sentence is {FAR_SENTENCES} away "
-                "from every other, as a random next sentence has to be. Add text, or give --objective mlm."
+                f"found one document of {len(self.positions)} sentences, expected more: a random next sentence must be "
+                f"at least {FAR_SENTENCES} away from its pair. Add text, or give --objective mlm"
             )
         begins, ends = np.zeros_like(starts), np.zeros_like(starts)
         far, none = np.flatnonzero(choices), np.flatnonzero(choices == 0)
-        begins[none], ends[none] = self._in_other_document(starts[none], piece[none])
-        places = (self._draw("sentence", starts[far]) * choices[far]).astype(np.int64) + group_first[far]
+        begins[none], ends[none] = self._in_other_document(starts[none], fragment[none])
+        places = (self._draw("sentence", starts[far]) * choices[far]).astype(np.int64) + document_start[far]
         before = places < low[far]
         places = np.where(before, places, places + high[far] - low[far])
-        # B stays within its piece, and short of the sentences that are too near.
-        piece_ends = self.pieces[np.searchsorted(self.pieces, places, side="right")]
-        begins[far], ends[far] = places, np.where(before, np.minimum(low[far], piece_ends), piece_ends)
+        # B stays within its fragment, and before the sentences that are too near.
+        fragment_ends = self.fragment_starts[np.searchsorted(self.fragment_starts, places, side="right")]
+        begins[far], ends[far] = places, np.where(before, np.minimum(low[far], fragment_ends), fragment_ends)
         return begins, ends, len(far)
 
-    def _in_other_document(self, starts: Ints, piece: Ints) -> tuple[Ints, Ints]:
-        group = self.groups[piece]
-        low, high = self.group_starts[group], self.group_starts[group + 1]
-        other = (self._draw("document", starts) * (len(self.groups) - (high - low))).astype(np.int64)
+    def _in_other_document(self, starts: Ints, fragment: Ints) -> tuple[Ints, Ints]:
+        """Return a random sentence of a different document for each chunk, and the end of its fragment."""
+        document = self.document_of_fragment[fragment]
+        low, high = self.first_fragments[document], self.first_fragments[document + 1]
+        other = (self._draw("document", starts) * (len(self.document_of_fragment) - (high - low))).astype(np.int64)
         other += (high - low) * (other >= low)
-        first, ends = self.pieces[other], self.pieces[other + 1]
+        first, ends = self.fragment_starts[other], self.fragment_starts[other + 1]
         return first + (self._draw("sentence", starts) * (ends - first)).astype(np.int64), ends
 
-    def _far_sentences(self, starts: Ints, stops: Ints, piece: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """The sentences from `low` to `high` of the document are too near; its first one; how many others it has."""
-        group = self.groups[piece]
-        group_first = self.pieces[self.group_starts[group]]
-        group_last = self.pieces[self.group_starts[group + 1]]
-        base = group * self.stride
+    def _far_sentences(self, starts: Ints, stops: Ints, fragment: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return the range of sentences that are too near, the start of the document, and the number of far ones."""
+        document = self.document_of_fragment[fragment]
+        document_start = self.fragment_starts[self.first_fragments[document]]
+        document_stop = self.fragment_starts[self.first_fragments[document + 1]]
+        base = document * self.stride
         low = np.searchsorted(self.ranks, base + self.positions[starts] - FAR_SENTENCES, side="right")
-        low = np.maximum(low, group_first)
-        high = np.minimum(np.searchsorted(self.ranks, base + self.positions[stops - 1] + FAR_SENTENCES), group_last)
-        return low, high, group_first, (low - group_first) + (group_last - high)
+        low = np.maximum(low, document_start)
+        high = np.minimum(np.searchsorted(self.ranks, base + self.positions[stops - 1] + FAR_SENTENCES), document_stop)
+        return low, high, document_start, (low - document_start) + (document_stop - high)
 
     def _cut(
         self,
@@ -241,7 +251,7 @@ class _Planner:
         forced: int = 0,
         same_document: int = 0,
     ) -> PairPlan:
-        """The segments in tokens, cut to the maximum; `own_b` says where B is of the chunk itself."""
+        """Return the segments in tokens, truncated to the maximum; `own_b`: whether B comes from the chunk itself."""
         a_start, a_stop = self.offsets[a[0]], self.offsets[a[1]]
         b_start, b_stop = self.offsets[b[0]], self.offsets[b[1]]
         size_a, size_b = a_stop - a_start, b_stop - b_start
@@ -255,7 +265,7 @@ class _Planner:
         )  # fmt: skip
 
     def _fronts(self, segment: str, starts: Ints, counts: npt.ArrayLike) -> Ints:
-        """How many of `counts` tokens go from the front: one fair coin, one bit of a hash, for each."""
+        """Return how many of `counts` tokens are removed from the front: one coin, a bit of a hash, per token."""
         counts = np.broadcast_to(counts, starts.shape)
         base = random.key("coins", segment, self.seed, self.epoch)
         fronts = np.zeros_like(starts)
@@ -270,7 +280,7 @@ class _Planner:
 
 
 def _chain(follows: Ints) -> Ints:
-    """The places 0, follows[0], follows[follows[0]] and so on, up to the end of the list."""
+    """Return the indices 0, follows[0], follows[follows[0]] and so on, up to the end of the list."""
     following, at, end = follows.tolist(), 0, len(follows)
     places = []
     while at < end:
@@ -280,7 +290,7 @@ def _chain(follows: Ints) -> Ints:
 
 
 def truncation(a: Ints, b: Ints, excess: Ints) -> tuple[Ints, Ints]:
-    """How many tokens each segment loses when one is taken from the longer, `excess` times; B loses where both tie."""
+    """Return the tokens that each segment loses if the longer one loses a token `excess` times; B loses ties."""
     from_a = np.minimum(excess, np.maximum(a - b, 0))
     from_b = np.minimum(excess, np.maximum(b - a, 0))
     rest = excess - from_a - from_b
@@ -288,7 +298,7 @@ def truncation(a: Ints, b: Ints, excess: Ints) -> tuple[Ints, Ints]:
 
 
 def label_counts(plan: PairPlan) -> dict[str, Any]:
-    """How many pairs there are of each kind, for reports."""
+    """Return the number of pairs of each kind, for reports."""
     not_next = int(plan.label.sum())
     return {
         "pairs": len(plan),

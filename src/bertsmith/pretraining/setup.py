@@ -17,10 +17,10 @@ from bertsmith.models.bert import (
     set_dropout,
     vocabulary_rows,
 )
-from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.models.initial_values import start_from_frequencies, start_from_neighbours
+from bertsmith.models.layer_dropping import evenly_spaced, with_fewer_layers
 from bertsmith.models.loading import LoadedBert, load_bert
-from bertsmith.models.sizes import make_config, shape_of
+from bertsmith.models.sizes import bert_shape, make_config
 from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.records.extension import Extension
 from bertsmith.runtime.machine import AutomaticChoice
@@ -102,7 +102,7 @@ def make_model(
 def _fresh(
     options: PretrainOptions, tokenizer: PreTrainedTokenizerBase, *, size: str | None, attention: str
 ) -> ModelSetup:
-    shape = shape_of(
+    shape = bert_shape(
         size or DEFAULT_SIZE,
         layers=options.layers,
         hidden_size=options.hidden_size,

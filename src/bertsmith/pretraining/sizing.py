@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertsmith.models.sizes import SIZES, make_config, shape_of
+from bertsmith.models.sizes import SIZES, bert_shape, make_config
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.budget import Budget
 from bertsmith.training.forecast import flops_per_example
@@ -49,7 +49,7 @@ def choose_size(
         if budget.steps is not None:
             return float(budget.steps * batch_size * sequence_length)
         assert budget.minutes is not None
-        config = make_config(shape_of(size), entries, 0)
+        config = make_config(bert_shape(size), entries, 0)
         work = (flops_per_example(config, sequence_length, predictions) + teacher_flops) / sequence_length
         return 60 * budget.minutes * peak * REACHED[size] / work
 

@@ -1,4 +1,4 @@
-"""The run.json of a run of any kind: the one place that chooses the record by its kind."""
+"""The run.json of any kind of run; the only place that chooses the record class."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.run import FILE, RunRecord
 
 KINDS: dict[str, type[RunRecord]] = {"pretraining": PretrainingRecord, "finetuning": FinetuningRecord}
-"""The record of each kind of run."""
+"""The record class of each kind of run."""
 
 
 def read_run(folder: Path) -> FinetuningRecord | PretrainingRecord:
-    """The record of a RUN. Raises InputError if its run.json is missing, damaged or of a different kind of file."""
+    """Read the record of a RUN. Raises InputError if its run.json is missing, damaged or a different kind of file."""
     record = _read(folder)
     if not isinstance(record, (FinetuningRecord, PretrainingRecord)):
         found, kinds = f"found {record.kind!r}" if record.kind else "is missing", " or ".join(KINDS)
         raise InputError(
-            f"{folder / FILE}: `kind` {found}, expected {kinds}; the file is not the record of a RUN. Give the folder "
-            "that bertsmith pretrain or bertsmith finetune wrote"
+            f"{folder / FILE}: `kind` {found}, expected {kinds}. Give a folder that bertsmith pretrain or bertsmith "
+            "finetune wrote"
         )
     return record
 
 
 def run_of_model(folder: Path) -> RunRecord | None:
-    """The record of a MODEL that is a RUN; None for any other folder.
+    """Return the record of a MODEL that is a RUN; None for any other folder.
 
-    A MODEL can come from anywhere, so that its run.json may be a file of a different program: it is ignored.
+    A MODEL can come from anywhere, so its run.json may belong to a different program; then it is ignored.
     """
     if not (folder / FILE).is_file():
         return None

@@ -1,8 +1,7 @@
-"""Records: what is written to disk as JSON, each a typed model.
+"""Records: typed models of the JSON files on disk.
 
-A record has a version, which rises when a field changes its meaning or a reader needs a new one. Files of older
-versions are read: a field that they lack has a default, and a field that this version does not know is kept as it is.
-A damaged file is answered in words, with the field that is wrong.
+The version of a record rises when a field changes its meaning or readers need a new field. Older files can be read:
+missing fields have defaults, and unknown fields are kept. For a damaged file, the error names the wrong field.
 """
 
 from __future__ import annotations
@@ -25,32 +24,32 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object: the fields that were set, in their order."""
+        """Return the JSON object with the fields that were set, in their order."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class Record(Part):
     """A JSON file."""
 
-    advice: ClassVar[str] = "The command that wrote it starts again with --overwrite, or with a different --out"
-    """What to do when the file is damaged."""
+    advice: ClassVar[str] = "Repeat the command that wrote the file with --overwrite, or with a different --out"
+    """What to do if the file is damaged."""
 
     version: int = 0
-    """0 in files that were written before records had versions."""
+    """0 in files from before records had versions."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The record in a file. Raises InputError if the file is cut off, is no JSON object, or lacks a field."""
+        """Read a file. Raises InputError if the file is truncated, is not a JSON object, or lacks a field."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            what = error.strerror if isinstance(error, OSError) else error
-            raise InputError(f"{path}: {what}; expected the JSON that bertsmith wrote. {cls.advice}") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{path}: {reason}; expected the JSON that bertsmith wrote. {cls.advice}") from None
         return cls.of(content, path)
 
     @classmethod
     def of(cls, content: Any, path: Path) -> Self:
-        """The record in the content of a file. Raises InputError if it is no object or lacks a field."""
+        """Validate the content of a file. Raises InputError if it is not an object or lacks a field."""
         if not isinstance(content, Mapping):
             raise InputError(f"{path}: found no JSON object, expected the record that bertsmith wrote. {cls.advice}")
         try:
@@ -62,7 +61,7 @@ class Record(Part):
             ) from None
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, completely or not at all."""
         write_json(path, self.to_dict())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
+from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
 from bertsmith.records.base import Part, Record
 from bertsmith.records.errors import CalibrationFigures, ErrorReport, Figure
@@ -18,7 +21,7 @@ from bertsmith.records.search import SearchReport
 class MeanFigure(Part):
     """A metric over the seeds: its mean with a 95% interval, and the value of each seed.
 
-    Of one seed the interval is that over the examples.
+    With one seed, the interval is over the examples.
     """
 
     mean: float
@@ -27,34 +30,47 @@ class MeanFigure(Part):
     seeds: list[float] = Field(default_factory=list)
 
 
-class ModelBefore(Part):
-    """The model that a RUN replaces or starts from, if it was measured on the same file."""
+class PreviousModel(Part):
+    """The model that a RUN replaces or starts from, measured on the same file."""
 
     name: str
     metrics: dict[str, MeanFigure]
 
 
 class Temperature(CalibrationFigures):
-    """The calibration that a verb returns: with a temperature also that, and the figures without it."""
+    """The calibration in a verb's JSON; with a temperature, also its value and the figures without it."""
 
     temperature: float | None = None
     before: CalibrationFigures | None = None
 
 
-class FinetuningOutcome(Part):
-    """What `finetune` returned: its JSON without the folder of the run."""
+@dataclass(frozen=True, kw_only=True)
+class FinetuningOutcome(Result):
+    """The figures that `finetune` returns and its run.json keeps.
 
-    metrics: dict[str, MeanFigure]
+    `metrics` holds `mean`, `low`, `high` and `seeds` for each metric: the mean over the seeds with its 95% interval
+    (Student's t), or the figure of the only seed with its bootstrap interval over the examples. They are measured on
+    the test file, or on the dev file if there is no test file (then `selected_on_reported_data` is true).
+    `diverged_seeds` do not beat the baseline on the dev file, or their loss was not finite. Seeds with a loss that was
+    not finite have no figures; all other seeds are in the mean. `windowed_examples` counts the examples that are longer
+    than `max_length` and read in windows, for tasks that use windows. `calibration` is the best seed's, as `evaluate`
+    gives it. `search` holds the trials of `--search`; its `gain` says by how much `best_trial` beats trial 0, the
+    defaults. `best_seed_metrics` are the figures of the RUN itself, which is the best seed; left out for one seed.
+    """
+
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
+
+    metrics: dict[str, dict[str, Any]]
     best_seed: int
-    diverged_seeds: list[int] = Field(default_factory=list)
+    diverged_seeds: list[int] = dataclass_field(default_factory=list)
     selected_on_reported_data: bool
     baseline: dict[str, float]
     num_examples: int
     truncated_tokens: int
     windowed_examples: int | None = None
-    calibration: Temperature | None = None
-    search: SearchReport | None = None
-    best_seed_metrics: dict[str, Figure] | None = None
+    calibration: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+    best_seed_metrics: dict[str, dict[str, float]] | None = None
 
 
 class LossTrend(Part):
@@ -73,7 +89,7 @@ class SeedResult(Record):
     best_step: int = 0
     steps: int = 0
     dev: float | None = None
-    """The metric on the dev file that seeds are chosen by."""
+    """The metric on the dev file that selects the best seed."""
     diverged: str | None
     """Why the seed failed, or why its model is no better than the baseline."""
     loss: LossTrend | None = None
@@ -87,16 +103,16 @@ class FinetuningRecord(RunRecord):
     kind: Literal["finetuning"]
     task: str
     given: list[str] = Field(default_factory=list)
-    """Options that were given explicitly and then mean more than the same value by default."""
+    """Options that were given explicitly and mean more than the same value by default."""
     seeds: int = 1
     data: FinetuningFiles
-    model_before: ModelBefore | None = None
+    model_before: PreviousModel | None = None
     search: SearchReport | None = None
     errors: ErrorReport | None = None
     seeds_with_figures: list[int] = Field(default_factory=list)
     baseline_answer: str | None = None
     learnt_nothing: str | None = None
-    """Why the RUN is of no use, if its best seed does not beat the baseline."""
+    """Why the RUN is useless, if its best seed does not beat the baseline."""
     metrics: dict[str, MeanFigure] = Field(default_factory=dict)
     baseline: dict[str, float] = Field(default_factory=dict)
     best_seed: int | None = None
@@ -104,8 +120,13 @@ class FinetuningRecord(RunRecord):
     selected_on_reported_data: bool | None = None
     result: FinetuningOutcome | None = None
 
+    @field_serializer("result")
+    def _result_as_json(self, result: FinetuningOutcome | None) -> dict[str, Any] | None:
+        """Leave out what a verb's JSON leaves out."""
+        return None if result is None else result.to_dict()
+
     def check_finished(self, path: Path) -> None:
-        """Raise InputError if a finished run lacks a figure that every finished run has."""
+        """Raise InputError if a finished run lacks a result that every finished run has."""
         needed = ("metrics", "baseline", "best_seed", "selected_on_reported_data", "result")
         lacking = next((name for name in needed if getattr(self, name) in (None, {})), None)
         for metric, figure in (self.metrics or {}).items():
@@ -115,6 +136,6 @@ class FinetuningRecord(RunRecord):
                 lacking = lacking or f"baseline.{metric}"
         if lacking is not None:
             raise InputError(
-                f"{path}: `{lacking}` is missing or incomplete, though the run is finished; the file was edited. "
+                f"{path}: `{lacking}` is missing or incomplete, although the run is finished; the file was edited. "
                 f"{self.advice}"
             )

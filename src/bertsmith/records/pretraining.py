@@ -15,7 +15,7 @@ from bertsmith.records.run import RunRecord
 
 
 class PairAudit(Part):
-    """The pairs of an epoch, and the accuracy that needs no reading (`objectives.audit`)."""
+    """The pairs of an epoch, and baselines that do not read the text (`objectives.audit`)."""
 
     pairs: int
     is_next: int
@@ -37,7 +37,7 @@ class TrainingData(Part):
     tokens: int = 0
     examples: int = 0
     pairs: PairAudit | Part | int | None = Field(None, union_mode="left_to_right")
-    """None if the objective has no pairs; early versions recorded their counts only."""
+    """None if the objective has no pairs; early versions recorded only counts."""
 
     @property
     def audit(self) -> PairAudit | None:
@@ -46,7 +46,7 @@ class TrainingData(Part):
 
 
 class MeasuredText(Part):
-    """The text of `--general-text`, and what it is measured by."""
+    """The text of `--general-text`."""
 
     source: str
     tokens: int
@@ -55,7 +55,7 @@ class MeasuredText(Part):
 
 
 class ModelShape(Part):
-    """The numbers that decide which weights fit a model."""
+    """The dimensions that weights must have to fit a model."""
 
     layers: int
     hidden_size: int
@@ -66,7 +66,7 @@ class ModelShape(Part):
 
 
 class ModelSize(ModelShape):
-    """The shape of the model, and how many parameters it has."""
+    """The shape of the model and its number of parameters."""
 
     parameters: int
 
@@ -87,7 +87,7 @@ class HiddenWordPrediction(Part):
 
 
 class Sample(Part):
-    """A held-out sentence with a hidden word, and the model's predictions for it."""
+    """A held-out sentence with a masked word, and the model's predictions."""
 
     before: str
     after: str
@@ -102,8 +102,8 @@ class Sample(Part):
 class PretrainingOutcome(Result):
     """The figures that `pretrain` returns and its run.json keeps.
 
-    `evaluation` is over the held-out part of the STORE, `general_evaluation` over the text of `--general-text`, None
-    without one. `forecast` is for dry runs: parameters, memory in bytes, updates, minutes, tokens, tokens a parameter.
+    `evaluation` is on the held-out part of the STORE, `general_evaluation` on the text of `--general-text`, None
+    without it. `forecast` is for dry runs: parameters, memory in bytes, updates, minutes, tokens, tokens per parameter.
     """
 
     steps: int = 0
@@ -129,7 +129,7 @@ class PretrainingRecord(RunRecord):
     precision: str | None = None
     streams: int | None = None
     size: str | None = None
-    """The name of the size that a model from scratch began with."""
+    """The named size of a model from scratch."""
     learning_rate: float = 0.0
     processes: int = 1
     matmul_peak_gflops: float | None = None
@@ -143,11 +143,11 @@ class PretrainingRecord(RunRecord):
     general_text: MeasuredText | None = None
     model: ModelSize
     unigram_counts: list[int] | None = None
-    """How often each id occurs in the training part."""
+    """The count of each token id in the training part."""
     evaluation_before: LanguageModelFigures | None = None
     general_evaluation_before: LanguageModelFigures | None = None
     curve_ends: list[Evaluated] = Field(default_factory=list)
-    """The evaluations before the first and after the last update, on as many examples as those during the run."""
+    """Evaluations before the first and after the last update, on the same examples as those during the run."""
     evaluation: LanguageModelFigures | None = None
     general_evaluation: LanguageModelFigures | None = None
     result: PretrainingOutcome | None = None

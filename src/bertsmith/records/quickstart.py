@@ -1,4 +1,4 @@
-"""quickstart.json: the places and figures of everything that `quickstart` made."""
+"""quickstart.json: the folders and results of `quickstart`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bertsmith.config.verb import Result
 
 @dataclass(frozen=True)
 class QuickstartResult(Result):
-    """What came out, and where it is."""
+    """The results of `quickstart` and their folders."""
 
     run: Path
     store: Path

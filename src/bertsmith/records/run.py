@@ -1,4 +1,4 @@
-"""run.json: what both kinds of run, pre-training and fine-tuning, record."""
+"""run.json: the fields that pre-training and fine-tuning share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bertsmith.runtime.machine import AutomaticChoice
 
 FILE = "run.json"
 VERSION = 1
-"""1: the first with a version. Files without one have the same fields."""
+"""1 is the first version. Files without a version have the same fields."""
 
 
 class Machine(Part):
-    """The machine that a run was started on, without names of hosts, users or paths."""
+    """The machine that started a run, without names of hosts, users or paths."""
 
     system: str | None = None
     python: str | None = None
@@ -38,13 +38,13 @@ class RunRecord(Record):
     """
 
     kind: str = ""
-    """Which record it is; files of other programs, and of the first versions, have none."""
+    """The kind of record; missing in files of other programs and of the first versions."""
     status: Literal["running", "interrupted", "finished"] = "finished"
     command: str = ""
     options: dict[str, Any]
-    """The options of the verb as JSON, by the names of the version that wrote the file."""
+    """The options of the verb as JSON, with the names of the version that wrote the file."""
     choices: list[AutomaticChoice] = Field(default_factory=list)
-    """What was chosen automatically, with the reasons."""
+    """The automatic choices with their reasons."""
     machine: Machine = Field(default_factory=Machine)
     versions: dict[str, str] = Field(default_factory=dict)
     data: Part
@@ -53,13 +53,13 @@ class RunRecord(Record):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has ended as planned; a run that resumes after its end has not."""
+        """Whether the run is finished; a finished run that trains further is not."""
         return self.status == "finished"
 
     @model_validator(mode="wrap")
     @classmethod
     def _in_given_order(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Pydantic writes the fields in the order of `__dict__`, which would be that of the classes."""
+        """Keep the given order of the fields: pydantic writes them in the order of `__dict__`, that of the classes."""
         record = handler(content)
         if isinstance(content, dict):
             fields = record.__dict__

@@ -1,4 +1,4 @@
-"""The search of settings of a fine-tuning: search/trial-N.json, and the object `search` in run.json."""
+"""The hyperparameter search of a fine-tuning: search/trial-N.json, and the object `search` in run.json."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Trial(Record):
     settings: Settings
     state: Literal["running", "finished", "failed"]
     dev: Figure | None
-    """The figure on the dev file with its 95% interval over the examples."""
+    """The result on the dev file with its 95% interval over the examples."""
     why: str | None
     """The reason of a failure."""
     best_step: int | None
-    """The update whose weights the figure is of, of `steps`."""
+    """The update of `steps` whose weights were measured."""
     steps: int | None
     seconds: float | None
     """Seconds of training."""
 
     @classmethod
-    def begun(cls, number: int, settings: Settings) -> Trial:
-        """A trial before its training."""
+    def new(cls, number: int, settings: Settings) -> Trial:
+        """Return a trial before its training."""
         state: Literal["running"] = "running"
         return cls(
             number=number, settings=settings, state=state, dev=None, why=None, best_step=None, steps=None, seconds=None
@@ -38,21 +38,21 @@ class Trial(Record):
 
 
 class SearchReport(Part):
-    """The trials, what was searched, and the outcome."""
+    """The trials, the search space and the outcome."""
 
     metric: str
     most: float = 1.0
-    """The highest value that a share can have: 100 for SQuAD's figures."""
+    """The largest value of a share: 100 for SQuAD's metrics."""
     lower_is_better: bool
     trials_wanted: int
     seed: int
     space: str
     best_trial: int | None
     gain: float | None
-    """By how much the best trial beats the defaults; None while one of them has no figure."""
+    """How much the best trial beats the defaults; None until both have a result."""
     trials: list[Trial]
 
     @property
     def best(self) -> Trial | None:
-        """The best trial, if any has a figure."""
+        """The best trial; None until a trial has a result."""
         return next((trial for trial in self.trials if trial.number == self.best_trial), None)

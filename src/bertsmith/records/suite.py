@@ -1,4 +1,4 @@
-"""suite.json: the record of several tasks that were trained as one, in the folder that holds their RUNs."""
+"""suite.json: the record of a suite of tasks, in the folder that holds their RUNs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bertsmith.records.run import Machine
 
 FILE = "suite.json"
 VERSION = 1
-"""1: the first with a version. Files without one have the same fields."""
+"""1 is the first version. Files without a version have the same fields."""
 
 OverSeeds = Literal["mean", "median", "best"]
 
 
 class TableFigure(Part):
-    """A figure of the table; `low` and `high` are None if it has no interval."""
+    """A value of the table; `low` and `high` are None if it has no interval."""
 
     value: float
     low: float | None
@@ -29,7 +29,7 @@ class TableFigure(Part):
 
 
 class SuiteProtocol(Part):
-    """Where figures come from: the files, and what is shown of several seeds."""
+    """How a task was measured: the files, and which value of several seeds is shown."""
 
     figures_of: str
     chosen_on: str
@@ -39,34 +39,34 @@ class SuiteProtocol(Part):
 
     @property
     def is_optimistic(self) -> bool:
-        """Whether the figure is that of the best of several seeds, on the examples that it was chosen on."""
+        """Whether the value is the best of several seeds, selected on the reported examples."""
         return self.seeds > 1 and self.over_seeds == "best" and self.selected_on_reported_data
 
 
 class SuiteTask(Part):
-    """The figures of a task: of the models that were trained on it, or of the models of a different task on `file`."""
+    """The results of a task: of models that were trained on it, or of the models of a different task on `file`."""
 
     metrics: dict[str, MeanFigure]
     seeds: list[int]
-    """The seeds that `metrics` are of."""
+    """The seeds in `metrics`, in their order."""
     best_seed: int
     protocol: SuiteProtocol
     baseline: dict[str, float]
     num_examples: int
     num_train_examples: int | None = None
     drawn_from: int | None = None
-    """The examples of the training file, if only a random part of them was used."""
+    """The number of examples in the training file, if only a random sample was used."""
     diverged_seeds: list[int] = Field(default_factory=list)
     truncated_tokens: int | None = None
     seconds: float | None = None
-    """Seconds of training, over all seeds; not set for models of another task."""
+    """Seconds of training over all seeds; not set if the models belong to a different task."""
     file: str | None = None
     run: str
     sha256: str | None = None
     """The checksum of `file`."""
     figures: dict[str, TableFigure]
     score: float
-    """The mean of the figures."""
+    """The mean of `figures`."""
 
 
 class Average(Part):
@@ -81,7 +81,7 @@ class Average(Part):
 
 
 class Failure(Part):
-    """What stopped a task."""
+    """Why a task failed."""
 
     error: str
     message: str
@@ -91,8 +91,8 @@ class SuiteRecord(Record):
     """suite.json."""
 
     advice: ClassVar[str] = (
-        "The RUNs beside it can be used, each by itself; the table has to be made again, with --overwrite or another "
-        "--out"
+        "The RUNs next to it can still be used; to make the table again, repeat the command with --overwrite or a "
+        "different --out"
     )
 
     kind: Literal["suite"] = "suite"
@@ -100,7 +100,7 @@ class SuiteRecord(Record):
     status: Literal["running", "interrupted", "finished"]
     command: str
     options: dict[str, Any]
-    """The options of the verb as JSON, by the names of the version that wrote the file."""
+    """The options of the verb as JSON, with the names of the version that wrote the file."""
     machine: Machine
     versions: dict[str, str]
     tasks: dict[str, SuiteTask]
@@ -108,7 +108,7 @@ class SuiteRecord(Record):
     to_do: list[str] = Field(default_factory=list)
     average: Average | None
     missing: list[str]
-    """The tasks that the average lacks."""
+    """The tasks that are missing in the average."""
 
     @property
     def model(self) -> str:
@@ -117,7 +117,7 @@ class SuiteRecord(Record):
 
     @classmethod
     def of(cls, content: Any, path: Path) -> Self:
-        """As any record, but an InputError also names the command that makes the folder again, if it is known."""
+        """Validate the content of a file; an InputError also has the command that repeats the suite, if known."""
         try:
             return super().of(content, path)
         except InputError as error:

@@ -1,1 +1,1 @@
-"""Charts, pages and model cards from plain numbers and strings; nothing here knows what a BERT is."""
+"""Charts, HTML pages and model cards, made from records, numbers and strings."""

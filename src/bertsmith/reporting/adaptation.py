@@ -1,4 +1,4 @@
-"""Gain of a run on its own text, and forgetting on a general one: a table, a chart of both losses, and a sentence."""
+"""Gain on the run's own text and forgetting on a general text: a table, a chart of both losses, and a verdict."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell
 from bertsmith.reporting.page import Page
 
-STANDS_STILL = 0.02
-"""A change of a loss, in nats, that is called none: some thousand masked tokens cannot show less."""
+SMALLEST_CHANGE = 0.02
+"""Smaller changes of a loss, in nats, count as no change: a few thousand masked tokens cannot resolve them."""
 
 HEADER = ["", "before", "after", "difference"]
 
 _LOSS = "mlm_nats_per_masked_token"
 _FIGURES = {
-    _LOSS: "MLM loss, nats a masked token",
-    "mlm_accuracy": "masked tokens guessed right",
-    "nsp_nats_per_pair": "NSP loss, nats a pair",
-    "next_sentence_accuracy": "next sentence accuracy",
+    _LOSS: "MLM loss, nats per masked token",
+    "mlm_accuracy": "masked tokens predicted correctly",
+    "nsp_nats_per_pair": "NSP loss, nats per pair",
+    "next_sentence_accuracy": "next-sentence accuracy",
 }
 
 
 def add_adaptation(page: Page, record: PretrainingRecord, evaluations: Sequence[Evaluated], *, finished: bool) -> None:
-    """The section of a run that was given a general text; nothing for any other."""
+    """Add the section about forgetting, if the run has a general text."""
     text = record.general_text
     if text is None:
         return
     page.section(
-        "Gained and forgotten",
-        f"The held-out part of the STORE beside the general text {text.source} ({text.tokens:,} tokens, none of "
-        "them trained on), on frozen masks.",
+        "Gain and forgetting",
+        f"Results on the held-out part of the STORE and on the general text {text.source} ({text.tokens:,} tokens). "
+        "The run did not train on either of them. The masked positions are the same each time.",
     )
     if finished:
-        words, kind = what_changed(record)
+        words, kind = adaptation_verdict(record)
         if words:
             page.notice(words, kind)
         page.table(HEADER, changes(record), caption="Both texts, before and after training")
     else:
-        page.text("The figures after training come with the end of the run.")
+        page.text("The results after training appear here when the run is finished.")
     ends = record.curve_ends[: None if finished else 1]
     lines = {line.step: line for line in (*ends, *evaluations)}
     for figure, title in ((_LOSS, "Masked language modelling"), ("nsp_nats_per_pair", "Next sentence prediction")):
@@ -55,17 +55,17 @@ def add_adaptation(page: Page, record: PretrainingRecord, evaluations: Sequence[
                 line_chart(
                     series, x_label="updates", y_label="nats", title=f"{title}: both texts", marks=True, whole_x=True
                 ),
-                f"{title}: loss in nats on both texts, on as many examples each time",
+                f"{title}: loss in nats on both texts, on the same number of examples each time",
             )
 
 
 def _curve(lines: Mapping[int, Evaluated], key: str, figure: str) -> list[tuple[int, float | None]]:
-    """A figure of one of the texts by update."""
+    """Return one figure of one text as (update, value)."""
     return [(step, getattr(getattr(line, key), figure, None)) for step, line in sorted(lines.items())]
 
 
 def changes(record: PretrainingRecord) -> list[tuple[Cell, ...]]:
-    """The rows of the table under HEADER: each figure of both texts."""
+    """Return the rows of the table under HEADER: every figure of both texts."""
     rows: list[tuple[Cell, ...]] = []
     for name, key in (("held-out part", "evaluation"), ("general text", "general_evaluation")):
         for figure, label in _FIGURES.items():
@@ -79,22 +79,26 @@ def _difference(before: float, after: float) -> str:
     return f"{round(after - before, 3) + 0.0:+.3f}"  # no -0.000
 
 
-def what_changed(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
-    """Gain and forgetting in a sentence, and whether that is good; nothing without an MLM loss."""
-    own = _change(record, "evaluation")
-    general = _change(record, "general_evaluation")
-    if own is None or general is None:
+def adaptation_verdict(record: PretrainingRecord) -> tuple[str, Literal["info", "warning", "good"]]:
+    """Return a sentence about gain and forgetting, and its tone; an empty sentence without an MLM loss."""
+    domain_change = _change(record, "evaluation")
+    general_change = _change(record, "general_evaluation")
+    if domain_change is None or general_change is None:
         return "", "info"
-    words = f"On the held-out part the loss {_in_words(*own)}, on the general text it {_in_words(*general)}"
+    words = (
+        f"The loss on the held-out part {_in_words(*domain_change)}; on the general text it "
+        f"{_in_words(*general_change)}"
+    )
     if record.options.get("from") is None:
         return f"{words}. The model began from scratch, so there was nothing to forget.", "info"
     if record.fresh_mlm_head:
         return (
-            f"{words}. The head for masked language modelling was new and began at the loss of word frequencies, so "
-            "the losses before say nothing of what the model knew: whether anything was forgotten cannot be seen here.",
+            f"{words}. The MLM head was new, so the losses before training do not show what the model knew: forgetting "
+            "cannot be measured here.",
             "info",
         )
-    gained, forgotten = own[0] - own[1] > STANDS_STILL, general[1] - general[0] > STANDS_STILL
+    gained = domain_change[0] - domain_change[1] > SMALLEST_CHANGE
+    forgotten = general_change[1] - general_change[0] > SMALLEST_CHANGE
     verdict = "something was forgotten" if forgotten else "nothing was forgotten"
     if not gained:
         verdict = f"nothing was gained, and {verdict}"
@@ -102,13 +106,13 @@ def what_changed(record: PretrainingRecord) -> tuple[str, Literal["info", "warni
 
 
 def _change(record: PretrainingRecord, key: str, figure: str = _LOSS) -> tuple[float, float] | None:
-    """A figure before and after the training."""
+    """Return a figure before and after training; None if one of the two is missing."""
     before, after = (getattr(getattr(record, name), figure, None) for name in (f"{key}_before", key))
     return None if before is None or after is None else (before, after)
 
 
 def _in_words(before: float, after: float) -> str:
-    """`fell by 0.45 nats (6.09 to 5.64)`."""
-    if abs(after - before) <= STANDS_STILL:
-        return f"stayed where it was ({before:.2f} to {after:.2f} nats)"
+    """Return a change in words: `fell by 0.45 nats (6.09 to 5.64)`."""
+    if abs(after - before) <= SMALLEST_CHANGE:
+        return f"did not change ({before:.2f} to {after:.2f} nats)"
     return f"{'fell' if after < before else 'rose'} by {abs(after - before):.2f} nats ({before:.2f} to {after:.2f})"

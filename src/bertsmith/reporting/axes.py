@@ -1,4 +1,4 @@
-"""The plot area of a chart: its scales, its grid, and the names and ticks of its axes."""
+"""The plot area of a chart: scales, grid, and names and ticks of the axes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scale = Callable[[float], float]
 
 
 class Axes:
-    """The plot area below `top`, its two scales, and its grid with tick labels and axis names."""
+    """The plot area below `top`: two scales, and a grid with tick labels and axis names."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Axes:
         x_ticks: Sequence[tuple[float, str]] = (),
         whole_x: bool = False,
     ) -> None:
-        """`x_ticks`: the places and labels of the x axis; without them they are round numbers."""
+        """`x_ticks`: positions and labels of the x axis; the default is round numbers."""
         self.top, self.bottom = top, top + PLOT_HEIGHT
         self.height = self.bottom + 2 * ROW + 6
         self._names = (x_label, y_label, hidden_note)
@@ -43,7 +43,7 @@ class Axes:
         self.y = linear(y_range, (self.bottom, self.top))
 
     def grid(self) -> list[str]:
-        """The lines of the grid, the ticks with their labels, and the names of the axes."""
+        """Return the grid lines, the ticks with their labels, and the axis names."""
         x_label, y_label, hidden_note = self._names
         note_width = text_width(hidden_note)
         parts = [text(y_label, 0, self.top - 14, "chart-muted", room=WIDTH - note_width - 20)]
@@ -63,9 +63,9 @@ class Axes:
         return parts
 
     def clipped(self, parts: Sequence[str]) -> str:
-        """The parts, cut off at the plot's edges by an inner drawing (a clip path would need a unique id)."""
+        """Return the parts clipped to the plot by an inner drawing (a clip path would need a unique id)."""
         width, height = self.right - self.left, self.bottom - self.top
-        # Dots on the left and right edge stay whole: only points that are too high or too low are cut.
+        # Dots on the left and right edge stay whole: only points that are too high or too low are clipped.
         room = 8.0
         frame: dict[str, str | float] = {
             "x": self.left - room,
@@ -79,17 +79,17 @@ class Axes:
 
 
 def _ticks(ends: tuple[float, float], whole: bool) -> list[float]:
-    """Round values; `whole`: only whole numbers, if there are any."""
+    """Return round values; with `whole` only the whole numbers among them, if any."""
     ticks = nice_ticks(*ends)
     return ([tick for tick in ticks if tick == round(tick)] if whole else []) or ticks
 
 
 def linear(values: tuple[float, float], places: tuple[float, float]) -> Scale:
-    """The scale that takes a range of values to a range of places."""
+    """Return the scale from a range of values to a range of positions."""
     (low, high), (start, end) = values, places
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    """A straight line of a class of `page.css`."""
+    """Return a straight line with a class of `page.css`."""
     return element("line", {"class": kind, "x1": x1, "y1": y1, "x2": x2, "y2": y2, "stroke": "currentColor"})

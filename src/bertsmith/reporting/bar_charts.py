@@ -1,4 +1,4 @@
-"""Bars from zero as SVG strings: one per label, or two to compare (see `line_chart` for colours and empty charts)."""
+"""Bars from zero as SVG: one or two per label (see `line_chart` for colours and empty charts)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def bar_chart(
     highlight: str | None = None,
     dense: bool = False,
 ) -> str:
-    """Horizontal bars from zero, each with label and value; `highlight` is the label of the bar that matters.
+    """Return horizontal bars from zero with labels and values; `highlight` is the label of the coloured bar.
 
-    Labels are left of the bars, or above them if one is long; what still does not fit is shortened. A
-    non-finite value has a row without a bar. `dense` sets the rows closer, for a long list of short labels.
+    Labels are to the left of the bars, or above them if one is long; labels that do not fit are shortened. A
+    non-finite value has no bar. `dense` sets the rows closer, for a long list of short labels.
     """
     if not rows:
         return empty_figure(title)
@@ -66,10 +66,11 @@ def bar_chart(
 def compared_bars(
     rows: Sequence[tuple[str, float, float | None]], *, names: tuple[str, str], title: str, value_format: str = "{:.2f}"
 ) -> str:
-    """Horizontal bars from zero, and under each a thin grey one that it is compared with, both with their values.
+    """Return horizontal bars from zero with their values, each above a thin grey bar for comparison.
 
-    `names` says what the bars and the grey ones are, in a legend; a grey one that is None is left out. Labels stand
-    above the bars. A value that is not finite or below zero has no bar.
+    Args:
+        rows: (label, value, value of the grey bar or None). Values below zero or not finite have no bar.
+        names: the legend for the bars and the grey bars.
     """
     if not rows:
         return empty_figure(title)

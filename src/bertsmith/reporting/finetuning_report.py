@@ -1,4 +1,4 @@
-"""The report of a fine-tuning: was it worth it, the figures over the seeds, the errors, and how it was made."""
+"""The report of a fine-tuning: whether the model is useful, its results over the seeds, its errors, its origin."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from bertsmith.records.finetuning import FinetuningRecord, MeanFigure
 from bertsmith.reporting.bar_charts import bar_chart
-from bertsmith.reporting.errors import add_errors
-from bertsmith.reporting.labelled_data import add_labelled_data
+from bertsmith.reporting.data_sections import add_labelled_data
+from bertsmith.reporting.error_sections import add_errors
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import format_metric, is_share, most_of
 from bertsmith.reporting.page import Page
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import add_progress, add_provenance, add_warnings, smoothed
-from bertsmith.reporting.search import add_search
+from bertsmith.reporting.search_sections import add_search
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import add_verdict
 
@@ -28,32 +28,34 @@ def finetuning_report(
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
-    """report.html of a fine-tuning, from its run.json and metrics.jsonl.
+    """Return report.html of a fine-tuning, made from its run.json and metrics.jsonl.
 
-    `texts` are those of the task. `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures
-    of a run that is not finished.
+    Args:
+        texts: the sentences of the task.
+        refresh_seconds: makes the browser reload the page, for a run that is still training.
+        as_of: the time of the last metrics, for a run that is not finished.
     """
     page = Page(f"{name}: {record.task.replace('-', ' ')}", _origin(record), refresh_seconds)
     if record.is_finished:
         add_verdict(page, record, texts)
     else:
         add_progress(page, record, updates, as_of=as_of)
-    said = record.learnt_nothing  # the verdict says it
-    add_warnings(page, [warning for warning in record.warnings if said is None or not warning.endswith(said)])
+    reason = record.learnt_nothing  # already in the verdict
+    add_warnings(page, [warning for warning in record.warnings if reason is None or not warning.endswith(reason)])
     if record.selected_on_reported_data:
         chosen = "The best checkpoint was" if record.search is None else "The settings and the best checkpoint were"
         page.notice(
-            f"{chosen} chosen on the very data that these figures are of: they are a little too good. "
-            "Give --test FILE for figures that nothing was chosen on."
+            f"{chosen} selected on the same examples as these results, so the results are slightly too good. For "
+            "unbiased results, give a separate file: --test FILE."
         )
     if record.is_finished:
         add_head_metrics(page, record.metrics, record.baseline)
     if record.search is not None:
         add_search(page, record.search)
     if record.is_finished and record.errors is not None:
-        which = "dev" if record.selected_on_reported_data else "test"
+        part = "dev" if record.selected_on_reported_data else "test"
         best = f", seed {record.best_seed}" if len(next(iter(record.metrics.values())).seeds) > 1 else ""
-        add_errors(page, record.errors, f" on the {which} file{best}", most=most_of(record.metrics))
+        add_errors(page, record.errors, f" on the {part} file{best}", most=most_of(record.metrics))
     _add_training(page, record, updates=updates, evaluations=evaluations)
     _add_files(page, record)
     page.section("How it was made")
@@ -62,7 +64,7 @@ def finetuning_report(
 
 
 def _origin(record: FinetuningRecord) -> str:
-    """The MODEL that a head was fine-tuned from, and its teacher."""
+    """Return the subtitle: the MODEL that the training started from, and the teacher."""
     origin, teacher = (
         f"Fine-tuned from {record.options.get('model', 'an unknown MODEL')}",
         record.options.get("teacher"),
@@ -70,13 +72,13 @@ def _origin(record: FinetuningRecord) -> str:
     if teacher is None:
         return origin
     rows = sum(file.examples for file in record.data.files if file.part == "unlabelled")
-    return f"{origin}, taught by {teacher}" + (f" on {rows:,} unlabelled rows too" if rows else "")
+    return f"{origin} with the teacher {teacher}" + (f", also on {rows:,} unlabelled rows" if rows else "")
 
 
 def _add_training(page: Page, record: FinetuningRecord, *, updates: Lines, evaluations: Lines) -> None:
-    """The loss of a head's training, and the figure that its weights were chosen by."""
+    """Add the training loss, and the dev metric that selected the weights."""
     page.section("Losses")
-    which = f"seed {record.best_seed}" if record.is_finished else "the newest training"
+    source = f"seed {record.best_seed}" if record.is_finished else "the current training"
     points = [(float(line["step"]), float(line["loss"])) for line in updates]
     page.chart(
         line_chart(
@@ -86,7 +88,7 @@ def _add_training(page: Page, record: FinetuningRecord, *, updates: Lines, evalu
             title="Training loss",
             whole_x=True,
         ),
-        f"Training loss of {which}",
+        f"Training loss of {source}",
     )
     if len(evaluations) > 1:
         metric = next(iter(evaluations[0]["evaluation"]))
@@ -101,17 +103,17 @@ def _add_training(page: Page, record: FinetuningRecord, *, updates: Lines, evalu
                 title=f"{metric.replace('_', ' ')} on the dev file",
                 whole_x=True,
             ),
-            f"{name} on the dev file, by which the weights were chosen",
+            f"{name} on the dev file; the model keeps the weights with the best value",
         )
 
 
 def _add_files(page: Page, record: FinetuningRecord) -> None:
-    """The labelled files and what was found in them."""
+    """Add the labelled files and what they contain."""
     page.section("Data")
     files, data = record.data.files, record.data
-    in_windows = ["in windows"] if files and files[0].windowed_examples is not None else []
+    in_windows = ["read in windows"] if files and files[0].windowed_examples is not None else []
     page.table(
-        ["file", "examples", "longest text, tokens", "texts cut", "tokens cut", *in_windows],
+        ["file", "examples", "longest text, tokens", "truncated texts", "truncated tokens", *in_windows],
         [
             (
                 part.name,
@@ -128,7 +130,7 @@ def _add_files(page: Page, record: FinetuningRecord) -> None:
     for part in files:
         if part.drawn_from is not None:
             page.notice(
-                f"Trained on a fixed random part of {part.name}: {part.examples:,} of {part.drawn_from:,} "
+                f"Trained on a fixed random sample of {part.name}: {part.examples:,} of {part.drawn_from:,} "
                 "examples (--max-train-examples)."
             )
     if data.report is not None:
@@ -142,15 +144,15 @@ def _add_files(page: Page, record: FinetuningRecord) -> None:
 
 
 def add_head_metrics(
-    page: Page, metrics: Mapping[str, MeanFigure], baseline: Mapping[str, float], *, title: str = "Figures"
+    page: Page, metrics: Mapping[str, MeanFigure], baseline: Mapping[str, float], *, title: str = "Results"
 ) -> None:
-    """The figures of a head with their intervals, by seed, and the baseline."""
+    """Add the metrics with their 95% intervals, the value of each seed, and the baseline."""
     several = any(len(value.seeds) > 1 for value in metrics.values())
     page.section(
         title,
-        "Mean over the seeds, with its 95% interval by Student's t."
+        "Means over the seeds, with 95% intervals (Student's t)."
         if several
-        else "One seed, with the 95% interval over the examples.",
+        else "One seed, with 95% intervals over the examples (bootstrap).",
     )
     most = most_of(metrics)
     rows = [
@@ -162,5 +164,9 @@ def add_head_metrics(
         )
         for metric, value in metrics.items()
     ]
-    header = ["metric", "mean" if several else "figure", "low", "high", "baseline"]
-    page.table([*header, *(["each seed"] if several else [])], rows, caption="Figures")
+    header = ["metric", "mean" if several else "value", "low", "high", "baseline"]
+    page.table(
+        [*header, *(["each seed"] if several else [])],
+        rows,
+        caption="low and high: the 95% interval; baseline: the same answer for every example",
+    )

@@ -1,4 +1,4 @@
-"""The model card of a fine-tuned RUN, from its run.json: it states only observations and measurements."""
+"""The model card of a fine-tuned RUN, made from its run.json: it states only observations and measurements."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.labelled_files import DataFile
-from bertsmith.reporting.errors import FEW
+from bertsmith.reporting.error_sections import FEW
 from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
-from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
-from bertsmith.reporting.search import caveat, outcome, trial_table
+from bertsmith.reporting.numbers import Cell, counted, format_metric, interval_text, most_of, percent
+from bertsmith.reporting.search_sections import caveat, outcome, trial_table
 from bertsmith.reporting.task_texts import TaskTexts
 from bertsmith.reporting.verdict import main_metric
 
 LOW_F1 = 0.5
-"""A label whose F1 is below it is named among the limits."""
+"""Labels with a lower F1 are named among the limits."""
 NAMED = 20
-"""Labels that are named one by one."""
+"""At most this many labels are named."""
 
 HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "accuracy": ("accuracy", {}),
@@ -41,28 +41,28 @@ HUB_METRICS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "mean_squared_error": ("mse", {}),
     "exact_match": ("exact_match", {}),
 }
-"""The Hub's names of the figures (https://hf.co/metrics), and what they are computed with."""
+"""The Hub's names of the metrics (https://hf.co/metrics), and their arguments."""
 
 
 def head_card(name: str, record: FinetuningRecord, hub: HubNames, *, texts: TaskTexts, verb: str) -> str:
-    """README.md of a finished RUN of `finetune`; `verb` is the one that uses the model."""
+    """Return README.md of a finished RUN of `finetune`; `verb` is the command that uses the model."""
     options, task = record.options, record.task
-    learnt = record.learnt_nothing
-    summary = f"{plain(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
-    if learnt:
-        summary = f"**This model does not beat the baseline: {plain(learnt)}**\n\n{summary}"
+    reason = record.learnt_nothing
+    summary = f"{escape_markdown(task.replace('-', ' ').capitalize())}, fine-tuned from {code(options['model'])}."
+    if reason:
+        summary = f"**This model does not beat the baseline: {escape_markdown(reason)}**\n\n{summary}"
     return model_card(
         title=name,
         tags=["bert", task, "bertsmith"],
         summary=summary,
         sections=[
             ("Intended use", _intended_use(record, texts, verb)),
-            (f"Figures on the {_reported(record)} file", _figures(record)),
+            (f"Results on the {_reported(record)} file", _figures(record)),
             ("Data", _data(record)),
             ("Training", bullets(_training(record))),
-            ("Search", _search(record)),
+            ("Hyperparameter search", _search(record)),
             ("Limits", bullets(_limits(record, texts))),
-            ("How to make it again", made_by(record)),
+            ("Repeat this run", made_by(record)),
         ],
         metadata=known(
             pipeline_tag=hub.pipeline_tag,
@@ -79,7 +79,7 @@ def _reported(record: FinetuningRecord) -> str:
 
 
 def _place_of_best(record: FinetuningRecord) -> int:
-    """The place of the best seed among those with figures."""
+    """Return the position of the best seed among the seeds with results."""
     assert record.best_seed is not None
     return record.seeds_with_figures.index(record.best_seed)
 
@@ -90,12 +90,12 @@ def _file(record: FinetuningRecord, part: str) -> DataFile:
 
 def _intended_use(record: FinetuningRecord, texts: TaskTexts, verb: str) -> str:
     labels = list(record.data.labels)
-    output = texts.output.format(count=f"{len(labels):,}", labels=_some([code(label) for label in labels]))
+    output = texts.output.format(count=f"{len(labels):,}", labels=_first_names([code(label) for label in labels]))
     lines = [
-        f"{texts.use}. Its output: {output}.",
-        f"`bertsmith {verb}` uses it, and stock transformers loads it.",
-        f"It is for texts like those of {code(_file(record, 'train').name)}. What it does on texts of another "
-        "language, domain or time was not measured.",
+        f"{texts.use}. Output: {output}.",
+        f"Use it with `bertsmith {verb}`, or load it with transformers.",
+        f"It is for texts like those in {code(_file(record, 'train').name)}. Texts of a different language, domain or "
+        "time were not measured.",
         *([] if texts.limit is None else [texts.limit]),
     ]
     return bullets(lines)
@@ -115,29 +115,34 @@ def _figures(record: FinetuningRecord) -> str:
         )
         for metric, figure in record.metrics.items()
     ]
-    header = ["metric", "mean" if several else "figure", "95% interval"]
+    header = ["metric", "mean" if several else "value", "95% interval"]
     header += [f"this model (seed {record.best_seed})"] if several else []
     return f"{bullets(_protocol(record))}\n\n{markdown_table([*header, 'baseline'], rows)}"
 
 
 def _protocol(record: FinetuningRecord) -> Iterator[str]:
-    """How the figures came to be."""
+    """Yield how the results were measured."""
     reported, metric, numbers = _reported(record), main_metric(record), record.seeds_with_figures
     file, dev = _file(record, reported), _file(record, "dev")
-    yield f"Of {code(file.name)}, {file.examples:,} examples, in float32."
+    yield f"Measured on {code(file.name)}, {file.examples:,} examples, in float32."
     if len(numbers) > 1:
         yield (
-            f"Means over {len(numbers)} seeds ({', '.join(map(str, numbers))}); the interval is that of the mean "
+            f"Means over {len(numbers)} seeds ({', '.join(map(str, numbers))}), with 95% intervals of the mean "
             "(Student's t)."
         )
     else:
-        yield "One seed; the intervals are over the examples (bootstrap)."
-    chosen = f"The best checkpoint{' of each seed, and the best seed,' if len(numbers) > 1 else ''} by {code(metric)}"
+        yield "One seed, with 95% intervals over the examples (bootstrap)."
+    selected = (
+        "The best checkpoint of each seed, and the best seed, were" if len(numbers) > 1 else "The best checkpoint was"
+    )
     if record.selected_on_reported_data:
-        yield f"{chosen} on the same dev file: the figures are a little too good. There is no test file."
+        yield (
+            f"{selected} selected by {code(metric)} on the same dev file, so the results are slightly too good. There "
+            "is no test file."
+        )
     else:
-        yield f"{chosen} on {code(dev.name)}; on the test file nothing was chosen."
-    yield "The baseline is one and the same answer for everything, chosen on the training file."
+        yield f"{selected} selected by {code(metric)} on {code(dev.name)}. The test file was not used for selection."
+    yield "The baseline gives the same answer for every example: the best one on the training file."
 
 
 def _data(record: FinetuningRecord) -> str:
@@ -154,7 +159,7 @@ def _data(record: FinetuningRecord) -> str:
         )
         for file in record.data.files
     ]
-    header = ["part", "file", "rows", "tokens", "in windows" if windows else "rows cut", "SHA-256"]
+    header = ["part", "file", "rows", "tokens", "rows in windows" if windows else "truncated rows", "SHA-256"]
     counts = record.data.labels
     found = markdown_table(header, rows)
     if counts:
@@ -166,52 +171,51 @@ def _data(record: FinetuningRecord) -> str:
 
 
 def _training(record: FinetuningRecord) -> Iterator[str]:
-    """The origin of the model, and the settings of its training."""
+    """Yield the origin of the model, and the settings of its training."""
     options = _settings(record)
-    # A searched setting is behind the automatic ones.
+    # Settings from a search come after the automatic choices and win.
     choices = {choice.name: choice for choice in reversed(record.choices)}
-    yield f"It starts from {code(options['model'])}."
+    yield f"Starts from {code(options['model'])}."
     if options.get("layers"):
-        yield f"Of that model's layers {options['layers']} are kept: {plain(choices['layers'].value)}."
+        yield f"Keeps {counted(options['layers'], 'layer')} of that model: {escape_markdown(choices['layers'].value)}."
     if options.get("lora"):
         alpha = options.get("lora_alpha") or 2.0 * options["lora"]
-        places = options.get("lora_targets") or ("the queries and the values",)
+        places = options.get("lora_targets") or ("the query and value projections",)
         yield (
-            f"Low-rank adapters (LoRA) of rank {options['lora']}, alpha {alpha:g}, at {', '.join(map(plain, places))}; "
-            "they are merged into the weights."
+            f"Low-rank adapters (LoRA) of rank {options['lora']}, alpha {alpha:g}, at "
+            f"{', '.join(map(escape_markdown, places))}; merged into the weights."
         )
     if options.get("freeze_layers") is not None:
-        yield f"The embeddings and the first {options['freeze_layers']} layers stayed as they were."
+        yield f"The embeddings and the first {options['freeze_layers']} layers were frozen."
     if "trained parameters" in choices:
-        learnt = choices["trained parameters"]
-        yield f"Trained parameters: {learnt.value} ({plain(learnt.reason)})."
+        trained = choices["trained parameters"]
+        yield f"Trained parameters: {trained.value} ({escape_markdown(trained.reason)})."
     if options.get("teacher"):
         yield (
-            f"It learnt from the answers of {code(options['teacher'])} beside the labels: "
-            f"{plain(choices['teacher'].reason)}."
+            f"Distilled from {code(options['teacher'])} as well as trained on the labels: "
+            f"{escape_markdown(choices['teacher'].reason)}."
         )
     if "class weights" in choices:
-        yield f"Class weights: {plain(choices['class weights'].value)}."
+        yield f"Class weights: {escape_markdown(choices['class weights'].value)}."
     rate, epochs = (options.get(name) or choices[name.replace("_", " ")].value for name in ("learning_rate", "epochs"))
     yield (
-        f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs of {options['batch_size']} rows an update, "
-        f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens a row."
+        f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs, {options['batch_size']} rows per update, "
+        f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens per row."
     )
     yield (
-        f"Predictions use the same length ({_max_length(record)} tokens, `input_length` in config.json), so the "
-        "figures hold for them. The pipelines of transformers need `truncation=True, "
-        f"max_length={_max_length(record)}`."
+        f"bertsmith predicts with the same length ({_max_length(record)} tokens, `input_length` in config.json). With "
+        f"the pipelines of transformers, give `truncation=True, max_length={_max_length(record)}`."
     )
     calibration = None if record.errors is None else record.errors.calibration
     if calibration is not None and calibration.temperature is not None:
         yield (
-            f"Its probabilities are at the temperature {calibration.temperature:.3f}, fitted on the dev file "
-            "(`calibration_temperature` in config.json; the pipelines of transformers do not know it)."
+            f"Its probabilities are calibrated with the temperature {calibration.temperature:.3f}, fitted on the dev "
+            "file (`calibration_temperature` in config.json; the pipelines of transformers ignore it)."
         )
 
 
 def _settings(record: FinetuningRecord) -> Mapping[str, Any]:
-    """The options with what the best trial of a search put in their place."""
+    """Return the options, with the settings of the best trial if there was a search."""
     best = None if record.search is None else record.search.best
     if best is None:
         return record.options
@@ -219,7 +223,7 @@ def _settings(record: FinetuningRecord) -> Mapping[str, Any]:
 
 
 def _search(record: FinetuningRecord) -> str:
-    """The settings that were tried, where they were searched."""
+    """Return the trials of a search; empty without one."""
     search = record.search
     if search is None:
         return ""
@@ -232,92 +236,92 @@ def _max_length(record: FinetuningRecord) -> int:
 
 
 def _limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
-    """What the figures do not say, by the record of this training."""
+    """Yield what the results do not show, and known weaknesses."""
     if record.learnt_nothing:
-        yield f"It does not beat the baseline: {plain(record.learnt_nothing)}"
-    elif (said := _not_above(record)) is not None:
-        yield said
-    yield from _of_labels(record, texts)
+        yield f"The model does not beat the baseline: {escape_markdown(record.learnt_nothing)}"
+    elif (limit := _baseline_limit(record)) is not None:
+        yield limit
+    yield from _label_limits(record, texts)
     for file in record.data.files:
         if file.truncated_texts:
             share = file.truncated_texts / file.examples
             yield (
-                f"{file.part}: {percent(share)} of the texts are longer than {_max_length(record)} tokens and were "
-                "cut; the rest was not read."
+                f"{file.part} file: {percent(share)} of the texts are longer than {_max_length(record)} tokens. The "
+                "model did not read the rest of them."
             )
         if file.drawn_from is not None:
-            yield f"It was trained on a random part of the file: {file.examples:,} of {file.drawn_from:,} rows."
+            yield f"Trained on a random sample of the file: {file.examples:,} of {file.drawn_from:,} rows."
     if len(record.seeds_with_figures) < 2:
-        yield "One seed: how much the figures differ from training to training was not measured."
-    yield from _of_calibration(record)
-    yield from (plain(warning) for warning in record.warnings)
-    yield "Nothing but the figures above was measured: no other domain or language, no bias towards groups of people."
+        yield "One seed only: the variation between trainings was not measured."
+    yield from _calibration_limits(record)
+    yield from (escape_markdown(warning) for warning in record.warnings)
+    yield "Nothing else was measured: no other domain or language, and no bias against groups of people."
 
 
-def _not_above(record: FinetuningRecord) -> str | None:
-    """That the interval of the main figure holds its baseline, where it does."""
+def _baseline_limit(record: FinetuningRecord) -> str | None:
+    """Return a sentence if the baseline is inside the interval of the main metric, else None."""
     metric = main_metric(record)
     figure, baseline = record.metrics[metric], record.baseline[metric]
     if not figure.low <= baseline <= figure.high:
         return None
     written = format_metric(metric, baseline, most_of(record.metrics))
     return (
-        f"The interval of {code(metric)} holds its baseline of {written}: that the model is better "
-        "than one and the same answer is not shown."
+        f"The baseline of {code(metric)}, {written}, is inside the interval: these results do not show that the model "
+        "is better than always giving the same answer."
     )
 
 
-def _of_labels(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
-    """Labels that were seldom seen, and those that this model seldom gets right."""
+def _label_limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
+    """Yield labels with few training examples, with a low F1, or without examples in the measured file."""
     counts = record.data.labels if texts.labels_are_classes else {}
     rare = [f"{code(label)} {count:,}" for label, count in counts.items() if count < FEW]
     if rare:
-        yield f"Labels with under {FEW} training examples: {_some(rare)}."
+        yield f"Labels with fewer than {FEW} training examples: {_first_names(rare)}."
     figures, file = () if record.errors is None else record.errors.labels or (), f"the {_reported(record)} file"
     low = [
-        f"{code(each.label)} {percent(each.f1)} of {each.support:,}"
+        f"{code(each.label)} {percent(each.f1)} ({each.support:,})"
         for each in figures
         if each.f1 is not None and each.f1 < LOW_F1
     ]
     if low:
-        yield f"Labels with an F1 below {percent(LOW_F1)} on {file} (and how often they are true there): {_some(low)}."
+        yield f"Labels with an F1 below {percent(LOW_F1)} on {file} (number of examples): {_first_names(low)}."
     unseen = [code(each.label) for each in figures if not each.support]
     if unseen:
-        yield f"Labels that {file} does not have, so that nothing is known of them: {_some(unseen)}."
+        yield f"Labels without an example in {file}, so not measured: {_first_names(unseen)}."
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     more = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
-def _of_calibration(record: FinetuningRecord) -> Iterator[str]:
+def _calibration_limits(record: FinetuningRecord) -> Iterator[str]:
     found = None if record.errors is None else record.errors.calibration
     if found is None:
         return
-    before = f" ({percent(found.before.ece)} without its temperature)" if found.before is not None else ""
-    same = ", on which the temperature was fitted" if before and record.selected_on_reported_data else ""
+    before = f" ({percent(found.before.ece)} without the temperature)" if found.before is not None else ""
+    same = ", which also fitted the temperature" if before and record.selected_on_reported_data else ""
     yield (
-        f"Its probabilities differ from the share of right answers by {percent(found.ece)} on average{before}: the "
-        f"expected calibration error over 15 bins on the {_reported(record)} file{same}."
+        f"Its probabilities differ from the share of correct predictions by {percent(found.ece)} on average{before}: "
+        f"expected calibration error, 15 bins, on the {_reported(record)} file{same}."
     )
 
 
 def _model_index(name: str, record: FinetuningRecord, hub: HubNames) -> list[dict[str, Any]]:
-    """The figures of these very weights by the Hub's names, where it has the data that they are of.
+    """Return the results of these weights in the Hub's format, if the Hub has the data set that they were measured on.
 
-    The format: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
+    Format: https://github.com/huggingface/hub-docs/blob/main/modelcard.md
     """
     if hub.reported is None or hub.pipeline_tag is None:
         return []
     data_set, config, split = hub.reported
     place = _place_of_best(record)
-    chosen = ", on which the checkpoint was chosen" if record.selected_on_reported_data else ""
+    selection = ", also used to select the checkpoint" if record.selected_on_reported_data else ""
     metrics = []
     for metric, figure in record.metrics.items():
         kind, arguments = HUB_METRICS.get(metric, (metric, {}))
-        said = {"type": kind, "value": figure.seeds[place], "name": f"{metric} ({split}{chosen})"}
-        metrics.append(said | known(args=dict(arguments)))
+        entry = {"type": kind, "value": figure.seeds[place], "name": f"{metric} ({split}{selection})"}
+        metrics.append(entry | known(args=dict(arguments)))
     return [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""Counts and shares over ranges as SVG strings (see `line_chart` for colours and empty charts)."""
+"""Histograms and reliability diagrams as SVG (see `line_chart` for colours and empty charts)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from bertsmith.reporting.axes import ROW, Axes, line
 from bertsmith.reporting.numbers import format_number, percent
-from bertsmith.reporting.scales import is_drawable, widened
+from bertsmith.reporting.scales import is_drawable, pad_range
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
 
 def histogram(
     bins: Sequence[tuple[float, float, int]], *, title: str, x_label: str, muted_from: float | None = None
 ) -> str:
-    """Counts over ranges, each bin a `(low, high, count)`; bins without an extent are left out.
+    """Return a histogram of bins `(low, high, count)`; bins of zero width are left out.
 
     Bins from `muted_from` on are grey: they are beyond a limit.
     """
     kept = [bin_ for bin_ in bins if all(map(is_drawable, bin_)) and bin_[1] > bin_[0] and bin_[2] >= 0]
     if not kept:
         return empty_figure(title)
-    x_range = widened(min(low for low, _, _ in kept), max(high for _, high, _ in kept))
+    x_range = pad_range(min(low for low, _, _ in kept), max(high for _, high, _ in kept))
     most = max(count for _, _, count in kept)
     axes = Axes(x_range, (0.0, max(most, 1) * 1.05), top=ROW, x_label=x_label, y_label="count", whole_counts=True)
     bars = []
@@ -37,19 +37,21 @@ def histogram(
 
 
 def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, title: str) -> str:
-    """A bar for each `(low, high, accuracy, count)` of probabilities, and the diagonal of a calibrated model.
+    """Return a bar per bin `(low, high, accuracy, count)` of probabilities, with the diagonal of a calibrated model.
 
-    The height is the share of cases that are right; above a bar is the number of cases, if it fits.
+    The height is the share of correct cases; above a bar is the number of cases, if it fits.
     """
     kept = [bin_ for bin_ in bins if bin_[3] > 0]
     if not kept:
         return empty_figure(title)
-    axes = Axes((0.0, 100.0), (0.0, 100.0), top=ROW + 20, x_label="probability of the answer, %", y_label="right, %")
+    axes = Axes(
+        (0.0, 100.0), (0.0, 100.0), top=ROW + 20, x_label="probability of the prediction, %", y_label="correct, %"
+    )
     bars, counts = [], []
     for low, high, accuracy, count in kept:
         left, right, top = axes.x(100 * low), axes.x(100 * high), axes.y(100 * accuracy)
         shape = {"x": left + 0.5, "y": top, "width": right - left - 1, "height": axes.bottom - top}
-        tooltip = f"{percent(low)} to {percent(high)}: {percent(accuracy)} of {count:,} right"
+        tooltip = f"{percent(low)} to {percent(high)}: {percent(accuracy)} of {count:,} correct"
         bars.append(element("rect", {"class": "chart-bar", **shape}, element("title", {}, tooltip)))
         written = f"{count:,}" if count < 1000 else f"{count / 1000:.0f}k"
         if text_width(written) <= right - left + 4:
@@ -60,11 +62,11 @@ def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, titl
 
 
 def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, y_label: str = "count") -> str:
-    """Counts over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, and class 0 also 0.
+    """Return a histogram over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, class 0 also 0.
 
-    All bars are equally wide, so that short and long fit into one chart, and the ticks are the first values of
-    the classes, as many as have room. Where they fit, the bars bear their share of all. A class below 0 or above 60
-    and a negative count are left out.
+    All bars are equally wide, so that small and large values fit into one chart. The ticks are the first values of
+    the classes, if they fit; so are the shares above the bars. Classes below 0 or above 60 and negative counts are
+    left out.
     """
     kept = {k: count for k, count in sorted(classes.items()) if 0 <= k <= 60 and count >= 0}
     total = sum(kept.values())
@@ -95,7 +97,7 @@ def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, 
 
 
 def _doubling_ticks(first: int, last: int) -> list[tuple[float, str]]:
-    """The powers of two from 2^first to 2^last, or every second, third, ... of them, whose labels do not overlap."""
+    """Return powers of two from 2^first to 2^last: all, or every second, third, ..., so that labels do not overlap."""
     room = (WIDTH - 100) / (last - first)
     step = 1
     while True:

@@ -1,4 +1,4 @@
-"""Figures with their intervals, one a row, beside a baseline: dots with whiskers, as SVG."""
+"""Dots with whiskers as SVG: one value per row with its interval and a baseline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bertsmith.reporting.axes import line
-from bertsmith.reporting.scales import is_drawable, nice_ticks, tick_labels, widened
+from bertsmith.reporting.scales import is_drawable, nice_ticks, pad_range, tick_labels
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, text, text_width
 
 _ROW, _LEGEND, _AXIS = 34.0, 34.0, 34.0
@@ -16,7 +16,7 @@ _WHISKER, _TICK = 5.0, 12.0
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """A named figure; `low` and `high` end its interval, `baseline` is what it stands beside."""
+    """A named value with its interval from `low` to `high`, and a baseline to compare it with."""
 
     label: str
     value: float
@@ -24,20 +24,20 @@ class IntervalRow:
     high: float
     baseline: float | None = None
     format: Callable[[float], str] = "{:.3f}".format
-    """How the figures of this row are written."""
+    """Formats the values of this row."""
 
 
 def interval_chart(rows: Sequence[IntervalRow], *, title: str, value_name: str, baseline_name: str) -> str:
-    """A dot for each figure on one common axis, a line over its interval, a grey mark at its baseline.
+    """Return a chart with a dot per value, a line over its interval and a grey mark at its baseline, on one axis.
 
-    Rows whose figure is not finite are left out. The names stand in the legend.
+    Rows with values that are not finite are left out. `value_name` and `baseline_name` are for the legend.
     """
     drawn = [row for row in rows if all(map(is_drawable, (row.value, row.low, row.high)))]
     if not drawn:
         return empty_figure(title)
     baselines = [row.baseline for row in drawn if row.baseline is not None and is_drawable(row.baseline)]
     ends = [end for row in drawn for end in (row.value, row.low, row.high)] + baselines
-    low, high = widened(min(0.0, *ends), max(ends))
+    low, high = pad_range(min(0.0, *ends), max(ends))
     written = [row.format(row.value) for row in drawn]
     left = min(max(text_width(row.label) for row in drawn), WIDTH * 0.36) + 14
     right = WIDTH - max(map(text_width, written)) - 18

@@ -1,4 +1,4 @@
-"""The parts of a page about a language model: key figures, losses, evaluations, held-out sentences."""
+"""The sections of a page about a language model: key figures, losses, evaluations, held-out sentences."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bertsmith.records.pretraining import Evaluated, PairAudit, Sample
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, percent
 from bertsmith.reporting.page import Page
+from bertsmith.reporting.pair_baselines import best_baseline
 from bertsmith.reporting.run_progress import Lines
 from bertsmith.reporting.run_sections import smoothed
 from bertsmith.reporting.unigram import compared_with_unigram
-from bertsmith.reporting.without_reading import best_baseline
 
 _SHARES = ("mlm_accuracy", "next_sentence_accuracy", "next_sentence_majority")
 
@@ -25,9 +25,11 @@ def add_language_model_figures(
     audit: PairAudit | None,
     detailed: bool = False,
 ) -> None:
-    """The key figures of a language model, each with its baseline; `audit` is that of the pairs.
+    """Add the key figures of a language model, each with its baseline.
 
-    `detailed`: the page also has the figures at [MASK] only.
+    Args:
+        audit: the audit of the sentence pairs.
+        detailed: the page also has the loss at [MASK] only.
     """
     if after is None:
         return
@@ -35,20 +37,18 @@ def add_language_model_figures(
     cards: list[tuple[str, str | int | float, str]] = []
     if nats is not None and after.mlm_accuracy is not None:
         first = before.mlm_nats_per_masked_token if before is not None else None
-        note = f"{first:.2f} before" if first is not None else "nats a masked token"
+        note = "nats per masked token" + (f"; {first:.2f} before training" if first is not None else "")
         cards.append(("Held-out MLM loss", f"{nats:.2f}", note))
-        cards.append(("Right at the first guess", percent(after.mlm_accuracy), "of masked tokens"))
+        cards.append(("Masked tokens predicted", percent(after.mlm_accuracy), "correct at the first guess"))
     if unigram is not None:
-        cards.append(("Unigram baseline", f"{unigram:.2f}", "nats, by frequency alone"))
+        cards.append(("Unigram baseline", f"{unigram:.2f}", "loss from word frequencies only"))
     accuracy, baseline = after.next_sentence_accuracy, best_baseline(after, audit)
     if accuracy is not None and baseline is not None:
-        note = f"of pairs; {baseline.gives} {percent(baseline.accuracy)}"
-        if accuracy <= baseline.accuracy:
-            note = f"of pairs, no better than {baseline.name}: {percent(baseline.accuracy)}"
-        cards.append(("Next sentence", percent(accuracy), note))
+        note = f"{'no ' if accuracy <= baseline.accuracy else ''}better than {baseline}"
+        cards.append(("Next sentence correct", percent(accuracy), note))
     page.figures(cards)
     compared = compared_with_unigram(after, detailed=detailed)
-    if compared is not None and compared[1] != "warning":  # a run that does not pass it warns of it with what to do
+    if compared is not None and compared[1] != "warning":  # the run itself has a warning with advice
         page.notice(*compared)
 
 
@@ -60,7 +60,7 @@ def add_loss_charts(
     before: LanguageModelFigures | None,
     after: LanguageModelFigures | None,
 ) -> None:
-    """A curve for each loss, the held-out loss and its baseline in it; and the learning rate."""
+    """Add a chart for each loss, with the held-out loss and its baseline, and a chart of the learning rate."""
     last = updates[-1]["step"] if updates else 0
     ends = (0, before), *((line.step, line.evaluation) for line in evaluations), (last, after)
     held = [(step, figures) for step, figures in ends if figures is not None]
@@ -68,7 +68,7 @@ def add_loss_charts(
     for loss, figure, title, baseline in (
         ("mlm_loss", "mlm_nats_per_masked_token", "Masked language modelling", ("unigram baseline", unigram)),
         ("nsp_loss", "nsp_nats_per_pair", "Next sentence prediction", ("chance", 0.6931)),
-        ("teacher_loss", "", "Distance to what the teacher says", ("", None)),
+        ("teacher_loss", "", "Distance from the teacher's predictions", ("", None)),
     ):
         points = [(float(line["step"]), float(line[loss])) for line in updates if loss in line]
         if not points:
@@ -85,7 +85,7 @@ def add_loss_charts(
             line_chart(
                 series, x_label="updates", y_label="nats", reference_lines=lines, title=f"{title}: loss", whole_x=True
             ),
-            f"{title}: loss in nats",
+            f"{title}: loss in nats, lower is better",
         )
     rates = [(float(line["step"]), float(line["learning_rate"])) for line in updates]
     if rates:
@@ -105,18 +105,18 @@ def add_evaluation_table(
     title: str = "after",
     caption: str = "Held-out part, before and after training",
 ) -> None:
-    """Every figure of the evaluations before and after; `title` and `caption` are for one during the run."""
+    """Add all figures before and after; `title` and `caption` change for an evaluation during the run."""
     if after is None:
         page.text("Not evaluated yet.")
         return
     labels = {
-        "mlm_nats_per_masked_token": "MLM loss, nats a masked token",
-        "unigram_nats_per_token": "unigram baseline, nats a token",
+        "mlm_nats_per_masked_token": "MLM loss, nats per masked token",
+        "unigram_nats_per_token": "unigram baseline, nats per token",
         "perplexity": "perplexity",
-        "mlm_accuracy": "masked tokens guessed right",
-        "next_sentence_accuracy": "next sentence accuracy",
-        "next_sentence_majority": "the same by the more frequent answer",
-        "nsp_nats_per_pair": "NSP loss, nats a pair",
+        "mlm_accuracy": "masked tokens predicted correctly",
+        "next_sentence_accuracy": "next-sentence accuracy",
+        "next_sentence_majority": "baseline: always the more frequent answer",
+        "nsp_nats_per_pair": "NSP loss, nats per pair",
         "num_masked_tokens": "masked tokens",
         "num_pairs": "pairs",
     }
@@ -134,20 +134,20 @@ def add_evaluation_table(
 
 
 def add_samples(page: Page, samples: Sequence[Sample]) -> None:
-    """Held-out sentences with a hidden word."""
+    """Add held-out sentences with a masked word."""
     for sample in samples:
         page.masked_sentence(
             sample.before,
             sample.after,
             [(item.token, item.probability) for item in sample.predictions],
             truth=sample.truth,
-            truth_note=_of_truth(sample),
+            truth_note=_true_word_note(sample),
         )
 
 
-def _of_truth(sample: Sample) -> str:
-    """Rank and probability of the true word; nothing of a run that is older than these figures."""
+def _true_word_note(sample: Sample) -> str:
+    """Return rank and probability of the true word; empty for runs of older versions without these figures."""
     if sample.truth_rank is None or sample.truth_probability is None:
         return ""
-    rank = f"rank {sample.truth_rank:,} of {sample.vocabulary:,} in the vocabulary"
+    rank = f"rank {sample.truth_rank:,} of {sample.vocabulary:,} tokens in the vocabulary"
     return f"{rank}, probability {percent(sample.truth_probability)}"

@@ -1,7 +1,7 @@
-"""Line charts as SVG strings, without a plotting library.
+"""Line charts as SVG, without a plotting library.
 
-The charts take their colours from the classes and variables of `page.css`, so that they follow the light or dark theme
-of their page. Nothing to draw gives a figure that says "no data yet".
+Colours come from the classes and variables of `page.css`, so charts follow the light or dark theme of the page.
+Without data the chart says "no data yet".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from bertsmith.reporting.axes import PLOT_HEIGHT, ROW, Axes, line
 from bertsmith.reporting.numbers import format_number
-from bertsmith.reporting.scales import Point, is_drawable, robust_range, thinned, widened
+from bertsmith.reporting.scales import Point, downsample, is_drawable, pad_range, robust_range
 from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, shortened, text, text_width
 
 _COLOURS = 6
@@ -23,8 +23,8 @@ _COLOURS = 6
 class Series:
     """Named points of a line chart.
 
-    `emphasis`: "line" is a strong line; "faint" is a thin grey one for noisy raw values, and takes no colour;
-    "points" are separate dots, for values measured now and then.
+    `emphasis`: "line" is a strong line; "faint" is a thin grey line for noisy raw values; "points" are separate dots,
+    for values that are measured now and then.
     """
 
     name: str
@@ -42,13 +42,16 @@ def line_chart(
     marks: bool = False,
     whole_x: bool = False,
 ) -> str:
-    """Series over a common x axis, with labelled horizontal reference lines.
+    """Return series over a common x axis, with labelled horizontal reference lines.
 
-    Points are put in the order of x. Non-finite ones are skipped. A series of more than 400 points is
-    thinned: its neighbouring points are binned and each bin is drawn as its mean, so single spikes look lower
-    than they were. The y axis leaves out the few wildest high values if they would flatten the rest
-    (`scales.robust_range`), and the chart then says how high they reach; all reference lines are inside.
-    `marks` puts a dot on every point of every line. `whole_x` is for what there is no half of, such as layers.
+    Points are sorted by x; non-finite points are skipped. A series of more than 400 points is drawn as the means of
+    neighbouring points, so single spikes look lower than they were. The y axis leaves out a few very high values if
+    they would flatten the rest (`scales.robust_range`); the chart then says how high they reach. All reference lines
+    are inside.
+
+    Args:
+        marks: draw a dot on every point of every line.
+        whole_x: only whole numbers on the x axis, such as updates or layers.
     """
     drawn = [Series(s.name, _drawable_points(s.points), s.emphasis) for s in series]
     drawn = [s for s in drawn if s.points]
@@ -57,7 +60,7 @@ def line_chart(
     references = [(label, value) for label, value in reference_lines if is_drawable(value)]
     xs = [x for s in drawn for x, _ in s.points]
     ys = [y for s in drawn for _, y in s.points]
-    x_range = widened(min(xs), max(xs))
+    x_range = pad_range(min(xs), max(xs))
     y_range = robust_range(ys, always=[value for _, value in references])
     classes = _colour_classes(drawn)
     legend, legend_height = _legend(drawn, classes)
@@ -90,7 +93,7 @@ def _drawable_points(points: Sequence[Point]) -> list[Point]:
 
 
 def _colour_classes(series: Sequence[Series]) -> list[str]:
-    """A class for each series; the faint ones are grey and leave the colours to the others."""
+    """Return a class for each series; faint series are grey and use no colour."""
     classes, coloured = [], 0
     for one in series:
         if one.emphasis == "faint":
@@ -102,7 +105,7 @@ def _colour_classes(series: Sequence[Series]) -> list[str]:
 
 
 def _legend(series: Sequence[Series], classes: Sequence[str]) -> tuple[list[str], float]:
-    """The legend's parts and its height; entries flow into as many rows as they need."""
+    """Return the parts of the legend and its height; entries wrap to new rows."""
     parts, x, y = [], 0.0, 18.0
     for one, kind in zip(series, classes, strict=True):
         name = shortened(one.name, WIDTH - 40)
@@ -119,9 +122,9 @@ def _legend(series: Sequence[Series], classes: Sequence[str]) -> tuple[list[str]
 
 
 def _series(series: Series, kind: str, axes: Axes, *, marks: bool) -> list[str]:
-    # What is clipped away keeps its side of the edge, but not coordinates that a renderer may choke on.
+    # Points outside the plot keep their side, but not coordinates so large that a renderer fails.
     low, high = axes.top - 2 * PLOT_HEIGHT, axes.bottom + 2 * PLOT_HEIGHT
-    places = [(axes.x(x), min(max(axes.y(y), low), high)) for x, y in thinned(series.points)]
+    places = [(axes.x(x), min(max(axes.y(y), low), high)) for x, y in downsample(series.points)]
     dots = [_dot(x, y, kind) for x, y in places]
     if series.emphasis == "points":
         return dots
@@ -133,7 +136,7 @@ def _series(series: Series, kind: str, axes: Axes, *, marks: bool) -> list[str]:
 
 
 def _reference_lines(references: Sequence[tuple[str, float]], axes: Axes) -> list[str]:
-    """Dashed lines with their labels above the right end, or below it where there is no room."""
+    """Return dashed lines with labels above their right end, or below it if there is no room."""
     ordered = sorted(references, key=lambda reference: -reference[1])
     heights = [axes.y(value) for _, value in ordered]
     baselines: list[float] = []

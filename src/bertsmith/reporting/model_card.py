@@ -17,13 +17,13 @@ from bertsmith.reporting.svg import printable
 
 @dataclass(frozen=True)
 class HubNames:
-    """What the Hub knows of a model by its own names; nothing is put in their place where it does not.
+    """The Hub's names for a model's task, origin and data; None or empty if the Hub has no name.
 
     Attributes:
-        pipeline_tag: the Hub's name of the task.
+        pipeline_tag: the task.
         base_model: the model that the weights come from.
-        datasets: what it was trained on.
-        reported: data set, configuration and split that the figures are of.
+        datasets: the training data.
+        reported: data set, configuration and split of the results.
     """
 
     pipeline_tag: str | None = None
@@ -40,41 +40,44 @@ def model_card(
     sections: Sequence[tuple[str, str]],
     metadata: Mapping[str, Any],
 ) -> str:
-    """The text of a README.md.
+    """Return the text of a README.md.
 
-    `title` and the titles of sections are plain text. `summary` and the bodies of `sections` (title, body) are Markdown
-    and go in as they are; a section without a body is left out. `metadata` are further keys of the front matter, such
-    as `pipeline_tag` or `base_model` (https://huggingface.co/docs/hub/model-cards), of plain YAML types; a key given
-    there wins over the default `library_name: transformers` and over `tags`.
+    Args:
+        title: plain text.
+        summary: Markdown.
+        sections: (title as plain text, body as Markdown); a section without a body is left out.
+        metadata: more keys of the front matter, such as `pipeline_tag` or `base_model`
+            (https://huggingface.co/docs/hub/model-cards), of plain YAML types. They win over the default
+            `library_name: transformers` and over `tags`.
     """
     front_matter = {"library_name": "transformers", "tags": list(tags), **metadata}
     head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{head}---", f"# {plain(title)}", summary.strip()]
+    parts = [f"---\n{head}---", f"# {escape_markdown(title)}", summary.strip()]
     for section_title, body in sections:
         if body.strip():
-            parts += [f"## {plain(section_title)}", body.strip()]
+            parts += [f"## {escape_markdown(section_title)}", body.strip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def known(**values: Any) -> dict[str, Any]:
-    """The keys of a front matter whose value is known."""
+    """Return the keys of a front matter that have a value."""
     return {name: value for name, value in values.items() if value}
 
 
 def made_by(record: RunRecord | SuiteRecord) -> str:
-    """The command of a record, and the versions that it was run with."""
+    """Return the command of a record and its versions, as Markdown."""
     packages = ", ".join(f"{package} {version}" for package, version in record.versions.items())
-    return f"{code_block(record.command, 'sh')}\n\nWith {plain(packages)}."
+    return f"{code_block(record.command, 'sh')}\n\nWith {escape_markdown(packages)}."
 
 
-def plain(text: str) -> str:
-    """A text in one line in which no character is Markdown or HTML; a single underscore within a word is none."""
+def escape_markdown(text: str) -> str:
+    """Return a text on one line, with Markdown and HTML escaped; an underscore within a word needs no escape."""
     escaped = re.sub(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])", lambda found: f"\\{found[0]}", _one_line(text))
     return escaped.replace("&", "&amp;")
 
 
 def code(text: str) -> str:
-    """A text as it is, in one line, as a code span: with more backticks around it than are in it in a row."""
+    """Return a text on one line as a code span, with enough backticks around it."""
     line = _one_line(text)
     if not line:
         return ""
@@ -84,13 +87,13 @@ def code(text: str) -> str:
 
 
 def code_block(text: str, language: str = "") -> str:
-    """Lines as they are, below and above a fence that is longer than any in them."""
+    """Return lines as a code block, with a fence that is longer than any fence in them."""
     fence = "`" * max(3, 1 + _longest_run(text))
     return f"{fence}{language}\n{printable(text)}\n{fence}"
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """A list of Markdown lines."""
+    """Return lines as a Markdown list."""
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -99,7 +102,7 @@ def _longest_run(text: str) -> int:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """A Markdown table; columns of numbers are right-aligned, pipes escaped, line breaks become spaces."""
+    """Return a Markdown table: columns of numbers right-aligned, pipes escaped, line breaks as spaces."""
     aligned = numeric_columns(rows, len(header))
     lines = [
         _row([_escaped(name) for name in header]),
@@ -114,7 +117,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    # Backslashes in front of a pipe are doubled, or they would escape the escape.
+    # Backslashes before a pipe are doubled; otherwise they would escape the escape.
     return re.sub(r"(\\*)\|", lambda match: match[1] * 2 + r"\|", _one_line(cell))
 
 

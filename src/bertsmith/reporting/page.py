@@ -1,4 +1,4 @@
-"""One self-contained HTML page, built block by block: no script, no font or file from elsewhere.
+"""One self-contained HTML page, built block by block: no script, no external font or file.
 
     page = Page(title="wiki-small", subtitle="bertsmith pretrain")
     page.figures([("held-out loss", 5.51, "nats per masked token")])
@@ -7,7 +7,7 @@
     Path("report.html").write_text(page.html(), encoding="utf-8")
 
 Every text is escaped by the template; only the SVG of a chart goes in as markup. Blocks added before the
-first section stand at the top of the page.
+first section are at the top of the page.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from bertsmith.reporting.svg import printable
 
 _SHOWN_PREDICTIONS = 5
 _DARKEST = 50
-"""Percent of the colour in a cell of a matrix that holds its whole row: its number stays readable on it."""
+"""Percent of colour in the darkest cell of a matrix, one that holds its whole row: the number stays readable."""
 _LONG = 60
-"""Characters of a cell from which on its column is not made narrow."""
+"""Cells with more characters keep their column wide."""
 _PHONE = 42
-"""Characters per line on a narrow screen. There, tables that are wider show each row as a block, one cell per line."""
+"""Characters per line on a phone. Wider tables show each row as a block there, one cell per line."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z]+(-[a-z0-9]+)*")
 _NOTICE_WORDS = {"info": "Note", "warning": "Warning", "good": "Good"}
 
 
 @dataclass(frozen=True)
 class _Block:
-    """What the template's macro named `kind` draws from `content`."""
+    """A part of the page: the template's macro `kind` renders `content`."""
 
     kind: str
     content: dict[str, Any]
@@ -52,20 +52,20 @@ class _Section:
 
 
 class Page:
-    """A page under construction; `html()` may be called at any time, and again after more was added."""
+    """A page under construction. You may call `html()` at any time, and again after adding more."""
 
     def __init__(self, title: str, subtitle: str = "", refresh_seconds: int | None = None) -> None:
-        """`refresh_seconds`: the browser loads the page anew that often, for a run that is still going on."""
+        """`refresh_seconds`: how often the browser reloads the page, for a run that is still training."""
         self._title, self._subtitle, self._refresh_seconds = title, subtitle, refresh_seconds
         self._opening = _Section(title="", lead="")
         self._sections: list[_Section] = []
 
     def section(self, title: str, lead: str = "") -> None:
-        """Begin a section; what is added next belongs to it."""
+        """Begin a section; the next blocks belong to it."""
         self._sections.append(_Section(title, lead))
 
     def figures(self, figures: Sequence[tuple[str, str | int | float, str]]) -> None:
-        """Key figures as cards: (label, value, note)."""
+        """Add key figures as cards: (label, value, note)."""
         cards = [
             {"label": label, "value": _unbroken(format_cell(value)), "note": _unbroken(note)}
             for label, value, note in figures
@@ -73,7 +73,7 @@ class Page:
         self._add("figures", cards=cards)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
-        """A table whose first column names the rows; columns of numbers are right-aligned, those of texts stay wide."""
+        """Add a table whose first column names the rows; columns of numbers are right-aligned."""
         cells = [[format_cell(cell) for cell in row] for row in rows]
         numeric = numeric_columns(rows, len(header))
         self._add(
@@ -87,27 +87,27 @@ class Page:
         )
 
     def chart(self, svg: str, caption: str) -> None:
-        """A chart with its caption. `svg` is trusted markup."""
+        """Add a chart with its caption. `svg` is trusted markup."""
         self._add("chart", svg=Markup(svg), caption=caption)
 
     def text(self, text: str) -> None:
-        """A text; blank lines separate paragraphs."""
+        """Add a text; blank lines separate paragraphs."""
         self._add("text", paragraphs=[part.strip() for part in text.split("\n\n") if part.strip()])
 
     def code(self, code: str) -> None:
-        """Lines of code or of a terminal, as they are."""
+        """Add lines of code or of a terminal."""
         self._add("code", code=code)
 
     def links(self, links: Sequence[tuple[str, str]]) -> None:
-        """Pages to go to: (name, address), the address relative to this page."""
+        """Add links: (name, address relative to this page)."""
         self._add("links", links=links)
 
     def verdict(self, headline: str, lines: Sequence[str], kind: Literal["warning", "good"]) -> None:
-        """What came out in words that need no knowledge of the field: one figure, and what it means."""
+        """Add the result for readers who do not know the field: a headline, and what it means."""
         self._add("verdict", headline=_unbroken(headline), lines=list(lines), tone=kind)
 
     def notice(self, text: str, kind: Literal["info", "warning", "good"] = "info") -> None:
-        """A box that stands out, with a word for its kind."""
+        """Add a coloured box that begins with Note, Warning or Good."""
         self._add("notice", text=readable(text), tone=kind, word=_NOTICE_WORDS[kind])
 
     def masked_sentence(
@@ -119,11 +119,11 @@ class Page:
         truth: str | None,
         truth_note: str = "",
     ) -> None:
-        """A sentence around its [MASK] and the first five predictions (token, probability), best first.
+        """Add a sentence around its [MASK] with the first five predictions (token, probability), best first.
 
-        The prediction that equals `truth` is marked in words, and below is the true word with `truth_note`, such as
-        its rank and probability. Without a note only a truth that is not among the five is named there.
-        `truth=None`: nobody knows the true word.
+        The prediction that equals `truth` is marked. Below is the true word with `truth_note`, such as its rank and
+        probability; without a note it is only there if it is not among the five. `truth=None`: the true word is
+        unknown.
         """
         shown = predictions[:_SHOWN_PREDICTIONS]
         guesses = [
@@ -141,15 +141,15 @@ class Page:
         self._add("masked_sentence", before=before, after=after, guesses=guesses, truth=named, note=truth_note)
 
     def details(self, summary: str, values: Mapping[str, object]) -> None:
-        """A folded table of names and values, such as all options of a run."""
+        """Add a collapsed table of names and values, such as all options of a run."""
         self._add("details", summary=summary, values={key: _plain(value) for key, value in values.items()})
 
-    def folded(self, summary: str, texts: Sequence[str]) -> None:
-        """A folded list of texts."""
-        self._add("folded", summary=summary, texts=list(texts))
+    def collapsible(self, summary: str, texts: Sequence[str]) -> None:
+        """Add a collapsed list of texts."""
+        self._add("collapsible", summary=summary, texts=list(texts))
 
     def matrix(self, labels: Sequence[str], counts: Sequence[Sequence[int]], corner: str, caption: str) -> None:
-        """A square table of counts, each cell shaded by its share of its row; `corner` names rows and columns."""
+        """Add a square table of counts, each cell shaded by its share of the row; `corner` names rows and columns."""
         rows = [
             [
                 {"count": f"{count:,}" if count else "", "shade": round(_DARKEST * count / total) if total else 0}
@@ -160,7 +160,7 @@ class Page:
         self._add("matrix", labels=list(labels), rows=rows, corner=corner, caption=caption)
 
     def html(self) -> str:
-        """The whole page."""
+        """Return the whole page."""
         folder = files("bertsmith.reporting")
         environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         environment.filters |= {"whole": _whole, "in_parts": _in_parts}
@@ -181,7 +181,7 @@ class Page:
 
 
 def _narrowest(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:
-    """Characters of a line of a table whose texts break at their spaces, two of them between columns."""
+    """Return the smallest width of a table in characters: texts break at spaces, two spaces between columns."""
     widths = [
         max(len(row[column]) if number else max(map(len, row[column].split()), default=0) for row in rows)
         for column, number in enumerate(numeric)
@@ -190,22 +190,22 @@ def _narrowest(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:
 
 
 def _whole(text: str) -> Markup:
-    """A text as markup whose options (`--learning-rate`) do not break behind a hyphen; they are copied as they are."""
+    """Return a text as markup whose options (`--learning-rate`) do not break after a hyphen."""
     return Markup(_OPTION.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def _in_parts(text: str) -> Markup:
-    """A title as markup that may also break between the parts of a name, behind `_` and `/`."""
+    """Return a title as markup that may also break after `_` and `/`."""
     return Markup(re.sub(r"[_/]+(?=\w)", r"\g<0><wbr>", str(escape(text))))
 
 
 def _unbroken(text: str) -> str:
-    """Keep a percent sign on the line of its number, by a no-break space."""
+    """Keep a percent sign on the line of its number with a no-break space."""
     return text.replace(" %", "\u00a0%")
 
 
 def _plain(value: object) -> str:
-    """A value of an option as the user would write it: no rounding, no separators."""
+    """Return the value of an option as users write it: no rounding, no separators."""
     if value is None:
         return "not set"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The model card of a pre-trained RUN, from its run.json and the manifest of its STORE."""
+"""The model card of a pre-trained RUN, made from its run.json and the manifest of its STORE."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Iterator
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.manifest import Manifest
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
-from bertsmith.reporting.adaptation import HEADER, changes, what_changed
+from bertsmith.reporting.adaptation import HEADER, adaptation_verdict, changes
 from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
 from bertsmith.reporting.numbers import Cell, counted, percent, share_interval
+from bertsmith.reporting.pair_baselines import best_baseline, compared_with_baseline
 from bertsmith.reporting.unigram import compared_with_unigram
-from bertsmith.reporting.without_reading import best_baseline, compared_with_baseline
 from bertsmith.runtime.console import clock
 
 _FIGURES = {
-    "mlm_nats_per_masked_token": "MLM loss, nats a masked token",
-    "unigram_nats_per_token": "its baseline: word frequencies alone, nats a token",
+    "mlm_nats_per_masked_token": "MLM loss, nats per masked token",
+    "unigram_nats_per_token": "baseline from word frequencies only, nats per token",
     "perplexity": "perplexity",
-    "mlm_accuracy": "masked tokens guessed right",
-    "next_sentence_accuracy": "next sentence accuracy",
-    "nsp_nats_per_pair": "NSP loss, nats a pair",
+    "mlm_accuracy": "masked tokens predicted correctly",
+    "next_sentence_accuracy": "next-sentence accuracy",
+    "nsp_nats_per_pair": "NSP loss, nats per pair",
 }
 _COUNTED = {"mlm_accuracy": "num_masked_tokens", "next_sentence_accuracy": "num_pairs"}
-"""Shares, and what they are shares of."""
+"""Shares, and the number of cases that each is measured on."""
 _ORIGIN = ("size", "layers", "new words", "initial values", "mask rate", "teacher")
-"""The automatic choices that say what a model came from."""
+"""The automatic choices about the origin of the model."""
 _SOURCES = 20
 """At most this many sources are named."""
 
@@ -42,27 +42,28 @@ _SOURCES = 20
 def pretraining_card(
     name: str, record: PretrainingRecord, manifest: Manifest, *, manifest_sha256: str, hub: HubNames
 ) -> str:
-    """README.md of a finished RUN of `pretrain`; `manifest` is the STORE's, and its checksum that of the file."""
+    """Return README.md of a finished RUN of `pretrain`; `manifest` belongs to its STORE."""
     options, model = record.options, record.model
     origin = f"continued from {code(options['from'])}" if options.get("from") else "trained from scratch"
     adapted = ""
     if record.general_text is not None:
-        adapted = f"{plain(what_changed(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
+        adapted = f"{escape_markdown(adaptation_verdict(record)[0])}\n\n{markdown_table(HEADER, changes(record))}"
     return model_card(
         title=name,
         tags=["bert", *([hub.pipeline_tag] if hub.pipeline_tag else []), "bertsmith"],
         summary=(
-            f"A BERT of {counted(model.layers, 'layer')} of {model.hidden_size} "
-            f"({model.parameters / 1e6:.1f} M parameters), {origin} with {options['objective']}: {_seen(record)}."
+            f"A BERT with {counted(model.layers, 'layer')} and hidden size {model.hidden_size} "
+            f"({model.parameters / 1e6:.1f} M parameters), {origin} with the objective {options['objective']}: "
+            f"{_seen(record)}."
         ),
         sections=[
             ("Intended use", bullets(_intended_use(record))),
-            ("Figures on the held-out part", _figures(record)),
-            ("Gained and forgotten", adapted),
+            ("Results on the held-out part", _figures(record)),
+            ("Gain and forgetting", adapted),
             ("Data", _data(record, manifest, manifest_sha256)),
             ("Training", bullets(_training(record))),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record)),
+            ("Repeat this run", made_by(record)),
         ],
         metadata=known(
             pipeline_tag=hub.pipeline_tag,
@@ -74,35 +75,35 @@ def pretraining_card(
 
 
 def _outcome(record: PretrainingRecord) -> PretrainingOutcome:
-    assert record.result is not None, "a card is of a finished run"
+    assert record.result is not None, "only finished runs have a card"
     return record.result
 
 
 def _after(record: PretrainingRecord) -> LanguageModelFigures:
-    assert record.evaluation is not None, "a card is of a finished run"
+    assert record.evaluation is not None, "only finished runs have a card"
     return record.evaluation
 
 
 def _seen(record: PretrainingRecord) -> str:
-    """The updates and tokens of the training, compared with the training text."""
+    """Return the updates, tokens and passes of the training."""
     result, held = _outcome(record), record.data.tokens
     passes = result.tokens_seen / max(held, 1)
     about = f"about {passes:,.1f}" if passes >= 1 else f"about {passes:.1g}" if passes >= 0.01 else "less than 0.01"
     return (
-        f"{counted(result.steps, 'update')} over {result.tokens_seen:,} tokens, {about} passes over the "
-        f"{held:,} of its training text"
+        f"{counted(result.steps, 'update')} over {result.tokens_seen:,} tokens, {about} passes over {held:,} training "
+        "tokens"
     )
 
 
 def _intended_use(record: PretrainingRecord) -> Iterator[str]:
     objective = record.options["objective"]
     if objective != "nsp":
-        yield "Filling in masked tokens (`bertsmith fill-mask`) in text like that of its corpus."
+        yield "Predicting masked tokens (`bertsmith fill-mask`) in text like its training text."
     pairs = compared_with_baseline(_after(record), record.data.audit)
     if objective in ("nsp", "mlm+nsp") and (pairs is None or pairs[1] != "warning"):
-        yield "Judging whether one segment follows another (`bertsmith next-sentence`) in such text."
-    yield "A start for heads that are fine-tuned (`bertsmith finetune TASK --model RUN`); it has none itself."
-    yield "Not for writing text, nor as a source of facts: it predicts tokens from those around them."
+        yield "Predicting whether one sentence follows another (`bertsmith next-sentence`) in such text."
+    yield "Fine-tuning on a task (`bertsmith finetune TASK --model RUN`): the model has no head for a task yet."
+    yield "Not for writing text and not a source of facts: it predicts tokens from the tokens around them."
 
 
 def _figures(record: PretrainingRecord) -> str:
@@ -116,7 +117,7 @@ def _figures(record: PretrainingRecord) -> str:
     if baseline is not None:
         place = 1 + [row[0] for row in rows].index(_FIGURES["next_sentence_accuracy"])
         row = (
-            f"its baseline: {baseline.name}",
+            f"baseline: {baseline.name}",
             None,
             percent(baseline.accuracy),
             _share(baseline.accuracy, baseline.pairs),
@@ -125,10 +126,13 @@ def _figures(record: PretrainingRecord) -> str:
     measured = [f"{after.num_masked_tokens:,} masked tokens"] if after.num_masked_tokens else []
     measured += [f"{after.num_pairs:,} pairs"] if after.num_pairs else []
     protocol = [
-        f"On {' and '.join(measured)}, the same ones before and after; nothing of them was trained on.",
-        "A loss has no interval; that of a share takes tokens or pairs as independent of each other (Agresti and Coull "
-        "1998).",
-        *([] if _outcome(record).best_step is None else ["The checkpoint was chosen on this part."]),
+        f"Measured on {' and '.join(measured)}, the same before and after. The model did not train on them.",
+        "The intervals treat tokens and pairs as independent (Agresti and Coull 1998). Losses have no interval.",
+        *(
+            []
+            if _outcome(record).best_step is None
+            else ["The same part selected the best checkpoint, so the results are slightly too good."]
+        ),
     ]
     return f"{bullets(protocol)}\n\n{markdown_table(['', 'before', 'after', '95% interval'], rows)}"
 
@@ -145,7 +149,7 @@ def _interval(figures: LanguageModelFigures, name: str) -> str:
 
 
 def _share(value: float, count: int) -> str:
-    """The 95% interval of a share."""
+    """Return the 95% interval of a share as text."""
     low, high = share_interval(value, count)
     return f"{percent(max(low, 0))} to {percent(min(high, 1))}"
 
@@ -159,55 +163,61 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
     sources = [code(source) for source in manifest.options.sources]
     more = f", and {len(sources) - _SOURCES:,} more" if len(sources) > _SOURCES else ""
     sums: list[tuple[Cell, ...]] = [
-        ("manifest.json of the STORE, with the checksum of each of its files", code(manifest_sha256)),
+        ("manifest.json of the STORE, which has the checksums of its files", code(manifest_sha256)),
         ("tokenizer/tokenizer.json of the STORE", code(manifest.files["tokenizer/tokenizer.json"].sha256)),
-        ("the checksums of the files of the training part", code(record.data.checksum)),
+        ("all checksums of the training part together", code(record.data.checksum)),
     ]
     if (text := record.general_text) is not None:
-        sums.append((f"the token ids of the general text {code(text.source)}", code(text.checksum)))
+        sums.append((f"token ids of the general text {code(text.source)}", code(text.checksum)))
     lines = [
-        f"The STORE {code(record.data.store)}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
-        f"Held out: {plain(manifest.held_out.reason)}.",
+        f"STORE {code(record.data.store)}, prepared from {', '.join(sources[:_SOURCES])}{more}.",
+        f"Held out: {escape_markdown(manifest.held_out.reason)}.",
         f"Dropped: {_dropped(manifest)}.",
     ]
     return (
         f"{bullets(lines)}\n\n{markdown_table(['part', 'documents', 'sentences', 'tokens'], rows)}\n"
-        f"{markdown_table(['what', 'SHA-256'], sums)}"
+        f"{markdown_table(['file', 'SHA-256'], sums)}"
     )
 
 
 def _dropped(manifest: Manifest) -> str:
     dropped = manifest.result.dropped
-    return ", ".join(f"{count:,} documents ({plain(reason)})" for reason, count in dropped.items()) or "no document"
+    return (
+        ", ".join(f"{count:,} documents ({escape_markdown(reason)})" for reason, count in dropped.items())
+        or "no document"
+    )
 
 
 def _training(record: PretrainingRecord) -> Iterator[str]:
     options, result = record.options, _outcome(record)
     if options.get("from"):
-        yield f"It goes on from {code(options['from'])}."
+        yield f"Continued from {code(options['from'])}."
     stopped = ", stopped early" if result.stopped_early else ""
     yield (
         f"{result.steps:,} updates over {result.tokens_seen:,} tokens in {clock(result.seconds)}"
-        f"{stopped}; {options['batch_size']} examples of at most {options['sequence_length']} tokens an update, "
+        f"{stopped}; {options['batch_size']} examples of at most {options['sequence_length']} tokens per update, "
         f"learning rate {record.learning_rate:g}, {record.precision}."
     )
     for choice in record.choices:
         if choice.name in _ORIGIN:
-            yield f"{plain(choice.name.capitalize())}: {plain(choice.value)} ({plain(choice.reason)})."
+            yield (
+                f"{escape_markdown(choice.name.capitalize())}: {escape_markdown(choice.value)} "
+                f"({escape_markdown(choice.reason)})."
+            )
 
 
 def _limits(record: PretrainingRecord) -> Iterator[str]:
     compared = compared_with_unigram(_after(record))
-    yield from (plain(warning.partition("\n")[0]) for warning in record.warnings)
+    yield from (escape_markdown(warning.partition("\n")[0]) for warning in record.warnings)
     if compared is not None and compared[1] != "warning":
-        yield plain(compared[0])
+        yield escape_markdown(compared[0])
     pairs = compared_with_baseline(_after(record), record.data.audit)
     if pairs is not None and pairs[1] != "good":
-        what = "The order of segments" if record.options["objective"] == "mlm+sop" else "Next sentences"
-        yield f"{what}: {plain(pairs[0])}"
-    yield "The held-out part is of the same sources: the loss on other text, and on other languages, was not measured."
-    yield "It knows its corpus and repeats what stands there, bias included; neither bias nor facts were measured."
+        subject = "Order of segments" if record.options["objective"] == "mlm+sop" else "Next sentences"
+        yield f"{subject}: {escape_markdown(pairs[0])}"
+    yield "The held-out part comes from the same sources. Other text and other languages were not measured."
+    yield "The model repeats its training text, including bias and errors. Neither was measured."
     if record.options["objective"] == "nsp":
-        yield "Masked language modelling was not trained: its head says nothing."
+        yield "Masked language modelling was not trained: predictions of masked tokens are random."
     if record.options["objective"] == "mlm":
-        yield "Next sentence prediction was not trained: its head says nothing."
+        yield "Next sentence prediction was not trained: predictions about next sentences are random."

@@ -1,4 +1,4 @@
-"""The report of a pre-training: the losses with their baselines, the model's predictions, and how it was made."""
+"""The report of a pre-training: losses with their baselines, predictions of the model, and how it was made."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ def pretraining_report(
     refresh_seconds: int | None = None,
     as_of: str = "",
 ) -> str:
-    """report.html of a pre-training, from its run.json and metrics.jsonl.
+    """Return report.html of a pre-training, made from its run.json and metrics.jsonl.
 
-    `refresh_seconds` is for a page that is watched; `as_of` is the time of the figures of a run that is not finished.
+    Args:
+        refresh_seconds: makes the browser reload the page, for a run that is still training.
+        as_of: the time of the last metrics, for a run that is not finished.
     """
     page = Page(f"{name}: pre-training", _subtitle(record), refresh_seconds)
-    # A run that resumes after its end still has the figures of that end in its record.
+    # A finished run that trains further still has the figures of its first end in its record.
     after, before = record.evaluation if record.is_finished else None, record.evaluation_before
     evaluated = [Evaluated.model_validate(line) for line in evaluations]
     audit = record.data.audit
@@ -39,21 +41,26 @@ def pretraining_report(
     add_warnings(page, record.warnings)
     if not record.is_finished:
         add_progress(page, record, updates, held_out=_held_out_loss(evaluated), as_of=as_of)
-    page.section("Losses", "The loss of each update, smoothed, and of the held-out part on frozen masks.")
+    page.section("Losses", "Training loss per update, and held-out loss (the masked positions are the same each time).")
     add_loss_charts(page, updates, evaluated, before=before, after=after)
-    page.section("Evaluation", "The same masked positions and pairs of the held-out part each time.")
+    page.section("Evaluation", "On the held-out part, always with the same masked positions and sentence pairs.")
     if after is None and evaluated:
         last = evaluated[-1]
-        caption = "Held-out part; fewer examples during the run"
+        caption = "Held-out part; evaluations during the run use fewer examples"
         add_evaluation_table(page, before, last.evaluation, title=f"update {last.step:,}", caption=caption)
     else:
         add_evaluation_table(page, before, after)
     add_adaptation(page, record, evaluated, finished=after is not None)
     if audit is not None:
-        page.section("Pairs", "What the pairs are like, and how many can be judged right without reading them.")
+        page.section(
+            "Sentence pairs",
+            "The pairs for next sentence prediction, and how often a guess without reading them is right.",
+        )
         add_pairs(page, audit, tokens=record.data.tokens, after=after)
     if record.samples and after is not None:
-        page.section("Held-out sentences", "One word is hidden; the model's five best guesses, the true word marked.")
+        page.section(
+            "Held-out sentences", "One word is masked. Below: the five most probable words, the true word marked."
+        )
         add_samples(page, record.samples)
     page.section("How it was made")
     add_speed(page, updates)
@@ -62,14 +69,14 @@ def pretraining_report(
 
 
 def _held_out_loss(evaluated: list[Evaluated]) -> tuple[int, float] | None:
-    """The update and the MLM loss of the last evaluation."""
+    """Return the update and the MLM loss of the last evaluation; None without one."""
     figures = evaluated[-1].evaluation if evaluated else None
     nats = None if figures is None else figures.mlm_nats_per_masked_token
     return None if nats is None else (evaluated[-1].step, nats)
 
 
 def shown_data(record: PretrainingRecord) -> dict[str, object]:
-    """The data for the details of a page; an audit of the pairs has its own section."""
+    """Return the data for the details of a page, without the audit of the pairs, which has its own section."""
     data = record.data.to_dict()
     return {
         name: value
@@ -82,6 +89,6 @@ def _subtitle(record: PretrainingRecord) -> str:
     model, result = record.model, record.result
     steps = f", {result.steps:,} updates" if result is not None and record.is_finished else f", {record.status}"
     return (
-        f"{counted(model.layers, 'layer')} of {model.hidden_size}, {model.parameters / 1e6:.1f} M parameters, "
-        f"{record.options.get('objective', 'unknown objective')}{steps}"
+        f"{counted(model.layers, 'layer')}, hidden size {model.hidden_size}, {model.parameters / 1e6:.1f} M "
+        f"parameters, {record.options.get('objective', 'unknown objective')}{steps}"
     )

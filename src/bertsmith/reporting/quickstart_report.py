@@ -1,4 +1,4 @@
-"""The report of a quickstart: the language model, what it answers, and the classifier made of it."""
+"""The report of a quickstart: the language model, its answers, and the classifier fine-tuned from it."""
 
 from __future__ import annotations
 
@@ -27,40 +27,44 @@ def quickstart_report(
     updates: Lines,
     evaluations: Lines,
 ) -> str:
-    """report.html of a quickstart; `updates` and `evaluations` are those of the pre-training."""
+    """Return report.html of a quickstart; `updates` and `evaluations` come from the pre-training."""
     before, after = run.evaluation_before, run.evaluation
     page = Page(
-        "A BERT from the documentation on this machine",
+        "A BERT trained on this machine's Python documentation",
         subtitle=f"{result.documents:,} modules, {result.tokens:,} tokens, {result.steps:,} updates",
     )
     add_language_model_figures(page, after, before=before, audit=run.data.audit)
     add_warnings(page, run.warnings)
-    page.section("Losses", "The loss of each update, and of held-out modules on frozen masks.")
+    page.section("Losses", "Training loss per update, and held-out loss (the masked positions are the same each time).")
     evaluated = [Evaluated.model_validate(line) for line in evaluations]
     add_loss_charts(page, updates, evaluated, before=before, after=after)
     add_evaluation_table(page, before, after)
-    page.section("Masks filled", "Held-out sentences with one word hidden; the true word is marked.")
+    page.section("Masked words", "Held-out sentences with one masked word; the true word is marked.")
     add_samples(page, run.samples)
-    page.section("Next sentence", "A held-out sentence, with the one that follows it and one of another module.")
+    page.section(
+        "Next sentence",
+        "A held-out sentence, followed by its true next sentence or by a sentence from a different module.",
+    )
     page.text(result.next_sentence["a"])
     page.table(
-        ["next sentence?", "truth", "answer", "probability of IsNext"],
+        ["second sentence", "true label", "predicted label", "probability of IsNext"],
         [
             (item["b"], truth, item["label"], percent(item["is_next_probability"]))
             for truth, item in (("IsNext", result.next_sentence["true"]), ("NotNext", result.next_sentence["false"]))
         ],
-        caption="Label 0 of the model is IsNext, 1 is NotNext",
+        caption="IsNext is label 0 of the model, NotNext is label 1",
     )
     train, dev = classifier.data.files
     add_head_metrics(page, classifier.metrics, classifier.baseline, title="Which package is this sentence from?")
     page.text(
-        f"Fine-tuned on {train.examples:,} sentences, measured on {dev.examples:,} of modules that the model has not "
-        "seen. The checkpoint was chosen on these, so the figures are a little too good."
+        f"Fine-tuned on {train.examples:,} sentences and measured on {dev.examples:,} sentences from modules that the "
+        "model has not seen. The best checkpoint was selected on the same sentences, so the results are slightly too "
+        "good."
     )
     page.section("How it was made")
     add_speed(page, updates)
     add_provenance(page, run, shown_data(run))
-    page.section("Next")
+    page.section("Next steps")
     for line in result.next_commands:
         page.code(line)
     return page.html()

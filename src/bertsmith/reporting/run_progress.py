@@ -1,4 +1,4 @@
-"""How far a run is, from its length and metrics.jsonl: for its report, and for those who watch it."""
+"""The progress of a run, from its length and metrics.jsonl: for its report and for `report --watch`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bertsmith.runtime.console import clock
 Lines = Sequence[Mapping[str, Any]]
 
 RECENT = 0.25
-"""The share of the updates so far whose time forecasts the rest: phases and ramps change it."""
+"""The most recent share of the updates, which forecasts the time left: phases and ramps change the speed."""
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """The updates that are made, of how many, the share of the run that is done, the seconds that are left.
+    """Updates done and planned, the share done, and the seconds left.
 
-    All but the first are None where a run does not say how long it trains, or not yet how fast.
+    All but `step` are None if the length or the speed of the run is not known.
     """
 
     step: int
@@ -28,9 +28,9 @@ class RunProgress:
     seconds_left: float | None = None
 
     def __str__(self) -> str:
-        """`update 120 of 500, 24% done, about 3:20 left`."""
+        """Return `update 120 of 500, 24% done, about 3:20 left`."""
         if not self.step:
-            return "no update is made yet"
+            return "no update yet"
         parts = [f"update {self.step:,}" + (f" of {self.steps:,}" if self.steps is not None else "")]
         if self.share is not None:
             parts.append(f"{self.share:.0%} done")
@@ -40,7 +40,7 @@ class RunProgress:
 
 
 def run_progress(budget: TrainingLength | None, updates: Lines) -> RunProgress:
-    """How far a run is; the evaluations before and after the training are not counted."""
+    """Return the progress of a run; the evaluations before and after training are not counted."""
     steps, minutes = (None, None) if budget is None else (budget.steps, budget.minutes)
     if not updates:
         return RunProgress(0, steps)

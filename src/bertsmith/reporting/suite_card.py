@@ -1,4 +1,4 @@
-"""The card of a suite: the table of its tasks, each with its own RUN and card in a folder next to it."""
+"""The card of a suite: the results of its tasks. Every task is a RUN with its own card in a folder next to it."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from bertsmith.reporting.model_card import (
     HubNames,
     bullets,
     code,
+    escape_markdown,
     known,
     made_by,
     markdown_table,
     model_card,
-    plain,
 )
 from bertsmith.reporting.numbers import Cell, format_metric
 from bertsmith.reporting.suite_report import TITLES, average_in_words, interval_in_words, protocol_in_words
 
 
 def suite_card(name: str, record: SuiteRecord, files: Mapping[str, list[DataFile]], *, hub: HubNames) -> str:
-    """README.md of the results of a suite, from its suite.json; `files` are those in the run.json of each RUN."""
+    """Return README.md of a suite, made from its suite.json; `files` come from the run.json of each RUN."""
     suite, tasks = TITLES[record.suite], record.tasks
     return model_card(
         title=name,
         tags=["bert", record.suite, "bertsmith"],
-        summary=f"{code(record.model)} fine-tuned on the tasks of {suite}, each by itself.",
+        summary=f"Results of {code(record.model)}, fine-tuned separately on each task of {suite}.",
         sections=[
             ("Intended use", bullets(_intended_use(record))),
-            ("Figures", f"{_figures(tasks)}\n{_average(record)}"),
+            ("Results", f"{_figures(tasks)}\n{_average(record)}"),
             ("Data", _data(files)),
             ("Limits", bullets(_limits(record))),
-            ("How to make it again", made_by(record)),
+            ("Repeat this", made_by(record)),
         ],
         metadata=known(base_model=hub.base_model, base_model_relation="finetune" if hub.base_model else None),
     )
 
 
 def _intended_use(record: SuiteRecord) -> Iterator[str]:
-    yield "Comparing encoders: how much this MODEL knows of English sentences and pairs, by one table."
+    yield "Comparing encoders on English sentences and sentence pairs."
     runs = dict.fromkeys(entry.run for entry in record.tasks.values())
-    yield f"This folder is no model. {len(runs)} models stand in it, one a task, each with a card of its own."
+    yield f"This folder is not a model. It holds {len(runs)} models, one per task, each with its own card."
 
 
 def _figures(tasks: Mapping[str, SuiteTask]) -> str:
@@ -53,12 +53,12 @@ def _figures(tasks: Mapping[str, SuiteTask]) -> str:
             interval_in_words(metric, figure),
             format_metric(metric, entry.baseline[metric]),
             entry.num_examples,
-            plain(protocol_in_words(entry)),
+            escape_markdown(protocol_in_words(entry)),
         )
         for task, entry in tasks.items()
         for metric, figure in entry.figures.items()
     ]
-    header = ["task", "metric", "figure", "95% interval", "baseline", "examples", "protocol"]
+    header = ["task", "metric", "value", "95% interval", "baseline", "examples", "protocol"]
     return markdown_table(header, rows)
 
 
@@ -83,15 +83,18 @@ def _limits(record: SuiteRecord) -> Iterator[str]:
     tasks = record.tasks
     same = [task for task, entry in tasks.items() if entry.protocol.selected_on_reported_data]
     if same:
-        yield f"Chosen on the very data that the figures are of, so a little too good: {', '.join(same)}."
+        yield (
+            "The best checkpoint was selected on the reported examples, so the results are slightly too good: "
+            f"{', '.join(same)}."
+        )
     diverged = [task for task, entry in tasks.items() if entry.diverged_seeds]
     if diverged:
-        yield f"Tasks with seeds that did not pass the baseline: {', '.join(diverged)}."
+        yield f"Tasks with seeds that do not beat the baseline: {', '.join(diverged)}."
     drawn = [task for task, entry in tasks.items() if entry.drawn_from]
     if drawn:
-        yield f"Trained on a random part of the training file: {', '.join(drawn)}."
+        yield f"Trained on a random sample of the training file: {', '.join(drawn)}."
     for task, failure in record.failures.items():
-        yield f"{task} failed: {plain(failure.message)}"
+        yield f"{task} failed: {escape_markdown(failure.message)}"
     if record.missing:
-        yield f"Not measured: {', '.join(record.missing)}. The average cannot be set beside one over all tasks."
-    yield "English alone, and sentences as short as those of these files; nothing else was measured."
+        yield f"Not measured: {', '.join(record.missing)}. Do not compare the average with averages over all tasks."
+    yield "Measured on short English sentences only, nothing else."

@@ -1,8 +1,7 @@
-"""The letters of the charts: escaped elements, the estimated width of text, and the frame of a figure.
+"""SVG for charts: escaped elements, the estimated width of text, and the frame of a figure.
 
-A drawing is WIDTH units wide and scales to its container. Text is laid out for FONT_SIZE units, which is 11
-CSS pixels where the chart is 358 px wide (a phone of 390 px); `page.css` makes it smaller where there is more
-room.
+A drawing is WIDTH units wide and scales to its container. Text is laid out for FONT_SIZE units, which is 11 CSS pixels
+on a phone (a chart 358 px wide); `page.css` makes it smaller on wider screens.
 """
 
 from __future__ import annotations
@@ -19,30 +18,30 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def printable(text: str) -> str:
-    """The text with what neither XML nor UTF-8 can hold (control characters, lone surrogates) replaced."""
+    """Return the text with characters replaced that XML or UTF-8 cannot hold (control characters, lone surrogates)."""
     return _NOT_IN_XML.sub("\ufffd", text)
 
 
 def element(name: str, attributes: dict[str, str | float], *children: str) -> str:
-    """One element; attributes are escaped here, children are markup already. Numbers get two decimals."""
+    """Return one element; attributes are escaped here, children are markup already. Numbers get two decimals."""
     written = "".join(f" {key}={quoteattr(_attribute(value))}" for key, value in attributes.items())
     return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
 
 
 def text(content: str, x: float, y: float, kind: str, *, anchor: str = "start", room: float = WIDTH) -> str:
-    """A line of text, shortened to `room` units; then its full form is in the tooltip."""
+    """Return a line of text; if it is wider than `room` units, it is shortened and the tooltip has all of it."""
     shown = shortened(content, room)
     tooltip = [element("title", {}, escape(content))] if shown != content else []
     return element("text", {"class": kind, "x": x, "y": y, "text-anchor": anchor}, escape(shown), *tooltip)
 
 
 def text_width(content: str) -> float:
-    """The estimated width of a line in units, rather too much; wide East Asian letters count double."""
+    """Return the estimated width of a line in units, an upper bound; wide East Asian letters count double."""
     return sum(FONT_SIZE if unicodedata.east_asian_width(letter) in "WF" else 0.62 * FONT_SIZE for letter in content)
 
 
 def shortened(content: str, room: float) -> str:
-    """The text if it fits `room` units, else its beginning and an ellipsis."""
+    """Return the text if it fits into `room` units, else its beginning and an ellipsis."""
     if text_width(content) <= room:
         return content
     length = len(content)
@@ -52,7 +51,7 @@ def shortened(content: str, room: float) -> str:
 
 
 def figure(parts: Sequence[str], *, height: float, title: str, description: str = "") -> str:
-    """The parts as an `<svg>` that scales, named for screen readers by `title` and told by `description`."""
+    """Return the parts as a scaling `<svg>`, with `title` and `description` for screen readers."""
     described = [element("desc", {}, escape(description))] if description else []
     drawing = element(
         "svg",
@@ -72,7 +71,7 @@ def figure(parts: Sequence[str], *, height: float, title: str, description: str 
 
 
 def empty_figure(title: str) -> str:
-    """What stands where a chart will be once there is something to draw."""
+    """Return the placeholder of a chart without data."""
     frame = element(
         "rect",
         {"class": "chart-empty", "x": 1, "y": 1, "width": WIDTH - 2, "height": 118, "rx": 6, "fill": "none"},

@@ -1,4 +1,4 @@
-"""The sentences of a task in model cards and reports; each task gives its own (`tasks/*/card.py`)."""
+"""The sentences about a task in model cards and reports; every task defines them in `tasks/*/card.py`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TaskTexts:
-    """What a card and a report say of a model with a task.
+    """The sentences about a model in its card and report.
 
     Attributes:
-        use: what the model does with a text, without a full stop.
-        output: its output; `{count}` and `{labels}` are the number and the list of the labels.
-        wrong: what is counted as an error, after a number of texts.
-        limit: the texts that it is not for.
-        labels_are_classes: whether the labels are classes, which may be too rare to be learnt.
-        lower_is_better: the metrics of which the lowest value is the best.
+        use: what the model does with a text, in a sentence without a full stop.
+        output: its output; `{count}` and `{labels}` stand for the number and the list of labels.
+        wrong: what counts as an error; follows a number, as in "12 of 1,000 texts get a wrong label".
+        limit: the texts that the model is not for.
+        labels_are_classes: whether the labels are classes, which may have too few examples.
+        lower_is_better: the metrics whose lowest value is the best.
     """
 
     use: str

@@ -4,63 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bertsmith.config.extras import require_extra
 from bertsmith.config.option_names import nearest
-from bertsmith.config.verb import Result, verb
+from bertsmith.config.verb import verb
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.announcement import announce
-from bertsmith.finetuning.beginning import begin
 from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.claim import claim
 from bertsmith.finetuning.data import FinetuningData, read_files
-from bertsmith.finetuning.distillation import Teacher, forget
-from bertsmith.finetuning.ending import finish_run
+from bertsmith.finetuning.finish_run import finish_run
+from bertsmith.finetuning.hyperparameter_search import HyperparameterSearch
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.resuming import FinetuningRun
-from bertsmith.finetuning.search import Search
 from bertsmith.finetuning.seed_models import publish_seed_metrics, publish_seed_model, remove_seed_models
 from bertsmith.finetuning.seed_training import train_seed
-from bertsmith.finetuning.seeds import Seeds
+from bertsmith.finetuning.seeds import SeedResults
+from bertsmith.finetuning.start_run import start_run
 from bertsmith.finetuning.starting_model import starting_model
+from bertsmith.finetuning.task_teacher import TaskTeacher, remove_teacher_logits
 from bertsmith.records.finetuning import FinetuningOutcome, FinetuningRecord
 from bertsmith.runtime.console import log_info
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
 
-@dataclass(frozen=True)
-class FinetuneResult(Result):
-    """The RUN that `finetune` made, and its figures.
-
-    Attributes:
-        metrics: for each metric `mean`, `low`, `high` and `seeds`. For several seeds it is the mean with its 95%
-            interval (Student's t), for one seed the value with its bootstrap interval over the examples. The figures
-            are of the test file if there is one, else of the dev file (then `selected_on_reported_data` is true).
-        diverged_seeds: seeds that do not beat the baseline on the dev file, and seeds whose loss became infinite or
-            NaN. The latter have no figures; all other seeds count in the mean.
-        windowed_examples: examples of all files that are longer than `max_length` and are read in windows, for heads
-            that do so.
-        calibration: that of the best seed on the same file, as `evaluate` gives it.
-        search: the trials of `--search`, with `best_trial` and its `gain` over trial 0, the defaults.
-        best_seed_metrics: for several seeds, the figures of the best one, which is the RUN, with bootstrap intervals.
-    """
-
-    omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
+@dataclass(frozen=True, kw_only=True)
+class FinetuneResult(FinetuningOutcome):
+    """The RUN that `finetune` made, and its figures."""
 
     run: Path
-    metrics: dict[str, dict[str, Any]]
-    best_seed: int
-    diverged_seeds: list[int]
-    selected_on_reported_data: bool
-    baseline: dict[str, float]
-    num_examples: int
-    truncated_tokens: int
-    windowed_examples: int | None = None
-    calibration: dict[str, Any] | None = None
-    search: dict[str, Any] | None = None
-    best_seed_metrics: dict[str, dict[str, float]] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object; it begins with the RUN."""
+        return {"run": str(self.run), **super().to_dict()}
 
 
 @verb(FinetuneOptions)
@@ -86,31 +64,31 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     resumed = claim(run, options, data)
     if resumed is not None and run.finished and resumed.seeds == options.seeds and resumed.result is not None:
         log_info(f"{options.out} is already finished")
-        return FinetuneResult(run=options.out, **resumed.result.to_dict())
+        return FinetuneResult(run=options.out, **vars(resumed.result))
     started = () if resumed is None else resumed.choices
     settings, choices = choose_settings(options, data, start, started=started)
-    search = Search.of(run, settings, data, start=start, started=started)
+    search = HyperparameterSearch.of(run, settings, data, start=start, started=started)
     teacher = None
     if options.teacher is not None:
-        teacher = Teacher(
-            options, data.head, start.tokenizer, inputs=data.learnt.encoded, examples=data.teacher_examples
+        teacher = TaskTeacher(
+            options, data.head, start.tokenizer, inputs=data.train.encoded, examples=data.teacher_examples
         )
     announce(data, settings, choices)
     if search is not None:
         search.announce()
     if options.dry_run:
         return _planned(options, data, search)
-    begin(run, options, data, choices=choices, resumed=resumed)
+    start_run(run, options, data, choices=choices, resumed=resumed)
     if teacher is not None:
-        data.learnt = replace(data.learnt, taught=teacher.answers(run.path))
+        data.train = replace(data.train, taught=teacher.compute_logits(run.path))
         teacher = None  # frees the memory of its weights
     if search is not None:
         settings = search.best_settings()
     numbers = range(options.seed, options.seed + options.seeds)
     results = {seed: train_seed(run, settings, data, tokenizer=start.tokenizer, seed=seed) for seed in numbers}
-    outcome = finish_run(run, data, Seeds(settings, results))
+    outcome = finish_run(run, data, SeedResults(settings, results))
     _publish(run, outcome)
-    return FinetuneResult(run=options.out, **outcome.to_dict())
+    return FinetuneResult(run=options.out, **vars(outcome))
 
 
 def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
@@ -128,13 +106,12 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
         )
 
 
-def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | None) -> FinetuneResult:
+def _planned(options: FinetuneOptions, data: FinetuningData, search: HyperparameterSearch | None) -> FinetuneResult:
     """Return the result of `--dry-run`, which has no figures."""
     return FinetuneResult(
         run=options.out,
         metrics={},
         best_seed=options.seed,
-        diverged_seeds=[],
         selected_on_reported_data=options.test is None,
         baseline={},
         num_examples=len(data.dev.targets),
@@ -146,7 +123,7 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
 
 def _publish(run: FinetuningRun, outcome: FinetuningOutcome) -> None:
     """Write card, record and report of a finished RUN, and last the model of the best seed."""
-    forget(run.path)
+    remove_teacher_logits(run.path)
     publish_seed_metrics(run.path, outcome.best_seed)
     write_head_card(run.path, run.record)
     run.save_record()

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 from bertsmith.config.verb import Result, verb
 from bertsmith.errors import DataError, DivergedError, InputError
-from bertsmith.finetuning.glue.entries import TASK, entry_of_further, entry_of_run, options_of
-from bertsmith.finetuning.glue.folder import find_tasks
+from bertsmith.finetuning.glue.entries import TASK, extra_file_entry, run_entry, task_options
+from bertsmith.finetuning.glue.glue_folder import find_tasks
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.glue.plan import PlannedTask, announce_tasks, left_out, plan_tasks
+from bertsmith.finetuning.glue.planned_tasks import PlannedTask, announce_tasks, plan_tasks, record_failure
 from bertsmith.finetuning.glue.suite_folder import SuiteFolder
 from bertsmith.finetuning.glue.tasks import NAMES
 from bertsmith.finetuning.seed_models import remove_seed_models
@@ -81,9 +81,9 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
             try:
                 _train(options, planned, record)
             except (InputError, DivergedError) as error:
-                for name in (planned.name, *(further.name for further, _ in planned.files.further)):
+                for name in (planned.name, *(extra.name for extra, _ in planned.files.extra_files)):
                     record.tasks.pop(name, None)
-                record.failures[planned.name] = left_out(planned.name, error)
+                record.failures[planned.name] = record_failure(planned.name, error)
             record.to_do.remove(planned.name)
             suite.save()
     record.status = "finished"
@@ -100,15 +100,15 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
 
 
 def _train(options: GlueOptions, planned: PlannedTask, record: SuiteRecord) -> None:
-    """Train or resume a task as `finetune` does, and measure its models on the further files that fit."""
-    result = train_seeds(options_of(planned, options))
-    entries, failures = {planned.name: entry_of_run(planned, result.run)}, {}
-    for further, part in planned.further:
-        before = record.tasks.get(further.name)
+    """Train a task as `finetune` does, or resume it; measure its models on the extra files, if they fit."""
+    result = train_seeds(task_options(planned, options))
+    entries, failures = {planned.name: run_entry(planned, result.run)}, {}
+    for extra, part in planned.extra_files:
+        before = record.tasks.get(extra.name)
         try:
-            entries[further.name] = entry_of_further(planned, further, part, options=options, before=before)
+            entries[extra.name] = extra_file_entry(planned, extra, part, options=options, before=before)
         except DataError as error:
-            failures[further.name] = left_out(further.name, error)
+            failures[extra.name] = record_failure(extra.name, error)
     if not failures:  # --resume may measure a file that could not be read
         remove_seed_models(result.run, result.best_seed)
     record.tasks |= entries

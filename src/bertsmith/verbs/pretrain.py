@@ -23,7 +23,7 @@ from bertsmith.pretraining.resuming import OF_ONE_CALL, checkpoint_to_resume, in
 from bertsmith.pretraining.trainer_of_run import make_trainer
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.records.run import VERSION
-from bertsmith.reporting.adaptation import what_changed
+from bertsmith.reporting.adaptation import adaptation_verdict
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import format_bytes, log_info, warn
 from bertsmith.runtime.files import folder_bytes, folder_lock
@@ -175,7 +175,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
         folder.publish(model, components.tokenizer, components.encoder)
         _keep_checkpoints(folder)
     processes.barrier()
-    if components.general is not None and (words := what_changed(record)[0]):
+    if components.general is not None and (words := adaptation_verdict(record)[0]):
         log_info(words)
     for text in record.warnings:
         warn(text)

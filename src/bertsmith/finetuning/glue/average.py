@@ -1,4 +1,4 @@
-"""The figures of a table: one for each metric of a task, the score of the task, and the average of the scores."""
+"""The results of a suite: the metrics of each task, its score, and the average of the scores."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bertsmith.metrics.seeds import one_figure
 from bertsmith.records.suite import Average, OverSeeds, SuiteTask
 
 
-def summed_up(task: SuiteTask, over_seeds: OverSeeds) -> SuiteTask:
-    """A task with the figures of the table."""
+def with_table_figures(task: SuiteTask, over_seeds: OverSeeds) -> SuiteTask:
+    """Return a task with its value for each metric and its score."""
     best = task.seeds.index(task.best_seed)
     figures = {name: one_figure(metric, over_seeds, best) for name, metric in task.metrics.items()}
     score = float(np.mean([figure.value for figure in figures.values()]))
@@ -22,15 +22,15 @@ def summed_up(task: SuiteTask, over_seeds: OverSeeds) -> SuiteTask:
 
 
 def average(tasks: Mapping[str, SuiteTask], over_seeds: OverSeeds) -> Average | None:
-    """The mean over tasks of their scores; MNLI counts once, with both of its dev files (Wang et al. 2018).
+    """Return the mean of the scores over the tasks; MNLI counts once, with both of its dev files (Wang et al. 2018).
 
-    If scores are means over seeds, and all tasks have the same number of them, it has an interval by Student's t over
-    the averages of each seed; `low` and `high` are None otherwise. None without a task.
+    If scores are means over seeds and all tasks have the same number of seeds, the average has an interval (Student's t
+    over the averages of each seed); otherwise `low` and `high` are None. Returns None without a task.
     """
     groups: dict[str, list[SuiteTask]] = {}
     for task in GLUE:
         if task.name in tasks:
-            names = [task.name, *(one.name for one in task.further if one.in_average and one.name in tasks)]
+            names = [task.name, *(one.name for one in task.extra_files if one.in_average and one.name in tasks)]
             groups[task.name] = [tasks[name] for name in names]
     if not groups:
         return None
@@ -54,5 +54,5 @@ def average(tasks: Mapping[str, SuiteTask], over_seeds: OverSeeds) -> Average | 
 
 
 def _score(task: SuiteTask, place: int) -> float:
-    """A task in one figure, with one of its seeds: the mean of its metrics."""
+    """Return the score of a task with one of its seeds: the mean of its metrics."""
     return float(np.mean([metric.seeds[place] for metric in task.metrics.values()]))

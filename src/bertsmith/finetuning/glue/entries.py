@@ -1,4 +1,4 @@
-"""The entries of a suite's table: a task by its RUN, and a further file by the models of that RUN."""
+"""The entries of a suite: a task with the results of its RUN, and an extra file measured with the models of a RUN."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from bertsmith.errors import DataError
 from bertsmith.evaluation.head_result import evaluate_head
 from bertsmith.evaluation.options import EvaluateOptions
-from bertsmith.finetuning.glue.folder import GlueFile
+from bertsmith.finetuning.glue.glue_folder import GlueFile
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.glue.plan import PlannedTask
-from bertsmith.finetuning.glue.tasks import Further
+from bertsmith.finetuning.glue.planned_tasks import PlannedTask
+from bertsmith.finetuning.glue.tasks import ExtraFile
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.finetuning.seed_models import model_of_seed
 from bertsmith.finetuning.seeds import figures_over_seeds
@@ -24,11 +24,11 @@ from bertsmith.tasks.base import task_class
 from bertsmith.training.run_folder import read_metrics
 
 TASK = "sequence-classification"
-"""The task that each task of GLUE is."""
+"""The bertsmith task of all GLUE tasks."""
 
 
-def options_of(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
-    """The options by which `finetune` trains a task of the suite."""
+def task_options(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
+    """Return the options of `finetune` for a task of the suite."""
     layout, task = planned.train.layout, planned.files.task
     files = {
         "task": TASK,
@@ -50,13 +50,13 @@ def options_of(planned: PlannedTask, options: GlueOptions) -> FinetuneOptions:
     return FinetuneOptions.build(options.model_dump(include=set(HeadTrainingOptions.model_fields)) | files)
 
 
-def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
-    """A task with the figures of its RUN."""
+def run_entry(planned: PlannedTask, run: Path) -> SuiteTask:
+    """Return a task with the results of its RUN."""
     record, metrics = FinetuningRecord.read(run / FILE), planned.files.task.metrics
     outcome = _outcome(record, run)
     (train,) = (file for file in record.data.files if file.part == "train")
     return SuiteTask(
-        metrics={name: outcome.metrics[name] for name in metrics},
+        metrics={name: record.metrics[name] for name in metrics},
         seeds=record.seeds_with_figures,
         best_seed=outcome.best_seed,
         protocol=_protocol(planned.reported.path, planned.dev.path),
@@ -73,39 +73,39 @@ def entry_of_run(planned: PlannedTask, run: Path) -> SuiteTask:
     )
 
 
-def entry_of_further(
-    planned: PlannedTask, further: Further, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
+def extra_file_entry(
+    planned: PlannedTask, extra: ExtraFile, part: GlueFile, *, options: GlueOptions, before: SuiteTask | None
 ) -> SuiteTask:
-    """A further file with the figures of the models of a task, one of each seed.
+    """Measure an extra file with the models of a task, one per seed.
 
-    The entry `before` is returned if it is of the same seeds and the same file. Raises DataError if a model is missing,
-    or the file does not fit it.
+    Returns the entry `before` if it has the same seeds and the same file. Raises DataError if a model is missing or the
+    file does not fit it.
     """
     run = options.out / planned.name
     record, digest = FinetuningRecord.read(run / FILE), sha256_of(part.path)
     if before is not None and (before.seeds, before.sha256) == (record.seeds_with_figures, digest):
         return before
-    log_info(f"{further.name}: the models of {planned.name} on {part.path}")
+    log_info(f"{extra.name}: the models of {planned.name} on {part.path}")
     best_seed = _outcome(record, run).best_seed
     found = []
     for seed in record.seeds_with_figures:
         model = model_of_seed(run, seed, best_seed)
         if model is None:
             raise DataError(
-                f"{part.path}: the model of seed {seed} was not kept when {run} was finished; train it again "
-                "with --overwrite to measure it on this file"
+                f"{part.path}: found no model of seed {seed} in {run}, expected one to measure on this file. Train "
+                "again with --overwrite"
             )
         figures = evaluate_head(_evaluation(model, part, options), TASK)
-        found.append({name: Figure(**figures.metrics[name]) for name in further.metrics})
+        found.append({name: Figure(**figures.metrics[name]) for name in extra.metrics})
     counts = record.data.labels
-    most = max(counts, key=lambda label: counts[label])
-    of_always_the_same = {"accuracy": part.labels.get(most, 0) / part.rows, "matthews": 0.0}
+    majority = max(counts, key=lambda label: counts[label])
+    majority_baseline = {"accuracy": part.labels.get(majority, 0) / part.rows, "matthews": 0.0}
     return SuiteTask(
         metrics=figures_over_seeds(found, task_class(TASK)),
         seeds=record.seeds_with_figures,
         best_seed=best_seed,
         protocol=_protocol(part.path, planned.dev.path),
-        baseline={name: of_always_the_same[name] for name in further.metrics},
+        baseline={name: majority_baseline[name] for name in extra.metrics},
         num_examples=part.rows,
         file=str(part.path),
         run=str(run),
@@ -142,6 +142,6 @@ def _protocol(reported: Path, chosen_on: Path) -> SuiteProtocol:
 
 
 def _seconds(run: Path) -> float:
-    """Seconds of training of all seeds, also of those that were interrupted and resumed."""
+    """Return the seconds of training of all seeds, including resumed ones."""
     lasts = [updates[-1] for path in sorted((run / "seeds").iterdir()) if (updates := read_metrics(path)[0])]
     return round(sum(float(line["seconds"]) for line in lasts), 1)

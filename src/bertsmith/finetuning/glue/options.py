@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from bertsmith.config import help_groups, tutorial_names
 from bertsmith.config.options import Options
-from bertsmith.finetuning.glue.tasks import MEASURED_WITH, NAMES, plain
+from bertsmith.finetuning.glue.tasks import MEASURED_WITH, NAMES, normalized_task_name
 from bertsmith.finetuning.options import HeadTrainingOptions
 from bertsmith.records.suite import OverSeeds
 from bertsmith.tasks.files.options import comma_separated
@@ -57,22 +57,22 @@ class GlueFolderOptions(Options):
         """Return the tasks in the order and spelling of GLUE, each once."""
         if value is None:
             return None
-        known = {plain(name): name for name in NAMES}
+        known = {normalized_task_name(name): name for name in NAMES}
         for word in value:
-            trained = MEASURED_WITH.get(plain(word))
+            trained = MEASURED_WITH.get(normalized_task_name(word))
             if trained is not None:
                 raise ValueError(
                     f"found {word}, which is only measured, with the model of {trained}, if the folder has its file. "
                     f"Try: {trained}"
                 )
-            if plain(word) not in known:
-                near = difflib.get_close_matches(plain(word), known, n=1, cutoff=0.5)
+            if normalized_task_name(word) not in known:
+                near = difflib.get_close_matches(normalized_task_name(word), known, n=1, cutoff=0.5)
                 hint = f"; did you mean '{known[near[0]]}'?" if near else ""
                 raise ValueError(f"found {word!r}, expected all, or some of {', '.join(NAMES)}{hint}")
         if not value:
             raise ValueError(f"found no task, expected all, or some of {', '.join(NAMES)}")
-        wanted = {plain(word) for word in value}
-        return tuple(name for name in NAMES if plain(name) in wanted)
+        wanted = {normalized_task_name(word) for word in value}
+        return tuple(name for name in NAMES if normalized_task_name(name) in wanted)
 
 
 class GlueOptions(HeadTrainingOptions, GlueFolderOptions):

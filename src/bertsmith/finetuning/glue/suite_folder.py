@@ -1,4 +1,4 @@
-"""The folder of a suite and its suite.json: how it is claimed, begun, saved, and left if the work is stopped."""
+"""The folder of a suite and its suite.json: claim it, create it, save it, and leave it resumable when interrupted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from bertsmith.errors import Interrupted, OutputError
 from bertsmith.finetuning.claim import check_same_options, identity
-from bertsmith.finetuning.glue.average import average, summed_up
+from bertsmith.finetuning.glue.average import average, with_table_figures
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES
 from bertsmith.finetuning.resuming import RESUME_WITH, command, resume_command
@@ -23,12 +23,12 @@ from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import check_out_of_the_way
 
 MAY_CHANGE = ("tasks", "over_seeds", "seeds", "save_every")
-"""The options that may change when a suite is resumed: tasks are added, the table is made in a different way."""
-ORDER = [name for task in GLUE for name in (task.name, *(one.name for one in task.further))]
+"""Options that may change when a suite is resumed: they add tasks or seeds, or change the table only."""
+ORDER = [name for task in GLUE for name in (task.name, *(one.name for one in task.extra_files))]
 
 
 def new_record(options: GlueOptions) -> SuiteRecord:
-    """The record of a suite that begins."""
+    """Return the record of a new suite."""
     return SuiteRecord(
         version=VERSION,
         kind="suite",
@@ -52,11 +52,11 @@ def _identity(options: GlueOptions) -> dict[str, Any]:
 
 @dataclass
 class SuiteFolder:
-    """A suite while it is trained.
+    """The folder of a suite during training.
 
     Attributes:
-        write_report: writes report.html of a folder from its record, and returns the path.
-        record: with the tasks and failures of the suite that is resumed.
+        write_report: writes report.html into a folder and returns its path.
+        record: the record, with tasks and failures of a resumed suite.
     """
 
     options: GlueOptions
@@ -64,7 +64,7 @@ class SuiteFolder:
     record: SuiteRecord = field(init=False)
 
     def claim(self) -> None:
-        """Take the folder. Raises OptionError or OutputError if it is in use, or holds a suite of other options."""
+        """Claim the folder. Raises OptionError or OutputError if it is in use, or its suite has different options."""
         options, out = self.options, self.options.out
         self.record = new_record(options)
         check_out_of_the_way(out, {"the MODEL": options.model, "--data": options.data})
@@ -72,13 +72,16 @@ class SuiteFolder:
         if not options.resume or not is_occupied(out):
             return
         if not (out / FILE).is_file():
-            raise OutputError(f"--resume: {out} holds no {FILE} to go on with; give --overwrite or another --out")
+            raise OutputError(
+                f"--resume: found no {FILE} in {out}, expected an interrupted suite. Give --overwrite or a different "
+                "--out"
+            )
         resumed = SuiteRecord.read(out / FILE)
         check_same_options(out, resumed.options, _identity(options))
         self.record.tasks, self.record.failures = resumed.tasks, resumed.failures
 
     def create(self) -> None:
-        """Make the folder, in the place of an old one that is to be replaced; its card waits for the end."""
+        """Create the folder, replacing an old one with --overwrite; the card is written at the end."""
         out = self.options.out
         with disk_errors(out):
             old = move_to_replaced(out) if self.options.overwrite and out.exists() else None
@@ -89,9 +92,11 @@ class SuiteFolder:
                 shutil.rmtree(old, ignore_errors=True)
 
     def save(self) -> Path:
-        """Write suite.json, the tasks in the order of GLUE, and the report, whose path is returned."""
+        """Write suite.json, with the tasks in the order of GLUE, and the report; returns the path of the report."""
         record, over_seeds = self.record, self.options.over_seeds
-        record.tasks = {name: summed_up(record.tasks[name], over_seeds) for name in ORDER if name in record.tasks}
+        record.tasks = {
+            name: with_table_figures(record.tasks[name], over_seeds) for name in ORDER if name in record.tasks
+        }
         record.average = average(record.tasks, over_seeds)
         averaged = record.average.tasks if record.average else []
         record.missing = [name for name in NAMES if name not in averaged]
@@ -100,7 +105,7 @@ class SuiteFolder:
 
     @contextmanager
     def interruptions(self) -> Iterator[None]:
-        """Record whatever stops the work; if the user stops it, the message says how to resume."""
+        """Record any interruption; if the user interrupts, raise Interrupted with the command that resumes."""
         try:
             yield
         except BaseException as error:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of text, second text and label in a file: by name, or by number in a file without a header."""
+    """The columns of text, second text and label: names, or numbers in a file without a header."""
 
     text: str
     pair: str | None
@@ -19,13 +19,13 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All that a file must have."""
+        """The columns that a file must have."""
         return tuple(name for name in (self.text, self.pair, self.label) if name is not None)
 
 
 @dataclass(frozen=True)
-class Further:
-    """A file that a task's models are measured on besides its dev file; nothing is trained or chosen on it."""
+class ExtraFile:
+    """A file that a task's models are also measured on; never used for training or selection."""
 
     name: str
     folders: tuple[str, ...]
@@ -37,10 +37,10 @@ class Further:
 
 @dataclass(frozen=True)
 class GlueTask:
-    """A task of GLUE: its folder, its files (names without their endings), their columns, and its own metrics.
+    """A task of GLUE: its files (names without endings), their columns, and its metrics.
 
-    The first metric is the one that checkpoints and seeds are chosen by. `layouts` are the forms in which the files
-    are found: GLUE's own first, then that of the data sets of the Hub.
+    The first metric selects checkpoints and seeds. `layouts` has the columns of GLUE's own files first, then those of
+    the Hub's data sets.
     """
 
     name: str
@@ -49,11 +49,11 @@ class GlueTask:
     regression: bool = False
     dev: tuple[str, ...] = ("dev", "validation")
     test: tuple[str, ...] = ("test",)
-    further: tuple[Further, ...] = ()
+    extra_files: tuple[ExtraFile, ...] = ()
     positive: str | None = None
-    """The class that F1 is of, if a metric is F1."""
+    """The class that F1 is computed for, if F1 is a metric."""
     broken_rows: bool = False
-    """Whether GLUE's own files have rows in pieces (a line end within a question), which everybody leaves out."""
+    """Whether GLUE's own files have broken rows (a line end within a question), which are always skipped."""
 
 
 TRAIN = ("train",)
@@ -84,11 +84,11 @@ GLUE = (
         _MNLI,
         dev=("dev_matched", "validation_matched"),
         test=("test_matched",),
-        further=(
-            Further(
+        extra_files=(
+            ExtraFile(
                 "MNLI-mm", ("MNLI",), ("dev_mismatched", "validation_mismatched"), ("accuracy",), _MNLI, in_average=True
             ),
-            Further(
+            ExtraFile(
                 "AX",
                 ("AX", "diagnostic", "MNLI"),
                 ("diagnostic-full", "diagnostic", "AX", "test"),
@@ -102,17 +102,18 @@ GLUE = (
     GlueTask("RTE", ("accuracy",), (_SENTENCES,)),
     GlueTask("WNLI", ("accuracy",), (_SENTENCES,)),
 )
-"""In the order of GLUE's own table; the average is over these."""
+"""All tasks, in the order of GLUE's own table; the average is over them."""
 
 NAMES = tuple(task.name for task in GLUE)
 
 
-def plain(name: str) -> str:
-    """A name as it is compared: `SST-2`, `sst2` and `sst_2` are one."""
+def normalized_task_name(name: str) -> str:
+    """Return a name for comparison: `SST-2`, `sst2` and `sst_2` are equal."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 MEASURED_WITH: Mapping[str, str] = MappingProxyType(
-    {plain(further.name): task.name for task in GLUE for further in task.further} | {plain("MNLI-m"): "MNLI"}
+    {normalized_task_name(extra.name): task.name for task in GLUE for extra in task.extra_files}
+    | {normalized_task_name("MNLI-m"): "MNLI"}
 )
-"""The files that are measured with the models of a task, by their plain names, and that task."""
+"""Extra files by their normalized names, and the task whose models are measured on them."""

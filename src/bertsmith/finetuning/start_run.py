@@ -1,11 +1,11 @@
-"""Beginning a RUN: its record, in an empty folder or in that of the run that is resumed."""
+"""Starting a RUN: write its record into an empty folder or into the folder of a resumed run."""
 
 from __future__ import annotations
 
 from bertsmith.finetuning.claim import identity
 from bertsmith.finetuning.data import FinetuningData
-from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.previous_model import find_previous_model
 from bertsmith.finetuning.resuming import FinetuningRun, command
 from bertsmith.finetuning.seed_models import restore_best_seed_model
 from bertsmith.records.finetuning import FinetuningRecord
@@ -13,7 +13,7 @@ from bertsmith.records.run import VERSION, Machine
 from bertsmith.runtime.machine import AutomaticChoice, describe_machine, versions
 
 
-def begin(
+def start_run(
     run: FinetuningRun,
     options: FinetuneOptions,
     data: FinetuningData,
@@ -21,9 +21,9 @@ def begin(
     choices: list[AutomaticChoice],
     resumed: FinetuningRecord | None,
 ) -> None:
-    """Write the record of a run that is not finished; a finished model is withdrawn until more seeds are trained."""
-    # A run that is resumed is at --out itself: the model before it is in its record.
-    before = (resumed and resumed.model_before) or model_before(options, data.described)
+    """Write the record of an unfinished run; a finished model is withdrawn until more seeds are trained."""
+    # When a run is resumed, --out is the run itself: its record has the previous model.
+    previous = (resumed and resumed.model_before) or find_previous_model(options, data.file_report)
     if resumed is not None and run.finished and resumed.best_seed is not None:
         restore_best_seed_model(run.path, resumed.best_seed)
     record = FinetuningRecord(
@@ -38,10 +38,10 @@ def begin(
         choices=choices,
         machine=Machine(**describe_machine()),
         versions=versions(),
-        data=data.described,
+        data=data.file_report,
         warnings=list(data.report.warnings),
     )
-    if before is not None:
-        record.model_before = before
+    if previous is not None:
+        record.model_before = previous
     run.create(record)
     run.withdraw()

@@ -1,8 +1,8 @@
 """The labels in the config.json of a MODEL, checked before anything runs.
 
-transformers takes them as they are: with a hole in `id2label`, a prediction ends in a KeyError; with `num_labels` next
-to an `id2label` of another size, the names are replaced by LABEL_0, LABEL_1, ...; `label2id` without `id2label` is
-dropped. What is certain is completed here; everything else is refused with both numbers.
+transformers does not check them: a gap in `id2label` ends in a KeyError during prediction; if `num_labels` differs from
+the size of `id2label`, the names become LABEL_0, LABEL_1, ...; `label2id` without `id2label` is dropped. Here, missing
+entries are completed if they are certain; everything else is an error that names both values.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from bertsmith.errors import ModelError, shortened
 from bertsmith.runtime.console import warn
 
 WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
-"""The endings of the architectures whose outputs have names."""
+"""Endings of the architectures whose outputs have names."""
 
 
-def labels_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The `id2label` and `label2id` to read the config.json of a MODEL with; nothing if what it holds can stay.
+def read_config_labels(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return corrected `id2label` and `label2id` for the config.json of a MODEL; empty if nothing needs correction.
 
-    Raises ModelError unless the labels number the outputs from 0 and all names differ.
+    Raises ModelError unless the labels are numbered from 0 without gaps and all names differ.
     """
     architectures = config.get("architectures") or []
     if not any(str(architecture).endswith(WITH_LABELS) for architecture in architectures):
@@ -37,8 +37,8 @@ def labels_of(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     count = config.get("num_labels")
     if count is not None and count != len(labels):
         raise ModelError(
-            f"{name}: config.json has num_labels {count!r} and {len(labels)} labels in {source}; expected the same "
-            "number. Correct the one that does not belong to the weights"
+            f"{name}: config.json has num_labels {count!r} and {len(labels)} labels in {source}, expected the same "
+            "number. Correct the one that does not fit the weights"
         )
     return {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
 
@@ -47,12 +47,12 @@ def _object(name: str, config: Mapping[str, Any], key: str) -> dict[Any, Any]:
     value = config.get(key)
     if value is not None and not isinstance(value, dict):
         found = shortened(repr(value))
-        raise ModelError(f"{name}: {key} in config.json is {found}, expected an object of ids and labels")
+        raise ModelError(f"{name}: {key} in config.json is {found}, expected an object with ids and labels")
     return value or {}
 
 
 def _numbered(name: str, key: str, pairs: Any) -> dict[int, str]:
-    """The labels by their ids. Raises ModelError unless the ids are 0, 1, 2, ... and the labels differ."""
+    """Return the labels by id. Raises ModelError unless the ids are 0, 1, 2, ... and the labels differ."""
     labels: dict[int, str] = {}
     for id_, label in pairs:
         try:
@@ -86,12 +86,12 @@ def _numbered(name: str, key: str, pairs: Any) -> dict[int, str]:
 
 
 def _warn_of_contradiction(name: str, labels: Mapping[int, str], reverse: Mapping[Any, Any]) -> None:
-    """Answers follow `id2label`, as in transformers; a `label2id` that contradicts it is announced."""
+    """Warn if `label2id` contradicts `id2label`, which predictions follow, as in transformers."""
     for number, label in labels.items():
         if label in reverse and str(reverse[label]) != str(number):
             warn(
                 f"{name}: config.json contradicts itself: {label!r} is {number} in id2label and {reverse[label]} in "
-                "label2id; id2label is taken",
+                "label2id; using id2label",
                 once=True,
             )
             return

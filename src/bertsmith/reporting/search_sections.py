@@ -1,4 +1,4 @@
-"""What a search found, in words, as a table, and as a section of a page: run.json has it under `search`."""
+"""The result of a hyperparameter search in words, as a table, and as a section; run.json has it under `search`."""
 
 from __future__ import annotations
 
@@ -13,62 +13,64 @@ from bertsmith.reporting.page import Page
 
 
 def trial_in_words(number: int) -> str:
-    """Trial 0 is that of the defaults."""
+    """Return the name of a trial; trial 0 has the defaults."""
     return "trial 0 (the defaults)" if number == 0 else f"trial {number}"
 
 
 def settings_in_words(settings: Mapping[str, float | None]) -> str:
-    """`learning_rate 3.3e-05, epochs 3`."""
+    """Return `learning_rate 3.3e-05, epochs 3`."""
     return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items())
 
 
 def value_in_words(value: float | None) -> str:
-    """A value to read; None is that of an option that is not set."""
+    """Return a value as text; None is an option that is not set."""
     return "not set" if value is None else f"{value:g}"
 
 
 def space_in_words(space: str) -> str:
-    """The text of a space with blanks in it."""
+    """Return a search space for people: `learning_rate 1e-5 to 1e-4, epochs`."""
     return space.replace("=", " ").replace("..", " to ").replace("|", " or ").replace(",", ", ")
 
 
 def outcome(search: SearchReport) -> str:
-    """Whether the best settings are better than the defaults, by how much, and how far that can be believed."""
+    """Return whether the best settings beat the defaults, by how much, and whether that may be chance."""
     best = search.best
     if best is None or best.dev is None:
-        return "No trial has come to its end yet."
+        return "No trial is finished yet."
     metric, figure, default = search.metric, best.dev, search.trials[0].dev
     if search.gain is None or default is None:
-        return f"The defaults failed: {search.trials[0].why}. {_title(best)} is the best, {_of(search, figure)}."
+        return (
+            f"The defaults failed: {search.trials[0].why}. The best trial is {best.number} "
+            f"({settings_in_words(best.settings)}): {_suffix(search, figure)}."
+        )
     if best.number == 0:
-        return f"No settings were better than the defaults, which are kept: {_of(search, default)}."
+        return f"No trial was better than the defaults, so the defaults are used: {_suffix(search, default)}."
     gain = format_difference(metric, abs(search.gain), search.most).removeprefix("+")
-    better = "below" if figure.value < default.value else "above"
     text = (
-        f"{_title(best)} beats the defaults by {gain}: {_of(search, figure)}, {better} "
+        f"{_title(best)} beats the defaults by {gain}: {_suffix(search, figure)}, the defaults have "
         f"{format_metric(metric, default.value, search.most)}."
     )
     if figure.low <= default.value <= figure.high:
         interval = interval_text(metric, figure.low, figure.high, most=search.most)
         text += (
-            f" The figure of the defaults lies within the 95% interval of the best ({interval}): the dev file has too "
-            "few examples to prove that they are worse."
+            f" The defaults are inside its 95% interval ({interval}), so the dev file has too few examples to prove "
+            "that they are worse."
         )
     return text
 
 
 def caveat(search: SearchReport) -> str:
-    """What the figure of the best trial is not."""
+    """Return a warning about the result of the best trial."""
     if len(search.trials) == 1:
-        return f"It is of one training with seed {search.seed}: with another seed it would be another."
+        return f"This is one training with seed {search.seed}; a different seed gives a different result."
     return (
-        f"The best of {len(search.trials)} figures on one file is a little too good, as it was chosen there. Each "
-        f"is of one training with seed {search.seed}: with another seed it would be another."
+        f"The best of {len(search.trials)} results is slightly too good, because the same file selected it. Each "
+        f"result is one training with seed {search.seed}; a different seed gives a different result."
     )
 
 
 def trial_table(search: SearchReport) -> tuple[list[str], list[list[Cell]]]:
-    """Header and rows of all trials, the best first, those that failed last."""
+    """Return header and rows of all trials: the best first, failed ones last."""
     names = list(search.trials[0].settings) if search.trials else []
 
     def place(trial: Trial) -> tuple[bool, float]:
@@ -90,13 +92,13 @@ def trial_table(search: SearchReport) -> tuple[list[str], list[list[Cell]]]:
 
 
 def add_search(page: Page, search: SearchReport) -> None:
-    """The section of a search, also of one that is not finished."""
+    """Add the section of a search, finished or not."""
     tried, wanted = len(search.trials), search.trials_wanted
-    of = f"{tried} settings" if tried == wanted else f"{tried} of {wanted} settings so far"
+    count = f"{tried} trials" if tried == wanted else f"{tried} of {wanted} trials so far"
     page.section(
-        "Search",
-        f"{of}, the defaults first, each trained once and judged by {_named(search)} on the dev file: "
-        f"{space_in_words(search.space)}.",
+        "Hyperparameter search",
+        f"{count}; trial 0 has the defaults. Each trial trains once and is compared by {_named(search)} on the dev "
+        f"file. Search space: {space_in_words(search.space)}.",
     )
     tone: Literal["good", "info"] = "good" if (search.gain or 0) > 0 else "info"
     page.notice(outcome(search), tone)
@@ -105,22 +107,22 @@ def add_search(page: Page, search: SearchReport) -> None:
     if len(measured) > 1:
         page.chart(_chart(search, measured), f"{_named(search)} on the dev file of each trial")
     header, rows = trial_table(search)
-    page.table(header, rows, caption="Trials, the best first; low and high are the 95% interval over the examples")
+    page.table(header, rows, caption="Trials, the best first; low and high: the 95% interval over the examples")
     failed = [f"Trial {trial.number}: {trial.why}" for trial in search.trials if trial.state == "failed"]
     if failed:
-        page.folded(f"{len(failed)} failed", failed)
+        page.collapsible(f"{len(failed)} failed trial{'s' if len(failed) > 1 else ''}", failed)
 
 
 def _chart(search: SearchReport, measured: list[tuple[float, float]]) -> str:
     better = min if search.lower_is_better else max
     best = measured[:1]
-    for number, value in measured[1:]:  # a step where it changes
+    for number, value in measured[1:]:  # a vertical step at each new best
         best += [(number, best[-1][1]), (number, better(value, best[-1][1]))]
     default = search.trials[0].dev
     name = _named(search)
     unit = ", %" if is_share(search.metric) else ""
     return line_chart(
-        [Series("each trial", measured, "points"), Series("the best so far", best, "line")],
+        [Series("each trial", measured, "points"), Series("best so far", best, "line")],
         x_label="trial",
         y_label=f"{name}{unit}",
         reference_lines=[("defaults", _drawn(search, default))] if default else [],
@@ -130,7 +132,7 @@ def _chart(search: SearchReport, measured: list[tuple[float, float]]) -> str:
 
 
 def _drawn(search: SearchReport, figure: Figure) -> float:
-    """A figure as it is drawn: shares in per cent."""
+    """Return a value for the chart: shares in percent."""
     scale = 100 / search.most if is_share(search.metric) else 1.0
     return scale * figure.value
 
@@ -143,12 +145,12 @@ def _named(search: SearchReport) -> str:
     return search.metric.replace("_", " ")
 
 
-def _of(search: SearchReport, figure: Figure) -> str:
+def _suffix(search: SearchReport, figure: Figure) -> str:
     return f"{_named(search)} {format_metric(search.metric, figure.value, search.most)} on the dev file"
 
 
 def _numbered(search: SearchReport, trial: Trial) -> str:
-    """`4 (best)`, `0 (defaults, failed)`."""
+    """Return `4 (best)` or `0 (defaults, failed)`."""
     marks = {
         "best": trial.number == search.best_trial,
         "defaults": trial.number == 0,

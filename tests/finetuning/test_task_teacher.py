@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from bertsmith.errors import Interrupted, ModelError, OptionError
-from bertsmith.finetuning.distillation import TeacherLogits
+from bertsmith.finetuning.task_teacher import TeacherLogits
 from bertsmith.inference.predictor import Predictor
-from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
+from bertsmith.models.layer_dropping import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.multiple_choice.head import ChoiceLosses
@@ -159,15 +159,15 @@ def test_a_student_learns_the_teachers_logits_of_its_own_examples(task: str, sti
     taught = {**options, "teacher": teacher, "distil_weight": 1.0, "epochs": 1, "micro_batch_tokens": 60}
     nothing = finetune(task, **{**taught, "learning_rate": 1e-12}, model=teacher, out=tmp_path / "student").run
     assert max(map(abs, losses(nothing))) < 1e-5
-    learnt = finetune(task, **taught, model=still, out=tmp_path / "learnt").run
-    assert min(losses(learnt)) > 1e-3
-    assert not (learnt / "teacher").exists()
+    learned = finetune(task, **taught, model=still, out=tmp_path / "learned").run
+    assert min(losses(learned)) > 1e-3
+    assert not (learned / "teacher").exists()
 
 
 def test_a_teacher_with_another_tokenizer_answers_by_words(
     run: Path, still: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its words have other pieces and windows; what is learnt of each word is what it says of that word."""
+    """Its words have other pieces and windows; what is learned of each word is what it says of that word."""
     from bertsmith.verbs.prepare import prepare
     from bertsmith.verbs.pretrain import pretrain
 
@@ -195,7 +195,7 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     spans = samples("question-answering", tmp_path / "questions.jsonl")
     asked = {**QUICK, "max_length": 32, "train": spans, "dev": spans}
     answers = finetune("question-answering", **asked, model=other, out=tmp_path / "answers").run
-    with pytest.raises(OptionError, match="divides the texts into other tokens or windows than"):
+    with pytest.raises(OptionError, match="its tokens or windows differ from those of"):
         finetune("question-answering", **asked, model=still, teacher=answers, out=tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
@@ -205,7 +205,7 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
 
 @pytest.fixture(scope="module")
 def teacher(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A RUN that has learnt the task."""
+    """A RUN that has learned the task."""
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     return finetune(TASK, **files, **QUICK, out=tmp_path_factory.mktemp("taught") / "teacher").run
 
@@ -237,14 +237,20 @@ def test_teachers_that_do_not_fit(run: Path, teacher: Path, labelled: Labelled, 
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), **QUICK}
     out = tmp_path / "out"
     other = with_labels(teacher, tmp_path / "other", [0, 1], ["drink", "thing"])
-    with pytest.raises(OptionError, match=r"its labels are drink, thing, those of the training file food, thing"):
+    with pytest.raises(
+        OptionError, match=r"found the labels drink, thing, expected those of the training file .*food, thing"
+    ):
         finetune(TASK, **files, teacher=other, out=out)
-    with pytest.raises(ModelError, match=rf"--teacher .*: has no classification head; `bertsmith finetune {TASK}"):
+    with pytest.raises(
+        ModelError, match=rf"--teacher .*: found no classification head, .* Try: bertsmith finetune {TASK}"
+    ):
         finetune(TASK, **files, teacher=run, out=out)
     words = samples("token-classification", tmp_path / "words.jsonl")
-    with pytest.raises(ModelError, match=rf"--teacher .*: has the head of {TASK}; `bertsmith finetune token-"):
+    with pytest.raises(ModelError, match=rf"--teacher .*: found a head of {TASK}, .* Try: bertsmith finetune token-"):
         finetune("token-classification", **{**files, "train": words, "dev": words}, teacher=teacher, out=out)
-    with pytest.raises(OptionError, match=r"its problem type is single_label_classification, that of the student mul"):
+    with pytest.raises(
+        OptionError, match=r"found the problem type single_label_classification, expected that of the student, mul"
+    ):
         finetune(TASK, **files, teacher=teacher, out=out, problem_type=MULTI_LABEL)
     with pytest.raises(OptionError, match="is the teacher itself"):
         finetune(TASK, **files, teacher=teacher, out=teacher, overwrite=True)
@@ -259,7 +265,7 @@ def test_numbers_have_no_temperature(run: Path, teacher: Path, tmp_path: Path) -
     file = tmp_path / "numbers.jsonl"
     file.write_text("".join(f'{{"text": "bread near the river", "label": {value}}}\n' for value in range(8)))
     files = {"model": run, "train": file, "dev": file, "out": tmp_path / "out", "problem_type": REGRESSION}
-    with pytest.raises(OptionError, match="--distil-temperature: a number has no distribution"):
+    with pytest.raises(OptionError, match="--distil-temperature: a regression has no probabilities"):
         finetune(TASK, **files, **QUICK, teacher=teacher, distil_temperature=3)
 
 
@@ -349,6 +355,6 @@ def test_layers_that_cannot_be_left_out() -> None:
 
 def test_more_layers_than_there_are(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match="--layers 7: the model has 1 layers"):
+    with pytest.raises(OptionError, match="--layers: found 7, expected at most 1"):
         finetune(TASK, **files, **QUICK, layers=7)
     assert not files["out"].exists()

@@ -1,6 +1,7 @@
-"""A folder of GLUE as people have it: which tasks are there, in which files, and how many rows they have.
+"""A folder of GLUE: its tasks, their files, and the number of rows.
 
-Folders go by GLUE's names or those of the Hub (`SST-2`, `sst2`), files are .tsv, .csv, .jsonl or .parquet, also packed.
+Folders have GLUE's names or those of the Hub (`SST-2`, `sst2`). Files are .tsv, .csv, .jsonl or .parquet, also
+compressed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
-from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
+from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, ExtraFile, GlueTask, Layout, normalized_task_name
 from bertsmith.runtime.console import log_info, quiet
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.labelled_file import Columns, labelled_records, labelled_rows, sort_labels
@@ -20,7 +21,7 @@ from bertsmith.tasks.files.table_records import ENDINGS, FileRecord, HiddenLabel
 
 _FILE_ENDINGS = tuple(f"{ending}{packed}" for ending in ENDINGS for packed in ("", *COMPRESSIONS))
 _SHOWN = 12
-"""The most names of a folder in a message."""
+"""At most this many file names in a message."""
 _NO_LABEL = ("-1", "-1.0", "")
 
 
@@ -32,12 +33,12 @@ class TaskFiles:
     train: Path
     dev: Path
     test: Path | None
-    further: tuple[tuple[Further, Path], ...]
+    extra_files: tuple[tuple[ExtraFile, Path], ...]
 
 
 @dataclass(frozen=True)
 class GlueFile:
-    """A file that has been read once: its layout, its number of rows, and how often each label occurs."""
+    """A labelled file: its layout, its number of rows, and the count of each label."""
 
     path: Path
     layout: Layout
@@ -48,43 +49,46 @@ class GlueFile:
 
 
 def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
-    """The tasks of these names in a folder, in the order of GLUE; without names all that are there.
+    """Find tasks by name in a folder, in the order of GLUE; without names, all tasks of the folder.
 
-    Raises DataError if the folder holds none of them, lacks one that is named, or a task has no train or dev file.
+    Raises DataError if the folder has no task, if a named task is missing, or if a task has no train or dev file.
     """
     if not folder.exists():
         raise DataError(f"--data {folder}: no such folder")
     if not folder.is_dir():
-        raise DataError(f"--data {folder}: is a file, expected the folder of GLUE, with a folder for each task")
-    folders = {plain(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+        raise DataError(f"--data {folder}: found a file, expected the folder of GLUE, with one folder per task")
+    folders = {
+        normalized_task_name(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()
+    }
     wanted = [task for task in GLUE if names is None or task.name in names]
-    missing = [task.name for task in wanted if plain(task.name) not in folders]
+    missing = [task.name for task in wanted if normalized_task_name(task.name) not in folders]
     if len(missing) == len(wanted) or (names is not None and missing):
-        raise DataError(_not_there(folder, missing if names is not None else None))
+        raise DataError(_missing_task_message(folder, missing if names is not None else None))
     return [_files_of(task, folders) for task in wanted if task.name not in missing]
 
 
 def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
-    here = folders[plain(task.name)]
+    here = folders[normalized_task_name(task.name)]
     train, dev = _file(here, TRAIN), _file(here, task.dev)
     for path, part, stems in ((train, "train", TRAIN), (dev, "dev", task.dev)):
         if path is None:
             raise DataError(
-                f"{task.name}: no {part} file in {here}: looked for {' and '.join(f'{stem}.tsv' for stem in stems)}, "
-                f"also .csv, .jsonl, .parquet or packed; there is {_listed(here)}. Leave the task out with --tasks"
+                f"{task.name}: found no {part} file in {here}, expected {' or '.join(f'{stem}.tsv' for stem in stems)} "
+                f"(or .csv, .jsonl, .parquet, also compressed). The folder holds {_listed(here)}. To leave the task "
+                "out, use --tasks"
             )
     assert train is not None and dev is not None
-    further = []
-    for one in task.further:
-        places = (folders[plain(name)] for name in one.folders if plain(name) in folders)
+    extra_files = []
+    for one in task.extra_files:
+        places = (folders[normalized_task_name(name)] for name in one.folders if normalized_task_name(name) in folders)
         path = next((path for place in places if (path := _file(place, one.files)) is not None), None)
         if path is not None:
-            further.append((one, path))
-    return TaskFiles(task, train, dev, _file(here, task.test), tuple(further))
+            extra_files.append((one, path))
+    return TaskFiles(task, train, dev, _file(here, task.test), tuple(extra_files))
 
 
 def _file(folder: Path, stems: Iterable[str]) -> Path | None:
-    """The file of one of these names, an unpacked one before a packed one."""
+    """Return the file with one of these names, an uncompressed file first."""
     for stem in stems:
         for ending in _FILE_ENDINGS:
             for name in (stem, f"{stem}-00000-of-00001"):
@@ -94,15 +98,17 @@ def _file(folder: Path, stems: Iterable[str]) -> Path | None:
     return None
 
 
-def _not_there(folder: Path, missing: Sequence[str] | None) -> str:
+def _missing_task_message(folder: Path, missing: Sequence[str] | None) -> str:
     wanted = f"no folder of {', '.join(missing)}" if missing else f"no task of GLUE ({', '.join(NAMES)})"
-    own = next((task for task in GLUE if plain(task.name) == plain(folder.resolve().name)), None)
-    if own is not None and _file(folder, TRAIN) is not None:
+    single_task = next(
+        (task for task in GLUE if normalized_task_name(task.name) == normalized_task_name(folder.resolve().name)), None
+    )
+    if single_task is not None and _file(folder, TRAIN) is not None:
         return (
-            f"--data {folder}: is the folder of {own.name} alone, expected the one that it stands in: give --data "
-            f"{folder.resolve().parent} --tasks {own.name}"
+            f"--data {folder}: found the folder of {single_task.name} only, expected its parent folder. Try: --data "
+            f"{folder.resolve().parent} --tasks {single_task.name}"
         )
-    return f"--data {folder}: {wanted} in it, looked for folders of these names; there is {_listed(folder)}"
+    return f"--data {folder}: found {wanted}, expected folders with these names. It holds {_listed(folder)}"
 
 
 def _listed(folder: Path) -> str:
@@ -114,7 +120,7 @@ def _listed(folder: Path) -> str:
 
 
 def read_part(path: Path, task: GlueTask) -> GlueFile:
-    """Read a labelled file in the first of the layouts that it has. Raises DataError at the first mistake."""
+    """Read a labelled file with the first layout that fits. Raises DataError at the first mistake."""
     layouts, skip_broken = task.layouts, task.broken_rows and is_table(detect_format(path, None))
     layout = _layout_without_header(path, layouts)
     records = labelled_records(path, Columns(skip_broken=skip_broken, no_header=layout is not None))
@@ -123,21 +129,19 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
         layout = next((one for one in named if set(one.columns) <= set(records[0].values)), None)
     if layout is None:
         expected = " or ".join(", ".join(map(repr, one.columns)) for one in layouts)
-        raise DataError(
-            f"{path}: no columns {expected}; the columns there are {', '.join(map(repr, records[0].values))}"
-        )
+        raise DataError(f"{path}: found the columns {', '.join(map(repr, records[0].values))}, expected {expected}")
     part = _part(path, layout, records, skip_broken=skip_broken)
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
-            f"{path}: the labels are {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1: GLUE's F1 is of "
-            f"the class {task.positive}. The Hub's Parquet files hold names of classes; take the task from a file that "
-            "holds the numbers"
+            f"{path}: found the labels {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1, because "
+            f"GLUE's F1 is for the class {task.positive}. Parquet files of the Hub hold class names: use a file with the "
+            "numbers"
         )
     return part
 
 
 def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | None:
-    """The layout of a table that has no header; None if its first row is one, or no layout goes without."""
+    """Return the layout of a table without a header; None if the first row is a header or no layout fits."""
     layout = next((one for one in layouts if one.no_header), None)
     if layout is None or not is_table(detect_format(path, None)):
         return None
@@ -148,13 +152,10 @@ def _layout_without_header(path: Path, layouts: Sequence[Layout]) -> Layout | No
 
 
 def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = False) -> GlueFile | None:
-    """The same of a test file; None if it has no labels: no such column, or -1 in each row, as GLUE gives it.
-
-    That it has none is said.
-    """
+    """Read a test file; None, with a note, if it has no labels (no label column, or -1 in every row, as in GLUE)."""
     part = _labelled_part(path, layouts, skip_broken)
     if part is None:
-        log_info(f"{path}: has no labels, so nothing is measured on it")
+        log_info(f"{path}: has no labels, so it is not used")
     return part
 
 

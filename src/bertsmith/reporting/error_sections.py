@@ -1,6 +1,6 @@
-"""Where a head is wrong and how far its probabilities can be believed, as sections of a page.
+"""Sections of a page about the errors of a model and the calibration of its probabilities.
 
-The figures are those of `evaluation.error_analysis`: run.json has them under `errors`.
+The figures come from `evaluation.error_analysis`; run.json has them under `errors`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most
 from bertsmith.reporting.page import Page
 
 FEW = 20
-"""A slice of fewer examples is marked."""
+"""Slices with fewer examples are marked."""
 VALUE = 60
-"""Characters of a value that a slice is of, in tables; the JSON has all of them."""
+"""Characters of a slice's name in tables; the JSON has all of them."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """How the figures of a page came to be: (name, value) of what was measured on what, and the command.
+class Provenance:
+    """How the figures of a page were measured.
 
-    `file` says in a sentence what the file was for the model, and `kind` how good that is for the figures.
+    Attributes:
+        facts: (name, value) of file, model and settings.
+        command: the command that repeats the measurement.
+        file: a sentence about the role of the file for the model, such as "the dev file".
+        kind: the tone of that sentence.
     """
 
     facts: Sequence[tuple[str, Cell]]
@@ -36,9 +40,9 @@ class Measured:
 
 
 def evaluation_page(
-    model: str, data: str, metrics: Mapping[str, Figure], *, errors: ErrorReport, measured: Measured
+    model: str, data: str, metrics: Mapping[str, Figure], *, errors: ErrorReport, provenance: Provenance
 ) -> str:
-    """The page of `evaluate --report`: the figures of a head on a labelled file, and its errors."""
+    """Return the page of `evaluate --report`: the results of a model on a labelled file, and its errors."""
     page = Page(f"{Path(model).name} on {Path(data).name}", f"{errors.examples:,} examples; {model} on {data}")
     most = most_of(metrics)
     page.figures(
@@ -51,9 +55,9 @@ def evaluation_page(
             for name, figure in metrics.items()
         ]
     )
-    page.section("Figures", "Each with its 95% interval over the examples.")
+    page.section("Results", "With 95% intervals over the examples (bootstrap).")
     page.table(
-        ["metric", "figure", "low", "high"],
+        ["metric", "value", "low", "high"],
         [
             (
                 name.replace("_", " "),
@@ -61,33 +65,38 @@ def evaluation_page(
             )
             for name, figure in metrics.items()
         ],
-        caption="Figures",
+        caption="low and high: the 95% interval",
     )
-    if measured.kind != "good":
-        page.notice(measured.file, measured.kind)
+    if provenance.kind != "good":
+        page.notice(provenance.file, provenance.kind)
     add_errors(page, errors, most=most)
     page.section("How it was measured")
-    if measured.kind == "good":
-        page.text(measured.file)
-    page.table(["", ""], list(measured.facts))
-    page.text("The command that makes it again:")
-    page.code(measured.command)
+    if provenance.kind == "good":
+        page.text(provenance.file)
+    page.table(["", ""], list(provenance.facts))
+    page.text("To repeat this measurement:")
+    page.code(provenance.command)
     return page.html()
 
 
 def add_errors(page: Page, errors: ErrorReport, file: str = "", *, most: float = 1.0) -> None:
-    """Calibration, confusions, slices and the worst errors; `file` says what they are of, `most` is as `most_of`."""
+    """Add calibration, confusions, slices and the worst errors.
+
+    Args:
+        file: words that name the file in headings, such as " on the dev file".
+        most: the result of `most_of`.
+    """
     if errors.calibration is not None:
-        page.section("Calibration", f"How far the probabilities can be believed{file}.")
+        page.section("Calibration", f"Whether the probabilities match the share of correct predictions{file}.")
         _add_calibration(page, errors.calibration)
     if errors.labels is not None:
-        page.section("Labels", f"What is taken for what{file}.")
+        page.section("Labels", f"Which labels the model confuses{file}.")
         _add_labels(page, errors)
     if errors.slices:
-        page.section("Slices", f"The main figure for parts of the examples{file}.")
+        page.section("Slices", f"The main metric for groups of examples{file}.")
         for sliced in errors.slices:
             _add_slices(page, sliced, most)
-    page.section("Worst errors", _said_of_errors(errors, file))
+    page.section("Worst errors", _errors_sentence(errors, file))
     if errors.worst:
         _add_worst(page, errors)
 
@@ -95,7 +104,11 @@ def add_errors(page: Page, errors: ErrorReport, file: str = "", *, most: float =
 def _add_calibration(page: Page, found: CalibrationReport) -> None:
     of, before = found.of, found.before
     names = {"ece": "ECE", "brier": "Brier score", "nll": "Negative log-likelihood"}
-    notes = {"ece": "expected calibration error", "brier": "0 is best, 2 worst", "nll": "nats"}
+    notes = {
+        "ece": "expected calibration error; 0% is best",
+        "brier": "0 is best, 2 is worst",
+        "nll": "nats; 0 is best",
+    }
     page.figures(
         [
             (
@@ -108,23 +121,23 @@ def _add_calibration(page: Page, found: CalibrationReport) -> None:
     )
     page.chart(
         reliability_diagram(_drawn(found.bins), title="Reliability of the probabilities"),
-        f"How many of the {of} answered with such a probability are right, in bins of a fifteenth; the numbers are "
-        f"{of}. Bars below the dashed line are answers that are surer than they should be.",
+        f"Share of correct predictions by their probability, in 15 bins; the numbers above the bars count {of}. Bars "
+        "below the dashed line: the model is too confident. Bars above it: not confident enough.",
     )
     if before is not None:
         page.chart(
             reliability_diagram(_drawn(before.bins), title="Reliability before calibration"),
-            "The same before calibration.",
+            "The same chart before calibration.",
         )
         page.text(
-            f"The logits are divided by the temperature {found.temperature:.3f}, which was fitted to the dev file "
-            "(--calibrate); labels do not change by it."
+            f"The logits are divided by the temperature {found.temperature:.3f}, which was fitted on the dev file "
+            "(--calibrate). This does not change the predicted labels."
         )
     page.details(
-        "The bins",
+        "Values of the bins",
         {
             f"{percent(each.low)} to {percent(each.high)}": f"{each.count:,} {of}, mean probability "
-            f"{percent(each.confidence)}, right {percent(each.accuracy)}"
+            f"{percent(each.confidence)}, correct {percent(each.accuracy)}"
             for each in found.bins
         },
     )
@@ -138,19 +151,19 @@ def _add_labels(page: Page, errors: ErrorReport) -> None:
     confusion, labels = errors.confusion, errors.labels or []
     if confusion is not None:
         others = confusion.others
-        rest = f" {confusion.labels[-1]} stands for the {others} rarest labels." if others else ""
+        rest = f' "{confusion.labels[-1]}" are the {others} rarest labels.' if others else ""
         page.matrix(
             confusion.labels,
             confusion.counts,
             "true ↓ predicted →",
-            f"How many {confusion.of} of each true label (rows) are taken for each label (columns), shaded by the "
-            f"share of the row.{rest}",
+            f"Number of {confusion.of} by true label (rows) and predicted label (columns). Darker cells hold a larger "
+            f"share of their row.{rest}",
         )
     in_all = errors.labels_in_all or len(labels)
     page.table(
         ["label", "precision", "recall", "F1", "support"],
         [(each.label, *map(_share, (each.precision, each.recall, each.f1)), each.support) for each in labels],
-        caption="Each label; support is how often it is true"
+        caption="Each label; support counts its occurrences in the file"
         + (f"; the {len(labels)} most frequent of {in_all:,}" if in_all > len(labels) else ""),
     )
 
@@ -172,18 +185,18 @@ def _add_slices(page: Page, sliced: Slices, most: float) -> None:
             )
             for row in sliced.rows
         ],
-        caption=f"By {sliced.by}" + (f"; few: under {FEW} examples, too few to say anything" if few else ""),
+        caption=f"By {sliced.by}" + (f"; few: under {FEW} examples, too few for a conclusion" if few else ""),
     )
 
 
-def _said_of_errors(errors: ErrorReport, file: str) -> str:
+def _errors_sentence(errors: ErrorReport, file: str) -> str:
     shown, wrong = len(errors.worst), errors.wrong
     if wrong is None:
-        return f"The {shown} largest differences{file}."
+        return f"The {shown} largest errors{file}."
     if not wrong:
-        return f"Every one of the {errors.examples:,} examples is right{file}."
-    of = f"{wrong:,} of {errors.examples:,} examples are wrong{file}"
-    return f"{of}; these are the {shown} worst ones by {errors.error}." if shown < wrong else f"{of}."
+        return f"All {errors.examples:,} predictions are correct{file}."
+    count = f"{wrong:,} of {errors.examples:,} predictions are wrong{file}"
+    return f"{count}. Below are the {shown} worst by {errors.error}." if shown < wrong else f"{count}."
 
 
 def _add_worst(page: Page, errors: ErrorReport) -> None:
@@ -200,7 +213,7 @@ def _add_worst(page: Page, errors: ErrorReport) -> None:
         for each in errors.worst
     ]
     header = ["where", "text", "true", "predicted", *(["probability"] if with_probability else []), errors.error]
-    page.table(header, rows, caption="The worst errors, the worst first; long texts are cut")
+    page.table(header, rows, caption="The worst errors first; long texts are shortened")
 
 
 def _number(value: float) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.options import FinetuneOptions
+from bertsmith.finetuning.previous_model import find_previous_model
 from bertsmith.records.labelled_files import FinetuningFiles
 
 TASK = "sequence-classification"
@@ -36,7 +36,7 @@ def before(tmp_path: Path, *, found: Any = None, overwrite: bool = True) -> dict
         {"task": TASK, "model": str(tmp_path / "model"), "train": "t", "dev": "d", "out": tmp_path / "out"}
         | {"overwrite": overwrite}
     )
-    before = model_before(options, FinetuningFiles.model_validate({"files": found or files()}))
+    before = find_previous_model(options, FinetuningFiles.model_validate({"files": found or files()}))
     return None if before is None else before.to_dict()
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertsmith.errors import DataError, OptionError
-from bertsmith.finetuning.glue.folder import find_tasks, read_part, read_test
+from bertsmith.finetuning.glue.glue_folder import find_tasks, read_part, read_test
 from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES, GlueTask
 
@@ -40,7 +40,7 @@ def test_each_task_as_glue_gives_it(glue: Glue, name: str) -> None:
         "MNLI": 3,
     }
     assert len(read_part(files.train, files.task).labels) >= expected.get(name, 2)
-    assert [one.name for one, _ in files.further] == (["MNLI-mm"] if name == "MNLI" else [])
+    assert [one.name for one, _ in files.extra_files] == (["MNLI-mm"] if name == "MNLI" else [])
 
 
 def test_cola_has_no_header(glue: Glue) -> None:
@@ -125,16 +125,16 @@ def test_the_diagnostic_set_is_found_where_it_is(glue: Glue) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(content)
         (files,) = find_tasks(folder, None)
-        further = {one.name: (one, path) for one, path in files.further}
-        assert further["AX"][1] == file
-        part = read_test(file, further["AX"][0].layouts)
+        extra_files = {one.name: (one, path) for one, path in files.extra_files}
+        assert extra_files["AX"][1] == file
+        part = read_test(file, extra_files["AX"][0].layouts)
         assert part is not None and part.labels == {"contradiction": 1}
 
 
 def test_files_with_other_columns(glue: Glue) -> None:
     (files,) = find_tasks(glue("RTE"), None)
     files.dev.write_text("premise\tclaim\tverdict\na\tb\t1\n")
-    with pytest.raises(DataError, match=r"dev\.tsv: no columns 'sentence1', 'sentence2', 'label'; the columns there"):
+    with pytest.raises(DataError, match=r"dev\.tsv: found the columns .*, expected 'sentence1', 'sentence2', 'label'"):
         read_part(files.dev, files.task)
     (files,) = find_tasks(glue("MRPC"), ("MRPC",))
     files.dev.write_text("a\tb\n1\t2\n")
@@ -199,7 +199,7 @@ def test_f1_is_of_the_class_1_or_of_none(tmp_path: Path) -> None:
         datasets.Dataset.from_dict(rows, features=features).to_parquet(here / f"{part}.parquet")
     (files,) = find_tasks(tmp_path, None)
     with pytest.raises(
-        DataError, match=r"the labels are equivalent, not_equivalent, expected 0 and 1: GLUE's F1 is of"
+        DataError, match=r"found the labels equivalent, not_equivalent, expected 0 and 1, because GLUE's F1"
     ):
         read_part(files.dev, files.task)
 

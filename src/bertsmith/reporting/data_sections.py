@@ -1,4 +1,4 @@
-"""What labelled data are like, as blocks of a page; the figures are those of run.json under `data.report`."""
+"""The section of a page about labelled data; the figures come from `data.report` of run.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LABELS_DRAWN = 30
 
 
 def add_labelled_data(page: Page, report: DataReport) -> None:
-    """Balance, lengths, repeats, contradictions and overlaps of the parts; warnings stand elsewhere."""
+    """Add balance, lengths, repeats, contradictions and overlaps of the parts; warnings are in a different section."""
     parts = report.parts
     _add_labels(page, parts)
     _add_quantity(page, parts)
@@ -22,9 +22,9 @@ def add_labelled_data(page: Page, report: DataReport) -> None:
     _add_texts(page, parts)
     overlaps = report.overlaps
     page.table(
-        ["parts", "examples of the later one", "of these also in the earlier one"],
+        ["parts", "examples in the second part", "also in the first part"],
         [(pair.replace("/", " and "), overlap.of, overlap.examples_in_both) for pair, overlap in overlaps.items()],
-        caption="The same text in two parts, compared exactly but for white space",
+        caption="Overlap of the parts: texts that are equal except for white space",
     )
     shared = [
         (pair.replace("/", " and "), example.text, " and ".join(example.places))
@@ -32,21 +32,25 @@ def add_labelled_data(page: Page, report: DataReport) -> None:
         for example in overlap.examples
     ]
     if shared:
-        page.table(["parts", "text", "where"], shared, caption="Texts that are in two parts, the first five of each")
+        page.table(
+            ["parts", "text", "where"], shared, caption="Texts that are in two parts: the first five per pair of parts"
+        )
     noise = [
-        (name, example.text, "; ".join(f"{said.label} ({said.place})" for said in example.labels))
+        (name, example.text, "; ".join(f"{use.label} ({use.place})" for use in example.labels))
         for name, part in parts.items()
         for example in part.contradictions.examples
     ]
     if noise:
         page.table(
-            ["part", "text", "labels and where"], noise, caption="Texts with different labels, the first five of each"
+            ["part", "text", "labels and where"],
+            noise,
+            caption="Equal texts with different labels: the first five per part",
         )
     words = {
         f"{name}: {word}": f"{count:,}" for name, part in parts.items() for word, count in part.unknown_words.items()
     }
     if words:
-        page.details("Words that are unknown to the tokenizer, the most frequent ones", words)
+        page.details("The most frequent words that the tokenizer does not know", words)
 
 
 def _add_labels(page: Page, parts: Mapping[str, PartReport]) -> None:
@@ -60,7 +64,7 @@ def _add_labels(page: Page, parts: Mapping[str, PartReport]) -> None:
             value_format="{:,.0f}",
             dense=len(train) > 8,
         ),
-        "How often each label stands in the training part"
+        "How often each label occurs in the training part"
         + (f"; the first {_LABELS_DRAWN} of {len(train)}" if len(train) > _LABELS_DRAWN else ""),
     )
     labelled = {name: part.labels for name, part in parts.items() if part.labels}
@@ -75,14 +79,14 @@ def _add_labels(page: Page, parts: Mapping[str, PartReport]) -> None:
 
 
 def _add_quantity(page: Page, parts: Mapping[str, PartReport]) -> None:
-    """The distribution of what stands in the place of labels: the number of regression, the length of answers."""
+    """Add the distribution of the numbers of a regression or of the lengths of answers, for tasks without labels."""
     train = parts["train"].quantity
     if train is None:
         return
     bins = [(each.low, each.high, each.count) for each in train.bins]
     page.chart(
         histogram(bins, title=f"Training examples by {train.name}", x_label=train.name),
-        f"How the {train.name} is distributed in the training part",
+        f"Distribution of the {train.name} in the training part",
     )
     page.table(
         ["part", "lowest", "mean", "highest"],
@@ -104,15 +108,15 @@ def _add_lengths(page: Page, parts: Mapping[str, PartReport], max_length: int) -
     beyond = sum(item.count for item in bins if item.low > max_length)
     page.chart(
         histogram(drawn, title="Training examples by length", x_label="tokens", muted_from=max_length + 1),
-        f"Tokens of the training examples. The model reads {max_length:,} at once; {beyond:,} of "
-        f"{parts['train'].examples:,} examples ({percent(beyond / parts['train'].examples)}) are longer (grey), "
-        f"the longest has {longest:,}.",
+        f"Tokens per training example. The model reads {max_length:,} tokens at once; {beyond:,} of "
+        f"{parts['train'].examples:,} examples ({percent(beyond / parts['train'].examples)}) are longer (grey). "
+        f"The longest has {longest:,} tokens.",
     )
 
 
 def _add_texts(page: Page, parts: Mapping[str, PartReport]) -> None:
     page.table(
-        ["part", "examples", "repeated", "texts with different labels", "tokens cut", "unknown tokens"],
+        ["part", "examples", "repeated", "texts with different labels", "truncated tokens", "unknown tokens"],
         [
             (
                 name,
@@ -124,7 +128,7 @@ def _add_texts(page: Page, parts: Mapping[str, PartReport]) -> None:
             )
             for name, part in parts.items()
         ],
-        caption="Repeats and contradictions inside a part, and what the model cannot read of it",
+        caption="Repeats and contradictions within each part, and tokens that the model cannot read",
     )
 
 

@@ -1,4 +1,4 @@
-"""The plan of a suite: each task with its files read, and the tasks whose files cannot be read."""
+"""The tasks of a suite with their files read, and the tasks whose files cannot be read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bertsmith.errors import BertsmithError, DataError, InputError
-from bertsmith.finetuning.glue.folder import GlueFile, TaskFiles, read_part, read_test
+from bertsmith.finetuning.glue.glue_folder import GlueFile, TaskFiles, read_part, read_test
 from bertsmith.finetuning.glue.options import GlueOptions
-from bertsmith.finetuning.glue.tasks import Further
+from bertsmith.finetuning.glue.tasks import ExtraFile
 from bertsmith.records.suite import Failure
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import log_info, warn
@@ -19,15 +19,15 @@ class PlannedTask:
     """A task whose files have been read.
 
     Attributes:
-        test: read if it has labels and the figures are to be of it.
-        further: the labelled files that its models are measured on.
+        test: the test file, if it has labels and --report-on is test.
+        extra_files: more labelled files to measure the models on.
     """
 
     files: TaskFiles
     train: GlueFile
     dev: GlueFile
     test: GlueFile | None
-    further: tuple[tuple[Further, GlueFile], ...]
+    extra_files: tuple[tuple[ExtraFile, GlueFile], ...]
 
     @property
     def name(self) -> str:
@@ -36,25 +36,25 @@ class PlannedTask:
 
     @property
     def reported(self) -> GlueFile:
-        """The file that the figures are of."""
+        """The file that results are measured on."""
         return self.test or self.dev
 
     def parts(self) -> Iterator[tuple[str, GlueFile]]:
-        """All files by the names of their parts."""
+        """Yield all files with the names of their parts."""
         for name, part in (("train", self.train), ("dev", self.dev), ("test", self.test)):
             if part is not None:
                 yield name, part
-        yield from ((further.name, part) for further, part in self.further)
+        yield from ((extra.name, part) for extra, part in self.extra_files)
 
 
 def plan_tasks(found: Sequence[TaskFiles], options: GlueOptions) -> tuple[list[PlannedTask], dict[str, Failure]]:
-    """The tasks that can be trained, and the failures of the others."""
+    """Return the tasks that can be trained, and the failures of the other tasks."""
     planned, failures = [], {}
     for files in found:
         try:
             planned.append(_planned(files, options))
         except InputError as error:
-            failures[files.task.name] = left_out(files.task.name, error)
+            failures[files.task.name] = record_failure(files.task.name, error)
     return planned, failures
 
 
@@ -66,15 +66,15 @@ def _planned(files: TaskFiles, options: GlueOptions) -> PlannedTask:
     for part in (dev, test):
         if part is not None and (part.layout, part.skip_broken) != (train.layout, train.skip_broken):
             raise DataError(
-                f"{part.path}: the columns are {', '.join(part.layout.columns)}, those of {train.path} are "
-                f"{', '.join(train.layout.columns)}; expected files of one form in all of a task"
+                f"{part.path}: found the columns {', '.join(part.layout.columns)}, expected those of {train.path}: "
+                f"{', '.join(train.layout.columns)}"
             )
-    further = [(one, read_test(path, one.layouts)) for one, path in files.further]
-    return PlannedTask(files, train, dev, test, tuple((one, part) for one, part in further if part is not None))
+    extra_files = [(one, read_test(path, one.layouts)) for one, path in files.extra_files]
+    return PlannedTask(files, train, dev, test, tuple((one, part) for one, part in extra_files if part is not None))
 
 
-def left_out(name: str, error: BertsmithError) -> Failure:
-    """Warn that a task is left out; its failure for the record."""
+def record_failure(name: str, error: BertsmithError) -> Failure:
+    """Warn that a task is left out, and return its failure for the record."""
     warn(f"{name} is left out: {error}")
     return Failure(error=type(error).__name__, message=str(error))
 

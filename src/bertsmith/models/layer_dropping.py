@@ -1,4 +1,4 @@
-"""A smaller model from the layers of a larger one, as the students of distillation start."""
+"""A smaller model from some layers of a larger one, as a start for distillation."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from bertsmith.errors import OptionError
 
 
 def evenly_spaced(layers: int, count: int) -> list[int]:
-    """Which layers are kept: the first, the last and the others as far apart from each other as can be.
+    """Return the layers to keep: the first, the last, and evenly spaced layers between them; the first if `count` is 1.
 
-    Of twelve layers the six that DistilBERT starts from (Sanh et al. 2019, section 3: "one layer out of two"; in its
-    code 0, 2, 4, 7, 9, 11). One layer alone is the first.
+    6 of 12 layers are those that DistilBERT starts from (Sanh et al. 2019, section 3: "one layer out of two"; in its
+    code 0, 2, 4, 7, 9, 11).
     """
     return [round(number * (layers - 1) / max(count - 1, 1)) for number in range(count)]
 
 
 def with_fewer_layers(model: Any, count: int) -> Any:
-    """A model with `count` of the layers of this one and everything else, as its smaller configuration makes it.
+    """Return a new model with `count` layers of this one and all of its other weights.
 
-    Raises OptionError where the model has fewer layers, or no layers of their own (ALBERT's share their weights).
+    Raises OptionError if the model has fewer layers, or if its layers share their weights (ALBERT).
     """
     total = int(model.config.num_hidden_layers)
     if count > total:
-        raise OptionError(f"--layers {count}: the model has {total} layers")
+        raise OptionError(f"--layers: found {count}, expected at most {total} (the layers of the model)")
     path = next(
         (name for name, part in model.named_modules() if isinstance(part, nn.ModuleList) and len(part) == total), None
     )
     if path is None:
         raise OptionError(
-            f"--layers {count}: the layers of this MODEL ({model.config.model_type}) share their weights, so none of "
-            "them can be left out"
+            f"--layers {count}: the layers of this MODEL ({model.config.model_type}) share their weights, so "
+            "no layer can be left out"
         )
     kept = evenly_spaced(total, count)
     config = copy.deepcopy(model.config)

@@ -14,7 +14,7 @@ import transformers
 
 from bertsmith.errors import ModelError
 from bertsmith.inference.predictor import Predictor
-from bertsmith.models.labels import labels_of
+from bertsmith.models.config_labels import read_config_labels
 from bertsmith.models.loading import load_config, quiet_transformers
 from bertsmith.tokenization.folder import make_tokenizer
 from bertsmith.tokenization.wordpiece_entries import SPECIAL_TOKENS
@@ -36,7 +36,7 @@ CLASSIFIER = {"architectures": ["BertForSequenceClassification"]}
     ],
 )
 def test_what_is_certain_is_read(config: dict[str, Any], expected: list[str] | None) -> None:
-    found = labels_of("m", CLASSIFIER | config)
+    found = read_config_labels("m", CLASSIFIER | config)
     if expected is None:
         assert found == {}
     else:
@@ -63,20 +63,20 @@ def test_what_is_certain_is_read(config: dict[str, Any], expected: list[str] | N
 @pytest.mark.parametrize("architecture", ["BertForSequenceClassification", "XLMRobertaForTokenClassification"])
 def test_what_is_not_certain_is_refused(config: dict[str, Any], message: str, architecture: str) -> None:
     with pytest.raises(ModelError, match=f"^m: .*{message}"):
-        labels_of("m", {"architectures": [architecture], **config})
+        read_config_labels("m", {"architectures": [architecture], **config})
 
 
 def test_labels_of_a_model_without_named_outputs_do_not_matter() -> None:
-    assert labels_of("m", {"architectures": ["BertForMaskedLM"], "id2label": {"0": "a", "5": "a"}}) == {}
-    assert labels_of("m", {"id2label": {"3": "a"}}) == {}
+    assert read_config_labels("m", {"architectures": ["BertForMaskedLM"], "id2label": {"0": "a", "5": "a"}}) == {}
+    assert read_config_labels("m", {"id2label": {"3": "a"}}) == {}
 
 
 def test_a_contradiction_is_announced(caplog: pytest.LogCaptureFixture) -> None:
     config = CLASSIFIER | {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 1, "b": 0}}
     with caplog.at_level(logging.WARNING, "bertsmith"):
-        found = labels_of("contradicting", config)
+        found = read_config_labels("contradicting", config)
     assert found["id2label"] == {0: "a", 1: "b"}
-    assert "'a' is 0 in id2label and 1 in label2id; id2label is taken" in caplog.text
+    assert "'a' is 0 in id2label and 1 in label2id; using id2label" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ VERBS: list[tuple[str, ...]] = [
     ("values", "message"),
     [
         ({"id2label": {"0": "a", "1": "b", "3": "c"}, "label2id": None}, "numbers its 3 labels 0, 1, 3"),
-        ({"vocab_size": 6}, "the tokenizer has 7 entries, the embeddings have 6 rows"),
+        ({"vocab_size": 6}, "found 7 entries in the tokenizer, expected at most 6"),
     ],
     ids=["labels", "rows"],
 )

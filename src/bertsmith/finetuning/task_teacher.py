@@ -1,7 +1,7 @@
-"""Distillation: a model learns from the softened answers of a trained MODEL besides the labels (Hinton et al. 2015).
+"""Distillation: a model learns from the labels and from the softened predictions of a teacher (Hinton et al. 2015).
 
-The teacher answers every training example once, in evaluation mode, before the training; its logits are in a file in
-the folder of the RUN, mapped into memory, so that every seed and a resumed run learn from the same numbers.
+Before the training, the teacher predicts every training example once, in evaluation mode. Its logits are in a
+memory-mapped file in the RUN, so that every seed and a resumed run learn from the same numbers.
 """
 
 from __future__ import annotations
@@ -33,49 +33,49 @@ FOLDER = "teacher"
 
 @dataclass(frozen=True)
 class TeacherLogits:
-    """A teacher's logits for the training examples (`Task.gather_logits`), flat behind each other.
+    """A teacher's logits for the training examples (`Task.gather_logits`), concatenated.
 
     Attributes:
-        values: float32 of [numbers], mapped.
-        starts: int64 of [examples + 1]: where those of each example begin.
+        values: float32 of [numbers], memory-mapped.
+        starts: int64 of [examples + 1]: where the logits of each example begin.
     """
 
     values: npt.NDArray[np.float32]
     starts: npt.NDArray[np.int64]
 
     def __call__(self, example: int) -> Logits:
-        """float32 of [numbers]: those of an example."""
+        """Return the logits of an example, float32 of [numbers]."""
         return np.array(self.values[self.starts[example] : self.starts[example + 1]])
 
     @classmethod
     def load(cls, folder: Path) -> TeacherLogits | None:
-        """The logits that `save` wrote; None without a folder."""
+        """Return the logits that `save` wrote; None if the folder does not exist."""
         if not folder.is_dir():
             return None
         return cls(np.load(folder / "logits.npy", mmap_mode="r"), np.load(folder / "starts.npy"))
 
     @staticmethod
     def save(logits: Sequence[Logits], folder: Path) -> None:
-        """Write logits; the folder appears whole."""
-        aside = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(aside, ignore_errors=True)
+        """Write logits; the folder appears only when it is complete."""
+        staging_folder = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(staging_folder, ignore_errors=True)
         starts = offsets_of([each.size for each in logits])
         with disk_errors(folder):
-            aside.mkdir()
+            staging_folder.mkdir()
             values = np.lib.format.open_memmap(
-                aside / "logits.npy", mode="w+", dtype=np.float32, shape=(int(starts[-1]),)
+                staging_folder / "logits.npy", mode="w+", dtype=np.float32, shape=(int(starts[-1]),)
             )
             for number, each in enumerate(logits):
                 values[starts[number] : starts[number + 1]] = each.ravel()
             values.flush()
-            np.save(aside / "starts.npy", starts)
-            aside.rename(folder)
+            np.save(staging_folder / "starts.npy", starts)
+            staging_folder.rename(folder)
 
 
-class Teacher:
-    """A MODEL with a head of the task, and the training examples as it reads them.
+class TaskTeacher:
+    """A MODEL with a head of the task, and the training examples encoded for it.
 
-    Raises ModelError if the MODEL has no such head, OptionError if its labels or its rows do not fit.
+    Raises ModelError if the MODEL has no head of the task, OptionError if its labels or its tokenizer do not fit.
     """
 
     def __init__(
@@ -87,37 +87,39 @@ class Teacher:
         config = self.predictor.config
         if not has_head(config, task):
             other = task_of(config)
-            has = f"has the head of {other}" if other else f"has no {task_class(task).head_name}"
+            found = f"found a head of {other}" if other else f"found no {task_class(task).head_name}"
             raise ModelError(
-                f"--teacher {name}: {has}; `bertsmith finetune {task} --model {name}` makes a teacher for this task"
+                f"--teacher {name}: {found}, expected a head of {task}. Try: bertsmith finetune {task} --model {name}"
             )
         self.head = task_class(task).for_model(config, None, name)
         if self.head.problem_type != head.problem_type:
             raise OptionError(
-                f"--teacher {name}: its problem type is {self.head.problem_type}, that of the student "
-                f"{head.problem_type}; they must be the same"
+                f"--teacher {name}: found the problem type {self.head.problem_type}, expected that of the student, "
+                f"{head.problem_type}"
             )
         if sorted(self.head.labels) != sorted(head.labels):
             raise OptionError(
-                f"--teacher {name}: its labels are {listed(self.head.labels)}, those of the training file "
-                f"{listed(head.labels)}; they must be the same, in any order"
+                f"--teacher {name}: found the labels {listed(self.head.labels)}, expected those of the training file "
+                f"in any order: {listed(head.labels)}"
             )
         self.order = [self.head.labels.index(label) for label in head.labels]
-        own = self.predictor.tokenizer
+        teacher_tokenizer = self.predictor.tokenizer
         length = min(options.max_length or TASKS[task].max_length, self.predictor.max_length)
         self.budget = options.eval_batch_size * length
-        self.inputs = self.head.encode(own, examples, length)
-        if head.needs_same_rows and (own.get_vocab() != tokenizer.get_vocab() or self.inputs.lengths != inputs.lengths):
+        self.inputs = self.head.encode(teacher_tokenizer, examples, length)
+        if head.needs_same_rows and (
+            teacher_tokenizer.get_vocab() != tokenizer.get_vocab() or self.inputs.lengths != inputs.lengths
+        ):
             raise OptionError(
-                f"--teacher {name}: divides the texts into other tokens or windows than {options.model}; in {task} "
-                "teacher and student need the same tokenizer and room for --max-length"
+                f"--teacher {name}: its tokens or windows differ from those of {options.model}. For {task}, teacher "
+                "and student need the same tokenizer, and both must support --max-length"
             )
 
-    def answers(self, folder: Path) -> TeacherLogits:
-        """Its logits for the training examples, from the folder of the RUN if they are there."""
+    def compute_logits(self, folder: Path) -> TeacherLogits:
+        """Return the logits for the training examples, from the RUN if it has them already."""
         found = TeacherLogits.load(folder / FOLDER)
         if found is None:
-            with progress("the teacher answers", unit="texts") as bar:
+            with progress("teacher predictions", unit="texts") as bar:
                 logits = self.predictor.head_logits(self.head, self.inputs, budget=self.budget, bar=bar)
             if self.order:
                 width = len(self.order)
@@ -126,20 +128,20 @@ class Teacher:
             found = TeacherLogits.load(folder / FOLDER)
             assert found is not None
         else:
-            log_detail("the teacher has answered already")
+            log_detail("the teacher's predictions are already there")
         return found
 
 
 def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | None:
-    """The distillation that the options ask for. Raises OptionError if a temperature is given for numbers."""
+    """Return the distillation of the options. Raises OptionError if a regression has a temperature."""
     if options.teacher is None:
         return None
     if head.is_regression and options.distil_temperature is not None:
-        raise OptionError("--distil-temperature: a number has no distribution that it could soften; leave it out")
+        raise OptionError("--distil-temperature: a regression has no probabilities to soften. Leave the option out")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     return Distillation(weight, options.distil_temperature or TEMPERATURE)
 
 
-def forget(folder: Path) -> None:
-    """Remove a teacher's answers from the folder of a finished RUN."""
+def remove_teacher_logits(folder: Path) -> None:
+    """Remove the teacher's logits from a finished RUN."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)

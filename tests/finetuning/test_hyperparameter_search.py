@@ -1,4 +1,4 @@
-"""finetune --search: trials that are kept, proposals that follow from them alone, and what is said of the best one."""
+"""finetune --search: trials, proposals that depend only on them, and the report on the best one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from safetensors.torch import load_file
 from bertsmith.config import extras
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import choices as choices_module
-from bertsmith.finetuning import search as search_module
+from bertsmith.finetuning import hyperparameter_search as search_module
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import propose, with_default_ranges
-from bertsmith.finetuning.search_space import Choices, Range, parse_space
+from bertsmith.finetuning.search_space import DiscreteValues, ValueRange, parse_space
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import AutomaticChoice
@@ -47,7 +47,7 @@ def given_files(run: Path, labelled: Labelled) -> dict[str, Path]:
 
 
 def trials(out: Path) -> list[dict[str, Any]]:
-    """What stands on the disk of each trial."""
+    """The files of each trial."""
     files = sorted((out / "search").glob("trial-*.json"), key=lambda path: int(path.stem.removeprefix("trial-")))
     return [json.loads(file.read_text()) for file in files]
 
@@ -59,7 +59,7 @@ def timeless(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def measured(settings: dict[str, Any], figure: float | None, number: int = 0) -> Trial:
     dev = None if figure is None else Figure(value=figure, low=figure, high=figure)
     ended = {"state": "failed" if figure is None else "finished", "dev": dev}
-    return Trial.begun(number, settings).model_copy(update=ended)
+    return Trial.new(number, settings).model_copy(update=ended)
 
 
 # Proposals
@@ -104,7 +104,7 @@ def test_the_sampler_goes_by_the_figures(higher: bool) -> None:
 
 
 def test_a_small_space_is_tried_to_its_end() -> None:
-    space = {"batch_size": Choices((8, 16)), "epochs": Range(1, 3)}
+    space = {"batch_size": DiscreteValues((8, 16)), "epochs": ValueRange(1, 3)}
     done = [measured({"batch_size": 64, "epochs": 10}, 0.5)]  # the defaults lie outside
     while (settings := propose(space, done, higher=True, seed=0)) is not None:
         done.append(measured(settings, 0.5))
@@ -116,7 +116,7 @@ def test_a_small_space_is_tried_to_its_end() -> None:
 def test_a_range_that_two_digits_do_not_divide() -> None:
     done: list[Trial] = []
     for _ in range(8):
-        settings = propose({"learning_rate": Range(1.01e-5, 1.04e-5)}, done, higher=True, seed=0)
+        settings = propose({"learning_rate": ValueRange(1.01e-5, 1.04e-5)}, done, higher=True, seed=0)
         assert settings is not None and 1.01e-5 <= settings["learning_rate"] <= 1.04e-5  # type: ignore[operator]
         done.append(measured(settings, 0.5))
     assert len({trial.settings["learning_rate"] for trial in done}) == 8
@@ -127,11 +127,11 @@ def test_own_ranges_lie_around_the_defaults(rate: float, epochs: int) -> None:
     defaults = {"learning_rate": rate, "epochs": epochs + 2, "batch_size": 32, "weight_decay": 0.01}
     space = with_default_ranges(dict.fromkeys(defaults), defaults)  # type: ignore[arg-type]
     rates, passes = space["learning_rate"], space["epochs"]
-    assert isinstance(rates, Range) and isinstance(passes, Range)
+    assert isinstance(rates, ValueRange) and isinstance(passes, ValueRange)
     assert 0 < rates.low < rate < rates.high and rates.high < 10 * rates.low
     assert 1 <= passes.low < epochs + 2 < passes.high
-    assert space["batch_size"] == Choices((16, 32, 64))
-    assert space["weight_decay"] == Choices((0, 0.01, 0.1))
+    assert space["batch_size"] == DiscreteValues((16, 32, 64))
+    assert space["weight_decay"] == DiscreteValues((0, 0.01, 0.1))
 
 
 # Searches
@@ -180,7 +180,7 @@ def test_the_best_trial_is_what_the_seeds_are_trained_with(searched: Any) -> Non
     settings = found["trials"][best]["settings"]
     assert float(chosen["learning rate"]["value"]) == settings["learning_rate"]
     assert int(chosen["batch size"]["value"]) == settings["batch_size"]
-    assert chosen["batch size"]["reason"] == f"trial {best}, the best of 7"
+    assert chosen["batch size"]["reason"] == f"trial {best}, the best of 7 trials"
 
 
 def test_what_is_kept(searched: Any) -> None:
@@ -191,14 +191,14 @@ def test_what_is_kept(searched: Any) -> None:
     assert all([path.name for path in one.iterdir()] == ["metrics.jsonl"] for one in folder.iterdir() if one.is_dir())
 
 
-def test_what_is_said_of_it(searched: Any) -> None:
+def test_the_report_of_a_search(searched: Any) -> None:
     card, page = ((searched.run / name).read_text() for name in ("README.md", "report.html"))
     best = searched.search["best_trial"]
     for text in (card, page):
         assert f"Trial {best} (" in text and "beats the defaults by" in text
-        assert "is a little too good, as it was chosen there" in text
+        assert "is slightly too good, because the same file selected it" in text
     assert card.count("\n| ") >= 9
-    assert "The settings and the best checkpoint were chosen on the very data" not in page, "there is a test file"
+    assert "The settings and the best checkpoint were selected on the same examples" not in page, "there is a test file"
 
 
 def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path: Path) -> None:
@@ -209,16 +209,16 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
         result = finetune(TASK, **files, **QUICK, test=test, out=tmp_path / name)
         found.append(timeless(result.search["trials"]))
         page = (tmp_path / name / "report.html").read_text()
-        assert ("The settings and the best checkpoint were chosen on the very data" in page) is (test is None)
+        assert ("The settings and the best checkpoint were selected on the same examples" in page) is (test is None)
     assert found[0] == found[1]
 
 
 def test_no_better_than_the_defaults(
     given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every trial has the same figure: the defaults are kept, and it is said."""
+    """All trials have the same result: the defaults are used, and the report says so."""
     even = Figure(value=0.5, low=0.3, high=0.7)
-    monkeypatch.setattr(search_module.Search, "_figure", lambda *_: even)
+    monkeypatch.setattr(search_module.HyperparameterSearch, "_figure", lambda *_: even)
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
     record = json.loads((result.run / "run.json").read_text())
@@ -226,7 +226,9 @@ def test_no_better_than_the_defaults(
     assert choices["batch size"] == "32"
     for name in ("README.md", "report.html"):
         text = (result.run / name).read_text()
-        assert "No settings were better than the defaults, which are kept: accuracy 50.0% on the dev file." in text
+        assert (
+            "No trial was better than the defaults, so the defaults are used: accuracy 50.0% on the dev file." in text
+        )
 
 
 def test_the_defaults_are_those_without_a_search(
@@ -268,7 +270,7 @@ def test_a_trial_that_fails_is_not_the_end(
     assert result.search["gain"] is None and result.search["best_trial"] in (1, 3)
     page = (result.run / "report.html").read_text()
     assert "The defaults failed: the loss is not finite." in page
-    assert "memory was short: DefaultCPUAllocator" in page and "2 failed" in page
+    assert "out of memory: DefaultCPUAllocator" in page and "2 failed trials" in page
 
 
 def test_a_mistake_of_ours_is_no_failed_trial(
@@ -287,14 +289,14 @@ def test_all_trials_fail(given_files: dict[str, Path], tmp_path: Path, monkeypat
         raise DivergedError("the loss is not finite")
 
     monkeypatch.setattr(search_module, "train_head", train)
-    with pytest.raises(DivergedError, match="none of the 4 trials came to its end: the loss is not finite"):
+    with pytest.raises(DivergedError, match="all 4 trials failed: the loss is not finite"):
         finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
 
 
 # Stops
 
 
-def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -> None:
     """SIGKILL in the sixth trial: five are kept, and the search ends as one that was not stopped."""
     unbroken = finetune(TASK, **given_files, **{**QUICK, "search": 8}, out=tmp_path / "unbroken")
     out = tmp_path / "killed"
@@ -333,10 +335,10 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
     ("number", "update", "where"),
     [
         (signal.SIGTERM, 1, "update 1 of trial 2"),
-        (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before it was measured"),
+        (signal.SIGINT, 2, r"the last update \(2\) of trial 2, before the evaluation"),
     ],
 )
-def test_a_signal_says_how_to_go_on(
+def test_a_signal_says_how_to_resume(
     given_files: dict[str, Path],
     tmp_path: Path,
     signalled: Callable[..., AbstractContextManager[None]],
@@ -352,7 +354,7 @@ def test_a_signal_says_how_to_go_on(
         finetune(TASK, **given_files, **QUICK, out=out)
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
     assert [path.name for path in (out / "search" / "trial-2" / "checkpoints").iterdir()] == [f"step-{update}"]
-    assert "2 of 4 settings so far" in bertsmith_page(out)
+    assert "2 of 4 trials so far" in bertsmith_page(out)
     result = finetune(TASK, **given_files, **QUICK, out=out, resume=True)
     assert timeless(result.search["trials"]) == timeless(unbroken.search["trials"])
     assert result.metrics == unbroken.metrics
@@ -407,13 +409,13 @@ def test_without_optuna(given_files: dict[str, Path], tmp_path: Path, monkeypatc
 
 def test_a_space_that_does_not_fit(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": tmp_path / "run"}
-    with pytest.raises(OptionError, match="--search-space: --freeze-layers 9: the model has 1 layers"):
+    with pytest.raises(OptionError, match="--search-space: --freeze-layers: found 9, expected at most 1"):
         finetune(TASK, **files, search=3, search_space="freeze_layers=0..9")
     rows = [json.loads(line) for line in labelled("train", 48).read_text().splitlines()]
     numbers = tmp_path / "numbers.jsonl"
     numbers.write_text("".join(json.dumps({**row, "label": len(row["text"])}) + "\n" for row in rows))
     teacher = {"problem_type": "regression", "teacher": str(run), "train": numbers, "dev": numbers}
-    with pytest.raises(OptionError, match="--search-space: --distil-temperature: a number has no distribution"):
+    with pytest.raises(OptionError, match="--search-space: --distil-temperature: a regression has no probabilities"):
         finetune(TASK, **{**files, **teacher}, search=3, search_space="distil_temperature=1..4")
     assert not (tmp_path / "run").exists()
 
@@ -422,9 +424,9 @@ def test_a_dry_run_shows_the_space(given_files: dict[str, Path], bertsmith: Call
     words = [word for name, value in given_files.items() for word in (f"--{name}", value)]
     answer = bertsmith("finetune", TASK, *words, "--out", tmp_path / "run", "--search", 6, "--dry-run", "--verbose")
     assert answer.code == 0 and not (tmp_path / "run").exists()
-    assert "search: 6 settings, one training each, judged by accuracy on the dev file" in answer.stderr
+    assert "search: 6 trials, compared by accuracy on the dev file" in answer.stderr
     assert "epochs 5 to 15, batch_size 16 or 32 or 64" in answer.stderr
-    assert "the defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
+    assert "defaults: learning_rate 0.0047, epochs 10, batch_size 32" in answer.stderr
 
 
 def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callable[..., Any], tmp_path: Path) -> None:
@@ -435,7 +437,7 @@ def test_each_trial_has_one_line(given_files: dict[str, Path], bertsmith: Callab
     assert "2 updates" in lines, "of one seed"
     assert len([line for line in lines if line.startswith("trial 0")]) == 1, lines
     (first,) = [line for line in lines if line.startswith("trial 0 (the defaults): accuracy ")]
-    assert first.endswith("what is to be beaten (1 of 2 done)")
+    assert first.endswith("to be beaten by the other trials (1 of 2 done)")
     (second,) = [line for line in lines if line.startswith("trial 1")]
     assert second.startswith("trial 1: learning_rate ")
 
