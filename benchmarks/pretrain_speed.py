@@ -13,12 +13,12 @@ core, each in a process of its own (contestants.py); nothing is evaluated or sav
 figure is the median seconds from update to update without the first ones (2 of stock, 3 of ours), fetching and masking
 included. A pair is a stock contestant's figure over ours of the same round; every second round goes backwards.
 
-The share of the peak is what the arithmetic of an update (bertsmith.training.forecast.flops_per_example: the MLM head
-on predicted positions alone, for all contestants) would take at the bfloat16 peak that the same process measured before
-and after its updates, over what it took: of the fastest product, and of the median one. Others' cores are those that
-other programs kept busy meanwhile: stock's threads spin while they wait, so on a machine that is not quiet it loses
-more than ours, and a round counts for much only where they are near 0. (OMP_WAIT_POLICY=passive in the environment of
-this program gives stock sleeping threads too.)
+The share of the peak is what the arithmetic of an update (bertsmith.training.step_forecast.flops_per_example: the MLM
+head on predicted positions alone, for all contestants) would take at the bfloat16 peak that the same process measured
+before and after its updates, over what it took: of the fastest product, and of the median one. Others' cores are those
+that other programs kept busy meanwhile: stock's threads spin while they wait, so on a machine that is not quiet it
+loses more than ours, and a round counts for much only where they are near 0. (OMP_WAIT_POLICY=passive in the
+environment of this program gives stock sleeping threads too.)
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
     from bertsmith.models.sizes import make_config, shape_of
     from bertsmith.objectives.masks import MaskingRule
     from bertsmith.tokenization.folder import load_tokenizer
-    from bertsmith.training import forecast
+    from bertsmith.training import step_forecast
 
     config = make_config(shape_of(size), len(load_tokenizer(str(store / "tokenizer"))), 0)
     predictions = MaskingRule(MASK_RATE, (80, 10, 10)).max_predictions(sequence_length)
-    return forecast.flops_per_example(config, sequence_length, predictions)
+    return step_forecast.flops_per_example(config, sequence_length, predictions)
 
 
 def prepare(options: argparse.Namespace, place: Path) -> None:

@@ -65,7 +65,7 @@ def test_minutes_together_with_steps(
         (("--batch-ramp", "8,0.5", "--epochs", 2), ("--epochs counts passes", "give --steps or --minutes")),
         (("--auto-batch", "--micro-batch-size", 4), ("--auto-batch finds the micro-batch", "give one of them")),
         (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
-        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over processes and there is one", "torchrun")),
+        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over several processes, found 1", "torchrun")),
         (("--overfit-one-batch", "--patience", 3), ("--overfit-one-batch takes one batch: leave out",)),
         (("--mask-unit", "words"), ("--mask-unit: found 'words', expected one of token, word, span", "mean 'word'")),
         (("--patience", 0), ("--patience: found '0', expected above 0",)),
@@ -94,11 +94,11 @@ def test_fsdp_that_would_not_be_in_effect(
     """accelerate takes FSDP on a CPU for DDP, without a word."""
     if launcher == "torchrun":
         message = refused("pretrain", store, "--out", tmp_path / "out", "--fsdp")
-        holds(message, "--fsdp divides a model over processes and there is one: start it with torchrun")
+        holds(message, "--fsdp divides a model over several processes, found 1. Try: torchrun")
     else:
         monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
         message = refused("pretrain", store, "--out", tmp_path / "out")
-        holds(message, "accelerate is configured for FSDP", "not in effect here", "and give --fsdp")
+        holds(message, "ACCELERATE_USE_FSDP is set", "has no effect here", "and give --fsdp")
 
 
 def test_an_option_whose_extra_is_missing(
@@ -122,12 +122,12 @@ def test_memory_that_is_short_is_exit_3(
     monkeypatch: pytest.MonkeyPatch,
     holds: Callable[..., None],
 ) -> None:
-    from bertsmith.pretraining import choices
+    from bertsmith.pretraining import automatic_choices
 
-    monkeypatch.setattr(choices, "free_memory", lambda device: 150_000_000)
+    monkeypatch.setattr(automatic_choices, "free_memory", lambda device: 150_000_000)
     answer = bertsmith("pretrain", store, "--out", tmp_path / "out", "--size", "tiny", "--batch-size", 256)
     assert (answer.code, answer.stdout) == (3, "")
-    holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-batch")
+    holds(answer.stderr, "256 examples at once need", "150.0 MB are free. Try: --micro-batch-size", "--auto-batch")
     assert not (tmp_path / "out").exists()
 
 
@@ -214,4 +214,4 @@ def test_resume_with_other_options(
     refused: Callable[..., str], unfinished: Path, store: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("pretrain", store, "--out", unfinished, "--resume", "--mask-rate", "0.3")
-    holds(message, "--mask-rate", "was started without it, found 0.3", "leave it out to go on")
+    holds(message, "--mask-rate", "was started without it, found 0.3", "Leave the option out to resume")

@@ -44,4 +44,4 @@ def begin(
     if before is not None:
         record.model_before = before
     run.create(record)
-    run.withdraw()
+    run.unpublish()

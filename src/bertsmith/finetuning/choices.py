@@ -26,7 +26,7 @@ from bertsmith.runtime.machine import (
     prepare_process,
 )
 from bertsmith.tasks.class_weights import balanced
-from bertsmith.training.plan import Computation, Optimization
+from bertsmith.training.training_plan import Computation, Optimization
 
 ONLY_FLOAT32 = ("xmod",)
 """Model types whose modules mix number formats under autocast, which ends in a RuntimeError."""

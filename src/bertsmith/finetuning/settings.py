@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.head_losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.trained_parts import TrainedParts
 from bertsmith.tasks.base import AnyTask
-from bertsmith.training.plan import Computation, Optimization
+from bertsmith.training.training_plan import Computation, Optimization
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class HeadSettings:
         steps: updates.
         eval_every: updates between evaluations.
         attention: the implementation of attention.
-        distillation: how a teacher's logits (`LabelledData.taught`) are learnt.
+        distillation: how a teacher's logits (`LabelledData.teacher_logits`) are learned.
     """
 
     options: FinetuneOptions

@@ -15,7 +15,7 @@ import transformers
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.models.fast.parts import FastParts
+from bertsmith.models.fast.fast_bert import FastBert
 
 
 @dataclass
@@ -43,8 +43,8 @@ class BertForPreTraining(transformers.BertForPreTraining):
     of -100 is ignored, here as there: a batch is filled up to a fixed number of predictions.
     """
 
-    fast: FastParts | None = None
-    """The parts that compute in the place of the stock ones, while the model trains (`models.fast.parts.fast`)."""
+    fast: FastBert | None = None
+    """The parts that compute in the place of the stock ones, while the model trains (`models.fast.fast_bert.fast`)."""
 
     def forward(  # type: ignore[no-untyped-def]
         self,

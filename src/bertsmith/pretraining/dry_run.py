@@ -1,4 +1,4 @@
-"""The forecast of a run (`--dry-run`): parameters, memory, and the time by a few trial steps on this machine."""
+"""The forecast of a run (`--dry-run`): parameters, memory, and the time, from a few trial steps on this machine."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.peak import free_memory
 from bertsmith.training.budget import Budget
 from bertsmith.training.clipping import clip_gradients
-from bertsmith.training.course import Course, Update
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.update_sampler import Update, UpdateSampler
 
 TRIALS = 3
-"""Measurements, the first one aside."""
+"""Measurements, after one that is not counted."""
 
 
 def forecast_of(components: Components) -> dict[str, Any]:
-    """The forecast, as JSON."""
+    """Return the forecast as JSON."""
     trial, size = components.trial(), components.micro_batch.size
     trial(size)
     measured = min(trial(size) for _ in range(TRIALS))
-    closing = _seconds_of_closing(components) / (processes.world_size() if components.options.fsdp else 1)
+    optimizer_seconds = _optimizer_seconds(components) / (processes.world_size() if components.options.fsdp else 1)
     full = len(components.phases) - 1
     speed = components.flops(Update(full, 0, size)) / measured * processes.world_size()
     updates, work, seconds, examples, tokens = 0, 0.0, 0.0, 0, 0
-    course = components.course
+    sampler = components.updates
     clock = Budget(components.budget.steps, components.budget.minutes)
-    planned = Course(clock, course.batch_size, ramp=course.ramp, short_share=course.short_share)
+    planned = UpdateSampler(clock, sampler.batch_size, ramp=sampler.ramp, short_share=sampler.short_share)
     while not clock.is_over(updates):
         update = planned.update(updates, [0, 0])
         work += components.flops(update)
-        seconds = work / speed + (updates + 1) * closing
+        seconds = work / speed + (updates + 1) * optimizer_seconds
         examples += update.examples
         tokens += update.examples * components.phases[update.phase].plan.sequence_length
         updates += 1
@@ -58,17 +58,17 @@ def forecast_of(components: Components) -> dict[str, Any]:
     }
 
 
-def _seconds_of_closing(components: Components) -> float:
-    """The seconds of an update after its backward passes: the norm of the gradients, clipping, the optimizer.
+def _optimizer_seconds(components: Components) -> float:
+    """Measure the seconds of an update after its backward passes: gradient norm, clipping, optimizer.
 
-    The weights are as before: the learning rate is zero.
+    The weights do not change, because the learning rate is 0.
     """
     options, model = components.options, components.setup.model
     optimizer = make_optimizer(model, replace(components.optimization, learning_rate=0.0))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
     seconds = []
-    for _ in range(1 + TRIALS):  # the first one makes the optimizer's state
+    for _ in range(1 + TRIALS):  # the first step creates the optimizer's state
         started = time.monotonic()
         clip_gradients(model, options.max_grad_norm)
         optimizer.step()

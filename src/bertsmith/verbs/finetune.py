@@ -100,7 +100,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
         return _planned(options, data, search)
     begin(run, options, data, choices=choices, resumed=resumed)
     if teacher is not None:
-        data.learnt = replace(data.learnt, taught=teacher.answers(run.path))
+        data.learnt = replace(data.learnt, teacher_logits=teacher.answers(run.path))
         teacher = None  # its weights are not needed any more
     if search is not None:
         settings = search.best_settings()

@@ -21,7 +21,7 @@ class _Copy:
     tensor: Tensor
 
 
-class WorkingCopies:
+class ComputeWeights:
     """Copies of weights in the precision of the products, each made anew when its weight has changed.
 
     The float32 weights stay the model's parameters: optimizer, checkpoints and keys know nothing of the copies. A
@@ -42,7 +42,7 @@ class WorkingCopies:
         self._making = threading.Lock()
 
     @classmethod
-    def for_precision(cls, precision: str, *, kept: bool = True) -> WorkingCopies:
+    def for_precision(cls, precision: str, *, kept: bool = True) -> ComputeWeights:
         """Of bfloat16 with `bf16`, else of float32."""
         return cls(torch.bfloat16 if precision == "bf16" else torch.float32, kept=kept)
 

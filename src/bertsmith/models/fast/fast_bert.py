@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bertsmith.models.fast.adapters import with_adapters
+from bertsmith.models.fast.compute_weights import ComputeWeights
 from bertsmith.models.fast.dropout import BITS, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
 from bertsmith.models.fast.vocabulary import DecoderLoss, EmbeddingSum, SharedGradient
-from bertsmith.models.fast.working import WorkingCopies
 
 NOT_ATTENDED = -1e9
 """What is added to the scores of a padded position, and the logit of an entry that fills the vocabulary up."""
 
 
-class FastParts:
+class FastBert:
     """What stands in for the parts of one BERT: embeddings, layers, and the loss of its decoder."""
 
     def __init__(
         self,
-        copies: WorkingCopies,
+        copies: ComputeWeights,
         *,
         attention: str,
         generator: torch.Generator | None = None,
@@ -159,7 +159,7 @@ def encoder_of(model: nn.Module) -> transformers.BertModel | None:
 
 @contextmanager
 def fast(
-    model: Any, copies: WorkingCopies, *, generator: torch.Generator | None = None, rows_alone: bool = False
+    model: Any, copies: ComputeWeights, *, generator: torch.Generator | None = None, rows_alone: bool = False
 ) -> Iterator[None]:
     """Let the encoder in a model, and a head that asks for it (`model.fast`), compute by the fast operations.
 
@@ -173,7 +173,7 @@ def fast(
     if bert is None:
         yield
         return
-    parts = FastParts(copies, attention=bert.config._attn_implementation, generator=generator, rows_alone=rows_alone)
+    parts = FastBert(copies, attention=bert.config._attn_implementation, generator=generator, rows_alone=rows_alone)
     inside = set(bert.modules())
     heads = [module for module in model.modules() if isinstance(module, nn.Dropout) and module not in inside]
     replaced: list[tuple[Any, Callable[..., Tensor]]] = [
@@ -195,11 +195,11 @@ def fast(
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
     """Let a model that computes by the fast operations multiply in float32, as it does when it is loaded again."""
-    parts: FastParts | None = getattr(model, "fast", None)
+    parts: FastBert | None = getattr(model, "fast", None)
     if parts is None:
         yield
         return
-    copies, parts.copies = parts.copies, WorkingCopies(torch.float32)
+    copies, parts.copies = parts.copies, ComputeWeights(torch.float32)
     try:
         yield
     finally:
