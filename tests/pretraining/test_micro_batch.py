@@ -100,7 +100,7 @@ def test_a_trial_is_made_even_where_the_forecast_says_no() -> None:
 
 
 def test_where_not_even_one_example_fits_a_trial_says_so() -> None:
-    with pytest.raises(ResourceError, match="one example at once does not fit into the memory: take a smaller --size"):
+    with pytest.raises(ResourceError, match=r"a single example does not fit into memory\. Try a smaller --size"):
         choose_micro_batch(8, None, forecast, free=FREE, trial=Trial(0))
 
 

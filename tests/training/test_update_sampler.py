@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from transformers import DefaultFlowCallback
 
 from bertsmith.training import budget as budget_module
 from bertsmith.training.budget import Budget
-from bertsmith.training.micro_batches import Batch, MicroBatchDataset
+from bertsmith.training.micro_batches import Batch
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.training.update_sampler import BatchRamp, Update, UpdateSampler
 from bertsmith.verbs.pretrain import pretrain
@@ -120,35 +120,6 @@ def test_with_minutes_phases_and_ramp_follow_the_clock() -> None:
     budget.tick(30.0)
     assert next(updates) == Update(1, 0, 8)
     assert next(updates) == Update(1, 8, 8)
-
-
-# The shares of processes
-
-
-def make_batch(numbers: Sequence[int]) -> Batch:
-    return Batch({"numbers": torch.tensor(list(numbers))}, torch.tensor([3.0, 1.0]), num_tokens=7)
-
-
-@given(st.integers(0, 200), st.integers(1, 70), st.integers(1, 9), st.integers(1, 40))
-def test_processes_share_every_update(first: int, examples: int, world_size: int, micro: int) -> None:
-    update, everyone = Update(0, first, examples), []
-    for rank in range(world_size):
-        environment = {"RANK": str(rank), "WORLD_SIZE": str(world_size)}
-        with mock.patch.dict("os.environ", environment):
-            everyone.append(MicroBatchDataset([make_batch], micro_batch_size=micro).divide(update))
-    assert len({len(parts) for parts in everyone}) == 1, "processes wait for each other in every micro-batch"
-    assert all(len(part) <= micro for parts in everyone for part in parts)
-    taken = [number for parts in everyone for part in parts for number in part]
-    assert taken == list(range(first, first + examples))
-
-
-def test_an_empty_micro_batch_has_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    _, (full, empty) = MicroBatchDataset([make_batch], micro_batch_size=7)[Update(0, 100, 15)]
-    assert full.inputs["numbers"].tolist() == list(range(108, 115)) and full.weight == 1
-    assert empty.inputs["numbers"].tolist() == [114] and empty.weight == 0
-    assert empty.loss_counts.tolist() == [0, 0] and empty.num_tokens == 0
 
 
 # Runs

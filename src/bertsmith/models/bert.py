@@ -44,7 +44,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
     """
 
     fast: FastBert | None = None
-    """The parts that compute in the place of the stock ones, while the model trains (`models.fast.fast_bert.fast`)."""
+    """The fast operations that replace the stock ones while the model trains (`models.fast.fast_bert.fast`)."""
 
     def forward(  # type: ignore[no-untyped-def]
         self,

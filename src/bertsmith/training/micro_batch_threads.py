@@ -33,8 +33,8 @@ class MicroBatchThreads:
         count: the number of threads; each computes with its share of torch's threads.
     """
 
-    def __init__(self, model: nn.Module, count: int, copies: ComputeWeights, *, precision: str) -> None:
-        self.precision, self.copies = precision, copies
+    def __init__(self, model: nn.Module, count: int, weights: ComputeWeights, *, precision: str) -> None:
+        self.precision, self.weights = precision, weights
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.generators = [torch.Generator() for _ in range(count)]
         self.replicas: list[nn.Module] = []
@@ -51,7 +51,7 @@ class MicroBatchThreads:
     def __enter__(self) -> MicroBatchThreads:
         self._open = ExitStack()
         for replica, generator in zip(self.replicas, self.generators, strict=True):
-            self._open.enter_context(fast(replica.train(), self.copies, generator=generator, rows_alone=True))
+            self._open.enter_context(fast(replica.train(), self.weights, generator=generator, sparse_rows=True))
         count, all_threads = len(self.replicas), torch.get_num_threads()
         threads = max(1, all_threads // count)
         # set_num_threads sets the number of the calling thread, and that of all threads started later.

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import progress
+from bertsmith.training.budget import Budget
 from bertsmith.training.training_plan import Work
 from bertsmith.training.update_sampler import Update
 
@@ -25,15 +26,22 @@ class Monitor:
     Args:
         metrics_file: lines are appended to it, by the first process.
         title: names the work in the line of progress.
-        done: the share of the run that is done already.
+        step: the number of updates that are done already.
         work: what the speed is compared with; None to leave the comparison out.
         log_event: None without TensorBoard.
     """
 
     def __init__(
-        self, metrics_file: Path, *, title: str, done: float, work: Work | None, log_event: LogEvent | None
+        self,
+        metrics_file: Path,
+        *,
+        title: str,
+        budget: Budget,
+        step: int,
+        work: Work | None,
+        log_event: LogEvent | None,
     ) -> None:
-        self.metrics_file, self.title, self.done = metrics_file, title, done
+        self.metrics_file, self.title, self.budget, self.first_step = metrics_file, title, budget, step
         self.work, self.log_event = work, log_event
         self.started = 0.0
         self.seconds = 0.0
@@ -42,7 +50,8 @@ class Monitor:
     def __enter__(self) -> Self:
         self._open = ExitStack()
         self._metrics = self._open.enter_context(self.metrics_file.open("a", encoding="utf-8", buffering=1))
-        self._bar = self._open.enter_context(progress(self.title, 1.0, already=self.done))
+        already = self.budget.progress(self.first_step)
+        self._bar = self._open.enter_context(progress(self.title, 1.0, already=already))
         return self
 
     def __exit__(
@@ -61,23 +70,19 @@ class Monitor:
     def log_update(
         self,
         update: Update,
+        losses: Mapping[str, float],
         *,
         step: int,
         tokens: int,
         tokens_seen: int,
-        losses: Mapping[str, float],
         gradient_norm: float,
         learning_rate: float,
-        seconds: float,
-        done: float,
     ) -> None:
         """Log the figures of an update.
 
         Args:
             tokens, tokens_seen: of this update, and of the run so far.
             gradient_norm: before clipping.
-            seconds: since the beginning of the run.
-            done: the share of the run that is done.
         """
         speed = tokens / self.seconds
         self.write(
@@ -88,10 +93,10 @@ class Monitor:
                 "grad_norm": gradient_norm,
                 "learning_rate": learning_rate,
                 "tokens_per_second": round(speed, 1),
-                "seconds": round(seconds, 3),
+                "seconds": round(self.budget.seconds, 3),
             }
         )
-        self._bar.update(done, note=self._note(update, step, speed, losses))
+        self._bar.update(self.budget.progress(step), note=self._note(update, step, speed, losses))
 
     def _note(self, update: Update, step: int, speed: float, losses: Mapping[str, float]) -> str:
         """Return the text of the line of progress; a narrow terminal leaves its end out."""

@@ -58,10 +58,10 @@ class ExactTrainer(transformers.Trainer):
     """`transformers.Trainer` over a `MicroBatchDataset`.
 
     Attributes:
-        first_update: the updates that were done when this part of the run began.
+        first_update: the number of updates that were done when this process started or resumed the run.
         tokens_seen: tokens without padding, over all processes, earlier parts of the run included.
         examples_taken: the number of examples taken from each phase.
-        threads: compute several micro-batches at once on the CPU; None to compute one after the other.
+        threads: compute several micro-batches at once on the CPU; None if micro-batches are computed one by one.
     """
 
     model: Any
@@ -101,7 +101,8 @@ class ExactTrainer(transformers.Trainer):
         self.monitor = Monitor(
             self.folder.metrics_file,
             title=self.plan.title,
-            done=self.plan.budget.progress(self.first_update),
+            budget=self.plan.budget,
+            step=self.first_update,
             work=self.plan.work,
             log_event=log_event,
         )
@@ -138,7 +139,7 @@ class ExactTrainer(transformers.Trainer):
     def _run_epoch(  # type: ignore[override]
         self, model: nn.Module, train_dataloader: DataLoader[Any], resume_from_checkpoint: str | None, **_: Any
     ) -> None:
-        """Make updates until the run ends; takes the place of transformers' loop."""
+        """Make updates until the run ends; this replaces the loop of transformers."""
         # Each process draws its own dropout.
         torch.manual_seed(random.key("dropout", self.plan.seed, self.dataset.rank, self.state.global_step) >> 1)
         if resume_from_checkpoint is not None:
@@ -199,23 +200,25 @@ class ExactTrainer(transformers.Trainer):
 
         self.examples_taken[update.phase] = update.first + update.examples
         self.tokens_seen += tokens
-        done = plan.budget.progress(self.state.global_step)
         self.monitor.log_update(
             update,
+            losses,
             step=self.state.global_step,
             tokens=tokens,
             tokens_seen=self.tokens_seen,
-            losses=losses,
             gradient_norm=gradient_norm,
             learning_rate=learning_rate,
-            seconds=plan.budget.seconds,
-            done=done,
         )
-        self._evaluate_and_save(stop=stop, new_tenth=self.tenths.advance(done))
+        self._evaluate_and_save(stop=stop)
 
-    def _evaluate_and_save(self, *, stop: bool, new_tenth: bool) -> None:
-        """Evaluate, write a checkpoint, and end the run, each if due after the update."""
-        step, is_over = self.state.global_step, self.plan.budget.is_over(self.state.global_step)
+    def _evaluate_and_save(self, *, stop: bool) -> None:
+        """Evaluate, write a checkpoint, and end the run, each if due after the update.
+
+        Args:
+            stop: whether a signal ends the run.
+        """
+        step, budget = self.state.global_step, self.plan.budget
+        is_over, new_tenth = budget.is_over(step), self.tenths.advance(budget.progress(step))
         # Evaluate before a signal ends the run: the resumed run begins with the next update.
         if self.evaluation.is_due(step, new_tenth=new_tenth, is_over=is_over):
             figures = self.evaluation.measure(self.model)
@@ -261,7 +264,7 @@ class ExactTrainer(transformers.Trainer):
         """Call a method of transformers' callbacks."""
         self.control = getattr(self.callback_handler, event)(self.args, self.state, self.control, *values)
 
-    # Parts that transformers' Trainer asks for
+    # Methods that `Trainer.train` calls
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the loader of the updates that are left."""
@@ -276,6 +279,7 @@ class ExactTrainer(transformers.Trainer):
             multiprocessing_context="fork" if plan.computation.workers else None,
             worker_init_fn=leave_process_group,
             pin_memory=self.args.dataloader_pin_memory,
+            # Without a generator the loader would draw a seed from the random state that dropout uses.
             generator=torch.Generator().manual_seed(plan.seed),
         )
 

@@ -21,11 +21,13 @@ def training_operations(model: nn.Module, computation: Computation) -> Iterator[
         with compiled(model):
             yield None
         return
-    copies = ComputeWeights.for_precision(computation.precision, kept=not computation.sharded)
+    weights = ComputeWeights.for_precision(computation.precision, cached=not computation.sharded)
     threads = None
     with ExitStack() as entered:
         if computation.micro_batch_threads > 1:  # they copy the model before it gets the fast operations
-            threads = MicroBatchThreads(model, computation.micro_batch_threads, copies, precision=computation.precision)
+            threads = MicroBatchThreads(
+                model, computation.micro_batch_threads, weights, precision=computation.precision
+            )
             entered.enter_context(threads)
-        entered.enter_context(fast(model, copies))
+        entered.enter_context(fast(model, weights))
         yield threads
