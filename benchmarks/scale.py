@@ -6,8 +6,8 @@
 For each size and length a batch of so many tokens, at once: first what `--dry-run` forecasts, then a run of a few
 updates in a process of its own. Measured are the median seconds from update to update without the first two, and by
 how much the peak of the resident set (VmHWM) is above what the process held after its imports: the forecast
-(bertsmith/training/forecast.py) is of what training takes beyond that, so the STORE's mapped tokens and the plan of an
-epoch count as an error. An error is the forecast over what was measured, less 1.
+(bertsmith/training/step_forecast.py) is of what training takes beyond that, so the STORE's mapped tokens and the plan
+of an epoch count as an error. An error is the forecast over what was measured, less 1.
 
 The evaluations around the run take few examples here. A real one takes batches of 64, which at large lengths need more
 than the updates: with `--evaluation-examples 64` they are in the peak.

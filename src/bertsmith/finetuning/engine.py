@@ -95,9 +95,9 @@ def train_head(
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
-    rows = HeadBatches(train, losses, options.batch_size, pad_token_id=pad, with_types=with_types, seed=seed)
+    batches = HeadBatches(train, losses, options.batch_size, pad_token_id=pad, with_types=with_types, seed=seed)
     dataset = TokenBudgetDataset(
-        rows, budget=options.micro_batch_tokens, threads=settings.computation.micro_batch_threads
+        batches, budget=options.micro_batch_tokens, threads=settings.computation.micro_batch_threads
     )
     trainer = ExactTrainer(model, tokenizer, dataset, folder=folder, plan=plan)
     trainer.run(checkpoint)

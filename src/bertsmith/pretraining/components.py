@@ -120,8 +120,8 @@ class Components:
             micro_batch_threads=self.computation.micro_batch_threads,
             sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
-        of_teacher = 0 if self.teacher is None else self.teacher.step_bytes(micro_batch_size * batches.predictions)
-        return replace(found, activations=found.activations + of_teacher, total=found.total + of_teacher)
+        teacher_bytes = 0 if self.teacher is None else self.teacher.step_bytes(micro_batch_size * batches.predictions)
+        return replace(found, activations=found.activations + teacher_bytes, total=found.total + teacher_bytes)
 
     def trial(self) -> TrialStep:
         """Return a trial step of the model at its full length."""

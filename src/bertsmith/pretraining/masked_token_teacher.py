@@ -57,9 +57,9 @@ class MaskedTokenTeacher:
     @torch.no_grad()
     def logits(self, inputs: Mapping[str, Tensor], positions: Tensor) -> Tensor:
         """Return [positions, entries] for positions of the flattened micro-batch."""
-        of_encoder = {name: inputs.get(name) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        encoder_inputs = {name: inputs.get(name) for name in ("input_ids", "attention_mask", "token_type_ids")}
         with computing(self.precision, self.device):
-            hidden = self.model.bert(**of_encoder).last_hidden_state.flatten(0, 1)
+            hidden = self.model.bert(**encoder_inputs).last_hidden_state.flatten(0, 1)
             logits: Tensor = self.model.cls.predictions(hidden[positions])
         return logits[:, : self.entries]
 

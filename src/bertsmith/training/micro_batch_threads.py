@@ -90,8 +90,8 @@ class MicroBatchThreads:
     def _add_gradients(self) -> None:
         """Add the gradients of all replicas to the model's, and clear them."""
         for number, parameter in enumerate(self.parameters):
-            of_replicas = [parameters[number].grad for parameters in self.replica_parameters]
-            gradients = [gradient for gradient in (parameter.grad, *of_replicas) if gradient is not None]
+            replica_gradients = [parameters[number].grad for parameters in self.replica_parameters]
+            gradients = [gradient for gradient in (parameter.grad, *replica_gradients) if gradient is not None]
             if gradients:
                 dense = [gradient for gradient in gradients if not gradient.is_sparse]
                 total = dense[0] if dense else self._zeros_like(parameter)

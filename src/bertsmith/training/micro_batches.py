@@ -23,7 +23,7 @@ class Batch:
         inputs: the model's inputs and the labels, by name.
         loss_counts: float32 of [losses], the number of labels of each loss, or the sum of their weights.
         num_tokens: tokens without padding.
-        weight: 1, or 0 if the micro-batch only stands in for an empty one.
+        weight: 1, or 0 for the placeholder of an empty micro-batch.
     """
 
     inputs: dict[str, Tensor]
@@ -91,7 +91,7 @@ class MicroBatchDataset(Dataset[tuple[Update, list[Batch]]]):
 
 
 def leave_process_group(worker: int) -> None:
-    """Move a data-loading worker to a process group of its own, so that Control-C does not reach it.
+    """Move a data-loading worker to a new process group, so that Control-C does not reach it.
 
     The training process needs its workers until the update is complete. They end when it ends.
     """
