@@ -1,6 +1,6 @@
 """A forecast is what the model then has, computes and takes.
 
-`python tests/training/test_step_forecast.py '{"size": "mini", ...}'` measures one setting and prints the bytes that it took.
+`python tests/training/test_step_forecast.py '{"size": "mini", ...}'` measures one setting and prints the bytes it took.
 """
 
 from __future__ import annotations

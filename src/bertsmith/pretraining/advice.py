@@ -1,4 +1,4 @@
-"""Advice about a run: warnings with what to do, and the way to start from a MODEL instead."""
+"""Advice about a run: warnings with a remedy, and how to start from a MODEL instead."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bertsmith.runtime.console import say
 from bertsmith.runtime.program import runnable
 
 OVERFITTED = 0.2
-"""A run over one batch has learnt it if the last loss is below this share of the first one."""
+"""A run over one batch has learned it if its last loss is below this share of the first."""
 
 Updates = Sequence[Mapping[str, Any]]
 """Lines of metrics.jsonl."""
 
 
 def say_what_is_not_used(components: Components) -> None:
-    """Say that weights are random although the STORE has the tokenizer of a MODEL."""
+    """Log a note if weights are random although the STORE has the tokenizer of a MODEL."""
     options, manifest = components.options, components.store.manifest
-    # In a STORE of an older version: the name that `--tokenizer` was given.
+    # A STORE of an older version only has the value of `--tokenizer`.
     model = manifest.result.model if "model" in manifest.result.model_fields_set else manifest.options.tokenizer
     if not model:
         return
@@ -34,7 +34,7 @@ def say_what_is_not_used(components: Components) -> None:
 
 
 def _budget_flags(options: PretrainOptions) -> list[str]:
-    """The length of a run as it was given on the command line."""
+    """Return the flags that gave the length of the run."""
     given = {name: getattr(options, name) for name in ("minutes", "steps", "epochs")}
     return [
         word
@@ -45,7 +45,7 @@ def _budget_flags(options: PretrainOptions) -> list[str]:
 
 
 def warnings_of(components: Components, after: LanguageModelFigures, updates: Updates) -> list[str]:
-    """The warnings about a finished run."""
+    """Return the warnings about a finished run."""
     options, teacher = components.options, components.teacher
     if options.overfit_one_batch:
         return _overfit_warnings(updates)
@@ -78,7 +78,7 @@ def warnings_of(components: Components, after: LanguageModelFigures, updates: Up
 
 
 def _overfit_warnings(updates: Updates) -> list[str]:
-    """What training on one batch shows: model, loss and step are sound if its loss goes to zero."""
+    """Warn if the loss on one batch did not fall: it goes to zero if model, loss and training step are sound."""
     first, last = (sum(line.get(name, 0.0) for name in ("mlm_loss", "nsp_loss")) for line in (updates[0], updates[-1]))
     if last < OVERFITTED * first:
         say(f"one batch: its loss fell from {first:.2f} to {last:.3f} nats, so the training step is sound")

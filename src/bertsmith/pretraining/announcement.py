@@ -1,4 +1,4 @@
-"""What `pretrain` prints before it trains."""
+"""The announcement of a run, printed before training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bertsmith.runtime.console import say, size_text, warn
 
 
 def announce(components: Components) -> None:
-    """Print the model, the data, the memory, and every choice with its reason."""
+    """Log the model, the data, the memory, and every choice with its reason."""
     config, manifest = components.setup.model.config, components.store.manifest
     say(
         f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
