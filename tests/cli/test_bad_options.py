@@ -157,7 +157,7 @@ def test_a_sequence_beyond_the_positions(
 ) -> None:
     out = ("--out", tmp_path / "out")
     message = refused("pretrain", store, *out, "--size", "tiny", "--sequence-length", 600)
-    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or --max-positions")
+    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or a higher --max-positions")
     message = refused("pretrain", store, *out, "--from", run, "--sequence-length", 100)
     holds(message, "--sequence-length 100: the model has 64 positions; give at most 64\n")
     message = refused("evaluate", run, store, "--sequence-length", 100)

@@ -159,7 +159,7 @@ def test_a_finished_run_without_checkpoints_is_not_started_again(
     pretrain(store, out=run, steps=2, **tiny)
     shutil.rmtree(run / "checkpoints")
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(OutputError, match=rf"cannot be extended. Train it further as a new run:\n  .* --from {run}"):
+    with pytest.raises(OutputError, match=rf"cannot be extended. Continue training in a new run:\n  .* --from {run}"):
         pretrain(store, out=run, resume=True, steps=4)
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
     assert pretrain(store, out=run, resume=True).steps == 2, "nothing is left to do"
