@@ -159,7 +159,7 @@ def test_a_sequence_beyond_the_positions(
     message = refused("pretrain", store, *out, "--size", "tiny", "--sequence-length", 600)
     holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or a higher --max-positions")
     message = refused("pretrain", store, *out, "--from", run, "--sequence-length", 100)
-    holds(message, "--sequence-length 100: the model has 64 positions; give at most 64\n")
+    holds(message, "--sequence-length 100: the model has 64 positions. Give at most 64\n")
     message = refused("evaluate", run, store, "--sequence-length", 100)
     holds(message, "--sequence-length 100: the model has 64 positions")
     train = labelled(tmp_path / "train.csv")
