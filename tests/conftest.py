@@ -61,16 +61,13 @@ DOCUMENTS, SENTENCES = 120, 12
 
 @contextlib.contextmanager
 def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
-    from bertsmith.training.conduct import Conduct
+    from transformers import DefaultFlowCallback
 
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
+    def hook(self: DefaultFlowCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
 
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", hook):
         yield
 
 
@@ -114,8 +111,8 @@ def one_thread() -> Iterator[None]:
     from bertsmith.runtime import machine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "choose_threads", lambda: machine.Choice("threads", "1", "tests"))
-        patch.setattr(machine, "asked_threads", lambda: None)
+        patch.setattr(machine, "choose_threads", lambda: machine.AutomaticChoice("threads", "1", "tests"))
+        patch.setattr(machine, "requested_threads", lambda: None)
         yield
 
 
@@ -184,8 +181,8 @@ def seed_models_kept() -> Callable[[], contextlib.AbstractContextManager[None]]:
     @contextlib.contextmanager
     def kept() -> Iterator[None]:
         with (
-            mock.patch("bertsmith.verbs.finetune.forget_models"),
-            mock.patch("bertsmith.verbs.finetune_glue.forget_models"),
+            mock.patch("bertsmith.verbs.finetune.remove_seed_models"),
+            mock.patch("bertsmith.verbs.finetune_glue.remove_seed_models"),
         ):
             yield
 
@@ -272,7 +269,7 @@ def glue(glue_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ScoredExamples:
     """What a command line answered."""
 
     code: int
@@ -317,11 +314,11 @@ def _kept_logger() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bertsmith() -> Callable[..., Answered]:
+def bertsmith() -> Callable[..., ScoredExamples]:
     """Runs one command line in this process: `bertsmith("fill-mask", run, "A [MASK].")`."""
     from bertsmith.cli import app
 
-    def call(*arguments: object, stdin: str | bytes | None = None) -> Answered:
+    def call(*arguments: object, stdin: str | bytes | None = None) -> ScoredExamples:
         out, err, before = io.StringIO(), io.StringIO(), sys.stdin
         sys.stdin = _Stdin(stdin)
         try:
@@ -329,16 +326,16 @@ def bertsmith() -> Callable[..., Answered]:
                 code = app.run([str(argument) for argument in arguments])
         finally:
             sys.stdin = before
-        return Answered(code, out.getvalue(), err.getvalue())
+        return ScoredExamples(code, out.getvalue(), err.getvalue())
 
     return call
 
 
 @pytest.fixture(scope="session")
-def bertsmith_process() -> Callable[..., Answered]:
+def bertsmith_process() -> Callable[..., ScoredExamples]:
     """Runs one command line in a process of its own, as a user does."""
 
-    def call(*arguments: object, stdin: str = "") -> Answered:
+    def call(*arguments: object, stdin: str = "") -> ScoredExamples:
         done = subprocess.run(
             [sys.executable, "-m", "bertsmith", *map(str, arguments)],
             input=stdin,
@@ -346,6 +343,6 @@ def bertsmith_process() -> Callable[..., Answered]:
             text=True,
             check=False,
         )
-        return Answered(done.returncode, done.stdout, done.stderr)
+        return ScoredExamples(done.returncode, done.stdout, done.stderr)
 
     return call

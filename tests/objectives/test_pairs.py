@@ -214,7 +214,7 @@ def test_the_pieces_of_one_document_are_not_other_documents() -> None:
 def positions_of(part: TokenPart) -> list[int]:
     """For each token of a part of one document, the position of its sentence in the document."""
     positions = []
-    for piece in range(part.num_pieces):
+    for piece in range(part.num_fragments):
         first, last = int(part.document_offsets[piece]), int(part.document_offsets[piece + 1])
         for sentence in range(first, last):
             length = int(part.sentence_offsets[sentence + 1] - part.sentence_offsets[sentence])
@@ -778,10 +778,10 @@ def equal_sentences(documents: int, sentences: int, tokens: int) -> Any:
     return SimpleNamespace(
         sentence_offsets=np.arange(total + 1) * tokens,
         document_offsets=np.arange(documents + 1) * sentences,
-        group_of_piece=np.arange(documents),
+        document_of_fragment=np.arange(documents),
         first_sentences=np.zeros(documents, np.int64),
         num_sentences=total,
-        num_pieces=documents,
+        num_fragments=documents,
         num_tokens=total * tokens,
     )
 
@@ -969,7 +969,7 @@ def test_the_pairs_of_the_sample_text_have_the_form_of_the_original(
     part, tokenizer = store.part("train"), load_tokenizer(str(store.tokenizer_folder))
     vocabulary = Vocabulary.of(tokenizer)
     texts = [[tokenizer.tokenize(line) for line in lines] for lines in sample[1][1:]]
-    assert len(texts) == part.num_pieces == 2
+    assert len(texts) == part.num_fragments == 2
     names = documents_of_sentences(part)
     sentences = [
         tokenizer.convert_ids_to_tokens(part.tokens(start, stop).tolist())

@@ -19,7 +19,7 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: the head's settings chosen on the dev file with these weights (`tasks.base.Task.settled`).
+        chosen: the head's settings chosen on the dev file with these weights (`tasks.base.Task.with_tuned_thresholds`).
         without_gain: the number of evaluations since then.
     """
 

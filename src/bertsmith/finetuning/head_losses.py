@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.losses import TaskLosses
 
 ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
@@ -35,12 +35,12 @@ class Distillation:
     weight: float
     temperature: float
 
-    def choice(self, teacher: str, unlabelled: int) -> Choice:
+    def choice(self, teacher: str, unlabelled: int) -> AutomaticChoice:
         """Return the choice that run.json records; `unlabelled` is the number of examples without labels."""
         reason = f"{self.weight:g} of the loss, at temperature {self.temperature:g}"
         if unlabelled:
             reason += f"; the whole loss of {unlabelled:,} examples without labels"
-        return Choice("teacher", teacher, reason)
+        return AutomaticChoice("teacher", teacher, reason)
 
 
 def split_by_label(labelled: Iterable[bool]) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from bertsmith.pretraining.setup import ModelSetup, make_model
 from bertsmith.pretraining.sizing import choose_size
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime import processes
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.runtime.peak import matmul_peak
 from bertsmith.tokenization.extension import extension_between
 from bertsmith.tokenization.folder import load_tokenizer
@@ -46,7 +46,7 @@ class Components:
     phases: list[PretrainingBatches]
     """The batches of each phase; those of the last one have the full length."""
     updates: UpdateSampler
-    choices: list[Choice]
+    choices: list[AutomaticChoice]
     platform: Platform
     peak: float
     """Measured floating point operations per second of a matrix product, over all processes."""
@@ -157,9 +157,9 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
     mask_rate, mask_choices = choose_mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate=mask_rate)
     budget, budget_choices = choose_budget(options, phases[-1].plan.size)
-    peak = processes.sums([matmul_peak(platform.precision.value, platform.device.value)])[0]
+    peak = processes.all_reduce_sum([matmul_peak(platform.precision.value, platform.device.value)])[0]
     teacher, teacher_choices = load_teacher(options, tokenizer, started, platform=platform)
-    size, size_choices = options.size or (started.size if started is not None else None), list[Choice]()
+    size, size_choices = options.size or (started.size if started is not None else None), list[AutomaticChoice]()
     if size is None and options.from_ is None and not (options.layers and options.hidden_size):
         size_choices = [_choose_size(options, phases[-1], len(tokenizer), budget=budget, peak=peak, teacher=teacher)]
         size = size_choices[0].value
@@ -229,7 +229,7 @@ def _choose_size(
     budget: Budget,
     peak: float,
     teacher: MaskedTokenTeacher | None,
-) -> Choice:
+) -> AutomaticChoice:
     """Choose the size of a model from scratch; `entries` is the size of the vocabulary."""
     return choose_size(
         budget,

@@ -26,7 +26,7 @@ from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tokenization.extension import rows_of
 from bertsmith.training.step_forecast import flops_per_example
 
@@ -97,7 +97,7 @@ class MaskedTokenTeacher:
 
 def load_teacher(
     options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None, *, platform: Platform
-) -> tuple[MaskedTokenTeacher | None, list[Choice]]:
+) -> tuple[MaskedTokenTeacher | None, list[AutomaticChoice]]:
     """Load the MODEL of `--teacher`, if there is one; return it with the choice that records it.
 
     Raises ModelError if the MODEL has no trained head for masked language modelling or a different tokenizer.
@@ -148,7 +148,7 @@ def load_teacher(
         f"{parameter_count(teacher.model) / 1e6:.1f} M parameters; {weight:g} of the loss of masked tokens, at "
         f"temperature {temperature:g}"
     )
-    return teacher, [Choice("teacher", name, reason)]
+    return teacher, [AutomaticChoice("teacher", name, reason)]
 
 
 def weights_checksum(name: str) -> str | None:

@@ -14,9 +14,9 @@ from bertsmith.models.fast.compute_weights import ComputeWeights
 from bertsmith.models.fast.fast_bert import fast
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
-from bertsmith.runtime.computing import computing, is_short_of_memory
-from bertsmith.runtime.console import size_text
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.computing import computing, is_out_of_memory
+from bertsmith.runtime.console import format_bytes
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.micro_batch_threads import MicroBatchThreads
 from bertsmith.training.micro_batches import Batch
 from bertsmith.training.step_forecast import StepMemory, fitting_micro_batch
@@ -34,7 +34,7 @@ class MicroBatch:
 
     size: int
     memory: StepMemory
-    choice: Choice | None = None
+    choice: AutomaticChoice | None = None
 
 
 def choose_micro_batch(
@@ -55,19 +55,19 @@ def choose_micro_batch(
     fitting = fitting_micro_batch(free, wanted, forecast)
     if trial is not None:
         size = _halve_until_fitting(fitting or 1, trial)
-        reason = f"forecast: {size_text(forecast(size).total)} of {size_text(free)} free; a trial step fitted"
-        return MicroBatch(size, forecast(size), Choice("micro-batch", str(size), reason))
+        reason = f"forecast: {format_bytes(forecast(size).total)} of {format_bytes(free)} free; a trial step fitted"
+        return MicroBatch(size, forecast(size), AutomaticChoice("micro-batch", str(size), reason))
     memory = forecast(wanted)
     if memory.total > free:
         if fitting is None:
             advice = (
-                f"Even a single example needs {size_text(forecast(1).total)}. Try a smaller --size, a shorter "
+                f"Even a single example needs {format_bytes(forecast(1).total)}. Try a smaller --size, a shorter "
                 "--sequence-length or --gradient-checkpointing"
             )
         else:
             advice = f"Try: --micro-batch-size {fitting}, which fits and gives the same result, or --auto-batch"
         raise ResourceError(
-            f"{wanted} examples at once need {size_text(memory.total)} of memory (forecast), and {size_text(free)} are "
+            f"{wanted} examples at once need {format_bytes(memory.total)} of memory (forecast), and {format_bytes(free)} are "
             f"free. {advice}"
         )
     return MicroBatch(wanted, memory)
@@ -80,12 +80,12 @@ def _halve_until_fitting(size: int, trial: Trial) -> int:
         try:
             trial(size)
         except (RuntimeError, MemoryError) as error:
-            if not is_short_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             fits = 0.0
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # not inside `except`: the error keeps the tensors of the trial alive
-        if -processes.largest([-fits])[0] == 1.0:
+        if -processes.all_reduce_max([-fits])[0] == 1.0:
             return size
         if size == 1:
             raise ResourceError(

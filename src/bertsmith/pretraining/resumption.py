@@ -66,8 +66,8 @@ def checkpoint_to_resume(options: PretrainOptions, folder: RecordedRun[Pretraini
     """Return the newest checkpoint of a resumed run. Raises OutputError if a finished run has none left."""
     if not options.resume:
         return None
-    checkpoint: Path | None = processes.from_main(folder.newest_checkpoint() if processes.is_main() else None)
-    if checkpoint is None and processes.from_main(folder.finished):
+    checkpoint: Path | None = processes.broadcast_object(folder.newest_checkpoint() if processes.is_main() else None)
+    if checkpoint is None and processes.broadcast_object(folder.finished):
         new = f"{options.out}-continued"
         command = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
         raise OutputError(

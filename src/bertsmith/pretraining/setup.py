@@ -23,7 +23,7 @@ from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.records.extension import Extension
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.model_config import forget_head, forget_labels
 from bertsmith.tokenization.extension import rows_of
 
@@ -36,7 +36,7 @@ class ModelSetup:
     """A model that is ready to train, and what was chosen for it."""
 
     model: BertForPreTraining
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[AutomaticChoice] = field(default_factory=list)
     learning_rate: float = 0.0
     dropout: float = 0.0
     fresh_mlm_head: bool = True
@@ -74,7 +74,7 @@ def make_model(
     _check_rows(model, tokenizer, options.from_)
     if setup.fresh_mlm_head and options.objective != "nsp":
         start_from_frequencies(model, counts)
-        setup.choices.append(Choice("output bias", "log frequency", "the MLM head starts at the unigram loss"))
+        setup.choices.append(AutomaticChoice("output bias", "log frequency", "the MLM head starts at the unigram loss"))
     positions = model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(
@@ -84,13 +84,13 @@ def make_model(
     if options.dropout is not None:
         setup.dropout = options.dropout
     elif options.overfit_one_batch:
-        setup.choices.append(Choice("dropout", "0", "the model is to memorise one batch"))
+        setup.choices.append(AutomaticChoice("dropout", "0", "the model is to memorise one batch"))
     elif options.from_ is None:
         reason = "from scratch; for many passes over a small text try --dropout 0.1"
-        setup.choices.append(Choice("dropout", "0", reason))
+        setup.choices.append(AutomaticChoice("dropout", "0", reason))
     else:
         setup.dropout = float(model.config.hidden_dropout_prob)
-        setup.choices.append(Choice("dropout", str(setup.dropout), "the model's own"))
+        setup.choices.append(AutomaticChoice("dropout", str(setup.dropout), "the model's own"))
     if options.dropout is not None or options.overfit_one_batch or options.from_ is None:
         set_dropout(model, setup.dropout)
     if options.gradient_checkpointing:
@@ -119,7 +119,7 @@ def _fresh(
     if options.initial_values != "random":
         start_from_neighbours(setup.model)
         reason = "half of the attention heads start by attending to a neighbouring token"
-        setup.choices.append(Choice("initial values", "neighbours", reason))
+        setup.choices.append(AutomaticChoice("initial values", "neighbours", reason))
     return setup
 
 
@@ -150,7 +150,7 @@ def _continued(
         model = with_fewer_layers(model, options.layers)
         layers = ", ".join(map(str, evenly_spaced(total, options.layers)))
         choices.append(
-            Choice("layers", layers, f"--layers {options.layers} of {total} (0 is the first), evenly spaced")
+            AutomaticChoice("layers", layers, f"--layers {options.layers} of {total} (0 is the first), evenly spaced")
         )
     if extension is not None:
         choices.append(_add_words(model, extension))
@@ -179,7 +179,7 @@ def _listed(names: list[str]) -> str:
     return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
-def _add_words(model: BertForPreTraining, extension: Extension) -> Choice:
+def _add_words(model: BertForPreTraining, extension: Extension) -> AutomaticChoice:
     """Add rows for the new words of an extension to a model."""
     unknown = extension.unknown_id
     pieces = [word.pieces for word in extension.added]
@@ -188,7 +188,7 @@ def _add_words(model: BertForPreTraining, extension: Extension) -> Choice:
     were_unknown = pieces.count((unknown,))
     if were_unknown:
         reason += f"; {were_unknown:,} that were unknown start at the mean of all vectors"
-    return Choice("new words", f"{len(pieces):,}", reason)
+    return AutomaticChoice("new words", f"{len(pieces):,}", reason)
 
 
 def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
@@ -228,4 +228,4 @@ def _choose_learning_rate(setup: ModelSetup, options: PretrainOptions) -> None:
         rate *= 0.3
         reason += "; three tenths of that for continued pre-training"
     setup.learning_rate = float(f"{rate:.2g}")
-    setup.choices.append(Choice("learning rate", f"{setup.learning_rate:g}", reason))
+    setup.choices.append(AutomaticChoice("learning rate", f"{setup.learning_rate:g}", reason))

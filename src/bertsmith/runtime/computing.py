@@ -59,7 +59,7 @@ def _has_deterministic_products() -> bool:
     return True
 
 
-def is_short_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Return whether an error means too little memory; on the CPU torch has no exception class for it."""
     import torch
 

@@ -36,7 +36,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def join() -> None:
+def join_process_group() -> None:
     """Join the process group; with GPUs each process takes that of its local rank."""
     if world_size() == 1:
         return
@@ -69,7 +69,7 @@ def barrier() -> None:
         dist.barrier()
 
 
-def from_main(value: Any) -> Any:
+def broadcast_object(value: Any) -> Any:
     """Return the value of the first process; any object that can be pickled."""
     if world_size() == 1:
         return value
@@ -80,7 +80,7 @@ def from_main(value: Any) -> Any:
     return values[0]
 
 
-def from_all(value: Any) -> list[Any]:
+def gather_objects(value: Any) -> list[Any]:
     """Return the values of all processes, in order; any objects that can be pickled."""
     if world_size() == 1:
         return [value]
@@ -91,12 +91,12 @@ def from_all(value: Any) -> list[Any]:
     return values
 
 
-def sums(values: Sequence[float]) -> list[float]:
+def all_reduce_sum(values: Sequence[float]) -> list[float]:
     """Return the sums over all processes, in double precision."""
     return _reduce(values, "SUM")
 
 
-def largest(values: Sequence[float]) -> list[float]:
+def all_reduce_max(values: Sequence[float]) -> list[float]:
     """Return the largest values over all processes, in double precision."""
     return _reduce(values, "MAX")
 

@@ -39,7 +39,7 @@ class CheckpointWriter:
 
     def minute_has_passed(self) -> bool:
         """Return whether the last checkpoint is a minute old, by the clock of the first process."""
-        return bool(processes.from_main(time.monotonic() - self.last_time >= MIN_SECONDS_BETWEEN))
+        return bool(processes.broadcast_object(time.monotonic() - self.last_time >= MIN_SECONDS_BETWEEN))
 
     def save(
         self,
@@ -58,7 +58,7 @@ class CheckpointWriter:
         """
         if self.last_step == progress.step:
             return
-        random_state = processes.from_all(random_states.current())
+        random_state = processes.gather_objects(random_states.current())
         plain = sharding.plain_model(self.model)
         optimizer = optimizer_state(self.model, optimizer)
         self.last_step, self.last_time = progress.step, time.monotonic()

@@ -55,7 +55,7 @@ def name_non_finite_examples(
     def describe(numbers: Sequence[int]) -> list[str]:
         return [dataset.describe(update.phase, number) for number in numbers]
 
-    names = [name for found in processes.from_all(describe(culprits)) for name in found]
+    names = [name for found in processes.gather_objects(describe(culprits)) for name in found]
     if not names:
         names = describe([number for numbers in divided for number in numbers])
     shown, more = names[:MAX_NAMED_EXAMPLES], len(names) - MAX_NAMED_EXAMPLES

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.training.best_evaluation import BestEvaluation
 from bertsmith.training.intervals import is_due
 from bertsmith.training.run_folder import RunFolder, read_metrics
@@ -49,7 +49,7 @@ class PeriodicEvaluation:
         patience = self.settings.patience
         if patience is not None and self.best.without_gain >= patience:
             times = "evaluation" if patience == 1 else "evaluations"
-            say(f"update {step}: {patience} {times} without a lower held-out loss, the run ends here")
+            log_info(f"update {step}: {patience} {times} without a lower held-out loss, the run ends here")
             self.stopped_early = True
 
     def resume(self, folder: RunFolder) -> None:
@@ -62,4 +62,4 @@ class PeriodicEvaluation:
                 self.best.consider(line["evaluation"], line["step"])
             if self.best.step is not None and not folder.checkpoint(self.best.step).is_dir():
                 self.best = BestEvaluation(self.settings.best_by)
-        self.best = processes.from_main(self.best)
+        self.best = processes.broadcast_object(self.best)

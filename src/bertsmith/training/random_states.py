@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 
 FILE = "random_states.pt"
 
@@ -25,7 +25,9 @@ def restore(checkpoint: Path) -> None:
     """Restore the random state of this process; log a note if the number of processes has changed."""
     states = torch.load(checkpoint / FILE, weights_only=True)
     if len(states) != processes.world_size():
-        say(f"the run had {len(states)} processes and now has {processes.world_size()}: dropout differs from here on")
+        log_info(
+            f"the run had {len(states)} processes and now has {processes.world_size()}: dropout differs from here on"
+        )
         return
     state = states[processes.rank()]
     torch.set_rng_state(state["cpu"])

@@ -29,8 +29,8 @@ from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
     disk_errors,
     exists,
+    flush_folder,
     read_json,
-    settle_folder,
     write_json,
     write_text,
 )
@@ -123,7 +123,7 @@ class RunFolder:
                 staging.mkdir(parents=True)
                 yield staging
                 write_json(staging / FILES, {path.name: _facts(path) for path in sorted(staging.iterdir())})
-                settle_folder(staging)
+                flush_folder(staging)
                 if final.exists():
                     shutil.rmtree(final)
                 staging.rename(final)
@@ -163,7 +163,7 @@ class RunFolder:
             save_model(model, tokenizer, staging)
             if encoder is not None:
                 encoder.save(staging, max_tokens(model.config))
-            settle_folder(staging)
+            flush_folder(staging)
             for path in sorted(staging.iterdir(), key=lambda item: item.name == WEIGHTS):
                 if path.is_dir():  # rename only replaces a folder that is empty
                     shutil.rmtree(self.path / path.name, ignore_errors=True)

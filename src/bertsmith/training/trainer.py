@@ -33,7 +33,7 @@ from bertsmith.models.fast.fast_bert import encoder_of
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes, random
 from bertsmith.runtime.computing import computing, deterministic
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.training import random_states, sharding, training_state
 from bertsmith.training.agreement import agree_on_clock_and_stop
 from bertsmith.training.arguments import training_arguments
@@ -131,7 +131,7 @@ class ExactTrainer(transformers.Trainer):
     def _return_to_best(self) -> None:
         step = self.evaluation.best.step
         if step is not None and step != self.state.global_step:
-            say(f"the weights are those of update {step}, where the held-out loss was lowest")
+            log_info(f"the weights are those of update {step}, where the held-out loss was lowest")
             self._load_from_checkpoint(str(self.folder.checkpoint(step)))
 
     # The training loop

@@ -19,7 +19,7 @@ from bertsmith.training.training_plan import Losses
 def global_loss_counts(batches: Sequence[Batch]) -> Tensor:
     """Return float32 of [losses]: the counts summed over all micro-batches of all processes."""
     counts = torch.stack([batch.loss_counts for batch in batches]).sum(0)
-    return torch.tensor(processes.sums(counts.tolist()), dtype=counts.dtype)
+    return torch.tensor(processes.all_reduce_sum(counts.tolist()), dtype=counts.dtype)
 
 
 def loss_shares(model: nn.Module, batch: Batch, *, losses: Losses, counts: Tensor) -> Tensor:
@@ -36,5 +36,5 @@ def global_totals(
 ) -> tuple[dict[str, float], int]:
     """Return the losses of the update by name and its number of tokens, over all processes."""
     tokens = sum(batch.num_tokens for batch in batches)
-    *totals, tokens_everywhere = processes.sums([*torch.stack(list(shares)).sum(0).tolist(), tokens])
+    *totals, tokens_everywhere = processes.all_reduce_sum([*torch.stack(list(shares)).sum(0).tolist(), tokens])
     return dict(zip(names, totals, strict=True)), int(tokens_everywhere)
